@@ -1,0 +1,47 @@
+# Two commands do everything on a fresh machine with Python 3.11+, pip, git and make:
+#   make incident   sets up, then finds the incident in a chart, an overlay and plain manifests
+#   make test       sets up, then runs the tests with the real helm and kustomize
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: incident test lint types layers docs check clean
+
+$(VENV)/installed: pyproject.toml requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[dev]'
+	touch $@
+
+# The check finds the incident and says so with exit code 1; any other code is a failure of the demonstration.
+incident: $(VENV)/installed
+	@echo '$$ portproof check fixtures/incident/broken'
+	@$(BIN)/portproof check fixtures/incident/broken; test $$? -eq 1
+	@echo '$$ portproof check fixtures/incident/repaired'
+	@$(BIN)/portproof check fixtures/incident/repaired
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+layers: $(VENV)/installed-dev
+	$(BIN)/lint-imports
+
+# Everything that is generated from the code: the rule pages and the README's tables.
+docs: $(VENV)/installed-dev
+	$(BIN)/python docs/generate.py
+
+check: lint types layers test
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,5 @@
+"""Ports that agree, proven."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

@@ -1,0 +1,244 @@
+"""What a run found out -> the report: places become lines and columns, failures become findings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from portproof import __version__
+from portproof.compare import Introduced
+from portproof.discover.model import Discovery, Target
+from portproof.fix import Proposal
+from portproof.patch import unified_many
+from portproof.pipeline import Checked, Merged, Outcome
+from portproof.render.model import FailureSite, NotRendered, RenderFailure
+from portproof.report.model import (
+    Effect,
+    Fix,
+    Location,
+    Related,
+    Report,
+    Result,
+    TargetStatus,
+    TextEdit,
+)
+from portproof.rules import render_failed
+from portproof.rules.base import Severity
+from portproof.source import Edit, LineIndex, RelPath, SourceError, Span, Tree
+from portproof.trace.model import Origin
+from portproof.yamldoc import format_path
+
+CONTEXT = 2
+"""Source lines kept on either side of a place."""
+
+
+@dataclass(slots=True)
+class _Places:
+    """Turns spans into lines and columns, and remembers which source lines the report shows."""
+
+    tree: Tree
+    texts: dict[RelPath, str | None] = field(default_factory=dict)
+    indexes: dict[RelPath, LineIndex] = field(default_factory=dict)
+    shown: dict[RelPath, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    def text(self, path: RelPath) -> str | None:
+        if path not in self.texts:
+            try:
+                self.texts[path] = self.tree.text(path)
+            except SourceError:
+                self.texts[path] = None
+        return self.texts[path]
+
+    def bounds(self, span: Span) -> tuple[int, int, int, int]:
+        if span.path not in self.indexes:
+            self.indexes[span.path] = LineIndex.of(self.text(span.path) or "")
+        index = self.indexes[span.path]
+        line, column = index.position(span.start)
+        end_line, end_column = index.position(span.end)
+        self.show(span.path, line, end_line)
+        return line, column, end_line, end_column
+
+    def show(self, path: RelPath, line: int, end_line: int) -> None:
+        self.shown[path].update(range(max(1, line - CONTEXT), end_line + CONTEXT + 1))
+
+    def location(self, origin: Origin | None) -> Location | None:
+        if origin is None:
+            return None
+        return Location(origin.span.path, *self.bounds(origin.span), origin.proof.value)
+
+    def of_failure(self, site: FailureSite | None) -> Location | None:
+        if site is None:
+            return None
+        self.show(site.path, site.line, site.line)
+        lines = (self.text(site.path) or "").split("\n")
+        length = len(lines[site.line - 1].rstrip("\r")) if site.line <= len(lines) else 0
+        column = min(site.column, length + 1)
+        return Location(site.path, site.line, column, site.line, max(column, length + 1), "hinted")
+
+    def lines(self) -> Mapping[RelPath, Mapping[int, str]]:
+        found: dict[RelPath, dict[int, str]] = {}
+        for path in sorted(self.shown):
+            text = self.text(path)
+            if text is None:
+                continue
+            lines = text.split("\n")
+            if lines and not lines[-1]:
+                lines.pop()
+            found[path] = {n: lines[n - 1] for n in sorted(self.shown[path]) if n <= len(lines)}
+        return found
+
+
+def report(  # noqa: PLR0913 - one argument for each thing that a report states
+    outcome: Outcome,
+    discovery: Discovery,
+    tree: Tree,
+    *,
+    versions: tuple[str | None, str | None],
+    wanted: Callable[[str], bool] = lambda _rule: True,
+    introduced: Introduced | None = None,
+) -> Report:
+    """Put the report together; `versions` are helm's and kustomize's, `wanted` says which rules are selected."""
+    places = _Places(tree)
+    results = [_result(one, places, introduced) for one in outcome.merged]
+    if wanted(render_failed.RULE.id):
+        results += _failures(outcome.checked, places, introduced)
+    targets = [_status(one) for one in outcome.checked]
+    targets += [
+        TargetStatus(skip.id, skip.kind, skip.path, skip.values, "skipped", skip.reason, 0, 0.0)
+        for skip in discovery.skips
+        if skip.counts
+    ]
+    return Report(
+        version=__version__,
+        helm=versions[0],
+        kustomize=versions[1],
+        targets=tuple(sorted(targets, key=lambda one: one.id)),
+        results=tuple(sorted(results, key=_order)),
+        skips=discovery.skips,
+        lines=places.lines(),
+    )
+
+
+def _order(result: Result) -> tuple[object, ...]:
+    """The order of findings: worst first, then by place, then by what they are about."""
+    at = result.location
+    return (
+        result.severity.rank,
+        (at.path, at.line, at.column) if at else ("\U0010ffff", 0, 0),
+        result.rule,
+        str(result.resource),
+        result.field,
+        result.targets,
+    )
+
+
+def _status(one: Checked) -> TargetStatus:
+    target, outcome = one.target, one.outcome
+    if isinstance(outcome, NotRendered):
+        status, reason = "skipped", outcome.reason
+    elif isinstance(outcome, RenderFailure):
+        status, reason = "failed", outcome.message.partition("\n")[0]
+    elif one.problems:
+        status, reason = "failed", one.problems[0].message.partition("\n")[0]
+    else:
+        status, reason = "checked", None
+    return TargetStatus(
+        target.id, target.kind, target.path, target.values, status, reason, one.resources, one.seconds
+    )
+
+
+def _result(one: Merged, places: _Places, introduced: Introduced | None) -> Result:
+    finding, first = one.finding, one.first
+    fixes = [_fix(proposal, places) for proposal in one.fixes]
+    primary = finding.primary
+    return Result(
+        rule=first.found.rule.id,
+        severity=finding.severity,
+        message=finding.message,
+        resource=primary.resource,
+        field=format_path(primary.path),
+        value=primary.value,
+        expected=finding.expected,
+        targets=tuple(sorted({member.target.id for member in one.members})),
+        location=places.location(first.origins.get(primary)),
+        related=tuple(
+            Related(
+                label.text,
+                label.site.resource,
+                format_path(label.site.path),
+                places.location(first.origins.get(label.site)),
+            )
+            for label in finding.related
+        ),
+        fix=fixes[0] if fixes else None,
+        alternatives=tuple(fixes[1:]),
+        fingerprint=one.fingerprint,
+        introduced=None
+        if introduced is None
+        else introduced.finding((member.target for member in one.members), first.found.key),
+    )
+
+
+def _fix(proposal: Proposal, places: _Places) -> Fix:
+    return Fix(
+        description=proposal.description,
+        edits=tuple(_text_edit(edit, places) for edit in proposal.edits),
+        effects=tuple(
+            Effect(change.resource, format_path(change.path), change.before, change.after)
+            for change in proposal.effects
+        ),
+        patch=patch_of(proposal.edits, places.tree),
+    )
+
+
+def _text_edit(edit: Edit, places: _Places) -> TextEdit:
+    return TextEdit(edit.span.path, *places.bounds(edit.span), edit.old, edit.new)
+
+
+def patch_of(edits: Iterable[Edit], tree: Tree) -> str:
+    """The unified diff of `edits`."""
+    edits = tuple(edits)
+    after = tree.with_edits(edits)
+    paths = sorted({edit.span.path for edit in edits})
+    return unified_many({path: (tree.text(path), after.text(path)) for path in paths})
+
+
+def _failures(checked: Iterable[Checked], places: _Places, introduced: Introduced | None) -> list[Result]:
+    """One finding for each different failure, with all targets that have it."""
+    groups: dict[tuple[str, FailureSite | None, bool], list[Target]] = defaultdict(list)
+    for one in checked:
+        own = [one.outcome] if isinstance(one.outcome, RenderFailure) else []
+        for failure in (*own, *one.problems):
+            groups[(failure.message, failure.site, failure.expected)].append(failure.target)
+    return [
+        replace(
+            _failure(message, site, targets, places, expected=expected),
+            introduced=None if introduced is None else introduced.failure(one.id for one in targets),
+        )
+        for (message, site, expected), targets in groups.items()
+    ]
+
+
+def _failure(
+    message: str, site: FailureSite | None, targets: list[Target], places: _Places, *, expected: bool
+) -> Result:
+    first = min(targets, key=lambda one: one.id)
+    where = site.path if site else ""
+    key = f"{first.kind}\0{first.path}\0{render_failed.RULE.id}\0{where}"
+    return Result(
+        rule=render_failed.RULE.id,
+        severity=Severity.WARNING if expected else Severity.ERROR,
+        message=message,
+        resource=None,
+        field="",
+        value=None,
+        expected=None,
+        targets=tuple(sorted(one.id for one in targets)),
+        location=places.of_failure(site),
+        related=(),
+        fix=None,
+        alternatives=(),
+        fingerprint=hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32],
+    )

@@ -1,0 +1,219 @@
+"""The command line: arguments -> configuration -> pipeline -> writer -> exit code.
+
+Commands import what they need when they run: ``portproof rules`` starts without
+loading helm, templates or the port graph.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from portproof import __version__
+from portproof.errors import ExitCode, PortproofError, UsageError
+
+if TYPE_CHECKING:
+    from portproof.run import Request
+
+FORMATS = ("text", "json", "sarif", "github", "markdown")
+SEVERITIES = ("error", "warning", "note", "never")
+
+_Command = Callable[..., Any]
+
+
+def _shared(command: _Command) -> _Command:
+    """The options that both ``check`` and ``fix`` take."""
+    options = [
+        click.argument("paths", nargs=-1, metavar="[PATH]..."),
+        click.option("--select", metavar="RULE[,...]", multiple=True, help="Run only these rules."),
+        click.option("--ignore", metavar="RULE[,...]", multiple=True, help="Leave these rules out."),
+        click.option("--config", metavar="FILE", help="Configuration; default: portproof.yaml at the root."),
+        click.option(
+            "--jobs", type=click.IntRange(min=1), help="Parallel renders; default: processors available."
+        ),
+        click.option("--helm", metavar="PATH", help="The helm to use (also PORTPROOF_HELM)."),
+        click.option(
+            "--kustomize", metavar="PATH", help="The kustomize or kubectl to use (also PORTPROOF_KUSTOMIZE)."
+        ),
+        click.option("--offline", is_flag=True, help="Never touch the network."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="portproof")
+def app() -> None:
+    """Ports that agree, proven: render, check every port reference, name the source line, prove the fix."""
+
+
+@app.command()
+@_shared
+@click.option(
+    "--format", "output", type=click.Choice(FORMATS), default="text", help="What goes to standard output."
+)
+@click.option(
+    "--report", "reports", metavar="FORMAT=FILE", multiple=True, help="Also write a format to a file."
+)
+@click.option("--base", metavar="REV", help="Compare with that git revision; only introduced findings count.")
+@click.option(
+    "--fail-on", type=click.Choice(SEVERITIES), help="The lowest severity that makes the exit code 1."
+)
+def check(output: str, reports: tuple[str, ...], **options: Any) -> int:
+    """Render, check, trace, propose; report."""
+    from portproof import run  # noqa: PLC0415
+
+    request = _request(options, reports=reports)
+    return run.check(request, output=output)
+
+
+@app.command()
+@_shared
+@click.option("--write", is_flag=True, help="Apply the fixes to the files instead of printing a patch.")
+def fix(*, write: bool, **options: Any) -> int:
+    """Print the proven fixes as one unified diff."""
+    from portproof import run  # noqa: PLC0415
+
+    return run.fix(_request(options), write_files=write)
+
+
+@app.command()
+@click.argument("rule")
+def explain(rule: str) -> int:
+    """Show a rule's page: what, why, bad, good, when it stays silent."""
+    from portproof.report import pages  # noqa: PLC0415
+    from portproof.rules import find  # noqa: PLC0415
+
+    click.echo(pages.page(find(rule), color=_color()), nl=False, color=True)
+    return ExitCode.OK
+
+
+@app.command()
+@click.option("--format", "output", type=click.Choice(("text", "json")), default="text")
+def rules(output: str) -> int:
+    """List the rules, one a line: id, severity, summary."""
+    from portproof.report import pages  # noqa: PLC0415
+    from portproof.rules import all_rules  # noqa: PLC0415
+
+    write = pages.rules_json if output == "json" else pages.rules_table
+    click.echo(write(all_rules()), nl=False)
+    return ExitCode.OK
+
+
+@app.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--config", metavar="FILE", help="Configuration; default: portproof.yaml at the root.")
+@click.option("--format", "output", type=click.Choice(("text", "json")), default="text")
+def targets(output: str, **options: Any) -> int:
+    """Show what would be rendered, and why the rest would not."""
+    from portproof import run  # noqa: PLC0415
+    from portproof.report import pages  # noqa: PLC0415
+
+    ready = run.prepare(_request(options))
+    text = (
+        pages.targets_json(ready.discovery)
+        if output == "json"
+        else pages.targets_text(ready.discovery, ready.paths)
+    )
+    click.echo(text, nl=False)
+    return ExitCode.OK
+
+
+@app.command()
+@click.argument("action", type=click.Choice(("show", "install")), default="show")
+@click.option("--helm", metavar="PATH", help="The helm to use (also PORTPROOF_HELM).")
+@click.option(
+    "--kustomize", metavar="PATH", help="The kustomize or kubectl to use (also PORTPROOF_KUSTOMIZE)."
+)
+@click.option("--offline", is_flag=True, help="Never touch the network.")
+def tools(action: str, **options: Any) -> int:
+    """Show, or install into the cache, the helm and kustomize in use: path, version, where they came from."""
+    from portproof import run  # noqa: PLC0415
+
+    return run.tools(_request(options), install_them=action == "install")
+
+
+def _request(options: dict[str, Any], *, reports: tuple[str, ...] = ()) -> Request:
+    from portproof.run import Request  # noqa: PLC0415
+
+    for name in ("select", "ignore"):
+        given = options.get(name, ())
+        options[name] = tuple(one.strip() for text in given for one in text.split(",") if one.strip())
+    written = []
+    for text in reports:
+        kind, separator, file = text.partition("=")
+        if not separator or kind not in FORMATS or not file:
+            raise UsageError(
+                f"--report {text}: not FORMAT=FILE",
+                next_step=f"FORMAT is one of {', '.join(FORMATS)}, for instance --report json=report.json",
+            )
+        written.append((kind, Path(file)))
+    return Request(reports=tuple(written), color=_color(), **options)
+
+
+def _color() -> bool:
+    """Colour only on a terminal, and not when NO_COLOR asks for none (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def main() -> NoReturn:
+    """Entry point; turns every error into a message, a next step and an exit code."""
+    # Rendering makes many small objects and no cycles; collecting garbage all the time costs more than it frees.
+    gc.set_threshold(100_000, 20, 20)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _interrupted(130)
+    except KeyboardInterrupt:
+        code = _interrupted(130)
+    except click.ClickException as error:
+        error.show()
+        code = ExitCode.USAGE
+    except PortproofError as error:
+        code = _complain(str(error), error.next_step, error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output went away (`portproof check | head`): nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    except Exception as error:  # noqa: BLE001 - the last resort: our own mistakes have their own exit code
+        code = _bug(error)
+    sys.stdout.flush()
+    sys.exit(int(code or 0))
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> None:
+    _interrupted(143)
+    os._exit(143)
+
+
+def _interrupted(code: int) -> int:
+    from portproof import process  # noqa: PLC0415
+
+    process.kill_all()
+    return code
+
+
+def _complain(message: str, next_step: str, code: int) -> int:
+    click.echo(f"portproof: {message}", err=True)
+    if next_step:
+        click.echo(f"  next: {next_step}", err=True)
+    return code
+
+
+def _bug(error: Exception) -> int:
+    import traceback  # noqa: PLC0415
+
+    click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    return _complain(
+        f"an error of its own: {error}", "please report it with the lines above", ExitCode.INTERNAL
+    )

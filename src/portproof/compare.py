@@ -1,0 +1,63 @@
+"""Which findings a change brings in: the base revision is rendered as one more tree, and asked the same rules."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from portproof import pipeline
+from portproof.config import Config
+from portproof.discover.find import discover
+from portproof.discover.model import Target
+from portproof.pipeline import Plan
+from portproof.revision import Comparison
+from portproof.rules.engine import FindingKey
+
+
+@dataclass(frozen=True, slots=True)
+class Introduced:
+    """What the base had to say, by target id; None for a target that did not render then."""
+
+    base: Mapping[str, frozenset[FindingKey] | None]
+
+    def finding(self, targets: Iterable[Target], key: FindingKey) -> bool:
+        """Whether a finding of these targets is new: the base had it in none of them."""
+        return not any(key in self._keys(target) for target in targets)
+
+    def failure(self, targets: Iterable[str]) -> bool:
+        """Whether a failure to render is new: each of the targets rendered in the base, or was not there."""
+        return not any(target in self.base and self.base[target] is None for target in targets)
+
+    def _keys(self, target: Target) -> frozenset[FindingKey]:
+        if target.id in self.base:
+            return self.base[target.id] or frozenset()
+        # A values file is new: what the same chart said with others still is no news.
+        prefix = f"{target.kind}:{target.path}"
+        same = [keys for id_, keys in self.base.items() if id_.partition("?")[0] == prefix and keys]
+        return frozenset().union(*same)
+
+
+def introduced_by(comparison: Comparison, plan: Plan, config: Config) -> Introduced:
+    """Render the targets of `plan` as they were in the base, and note what they said."""
+    wanted = {target.id for target in plan.targets}
+    base = _survey(comparison, plan, config, whole=False)
+    if any(base.get(target, frozenset()) is None for target in wanted):
+        base = _survey(
+            comparison, plan, config, whole=True
+        )  # the base may have read folders that it reads no more
+    return Introduced(base)
+
+
+def _survey(
+    comparison: Comparison, plan: Plan, config: Config, *, whole: bool
+) -> Mapping[str, frozenset[FindingKey] | None]:
+    if not plan.targets:
+        return {}
+    with tempfile.TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as folder:
+        tree = comparison.base_tree(plan.targets, plan.tree, Path(folder), whole=whole)
+        paths = {(target.kind, target.path) for target in plan.targets}
+        found = discover(tree, (".",), config)
+        targets = tuple(target for target in found.targets if (target.kind, target.path) in paths)
+        return pipeline.survey(replace(plan, tree=tree, targets=targets, everything=targets))

@@ -1,0 +1,236 @@
+"""What a chart is made of: its folder, linked folders, subcharts, ``file://`` dependencies, and what is missing.
+
+Nothing is fetched or unpacked here, and no dependency is taken from outside the tree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from portproof.discover.model import Dependency, Mount
+from portproof.discover.walk import EscapeError, Folder, Listing, Place, resolve
+from portproof.source import RelPath, SourceError, Tree, join
+from portproof.yamldoc import YamlError, load
+
+MAX_FOLDERS = 20_000
+"""A chart with more folders, counting what links lead to, is refused: links can multiply folders without end."""
+
+MAX_MOUNTS = 500
+MAX_DEPTH = 100
+_IGNORED = ("_", ".")
+"""What helm does not load from ``charts/`` starts so."""
+
+
+class RefusedError(Exception):
+    """The chart cannot be rendered safely or at all; the message is the reason to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One entry of the list of dependencies of a chart."""
+
+    name: str
+    version: str
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChartFile:
+    """What discovery wants to know of a ``Chart.yaml``; a broken one gives empty fields, helm says what is wrong."""
+
+    name: str = ""
+    library: bool = False
+    dependencies: tuple[Wanted, ...] = ()
+
+
+@dataclass(slots=True)
+class Parts:
+    """The fields of `HelmTarget` that say what a chart is made of."""
+
+    mounts: list[Mount] = field(default_factory=list)
+    missing: list[Dependency] = field(default_factory=list)
+    archives: list[RelPath] = field(default_factory=list)
+
+
+def read_chart(tree: Tree, folder: RelPath) -> ChartFile:
+    """Read ``Chart.yaml`` and, as helm does for either apiVersion, ``requirements.yaml`` in its place.
+
+    Versions are those of ``Chart.lock`` or ``requirements.lock`` where they name the dependency.
+    """
+    data = _mapping(tree, folder, "Chart.yaml")
+    entries = data.get("dependencies")
+    older = _mapping(tree, folder, "requirements.yaml")
+    if "dependencies" in older:
+        entries = older["dependencies"]
+    locked: dict[str, str] = {}
+    for lock in ("requirements.lock", "Chart.lock"):
+        for item in _items(_mapping(tree, folder, lock).get("dependencies")):
+            locked[_text(item.get("name"))] = _text(item.get("version"))
+    wanted = []
+    for item in _items(entries):
+        name = _text(item.get("name"))
+        version = locked.get(name) or _text(item.get("version"))
+        wanted.append(Wanted(name, version, _text(item.get("repository"))))
+    return ChartFile(_text(data.get("name")), data.get("type") == "library", tuple(wanted))
+
+
+def assemble(tree: Tree, listing: Listing, chart: RelPath) -> Parts:
+    """Find out what `chart` is made of. Raises `RefusedError`."""
+    assembler = _Assembler(tree, listing, Parts())
+    assembler.add(".", chart, (chart,), vendored=False)
+    return assembler.parts
+
+
+@dataclass(slots=True)
+class _Assembler:
+    tree: Tree
+    listing: Listing
+    parts: Parts
+    folders: int = 0
+
+    def add(self, at: RelPath, source: RelPath, trail: tuple[RelPath, ...], *, vendored: bool) -> None:
+        """Put the chart in `source` at `at`; `trail` are the ``file://`` steps that led here, the chart first.
+
+        A `vendored` chart lies in the ``charts/`` folder of another, which has been looked through already.
+        """
+        if at.count("/") > MAX_DEPTH:
+            raise RefusedError("its subcharts are nested too deeply")
+        if not vendored:
+            self._mount(at, source)
+            self._look_through(at, source, ())
+        charts = self.listing.folder(self._follow(_below(source, "charts")).path)
+        there = self._add_vendored(at, charts, trail)
+        used = {*charts.folders, *charts.links}
+        mounted: set[RelPath] = set()
+        for wanted in read_chart(self.tree, source).dependencies:
+            if not wanted.name or wanted.name in there or _archived(charts, wanted.name):
+                continue
+            if not wanted.repository.startswith("file://"):
+                dependency = Dependency(at, wanted.name, wanted.version, wanted.repository)
+                if dependency not in self.parts.missing:
+                    self.parts.missing.append(dependency)
+                continue
+            found = self._local(source, wanted, vendored=vendored)
+            if found is None or found in mounted:
+                continue
+            if found in trail:
+                steps = " -> ".join((*trail[trail.index(found) :], found))
+                raise RefusedError(f"its file:// dependencies go round in circles: {steps}")
+            mounted.add(found)
+            name = _free_name(found, wanted.name, used)
+            self.add(_below(at, f"charts/{name}"), found, (*trail, found), vendored=False)
+
+    def _mount(self, at: RelPath, source: RelPath) -> None:
+        self.parts.mounts.append(Mount(at, source))
+        if len(self.parts.mounts) > MAX_MOUNTS:
+            raise RefusedError(f"its links and file:// dependencies lead to more than {MAX_MOUNTS} folders")
+
+    def _look_through(self, at: RelPath, source: RelPath, above: tuple[RelPath, ...]) -> None:
+        """Check every link and name below `source` as helm would walk it; linked folders become mounts.
+
+        helm follows links without any limit of its own, so what leads out of the tree is refused here.
+        """
+        if len(above) > MAX_DEPTH:
+            raise RefusedError("its folders are nested too deeply")
+        self.folders += 1
+        if self.folders > MAX_FOLDERS:
+            raise RefusedError(f"more than {MAX_FOLDERS:,} folders, counting what its links lead to")
+        folder = self.listing.folder(source)
+        if folder.odd:
+            raise RefusedError(f"the file name {folder.odd[0]} is not printable UTF-8")
+        above = (*above, source)
+        for name in folder.links:
+            place = self._follow(folder.child(name))
+            if place.kind != "folder":
+                continue
+            if place.path in above:
+                raise RefusedError(f"the link {folder.child(name)} goes round in circles")
+            self._mount(_below(at, name), place.path)
+            self._look_through(_below(at, name), place.path, above)
+        for name in folder.folders:
+            self._look_through(_below(at, name), folder.child(name), above)
+
+    def _follow(self, link: RelPath) -> Place:
+        try:
+            return resolve(self.listing.root, link)
+        except EscapeError as error:
+            raise RefusedError(f"the link {link} {error}") from error
+
+    def _add_vendored(self, at: RelPath, charts: Folder, trail: tuple[RelPath, ...]) -> set[str]:
+        """Add the charts that lie in the folder `charts` of the chart at `at`, and say how they are called."""
+        names = set()
+        for name in (*charts.folders, *charts.links):
+            place = self._follow(charts.child(name))
+            if place.kind != "folder" or name.startswith(_IGNORED):
+                continue
+            if _has_chart(self.listing.folder(place.path)):
+                names.add(read_chart(self.tree, place.path).name)
+                self.add(_below(at, f"charts/{name}"), place.path, trail, vendored=True)
+        self.parts.archives += [
+            _below(at, f"charts/{name}") for name in _archives(charts) if not name.startswith(_IGNORED)
+        ]
+        return names
+
+    def _local(self, source: RelPath, wanted: Wanted, *, vendored: bool) -> RelPath | None:
+        """The folder that a ``file://`` dependency means; None when no chart is there, which is for helm to say."""
+        text = wanted.repository.removeprefix("file://")
+        path = join(source, text)
+        if path is None:
+            if vendored:  # a copy whose relative paths belong to another place; helm does not look at them
+                return None
+            raise RefusedError(
+                f"the dependency {wanted.name} ({wanted.repository}) leads out of the repository"
+            )
+        try:
+            place = resolve(self.listing.root, path)
+        except EscapeError as error:
+            raise RefusedError(f"the dependency {wanted.name} ({wanted.repository}) {error}") from error
+        found = place.kind == "folder" and _has_chart(self.listing.folder(place.path))
+        return place.path if found else None
+
+
+def _has_chart(folder: Folder) -> bool:
+    return "Chart.yaml" in folder.files or "Chart.yaml" in folder.links
+
+
+def _archived(charts: Folder, name: str) -> bool:
+    pattern = re.compile(re.escape(name) + r"(-v?[0-9].*)?\.tgz\Z")
+    return any(pattern.match(archive) for archive in _archives(charts))
+
+
+def _archives(charts: Folder) -> Sequence[str]:
+    return [name for name in sorted((*charts.files, *charts.links)) if name.endswith(".tgz")]
+
+
+def _free_name(source: RelPath, name: str, used: set[str]) -> str:
+    """A folder name for a mounted chart: that of its own folder, unless another one of ``charts/`` has it."""
+    wished = (source if source != "." else name).rpartition("/")[2].lstrip("_.") or "chart"
+    free, number = wished, 2
+    while free in used:
+        free, number = f"{wished}-{number}", number + 1
+    used.add(free)
+    return free
+
+
+def _below(folder: RelPath, path: RelPath) -> RelPath:
+    return path if folder == "." else f"{folder}/{path}"
+
+
+def _mapping(tree: Tree, folder: RelPath, name: str) -> dict[str, Any]:
+    try:
+        path = resolve(tree.root, _below(folder, name)).path
+        data = load(tree.text(path))
+    except (EscapeError, SourceError, YamlError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _items(data: Any) -> list[dict[str, Any]]:
+    return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or isinstance(value, dict | list) else str(value)

@@ -1,0 +1,62 @@
+"""The tree -> what there is to render, and why the rest is not rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from portproof.config import Config
+from portproof.discover.charts import find_charts
+from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, Skip, Target
+from portproof.discover.overlays import find_overlays
+from portproof.discover.plain import find_manifests
+from portproof.discover.references import NAMES
+from portproof.discover.walk import walk
+from portproof.source import RelPath, Tree, is_within, parent
+
+
+def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | None = None) -> Discovery:
+    """Find the targets that lie in `paths`, read a file of them, or enclose them.
+
+    The whole tree is walked whatever `paths` says, because only the whole tells who refers to whom. Links are not
+    followed by the walk, nothing outside the tree is read, and no program is started.
+    """
+    config = config or Config()
+    listing = walk(tree.root, paths, config.exclude)
+    charts = find_charts(tree, listing, config)
+    overlays = find_overlays(tree, listing, charts.folders)
+    plain = find_manifests(tree, listing, charts.folders, overlays.files)
+    targets: list[Target] = [*charts.targets, *overlays.targets, *plain.targets]
+    skips = [*listing.skips, *charts.skips, *overlays.skips, *plain.skips]
+    return Discovery(
+        tuple(sorted((target for target in targets if _asked_for(target, paths)), key=lambda one: one.id)),
+        tuple(
+            sorted((skip for skip in skips if _concerns(skip, paths)), key=lambda one: (one.id, one.reason))
+        ),
+    )
+
+
+def _asked_for(target: Target, paths: Sequence[RelPath]) -> bool:
+    return any(is_within(target.path, path) or _uses(target, path) for path in paths)
+
+
+def _uses(target: Target, path: RelPath) -> bool:
+    """Whether `path` is a file that `target` reads, or a folder inside of what makes up the target."""
+    if target.reads(path):
+        return True
+    match target:
+        case HelmTarget(values=files):
+            return any(is_within(file, path) for file in files)
+        case KustomizeTarget(files=files):
+            roots = {parent(file) for file in files if PurePosixPath(file).name in NAMES}
+        case _:
+            files, roots = target.files, {target.folder}
+    return any(is_within(path, root) for root in roots) and any(is_within(file, path) for file in files)
+
+
+def _concerns(skip: Skip, paths: Sequence[RelPath]) -> bool:
+    """Whether a skip lies in `paths`; a chart or kustomization also when they lie in it."""
+    return any(
+        is_within(skip.path, path) or (skip.kind != "manifests" and is_within(path, skip.path))
+        for path in paths
+    )

@@ -1,0 +1,161 @@
+"""What there is to render: a chart with its values, an overlay, a folder of manifests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from portproof.source import RelPath, is_within
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder of the repository that helm sees at another place of the chart.
+
+    A ``file://../common`` dependency of ``charts/shop`` is ``Mount("charts/common", "common")``: what lies in the
+    repository's folder `source` appears at `at`, relative to the chart. The chart itself is ``Mount(".", chart)``
+    and comes first.
+    """
+
+    at: RelPath
+    source: RelPath
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """A chart that has to be fetched before `parent` (a place relative to the chart, ``.`` for itself) renders."""
+
+    parent: RelPath
+    name: str
+    version: str
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class HelmTarget:
+    """A chart with the values files that are given to it, in helm's order (the last wins).
+
+    `release` and `namespace` are what ``helm template`` is told. `mounts` says which folders of the repository make
+    up the chart; `missing` what has to be fetched; `archives` (relative to the chart) are vendored ``.tgz`` files,
+    whose insides nobody can edit here.
+    """
+
+    chart: RelPath
+    values: tuple[RelPath, ...] = ()
+    release: str = "release-name"
+    namespace: str = "default"
+    mounts: tuple[Mount, ...] = ()
+    missing: tuple[Dependency, ...] = ()
+    archives: tuple[RelPath, ...] = ()
+
+    kind = "helm"
+
+    @property
+    def path(self) -> RelPath:
+        """The chart's folder."""
+        return self.chart
+
+    @property
+    def id(self) -> str:
+        """``helm:charts/backend?values=values-prod.yaml``; values outside the chart start with ``/`` (the root)."""
+        if not self.values:
+            return f"helm:{self.chart}"
+        return f"helm:{self.chart}?values={','.join(self._short(path) for path in self.values)}"
+
+    def reads(self, path: RelPath) -> bool:
+        """Whether an edit of `path` can change this target's rendering."""
+        return path in self.values or any(is_within(path, mount.source) for mount in self.mounts)
+
+    def _short(self, path: RelPath) -> str:
+        if self.chart == ".":
+            return path
+        return path[len(self.chart) + 1 :] if is_within(path, self.chart) else f"/{path}"
+
+
+@dataclass(frozen=True, slots=True)
+class KustomizeTarget:
+    """A kustomization that no other one refers to, with every file that its build reads."""
+
+    folder: RelPath
+    files: tuple[RelPath, ...] = ()
+
+    kind = "kustomize"
+
+    @property
+    def path(self) -> RelPath:
+        """The folder of the kustomization."""
+        return self.folder
+
+    @property
+    def id(self) -> str:
+        """``kustomize:overlays/prod``."""
+        return f"kustomize:{self.folder}"
+
+    @property
+    def values(self) -> tuple[RelPath, ...]:
+        """None: overlays have no values files."""
+        return ()
+
+    def reads(self, path: RelPath) -> bool:
+        """Whether an edit of `path` can change this target's rendering."""
+        return path in self.files
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestTarget:
+    """A folder of plain manifests, applied together."""
+
+    folder: RelPath
+    files: tuple[RelPath, ...] = ()
+
+    kind = "manifests"
+
+    @property
+    def path(self) -> RelPath:
+        """The folder."""
+        return self.folder
+
+    @property
+    def id(self) -> str:
+        """``manifests:deploy``."""
+        return f"manifests:{self.folder}"
+
+    @property
+    def values(self) -> tuple[RelPath, ...]:
+        """None: manifests have no values files."""
+        return ()
+
+    def reads(self, path: RelPath) -> bool:
+        """Whether an edit of `path` can change this target's rendering."""
+        return path in self.files
+
+
+Target: TypeAlias = HelmTarget | KustomizeTarget | ManifestTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Something that looks like a target and is not rendered, with the reason that every report shows.
+
+    `counts` is False for what nobody expects to be rendered by itself (a library chart, a base, a component):
+    ``portproof targets`` lists it, the report's ``targets`` do not.
+    """
+
+    kind: str
+    path: RelPath
+    reason: str
+    values: tuple[RelPath, ...] = ()
+    counts: bool = True
+
+    @property
+    def id(self) -> str:
+        """Like the id of the target that it would have been."""
+        return f"{self.kind}:{self.path}" if not self.values else HelmTarget(self.path, self.values).id
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What was found under the paths that were asked for, each list in the order of its ids."""
+
+    targets: tuple[Target, ...]
+    skips: tuple[Skip, ...]

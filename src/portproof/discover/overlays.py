@@ -1,0 +1,132 @@
+"""Kustomizations: the leaves are targets, each with every file that its build reads."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from portproof.discover.charts import enclosing_chart
+from portproof.discover.model import KustomizeTarget, Skip
+from portproof.discover.references import NAMES, References, read_plugin_file, read_references
+from portproof.discover.walk import Folder, Listing
+from portproof.source import RelPath, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Overlays:
+    """The targets and skips, every folder with a kustomization, and every file that one of them reads."""
+
+    targets: tuple[KustomizeTarget, ...]
+    skips: tuple[Skip, ...]
+    folders: frozenset[RelPath]
+    files: frozenset[RelPath]
+
+
+def find_overlays(tree: Tree, listing: Listing, charts: frozenset[RelPath]) -> Overlays:
+    """Find the kustomizations of the listing. What another one refers to is a skip, and so is a component."""
+    graph = _Graph(tree, listing)
+    skips: list[Skip] = []
+    found: list[RelPath] = []
+    for folder in sorted(path for path, folder in listing.folders.items() if _names(folder)):
+        chart = enclosing_chart(folder, charts)
+        if chart is not None and "templates" in folder[len(chart) :].split("/"):
+            skips.append(Skip("kustomize", folder, f"inside the templates of {chart}", counts=False))
+        else:
+            found.append(folder)
+    users = _users(graph, found)
+    targets: list[KustomizeTarget] = []
+    for folder in _leaves(graph, found, users):
+        files, refused = graph.build(folder)
+        if refused is None:
+            targets.append(KustomizeTarget(folder, tuple(sorted(files))))
+        else:
+            skips.append(Skip("kustomize", folder, refused))
+    leaves = {target.folder for target in targets} | {skip.path for skip in skips}
+    for folder in found:
+        if folder not in leaves:
+            component = graph.references(folder).component
+            reason = _part_of("component" if component else "base", users[folder])
+            skips.append(Skip("kustomize", folder, reason, counts=False))
+    owned = frozenset(path for folder in found for path in graph.references(folder).files)
+    return Overlays(tuple(targets), tuple(skips), frozenset(found), owned)
+
+
+@dataclass(slots=True)
+class _Graph:
+    """Kustomizations by folder, read when they are first asked for: a base may lie where the walk did not go."""
+
+    tree: Tree
+    listing: Listing
+    known: dict[RelPath, References] = field(default_factory=dict)
+
+    def references(self, folder: RelPath) -> References:
+        if folder not in self.known:
+            names = _names(self.listing.folder(folder))
+            self.known[folder] = read_references(self.tree, folder, names)
+        return self.known[folder]
+
+    def build(self, top: RelPath) -> tuple[set[RelPath], str | None]:
+        """Every file that the build of `top` reads, and why it cannot be built."""
+        files: set[RelPath] = set()
+        refused: str | None = None
+        pending = [(top, False)]
+        seen = set(pending)
+        while pending:
+            folder, as_plugin = pending.pop(0)
+            references = self.references(folder)
+            if as_plugin:  # its objects are configurations that hold paths themselves
+                for path in sorted(references.resources):
+                    read_plugin_file(self.tree, references, path)
+            files |= references.files
+            if refused is None and references.refused is not None:
+                refused = references.refused + ("" if folder == top else f" (in {folder})")
+            below = [(path, as_plugin) for path in sorted(references.folders)]
+            below += [(path, True) for path in sorted(references.plugins)]
+            pending += [step for step in below if step not in seen]
+            seen.update(below)
+        return files, refused
+
+
+def _names(folder: Folder) -> tuple[str, ...]:
+    return tuple(name for name in NAMES if name in folder.files or name in folder.links)
+
+
+def _users(graph: _Graph, found: Iterable[RelPath]) -> dict[RelPath, list[RelPath]]:
+    """Which kustomizations refer to a folder, in order."""
+    users: dict[RelPath, list[RelPath]] = defaultdict(list)
+    for folder in found:
+        references = graph.references(folder)
+        for path in references.folders | references.plugins:
+            users[path].append(folder)
+    return users
+
+
+def _leaves(graph: _Graph, found: list[RelPath], users: dict[RelPath, list[RelPath]]) -> list[RelPath]:
+    """The kustomizations to build.
+
+    A circle of references has no leaf, and no build reaches the base of an unused component: the first of those
+    that are left stands for the others, so that kustomize's error is shown.
+    """
+    able = [folder for folder in found if not graph.references(folder).component]
+    leaves: list[RelPath] = []
+    reached: set[RelPath] = set()
+    for folder in (*(folder for folder in able if not users[folder]), *able):
+        if folder in reached:
+            continue
+        leaves.append(folder)
+        pending = [folder]
+        while pending:
+            path = pending.pop()
+            if path not in reached:
+                reached.add(path)
+                references = graph.references(path)
+                pending += references.folders | references.plugins
+    return sorted(leaves)
+
+
+def _part_of(what: str, users: list[RelPath]) -> str:
+    if not users:
+        return f"a {what} that nothing refers to"
+    more = f" (and {len(users) - 1} more)" if len(users) > 1 else ""
+    return f"{what} of {users[0]}{more}"

@@ -1,0 +1,200 @@
+"""What one kustomization refers to: files, other kustomizations, and what kustomize must not be asked for.
+
+Every field that kustomize reads a path from is looked at before kustomize
+starts, because kustomize fetches remote references without being told to
+(kustomize v5, ``api/internal/loader`` and ``api/internal/git``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from portproof.discover.walk import EscapeError, Place, resolve
+from portproof.source import RelPath, SourceError, Tree, join
+from portproof.yamldoc import YamlError, load_all
+
+NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+_CHARTS = ("helmCharts", "helmChartInflationGenerator")
+_NOT_INFLATED = "helmCharts are not inflated yet"
+# A scheme, a forced protocol, user@host, github.com: kustomize clones these without looking for a local folder.
+_REMOTE = re.compile(
+    r"git::|gh:|[a-z][a-z0-9+.-]*://|[a-z][a-z0-9-]*@[^/]*[:/]|(www\.)?github\.com[:/]", re.IGNORECASE
+)
+# Older releases clone these too; here only when nothing of that name lies in the tree.
+_HOST_LIKE = re.compile(
+    r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}(:[0-9]+)?[:/].|.*[?&](ref|version|submodules|timeout)=|.*\.git(/|\Z)|.*_git/",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True)
+class References:
+    """What the kustomization in `folder` refers to.
+
+    `folders` are kustomizations whose objects it takes in; `plugins` those whose objects configure generators,
+    transformers and validators. `refused` is why kustomize must not be started on it.
+    """
+
+    folder: RelPath
+    component: bool = False
+    files: set[RelPath] = field(default_factory=set)
+    folders: set[RelPath] = field(default_factory=set)
+    plugins: set[RelPath] = field(default_factory=set)
+    resources: set[RelPath] = field(default_factory=set)
+    refused: str | None = None
+
+
+def read_references(tree: Tree, folder: RelPath, names: tuple[str, ...]) -> References:
+    """Read the kustomization files called `names` in `folder`; a broken one refers to nothing, kustomize says why."""
+    reader = _Reader(tree, References(folder))
+    for name in names:
+        place = reader.take(name, "kustomization")
+        if place is not None and place.kind == "file":
+            for data in _load(tree, place.path):
+                reader.read(data)
+    return reader.found
+
+
+def read_plugin_file(tree: Tree, found: References, path: RelPath) -> None:
+    """Add to `found` what the plugin configurations in one of its files refer to."""
+    reader = _Reader(tree, found)
+    for data in _load(tree, path):
+        reader.read_plugin(data)
+
+
+def is_remote(text: str) -> bool:
+    """Whether kustomize takes `text` for something to fetch, whatever lies in the tree."""
+    return _REMOTE.match(text) is not None
+
+
+@dataclass(slots=True)
+class _Reader:
+    tree: Tree
+    found: References
+
+    def read(self, data: dict[str, Any]) -> None:
+        """Look at every field of a kustomization that holds a path."""
+        self.found.component = self.found.component or data.get("kind") == "Component"
+        if any(data.get(key) for key in _CHARTS):
+            self._refuse(_NOT_INFLATED)
+        for text in _texts(data, "resources", "bases", "components"):
+            self._take_base(text)
+        for text in _texts(data, "crds", "configurations"):
+            self.take(text, "file")
+        for text in _texts(data, "generators", "transformers", "validators"):
+            self._take_plugin(text)
+        for text in _texts(data, "patchesStrategicMerge", "patches"):
+            if not _is_inline(text):
+                self.take(text, "patch")
+        self._take_paths(data, "patches", "patchesJson6902", "replacements", "openapi")
+        for key in ("configMapGenerator", "secretGenerator"):
+            for generator in _list(data.get(key)):
+                self._take_sources(generator)
+
+    def read_plugin(self, data: dict[str, Any]) -> None:
+        """Look at the configuration of a built-in generator or transformer."""
+        if str(data.get("kind")).startswith("HelmChartInflation"):
+            self._refuse(_NOT_INFLATED)
+        self._take_paths({"plugin": data, "replacements": data.get("replacements")}, "plugin", "replacements")
+        for text in _texts(data, "paths"):
+            if not _is_inline(text):
+                self.take(text, "patch")
+        self._take_sources(data)
+
+    def take(self, text: str, what: str) -> Place | None:
+        """Note a path; None when it is refused or empty. What is missing stays, for kustomize to say so."""
+        if not text:
+            return None
+        shown = " ".join(text.split())[:200]
+        path = join(self.found.folder, text)
+        place = None
+        if is_remote(text):
+            self._refuse(f"remote {what} {shown}: not fetched")
+        elif path is None:
+            self._refuse(f"the {what} {shown} leads out of the repository")
+        else:
+            try:
+                place = resolve(self.tree.root, path)
+            except EscapeError as error:
+                self._refuse(f"the {what} {shown} {error}")
+                return None
+            if place.kind == "missing" and _HOST_LIKE.match(text):
+                self._refuse(f"remote {what} {shown}: not fetched")
+            if place.kind == "file":
+                self.found.files |= {path, place.path}
+        return place
+
+    def _take_base(self, text: str) -> None:
+        place = self.take(text, "base")
+        if place is not None and place.kind == "folder":
+            self.found.folders.add(place.path)
+        elif place is not None and place.kind == "file":
+            self.found.resources.add(place.path)
+
+    def _take_plugin(self, text: str) -> None:
+        if _is_inline(text):
+            for data in _parse(text):
+                self.read_plugin(data)
+            return
+        place = self.take(text, "plugin configuration")
+        if place is not None and place.kind == "folder":
+            self.found.plugins.add(place.path)
+        elif place is not None and place.kind == "file":
+            for data in _load(self.tree, place.path):
+                self.read_plugin(data)
+
+    def _take_paths(self, data: dict[str, Any], *keys: str) -> None:
+        """The ``path`` of each item of a field."""
+        for key in keys:
+            for item in _list(data.get(key)):
+                if isinstance(item, dict) and isinstance(item.get("path"), str):
+                    self.take(item["path"], "file")
+
+    def _take_sources(self, generator: Any) -> None:
+        """The ``files`` (``key=path`` or a path), ``envs`` and ``env`` of a ConfigMap or Secret generator."""
+        if not isinstance(generator, dict):
+            return
+        for text in _texts(generator, "files"):
+            key, equals, path = text.partition("=")
+            self.take(path if equals and not is_remote(key) else text, "file")
+        for text in _texts(generator, "envs", "env"):
+            self.take(text, "file")
+
+    def _refuse(self, reason: str) -> None:
+        """Keep the first reason."""
+        self.found.refused = self.found.refused or reason
+
+
+def _is_inline(text: str) -> bool:
+    """Whether an entry that may be a path or YAML is YAML."""
+    return "\n" in text or text.lstrip().startswith(("{", "[")) or ": " in text
+
+
+def _load(tree: Tree, path: RelPath) -> Iterator[dict[str, Any]]:
+    try:
+        yield from _parse(tree.text(path))
+    except SourceError:
+        return
+
+
+def _parse(text: str) -> Iterator[dict[str, Any]]:
+    try:
+        data = load_all(text)
+    except YamlError:
+        return
+    yield from (item for item in data if isinstance(item, dict))
+
+
+def _list(data: Any) -> list[Any]:
+    """A field that is a list, or its single value."""
+    if isinstance(data, list):
+        return data
+    return [] if data is None else [data]
+
+
+def _texts(data: dict[str, Any], *keys: str) -> list[str]:
+    return [item for key in keys for item in _list(data.get(key)) if isinstance(item, str)]

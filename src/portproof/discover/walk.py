@@ -1,0 +1,212 @@
+"""One walk of the tree with ``os.scandir``, and where links of it lead.
+
+No link is followed by the walk, and ``.git`` is never entered. What the walk
+passes over on purpose (caches, other people's modules, test data, what the
+configuration excludes) or by force (no permission) is said in `Listing.skips`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from portproof.config import matches
+from portproof.discover.model import Skip
+from portproof.source import RelPath, is_within, parent
+
+MAX_LINKS = 40
+"""As many links as Linux follows in one path."""
+
+_CACHES = frozenset(
+    {".cache", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".terragrunt-cache", "__pycache__"}
+)
+_OF_TOOLS = frozenset(
+    {".tox", ".nox", ".venv", ".terraform", ".helm", ".direnv", ".eggs", ".gradle", ".svn", ".hg"}
+)
+_PRUNED = _CACHES | _OF_TOOLS | {"node_modules", "bower_components", "venv", "site-packages"}
+_TEST_DATA = frozenset({"test-data", "__fixtures__", "__snapshot__", "__snapshots__"})
+_TESTS = frozenset({"test", "tests", "__tests__", "spec", "e2e"})
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What lies directly in a folder, by kind and sorted; `odd` are (escaped) names that no report could show."""
+
+    path: RelPath
+    files: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
+
+    def child(self, name: str) -> RelPath:
+        """The path of `name` in this folder."""
+        return name if self.path == "." else f"{self.path}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The folders that the walk went into, and what it passed over."""
+
+    root: Path
+    folders: dict[RelPath, Folder] = field(default_factory=dict)
+    skips: tuple[Skip, ...] = ()
+
+    def folder(self, path: RelPath) -> Folder:
+        """What lies in `path`, also where the walk did not go; an unreadable folder looks empty."""
+        if path in self.folders:
+            return self.folders[path]
+        try:
+            return _scan(self.root, path)
+        except OSError:
+            return Folder(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a path really leads: `path` has no link in it."""
+
+    path: RelPath
+    kind: Literal["file", "folder", "missing"]
+
+
+class EscapeError(Exception):
+    """A path or link leads where portproof does not follow; the message completes "X …"."""
+
+
+def walk(root: Path, requested: Sequence[RelPath], exclude: Sequence[str]) -> Listing:
+    """List the tree. Folders that are usually passed over are entered when `requested` points into them."""
+    folders: dict[RelPath, Folder] = {}
+    skips: list[Skip] = []
+    stack = ["."]
+    while stack:
+        path = stack.pop()
+        try:
+            folder = _scan(root, path)
+        except OSError as error:
+            skips.append(
+                Skip("manifests", path, f"cannot be listed: {(error.strerror or str(error)).lower()}")
+            )
+            continue
+        if exclude:
+            folder = _without(folder, exclude)
+        folders[path] = folder
+        skips += [Skip("manifests", name, "a name that is not printable UTF-8") for name in folder.odd]
+        for name in folder.folders:
+            child = folder.child(name)
+            reason = _passed_over(folder, child, name, requested, exclude)
+            if reason is None:
+                stack.append(child)
+            elif reason:
+                skips.append(Skip("manifests", child, reason, counts=False))
+    return Listing(root, folders, tuple(skips))
+
+
+def resolve(root: Path, path: RelPath) -> Place:
+    """Follow the links of `path` step by step with ``lstat`` and ``readlink``, never through the kernel.
+
+    Raises `EscapeError` for a link that is absolute, leads out of the tree or into ``.git``, or goes round in circles.
+    A path that cannot be looked at counts as missing.
+    """
+    done: list[str] = []
+    pending = [step for step in reversed(path.split("/")) if step not in ("", ".")]
+    links = 0
+    kind: Literal["file", "folder", "missing"] = "folder"
+    while pending:
+        step = pending.pop()
+        if step == "..":
+            if not done:
+                raise EscapeError("leads out of the repository")
+            done.pop()
+            kind = "folder"
+            continue
+        done.append(step)
+        if step == ".git":
+            raise EscapeError("leads into .git")
+        target, kind = _look(root, "/".join(done))
+        if target is not None:
+            links += 1
+            if links > MAX_LINKS:
+                raise EscapeError("goes round in circles")
+            if target.startswith("/"):
+                raise EscapeError("is absolute")
+            done.pop()
+            pending += [part for part in reversed(target.split("/")) if part not in ("", ".")]
+            kind = "folder"
+    return Place("/".join(done) or ".", kind)
+
+
+def ancestors(path: RelPath) -> Iterator[RelPath]:
+    """The folders above `path`, the nearest first, the root last."""
+    while path != ".":
+        path = parent(path)
+        yield path
+
+
+def _look(root: Path, path: RelPath) -> tuple[str | None, Literal["file", "folder", "missing"]]:
+    """The target of a link, else None and what lies there."""
+    place = f"{root}/{path}"
+    try:
+        mode = os.lstat(place).st_mode
+        if stat.S_ISLNK(mode):
+            return str(Path(place).readlink()), "missing"
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return None, "missing"
+    if stat.S_ISDIR(mode):
+        return None, "folder"
+    return None, "file" if stat.S_ISREG(mode) else "missing"
+
+
+def _scan(root: Path, path: RelPath) -> Folder:
+    files: list[str] = []
+    folders: list[str] = []
+    links: list[str] = []
+    odd: list[str] = []
+    prefix = "" if path == "." else path + "/"
+    with os.scandir(f"{root}/{prefix}") as entries:
+        for entry in entries:
+            name = entry.name
+            if not name.isprintable():  # control characters, line separators, bytes that are not UTF-8
+                odd.append(prefix + name.encode("unicode_escape", "surrogatepass").decode("ascii"))
+            elif entry.is_symlink():
+                links.append(name)
+            elif entry.is_dir(follow_symlinks=False):
+                if name != ".git":
+                    folders.append(name)
+            elif entry.is_file(follow_symlinks=False):
+                files.append(name)
+    return Folder(path, *(tuple(sorted(names)) for names in (files, folders, links, odd)))
+
+
+def _without(folder: Folder, exclude: Sequence[str]) -> Folder:
+    """The folder without the files that the configuration excludes; links stay, so that charts are checked whole."""
+    files = tuple(name for name in folder.files if not _excluded(folder.child(name), exclude))
+    return Folder(folder.path, files, folder.folders, folder.links, folder.odd)
+
+
+def _excluded(path: RelPath, exclude: Sequence[str]) -> bool:
+    return any(matches(pattern, path) for pattern in exclude)
+
+
+def _passed_over(
+    folder: Folder, path: RelPath, name: str, requested: Sequence[RelPath], exclude: Sequence[str]
+) -> str | None:
+    """Why the walk does not go into `path`; "" for no need to say; None to go on."""
+    if exclude and _excluded(path, exclude):
+        return "excluded by the configuration"
+    if any(is_within(wanted, path) for wanted in requested):
+        return None
+    if name in _PRUNED:
+        return "" if name.startswith((".", "_")) else f"{name} is not searched; name the path to check it"
+    if name == "vendor" and "go.mod" in folder.files:
+        return "vendored Go modules; name the path to check it"
+    if (
+        name.startswith("testdata")
+        or name in _TEST_DATA
+        or (name == "fixtures" and not _TESTS.isdisjoint(path.split("/")))
+    ):
+        return "test data; name the path to check it"
+    return None

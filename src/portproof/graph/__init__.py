@@ -1,0 +1,1 @@
+"""The ports of a rendering: who declares them, who refers to them, and who reaches whom."""

@@ -1,0 +1,268 @@
+"""What speaks for and against a port number that no container declares.
+
+Kubernetes never compares a numeric ``targetPort`` with the declared ports
+(kubernetes/endpointslice ``utils.go`` FindPort), and a container may listen on
+a port that it does not declare, so such a number is broken only when other
+facts say so. On healthy public charts 11 of 23 such numbers are real, undeclared
+listeners; what tells them from mistakes is collected here, in words that a
+message can quote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from portproof.graph.model import (
+    Container,
+    ContainerPort,
+    PortCheck,
+    PortGraph,
+    Role,
+    Service,
+    ServicePort,
+    Workload,
+)
+from portproof.graph.numbers import numbers_in
+
+_CORROBORATING = frozenset(
+    {"NetworkPolicy", "CiliumNetworkPolicy", "ServiceMonitor", "PodMonitor", "AuthorizationPolicy"}
+)
+
+
+_WELL_KNOWN = 1024
+"""Below are the ports that Services like to have (80, 443) and containers rarely listen on."""
+
+HABITUAL_PORTS = frozenset({4191, 9443, 10250, 10254, 13133, 15000, 15020, 15021})
+"""Ports that well-known programs listen on without declaring them: controller-runtime's webhooks, Envoy, collectors."""
+
+_SILENCE = "nothing else mentions"
+
+ADDED_PORT_NAMES = ("dapr-", "http-envoy-prom", "linkerd-")
+"""How the names of ports begin that meshes add to pods at admission."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The verdict on a number that no container of `workload` declares.
+
+    `meant` is the declared port that was probably meant, None when nothing singles one out. `reasons` are pieces of
+    evidence for a mistake, strongest first. `certain` is true when they leave no reasonable doubt; `likely` when a
+    mistake is at least probable. `container_is_odd` is true when the evidence says that the declaration, not the
+    reference, is the end that was changed.
+    """
+
+    workload: Workload
+    meant: ContainerPort | None
+    reasons: tuple[str, ...] = ()
+    certain: bool = False
+    likely: bool = False
+    container_is_odd: bool = False
+
+    @property
+    def strongest(self) -> tuple[str, ...]:
+        """At most three reasons, and last that nothing else mentions the number, when that is so."""
+        silence = [one for one in self.reasons if one.startswith(_SILENCE)]
+        return (*[one for one in self.reasons if one not in silence][:3], *silence)
+
+
+def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workload) -> Weighed:
+    """Weigh the evidence about `port`, whose numeric target no container of `workload` declares."""
+    wanted = port.target.value
+    declared = [one for one in workload.ports if one.protocol == port.protocol]
+    if not isinstance(wanted, int) or wanted in HABITUAL_PORTS or is_mentioned(workload, wanted):
+        return Weighed(workload, None)
+    if not declared or workload.opaque:
+        return Weighed(workload, None)
+    reached = set(_reached_by_others(graph, service, port, workload))
+    orphans = [one for one in declared if one.value not in reached]
+    meant = _meant(port, declared, orphans, wanted)
+    if meant is None:
+        return Weighed(workload, None)
+    near = is_near_miss(wanted, meant.value)
+    same_name = port.name is not None and meant.name is not None and port.name.value == meant.name.value
+    orphaned = len(orphans) == 1 and orphans[0] is meant
+    reasons = tuple(_reasons(port, workload, meant, orphaned=orphaned, same_name=same_name))
+    alone = len({one.value for one in declared}) == 1
+    fits = same_name or (orphaned and (alone or near))
+    corroborated = wanted in reached or wanted in _numbers_of_policies(graph)
+    silence = () if corroborated else (f"{_SILENCE} {wanted}",)
+    if _listens_undeclared(service, port, workload):
+        return Weighed(workload, meant, (*reasons, *silence))
+    return Weighed(
+        workload,
+        meant,
+        (*reasons, *silence),
+        certain=fits and _supported(port, workload, meant) and not corroborated,
+        likely=fits or (near and not _has_own_port(service, port, workload, meant)),
+        container_is_odd=corroborated and meant.value not in said(workload),
+    )
+
+
+def _reasons(
+    port: ServicePort, workload: Workload, meant: ContainerPort, *, orphaned: bool, same_name: bool
+) -> Iterator[str]:
+    """What speaks for `meant`, strongest first."""
+    wanted = port.target.value
+    if _probes_use_declared(workload, meant):
+        yield f"the probes use {meant.value}"
+    if meant.value in said(workload):
+        yield f"the container's own settings mention {meant.value}"
+    if isinstance(wanted, int) and is_near_miss(wanted, meant.value):
+        yield f"{wanted} is a near miss of {meant.value}"
+    if same_name and meant.name is not None:
+        yield f"both ports are named {str(meant.name.value)!r}"
+    if orphaned:
+        yield f"nothing else of a Service reaches {meant.value}"
+    if _repeats(port):
+        yield f"{wanted} repeats the Service's own port"
+
+
+def _supported(port: ServicePort, workload: Workload, meant: ContainerPort) -> bool:
+    wanted = port.target.value
+    return (
+        _probes_use_declared(workload, meant)
+        or meant.value in said(workload)
+        or _repeats(port)
+        or (isinstance(wanted, int) and is_near_miss(wanted, meant.value))
+    )
+
+
+def _repeats(port: ServicePort) -> bool:
+    """Whether ``targetPort`` was copied from ``port``, as 80 or 443 sometimes are."""
+    wanted = port.target.value
+    return (
+        not port.implicit and wanted == port.number.value and isinstance(wanted, int) and wanted < _WELL_KNOWN
+    )
+
+
+def _listens_undeclared(service: Service, port: ServicePort, workload: Workload) -> bool:
+    """Whether a Service sends other numbers too to ports nobody declares: the application just does not declare them."""
+    return any(
+        isinstance(other.target.value, int) and resolve(other, workload) is None
+        for other in service.ports
+        if other.path != port.path and other.target.value != port.target.value
+    )
+
+
+def is_mentioned(workload: Workload, number: int) -> bool:
+    """Whether the pod's own settings, probes, annotations or configuration name the port: it probably listens there."""
+    if number in workload.config_numbers or number in workload.annotation_numbers:
+        return True
+    return any(
+        number in container.mentions or any(check.port.value == number for check in container.checks)
+        for container in _running(workload)
+    )
+
+
+def is_near_miss(one: int, other: int) -> bool:
+    """Whether two ports differ as a slip of the hand would: by one digit, two swapped digits, or at most 2."""
+    if one == other:
+        return False
+    if abs(one - other) <= 2:  # 8080 and 8081, 9999 and 10000
+        return True
+    first, second = str(one), str(other)
+    if len(first) == len(second):
+        differing = [index for index in range(len(first)) if first[index] != second[index]]
+        if len(differing) == 1:
+            return True
+        swapped = len(differing) == 2 and differing[1] - differing[0] == 1
+        return (
+            swapped
+            and first[differing[0]] == second[differing[1]]
+            and first[differing[1]] == second[differing[0]]
+        )
+    shorter, longer = sorted((first, second), key=len)
+    return len(longer) - len(shorter) == 1 and any(
+        longer[:index] + longer[index + 1 :] == shorter for index in range(len(longer))
+    )
+
+
+def resolve(port: ServicePort, workload: Workload) -> ContainerPort | None:
+    """The declared port that a Service port reaches in a pod, by Kubernetes' own search (FindPort); else None."""
+    for declared in workload.ports:
+        if declared.protocol != port.protocol:
+            continue
+        target = port.target.value
+        if declared.value == target or (declared.name is not None and declared.name.value == target):
+            return declared
+    return None
+
+
+def _has_own_port(service: Service, port: ServicePort, workload: Workload, meant: ContainerPort) -> bool:
+    """Whether another port of the same Service reaches `meant`: two ports of one Service are meant to differ."""
+    others = (one for one in service.ports if one.path != port.path)
+    return any(
+        found is not None and found.value == meant.value
+        for found in (resolve(one, workload) for one in others)
+    )
+
+
+def _meant(
+    port: ServicePort, declared: list[ContainerPort], orphans: list[ContainerPort], wanted: int
+) -> ContainerPort | None:
+    """The declared port that the reference probably stands for."""
+    by_name = [one for one in declared if port.name and one.name and one.name.value == port.name.value]
+    by_number = [one for one in declared if one.value == port.number.value]
+    near = [one for one in declared if is_near_miss(wanted, one.value)]
+    near_orphans = [one for one in near if one in orphans]
+    for group in (by_name, by_number, near_orphans, near, orphans, declared):
+        if len({one.value for one in group}) == 1:
+            return group[0]
+    return None
+
+
+def _reached_by_others(
+    graph: PortGraph, service: Service, port: ServicePort, workload: Workload
+) -> Iterator[int]:
+    """Numbers that other Service ports aim at in `workload`."""
+    for other in graph.services:
+        if workload not in graph.select(other).workloads:
+            continue
+        for candidate in other.ports:
+            if other.key == service.key and candidate.path == port.path:
+                continue
+            found = resolve(candidate, workload)
+            if found is not None:
+                yield found.value
+            elif isinstance(candidate.target.value, int):
+                yield candidate.target.value
+
+
+def _probes_use_declared(workload: Workload, meant: ContainerPort) -> bool:
+    """Whether some probe contacts `meant` and none contacts a port that is not declared."""
+    for container in _running(workload):
+        if container.name != meant.container:
+            continue
+        probed = [check.port.value for check in container.checks if not check.is_hook]
+        known = {one.value for one in container.ports} | {
+            one.name.value for one in container.ports if one.name
+        }
+        own = {meant.value, meant.name.value if meant.name else None}
+        return bool(own & set(probed)) and all(value in known for value in probed)
+    return False
+
+
+def said(workload: Workload) -> frozenset[int]:
+    """The numbers that the pod's commands, arguments, environment and ConfigMaps contain."""
+    mentions = [container.mentions for container in _running(workload)]
+    return frozenset().union(*mentions, workload.config_numbers)
+
+
+def probed_numbers(container: Container, *, apart_from: PortCheck) -> Iterator[int]:
+    """The numbers that the other probes of a container contact, by number or by name."""
+    names = {one.name.value: one.value for one in container.ports if one.name is not None}
+    for check in container.checks:
+        if check is not apart_from and not check.is_hook:
+            value = names.get(check.port.value, check.port.value)
+            if isinstance(value, int):
+                yield value
+
+
+def _numbers_of_policies(graph: PortGraph) -> frozenset[int]:
+    found = [numbers_in(one.data.get("spec")) for one in graph.resources if one.key.kind in _CORROBORATING]
+    return frozenset().union(*found)
+
+
+def _running(workload: Workload) -> Iterator[Container]:
+    return (one for one in workload.containers if one.role is not Role.INIT)

@@ -1,0 +1,140 @@
+"""Resources -> the port graph: which pods stand behind which Service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from portproof.graph import sites
+from portproof.graph.model import (
+    RUNTIME_LABELS,
+    GoverningService,
+    IngressBackend,
+    PortGraph,
+    Selection,
+    Service,
+    ServicePort,
+    Site,
+    Workload,
+)
+from portproof.graph.workloads import indexed, labels, mapping, optional, protocol, scalar, workloads
+from portproof.manifests import Manifests, Resource, ResourceKey
+from portproof.yamldoc import FieldPath
+
+
+def build(manifests: Manifests) -> PortGraph:
+    """Link the resources of one rendering."""
+    resources = manifests.resources
+    found = tuple(workloads(resources))
+    services = tuple(
+        _service(one) for one in resources if one.key.kind == "Service" and one.key.api_version == "v1"
+    )
+    owners = tuple(sorted({str(one.key) for one in resources if _may_own_pods(one)}))
+    return PortGraph(
+        services=services,
+        workloads=found,
+        backends=tuple(backend for one in resources for backend in _backends(one)),
+        governing=tuple(_governing(resources)),
+        unknown_owners=owners,
+        resources=resources,
+        selections={service: _select(service, found) for service in services},
+    )
+
+
+def _may_own_pods(resource: Resource) -> bool:
+    """Custom resources may make pods (operators); so may a workload whose template stands elsewhere."""
+    if sites.makes_pods(resource):
+        return sites.pod_template(resource) is None
+    return resource.key.group not in sites.BUILT_IN_GROUPS
+
+
+def _select(service: Service, candidates: Sequence[Workload]) -> Selection:
+    if service.type == "ExternalName":
+        return Selection((), "an ExternalName Service has no pods")
+    if not service.selector:
+        return Selection((), "its endpoints are made by somebody else (no selector)")
+    wanted = {key: value for key, value in service.selector.items() if key not in RUNTIME_LABELS}
+    if not wanted:
+        return Selection((), "it selects by labels that controllers set at run time")
+    matched = [
+        one
+        for one in candidates
+        if one.key.namespace == service.key.namespace
+        and all(one.labels.get(key) == value for key, value in wanted.items())
+    ]
+    serving = tuple(one for one in matched if one.serves)
+    if serving:
+        return Selection(serving)
+    if matched:
+        return Selection((), f"only {matched[0].key} matches, whose pods end")
+    return Selection((), "no workload here has these labels")
+
+
+def _service(resource: Resource) -> Service:
+    spec = mapping(resource.data.get("spec"))
+    return Service(
+        key=resource.key,
+        type=str(spec.get("type") or "ClusterIP"),
+        selector=labels(spec.get("selector")),
+        headless=spec.get("clusterIP") == "None",
+        ports=tuple(
+            _service_port(resource.key, ("spec", "ports", index), port)
+            for index, port in indexed(spec.get("ports"))
+        ),
+    )
+
+
+def _service_port(key: ResourceKey, path: FieldPath, data: Mapping[str, Any]) -> ServicePort:
+    number = Site(key, (*path, "port"), scalar(data.get("port")))
+    target = data.get("targetPort")
+    implicit = target in (None, "", 0)  # k/k pkg/apis/core/v1/defaults.go: the value of port
+    return ServicePort(
+        number=number,
+        name=optional(key, (*path, "name"), data.get("name")),
+        target=number if implicit else Site(key, (*path, "targetPort"), scalar(target)),
+        implicit=implicit,
+        protocol=protocol(data),
+        node_port=optional(key, (*path, "nodePort"), data.get("nodePort") or None),
+        path=path,
+        protocol_site=optional(key, (*path, "protocol"), data.get("protocol")),
+    )
+
+
+def _backends(resource: Resource) -> Iterator[IngressBackend]:
+    annotations = mapping(mapping(resource.data.get("metadata")).get("annotations"))
+    texts = {str(name): str(value) for name, value in annotations.items()}
+    key = resource.key
+    for path, backend in sites.backends(resource):
+        both = None
+        service = backend.get("service")
+        if isinstance(service, dict):  # networking.k8s.io/v1
+            name_path, name = (*path, "service", "name"), service.get("name")
+            port = mapping(service.get("port"))
+            if port.get("name"):
+                both = optional(key, (*path, "service", "port", "number"), port.get("number") or None)
+            field = "name" if port.get("name") else "number"
+            port_path, wanted = (*path, "service", "port", field), port.get(field)
+        elif backend.get("serviceName"):  # v1beta1 and older
+            name_path, name = (*path, "serviceName"), backend.get("serviceName")
+            port_path, wanted = (*path, "servicePort"), backend.get("servicePort")
+        else:  # a resource backend has no Service
+            continue
+        yield IngressBackend(
+            Site(key, name_path, scalar(name)),
+            None if wanted is None else Site(key, port_path, scalar(wanted)),
+            texts,
+            both,
+        )
+
+
+def _governing(resources: Sequence[Resource]) -> Iterator[GoverningService]:
+    for resource in resources:
+        if resource.key.kind != "StatefulSet":
+            continue
+        spec = mapping(resource.data.get("spec"))
+        template = mapping(mapping(spec.get("template")).get("metadata"))
+        if spec.get("serviceName"):
+            yield GoverningService(
+                Site(resource.key, ("spec", "serviceName"), scalar(spec["serviceName"])),
+                labels(template.get("labels")),
+            )

@@ -1,0 +1,246 @@
+"""Ports as Kubernetes sees them: declarations, references, and what is known about the pods behind a Service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from portproof.manifests import Resource, ResourceKey
+from portproof.yamldoc import FieldPath, lookup
+
+RUNTIME_LABELS = frozenset(
+    {
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index",
+        "batch.kubernetes.io/job-name",
+        "batch.kubernetes.io/controller-uid",
+        "job-name",
+        "controller-uid",
+        "controller-revision-hash",
+        "pod-template-hash",
+        "rollouts-pod-template-hash",
+    }
+)
+"""Labels that controllers put on pods; a pod template does not have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A field of a resource and the value it holds there."""
+
+    resource: ResourceKey
+    path: FieldPath
+    value: str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPort:
+    """An entry of ``containers[].ports``. `name`, `host_port`, `protocol_site` are None when the field is absent."""
+
+    number: Site
+    name: Site | None
+    protocol: str
+    host_port: Site | None
+    container: str
+    host_ip: str = ""
+    protocol_site: Site | None = None
+
+    @property
+    def value(self) -> int:
+        """The port number (0 when the manifest does not hold a number there)."""
+        return self.number.value if isinstance(self.number.value, int) else 0
+
+    @property
+    def label(self) -> str:
+        """``http`` or, without a name, ``8080``."""
+        return str(self.name.value) if self.name else str(self.number.value)
+
+
+class Role(Enum):
+    """What kind of container it is; a native sidecar is an init container with ``restartPolicy: Always``."""
+
+    REGULAR = "regular"
+    SIDECAR = "sidecar"
+    INIT = "init"
+
+
+@dataclass(frozen=True, slots=True)
+class PortCheck:
+    """A probe or lifecycle hook that contacts a port of its own container.
+
+    `name` is the field (``readinessProbe``, ``preStop``), `handler` the action (``httpGet``, ``tcpSocket``, ``grpc``).
+    """
+
+    name: str
+    handler: str
+    port: Site
+    host: str | None = None
+
+    @property
+    def label(self) -> str:
+        """``readinessProbe``, ``preStop hook``."""
+        return f"{self.name} hook" if self.is_hook else self.name
+
+    @property
+    def is_hook(self) -> bool:
+        """Whether it is a lifecycle hook rather than a probe."""
+        return self.name in ("postStart", "preStop")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of a pod template. `mentions` are the numbers its command, args and environment contain."""
+
+    name: str
+    role: Role
+    path: FieldPath
+    image: str
+    ports: tuple[ContainerPort, ...]
+    checks: tuple[PortCheck, ...]
+    mentions: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workload:
+    """Something that makes pods, described by its pod template.
+
+    Compared by identity. `serves` is False for what never becomes a lasting endpoint: Jobs, CronJobs, helm hooks, Pods
+    that run to completion. `opaque` says why the
+    declared ports cannot be trusted to be all (an injection template, ``hostNetwork``), or is empty. `config_numbers`
+    are numbers in ConfigMaps of the rendering that the pod refers to; `annotation_numbers` those in its annotations.
+    """
+
+    key: ResourceKey
+    labels: Mapping[str, str]
+    containers: tuple[Container, ...]
+    serves: bool
+    host_network: bool
+    opaque: str
+    config_numbers: frozenset[int]
+    annotation_numbers: frozenset[int]
+
+    @property
+    def ports(self) -> tuple[ContainerPort, ...]:
+        """Declared ports in the order in which Kubernetes searches: containers, then native sidecars."""
+        ranked = sorted(
+            (one for one in self.containers if one.role is not Role.INIT),
+            key=lambda one: one.role is Role.SIDECAR,
+        )
+        return tuple(port for container in ranked for port in container.ports)
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """An entry of a Service's ``ports``.
+
+    `target` is the field that decides where traffic goes: ``targetPort``, or ``port`` when that is absent, 0 or
+    empty (then `implicit` is true). `name`, `node_port`, `protocol_site` are None when absent.
+    """
+
+    number: Site
+    name: Site | None
+    target: Site
+    implicit: bool
+    protocol: str
+    node_port: Site | None
+    path: FieldPath
+    protocol_site: Site | None = None
+
+    @property
+    def label(self) -> str:
+        """``http`` or, without a name, ``8080``."""
+        return str(self.name.value) if self.name else str(self.number.value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Service:
+    """A Service; `selector` is empty when endpoints are made by somebody else.
+
+    Compared by identity: a folder of manifests may hold the same Service in two variants.
+    """
+
+    key: ResourceKey
+    type: str
+    selector: Mapping[str, str]
+    headless: bool
+    ports: tuple[ServicePort, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The workloads of a rendering that a Service selects.
+
+    `unknown` is empty, or says why other pods may stand behind the Service, or why these may not.
+    """
+
+    workloads: tuple[Workload, ...]
+    unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IngressBackend:
+    """A Service that an Ingress sends traffic to; `port` is the name or number it asks for (None when absent).
+
+    `number` is set when a v1 backend gives a number beside the name, which the API server refuses.
+    """
+
+    service: Site
+    port: Site | None
+    annotations: Mapping[str, str]
+    number: Site | None = None
+
+    @property
+    def old(self) -> bool:
+        """Whether it has the shape of v1beta1, whose one field holds a name or a number."""
+        return self.service.path[-1] == "serviceName"
+
+
+@dataclass(frozen=True, slots=True)
+class GoverningService:
+    """A StatefulSet's ``serviceName``."""
+
+    name: Site
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PortGraph:
+    """Everything about ports in one rendering; `link.build` makes it.
+
+    `unknown_owners` are resources that may make pods of their own (``Kafka/main``): while there are any, a Service
+    without pods may be served by them. `resources` are those the graph was built from.
+    """
+
+    services: tuple[Service, ...]
+    workloads: tuple[Workload, ...]
+    backends: tuple[IngressBackend, ...]
+    governing: tuple[GoverningService, ...]
+    unknown_owners: tuple[str, ...]
+    resources: tuple[Resource, ...]
+    selections: Mapping[Service, Selection]
+
+    def select(self, service: Service) -> Selection:
+        """The workloads behind `service`."""
+        return self.selections[service]
+
+    def is_empty(self, site: Site) -> bool:
+        """Whether the field is there and holds nothing, as a template leaves it when its value was not given."""
+        for resource in self.resources:
+            if resource.key == site.resource:
+                holder = lookup(resource.data, site.path[:-1])
+                if (
+                    isinstance(holder, dict)
+                    and site.path[-1] in holder
+                    and holder[str(site.path[-1])] is None
+                ):
+                    return True
+        return False
+
+    def service(self, namespace: str, name: object) -> Service | None:
+        """The Service of that name, or None when the rendering has none."""
+        return next(iter(self.variants(namespace, name)), None)
+
+    def variants(self, namespace: str, name: object) -> tuple[Service, ...]:
+        """Every Service of that name: a folder of manifests may hold several variants of one."""
+        return tuple(one for one in self.services if one.key.namespace == namespace and one.key.name == name)

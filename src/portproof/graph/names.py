@@ -1,0 +1,97 @@
+"""The grammars of port names, and when two names differ only by a slip of the hand.
+
+Grammars: apimachinery ``pkg/util/validation/validation.go``, IsValidPortName and IsDNS1123Label.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_PORT_NAME = 15
+MAX_LABEL = 63
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+_PLACEHOLDER = re.compile(r"[${}<>%@]|\A[A-Z0-9]+(?:_[A-Z0-9]+)+\Z")
+_SECURED = frozenset({"amqp", "ftp", "grpc", "http", "imap", "ldap", "mqtt", "pop", "redis", "smtp", "ws"})
+"""Protocols whose secured twin ends in s: ``http`` is no slip of ``https``."""
+
+
+def is_placeholder(value: object) -> bool:
+    """Whether `value` is filled in after rendering: ``${PORT}`` of Flux and envsubst, ``{{ port }}``, ``HTTP_PORT``."""
+    return isinstance(value, str) and _PLACEHOLDER.search(value) is not None
+
+
+def port_name_problem(text: str) -> str:
+    """Why the API server refuses `text` as the name of a container port; empty when it takes it, or a placeholder."""
+    if is_placeholder(text):
+        return ""
+    if not text:
+        return "is empty"
+    if len(text) > MAX_PORT_NAME:
+        return f"has {len(text)} characters, and {MAX_PORT_NAME} are allowed"
+    if not re.fullmatch(r"[-a-z0-9]+", text):
+        return "may contain only lower-case letters, digits and '-'"
+    if not re.search(r"[a-z]", text):
+        return "must contain a letter"
+    if "--" in text:
+        return "must not contain '--'"
+    if text.startswith("-") or text.endswith("-"):
+        return "must not begin or end with '-'"
+    return ""
+
+
+def label_problem(text: str) -> str:
+    """Why the API server refuses `text` as the name of a Service port (a DNS-1123 label); empty as above."""
+    if is_placeholder(text):
+        return ""
+    if len(text) > MAX_LABEL:
+        return f"has {len(text)} characters, and {MAX_LABEL} are allowed"
+    if not _LABEL.match(text):
+        return "may contain only lower-case letters, digits and '-', and must begin and end with a letter or digit"
+    return ""
+
+
+def is_digits(value: object) -> bool:
+    """Whether `value` is text made of digits: a number that was quoted."""
+    return isinstance(value, str) and value.isascii() and value.isdigit()
+
+
+def is_near_name(one: str, other: str) -> bool:
+    """Whether two names differ by one slip (a letter missing, added, changed, or two swapped); two in a long name.
+
+    Names that differ in their digits (``web-1`` and ``web-2``), or as a protocol and its secured twin do, are meant
+    to differ.
+    """
+    if one == other or _digits(one) != _digits(other) or _is_secured_twin(one, other):
+        return False
+    shorter = min(len(one), len(other))
+    slips = distance(one, other)
+    return (slips == 1 and shorter >= 3) or (slips == 2 and shorter >= 8)
+
+
+def distance(one: str, other: str) -> int:
+    """How many slips lie between two texts (optimal string alignment)."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for row, first in enumerate(one, 1):
+        current = [row]
+        for column, second in enumerate(other, 1):
+            steps = min(last[column] + 1, current[-1] + 1, last[column - 1] + (first != second))
+            if row > 1 and column > 1 and first == other[column - 2] and second == one[row - 2]:
+                steps = min(steps, before[column - 2] + 1)
+            current.append(steps)
+        before, last = last, current
+    return last[-1]
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", text)
+
+
+def _is_secured_twin(one: str, other: str) -> bool:
+    shorter, longer = sorted((one, other), key=len)
+    parts, secured = re.split(r"[-_.]", shorter), re.split(r"[-_.]", longer)
+    if len(parts) != len(secured):
+        return False
+    differing = [(plain, safe) for plain, safe in zip(parts, secured, strict=True) if plain != safe]
+    return len(differing) == 1 and differing[0][0] in _SECURED and differing[0][1] == differing[0][0] + "s"

@@ -1,0 +1,116 @@
+"""Who else depends on a declared port: what has to move along when it is renamed or renumbered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.evidence import resolve
+from portproof.graph.model import (
+    Container,
+    ContainerPort,
+    PortGraph,
+    Service,
+    ServicePort,
+    Site,
+    Workload,
+)
+from portproof.graph.names import is_near_name, port_name_problem
+
+_AUXILIARY = (
+    "admin",
+    "debug",
+    "health",
+    "jmx",
+    "live",
+    "metric",
+    "pprof",
+    "probe",
+    "prom",
+    "ready",
+    "status",
+    "webhook",
+)
+
+
+def reached_by_others(
+    graph: PortGraph, service: Service, port: ServicePort, workload: Workload
+) -> Iterator[ContainerPort]:
+    """The declared ports of `workload` that Service ports other than `port` reach."""
+    for other in graph.services:
+        if workload in graph.select(other).workloads:
+            for candidate in other.ports:
+                if other is service and candidate.path == port.path:
+                    continue
+                found = resolve(candidate, workload)
+                if found is not None:
+                    yield found
+
+
+def meant_by_name(
+    graph: PortGraph, service: Service, port: ServicePort, workload: Workload
+) -> ContainerPort | None:
+    """The declared port that a name nobody declares probably stands for; None when nothing singles one out."""
+    wanted = str(port.target.value)
+    declared = [one for one in workload.ports if one.protocol == port.protocol]
+    taken = {one.value for one in reached_by_others(graph, service, port, workload)}
+    near = [one for one in declared if one.name and is_near_name(wanted, str(one.name.value))]
+    alike = [
+        one
+        for one in declared
+        if one.value == port.number.value or (one.name and port.name and one.name.value == port.name.value)
+    ]
+    serving = [one for one in declared if not _is_auxiliary(str(one.name.value) if one.name else "")]
+    only = [] if _is_auxiliary(wanted) or taken & {one.value for one in serving} else serving
+    for group in (near, alike, only):
+        if len({one.value for one in group}) == 1:
+            return group[0]
+    return None
+
+
+def _is_auxiliary(name: str) -> bool:
+    """Whether the name says that the port is for health, metrics or debugging: seldom what another one stands for."""
+    return any(part in name for part in _AUXILIARY)
+
+
+def renaming(
+    graph: PortGraph, workload: Workload, port: ContainerPort, new: str
+) -> tuple[tuple[Site, str], ...]:
+    """The changes that give `port` the name `new`; empty when others rely on the old one, or `new` cannot be used."""
+    container = container_of(workload, port)
+    if port.name is None or port_name_problem(new):
+        return ()
+    if any(one.name is not None and one.name.value == new for one in container.ports):
+        return ()
+    if any(candidate.target.value == port.name.value for candidate in _aiming_at(graph, workload, port)):
+        return ()
+    checks = [check.port for check in container.checks if check.port.value == port.name.value]
+    return tuple((site, new) for site in (port.name, *checks))
+
+
+def renumbering(
+    graph: PortGraph, workload: Workload, port: ContainerPort, new: int
+) -> tuple[tuple[Site, int], ...]:
+    """The changes that give `port` the number `new`; empty when others rely on the old one."""
+    container = container_of(workload, port)
+    if any(candidate.target.value == port.value for candidate in _aiming_at(graph, workload, port)):
+        return ()
+    if any((one.value, one.protocol) == (new, port.protocol) for one in workload.ports):
+        return ()
+    hosts = [port.host_port] if port.host_port and port.host_port.value == port.value else []
+    checks = [check.port for check in container.checks if check.port.value == port.value]
+    return tuple((site, new) for site in (port.number, *hosts, *checks))
+
+
+def container_of(workload: Workload, port: ContainerPort) -> Container:
+    """The container that declares `port`."""
+    return next(
+        one
+        for one in workload.containers
+        if port.number.path[: len(one.path)] == one.path and port in one.ports
+    )
+
+
+def _aiming_at(graph: PortGraph, workload: Workload, port: ContainerPort) -> Iterator[ServicePort]:
+    for service in graph.services:
+        if workload in graph.select(service).workloads:
+            yield from (one for one in service.ports if resolve(one, workload) is port)

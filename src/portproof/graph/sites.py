@@ -1,0 +1,102 @@
+"""Where ports and pods stand in each kind: a table of JSONPaths.
+
+A new kind is one line here. Paths are compiled once, when this module is first
+imported. Meanings: kubernetes/api types of each group; argoproj.io Rollout as
+in argo-rollouts' ``pkg/apis/rollouts/v1alpha1/types.go``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jsonpath_ng.parser import parse
+
+from portproof.manifests import Resource
+from portproof.yamldoc import FieldPath
+
+_APPS = ("apps", "extensions")
+
+_POD_TEMPLATES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "Pod": (("",), "$"),
+    "ReplicationController": (("",), "spec.template"),
+    "Deployment": (_APPS, "spec.template"),
+    "ReplicaSet": (_APPS, "spec.template"),
+    "DaemonSet": (_APPS, "spec.template"),
+    "StatefulSet": (_APPS, "spec.template"),
+    "Rollout": (("argoproj.io",), "spec.template"),
+    "Job": (("batch",), "spec.template"),
+    "CronJob": (("batch",), "spec.jobTemplate.spec.template"),
+}
+"""Kind -> its API groups, and the place of its pod template."""
+
+_BACKENDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "Ingress": (
+        ("networking.k8s.io", "extensions"),
+        ("spec.defaultBackend", "spec.backend", "spec.rules[*].http.paths[*].backend"),
+    ),
+}
+"""Kind -> its API groups, and the places of its backends."""
+
+FINITE = frozenset({"Job", "CronJob"})
+"""Kinds whose pods end; a finished pod is no endpoint."""
+
+BUILT_IN_GROUPS = frozenset(
+    {
+        "", "apps", "extensions", "batch", "autoscaling", "policy", "rbac.authorization.k8s.io", "networking.k8s.io",
+        "storage.k8s.io", "scheduling.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io",
+        "admissionregistration.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "node.k8s.io",
+        "gateway.networking.k8s.io", "certificates.k8s.io", "flowcontrol.apiserver.k8s.io",
+    }
+)  # fmt: skip
+"""API groups of which it is known whether they make pods."""
+
+_compiled = {
+    text: parse(text)
+    for text in {path for _, path in _POD_TEMPLATES.values()}
+    | {path for _, paths in _BACKENDS.values() for path in paths}
+}
+
+
+def pod_template(resource: Resource) -> tuple[FieldPath, Mapping[str, Any]] | None:
+    """The pod template of a workload and its path; None when the kind makes no pods or holds no template."""
+    entry = _POD_TEMPLATES.get(resource.key.kind)
+    if entry is None or resource.key.group not in entry[0]:
+        return None
+    for path, value in find(entry[1], resource.data):
+        if isinstance(value, dict):
+            return path, value
+    return None
+
+
+def makes_pods(resource: Resource) -> bool:
+    """Whether the kind is a known workload, with or without a template of its own."""
+    entry = _POD_TEMPLATES.get(resource.key.kind)
+    return entry is not None and resource.key.group in entry[0]
+
+
+def backends(resource: Resource) -> Iterator[tuple[FieldPath, Mapping[str, Any]]]:
+    """Every backend of an Ingress with its path."""
+    entry = _BACKENDS.get(resource.key.kind)
+    if entry is None or resource.key.group not in entry[0]:
+        return
+    for text in entry[1]:
+        for path, value in find(text, resource.data):
+            if isinstance(value, dict):
+                yield path, value
+
+
+def find(text: str, data: Any) -> Iterator[tuple[FieldPath, Any]]:
+    """All values at a JSONPath of the table, each with its plain path."""
+    for match in _compiled[text].find(data):
+        yield _plain_path(match), match.value
+
+
+def _plain_path(match: Any) -> FieldPath:
+    """The path of a match, from the chain of its contexts (its printed form would need to be parsed again)."""
+    steps: list[str | int] = []
+    while match is not None and match.context is not None:
+        step = match.path
+        steps.append(step.indices[0] if hasattr(step, "indices") else step.fields[0])
+        match = match.context
+    return tuple(reversed(steps))

@@ -1,0 +1,209 @@
+"""Pod templates -> workloads: containers, declared ports, probes, and the numbers they mention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portproof.graph import sites
+from portproof.graph.model import Container, ContainerPort, PortCheck, Role, Site, Workload
+from portproof.graph.names import is_placeholder
+from portproof.graph.numbers import numbers_in
+from portproof.manifests import Resource, ResourceKey
+from portproof.yamldoc import FieldPath
+
+_PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+_HOOKS = ("postStart", "preStop")
+_HANDLERS = ("httpGet", "tcpSocket", "grpc")
+_HOOK_ANNOTATIONS = ("helm.sh/hook", "argocd.argoproj.io/hook")
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    """Numbers in the ConfigMaps of the rendering, by (namespace, name)."""
+
+    numbers: Mapping[tuple[str, str], frozenset[int]]
+
+    def referred_by(self, namespace: str, pod: Mapping[str, Any]) -> frozenset[int]:
+        names = set(_config_map_names(pod))
+        found: set[int] = set()
+        for name in names:
+            found |= self.numbers.get((namespace, name), frozenset())
+        return frozenset(found)
+
+
+def workloads(resources: Sequence[Resource]) -> Iterator[Workload]:
+    """Every workload of a rendering, in its order."""
+    config = _Config(
+        {
+            (resource.key.namespace, resource.key.name): numbers_in(resource.data.get("data"))
+            for resource in resources
+            if resource.key.kind == "ConfigMap"
+        }
+    )
+    for resource in resources:
+        found = sites.pod_template(resource)
+        if found is not None:
+            yield _workload(resource, *found, config)
+
+
+def _workload(resource: Resource, path: FieldPath, template: Mapping[str, Any], config: _Config) -> Workload:
+    metadata = mapping(template.get("metadata"))
+    pod = mapping(template.get("spec"))
+    annotations = mapping(metadata.get("annotations"))
+    containers = tuple(_containers(resource.key, (*path, "spec"), pod))
+    return Workload(
+        key=resource.key,
+        labels=labels(metadata.get("labels")),
+        containers=containers,
+        serves=not _ends(resource, pod) and not _is_hook(resource, annotations),
+        host_network=pod.get("hostNetwork") is True,
+        opaque=_opaque(containers, annotations),
+        config_numbers=config.referred_by(resource.key.namespace, pod),
+        annotation_numbers=numbers_in(annotations),
+    )
+
+
+def _ends(resource: Resource, pod: Mapping[str, Any]) -> bool:
+    """Whether the pods run to completion; those of controllers other than Jobs are always restarted."""
+    if resource.key.kind == "Pod":
+        return pod.get("restartPolicy") in ("Never", "OnFailure")
+    return resource.key.kind in sites.FINITE
+
+
+def _is_hook(resource: Resource, template_annotations: Mapping[str, Any]) -> bool:
+    own = mapping(mapping(resource.data.get("metadata")).get("annotations"))
+    return any(
+        name in annotations for name in _HOOK_ANNOTATIONS for annotations in (own, template_annotations)
+    )
+
+
+def _opaque(containers: Iterable[Container], annotations: Mapping[str, Any]) -> str:
+    """Why the declared ports are not the ones that the pods will have; empty when they are.
+
+    Istio's injection templates replace the container, its ports included, at admission.
+    """
+    if (
+        any(container.image == "auto" for container in containers)
+        or "inject.istio.io/templates" in annotations
+    ):
+        return "its ports are added by injection"
+    for container in containers:
+        for port in container.ports:
+            if is_placeholder(port.number.value) or (
+                port.name is not None and is_placeholder(port.name.value)
+            ):
+                return "its ports are filled in later"
+    return ""
+
+
+def _containers(key: ResourceKey, path: FieldPath, pod: Mapping[str, Any]) -> Iterator[Container]:
+    for field in ("containers", "initContainers"):
+        for index, data in indexed(pod.get(field)):
+            if field == "containers":
+                role = Role.REGULAR
+            else:  # native sidecars: KEP-753; k/k PR #127976 for their named ports
+                role = Role.SIDECAR if data.get("restartPolicy") == "Always" else Role.INIT
+            yield _container(key, (*path, field, index), data, role)
+
+
+def _container(key: ResourceKey, path: FieldPath, data: Mapping[str, Any], role: Role) -> Container:
+    name = str(data.get("name") or "")
+    said = [
+        data.get("command"),
+        data.get("args"),
+        [item.get("value") for _, item in indexed(data.get("env"))],
+    ]
+    return Container(
+        name=name,
+        role=role,
+        path=path,
+        image=str(data.get("image") or ""),
+        ports=tuple(
+            _port(key, (*path, "ports", index), port, name) for index, port in indexed(data.get("ports"))
+        ),
+        checks=tuple(_checks(key, path, data)),
+        mentions=numbers_in(said),
+    )
+
+
+def _port(key: ResourceKey, path: FieldPath, data: Mapping[str, Any], container: str) -> ContainerPort:
+    return ContainerPort(
+        number=Site(key, (*path, "containerPort"), scalar(data.get("containerPort"))),
+        name=optional(key, (*path, "name"), data.get("name")),
+        protocol=protocol(data),
+        host_port=optional(key, (*path, "hostPort"), data.get("hostPort") or None),
+        container=container,
+        host_ip=str(data.get("hostIP") or ""),
+        protocol_site=optional(key, (*path, "protocol"), data.get("protocol")),
+    )
+
+
+def _checks(key: ResourceKey, path: FieldPath, data: Mapping[str, Any]) -> Iterator[PortCheck]:
+    lifecycle = mapping(data.get("lifecycle"))
+    places = [((*path, name), name, mapping(data.get(name))) for name in _PROBES]
+    places += [((*path, "lifecycle", name), name, mapping(lifecycle.get(name))) for name in _HOOKS]
+    for where, name, action in places:
+        for handler in _HANDLERS:
+            call = action.get(handler)
+            if isinstance(call, dict) and call.get("port") is not None:
+                host = call.get("host")
+                yield PortCheck(
+                    name,
+                    handler,
+                    Site(key, (*where, handler, "port"), scalar(call["port"])),
+                    str(host) if host else None,
+                )
+
+
+def _config_map_names(pod: Mapping[str, Any]) -> Iterator[str]:
+    for field in ("containers", "initContainers"):
+        for _, container in indexed(pod.get(field)):
+            for _, source in indexed(container.get("envFrom")):
+                yield str(mapping(source.get("configMapRef")).get("name") or "")
+            for _, variable in indexed(container.get("env")):
+                reference = mapping(mapping(variable.get("valueFrom")).get("configMapKeyRef"))
+                yield str(reference.get("name") or "")
+    for _, volume in indexed(pod.get("volumes")):
+        yield str(mapping(volume.get("configMap")).get("name") or "")
+        for _, source in indexed(mapping(volume.get("projected")).get("sources")):
+            yield str(mapping(source.get("configMap")).get("name") or "")
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """`value` if it is a mapping, else an empty one: manifests may hold anything anywhere."""
+    return value if isinstance(value, dict) else {}
+
+
+def indexed(value: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The mappings in a list, with their indexes."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                yield index, item
+
+
+def scalar(value: Any) -> str | int | None:
+    """`value` as an IntOrString: floats and booleans become their text, which no port matches."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return None if value is None else str(value)
+
+
+def optional(key: ResourceKey, path: FieldPath, value: Any) -> Site | None:
+    """A site for a field that may be absent; empty text counts as absent, as in the API."""
+    return None if value is None or value == "" else Site(key, path, scalar(value))
+
+
+def labels(value: Any) -> Mapping[str, str]:
+    """Labels are text; null means empty, and an unquoted ``true``, which the API server refuses, is not ours to report."""
+    return {
+        str(key): "" if item is None else str(item).lower() if isinstance(item, bool) else str(item)
+        for key, item in mapping(value).items()
+    }
+
+
+def protocol(data: Mapping[str, Any]) -> str:
+    """The protocol of a port entry; TCP by default (k/k ``pkg/apis/core/v1/defaults.go``)."""
+    return str(data.get("protocol") or "TCP")

@@ -1,0 +1,173 @@
+"""Rendering -> resources: who they are, their plain data, and where they came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from portproof import yamldoc
+from portproof.discover.model import HelmTarget, Target
+from portproof.render.model import FailureSite, RenderedDocument, RenderFailure, Rendering
+from portproof.yamldoc import FieldPath
+
+CLUSTER_SCOPED = frozenset(
+    {
+        "Namespace",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "PersistentVolume",
+        "StorageClass",
+        "PriorityClass",
+        "IngressClass",
+        "GatewayClass",
+        "Node",
+        "APIService",
+        "ValidatingWebhookConfiguration",
+        "MutatingWebhookConfiguration",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "RuntimeClass",
+        "CSIDriver",
+        "PodSecurityPolicy",
+        "ClusterIssuer",
+    }
+)
+
+_IRRELEVANT = frozenset(
+    {
+        "CustomResourceDefinition",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Role",
+        "RoleBinding",
+        "ServiceAccount",
+        "Secret",
+        "PodSecurityPolicy",
+        "PodDisruptionBudget",
+        "PersistentVolumeClaim",
+        "PersistentVolume",
+        "StorageClass",
+        "PriorityClass",
+        "Namespace",
+        "ResourceQuota",
+        "LimitRange",
+        "HorizontalPodAutoscaler",
+        "PrometheusRule",
+    }
+)
+"""Kinds that hold no port and no evidence about one; the largest documents are among them, so they stay unparsed.
+
+Secrets are left out on purpose: nothing of theirs may show in a message.
+"""
+
+_KIND = re.compile(r"^kind:[ \t]*[\"']?([A-Za-z]+)[\"']?[ \t]*(?:#.*)?\r?$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ResourceKey:
+    """Who a resource is. The namespace is resolved: never empty unless the kind has none."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource:
+    """One object of a rendering.
+
+    `document` is the rendered document it stands in, and `inside` the path within that document (``items[2]`` in a
+    List, else empty).
+    """
+
+    key: ResourceKey
+    data: Mapping[str, Any]
+    document: RenderedDocument
+    inside: FieldPath = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """The resources of a rendering that can matter to ports, in printed order, and the documents that are not YAML."""
+
+    target: Target
+    resources: tuple[Resource, ...]
+    problems: tuple[RenderFailure, ...] = ()
+
+
+def read(rendering: Rendering) -> Manifests:
+    """Parse the documents of `rendering`; one broken document does not lose the others."""
+    target = rendering.target
+    namespace = target.namespace if isinstance(target, HelmTarget) else "default"
+    resources: list[Resource] = []
+    problems: list[RenderFailure] = list(rendering.problems)
+    for document in rendering.documents:
+        if is_irrelevant(document.text):
+            continue
+        try:
+            data = yamldoc.load(document.text)
+        except yamldoc.YamlError as error:
+            problems.append(_problem(target, document, error))
+            continue
+        resources.extend(
+            Resource(key, item, document, inside) for key, item, inside in objects(data, namespace, ())
+        )
+    return Manifests(target, tuple(resources), tuple(problems))
+
+
+def is_irrelevant(text: str) -> bool:
+    """Whether the document is of a kind that is not parsed; decided by its unindented ``kind:`` lines."""
+    kinds = _KIND.findall(text)
+    return bool(kinds) and all(kind in _IRRELEVANT for kind in kinds)
+
+
+def objects(
+    data: Any, namespace: str, inside: FieldPath
+) -> Iterator[tuple[ResourceKey, dict[str, Any], FieldPath]]:
+    """Every object in a document, Lists unfolded, with its key and its path in the document.
+
+    `namespace` is what an object without one of its own gets.
+    """
+    if not isinstance(data, dict):
+        return
+    kind, api_version = data.get("kind"), data.get("apiVersion")
+    if not isinstance(kind, str) or not isinstance(api_version, str):
+        return
+    items = data.get("items")
+    if kind.endswith("List") and isinstance(items, list):
+        for index, item in enumerate(items):
+            yield from objects(item, namespace, (*inside, "items", index))
+        return
+    metadata = data.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    name = metadata.get("name") or metadata.get("generateName") or ""
+    own = "" if kind in CLUSTER_SCOPED else str(metadata.get("namespace") or namespace)
+    yield ResourceKey(api_version, kind, own, str(name)), data, inside
+
+
+def _problem(target: Target, document: RenderedDocument, error: yamldoc.YamlError) -> RenderFailure:
+    if document.source is None:
+        return RenderFailure(target, f"the rendered output is not YAML: {error}")
+    if document.offset is None:
+        return RenderFailure(
+            target,
+            f"the template renders to text that is not YAML: {error.problem}",
+            FailureSite(document.source),
+        )
+    return RenderFailure(
+        target,
+        f"not YAML: {error.problem}",
+        FailureSite(document.source, document.line + error.line - 1, error.column),
+    )

@@ -1,0 +1,253 @@
+"""The program: render, check, trace, prove, report. Everything it does, in the order it does it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from portproof.discover.model import Target
+from portproof.fix import Proposal, Prover, edits_of
+from portproof.graph.model import Site
+from portproof.render.cache import remember
+from portproof.render.model import NotRendered, Renderer, RenderFailure
+from portproof.rules.base import Finding, Rule
+from portproof.rules.engine import Examination, FindingKey, Found, examine
+from portproof.source import Edit, Tree
+from portproof.trace.model import Origin
+from portproof.trace.probe import origins
+from portproof.yamldoc import format_path
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many targets are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of one target. `examination` is kept only when there are findings: memory stays flat."""
+
+    target: Target
+    outcome: RenderFailure | NotRendered | None
+    problems: tuple[RenderFailure, ...]
+    resources: int
+    seconds: float
+    examination: Examination | None
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """One finding of one target, with the origins of its ends."""
+
+    target: Target
+    found: Found
+    origins: Mapping[Site, Origin]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Equal findings of several targets; the first stands for all. `fixes` are proven, best first."""
+
+    members: tuple[Traced, ...]
+    fixes: tuple[Proposal, ...] = ()
+
+    @property
+    def first(self) -> Traced:
+        """The member that stands for all."""
+        return self.members[0]
+
+    @property
+    def finding(self) -> Finding:
+        """The finding."""
+        return self.first.found.finding
+
+    @property
+    def fingerprint(self) -> str:
+        """The same when lines move or messages are reworded: target, rule, resource, field."""
+        site = self.finding.primary
+        key = site.resource
+        target = self.first.target
+        parts = (
+            target.kind,
+            target.path,
+            self.first.found.rule.id,
+            key.group,
+            key.kind,
+            key.namespace,
+            key.name,
+        )
+        text = "\0".join((*parts, format_path(site.path)))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that a run found out, targets and findings each in their defined order."""
+
+    checked: tuple[Checked, ...]
+    merged: tuple[Merged, ...]
+    prover: Prover
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is to do: check `targets` of `tree`; `everything` are all targets that a fix must not break."""
+
+    tree: Tree
+    targets: tuple[Target, ...]
+    everything: tuple[Target, ...]
+    rules: tuple[Rule, ...]
+    render: Renderer
+    jobs: int
+
+
+def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcome:
+    """Check every target of the plan and prove fixes for what is found.
+
+    The answer does not depend on `plan.jobs`: each step maps over a sorted list and keeps its order.
+    """
+    remembered = remember(plan.render)
+    with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
+        checked = _each(pool, partial(_check_one, plan, remembered), plan.targets, progress)
+        examined = [one for one in checked if one.examination is not None and one.examination.found]
+        traced = _each(pool, partial(_trace_one, plan), examined)
+        groups = _merge(one for several in traced for one in several)
+        prover = Prover(
+            tree=plan.tree,
+            render=remembered,
+            fresh=plan.render,
+            targets=plan.everything,
+            known={one.target.id: keys_of(one) for one in checked},
+            judge=lambda rendering: examine(rendering, plan.rules).keys,
+        )
+        merged = _each(pool, partial(_prove_one, prover), groups)
+    return Outcome(tuple(checked), tuple(merged), prover)
+
+
+def survey(plan: Plan) -> dict[str, frozenset[FindingKey] | None]:
+    """What every target of the plan has to say, by id, without tracing or proving; None for one that does not render."""
+    with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
+        checked = _each(pool, partial(_check_one, plan, plan.render), plan.targets)
+    return {one.target.id: keys_of(one) for one in checked}
+
+
+def _each(
+    pool: ThreadPoolExecutor,
+    work: Callable[[_In], _Out],
+    items: Sequence[_In],
+    progress: Progress = lambda _done, _total: None,
+) -> list[_Out]:
+    """Map over `items` in parallel; results in the order of `items`. The first error stops what has not begun."""
+    results: list[_Out] = []
+    futures = [pool.submit(work, item) for item in items]
+    try:
+        for future in futures:
+            results.append(future.result())
+            progress(len(results), len(items))
+    finally:
+        for future in futures:
+            future.cancel()
+    return results
+
+
+def _check_one(plan: Plan, render: Renderer, target: Target) -> Checked:
+    answer = render(target, plan.tree)
+    if isinstance(answer, RenderFailure):
+        return Checked(target, answer, (), 0, answer.seconds, None)
+    if isinstance(answer, NotRendered):
+        return Checked(target, answer, (), 0, 0.0, None)
+    examination = examine(answer, plan.rules)
+    kept = examination if examination.found else None
+    return Checked(target, None, examination.manifests.problems, len(answer.documents), answer.seconds, kept)
+
+
+def keys_of(one: Checked) -> frozenset[FindingKey] | None:
+    """The identities of a target's findings; None when it could not be rendered."""
+    if one.outcome is not None:
+        return None
+    return one.examination.keys if one.examination is not None else frozenset()
+
+
+def _trace_one(plan: Plan, one: Checked) -> list[Traced]:
+    """Trace all ends of all findings of a target at once: they share the probe renders."""
+    examination = one.examination
+    assert examination is not None  # noqa: S101 - check() picked those that have one
+    sites = {site for found in examination.found for site in _sites(found.finding)}
+    known = origins(examination.manifests, sites, plan.tree, plan.render)
+    return [
+        Traced(one.target, found, {site: known[site] for site in _sites(found.finding) if site in known})
+        for found in examination.found
+    ]
+
+
+def _sites(finding: Finding) -> list[Site]:
+    """Every field that a finding speaks about, without repeats."""
+    changed = (site for remedy in finding.remedies for site, _ in remedy.changes)
+    return list(dict.fromkeys((finding.primary, *(label.site for label in finding.related), *changed)))
+
+
+def _merge(traced: Iterable[Traced]) -> list[Merged]:
+    """Merge findings that are one to the reader: the same rule, field, value, place and answer in several targets."""
+    groups: dict[object, list[Traced]] = defaultdict(list)
+    for one in traced:
+        finding = one.found.finding
+        origin = one.origins.get(finding.primary)
+        place = origin.span if origin else one.target.path
+        groups[(one.found.key, finding.primary.value, finding.expected, finding.severity, place)].append(one)
+    return [Merged(tuple(sorted(group, key=lambda one: one.target.id))) for group in groups.values()]
+
+
+def _prove_one(prover: Prover, group: Merged) -> Merged:
+    """Try the remedies in their order; keep those that a render proves."""
+    fixes: list[Proposal] = []
+    cured = frozenset(member.found.key for member in group.members)
+    for remedy in group.finding.remedies:
+        edits = edits_of(remedy, group.first.origins, prover.tree)
+        if edits is None or any(set(edits) == set(one.edits) for one in fixes):
+            continue
+        effects = prover.prove(edits, cured)
+        if effects is not None:
+            fixes.append(Proposal(remedy.description, edits, effects))
+    return Merged(group.members, tuple(fixes))
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """The first fixes of all findings together, proven together.
+
+    `tree` holds the text of the edited files as they were when this was proven; `left_out` are findings whose fix
+    does not go together with the others'.
+    """
+
+    tree: Tree
+    edits: tuple[Edit, ...]
+    left_out: tuple[Merged, ...]
+
+
+def combine(outcome: Outcome) -> Combined:
+    """Join the proven fixes into one change, and prove that as well."""
+    prover = outcome.prover
+    fixable = [one for one in outcome.merged if one.fixes]
+    paths = {edit.span.path for one in fixable for edit in one.fixes[0].edits}
+    pinned = replace(prover, tree=Tree(prover.tree.root, {path: prover.tree.text(path) for path in paths}))
+    taken: set[Edit] = set()
+    cured: frozenset[FindingKey] = frozenset()
+    left_out: list[Merged] = []
+    every = {edit for one in fixable for edit in one.fixes[0].edits}
+    all_keys = frozenset(member.found.key for one in fixable for member in one.members)
+    if pinned.prove(tuple(every), all_keys) is not None:
+        return Combined(pinned.tree, tuple(sorted(every)), ())
+    for one in fixable:  # some do not go together: take them one by one, each proven on top of the others
+        keys = cured | {member.found.key for member in one.members}
+        edits = taken | set(one.fixes[0].edits)
+        if pinned.prove(tuple(edits), keys) is None:
+            left_out.append(one)
+        else:
+            taken, cured = edits, keys
+    return Combined(pinned.tree, tuple(sorted(taken)), tuple(left_out))

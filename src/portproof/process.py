@@ -1,0 +1,197 @@
+"""The one door to other programs.
+
+Every program is started without a shell, with an environment that the caller
+spells out, in a process group of its own, under limits of time, memory and
+output, and the whole group is killed with SIGKILL at the end: helm ignores
+SIGTERM while it renders, and prints a cancellation line to standard output, so
+the output of a program that was killed is thrown away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+MIB = 1024 * 1024
+
+
+class Ending(Enum):
+    """How a program ended."""
+
+    EXITED = "exited"
+    TIMEOUT = "timeout"
+    TOO_MUCH_OUTPUT = "too much output"
+    NOT_STARTED = "not started"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a program may use: wall seconds, bytes of output per stream, of address space, and of a file it writes."""
+
+    seconds: float = 60.0
+    output_bytes: int = 64 * MIB
+    memory_bytes: int | None = None
+    file_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What became of a program; `stdout` and `stderr` are empty when it was killed for a limit.
+
+    `returncode` is the negative number of the signal that ended it, as in `subprocess`.
+    """
+
+    argv: tuple[str, ...]
+    ending: Ending
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the program ran to its end and reported success."""
+        return self.ending is Ending.EXITED and self.returncode == 0
+
+
+_running: set[subprocess.Popen[bytes]] = set()
+_running_lock = threading.RLock()  # a signal handler may call kill_all while its own thread holds it
+
+
+def run(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, limits: Limits | None = None) -> Completed:
+    """Run a program to its end or to its limits. Never raises for what the program does."""
+    limits = limits or Limits()
+    started = time.monotonic()
+    deadline = started + limits.seconds
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        return Completed(tuple(argv), Ending.NOT_STARTED, -1, "", str(error), time.monotonic() - started)
+    with _running_lock:
+        _running.add(child)
+    try:
+        _limit(child.pid, limits)
+        ending, out, err = _collect(child, deadline, limits.output_bytes)
+        # A program that closes its streams and runs on is bound by the same deadline.
+        if ending is Ending.EXITED and not _has_ended(child, deadline):
+            ending = Ending.TIMEOUT
+    finally:
+        _end(child)
+    seconds = time.monotonic() - started
+    if ending is not Ending.EXITED:
+        return Completed(tuple(argv), ending, child.returncode, "", "", seconds)
+    return Completed(tuple(argv), ending, child.returncode, _decode(out), _decode(err), seconds)
+
+
+def kill_all() -> None:
+    """Kill every program that is still running, with its group; for Ctrl-C and SIGTERM."""
+    with _running_lock:  # held while signalling: no member is reaped, so no id can have passed to a stranger
+        for child in _running:
+            _signal_group(child)
+
+
+def _collect(child: subprocess.Popen[bytes], deadline: float, cap: int) -> tuple[Ending, bytes, bytes]:
+    """Read both streams until they close, the deadline passes, or one grows beyond `cap` bytes."""
+    assert child.stdout is not None  # noqa: S101 - both are pipes, see run()
+    assert child.stderr is not None  # noqa: S101
+    out, err = bytearray(), bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ, out)
+        selector.register(child.stderr, selectors.EVENT_READ, err)
+        while selector.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return Ending.TIMEOUT, b"", b""
+            for key, _ in selector.select(left):
+                chunk = os.read(key.fd, 1 << 18)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                    continue
+                key.data.extend(chunk)
+                if len(key.data) > cap:
+                    return Ending.TOO_MUCH_OUTPUT, b"", b""
+    return Ending.EXITED, bytes(out), bytes(err)
+
+
+def _has_ended(child: subprocess.Popen[bytes], deadline: float) -> bool:
+    """Wait for the program itself until the deadline; where the system can, without reaping it.
+
+    While the leader is not reaped nobody else can get its id, so the group can be signalled safely. Waiting on a
+    file descriptor also ends at once, whereas `Popen.wait` with a timeout sleeps between its looks.
+    """
+    left = max(0.05, deadline - time.monotonic())
+    try:
+        watch = os.pidfd_open(child.pid)
+    except (AttributeError, OSError):  # not Linux, or an old one
+        try:
+            child.wait(timeout=left)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+    try:
+        poll = select.poll()
+        poll.register(watch, select.POLLIN)
+        return bool(poll.poll(left * 1000))
+    finally:
+        os.close(watch)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Leave nothing behind: the group is killed even when its leader has ended by itself."""
+    _signal_group(child)
+    with _running_lock:
+        _running.discard(child)
+    for stream in (child.stdout, child.stderr):
+        if stream is not None:
+            stream.close()
+    child.wait()
+
+
+def _signal_group(child: subprocess.Popen[bytes]) -> None:
+    # The group's id is the leader's pid. While the leader is not reaped or a member lives, the id cannot be reused.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def _limit(pid: int, limits: Limits) -> None:
+    """Limit a child from outside; a preexec function would not be safe beside threads.
+
+    Linux only (prlimit); elsewhere the time limit and the output cap are the only ones. The limit of processor time
+    is for the case that portproof itself is killed and cannot keep its deadline.
+    """
+    if sys.platform != "linux":
+        return
+    import resource  # noqa: PLC0415 - not on every platform
+
+    wanted = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, int(limits.seconds * 2) + 10)]
+    if limits.memory_bytes is not None:
+        wanted.append((resource.RLIMIT_AS, limits.memory_bytes))
+    if limits.file_bytes is not None:
+        wanted.append((resource.RLIMIT_FSIZE, limits.file_bytes))
+    for kind, value in wanted:
+        # A lower limit that is in force already cannot be raised, and need not be.
+        with contextlib.suppress(ProcessLookupError, PermissionError, ValueError):
+            resource.prlimit(pid, kind, (value, value))
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")

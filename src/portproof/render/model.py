@@ -1,0 +1,70 @@
+"""What rendering gives. `Renderer` is the one seam of the program: tracing, proving and comparing are rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from portproof.discover.model import Target
+from portproof.source import RelPath, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedDocument:
+    """The text of one document and the file of the tree it came from.
+
+    `source` is the template that helm names, the manifest's own file, or None for kustomize, which does not say.
+    For a plain manifest, whose text is the source itself, `offset` is where `text` starts in `source` and `line` the
+    line (from 1) it starts on; for rendered text `offset` is None.
+    """
+
+    text: str
+    source: RelPath | None = None
+    offset: int | None = None
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FailureSite:
+    """The place that a renderer blames: a file of the tree, and line and column from 1 where it names them."""
+
+    path: RelPath
+    line: int = 1
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RenderFailure:
+    """A target, or one of its files, that could not be rendered: a result, not an exception.
+
+    `message` is one or a few lines in the tool's words, without paths of the machine it ran on. `expected` is true
+    when a chart refuses its own defaults on purpose (``required``, a guarded ``fail``) and nothing is broken.
+    """
+
+    target: Target
+    message: str
+    site: FailureSite | None = None
+    expected: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NotRendered:
+    """A target that cannot be rendered here for a reason that is nobody's mistake, such as a chart to be fetched."""
+
+    target: Target
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """The documents of a target, in the order they were printed; `problems` are files that could not be read."""
+
+    target: Target
+    documents: tuple[RenderedDocument, ...]
+    problems: tuple[RenderFailure, ...] = ()
+    seconds: float = 0.0
+
+
+Renderer: TypeAlias = Callable[[Target, Tree], "Rendering | RenderFailure | NotRendered"]

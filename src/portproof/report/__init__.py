@@ -1,0 +1,1 @@
+"""Writes a report in every format: pure functions from `Report` to text."""

@@ -1,0 +1,119 @@
+"""The report as workflow commands, which GitHub shows as annotations of the changed files.
+
+GitHub keeps 10 errors, 10 warnings and 10 notices of a step, so the rest is counted in a closing notice, together
+with the targets that were not checked. What the commands can say is described by the runner's ``ActionCommand.cs``:
+columns are dropped when a range has several lines, and a value may hold no line end, colon or comma unescaped.
+``endColumn`` is exclusive here, as in the JSON report; GitHub documents neither way and shows whole lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from portproof.report import words
+from portproof.report.model import Location, Report, Result
+from portproof.report.safe import log_line, one_line, shortened, visible
+from portproof.rules.base import Severity
+
+LIMIT = 10
+"""Annotations of one severity that GitHub keeps of a step."""
+
+_MESSAGE = 4_000
+_TITLE = 200
+_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+
+
+def write(report: Report, *, paths: Sequence[str] = (".",)) -> str:
+    """Workflow commands, errors first, then the report in one plain line."""
+    closing = list(_closing(report))
+    commands = []
+    for severity, command in _COMMANDS.items():
+        results = [result for result in report.results if result.severity is severity]
+        commands += [_annotation(command, result) for result in results[: _room(report, severity)]]
+    headline = words.headline(report, [visible(path) for path in paths])
+    if not report.results and not report.status_count("checked"):
+        commands.append(_command("warning", {"title": "portproof"}, headline))
+    return "".join(f"{line}\n" for line in (*commands, *closing, log_line(f"portproof: {headline}")))
+
+
+def escaped_data(text: str) -> str:
+    """`text` as the message of a command."""
+    return "%0A".join(map(_harmless, text.replace("\r\n", "\n").split("\n")))
+
+
+def escaped_property(text: str) -> str:
+    """`text` as the value of a command's property."""
+    return _harmless(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _harmless(line: str) -> str:
+    # "##[" is the older way to write a command; the runner tries the newer one first, and may change its mind.
+    return visible(line).replace("%", "%25").replace("##[", "## [")
+
+
+def _room(report: Report, severity: Severity) -> int:
+    """How many annotations of `severity` there is room for; the closing notices need theirs."""
+    if severity is not Severity.NOTE:
+        return LIMIT
+    others = sum(max(0, report.count(one) - LIMIT) for one in Severity if one is not Severity.NOTE)
+    room = LIMIT - bool(words.unchecked(report))
+    return room - 1 if others or report.count(severity) > room else room
+
+
+def _annotation(command: str, result: Result) -> str:
+    properties = {**_place(result.location), "title": f"portproof: {result.rule}"}
+    return _command(command, properties, _message(result))
+
+
+def _place(location: Location | None) -> dict[str, str]:
+    if location is None:
+        return {}
+    place = {"file": location.path, "line": str(location.line), "endLine": str(location.end_line)}
+    if location.line == location.end_line:
+        place |= {"col": str(location.column), "endColumn": str(location.end_column)}
+    return place
+
+
+def _message(result: Result) -> str:
+    parts = [result.message]
+    if result.location is None:
+        parts.append(f"In {words.subject(result)}; the line to edit is not known.")
+    elif result.location.proof != "proven":
+        parts.append("This place is a hint, not proven.")
+    parts += [
+        f"{related.message.rstrip('.:')}: {words.place(related.location)}"
+        for related in result.related
+        if related.location
+    ]
+    if len(result.targets) > 1:
+        parts.append(f"In {len(result.targets)} targets: {words.listed(result.targets)}")
+    if result.fix:
+        parts.append(f"Fix (proven by rendering again): {result.fix.description}")
+    return "\n".join(parts)
+
+
+def _closing(report: Report) -> Iterator[str]:
+    groups = words.unchecked(report)
+    if groups:
+        reasons = [
+            f"{status} {words.listed(tuple(target.id for target in targets))}: {shortened(one_line(reason), 300)}"
+            for (status, reason), targets in groups.items()
+        ]
+        lines = reasons[:LIMIT] + ([f"and {len(reasons) - LIMIT} more"] if len(reasons) > LIMIT else [])
+        count = sum(map(len, groups.values()))
+        title = f"portproof: {words.plural(count, 'target')} not checked"
+        yield _command("notice", {"title": title}, "\n".join(lines))
+    left = {severity: report.count(severity) - _room(report, severity) for severity in Severity}
+    counts = [words.plural(count, severity.value) for severity, count in left.items() if count > 0]
+    if counts:
+        yield _command(
+            "notice", {"title": "portproof"}, f"{', '.join(counts)} more: see the job summary or the log."
+        )
+
+
+def _command(command: str, properties: dict[str, str], message: str) -> str:
+    named = ",".join(
+        f"{name}={escaped_property(value if name == 'file' else shortened(value, _TITLE))}"
+        for name, value in properties.items()
+    )
+    return f"::{command} {named}::{escaped_data(shortened(message, _MESSAGE))}"

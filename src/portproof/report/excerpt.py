@@ -1,0 +1,125 @@
+"""A few source lines with a place underlined, for a terminal.
+
+Columns of a place count code points; columns of a terminal do not: a tab is several, a Chinese character two, a
+combining mark none, and a control character is shown as its escape. So every character becomes a cell first.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from portproof.report.model import Location
+from portproof.report.safe import visible_character
+
+WIDTH = 110
+"""Lines are cut to about so many columns."""
+
+_TAB = 4
+_BEFORE = 2
+_AFTER = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How one character of a line is shown, and how wide that is."""
+
+    shown: str
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A line cut to the room there is; `mark` is the part of the place that is left: columns before it, and its own."""
+
+    text: str
+    mark: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of an excerpt. `number` is None for the underline."""
+
+    number: int | None
+    text: str
+
+
+def excerpt(lines: Mapping[int, str], location: Location) -> Iterator[Row]:
+    """The line of `location` with the underline below it, and neighbours up to a blank or unknown line."""
+    if location.line not in lines:
+        return
+    first, last = location.line, location.line
+    while first > location.line - _BEFORE and lines.get(first - 1, "").strip():
+        first -= 1
+    while last < location.line + _AFTER and lines.get(last + 1, "").strip():
+        last += 1
+    for number in range(first, last + 1):
+        if number != location.line:
+            yield Row(number, clip(lines[number]).text)
+            continue
+        end = location.end_column if location.end_line == location.line else len(lines[number]) + 1
+        cut = clip(lines[number], location.column, end)
+        yield Row(number, cut.text)
+        yield Row(None, " " * cut.mark[0] + "^" * cut.mark[1])
+
+
+def clip(line: str, column: int = 1, end_column: int = 1, room: int = WIDTH) -> Clip:
+    """`line` in at most `room` columns, cut so that the place (from 1, end exclusive) stays in sight."""
+    cells = _cells(line.rstrip("\r\n"))
+    start = min(max(column - 1, 0), len(cells))
+    end = min(max(end_column - 1, start), len(cells))
+    if _width(cells) <= room:
+        return _clip(cells, start, end, "", "")
+    begin = 0
+    if (
+        _width(cells[:end]) > room - 2
+    ):  # far out to the right: keep a third of the room for what stands before
+        begin = start
+        while begin > 0 and _width(cells[begin - 1 : start]) <= room // 3:
+            begin -= 1
+    stop = begin
+    used = 2
+    while stop < len(cells) and used + cells[stop].width <= room:
+        used += cells[stop].width
+        stop += 1
+    shown = cells[begin:stop]
+    left, right = ("…" if begin else ""), ("…" if stop < len(cells) else "")
+    return _clip(shown, start - begin, min(end - begin, len(shown)), left, right)
+
+
+def _clip(cells: Sequence[Cell], start: int, end: int, left: str, right: str) -> Clip:
+    text = left + "".join(cell.shown for cell in cells).rstrip() + right
+    return Clip(text, (len(left) + _width(cells[:start]), max(1, _width(cells[start:end]))))
+
+
+def _cells(line: str) -> list[Cell]:
+    cells: list[Cell] = []
+    column = 0
+    for index, character in enumerate(line):
+        if character == "\t":
+            cell = _blank(_TAB - column % _TAB)
+        elif character == "[" and line[max(index - 2, 0) : index] == "##":
+            cell = Cell(" [", 2)  # GitHub's runner would take "##[" in a log for a command
+        else:
+            shown = visible_character(character)
+            cell = Cell(shown, sum(map(_columns, shown)))
+        cells.append(cell)
+        column += cell.width
+    return cells
+
+
+def _blank(width: int) -> Cell:
+    return Cell(" " * width, width)
+
+
+def _columns(character: str) -> int:
+    if character.isascii():
+        return 1
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _width(cells: Sequence[Cell]) -> int:
+    return sum(cell.width for cell in cells)

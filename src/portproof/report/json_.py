@@ -1,0 +1,147 @@
+"""The report as the JSON object that CONTRACT promises (``report.schema.json`` describes it)."""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from typing import Any
+
+from portproof.manifests import ResourceKey
+from portproof.report.model import Effect, Fix, Location, Related, Report, Result, TargetStatus, TextEdit
+from portproof.rules.base import Severity
+
+SCHEMA = "portproof/report/1"
+
+
+def write(report: Report) -> str:
+    """The report as JSON; equal reports give equal bytes."""
+    return dumps(
+        {
+            "schema": SCHEMA,
+            "tool": {
+                "name": "portproof",
+                "version": report.version,
+                "helm": report.helm,
+                "kustomize": report.kustomize,
+            },
+            "targets": [_target(target) for target in report.targets],
+            "findings": [_finding(result) for result in report.results],
+            "summary": {
+                **_severities(report),
+                **{status: report.status_count(status) for status in ("checked", "failed", "skipped")},
+            },
+        }
+    )
+
+
+def dumps(value: Any) -> str:
+    """JSON for people and programs: indented, readable, and without a character that a terminal would obey."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    # Only a string can hold it, and in the log of a workflow "##[" would start a command.
+    text = text.replace("##[", "##\\u005b")
+    if text.isascii() and "\x7f" not in text:
+        return text + "\n"
+    return "".join(map(_escaped, text)) + "\n"
+
+
+def _escaped(character: str) -> str:
+    # Controls, bidirectional marks and lone surrogates (which no UTF-8 stream takes) can only be inside of strings;
+    # the line feeds between them are JSON's own.
+    if character == "\n" or character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    return json.dumps(character)[1:-1]
+
+
+def _severities(report: Report) -> dict[str, int]:
+    return {severity.value: report.count(severity) for severity in Severity}
+
+
+def _target(target: TargetStatus) -> dict[str, Any]:
+    return {
+        "id": target.id,
+        "kind": target.kind,
+        "path": target.path,
+        "values": list(target.values),
+        "status": target.status,
+        "reason": target.reason,
+        "resources": target.resources,
+        "seconds": round(target.seconds, 3),
+    }
+
+
+def _finding(result: Result) -> dict[str, Any]:
+    return {
+        "rule": result.rule,
+        "severity": result.severity.value,
+        "message": result.message,
+        "resource": _resource(result.resource),
+        "field": result.field,
+        "value": result.value,
+        "expected": result.expected,
+        "targets": list(result.targets),
+        "location": _location(result.location),
+        "related": [_related(related) for related in result.related],
+        "fix": _fix(result.fix) if result.fix else None,
+        "alternatives": [_fix(fix) for fix in result.alternatives],
+        "fingerprint": result.fingerprint,
+        "introduced": result.introduced,
+    }
+
+
+def _resource(key: ResourceKey | None) -> dict[str, str] | None:
+    if key is None:
+        return None
+    return {"api_version": key.api_version, "kind": key.kind, "namespace": key.namespace, "name": key.name}
+
+
+def _location(location: Location | None) -> dict[str, Any] | None:
+    return {**_range(location), "proof": location.proof} if location else None
+
+
+def _range(place: Location | TextEdit) -> dict[str, Any]:
+    return {
+        "path": place.path,
+        "line": place.line,
+        "column": place.column,
+        "end_line": place.end_line,
+        "end_column": place.end_column,
+    }
+
+
+def _related(related: Related) -> dict[str, Any]:
+    return {
+        "message": related.message,
+        "resource": _resource(related.resource),
+        "field": related.field,
+        "location": _location(related.location),
+    }
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    return {
+        "description": fix.description,
+        "edits": [{**_range(edit), "old": edit.old, "new": edit.new} for edit in fix.edits],
+        "effects": [_effect(effect) for effect in fix.effects],
+        "patch": fix.patch,
+    }
+
+
+def _effect(effect: Effect) -> dict[str, Any]:
+    return {
+        "resource": _resource(effect.resource),
+        "field": effect.field,
+        "before": _plain(effect.before),
+        "after": _plain(effect.after),
+    }
+
+
+def _plain(value: object) -> Any:
+    """A value of a manifest as JSON can say it: ``.nan`` and ``.inf`` become text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, str | int | float | None) else str(value)

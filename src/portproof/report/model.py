@@ -1,0 +1,128 @@
+"""The report: everything portproof has to say, with places in files, independent of any format.
+
+Positions in here are for people: lines and columns count from 1, columns in code points, ends exclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from portproof.discover.model import Skip
+from portproof.manifests import ResourceKey
+from portproof.rules.base import Severity
+from portproof.source import RelPath
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place that a person edits; `proof` is ``proven`` or ``hinted``."""
+
+    path: RelPath
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextEdit:
+    """One edit of one scalar, in lines and columns."""
+
+    path: RelPath
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A field of the rendering that a fix changes."""
+
+    resource: ResourceKey
+    field: str
+    before: object
+    after: object
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A proven way to cure a finding. `patch` is a unified diff that ``git apply`` accepts at the root."""
+
+    description: str
+    edits: tuple[TextEdit, ...]
+    effects: tuple[Effect, ...]
+    patch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """The other end of a finding, or a piece of its evidence."""
+
+    message: str
+    resource: ResourceKey
+    field: str
+    location: Location | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One finding as it is reported.
+
+    `resource` is None for findings about a target as a whole (``render-failed``). `introduced` is None unless a base
+    was compared with.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    resource: ResourceKey | None
+    field: str
+    value: str | int | None
+    expected: str | int | None
+    targets: tuple[str, ...]
+    location: Location | None
+    related: tuple[Related, ...]
+    fix: Fix | None
+    alternatives: tuple[Fix, ...]
+    fingerprint: str
+    introduced: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """What became of a target: ``checked``, ``failed`` or ``skipped`` (then `reason` says why)."""
+
+    id: str
+    kind: str
+    path: RelPath
+    values: tuple[RelPath, ...]
+    status: str
+    reason: str | None
+    resources: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All of it, in the order in which it is shown; `lines` holds the source lines that excerpts need."""
+
+    version: str
+    helm: str | None
+    kustomize: str | None
+    targets: tuple[TargetStatus, ...]
+    results: tuple[Result, ...]
+    skips: tuple[Skip, ...]
+    lines: Mapping[RelPath, Mapping[int, str]]
+
+    def count(self, severity: Severity) -> int:
+        """How many findings have exactly this severity."""
+        return sum(result.severity is severity for result in self.results)
+
+    def status_count(self, status: str) -> int:
+        """How many targets have this status."""
+        return sum(target.status == status for target in self.targets)

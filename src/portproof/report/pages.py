@@ -1,0 +1,235 @@
+"""What the commands other than ``check`` print: a rule's page, and lists of rules, targets and tools.
+
+A rule's page is its module's docstring: a line that sums it up, paragraphs, and YAML blocks that are indented below
+a line that ends in two colons (``Bad::``, ``Good (several ports)::``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import click
+
+from portproof.report.safe import log_line, one_line, visible
+from portproof.report.words import plural
+from portproof.rules.base import Rule, Severity
+
+if TYPE_CHECKING:
+    from portproof.discover.model import Discovery, Skip, Target
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+_INLINE = re.compile(r"``(?P<literal>[^`]+)``|`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*")
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """A paragraph, its lines as written."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A block of YAML: `label` is ``Bad``, ``Good (…)`` and the like, without its colons, or empty."""
+
+    label: str
+    text: str
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether the rule is to speak up on it."""
+        return self.label.startswith("Bad")
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the rule is to be silent on it."""
+        return self.label.startswith("Good")
+
+
+Block: TypeAlias = Prose | Example
+
+
+class ToolLike(Protocol):
+    """A program that portproof runs, as far as a list of tools shows it."""
+
+    @property
+    def name(self) -> str:
+        """``helm`` or ``kustomize``."""
+
+    @property
+    def path(self) -> object:
+        """Where it is."""
+
+    @property
+    def version(self) -> str:
+        """What it says it is."""
+
+    @property
+    def origin(self) -> str:
+        """Why this one is used: given, on PATH, cached, downloaded."""
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """The parts of a rule's page after its first line."""
+    label: str | None = None
+    for part in _parts(page.partition("\n")[2]):
+        if part.startswith(" "):
+            yield Example(label or "", _dedented(part))
+            label = None
+        elif part.endswith("::") and part.startswith(("Bad", "Good")):
+            label = one_line(part[:-2])
+        else:
+            yield Prose(part[:-1] if part.endswith("::") else part)
+
+
+def page(rule: Rule, *, color: bool = False) -> str:
+    """A rule's page for the terminal."""
+    paint = _Paint(color)
+    head = f"{paint(rule.id, bold=True)} ({paint(rule.severity.value, fg=_COLOURS[rule.severity])})"
+    lines = [head, "", paint(f"{_plain(rule.summary)}.", bold=True)]
+    for block in blocks(rule.page):
+        lines.append("")
+        match block:
+            case Prose(text):
+                lines += _shown(text, paint).split("\n")
+            case Example(label, text):
+                colour = "red" if block.is_bad else "green" if block.is_good else None
+                lines += [paint(f"{label}:", fg=colour, bold=True), ""] if label else []
+                lines += [f"    {line}".rstrip() for line in text.split("\n")]
+    return "\n".join(lines) + "\n"
+
+
+def markdown(rule: Rule, *, level: int = 2) -> str:
+    """A rule's page as Markdown, under a heading of `level`."""
+    lines = [f"{'#' * level} {rule.id}", "", f"{_as_markdown(rule.summary)}. (**{rule.severity.value}**)"]
+    for block in blocks(rule.page):
+        match block:
+            case Prose(text):
+                lines += ["", _as_markdown(text)]
+            case Example(label, text):
+                lines += ["", f"{label}:"] if label else []
+                lines += ["", f"```yaml\n{text}\n```"]
+    return "\n".join(lines) + "\n"
+
+
+def rules_table(rules: Sequence[Rule]) -> str:
+    """One line a rule: id, severity, summary."""
+    return _table([(rule.id, rule.severity.value, _plain(rule.summary)) for rule in rules])
+
+
+def rules_json(rules: Sequence[Rule]) -> str:
+    """A list of ``{"id", "severity", "summary"}``."""
+    return _json(
+        [{"id": rule.id, "severity": rule.severity.value, "summary": _plain(rule.summary)} for rule in rules]
+    )
+
+
+def targets_text(discovery: Discovery, paths: Sequence[str] = (".",)) -> str:
+    """What would be rendered, one line a target, and why the rest would not."""
+    lines = [visible(target.id) for target in discovery.targets]
+    if not lines:
+        under = ", ".join(map(visible, paths))
+        lines.append(f"Nothing to check under {under}: no chart, kustomization or manifest was found")
+    if discovery.skips:
+        lines += ["", "Not rendered:"]
+        rows = [(f"  {visible(skip.id)}", visible(one_line(skip.reason))) for skip in discovery.skips]
+        lines += _table(rows).splitlines()
+    if discovery.targets:
+        count = plural(len(discovery.targets), "target")
+        lines += ["", f"{count}, {len(discovery.skips)} not rendered"]
+    return "".join(f"{log_line(line)}\n" for line in lines)
+
+
+def targets_json(discovery: Discovery) -> str:
+    """A list of targets, then of what is not rendered, the latter with ``status`` ``skipped`` and a ``reason``."""
+    return _json(
+        [_target(target, "target", None) for target in discovery.targets]
+        + [_target(skip, "skipped", skip.reason) for skip in discovery.skips]
+    )
+
+
+def tools_text(tools: Sequence[ToolLike]) -> str:
+    """One line a tool: name, version, path, origin."""
+    rows = [(tool.name, tool.version, str(tool.path), f"({tool.origin})") for tool in tools]
+    return _table([tuple(visible(one_line(cell)) for cell in row) for row in rows])
+
+
+class _Paint:
+    def __init__(self, color: bool) -> None:
+        self.color = color
+
+    def __call__(self, text: str, **style: Any) -> str:
+        return click.style(text, **style) if self.color else text
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Paragraphs; an indented block goes on over blank lines until something stands at the margin again."""
+    part: list[str] = []
+    for line in text.split("\n"):
+        if line.strip():
+            if part and part[0].startswith(" ") and not line.startswith(" "):
+                yield "\n".join(part).rstrip()
+                part = []
+            part.append(line.rstrip())
+        elif part and part[0].startswith(" "):
+            part.append("")
+        elif part:
+            yield "\n".join(part)
+            part = []
+    if part:
+        yield "\n".join(part).rstrip()
+
+
+def _dedented(block: str) -> str:
+    lines = block.split("\n")
+    margin = min(len(line) - len(line.lstrip(" ")) for line in lines if line)
+    return "\n".join(line[margin:] for line in lines)
+
+
+def _shown(text: str, paint: _Paint) -> str:
+    """Prose for a terminal: without its stars, code in single backticks or in colour."""
+
+    def replace(found: re.Match[str]) -> str:
+        if found["bold"]:
+            return paint(found["bold"], bold=True)
+        code = found["literal"] or found["code"]
+        return paint(code, fg="cyan") if paint.color else f"`{code}`"
+
+    return _INLINE.sub(replace, text)
+
+
+def _plain(text: str) -> str:
+    return _INLINE.sub(lambda found: found["bold"] or f"`{found['literal'] or found['code']}`", text)
+
+
+def _as_markdown(text: str) -> str:
+    # Stars mean the same in both; only the doubled backticks of reStructuredText differ in habit.
+    return re.sub(r"``([^`]+)``", r"`\1`", text)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
+        for row in rows
+    )
+
+
+def _target(target: Target | Skip, status: str, reason: str | None) -> dict[str, Any]:
+    return {
+        "id": target.id,
+        "kind": target.kind,
+        "path": target.path,
+        "values": list(target.values),
+        "status": status,
+        "reason": reason,
+    }
+
+
+def _json(value: object) -> str:
+    from portproof.report.json_ import dumps  # noqa: PLC0415 - most calls print text
+
+    return dumps(value)

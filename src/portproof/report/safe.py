@@ -1,0 +1,84 @@
+r"""Strings that others wrote, made harmless for the place where they are shown.
+
+Names, messages and source lines come from the repository under test, which may be hostile: a Service may well be
+called ``\x1b[2J``, ``::error::`` or ``</details>``.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_COMMAND = re.compile(r"^(\s*):(?=:)")
+
+
+def visible(text: str) -> str:
+    r"""`text` with control, bidirectional, zero-width and surrogate characters as escapes (``\x1b``, ``\u202e``)."""
+    if text.isprintable():
+        return text
+    return "".join(visible_character(character) for character in text)
+
+
+def visible_character(character: str) -> str:
+    r"""One character, or its escape when it would not be seen as one; ``\n`` is escaped too."""
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    code = ord(character)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def stripped(text: str, *, keep: str = "") -> str:
+    """`text` without such characters, for places where an escape would be noise; those in `keep` stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        for character in text
+        if character.isprintable() or character in keep or unicodedata.category(character) == "Zs"
+    )
+
+
+def log_line(line: str) -> str:
+    """A line that GitHub's runner does not take for a workflow command.
+
+    The runner looks for ``::`` at the start of a line, leading white space aside, and for ``##[`` anywhere in it.
+    """
+    return _COMMAND.sub(r"\1: ", line).replace("##[", "## [")
+
+
+def shortened(text: str, limit: int) -> str:
+    """`text`, cut with an ellipsis when it is longer than `limit`."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def one_line(text: str) -> str:
+    """`text` with line ends and runs of white space as single spaces."""
+    return " ".join(text.split())
+
+
+def code_span(text: str, limit: int = 300) -> str:
+    """A Markdown code span: nothing in it is a link, a mention, an image or a tag."""
+    content = shortened(one_line(stripped(text, keep="\n\r\t\v\f")), limit) or " "
+    ticks = "`" * (_longest_run(content) + 1)
+    # A backtick or a space at an end would join the delimiter or be trimmed; CommonMark takes one space off.
+    pad = " " if content[0] in "` " or content[-1] in "` " else ""
+    return f"{ticks}{pad}{content}{pad}{ticks}"
+
+
+def code_cell(text: str, limit: int = 300) -> str:
+    r"""A code span inside a table cell, where a pipe ends the cell unless written ``\|``."""
+    # A backslash before the pipe would make that escape ambiguous between renderers, so it is dropped.
+    return re.sub(r"\\*\|", r"\\|", code_span(text, limit))
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A Markdown fence that `text` cannot leave."""
+    content = stripped(text, keep="\n\t").rstrip("\n")
+    fence = "`" * max(3, _longest_run(content) + 1)
+    return f"{fence}{language}\n{content}\n{fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall(r"`+", text)), default=0)

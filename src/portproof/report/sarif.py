@@ -1,0 +1,186 @@
+"""The report as SARIF 2.1.0, in the part of it that GitHub code scanning and editors read.
+
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from portproof.report import pages, words
+from portproof.report.json_ import dumps
+from portproof.report.model import Fix, Location, Report, Result, TargetStatus, TextEdit
+from portproof.report.safe import visible
+from portproof.rules.base import Rule, Severity
+from portproof.source import RelPath
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+MAX_RESULTS = 25_000
+"""GitHub refuses a run with more."""
+
+_ROOT = "SRCROOT"
+_PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "recommendation"}
+
+
+def write(report: Report, rules: Sequence[Rule]) -> str:
+    """The report as one run of the tool; `rules` are the rules that ran, with their pages."""
+    index = {rule.id: number for number, rule in enumerate(rules)}
+    results = sorted(report.results, key=lambda result: result.severity.rank)
+    targets = {target.id: target for target in report.targets}
+    run = {
+        "tool": {
+            "driver": {
+                "name": "portproof",
+                "version": report.version,
+                "rules": [_rule(rule) for rule in rules],
+            }
+        },
+        "invocations": [
+            {"executionSuccessful": True, "toolExecutionNotifications": _notifications(report)},
+        ],
+        "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(result, index, targets) for result in results[:MAX_RESULTS]],
+        "properties": {"helm": report.helm, "kustomize": report.kustomize},
+    }
+    return dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "name": "".join(word.capitalize() for word in rule.id.split("-")),
+        "shortDescription": {"text": f"{rule.summary}."},
+        "fullDescription": {"text": _prose(rule)},
+        "help": {"text": pages.page(rule), "markdown": pages.markdown(rule)},
+        "defaultConfiguration": {"level": rule.severity.value},
+        "properties": {
+            "tags": ["kubernetes", "networking"],
+            "precision": "very-high" if rule.severity is Severity.ERROR else "high",
+            "problem.severity": _PROBLEM[rule.severity],
+        },
+    }
+
+
+def _prose(rule: Rule) -> str:
+    paragraphs = [block.text for block in pages.blocks(rule.page) if isinstance(block, pages.Prose)]
+    return " ".join((paragraphs[0] if paragraphs else f"{rule.summary}.").split())
+
+
+def _result(result: Result, index: Mapping[str, int], targets: Mapping[str, TargetStatus]) -> dict[str, Any]:
+    fixes: list[dict[str, Any]] = []
+    for fix in (result.fix, *result.alternatives):
+        if fix and (change := _fix(fix)) not in fixes:  # the schema wants them distinct
+            fixes.append(change)
+    baseline = {None: {}, True: {"baselineState": "new"}, False: {"baselineState": "unchanged"}}
+    related = [one for one in result.related if one.location]
+    return {
+        "ruleId": result.rule,
+        **({"ruleIndex": index[result.rule]} if result.rule in index else {}),
+        "level": result.severity.value,
+        "message": _message(result.message),
+        "locations": [_primary(result, targets)],
+        "relatedLocations": [
+            {"id": number, **_physical(one.location), "message": _message(one.message)}
+            for number, one in enumerate(related, 1)
+            if one.location
+        ],
+        "partialFingerprints": {"portproof/v1": result.fingerprint},
+        **baseline[result.introduced],
+        "fixes": fixes,
+        "properties": {
+            "targets": list(result.targets),
+            "proof": result.location.proof if result.location else "unknown",
+        },
+    }
+
+
+def _message(text: str) -> dict[str, str]:
+    # "[text](target)" is a link in a SARIF message; the parts of a message come from strangers.
+    return {"text": "\n".join(visible(line) for line in text.replace("](", "] (").split("\n"))}
+
+
+def _primary(result: Result, targets: Mapping[str, TargetStatus]) -> dict[str, Any]:
+    """The place of a result. Code scanning refuses a file with a result that has none, so the target stands in."""
+    if result.location:
+        place = _physical(result.location)
+    else:
+        target = targets.get(result.targets[0]) if result.targets else None
+        place = {"physicalLocation": {"artifactLocation": _artifact(_main_file(target))}}
+    if result.resource is None:
+        return place
+    name = words.field_of(result.resource, result.field)
+    return {**place, "logicalLocations": [{"name": name, "fullyQualifiedName": name, "kind": "object"}]}
+
+
+def _main_file(target: TargetStatus | None) -> RelPath:
+    if target is None:
+        return "."
+    if target.kind != "helm":
+        return target.path
+    return "Chart.yaml" if target.path == "." else f"{target.path}/Chart.yaml"
+
+
+def _physical(location: Location) -> dict[str, Any]:
+    return {"physicalLocation": {"artifactLocation": _artifact(location.path), "region": _region(location)}}
+
+
+def _artifact(path: RelPath) -> dict[str, str]:
+    # A name that is not UTF-8 on disk comes with surrogate escapes and leaves as its bytes; other lone surrogates
+    # cannot come from a disk, and must not stop the report.
+    try:
+        data = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = path.encode("utf-8", "replace")
+    return {"uri": quote(data), "uriBaseId": _ROOT}
+
+
+def _region(place: Location | TextEdit) -> dict[str, int]:
+    return {
+        "startLine": place.line,
+        "startColumn": place.column,
+        "endLine": place.end_line,
+        "endColumn": place.end_column,
+    }
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    paths = dict.fromkeys(edit.path for edit in fix.edits)
+    return {
+        "description": _message(fix.description),
+        "artifactChanges": [
+            {
+                "artifactLocation": _artifact(path),
+                "replacements": [
+                    {"deletedRegion": _region(edit), "insertedContent": {"text": edit.new}}
+                    for edit in fix.edits
+                    if edit.path == path
+                ],
+            }
+            for path in paths
+        ],
+    }
+
+
+def _notifications(report: Report) -> list[dict[str, Any]]:
+    """What could not be looked at: nobody shall take it for clean."""
+    found = [
+        {
+            "level": "error" if target.status == "failed" else "warning",
+            "message": _message(f"{target.id} {target.status}: {target.reason or 'no reason known'}"),
+            "locations": [{"physicalLocation": {"artifactLocation": _artifact(_main_file(target))}}],
+        }
+        for status in ("failed", "skipped")
+        for target in report.targets
+        if target.status == status
+    ]
+    if not report.status_count("checked"):
+        found.insert(0, {"level": "warning", "message": _message(f"{words.headline(report)}.")})
+    if len(report.results) > MAX_RESULTS:
+        more = len(report.results) - MAX_RESULTS
+        found.insert(
+            0, {"level": "warning", "message": _message(f"{more} more findings are not in this file.")}
+        )
+    return found

@@ -1,0 +1,182 @@
+"""The report for a person at a terminal or in front of a log: what is wrong, where, and what to do next."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from portproof import patch
+from portproof.report import words
+from portproof.report.excerpt import WIDTH, clip, excerpt
+from portproof.report.model import Effect, Fix, Related, Report, Result, TextEdit
+from portproof.report.safe import log_line, one_line, shortened, visible
+from portproof.rules.base import Severity
+
+_REASONS = 10
+_EFFECTS = 3
+_DIFF_LINES = 12
+_MESSAGE = 2_000
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+
+
+def write(report: Report, *, color: bool = False, paths: Sequence[str] = (".",)) -> str:
+    """The report as text; `paths` are what was asked for, to be named when there was nothing to check."""
+    writer = _Writer(report, color)
+    blocks = [list(writer.finding(result)) for result in report.results]
+    blocks += [list(writer.unchecked()), list(writer.closing([visible(path) for path in paths]))]
+    lines = [line for block in blocks if block for line in (*block, "")][:-1]
+    return "".join(f"{log_line(line)}\n" for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    report: Report
+    color: bool
+
+    def paint(self, text: str, **style: Any) -> str:
+        return click.style(text, **style) if self.color and text else text
+
+    def finding(self, result: Result) -> Iterator[str]:
+        yield self.header(result)
+        yield from _wrapped(result.message)
+        yield from self.source(result)
+        for related in result.related:
+            yield f"  {self.paint('note', bold=True)}: {_related(related)}"
+        if len(result.targets) > 1:
+            names = words.listed(tuple(map(visible, result.targets)))
+            yield f"  in {len(result.targets)} targets: {names}"
+        if result.introduced is False:
+            yield "  this was there before: the base has it too"
+        if result.fix:
+            yield from self.fix(result, result.fix)
+        for other in result.alternatives:
+            yield f"  or, proven as well: {_line(other.description)}{_where(other, result)}"
+
+    def header(self, result: Result) -> str:
+        colour = _COLOURS[result.severity]
+        kind = self.paint(result.severity.value, fg=colour, bold=True)
+        subject = self.paint(visible(words.subject(result)), bold=True)
+        hint = ""
+        if result.location is None:
+            hint = " (the line to edit is not known)"
+        elif result.location.proof != "proven":
+            hint = " (a hint: this place is not proven)"
+        return f"{kind}[{visible(result.rule)}] {subject}{hint}"
+
+    def source(self, result: Result) -> Iterator[str]:
+        """The place in its file, with an empty line around it."""
+        if result.location is None:
+            return
+        rows = list(excerpt(self.report.lines.get(result.location.path, {}), result.location))
+        gutter = max((len(str(row.number)) for row in rows if row.number is not None), default=0)
+        if rows:
+            yield ""
+        for row in rows:
+            number = "" if row.number is None else str(row.number)
+            text = self.paint(row.text, fg=_COLOURS[result.severity]) if row.number is None else row.text
+            yield f"  {self.paint(f'{number:>{gutter}} |', dim=True)} {text}".rstrip()
+        if rows:
+            yield ""
+
+    def fix(self, result: Result, fix: Fix) -> Iterator[str]:
+        label = self.paint("fix", fg="green", bold=True)
+        yield f"  {label} (proven by rendering again): {_line(fix.description)}"
+        lines = list(self.diff(result, fix))
+        yield from lines[:_DIFF_LINES]
+        if len(lines) > _DIFF_LINES:
+            yield f"    … and {words.plural(len(lines) - _DIFF_LINES, 'more line')} (portproof fix prints them all)"
+        yield from _effects(result, fix)
+
+    def diff(self, result: Result, fix: Fix) -> Iterator[str]:
+        """The lines that change. Their place is left out where the header has just named it."""
+        known = (result.location.path, result.location.line) if result.location else None
+        for hunk in patch.hunks(fix.patch):
+            for number, line in hunk.changes:
+                if line.startswith("-") and (hunk.path, number) != known:
+                    yield f"    {self.paint(f'{visible(hunk.path)}:{number}', dim=True)}"
+                known = (hunk.path, number) if line.startswith("-") else known
+                column = _column(fix.edits, hunk.path, number)
+                shown = f"{line[0]} {clip(line[1:], column, column + 1).text}"
+                yield f"    {self.paint(shown, fg='red' if line.startswith('-') else 'green')}"
+
+    def unchecked(self) -> Iterator[str]:
+        groups = words.unchecked(self.report)
+        if groups:
+            yield self.paint("Not checked:", bold=True)
+        for (status, reason), targets in list(groups.items())[:_REASONS]:
+            names = words.listed(tuple(visible(target.id) for target in targets))
+            yield f"  {self.paint(status, fg='yellow')} {names}"
+            yield from _wrapped(reason, indent="      ")
+        if len(groups) > _REASONS:
+            more = words.plural(len(groups) - _REASONS, "more reason")
+            yield f"  … and {more}; portproof targets lists every target"
+
+    def closing(self, paths: Sequence[str]) -> Iterator[str]:
+        line = words.headline(self.report, paths)
+        found = [severity for severity in Severity if self.report.count(severity)]
+        colour = _COLOURS[found[0]] if found else "green" if line.startswith("No findings") else "yellow"
+        yield self.paint(line, fg=colour, bold=True)
+        fixes = sum(result.fix is not None for result in self.report.results)
+        if fixes == 1:
+            yield "Next: `portproof fix` prints the proven fix, `portproof fix --write` applies it."
+        elif fixes:
+            yield f"Next: `portproof fix` prints the {fixes} proven fixes, `portproof fix --write` applies them."
+        elif found:
+            rule = visible(self.report.results[0].rule)
+            yield f"Next: `portproof explain {rule}` tells what the rule looks at and how to cure it."
+
+
+def _wrapped(text: str, indent: str = "  ") -> Iterator[str]:
+    """Prose in lines of readable length; line ends of the text itself stay."""
+    for line in shortened(text.strip(), _MESSAGE).splitlines():
+        yield from textwrap.wrap(
+            visible(line),
+            WIDTH - 10,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _line(text: str) -> str:
+    return shortened(visible(one_line(text)), 300)
+
+
+def _related(related: Related) -> str:
+    message = _line(related.message).rstrip(".:")
+    if related.location is None:
+        return f"{message}: {_line(words.field_of(related.resource, related.field))}"
+    hint = "" if related.location.proof == "proven" else " (a hint)"
+    return f"{message}: {visible(words.place(related.location))}{hint}"
+
+
+def _effects(result: Result, fix: Fix) -> Iterator[str]:
+    """What else the fix changes, so that nobody is surprised."""
+    others = [one for one in fix.effects if (one.resource, one.field) != (result.resource, result.field)]
+    if others:
+        verb = "also changes" if len(others) < len(fix.effects) else "changes"
+        yield f"    {verb}: {words.listed(tuple(dict.fromkeys(map(_effect, others))), _EFFECTS)}"
+
+
+def _effect(effect: Effect) -> str:
+    where = words.field_of(effect.resource, effect.field)
+    return f"{_line(where)}: {_value(effect.before)} -> {_value(effect.after)}"
+
+
+def _value(value: object) -> str:
+    return "nothing" if value is None else shortened(_line(str(value)), 60)
+
+
+def _where(fix: Fix, result: Result) -> str:
+    places = tuple(dict.fromkeys(f"{visible(edit.path)}:{edit.line}" for edit in fix.edits))
+    here = f"{visible(result.location.path)}:{result.location.line}" if result.location else ""
+    return f" ({words.listed(places)})" if places and places != (here,) else ""
+
+
+def _column(edits: Sequence[TextEdit], path: str, line: int) -> int:
+    return next((edit.column for edit in edits if edit.path == path and edit.line == line), 1)

@@ -1,0 +1,85 @@
+"""The words that all formats share: counts, places, verdicts in plain English."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from portproof.rules.base import Severity
+
+if TYPE_CHECKING:
+    from portproof.manifests import ResourceKey
+    from portproof.report.model import Location, Report, Result, TargetStatus
+
+RENDER_FAILED = "render-failed"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def headline(report: Report, paths: Sequence[str] = ()) -> str:
+    """The whole report in one line; that nothing was checked never reads like a pass.
+
+    `paths` are what was asked for, named when there was nothing.
+    """
+    found = [plural(count, one.value) for one in Severity if (count := report.count(one))]
+    checked, failed, skipped = (report.status_count(one) for one in ("checked", "failed", "skipped"))
+    if not report.targets and not found:
+        under = f" under {listed(tuple(paths))}" if paths else ""
+        aside = (
+            f" ({plural(len(report.skips), 'folder')} passed over: portproof targets)" if report.skips else ""
+        )
+        return f"Nothing to check{under}: no chart, kustomization or manifest was found{aside}"
+    if not found and not checked:
+        return f"Nothing was checked: {skipped} skipped, {failed} failed"
+    aside = f" ({skipped} skipped, {failed} failed)" if skipped or failed else ""
+    if not found:
+        resources = sum(target.resources for target in report.targets if target.status == "checked")
+        return f"No findings: {plural(checked, 'target')} checked, {plural(resources, 'resource')}{aside}"
+    new = sum(result.introduced is True for result in report.results)
+    compared = any(result.introduced is not None for result in report.results)
+    introduced = f", {new} introduced since the base" if compared else ""
+    return f"{', '.join(found)} in {plural(len(report.targets), 'target')}{aside}{introduced}"
+
+
+def place(location: Location) -> str:
+    """``charts/backend/values.yaml:14:15``."""
+    return f"{location.path}:{location.line}:{location.column}"
+
+
+def field_of(resource: ResourceKey | None, field: str) -> str:
+    """``Service/backend-v1 spec.ports[0].targetPort``."""
+    return " ".join(part for part in (str(resource) if resource else "", field) if part)
+
+
+def subject(result: Result) -> str:
+    """Where a finding is: its place, or, without one, the field or the target that it is about."""
+    if result.location:
+        return place(result.location)
+    return field_of(result.resource, result.field) or (result.targets[0] if result.targets else "")
+
+
+def listed(items: tuple[str, ...], limit: int = 3) -> str:
+    """``a, b, c and 4 more``."""
+    more = len(items) - limit
+    if more <= 0:
+        return ", ".join(items)
+    return f"{', '.join(items[:limit])} and {more} more"
+
+
+def unchecked(report: Report) -> dict[tuple[str, str], list[TargetStatus]]:
+    """The targets that failed, then those that were skipped, by equal status and reason.
+
+    A failure that a finding tells about is not told twice.
+    """
+    told = {target for result in report.results if result.rule == RENDER_FAILED for target in result.targets}
+    groups: dict[tuple[str, str], list[TargetStatus]] = {}
+    for status in ("failed", "skipped"):
+        for target in report.targets:
+            if target.status == status:
+                known = status == "failed" and target.id in told
+                reason = f"see {RENDER_FAILED} above" if known else target.reason or "no reason known"
+                groups.setdefault((status, reason), []).append(target)
+    return groups

@@ -1,0 +1,183 @@
+"""The other revision of a pull request: what changed since it, and its files.
+
+Two sources know them: git, where it is there (this module), and GitHub's API
+(`github`), in the action's image, which holds no git. Both give a `Comparison`:
+the paths that differ between the base and the working tree, and a way to read a
+path as it was.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from portproof import process
+from portproof.discover.model import HelmTarget, Target
+from portproof.errors import UsageError
+from portproof.source import RelPath, Tree, is_within, parent
+
+_MAX_COPY_BYTES = 32 * 1024 * 1024
+
+
+class OldFiles(Protocol):
+    """Reads files of the base revision."""
+
+    def restore(self, paths: Iterable[RelPath], into: Path) -> None:
+        """Put each of `paths` below `into` as it was in the base; a path that was not there then is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The base revision (a commit's name) against the working tree: which paths differ."""
+
+    revision: str
+    changed: frozenset[RelPath]
+    old: OldFiles
+
+    def affects(self, target: Target) -> bool:
+        """Whether the difference can change what `target` renders to."""
+        if any(target.reads(path) for path in self.changed):
+            return True
+        if isinstance(target, HelmTarget):
+            return False
+        # A file that was removed is read by nobody any more; its folder still tells whom it concerned.
+        folders = {target.path, *(parent(path) for path in target.files)}
+        return any(parent(path) in folders for path in self.changed)
+
+    def base_tree(self, targets: Iterable[Target], tree: Tree, into: Path, *, whole: bool = False) -> Tree:
+        """Lay out below `into` what `targets` read, as it was in the base.
+
+        Files that did not change are copied from the working tree, so that what git ignores (fetched dependencies)
+        is there in both revisions. `whole` copies everything: for a base that read other folders than today.
+        """
+        folders = {"."} if whole else {folder for target in targets for folder in _folders(target)}
+        for folder in sorted(folders):
+            _copy(tree.on_disk(folder), into / folder, deep=whole or _is_deep(folder, targets))
+        for path in self.changed:
+            gone = into / path
+            if gone.is_symlink() or gone.is_file():
+                gone.unlink()
+        self.old.restore(sorted(self.changed), into)
+        return Tree(into)
+
+
+def _folders(target: Target) -> set[RelPath]:
+    if isinstance(target, HelmTarget):
+        return {mount.source for mount in target.mounts} | {parent(path) for path in target.values}
+    return {target.path, *(parent(path) for path in target.files)}
+
+
+def _is_deep(folder: RelPath, targets: Iterable[Target]) -> bool:
+    return any(
+        isinstance(target, HelmTarget) and any(is_within(folder, mount.source) for mount in target.mounts)
+        for target in targets
+    )
+
+
+def _copy(source: Path, to: Path, *, deep: bool) -> None:
+    """Copy the regular files of a folder; links stay links (discovery judges them), large files stay away."""
+    to.mkdir(parents=True, exist_ok=True)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            if entry.name == ".git":
+                continue
+            target = to / entry.name
+            if entry.is_symlink():
+                if not target.is_symlink():
+                    target.symlink_to(Path(entry.path).readlink())
+            elif entry.is_dir():
+                if deep:
+                    _copy(Path(entry.path), target, deep=True)
+            elif entry.is_file() and entry.stat().st_size <= _MAX_COPY_BYTES:
+                shutil.copyfile(entry.path, target)
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """A git that cannot be talked into running other programs by the repository it reads."""
+
+    program: str
+    root: Path
+    environ: Mapping[str, str]
+
+    def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+        """Run a git command at the root. Raises `UsageError` with git's own words when it fails."""
+        done = self.attempt(*arguments, env=env)
+        if not done.ok:
+            words = done.stderr.strip().splitlines() or [done.ending.value]
+            raise UsageError(
+                f"git {arguments[0]}: {words[-1]}", next_step="see what git says of this repository"
+            )
+        return done.stdout
+
+    def attempt(self, *arguments: str, env: Mapping[str, str] | None = None) -> process.Completed:
+        """Run a git command at the root, whatever comes of it."""
+        kept = {name: self.environ[name] for name in ("PATH", "HOME") if name in self.environ}
+        settings = ("core.fsmonitor=false", "core.quotePath=false", f"safe.directory={self.root}")
+        options = [part for setting in settings for part in ("-c", setting)]
+        return process.run(
+            [self.program, *options, *arguments],
+            env={**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", **(env or {})},
+            cwd=self.root,
+            limits=process.Limits(seconds=120),
+        )
+
+    def lines(self, *arguments: str) -> list[str]:
+        """The NUL-separated answers of a command."""
+        return [one for one in self.run(*arguments).split("\0") if one]
+
+
+@dataclass(frozen=True, slots=True)
+class GitFiles:
+    """Files of a commit, through git's own checkout (so that line ends and filters are those of the work tree)."""
+
+    git: Git
+    commit: str
+
+    def restore(self, paths: Iterable[RelPath], into: Path) -> None:
+        """See `OldFiles`."""
+        known = set(self.git.lines("ls-tree", "-r", "-z", "--name-only", "--full-tree", self.commit))
+        wanted = [path for path in paths if path in known]
+        if not wanted:
+            return
+        with tempfile.TemporaryDirectory(prefix="portproof-index-") as folder:
+            index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+            self.git.run("read-tree", self.commit, env=index)
+            for start in range(0, len(wanted), 500):  # well below any limit of a command line's length
+                chunk = wanted[start : start + 500]
+                self.git.run("checkout-index", "--force", f"--prefix={into}/", "--", *chunk, env=index)
+
+
+def compare_with(revision: str, root: Path, environ: Mapping[str, str]) -> Comparison:
+    """Compare the working tree at `root` with the merge base of its HEAD and `revision`.
+
+    Raises `UsageError` when there is no git, no such revision, or (in a shallow clone) no common commit.
+    """
+    program = shutil.which("git", path=environ.get("PATH"))
+    if program is None:
+        raise UsageError(
+            "--base needs git, which is not on PATH", next_step="install git, or leave --base out"
+        )
+    git = Git(program, root, environ)
+    found = git.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if not found.ok:
+        raise UsageError(
+            f"--base {revision}: git knows no such revision here",
+            next_step=f"fetch it first: git fetch origin {revision}",
+        )
+    commit = found.stdout.strip()
+    shared = git.attempt("merge-base", commit, "HEAD")
+    if not shared.ok:
+        raise UsageError(
+            f"--base {revision}: it has no commit in common with HEAD in this clone",
+            next_step="fetch more history: git fetch --unshallow",
+        )
+    base = shared.stdout.strip()
+    changed = git.lines("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", base, "--")
+    changed += git.lines("ls-files", "--others", "--exclude-standard", "-z")
+    return Comparison(base, frozenset(changed), GitFiles(git, base))

@@ -1,0 +1,89 @@
+"""What a rule is and what it says. A rule is a pure question to a port graph."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from portproof.graph.model import PortGraph, Site
+
+
+class Severity(Enum):
+    """How certain and how bad.
+
+    error: Kubernetes will not deliver traffic, or the API server refuses the object. warning: very probably broken,
+    and the message names the evidence. note: worth knowing.
+    """
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return tuple(Severity).index(self)
+
+
+Scalar: TypeAlias = "str | int"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A place of the rendering and what is to be said about it (``declared here``)."""
+
+    site: Site
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A way to cure a finding: give each of these fields a new value. `description` completes "Fix: ..."."""
+
+    description: str
+    changes: tuple[tuple[Site, Scalar], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule has to say about one field.
+
+    `primary` is the field that is wrong; `expected` is what it should hold when there is one answer. `remedies` come
+    best supported first, for either end of the mismatch. The finding does not know its rule, file or line.
+    """
+
+    message: str
+    severity: Severity
+    primary: Site
+    expected: Scalar | None = None
+    related: tuple[Label, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+
+
+Check: TypeAlias = Callable[[PortGraph], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: its id (the module's name with hyphens), worst severity, one-line summary, and question."""
+
+    id: str
+    severity: Severity
+    summary: str
+    check: Check = field(compare=False)
+    page: str = field(compare=False, repr=False)
+
+
+def rule(module_name: str, page: str | None, *, severity: Severity, check: Check) -> Rule:
+    """Make the `Rule` of a module from its name and docstring; the first line of the docstring is the summary."""
+    text = inspect.cleandoc(page or "")
+    return Rule(
+        id=module_name.rpartition(".")[2].replace("_", "-"),
+        severity=severity,
+        summary=text.partition("\n")[0].rstrip("."),
+        check=check,
+        page=text,
+    )

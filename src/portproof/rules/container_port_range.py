@@ -1,0 +1,84 @@
+"""A container port has no number, or one that does not exist.
+
+Every entry of `ports` needs `containerPort`, a number between 1 and 65535. It
+is no string: the API server refuses `containerPort: "8080"`.
+
+Bad::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web}
+    spec:
+      containers:
+        - {name: web, image: web:1, ports: [{containerPort: 80800}]}
+
+Bad (in quotes)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web}
+    spec:
+      containers:
+        - {name: web, image: web:1, ports: [{containerPort: "8080"}]}
+
+Good::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web}
+    spec:
+      containers:
+        - {name: web, image: web:1, ports: [{containerPort: 8080}]}
+
+An **error**, but a **warning** when the field is there and empty: then a value
+of the chart was probably left for its user to give.
+
+Silent when the number is in range, whatever it is used for, and for
+placeholders that are filled in later (`${PORT}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.model import Container, ContainerPort, PortGraph, Workload
+from portproof.graph.names import is_digits, is_placeholder
+from portproof.rules.base import Finding, Remedy, Severity, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each container port whose number the API server refuses."""
+    for workload in graph.workloads:
+        for container in workload.containers:
+            for port in container.ports:
+                value = port.number.value
+                if is_placeholder(value):
+                    continue
+                if not (isinstance(value, int) and 1 <= value <= 65535):
+                    yield _finding(graph, workload, container, port)
+
+
+def _finding(graph: PortGraph, workload: Workload, container: Container, port: ContainerPort) -> Finding:
+    value = port.number.value
+    number = int(str(value)) if is_digits(value) else 0
+    quoted = 1 <= number <= 65535
+    if value is None:
+        what = (
+            f"has a port {str(port.name.value)!r} without a number"
+            if port.name
+            else "has a port without a number"
+        )
+    elif quoted:
+        what = f"has containerPort '{value}' as a string, where a number belongs"
+    else:
+        what = f"has containerPort {value!r}, which is not a number between 1 and 65535"
+    return Finding(
+        message=f"Container {container.name!r} of {workload.key} {what}: the API server refuses the object.",
+        severity=Severity.WARNING if graph.is_empty(port.number) else Severity.ERROR,
+        primary=port.number,
+        expected=number if quoted else None,
+        remedies=(Remedy(f"write {number} without quotes", ((port.number, number),)),) if quoted else (),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

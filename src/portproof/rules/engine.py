@@ -1,0 +1,57 @@
+"""Rendering -> findings: reads the resources, links the ports, asks the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from portproof import manifests as manifests_of
+from portproof.manifests import Manifests, ResourceKey
+from portproof.render.model import Rendering
+from portproof.rules.base import Finding, Rule
+from portproof.yamldoc import FieldPath
+
+FindingKey: TypeAlias = tuple[str, ResourceKey, FieldPath]
+"""What makes two findings of one target the same: rule, resource and field; never lines or words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding and the rule that has it."""
+
+    rule: Rule
+    finding: Finding
+
+    @property
+    def key(self) -> FindingKey:
+        """The identity of the finding within its target."""
+        return self.rule.id, self.finding.primary.resource, self.finding.primary.path
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What the rules say about one rendering."""
+
+    manifests: Manifests
+    found: tuple[Found, ...]
+
+    @property
+    def keys(self) -> frozenset[FindingKey]:
+        """The identities of all findings."""
+        return frozenset(one.key for one in self.found)
+
+
+def examine(rendering: Rendering, rules: Sequence[Rule]) -> Examination:
+    """Ask every rule about `rendering`; findings keep the order of the rules and of the resources."""
+    # Imported on first use: compiling the JSONPaths takes as long as a render, and goes on beside the first one.
+    from portproof.graph import link  # noqa: PLC0415
+
+    read = manifests_of.read(rendering)
+    graph = link.build(read)
+    seen: dict[FindingKey, Found] = {}
+    for rule in rules:
+        for finding in rule.check(graph):
+            one = Found(rule, finding)
+            seen.setdefault(one.key, one)
+    return Examination(read, tuple(seen.values()))

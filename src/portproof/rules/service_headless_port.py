@@ -1,0 +1,97 @@
+"""A headless Service has a port that its pods do not listen on.
+
+The DNS name of a headless Service gives the addresses of the pods, so a client
+that connects to `port` reaches that port *of the pod*. `targetPort` translates
+nothing for it. `port` should be the port that the container listens on.
+
+Bad::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: db}
+    spec:
+      clusterIP: None
+      selector: {app: db}
+      ports:
+        - {name: sql, port: 80, targetPort: 5432}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: db, labels: {app: db}}
+    spec:
+      containers:
+        - {name: db, image: db:1, ports: [{containerPort: 5432}]}
+
+Good::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: db}
+    spec:
+      clusterIP: None
+      selector: {app: db}
+      ports:
+        - {name: sql, port: 5432}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: db, labels: {app: db}}
+    spec:
+      containers:
+        - {name: db, image: db:1, ports: [{containerPort: 5432}]}
+
+Only a **note**: clients that read SRV records get the target port.
+
+Silent when the pods declare `port` as well, when they mention it in their
+settings, when the target is not declared (other rules look at that), and on
+Services that are not headless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.evidence import is_mentioned, resolve
+from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a note for each port of a headless Service that its pods do not declare, though they declare its target."""
+    for service in graph.services:
+        workloads = graph.select(service).workloads
+        if not service.headless or not workloads:
+            continue
+        for port in service.ports:
+            reached = [(one, resolve(port, one)) for one in workloads]
+            found = [(workload, one) for workload, one in reached if one is not None]
+            if len(found) == len(workloads) and not any(_listens(workload, port) for workload in workloads):
+                yield _finding(service, port, found)
+
+
+def _listens(workload: Workload, port: ServicePort) -> bool:
+    number = port.number.value
+    if not isinstance(number, int):
+        return True
+    return is_mentioned(workload, number) or any(one.value == number for one in workload.ports)
+
+
+def _finding(service: Service, port: ServicePort, found: list[tuple[Workload, ContainerPort]]) -> Finding:
+    workload, declared = found[0]
+    numbers = {one.value for _, one in found}
+    taken = any((one.number.value, one.protocol) == (declared.value, port.protocol) for one in service.ports)
+    expected = declared.value if len(numbers) == 1 and not taken else None
+    return Finding(
+        message=(
+            f"{service.key} is headless and has port {port.number.value}, but {workload.key} listens on "
+            f"{declared.value}: clients connect to the pods themselves, where nothing translates the port."
+        ),
+        severity=Severity.NOTE,
+        primary=port.number,
+        expected=expected,
+        related=(Label(declared.number, f"{workload.key} declares {declared.value} here"),),
+        remedies=() if expected is None else (Remedy(f"set port to {expected}", ((port.number, expected),)),),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.NOTE, check=check)

@@ -1,0 +1,96 @@
+"""A Service port has a name that is missing, used twice or not allowed.
+
+When a Service has more than one port, each needs a name of its own. The name of
+a Service port is a DNS label: at most 63 lower-case letters, digits and hyphens.
+
+Bad (no name)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {port: 80}
+        - {name: metrics, port: 9090}
+
+Bad (twice the same name)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80}
+        - {name: http, port: 9090}
+
+Bad (not allowed)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: HTTP_api, port: 80}
+
+Good::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80}
+        - {name: a-name-of-more-than-fifteen-characters, port: 9090}
+
+Silent when the only port has no name, and when a name is longer than 15
+characters: that limit is for container ports (but see `ingress-backend-port`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.model import PortGraph, Service, ServicePort, Site
+from portproof.graph.names import label_problem
+from portproof.rules.base import Finding, Label, Severity, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each Service port whose name the API server refuses."""
+    for service in graph.services:
+        first: dict[object, Site] = {}
+        for port in service.ports:
+            if port.name is None:
+                if len(service.ports) > 1:
+                    yield _nameless(service, port)
+                continue
+            problem = label_problem(str(port.name.value))
+            if problem:
+                yield _finding(
+                    service, port.name, f"has the port name {str(port.name.value)!r}, which {problem}"
+                )
+            elif port.name.value in first:
+                other = first[port.name.value]
+                yield _finding(service, port.name, f"has two ports named {str(port.name.value)!r}", other)
+            first.setdefault(port.name.value, port.name)
+
+
+def _nameless(service: Service, port: ServicePort) -> Finding:
+    what = f"has {len(service.ports)} ports, and port {port.number.value} has no name"
+    return _finding(service, port.number, what)
+
+
+def _finding(service: Service, site: Site, what: str, other: Site | None = None) -> Finding:
+    return Finding(
+        message=f"{service.key} {what}: the API server refuses the Service.",
+        severity=Severity.ERROR,
+        primary=site,
+        related=(Label(other, "used here first"),) if other else (),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -1,0 +1,115 @@
+"""A Service selects no pods, and one letter of its selector is the reason.
+
+A Service finds its pods by the labels of their templates. A selector that
+matches nothing is legal, and often the pods live elsewhere. But when one value
+differs by a slip from the label of a workload that no other Service selects,
+the Service has no endpoints.
+
+Bad::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: shop, tier: frontent}
+      ports:
+        - {port: 80}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      selector: {matchLabels: {app: shop, tier: frontend}}
+      template:
+        metadata: {labels: {app: shop, tier: frontend}}
+        spec:
+          containers:
+            - {name: web, image: web:1, ports: [{containerPort: 80}]}
+
+Good::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: shop, tier: frontend}
+      ports:
+        - {port: 80}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      selector: {matchLabels: {app: shop, tier: frontend}}
+      template:
+        metadata: {labels: {app: shop, tier: frontend}}
+        spec:
+          containers:
+            - {name: web, image: web:1, ports: [{containerPort: 80}]}
+
+Silent when a workload matches, when more than one label differs or the values
+differ in their digits (`web-1` and `web-2`), when the nearest workload has a
+Service of its own or there are several, when only Jobs or hooks match, when the
+labels are set at run time (`statefulset.kubernetes.io/pod-name`), and when the
+rendering has custom resources that may make the pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.model import RUNTIME_LABELS, PortGraph, Service, Site, Workload
+from portproof.graph.names import is_near_name
+from portproof.rules.base import Finding, Remedy, Severity, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each selector that misses one workload by a slip."""
+    if graph.unknown_owners:
+        return
+    selected = {one for service in graph.services for one in graph.select(service).workloads}
+    for service in graph.services:
+        if not service.selector or service.type == "ExternalName" or RUNTIME_LABELS & service.selector.keys():
+            continue
+        if any(_differing(service, one) == [] for one in graph.workloads):
+            continue
+        near = [
+            (one, differing[0])
+            for one in graph.workloads
+            if one.serves
+            and len(differing := _differing(service, one)) == 1
+            and _is_slip(service, one, differing[0])
+        ]
+        if len(near) == 1 and near[0][0] not in selected:
+            yield _finding(service, *near[0])
+
+
+def _differing(service: Service, workload: Workload) -> list[str]:
+    """The selector's keys that the workload's labels do not satisfy; all, and one more, in another namespace."""
+    if workload.key.namespace != service.key.namespace:
+        return [*service.selector, ""]
+    return [key for key, value in service.selector.items() if workload.labels.get(key) != value]
+
+
+def _is_slip(service: Service, workload: Workload, key: str) -> bool:
+    return len(service.selector[key]) >= 4 and is_near_name(
+        service.selector[key], workload.labels.get(key, "")
+    )
+
+
+def _finding(service: Service, workload: Workload, key: str) -> Finding:
+    value, label = service.selector[key], workload.labels[key]
+    site = Site(service.key, ("spec", "selector", key), value)
+    return Finding(
+        message=(
+            f"{service.key} selects pods with {key} {value!r}, which no workload here has: {workload.key} has "
+            f"{label!r}, and no Service selects it."
+        ),
+        severity=Severity.WARNING,
+        primary=site,
+        expected=label,
+        remedies=(Remedy(f"set {key} in the selector to {label}", ((site, label),)),),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)

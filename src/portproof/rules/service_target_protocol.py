@@ -1,0 +1,159 @@
+"""A Service sends traffic to a port that its pods declare only under another protocol.
+
+A named `targetPort` has to match in name *and* protocol, otherwise the Service
+port reaches nothing. A number is used as it is, but when the container declares
+that number for the other protocol only, one of the two is mistaken. The usual
+cause is a `protocol` that was left out: then it is TCP.
+
+Bad (a name)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: dns}
+    spec:
+      selector: {app: dns}
+      ports:
+        - {port: 53, targetPort: dns, protocol: UDP}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: dns, labels: {app: dns}}
+    spec:
+      containers:
+        - {name: dns, image: dns:1, ports: [{name: dns, containerPort: 5353}]}
+
+Bad (a number, and the Service lacks its protocol)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: syslog}
+    spec:
+      selector: {app: syslog}
+      ports:
+        - {port: 514, targetPort: 5514}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: syslog, labels: {app: syslog}}
+    spec:
+      containers:
+        - {name: syslog, image: syslog:1, ports: [{containerPort: 5514, protocol: UDP}]}
+
+Good::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: dns}
+    spec:
+      selector: {app: dns}
+      ports:
+        - {name: udp, port: 53, targetPort: dns, protocol: UDP}
+        - {name: tcp, port: 53, targetPort: dns-tcp, protocol: TCP}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: dns, labels: {app: dns}}
+    spec:
+      containers:
+        - name: dns
+          image: dns:1
+          ports:
+            - {name: dns, containerPort: 5353, protocol: UDP}
+            - {name: dns-tcp, containerPort: 5353, protocol: TCP}
+
+It is an **error** for a name, since Kubernetes then publishes no port at all (a
+**warning** on a headless Service), and a **warning** for a number.
+
+Silent when a selected workload declares the port with the right protocol, when
+another Service port reaches the declared one (the application serves both
+protocols, as DNS servers do), when a number is declared without a `protocol`
+and the Service spells its own out (the declaration is only information), and
+for pods whose ports are added by injection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.evidence import resolve
+from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
+from portproof.graph.referrers import reached_by_others
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each target that the pods declare only under another protocol."""
+    for service in graph.services:
+        workloads = graph.select(service).workloads
+        if not workloads or any(one.opaque for one in workloads):
+            continue
+        for port in service.ports:
+            if any(resolve(port, one) for one in workloads):
+                continue
+            for workload in workloads:
+                other = _other_protocol(port, workload)
+                if other is not None and not _both_in_use(graph, service, port, workload, other):
+                    yield _finding(service, port, workload, other)
+                    break
+
+
+def _other_protocol(port: ServicePort, workload: Workload) -> ContainerPort | None:
+    """The declared port that would be reached if the protocol were equal."""
+    target = port.target.value
+    for declared in workload.ports:
+        if isinstance(target, int):
+            if declared.value == target:
+                return declared
+        elif declared.name is not None and declared.name.value == target:
+            return declared
+    return None
+
+
+def _both_in_use(
+    graph: PortGraph, service: Service, port: ServicePort, workload: Workload, declared: ContainerPort
+) -> bool:
+    if not isinstance(port.target.value, int):
+        return False
+    if port.protocol_site is not None and declared.protocol_site is None:
+        return True
+    return any(one is declared for one in reached_by_others(graph, service, port, workload))
+
+
+def _finding(service: Service, port: ServicePort, workload: Workload, declared: ContainerPort) -> Finding:
+    target = port.target.value
+    named = not isinstance(target, int)
+    what = f"the port named {str(target)!r}" if named else str(target)
+    effect = (
+        f"Kubernetes compares both, so nothing answers on port {port.number.value}"
+        if named
+        else f"nothing else shows that the pods take {port.protocol} there"
+    )
+    remedies = []
+    if port.protocol_site is not None:
+        remedies.append(
+            Remedy(f"set protocol to {declared.protocol}", ((port.protocol_site, declared.protocol),))
+        )
+    if declared.protocol_site is not None:
+        remedies.append(
+            Remedy(
+                f"set the container port's protocol to {port.protocol}",
+                ((declared.protocol_site, port.protocol),),
+            )
+        )
+    return Finding(
+        message=(
+            f"{service.key} sends port {port.number.value} to {what} over {_said(port)}, but {workload.key} declares "
+            f"it over {_said(declared)} only: {effect}."
+        ),
+        severity=Severity.ERROR if named and not service.headless else Severity.WARNING,
+        primary=port.protocol_site or port.target,
+        related=(Label(declared.protocol_site or declared.number, f"{workload.key} declares it here"),),
+        remedies=tuple(remedies),
+    )
+
+
+def _said(port: ServicePort | ContainerPort) -> str:
+    return port.protocol if port.protocol_site is not None else f"{port.protocol} (the default)"
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -1,0 +1,155 @@
+"""A StatefulSet names a Service that does not govern its pods.
+
+The Service in `serviceName` gives the pods of a StatefulSet their DNS names
+(`db-0.db`). It has to exist and to select the pods, or the names do not resolve.
+
+Bad (absent)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: db-headless}
+    spec:
+      clusterIP: None
+      selector: {app: db}
+      ports:
+        - {port: 5432}
+    ---
+    apiVersion: apps/v1
+    kind: StatefulSet
+    metadata: {name: db}
+    spec:
+      serviceName: db
+      selector: {matchLabels: {app: db}}
+      template:
+        metadata: {labels: {app: db}}
+        spec:
+          containers:
+            - {name: db, image: db:1, ports: [{containerPort: 5432}]}
+
+Bad (it selects other pods)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: db}
+    spec:
+      clusterIP: None
+      selector: {app: database}
+      ports:
+        - {port: 5432}
+    ---
+    apiVersion: apps/v1
+    kind: StatefulSet
+    metadata: {name: db}
+    spec:
+      serviceName: db
+      selector: {matchLabels: {app: db}}
+      template:
+        metadata: {labels: {app: db}}
+        spec:
+          containers:
+            - {name: db, image: db:1, ports: [{containerPort: 5432}]}
+
+Good::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: db}
+    spec:
+      clusterIP: None
+      selector: {app: db}
+      ports:
+        - {port: 5432}
+    ---
+    apiVersion: apps/v1
+    kind: StatefulSet
+    metadata: {name: db}
+    spec:
+      serviceName: db
+      selector: {matchLabels: {app: db}}
+      template:
+        metadata: {labels: {app: db}}
+        spec:
+          containers:
+            - {name: db, image: db:1, ports: [{containerPort: 5432}]}
+
+Silent when the Service is absent and not exactly one headless Service of the
+rendering selects the pods (it may be made elsewhere), when the Service has no
+selector or one with labels that are set at run time, and when it selects the
+pods without being headless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from portproof.graph.model import RUNTIME_LABELS, GoverningService, PortGraph, Service
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each StatefulSet whose Service is absent or selects other pods."""
+    for governing in graph.governing:
+        namespace = governing.name.resource.namespace
+        named = graph.variants(namespace, governing.name.value)
+        if any(_governs(one, governing.labels) is not False for one in named):
+            continue
+        fitting = [
+            one
+            for one in graph.services
+            if one.headless and one.key.namespace == namespace and _governs(one, governing.labels)
+        ]
+        names = {one.key.name for one in fitting}
+        if named:
+            yield _mismatch(governing, named[0], fitting[0] if len(names) == 1 else None)
+        elif len(names) == 1:
+            yield _absent(governing, fitting[0])
+
+
+def _governs(service: Service, labels: Mapping[str, str]) -> bool | None:
+    """Whether the Service selects pods with these labels; None when that cannot be known."""
+    if not service.selector or service.type == "ExternalName" or RUNTIME_LABELS & service.selector.keys():
+        return None
+    return all(labels.get(key) == value for key, value in service.selector.items())
+
+
+def _absent(governing: GoverningService, fitting: Service) -> Finding:
+    return Finding(
+        message=(
+            f"{governing.name.resource} names Service/{governing.name.value} in serviceName, which is not here: the "
+            f"headless Service that selects its pods is {fitting.key}."
+        ),
+        severity=Severity.WARNING,
+        primary=governing.name,
+        expected=fitting.key.name,
+        related=_label(fitting),
+        remedies=_remedies(governing, fitting),
+    )
+
+
+def _mismatch(governing: GoverningService, named: Service, fitting: Service | None) -> Finding:
+    labels = governing.labels
+    key, value = next((key, value) for key, value in named.selector.items() if labels.get(key) != value)
+    has = f"have {labels[key]!r}" if key in labels else "do not have that label"
+    return Finding(
+        message=(
+            f"{governing.name.resource} names {named.key} in serviceName, which selects pods with {key} {value!r}, "
+            f"but its own pods {has}: they get no DNS names."
+        ),
+        severity=Severity.WARNING,
+        primary=governing.name,
+        expected=fitting.key.name if fitting else None,
+        related=_label(named),
+        remedies=_remedies(governing, fitting) if fitting else (),
+    )
+
+
+def _label(service: Service) -> tuple[Label, ...]:
+    return tuple(Label(port.number, f"the port of {service.key}") for port in service.ports[:1])
+
+
+def _remedies(governing: GoverningService, fitting: Service) -> tuple[Remedy, ...]:
+    name = fitting.key.name
+    return (Remedy(f"set serviceName to {name}", ((governing.name, name),)),)
+
+
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)

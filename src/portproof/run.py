@@ -1,0 +1,313 @@
+"""One run of the program: the world (arguments, files, tools) around the pipeline."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import click
+
+from portproof import assemble, pipeline, rules
+from portproof import config as configuration
+from portproof.compare import Introduced, introduced_by
+from portproof.config import Config
+from portproof.discover.find import discover
+from portproof.discover.model import Discovery, Target
+from portproof.errors import ExitCode, UsageError
+from portproof.render.engine import Engine, RenderOptions
+from portproof.report.model import Report
+from portproof.revision import Comparison, compare_with
+from portproof.rules.base import Rule, Severity
+from portproof.source import RelPath, Tree, normalise
+from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize, install
+from portproof.write import write
+
+CONFIG_NAMES = frozenset(configuration.NAMES)
+"""Files at the root that concern every target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for; None and empty mean: as configured, or the default."""
+
+    paths: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    config: str | None = None
+    jobs: int | None = None
+    helm: str | None = None
+    kustomize: str | None = None
+    offline: bool = False
+    fail_on: str | None = None
+    base: str | None = None
+    reports: tuple[tuple[str, Path], ...] = ()
+    color: bool = False
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+class Tools:
+    """The tools of a run, each found when it is first asked for: a repository without charts needs no helm."""
+
+    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+        self._config = config
+        self._environ = environ
+
+    @cached_property
+    def helm(self) -> Tool:
+        """The helm in use."""
+        return find_helm(self._config.helm, offline=self._config.offline, environ=self._environ, notify=_say)
+
+    @cached_property
+    def kustomize(self) -> Tool:
+        """The kustomize in use."""
+        return find_kustomize(
+            self._config.kustomize, offline=self._config.offline, environ=self._environ, notify=_say
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is known before anything is rendered. `targets` are those to check, a part of the discovery's."""
+
+    tree: Tree
+    paths: tuple[RelPath, ...]
+    config: Config
+    discovery: Discovery
+    targets: tuple[Target, ...]
+    rules: tuple[Rule, ...]
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A run while its renderer lives."""
+
+    ready: Prepared
+    outcome: pipeline.Outcome
+    introduced: Introduced | None
+    versions: tuple[str | None, str | None]
+
+
+def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
+    """Resolve paths, read the configuration, find the targets, and which of them a comparison concerns."""
+    root, paths = _root_and_paths(request.paths)
+    config = _configured(request, root)
+    tree = Tree(root)
+    found = discover(tree, paths, config)
+    if request.base is not None:
+        comparison = compare_with(request.base, root, request.environ)
+    targets = found.targets
+    if comparison is not None and not (CONFIG_NAMES & comparison.changed):
+        targets = tuple(target for target in targets if comparison.affects(target))
+    return Prepared(tree, paths, config, found, targets, _selected(config), comparison)
+
+
+def check(request: Request, *, output: str) -> int:
+    """Run ``portproof check``; gives the exit code."""
+    with session(request) as run:
+        report = report_of(run)
+    for kind, file in request.reports:
+        write_report(file, formatted(kind, report, run.ready))
+    click.echo(formatted(output, report, run.ready, color=request.color), nl=False, color=True)
+    return ExitCode.FINDINGS if fails(report, run.ready.config.fail_on) else ExitCode.OK
+
+
+def fix(request: Request, *, write_files: bool) -> int:
+    """Run ``portproof fix``; the exit code is 1 while findings remain that no fix cures."""
+    with session(request) as run:
+        combined = pipeline.combine(run.outcome)
+    outcome = run.outcome
+    if write_files:
+        for path in write(combined.edits, combined.tree):
+            _say(f"fixed {path}")
+    elif combined.edits:
+        click.echo(assemble.patch_of(combined.edits, combined.tree), nl=False)
+    left = [one for one in outcome.merged if not one.fixes or one in combined.left_out]
+    failed = sum(one.outcome is not None or bool(one.problems) for one in outcome.checked)
+    fixed = len(outcome.merged) - len(left)
+    _say(
+        f"{fixed} of {len(outcome.merged)} findings have a proven fix{' (written)' if write_files and fixed else ''}"
+    )
+    for one in left:
+        _say(f"  no proven fix: {one.first.found.rule.id}: {one.finding.message}")
+    if failed:
+        _say(f"  {failed} targets were not checked; `portproof check` says why")
+    threshold = run.ready.config.fail_on
+    return ExitCode.FINDINGS if any(_counts(one.finding.severity, threshold) for one in left) else ExitCode.OK
+
+
+def tools(request: Request, *, install_them: bool) -> int:
+    """Run ``portproof tools``; gives the exit code."""
+    from portproof.report import pages  # noqa: PLC0415
+
+    if install_them:
+        found = [install(name, environ=request.environ, notify=_say) for name in ("helm", "kustomize")]
+    else:
+        root, _ = _root_and_paths(())
+        chosen = Tools(_configured(request, root), request.environ)
+        found = [chosen.helm, chosen.kustomize]
+    click.echo(pages.tools_text(found), nl=False)
+    return ExitCode.OK
+
+
+@contextmanager
+def session(request: Request, comparison: Comparison | None = None) -> Iterator[Session]:
+    """Check everything; the renderer lives until the end of the block."""
+    ready = prepare(request, comparison)
+    found = Tools(ready.config, request.environ)
+    kinds = {target.kind for target in ready.targets}
+    # A missing tool is told before anything is rendered; a repository without charts needs no helm.
+    versions = (
+        found.helm.version if "helm" in kinds else None,
+        found.kustomize.version if "kustomize" in kinds else None,
+    )
+    options = RenderOptions(
+        offline=ready.config.offline,
+        seconds=ready.config.timeout,
+        cache=cache_folder(request.environ),
+    )
+    with (
+        Engine(
+            helm=lambda: found.helm.argv, kustomize=lambda: found.kustomize.argv, options=options
+        ) as engine,
+        _progress() as progress,
+    ):
+        plan = pipeline.Plan(
+            ready.tree, ready.targets, ready.discovery.targets, ready.rules, engine.render, ready.config.jobs
+        )
+        outcome = pipeline.check(plan, progress)
+        introduced = None if ready.comparison is None else introduced_by(ready.comparison, plan, ready.config)
+        yield Session(ready, outcome, introduced, versions)
+
+
+def report_of(run: Session) -> Report:
+    """The report of a run."""
+    names = {rule.id for rule in run.ready.rules}
+    return assemble.report(
+        run.outcome,
+        run.ready.discovery,
+        run.ready.tree,
+        versions=run.versions,
+        wanted=lambda rule: rule in names,
+        introduced=run.introduced,
+    )
+
+
+def _root_and_paths(given: tuple[str, ...]) -> tuple[Path, tuple[RelPath, ...]]:
+    """The root (the enclosing git work tree, else the PATH itself) and the paths relative to it."""
+    absolute = [Path(text).absolute() for text in given or (".",)]
+    for text, path in zip(given or (".",), absolute, strict=True):
+        if not path.exists():
+            raise UsageError(f"{text}: no such file or folder", next_step="give a path that exists")
+    resolved = [path.resolve() for path in absolute]
+    first = resolved[0] if resolved[0].is_dir() else resolved[0].parent
+    root = next((folder for folder in (first, *first.parents) if (folder / ".git").exists()), None)
+    if root is None:
+        folders = [path if path.is_dir() else path.parent for path in resolved]
+        root = Path(os.path.commonpath(folders))
+    relative = []
+    for text, path in zip(given or (".",), resolved, strict=True):
+        if not path.is_relative_to(root):
+            raise UsageError(
+                f"{text} lies outside of {root.name}", next_step="check one repository at a time"
+            )
+        relative.append(normalise(path.relative_to(root).as_posix()) or ".")
+    return root, tuple(relative)
+
+
+def _configured(request: Request, root: Path) -> Config:
+    flags = configuration.Flags(
+        fail_on=request.fail_on,
+        select=request.select or None,
+        ignore=request.ignore or None,
+        jobs=request.jobs,
+        helm=request.helm,
+        kustomize=request.kustomize,
+        offline=request.offline,
+    )
+    return configuration.merge(configuration.load(root, request.config), flags)
+
+
+def _selected(config: Config) -> tuple[Rule, ...]:
+    """The rules to run. Raises `UsageError` for a rule that does not exist."""
+    chosen = {rules.find(name).id for name in config.select} or {rule.id for rule in rules.all_rules()}
+    chosen -= {rules.find(name).id for name in config.ignore}
+    return tuple(rule for rule in rules.all_rules() if rule.id in chosen)
+
+
+def _counts(severity: Severity, threshold: str) -> bool:
+    return threshold != "never" and severity.rank <= Severity(threshold).rank
+
+
+def fails(report: Report, threshold: str) -> bool:
+    """Whether a finding counts: at or above the threshold, and introduced where a base was compared with."""
+    return any(_counts(one.severity, threshold) and one.introduced is not False for one in report.results)
+
+
+def formatted(kind: str, report: Report, ready: Prepared, *, color: bool = False) -> str:
+    """The report in one of the formats."""
+    paths = ready.paths
+    match kind:
+        case "json":
+            from portproof.report import json_  # noqa: PLC0415
+
+            return json_.write(report)
+        case "sarif":
+            from portproof.report import sarif  # noqa: PLC0415
+
+            return sarif.write(report, ready.rules)
+        case "github":
+            from portproof.report import annotations  # noqa: PLC0415
+
+            return annotations.write(report, paths=paths)
+        case "markdown":
+            from portproof.report import markdown  # noqa: PLC0415
+
+            return markdown.write(report, paths=paths)
+        case _:
+            from portproof.report import text  # noqa: PLC0415
+
+            return text.write(report, color=color, paths=paths)
+
+
+def write_report(file: Path, text: str) -> None:
+    """Write a report to a file. Raises `UsageError` when that cannot be done."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}", next_step="give another file") from error
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+@contextmanager
+def _progress() -> Iterator[pipeline.Progress]:
+    """A line on standard error once rendering takes longer than a moment; it vanishes at the end on a terminal."""
+    started = time.monotonic()
+    last = started
+    live = sys.stderr.isatty()
+    shown = False
+
+    def progress(done: int, total: int) -> None:
+        nonlocal last, shown
+        now = time.monotonic()
+        if now - started < 1.0 or now - last < (0.1 if live else 10.0):
+            return
+        last, shown = now, True
+        line = f"rendered {done} of {total} targets"
+        click.echo(f"\r{line}\033[K" if live else line, err=True, nl=not live, color=True)
+
+    try:
+        yield progress
+    finally:
+        if live and shown:
+            click.echo("\r\033[K", err=True, nl=False, color=True)

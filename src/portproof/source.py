@@ -1,0 +1,179 @@
+r"""Places in files, edits of them, and the repository under an overlay of edits.
+
+Positions are offsets in Unicode code points, counted from 0, half-open::
+
+    p o r t :   8 0 8 1 \n
+    0 1 2 3 4 5 6 7 8 9 10          Span(path, 6, 10) is "8081"
+
+Lines and columns counted from 1 exist only in reports (`position`).
+Text is decoded from UTF-8 without touching line ends; a byte order mark stays
+the first code point, so offsets hold for the file as it is.
+"""
+
+from __future__ import annotations
+
+import bisect
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+RelPath: TypeAlias = str
+"""A path relative to the root of the tree, with forward slashes, never starting with ``/`` or ``..``.
+
+The root itself is ``"."``.
+"""
+
+MAX_SOURCE_BYTES = 5 * 1024 * 1024
+"""Larger files are not read as source (helm's own loader stops at the same size)."""
+
+
+class SourceError(Exception):
+    """A file of the tree cannot be read as text; the message says why."""
+
+    def __init__(self, path: RelPath, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A half-open range of code points in one file."""
+
+    path: RelPath
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """Replace the text of `span`, which is `old` today, by `new`."""
+
+    span: Span
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The repository as it would be with some edits; files on disk are never changed.
+
+    `overlay` maps paths to their whole new text. Two trees with equal root and
+    overlay read the same.
+    """
+
+    root: Path
+    overlay: Mapping[RelPath, str] = field(default_factory=dict)
+
+    def on_disk(self, path: RelPath) -> Path:
+        """Where `path` lies on disk, whatever the overlay says about its text."""
+        return self.root / path if path != "." else self.root
+
+    def text(self, path: RelPath) -> str:
+        """Return the text of a file.
+
+        Raises `SourceError` for a missing, unreadable, oversized or binary file.
+        """
+        if path in self.overlay:
+            return self.overlay[path]
+        return read_text(self.on_disk(path), path)
+
+    def with_edits(self, edits: Iterable[Edit]) -> Tree:
+        """The same tree with `edits` applied on top; spans refer to this tree's text."""
+        by_file: dict[RelPath, list[Edit]] = defaultdict(list)
+        for edit in edits:
+            by_file[edit.span.path].append(edit)
+        overlay = dict(self.overlay)
+        for path, group in by_file.items():
+            overlay[path] = apply(self.text(path), group)
+        return Tree(self.root, overlay)
+
+
+def read_text(file: Path, path: RelPath) -> str:
+    """Read `file`, named `path` in messages, as UTF-8 with its line ends untouched."""
+    try:
+        with file.open("rb") as stream:
+            if os.fstat(stream.fileno()).st_size > MAX_SOURCE_BYTES:
+                raise SourceError(path, f"larger than {MAX_SOURCE_BYTES // 1024 // 1024} MiB")
+            data = stream.read(MAX_SOURCE_BYTES + 1)
+    except OSError as error:
+        raise SourceError(path, (error.strerror or str(error)).lower()) from error
+    if b"\0" in data:
+        raise SourceError(path, "a binary file")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SourceError(path, f"not UTF-8 (byte {error.start})") from error
+
+
+def apply(text: str, edits: Iterable[Edit]) -> str:
+    """Apply edits of one file; raises `ValueError` when they overlap or no longer fit the text."""
+    pieces: list[str] = []
+    position = 0
+    for edit in sorted(set(edits)):
+        start, end = edit.span.start, edit.span.end
+        if start < position or (pieces and start == position and start == end):
+            raise ValueError(f"edits of {edit.span.path} overlap at offset {start}")
+        if text[start:end] != edit.old:
+            raise ValueError(f"{edit.span.path} no longer reads {edit.old!r} at offset {start}")
+        pieces += [text[position:start], edit.new]
+        position = end
+    pieces.append(text[position:])
+    return "".join(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class LineIndex:
+    """Turns offsets of one text into lines and columns. Lines end at a line feed only, as in git."""
+
+    starts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, text: str) -> LineIndex:
+        """Index `text`."""
+        starts = [0]
+        at = text.find("\n")
+        while at >= 0:
+            starts.append(at + 1)
+            at = text.find("\n", at + 1)
+        return cls(tuple(starts))
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of `offset`, both counted from 1, columns in code points."""
+        line = bisect.bisect_right(self.starts, offset)
+        return line, offset - self.starts[line - 1] + 1
+
+
+def normalise(path: str) -> RelPath | None:
+    """`path` without ``.`` and ``..`` steps; None when it leads out of the root."""
+    steps: list[str] = []
+    for step in path.split("/"):
+        if step in ("", "."):
+            continue
+        if step == "..":
+            if not steps:
+                return None
+            steps.pop()
+        else:
+            steps.append(step)
+    return "/".join(steps) or "."
+
+
+def join(folder: RelPath, path: str) -> RelPath | None:
+    """`path`, written relative to `folder`, as a path of the tree; None when it leads out of it."""
+    if path.startswith("/"):
+        return None
+    return normalise(path if folder == "." else f"{folder}/{path}")
+
+
+def parent(path: RelPath) -> RelPath:
+    """The folder that holds `path`."""
+    return path.rpartition("/")[0] or "."
+
+
+def is_within(path: RelPath, folder: RelPath) -> bool:
+    """Whether `path` is `folder` or lies below it."""
+    return folder in (".", path) or path.startswith(folder + "/")

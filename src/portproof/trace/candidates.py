@@ -1,0 +1,117 @@
+"""The scalars of a target's input files that could decide a field: those that read like its value.
+
+Files are searched as text, not as YAML, because most of them are templates. A
+wrong candidate costs nothing but a place in a probe render: only a candidate
+whose sentinel shows up in the field is believed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from portproof.discover.model import HelmTarget, KustomizeTarget, Target
+from portproof.source import RelPath, SourceError, Span, Tree
+
+MAX_CANDIDATES = 600
+"""Beyond this a value is too common to be traced (``http`` in a chart of a thousand templates)."""
+
+_TEMPLATE_ENDINGS = (".yaml", ".yml", ".tpl", ".json", ".gotmpl", ".txt")
+_PORTISH = re.compile(
+    r"""(?:
+        (?:^|[\s{,"'.-])(?:name|port|targetPort|portName|servicePort|number|value|serviceName|containerPort|appProtocol
+           |nodePort|hostPort|[A-Za-z]*[pP]ort(?:Name)?)["']?[ \t]*:[ \t]*["']?   # after a key that names ports
+        | \bdefault[ \t]+["']?                                                    # default "http"
+        | =                                                                       # a literal of a generator
+    )$""",
+    re.VERBOSE | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Candidate:
+    """A place that reads `text`. Candidates of a lower `rank` are tried first, each rank in a render of its own.
+
+    0: a number anywhere, or a name where ports are named. 1: a key of a mapping in values. 2: any other word.
+    """
+
+    rank: int
+    span: Span
+    text: str
+
+
+def candidates(target: Target, tree: Tree, texts: Iterable[str]) -> list[Candidate]:
+    """Every place in the input files of `target` that reads like one of `texts`."""
+    patterns = [(text, _pattern(text)) for text in sorted(set(texts))]
+    found: list[Candidate] = []
+    for path in inputs(target, tree):
+        try:
+            content = tree.text(path)
+        except SourceError:
+            continue  # rendering reads it itself, and reports it
+        for text, pattern in patterns:
+            if text in content:
+                found += _in_file(path, content, text, pattern)
+    return sorted(found)
+
+
+def inputs(target: Target, tree: Tree) -> list[RelPath]:
+    """The files whose text can end up in the rendering of `target`, in a fixed order."""
+    if isinstance(target, HelmTarget):
+        return sorted({*target.values, *_chart_files(target, tree)})
+    return sorted(target.files)
+
+
+def _chart_files(target: HelmTarget, tree: Tree) -> Iterator[RelPath]:
+    for mount in target.mounts:
+        base = tree.on_disk(mount.source)
+        for folder, folders, files in os.walk(base):
+            folders[:] = sorted(name for name in folders if name != ".git")
+            relative = os.path.relpath(folder, base).replace(os.sep, "/")
+            steps = [] if relative == "." else relative.split("/")
+            for name in files:
+                if _feeds_templates(steps, name):
+                    yield "/".join(step for step in (mount.source, *steps, name) if step != ".")
+
+
+def _feeds_templates(steps: list[str], name: str) -> bool:
+    """Whether helm reads the file as values or as a template; `steps` lead from the chart to its folder."""
+    while len(steps) >= 2 and steps[0] == "charts":
+        steps = steps[2:]
+    if not steps:
+        return name == "values.yaml"
+    return steps[0] == "templates" and name.endswith(_TEMPLATE_ENDINGS) and name != "NOTES.txt"
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    escaped = re.escape(text)
+    if text.isdigit():
+        return re.compile(rf"(?<![\w-])(?<!\d\.){escaped}(?![\w-])(?!\.\d)")
+    # A word of a template is not a name when it is part of a path, a field (.Values.http) or a URL.
+    return re.compile(rf"(?<![\w./$-]){escaped}(?![\w./-])(?!:/)")
+
+
+def _in_file(path: RelPath, content: str, text: str, pattern: re.Pattern[str]) -> Iterator[Candidate]:
+    for match in pattern.finditer(content):
+        rank = 0 if text.isdigit() else _rank_of_name(path, content, match)
+        if rank is not None:
+            yield Candidate(rank, Span(path, match.start(), match.end()), text)
+
+
+def _rank_of_name(path: RelPath, content: str, match: re.Match[str]) -> int | None:
+    start = content.rfind("\n", 0, match.start()) + 1
+    before, after = content[start : match.start()], content[match.end() : match.end() + 2]
+    if "#" in before and before.lstrip().startswith("#"):
+        return None
+    if re.match(r"[\"']?:", after):
+        return (
+            None if "/templates/" in f"/{path}" else 1
+        )  # a key in a template is structure, never a port's name
+    return 0 if _PORTISH.search(before) else 2
+
+
+def is_kustomize(target: Target) -> bool:
+    """Whether patches can couple several places (see `Origin.partners`)."""
+    return isinstance(target, KustomizeTarget)

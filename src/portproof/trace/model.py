@@ -1,0 +1,31 @@
+"""Where a field comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from portproof.source import Span
+
+
+class Proof(Enum):
+    """How much is known about a place."""
+
+    PROVEN = "proven"
+    HINTED = "hinted"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The text that decides a field.
+
+    PROVEN: another text at `span` and another rendering gave the field exactly that text. HINTED: the best place that
+    is known without that. `partners` are further places that have to change together with `span`: a strategic-merge
+    patch finds its list entry by the same number or name that the base holds (``kubernetes-ports.md`` calls these the
+    hazards of port patches; kustomize#2767).
+    """
+
+    span: Span
+    text: str
+    proof: Proof
+    partners: tuple[Span, ...] = ()

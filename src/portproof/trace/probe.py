@@ -1,0 +1,194 @@
+"""Finds the text that decides a field: put a sentinel into every candidate, render, see which one shows up.
+
+One render answers for all fields of a target at once, because every candidate
+has a sentinel of its own. When that render fails, or a field is gone from it (a
+template branches on the value), the candidates are halved and tried again,
+within a budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from portproof import manifests as manifests_of
+from portproof.discover.model import ManifestTarget
+from portproof.graph.model import Site
+from portproof.manifests import Manifests, Resource, ResourceKey
+from portproof.render.model import Renderer, Rendering
+from portproof.source import Edit, SourceError, Tree, is_within, parent
+from portproof.trace import hints
+from portproof.trace.candidates import MAX_CANDIDATES, Candidate, candidates, inputs, is_kustomize
+from portproof.trace.model import Origin, Proof
+from portproof.trace.sentinels import Sentinels
+from portproof.yamldoc import FieldPath, lookup
+
+MAX_RENDERS = 14
+"""Probe renders for one target; nearly always one or two are enough."""
+
+
+def origins(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Renderer) -> dict[Site, Origin]:
+    """Where each of `fields` comes from; a field of which nothing is known is left out."""
+    wanted = sorted(
+        {one for one in fields if one.value is not None}, key=lambda one: (one.resource, str(one.path))
+    )
+    if isinstance(manifests.target, ManifestTarget):
+        return hints.by_position(manifests, wanted, tree)
+    search = _Search(manifests, tree, render, wanted)
+    search.run()
+    for one in wanted:
+        if one not in search.found:
+            hint = hints.best(manifests, one, tree)
+            if hint is not None:
+                search.found[one] = hint
+    return search.found
+
+
+class Alignment:
+    """Matches the resources of two renderings of one target; random names are matched by their order."""
+
+    def __init__(self, before: Sequence[Resource], after: Sequence[Resource]) -> None:
+        by_key = {one.key: one for one in after}
+        self._pairs: dict[ResourceKey, Resource] = {
+            one.key: by_key[one.key] for one in before if one.key in by_key
+        }
+        lost = [one for one in before if one.key not in by_key]
+        known = {one.key for one in before}
+        new = [one for one in after if one.key not in known]
+        for kind in {one.key.kind for one in lost}:
+            left = [one for one in lost if one.key.kind == kind]
+            right = [one for one in new if one.key.kind == kind]
+            if len(left) == len(right):
+                self._pairs.update({one.key: other for one, other in zip(left, right, strict=True)})
+
+    def data(self, key: ResourceKey) -> Mapping[str, Any] | None:
+        """What became of a resource of the first rendering."""
+        found = self._pairs.get(key)
+        return None if found is None else found.data
+
+
+@dataclass
+class _Search:
+    """The state of one search: what is known, and how many renders are left."""
+
+    before: Manifests
+    tree: Tree
+    render: Renderer
+    wanted: list[Site]
+    found: dict[Site, Origin] = field(default_factory=dict)
+    renders: int = 0
+
+    def run(self) -> None:
+        texts = {str(one.value) for one in self.wanted}
+        everything = candidates(self.before.target, self.tree, texts)
+        if not everything or len(everything) > MAX_CANDIDATES:
+            everything = [one for one in everything if one.rank == 0][:MAX_CANDIDATES]
+        self._data = {one.key: one.data for one in self.before.resources}
+        self._sentinels = Sentinels(self._all_text())
+        for rank in sorted({one.rank for one in everything}):
+            self._try([one for one in everything if one.rank == rank])
+
+    def _all_text(self) -> list[str]:
+        texts = [one.document.text for one in self.before.resources]
+        for path in inputs(self.before.target, self.tree):
+            try:
+                texts.append(self.tree.text(path))
+            except SourceError:
+                continue
+        return texts
+
+    def _open(self) -> list[Site]:
+        return [one for one in self.wanted if one not in self.found]
+
+    def _try(self, group: list[Candidate]) -> None:
+        """Probe `group`; halve it while fields are lost in the rendering of the whole."""
+        stack = [group]
+        while stack:
+            texts = {str(one.value) for one in self._open()}
+            useful = [one for one in stack.pop() if one.text in texts]
+            if not useful or self.renders >= MAX_RENDERS:
+                continue
+            troubled = self._probe(useful)
+            if not troubled or len(useful) == 1:
+                continue
+            again = {str(one.value) for one in troubled}
+            rest = [one for one in useful if one.text in again]
+            # Of two halves the later is tried first: templates sort after Chart.yaml's neighbours, patches after bases.
+            stack += [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
+
+    def _probe(self, group: list[Candidate]) -> list[Site]:
+        """Render with a sentinel in each place of `group`; gives the fields that cannot be read there."""
+        try:
+            sentinels = {one: self._sentinels.next(one.text) for one in group}
+        except StopIteration:
+            return []
+        after = self._rendered(sentinels)
+        if after is None:
+            return self._open()
+        alignment = Alignment(self.before.resources, after.resources)
+        by_sentinel = {sentinel: one for one, sentinel in sentinels.items()}
+        troubled = []
+        for one in self._open():
+            data = alignment.data(one.resource)
+            if data is None:
+                troubled.append(one)
+                continue
+            candidate = by_sentinel.get(str(lookup(data, one.path)))
+            if not _same_lengths(self._data[one.resource], data, one.path):
+                coupled = self._coupled(one, data, by_sentinel)
+                if coupled is not None:
+                    self.found[one] = coupled
+                else:
+                    troubled.append(one)
+            elif candidate is not None:
+                self.found[one] = Origin(candidate.span, candidate.text, Proof.PROVEN)
+            elif lookup(data, one.path) is None:
+                troubled.append(one)
+        return troubled
+
+    def _coupled(
+        self, one: Site, data: Mapping[str, Any], by_sentinel: Mapping[str, Candidate]
+    ) -> Origin | None:
+        """A patch and its base name a list entry by the same scalar; with different ones the list grows.
+
+        All places that show up in the grown list get one common sentinel; if the field then holds it and the list has
+        its old length, they are the origin together.
+        """
+        if not is_kustomize(self.before.target):
+            return None
+        at = max(index for index, step in enumerate(one.path) if isinstance(step, int))
+        items = lookup(data, one.path[:at])
+        shown = [str(lookup(item, one.path[at + 1 :])) for item in items] if isinstance(items, list) else []
+        together = [by_sentinel[text] for text in shown if text in by_sentinel]
+        if len(together) < 2:
+            return None
+        common = self._sentinels.next(together[0].text)
+        after = self._rendered(dict.fromkeys(together, common))
+        if after is None:
+            return None
+        changed = Alignment(self.before.resources, after.resources).data(one.resource)
+        if changed is None or not _same_lengths(self._data[one.resource], changed, one.path):
+            return None
+        if str(lookup(changed, one.path)) != common:
+            return None
+        folder = self.before.target.path
+        together.sort(key=lambda place: (not is_within(parent(place.span.path), folder), place.span))
+        first, *rest = together
+        return Origin(first.span, first.text, Proof.PROVEN, tuple(place.span for place in rest))
+
+    def _rendered(self, sentinels: Mapping[Candidate, str]) -> Manifests | None:
+        self.renders += 1
+        edits = [Edit(one.span, one.text, sentinel) for one, sentinel in sentinels.items()]
+        result = self.render(self.before.target, self.tree.with_edits(edits))
+        return manifests_of.read(result) if isinstance(result, Rendering) else None
+
+
+def _same_lengths(before: Any, after: Any, path: FieldPath) -> bool:
+    """Whether every list on the way to `path` has as many entries as before."""
+    for index, step in enumerate(path):
+        if isinstance(step, int):
+            old, new = lookup(before, path[:index]), lookup(after, path[:index])
+            if not isinstance(old, list) or not isinstance(new, list) or len(old) != len(new):
+                return False
+    return True

@@ -1,0 +1,85 @@
+"""YAML text -> findings, without a renderer or a binary; and findings -> the lines of an expected.txt."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from portproof import manifests, yamldoc
+from portproof.discover.model import ManifestTarget
+from portproof.graph import link
+from portproof.graph.model import PortGraph, Site
+from portproof.manifests import Manifests, Resource
+from portproof.render.model import RenderedDocument, Rendering
+from portproof.rules import all_rules
+from portproof.rules.base import Finding, Remedy, Rule
+
+RULES = {rule.id: rule for rule in all_rules()}
+
+
+def read(text: str) -> Manifests:
+    documents = tuple(RenderedDocument(part) for _, part in yamldoc.split(text))
+    found = manifests.read(Rendering(ManifestTarget("x"), documents))
+    assert not found.problems, found.problems
+    return found
+
+
+def graph(text: str) -> PortGraph:
+    return link.build(read(text))
+
+
+def findings(rule: Rule, text: str) -> list[Finding]:
+    return list(rule.check(graph(text)))
+
+
+def keys(resources: Manifests) -> set[tuple[str, str, str]]:
+    """What every rule finds: rule, resource and field, as the engine tells findings apart."""
+    built = link.build(resources)
+    return {
+        (rule.id, str(finding.primary.resource), yamldoc.format_path(finding.primary.path))
+        for rule in RULES.values()
+        for finding in rule.check(built)
+    }
+
+
+def remedied(resources: Manifests, remedy: Remedy) -> Manifests:
+    """The resources after the remedy's fields have been set."""
+    changed = [
+        Resource(one.key, copy.deepcopy(dict(one.data)), one.document, one.inside)
+        for one in resources.resources
+    ]
+    for site, value in remedy.changes:
+        holders = [one.data for one in changed if one.key == site.resource]
+        assert len(holders) == 1, f"{site.resource} is not unique"
+        _set(holders[0], site, value)
+    return Manifests(resources.target, tuple(changed), resources.problems)
+
+
+def _set(data: Any, site: Site, value: str | int) -> None:
+    for step in site.path[:-1]:
+        data = data[step]
+    last: Any = site.path[-1]
+    assert data[last] == site.value, f"{site.path} does not hold what the finding says"
+    data[last] = value
+
+
+def described(rule: Rule, found: Iterable[Finding]) -> str:
+    """The findings as an expected.txt has them."""
+    return "".join(line + "\n" for finding in found for line in _lines(rule, finding))
+
+
+def _lines(rule: Rule, finding: Finding) -> Iterator[str]:
+    yield f"{finding.severity.value} {rule.id}: {finding.message}"
+    yield f"  {_place(finding.primary)} = {finding.primary.value!r}"
+    if finding.expected is not None:
+        yield f"  expected: {finding.expected}"
+    for label in finding.related:
+        yield f"  related: {_place(label.site)} = {label.site.value!r}: {label.text}"
+    for remedy in finding.remedies:
+        changes = ", ".join(f"{_place(site)} -> {value!r}" for site, value in remedy.changes)
+        yield f"  remedy: {remedy.description}: {changes}"
+
+
+def _place(site: Site) -> str:
+    return f"{site.resource} {yamldoc.format_path(site.path)}"

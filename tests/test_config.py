@@ -1,0 +1,328 @@
+"""What portproof.yaml may say, and how its mistakes are named."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from portproof.config import (
+    ChartConfig,
+    Config,
+    FileConfig,
+    Flags,
+    default_jobs,
+    load,
+    matches,
+    merge,
+    parse,
+)
+from portproof.errors import ConfigError, ExitCode
+
+WHOLE = """\
+fail-on: warning
+select: [service-target-number, "probe-port"]
+ignore: headless
+jobs: 3
+offline: true
+timeout: 12.5
+exclude: [vendor/**, "/third_party/"]
+charts:
+  - path: charts/*
+    values: [values-prod.yaml, [/envs/base.yaml, /envs/prod.yaml]]
+    release: shop
+    namespace: shop-prod
+"""
+
+
+KEYS = "fail-on, select, ignore, jobs, offline, timeout, exclude, charts"
+LABEL = "expected at most {} lower-case letters, digits and hyphens that start and end with a letter or digit"
+
+
+def refused(text: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "portproof.yaml")
+    return caught.value
+
+
+def test_every_key_is_read() -> None:
+    expected = FileConfig(
+        path="portproof.yaml",
+        fail_on="warning",
+        select=("service-target-number", "probe-port"),
+        ignore=("headless",),
+        jobs=3,
+        offline=True,
+        timeout=12.5,
+        exclude=("vendor/**", "third_party"),
+        charts=(
+            ChartConfig(
+                "charts/*",
+                (("values-prod.yaml",), ("/envs/base.yaml", "/envs/prod.yaml")),
+                "shop",
+                "shop-prod",
+            ),
+        ),
+    )
+    assert parse(WHOLE, "portproof.yaml") == expected
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "null\n", "{}\n"])
+def test_an_empty_file_is_an_empty_configuration(text: str) -> None:
+    assert parse(text, "portproof.yaml") == FileConfig(path="portproof.yaml")
+
+
+def test_a_key_without_a_value_is_no_key() -> None:
+    assert parse("jobs:\ncharts:\n", "c.yaml") == FileConfig(path="c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("jobs: 0\n", "portproof.yaml:1: jobs: expected a whole number from 1 to 256, got 0"),
+        ("jobs: 100000\n", "portproof.yaml:1: jobs: expected a whole number from 1 to 256, got 100000"),
+        ("jobs: true\n", "portproof.yaml:1: jobs: expected a whole number from 1 to 256, got true"),
+        ("\n\njobs: two\n", "portproof.yaml:3: jobs: expected a whole number from 1 to 256, got 'two'"),
+        ("timeout: 0\n", "portproof.yaml:1: timeout: expected seconds, more than 0 and at most 600, got 0"),
+        (
+            "timeout: 1e400\n",
+            "portproof.yaml:1: timeout: expected seconds, more than 0 and at most 600, got inf",
+        ),
+        (
+            "fail-on: worst\n",
+            "portproof.yaml:1: fail-on: expected one of error, warning, note, never, got 'worst'",
+        ),
+        (
+            "fail-on: [error]\n",
+            "portproof.yaml:1: fail-on: expected one of error, warning, note, never, got a list",
+        ),
+        ("offline: 1\n", "portproof.yaml:1: offline: expected true or false, got 1"),
+        ("select: [1]\n", "portproof.yaml:1: select[0]: expected text, got 1"),
+        ("exclude: [../other]\n", "portproof.yaml:1: exclude[0]: '../other' leads out of the repository"),
+        (
+            "exclude: [a]\n".replace("a", "a" * 300),
+            "portproof.yaml:1: exclude[0]: longer than 256 characters",
+        ),
+        (f"exclude: [{'a, ' * 101}]\n", "portproof.yaml:1: exclude: more than 100 entries"),
+        ("exclude: ../other\n", "portproof.yaml:1: exclude: '../other' leads out of the repository"),
+        ("charts: {path: a}\n", "portproof.yaml:1: charts: expected a list, got a mapping"),
+        ("charts:\n  - release: a\n", "portproof.yaml:2: charts[0]: the key 'path' is missing"),
+        (
+            "charts:\n  - path: a\n    values:\n      - b\n      - 3\n",
+            "portproof.yaml:5: charts[0].values[1]: expected text, got 3",
+        ),
+        (
+            "charts:\n  - path: a\n    values: [https://example.com/v.yaml]\n",
+            "portproof.yaml:3: charts[0].values[0]: 'https://example.com/v.yaml' is an address",
+        ),
+        (
+            "charts:\n  - path: a\n    release: -o\n",
+            f"portproof.yaml:3: charts[0].release: {LABEL.format(53)}, got '-o'",
+        ),
+        (
+            "- a\n",
+            f"portproof.yaml:1: expected a mapping with the keys {KEYS}, got a list",
+        ),
+        (
+            "jobs: [1\n",
+            "portproof.yaml:2: not valid YAML: while parsing a flow sequence: did not find expected ',' or ']'",
+        ),
+        ("jobs: 1\n---\njobs: 2\n", "portproof.yaml: more than one document"),
+    ],
+)
+def test_a_mistake_names_file_line_and_key(text: str, message: str) -> None:
+    assert str(refused(text)) == message
+
+
+def test_every_mistake_says_what_to_do_next() -> None:
+    assert refused("jobs: two\n").next_step != ""
+
+
+def test_a_mistake_is_wrong_use() -> None:
+    assert refused("jobs: two\n").exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("key", "near"), [("fail_on", "fail-on"), ("failon", "fail-on"), ("job", "jobs"), ("Exclude", "exclude")]
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(key: str, near: str) -> None:
+    error = refused(f"offline: true\n{key}: x\n")
+    assert (str(error), error.next_step) == (
+        f"portproof.yaml:2: {key}: unknown key",
+        f"Did you mean {near!r}?",
+    )
+
+
+def test_an_unknown_key_like_no_other_is_refused_with_the_list() -> None:
+    assert refused("zzz: 1\n").next_step.startswith("Known keys: fail-on,")
+
+
+def test_an_unknown_key_that_holds_a_list_is_named_at_its_own_line() -> None:
+    assert str(refused("jobs: 1\nexcludes:\n  - a\n")) == "portproof.yaml:2: excludes: unknown key"
+
+
+def test_an_unknown_key_of_a_chart_is_refused() -> None:
+    error = refused("charts:\n  - path: a\n    value: [b]\n")
+    assert (str(error), error.next_step) == (
+        "portproof.yaml:3: charts[0].value: unknown key",
+        "Did you mean 'values'?",
+    )
+
+
+@pytest.mark.parametrize("program", ["helm", "kustomize"])
+def test_a_file_of_the_repository_cannot_choose_the_program_to_run(program: str) -> None:
+    error = refused(f"{program}: ./evil\n")
+    assert (str(error), f"--{program}" in error.next_step) == (
+        f"portproof.yaml:1: {program}: unknown key",
+        True,
+    )
+
+
+def test_without_a_file_nothing_is_configured(tmp_path: Path) -> None:
+    assert load(tmp_path) == FileConfig()
+
+
+@pytest.mark.parametrize("name", ["portproof.yaml", ".portproof.yaml"])
+def test_the_file_is_found_at_the_root(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("jobs: 2\n")
+    assert load(tmp_path) == FileConfig(path=name, jobs=2)
+
+
+def test_two_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "portproof.yaml").touch()
+    (tmp_path / ".portproof.yaml").touch()
+    with pytest.raises(ConfigError, match=r"both portproof\.yaml and \.portproof\.yaml exist"):
+        load(tmp_path)
+
+
+def test_a_file_that_is_given_is_the_only_one_read(tmp_path: Path) -> None:
+    (tmp_path / "portproof.yaml").write_text("jobs: 2\n")
+    given = tmp_path / "other.yaml"
+    given.write_text("jobs: 5\n")
+    assert load(tmp_path, str(given)).jobs == 5
+
+
+def test_a_file_that_is_given_and_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file"):
+        load(tmp_path, "nowhere.yaml")
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "portproof.yaml").write_bytes(b"jobs: \xff\n")
+    with pytest.raises(ConfigError, match=r"portproof\.yaml: not UTF-8"):
+        load(tmp_path)
+
+
+def test_a_link_out_of_the_repository_is_not_read(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secret.yaml").write_text("jobs: 2\n")
+    (root / "portproof.yaml").symlink_to(tmp_path / "secret.yaml")
+    with pytest.raises(ConfigError, match="a link that leads out of the repository"):
+        load(root)
+
+
+def test_a_dangling_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "portproof.yaml").symlink_to("nothing.yaml")
+    with pytest.raises(ConfigError, match="no such file"):
+        load(tmp_path)
+
+
+def test_defaults_are_complete() -> None:
+    assert merge(FileConfig()) == Config(jobs=default_jobs())
+
+
+def test_a_flag_replaces_what_the_file_says() -> None:
+    file = FileConfig(fail_on="note", select=("a",), ignore=("b",), jobs=2)
+    flags = Flags(fail_on="never", select=("c",), ignore=(), jobs=9, helm="/bin/helm", kustomize="/bin/k")
+    assert merge(file, flags) == Config(
+        fail_on="never", select=("c",), ignore=(), jobs=9, helm="/bin/helm", kustomize="/bin/k"
+    )
+
+
+def test_what_the_file_says_replaces_the_default() -> None:
+    file = FileConfig(
+        fail_on="note", jobs=2, timeout=5.0, exclude=("a",), charts=(ChartConfig("b"),), select=("c",)
+    )
+    assert merge(file) == Config(
+        fail_on="note", jobs=2, timeout=5.0, exclude=("a",), charts=(ChartConfig("b"),), select=("c",)
+    )
+
+
+@pytest.mark.parametrize(("file", "flag"), [(True, False), (False, True), (None, True), (True, True)])
+def test_either_can_switch_the_network_off(file: bool | None, flag: bool) -> None:
+    assert merge(FileConfig(offline=file), Flags(offline=flag)).offline is True
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        ("charts/*", "charts/a", True),
+        ("charts/*", "charts/a/b", False),
+        ("charts/**", "charts/a/b", True),
+        ("charts/**", "charts", True),
+        ("**/ci", "ci", True),
+        ("**/ci", "a/b/ci", True),
+        ("**/ci", "a/b/ci/c", False),
+        ("**/ci/**", "a/b/ci/c", True),
+        ("a/**/z", "a/z", True),
+        ("a/**/z", "a/b/c/z", True),
+        ("a/**/z", "a/b/c/y", False),
+        ("**", ".", True),
+        (".", ".", True),
+        ("/a/", "a", True),
+        ("a?c", "abc", True),
+        ("a?c", "a/c", False),
+        ("[ab]", "b", True),
+        ("A", "a", False),
+    ],
+)
+def test_globs(pattern: str, path: str, expected: bool) -> None:
+    assert matches(pattern, path) is expected
+
+
+@pytest.mark.parametrize("pattern", ["**/" * 2000 + "x", "*a" * 2000, "/".join(["*"] * 3000)])
+def test_a_hostile_glob_costs_little(pattern: str) -> None:
+    assert not matches(pattern, "/".join(["aaaaaaaa"] * 300))
+
+
+def cgroup(tmp_path: Path, own: str) -> tuple[Path, Path]:
+    (tmp_path / "own").write_text(own)
+    folder = tmp_path / "cgroup"
+    folder.mkdir()
+    return folder, tmp_path / "own"
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [("50000 100000", 1), ("100000 100000", 1), ("max 100000", None), ("nonsense", None)],
+)
+def test_jobs_respect_the_quota_of_the_control_group(
+    tmp_path: Path, quota: str, expected: int | None
+) -> None:
+    folder, own = cgroup(tmp_path, "0::/\n")
+    (folder / "cpu.max").write_text(quota)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert default_jobs(folder, own) == (expected or available)
+
+
+def test_jobs_respect_the_quota_of_a_parent_group(tmp_path: Path) -> None:
+    folder, own = cgroup(tmp_path, "12:cpu:/old\n0::/a/b\n")
+    (folder / "a" / "b").mkdir(parents=True)
+    (folder / "a" / "cpu.max").write_text("20000 100000")
+    (folder / "a" / "b" / "cpu.max").write_text("max 100000")
+    assert default_jobs(folder, own) == 1
+
+
+def test_jobs_respect_the_quota_of_the_first_kind_of_control_groups(tmp_path: Path) -> None:
+    folder, own = cgroup(tmp_path, "4:cpu:/\n")
+    (folder / "cpu").mkdir()
+    (folder / "cpu" / "cpu.cfs_quota_us").write_text("90000")
+    (folder / "cpu" / "cpu.cfs_period_us").write_text("100000")
+    assert default_jobs(folder, own) == 1
+
+
+def test_jobs_are_the_processors_of_this_process_without_control_groups(tmp_path: Path) -> None:
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert default_jobs(tmp_path / "none", tmp_path / "none") == available

@@ -1,0 +1,220 @@
+"""The job summary; what strangers wrote stays inside of code, as a Markdown parser sees it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from portproof.report import markdown
+from portproof.report.model import Report
+from portproof.report.safe import code_cell, code_span, fenced, one_line, stripped
+from portproof.rules.base import Severity
+from tests.report_support import FIX, INCIDENT, RELATED, SERVICE, place, report, result, status
+from tests.test_report_text import hostile_report
+
+PARSER = MarkdownIt("gfm-like", {"linkify": False}).enable("table")
+OURS = {"</details>\n", "<details>", "</details>", "</summary>", "<summary>"}
+
+
+def tokens(text: str) -> list[Token]:
+    found = PARSER.parse(text)
+    return [*found, *(child for token in found for child in token.children or ())]
+
+
+def test_the_incident() -> None:
+    expected = inspect.cleandoc(
+        """
+        ## portproof: 1 error in 1 target
+
+        | # | severity | place | what | fix |
+        |--:|---|---|---|---|
+        | 1 | error | `charts/backend/values.yaml:14:15` | `Service/backend-v1 sends port 80 to 8081, but Deployment/backend-v1 declares only 8080 (http): the readiness probe uses 8080, and nothing mentions 8081.` | `set targetPort to 8080` |
+
+        <details><summary>1: error, service-target-number</summary>
+
+        `Service/backend-v1 sends port 80 to 8081, but Deployment/backend-v1 declares only 8080 (http): the readiness probe uses 8080, and nothing mentions 8081.`
+
+        * rule: `service-target-number`
+        * field: `Service/backend-v1 spec.ports[0].targetPort`
+        * place: `charts/backend/values.yaml:14:15`
+        * `Deployment/backend-v1 declares 8080 here`: `charts/backend/values.yaml:7:16`
+        * target: `helm:charts/backend`
+
+        Fix, proven by rendering again: `set targetPort to 8080`
+
+        ```diff
+        diff --git a/charts/backend/values.yaml b/charts/backend/values.yaml
+        --- a/charts/backend/values.yaml
+        +++ b/charts/backend/values.yaml
+        @@ -11,7 +11,7 @@
+           type: ClusterIP
+           # the port that clients use
+           port: 80
+        -  targetPort: 8081
+        +  targetPort: 8080
+        (blank)
+         ingress:
+           enabled: true
+        ```
+
+        Or, proven as well: `set containerPort to 8081`
+
+        </details>
+
+        <details><summary>1 target</summary>
+
+        | status | target | resources | reason |
+        |---|---|--:|---|
+        | checked | `helm:charts/backend` | 12 |  |
+
+        </details>
+        """
+    )
+    # An editor would take away the space that a blank line of a diff starts with.
+    assert markdown.write(INCIDENT) == expected.replace("(blank)", " ") + "\n"
+
+
+def test_nothing_is_no_pass() -> None:
+    assert markdown.write(report(targets=())) == (
+        "## portproof: Nothing to check under `.`: no chart, kustomization or manifest was found\n\n"
+    )
+    skipped = markdown.write(report(targets=(status("helm:a", "skipped", "Why | not."),)))
+    assert skipped.startswith("## portproof: Nothing was checked: 1 skipped, 0 failed\n")
+    assert "<details open><summary>1 target</summary>" in skipped
+    assert "| skipped | `helm:a` |  | `Why \\| not.` |\n" in skipped
+
+
+def test_hints_unknown_places_and_the_base_are_said() -> None:
+    written = markdown.write(
+        report(
+            result(location=place(proof="hinted"), introduced=True, severity=Severity.NOTE),
+            result(
+                location=None,
+                introduced=False,
+                targets=tuple("abcdefgh"),
+                related=(replace(RELATED, location=None),),
+            ),
+        )
+    )
+    assert "| 1 | note | `charts/backend/values.yaml:14:15` (a hint, not proven) |" in written
+    assert "| 2 | error | `Service/backend-v1 spec.ports[0].targetPort` (the line is not known) |" in written
+    assert "* introduced since the base\n" in written
+    assert "* target: `e`\n* and 3 more\n* the base has it too\n" in written
+    assert "* place: the line to edit is not known\n" in written
+
+
+def test_a_long_report_stays_below_the_limit_and_counts_the_rest() -> None:
+    many = report(
+        *(result(fix=FIX) for _ in range(1_000)), targets=tuple(status(f"helm:{n}") for n in range(1_000))
+    )
+    written = markdown.write(many)
+    assert "And 800 more, not shown here; the JSON report has them all." in written
+    assert written.count("<details>") == 51
+    for limit in (60_000, 20_000, 2_000):
+        assert len(markdown.write(many, limit=limit).encode()) <= limit
+
+
+def test_a_long_patch_is_left_to_the_command() -> None:
+    long = replace(FIX, patch=FIX.patch * 100)
+    assert "The patch is too long to show; `portproof fix` prints it.\n" in markdown.write(
+        report(result(fix=long))
+    )
+
+
+def only_code_from_strangers(written: str, secret: str) -> None:
+    for token in tokens(written):
+        assert token.type not in {"link_open", "image", "html_inline"}
+        if token.type == "html_block":
+            assert secret not in token.content
+        if token.type == "text":
+            assert secret not in token.content
+
+
+def test_hostile_names_stay_data() -> None:
+    written = markdown.write(hostile_report())
+    only_code_from_strangers(written, "add-mask")
+    assert written.isascii()
+    assert all(line.isprintable() for line in written.split("\n"))
+
+
+strange = st.one_of(
+    st.text(),
+    st.lists(
+        st.sampled_from(
+            [
+                "`",
+                "``",
+                "```",
+                "|",
+                "\\",
+                "\n",
+                "\r",
+                " ",
+                "</details>",
+                "[x](http://y)",
+                "@me",
+                "#1",
+                "~~~",
+                "x",
+            ]
+        )
+    ).map("".join),
+)
+
+
+def strange_report(text: str) -> Report:
+    marked = f"{text}qqq{text}"
+    finding = result(
+        message=marked,
+        resource=replace(SERVICE, name=marked),
+        field=marked,
+        location=place(path=marked),
+        related=(replace(RELATED, message=marked),),
+        targets=(marked,),
+        fix=replace(FIX, description=marked, patch=marked),
+        alternatives=(replace(FIX, description=marked),),
+    )
+    return report(
+        finding, replace(finding, location=None), targets=(status(f"helm:{marked}", "skipped", marked),)
+    )
+
+
+@settings(deadline=None)
+@given(strange)
+def test_no_text_leaves_its_code(text: str) -> None:
+    written = markdown.write(strange_report(text))
+    only_code_from_strangers(written, "qqq")
+    fences = [token for token in tokens(written) if token.type == "fence"]
+    assert len(fences) == 2
+    assert [token.info for token in fences] == ["diff", "diff"]
+    rows = [token for token in tokens(written) if token.type == "tr_open"]
+    assert len(rows) == 5
+
+
+@settings(deadline=None)
+@given(strange)
+def test_a_code_span_holds_the_text(text: str) -> None:
+    (inline,) = (token for token in PARSER.parse(f"a {code_span(text, 10_000)} b") if token.type == "inline")
+    (code,) = (token for token in inline.children or () if token.type == "code_inline")
+    assert code.content.strip() == one_line(stripped(text, keep="\n\r\t\v\f")).strip()
+
+
+@settings(deadline=None)
+@given(strange)
+def test_a_cell_stays_a_cell(text: str) -> None:
+    table = f"| a | b |\n|---|---|\n| {code_cell(text)} | end |\n"
+    cells = [token.content for token in PARSER.parse(table) if token.type == "inline"]
+    assert len(cells) == 4
+    assert cells[-1] == "end"
+
+
+@settings(deadline=None)
+@given(strange)
+def test_a_fence_holds_the_text(text: str) -> None:
+    (block,) = (token for token in PARSER.parse(fenced(text, "diff")) if token.type == "fence")
+    assert block.content.rstrip("\n") == stripped(text, keep="\n\t").rstrip("\n")

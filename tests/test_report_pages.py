@@ -1,0 +1,210 @@
+"""Rule pages, and the lists of rules, targets and tools."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import dataclass
+
+import click
+
+from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, Skip
+from portproof.report import pages
+from portproof.report.pages import Example, Prose
+from portproof.rules import all_rules
+from portproof.rules.base import Rule, Severity
+
+PAGE = inspect.cleandoc(
+    """
+    A Service `sends` traffic nowhere.
+
+    Kubernetes uses ``targetPort`` as it is,
+    which is an **error**.
+
+    Bad::
+
+        kind: Service
+        ---
+
+        kind: Deployment
+
+    Good (a typo)::
+
+        kind: Service
+
+    It is configured with ``x``::
+
+        x: 1
+    Silent when nothing is known.
+    """
+)
+RULE = Rule("some-rule", Severity.WARNING, "A Service `sends` traffic nowhere", lambda _: (), PAGE)
+
+
+def test_the_parts_of_a_page() -> None:
+    assert list(pages.blocks(PAGE)) == [
+        Prose("Kubernetes uses ``targetPort`` as it is,\nwhich is an **error**."),
+        Example("Bad", "kind: Service\n---\n\nkind: Deployment"),
+        Example("Good (a typo)", "kind: Service"),
+        Prose("It is configured with ``x``:"),
+        Example("", "x: 1"),
+        Prose("Silent when nothing is known."),
+    ]
+    bad, good = (block for block in pages.blocks(PAGE) if isinstance(block, Example) and block.label)
+    assert (bad.is_bad, bad.is_good, good.is_bad, good.is_good) == (True, False, False, True)
+
+
+def test_a_page_in_the_terminal() -> None:
+    assert pages.page(RULE) == (
+        inspect.cleandoc(
+            """
+            some-rule (warning)
+
+            A Service `sends` traffic nowhere.
+
+            Kubernetes uses `targetPort` as it is,
+            which is an error.
+
+            Bad:
+
+                kind: Service
+                ---
+
+                kind: Deployment
+
+            Good (a typo):
+
+                kind: Service
+
+            It is configured with `x`:
+
+                x: 1
+
+            Silent when nothing is known.
+            """
+        )
+        + "\n"
+    )
+    coloured = pages.page(RULE, color=True)
+    assert "\x1b[31m\x1b[1mBad:\x1b[0m" in coloured
+    assert click.unstyle(coloured).replace("targetPort", "`targetPort`").replace(
+        " x:\n", " `x`:\n"
+    ) == pages.page(RULE)
+
+
+def test_a_page_as_markdown() -> None:
+    assert pages.markdown(RULE, level=3) == (
+        inspect.cleandoc(
+            """
+            ### some-rule
+
+            A Service `sends` traffic nowhere. (**warning**)
+
+            Kubernetes uses `targetPort` as it is,
+            which is an **error**.
+
+            Bad:
+
+            ```yaml
+            kind: Service
+            ---
+
+            kind: Deployment
+            ```
+
+            Good (a typo):
+
+            ```yaml
+            kind: Service
+            ```
+
+            It is configured with `x`:
+
+            ```yaml
+            x: 1
+            ```
+
+            Silent when nothing is known.
+            """
+        )
+        + "\n"
+    )
+
+
+def test_every_rule_has_a_page_that_reads_well() -> None:
+    for rule in all_rules():
+        page = pages.page(rule)
+        assert page.startswith(f"{rule.id} ({rule.severity.value})\n\n")
+        assert "::\n" not in page
+        assert "**" not in page
+
+
+def test_rules_in_a_table_and_as_json() -> None:
+    other = Rule("x", Severity.ERROR, "Short", lambda _: (), "Short.")
+    assert pages.rules_table([RULE, other]) == (
+        "some-rule  warning  A Service `sends` traffic nowhere\nx          error    Short\n"
+    )
+    assert pages.rules_table([]) == ""
+    assert json.loads(pages.rules_json([other])) == [{"id": "x", "severity": "error", "summary": "Short"}]
+
+
+DISCOVERY = Discovery(
+    targets=(
+        HelmTarget("charts/a", ("charts/a/values-prod.yaml", "env/b.yaml")),
+        KustomizeTarget("overlays/\x1b"),
+    ),
+    skips=(
+        Skip("helm", "charts/db", "the chart redis has to be fetched"),
+        Skip("kustomize", "base", "used by\noverlays/prod", counts=False),
+    ),
+)
+
+
+def test_targets_as_text() -> None:
+    assert pages.targets_text(DISCOVERY) == (
+        "helm:charts/a?values=values-prod.yaml,/env/b.yaml\n"
+        "kustomize:overlays/\\x1b\n"
+        "\n"
+        "Not rendered:\n"
+        "  helm:charts/db  the chart redis has to be fetched\n"
+        "  kustomize:base  used by overlays/prod\n"
+        "\n"
+        "2 targets, 2 not rendered\n"
+    )
+    assert pages.targets_text(Discovery((), ()), ["docs"]) == (
+        "Nothing to check under docs: no chart, kustomization or manifest was found\n"
+    )
+
+
+def test_targets_as_json() -> None:
+    values = json.loads(pages.targets_json(DISCOVERY))
+    assert values[0] == {
+        "id": "helm:charts/a?values=values-prod.yaml,/env/b.yaml",
+        "kind": "helm",
+        "path": "charts/a",
+        "values": ["charts/a/values-prod.yaml", "env/b.yaml"],
+        "status": "target",
+        "reason": None,
+    }
+    assert [(value["status"], value["reason"]) for value in values[2:]] == [
+        ("skipped", "the chart redis has to be fetched"),
+        ("skipped", "used by\noverlays/prod"),
+    ]
+
+
+@dataclass(frozen=True)
+class Tool:
+    name: str
+    path: str
+    version: str
+    origin: str
+
+
+def test_tools() -> None:
+    tools = [
+        Tool("helm", "/usr/bin/helm", "v4.1.4", "on PATH"),
+        Tool("kustomize", "/x/kubectl", "v5.7.1", "--kustomize"),
+    ]
+    assert pages.tools_text(tools) == (
+        "helm       v4.1.4  /usr/bin/helm  (on PATH)\nkustomize  v5.7.1  /x/kubectl     (--kustomize)\n"
+    )

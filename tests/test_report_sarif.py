@@ -1,0 +1,180 @@
+"""SARIF against the standard's own schema."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from portproof.report import sarif
+from portproof.report.model import Report
+from portproof.rules.base import Rule, Severity
+from tests.report_support import INCIDENT, RELATED, SERVICE, place, report, result, status
+from tests.test_report_text import hostile_report
+
+VALIDATOR = Draft202012Validator(
+    json.loads((Path(__file__).parent / "data" / "sarif-schema-2.1.0.json").read_text("utf-8"))
+)
+PAGE = """\
+A Service sends traffic to a port number that nothing listens on.
+
+Kubernetes uses a numeric ``targetPort``
+as it is.
+
+Bad::
+
+    targetPort: 8081
+"""
+RULES = (
+    Rule("other-rule", Severity.NOTE, "Another one", lambda _: (), "Another one."),
+    Rule(
+        "service-target-number",
+        Severity.ERROR,
+        "A Service sends traffic to a port number that nothing listens on",
+        lambda _: (),
+        PAGE,
+    ),
+)
+
+
+def run_of(written: Report) -> Any:
+    text = sarif.write(written, RULES)
+    text.encode()
+    value = json.loads(text)
+    VALIDATOR.validate(value)
+    assert value["version"] == "2.1.0"
+    (run,) = value["runs"]
+    return run
+
+
+def test_rules_have_their_pages() -> None:
+    driver = run_of(INCIDENT)["tool"]["driver"]
+    assert [rule["id"] for rule in driver["rules"]] == ["other-rule", "service-target-number"]
+    rule = driver["rules"][1]
+    assert (
+        rule["shortDescription"]["text"]
+        == "A Service sends traffic to a port number that nothing listens on."
+    )
+    assert rule["fullDescription"]["text"] == "Kubernetes uses a numeric ``targetPort`` as it is."
+    assert rule["defaultConfiguration"] == {"level": "error"}
+    assert rule["help"]["markdown"].endswith("Bad:\n\n```yaml\ntargetPort: 8081\n```\n")
+
+
+def test_the_incident() -> None:
+    run = run_of(INCIDENT)
+    assert run["columnKind"] == "unicodeCodePoints"
+    (found,) = run["results"]
+    assert (found["ruleId"], found["ruleIndex"], found["level"]) == ("service-target-number", 1, "error")
+    artifact = {"uri": "charts/backend/values.yaml", "uriBaseId": "SRCROOT"}
+    region = {"startLine": 14, "startColumn": 15, "endLine": 14, "endColumn": 19}
+    assert found["locations"] == [
+        {
+            "physicalLocation": {"artifactLocation": artifact, "region": region},
+            "logicalLocations": [
+                {
+                    "name": "Service/backend-v1 spec.ports[0].targetPort",
+                    "fullyQualifiedName": "Service/backend-v1 spec.ports[0].targetPort",
+                    "kind": "object",
+                }
+            ],
+        }
+    ]
+    (related,) = found["relatedLocations"]
+    assert related["physicalLocation"]["region"]["startLine"] == 7
+    assert found["partialFingerprints"] == {"portproof/v1": "0123456789abcdef"}
+    assert [fix["description"]["text"] for fix in found["fixes"]] == [
+        "set targetPort to 8080",
+        "set containerPort to 8081",
+    ]
+    assert found["fixes"][0]["artifactChanges"] == [
+        {
+            "artifactLocation": artifact,
+            "replacements": [{"deletedRegion": region, "insertedContent": {"text": "8080"}}],
+        }
+    ]
+    assert "baselineState" not in found
+    assert run["invocations"] == [{"executionSuccessful": True, "toolExecutionNotifications": []}]
+
+
+def test_every_result_has_a_place_for_code_scanning() -> None:
+    targets = (status("helm:."), status("helm:charts/a"), status("kustomize:overlays/prod"))
+    results = [
+        result(resource=None, location=None, targets=(target,))
+        for target in (*(one.id for one in targets), "gone")
+    ]
+    found = run_of(report(*results, result(location=None, targets=()), targets=targets))["results"]
+    places = [one["locations"][0]["physicalLocation"] for one in found]
+    assert [one["artifactLocation"]["uri"] for one in places] == [
+        "Chart.yaml",
+        "charts/a/Chart.yaml",
+        "overlays/prod",
+        ".",
+        ".",
+    ]
+    assert not any("region" in one for one in places)
+    assert {one["properties"]["proof"] for one in found} == {"unknown"}
+
+
+def test_what_was_not_checked_is_notified() -> None:
+    targets = (status("helm:charts/a", "skipped", "Why."), status("kustomize:b", "failed", "How."))
+    notes = run_of(report(targets=targets))["invocations"][0]["toolExecutionNotifications"]
+    assert [(note["level"], note["message"]["text"]) for note in notes] == [
+        ("warning", "Nothing was checked: 1 skipped, 1 failed."),
+        ("error", "kustomize:b failed: How."),
+        ("warning", "helm:charts/a skipped: Why."),
+    ]
+
+
+def test_the_worst_come_first_and_the_base_is_told() -> None:
+    found = run_of(
+        report(
+            result(severity=Severity.NOTE, introduced=False, rule="unknown-rule"),
+            result(
+                introduced=True, related=(replace(RELATED, location=None),), location=place(proof="hinted")
+            ),
+        )
+    )["results"]
+    assert [one["level"] for one in found] == ["error", "note"]
+    assert [one["baselineState"] for one in found] == ["new", "unchanged"]
+    assert found[0]["relatedLocations"] == []
+    assert found[0]["properties"]["proof"] == "hinted"
+    assert "ruleIndex" not in found[1]
+
+
+def test_more_results_than_github_takes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sarif, "MAX_RESULTS", 3)
+    run = run_of(report(*[result(severity=Severity.NOTE)] * 3, *[result()] * 2))
+    assert [one["level"] for one in run["results"]] == ["error", "error", "note"]
+    (note,) = run["invocations"][0]["toolExecutionNotifications"]
+    assert note["message"]["text"] == "2 more findings are not in this file."
+
+
+def test_paths_are_uris() -> None:
+    paths = {
+        "a b/ü.yaml": "a%20b/%C3%BC.yaml",
+        "c:d#e?f%": "c%3Ad%23e%3Ff%25",
+        "x\udcff": "x%FF",
+        "y\ud800": "y%3F",
+    }
+    found = run_of(report(*(result(location=place(path=path)) for path in paths)))["results"]
+    uris = [one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in found]
+    assert uris == list(paths.values())
+
+
+def test_hostile_names_stay_data() -> None:
+    run_of(hostile_report())
+    linked = result(message="see [here](http://example.com)")
+    assert run_of(report(linked))["results"][0]["message"]["text"] == "see [here] (http://example.com)"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(), st.text())
+def test_any_text_is_valid(name: str, message: str) -> None:
+    finding = result(message=message, resource=replace(SERVICE, name=name), location=place(path=f"p{name}"))
+    run_of(report(finding, targets=(status(f"helm:{name}", "skipped", message),)))

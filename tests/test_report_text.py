@@ -1,0 +1,356 @@
+"""What a reviewer reads, whole and to the letter."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Any
+
+import click
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portproof.discover.model import Skip
+from portproof.manifests import ResourceKey
+from portproof.report import text
+from portproof.report.excerpt import clip
+from portproof.report.model import Effect, Report
+from portproof.rules.base import Severity
+from tests.report_support import (
+    DEPLOYMENT,
+    FIELD,
+    FIX,
+    INCIDENT,
+    RELATED,
+    SERVICE,
+    VALUES,
+    fix_in,
+    place,
+    report,
+    result,
+    status,
+)
+
+
+def lines(expected: str) -> str:
+    return inspect.cleandoc(expected) + "\n"
+
+
+def test_the_incident() -> None:
+    assert text.write(INCIDENT) == lines(
+        """
+        error[service-target-number] charts/backend/values.yaml:14:15
+          Service/backend-v1 sends port 80 to 8081, but Deployment/backend-v1 declares only 8080 (http): the
+          readiness probe uses 8080, and nothing mentions 8081.
+
+          12 |   # the port that clients use
+          13 |   port: 80
+          14 |   targetPort: 8081
+             |               ^^^^
+
+          note: Deployment/backend-v1 declares 8080 here: charts/backend/values.yaml:7:16
+          fix (proven by rendering again): set targetPort to 8080
+            -   targetPort: 8081
+            +   targetPort: 8080
+          or, proven as well: set containerPort to 8081 (charts/backend/values.yaml:7)
+
+        1 error in 1 target
+        Next: `portproof fix` prints the proven fix, `portproof fix --write` applies it.
+        """
+    )
+
+
+def test_colour_changes_no_word() -> None:
+    coloured = text.write(INCIDENT, color=True)
+    assert "\x1b[31m\x1b[1merror\x1b[0m[service-target-number]" in coloured
+    assert click.unstyle(coloured) == text.write(INCIDENT)
+
+
+def test_nothing_found() -> None:
+    targets = tuple(status(f"helm:charts/{number}") for number in range(4))
+    assert text.write(report(targets=targets)) == "No findings: 4 targets checked, 48 resources\n"
+
+
+def test_nothing_to_check_is_no_pass() -> None:
+    assert text.write(report(targets=()), paths=["docs", "src"]) == (
+        "Nothing to check under docs, src: no chart, kustomization or manifest was found\n"
+    )
+    passed_over = report(targets=(), skips=(Skip("helm", "charts/common", "a library chart", counts=False),))
+    assert text.write(passed_over) == (
+        "Nothing to check under .: no chart, kustomization or manifest was found "
+        "(1 folder passed over: portproof targets)\n"
+    )
+
+
+def test_nothing_checked_is_no_pass() -> None:
+    reason = "the chart redis 17.0.0 has to be fetched first: helm dependency build charts/db"
+    skipped = report(targets=(status("helm:charts/db", "skipped", reason),))
+    assert text.write(skipped) == lines(
+        """
+        Not checked:
+          skipped helm:charts/db
+              the chart redis 17.0.0 has to be fetched first: helm dependency build charts/db
+
+        Nothing was checked: 1 skipped, 0 failed
+        """
+    )
+
+
+def test_several_findings_of_every_kind() -> None:
+    environments = tuple(f"helm:charts/backend?values=values-{name}.yaml" for name in "abcdefg")
+    findings = (
+        result(message="First.", fix=FIX, introduced=True),
+        result(
+            message="Second.",
+            severity=Severity.WARNING,
+            location=place(line=7, column=16, proof="hinted"),
+            targets=environments,
+            related=(replace(RELATED, location=None), replace(RELATED, location=place(proof="hinted"))),
+            introduced=False,
+        ),
+        result(message="Third.", severity=Severity.NOTE, location=None, introduced=False),
+        result(
+            message="Fourth.",
+            resource=None,
+            field="",
+            location=None,
+            targets=environments[:1],
+            introduced=True,
+        ),
+    )
+    targets = (
+        status(),
+        status("helm:a", "skipped", "the chart redis has to be fetched"),
+        status("helm:b", "skipped", "the chart redis has to be fetched"),
+        status("kustomize:c", "failed", "accumulating resources:\nno such file: ../base"),
+    )
+    assert text.write(report(*findings, targets=targets)) == lines(
+        """
+        error[service-target-number] charts/backend/values.yaml:14:15
+          First.
+
+          12 |   # the port that clients use
+          13 |   port: 80
+          14 |   targetPort: 8081
+             |               ^^^^
+
+          fix (proven by rendering again): set targetPort to 8080
+            -   targetPort: 8081
+            +   targetPort: 8080
+
+        warning[service-target-number] charts/backend/values.yaml:7:16 (a hint: this place is not proven)
+          Second.
+
+          7 | containerPort: 8080
+            |                ^^^^
+
+          note: Deployment/backend-v1 declares 8080 here: Deployment/backend-v1 spec.template.spec.containers[0].ports[0].containerPort
+          note: Deployment/backend-v1 declares 8080 here: charts/backend/values.yaml:14:15 (a hint)
+          in 7 targets: helm:charts/backend?values=values-a.yaml, helm:charts/backend?values=values-b.yaml, helm:charts/backend?values=values-c.yaml and 4 more
+          this was there before: the base has it too
+
+        note[service-target-number] Service/backend-v1 spec.ports[0].targetPort (the line to edit is not known)
+          Third.
+          this was there before: the base has it too
+
+        error[service-target-number] helm:charts/backend?values=values-a.yaml (the line to edit is not known)
+          Fourth.
+
+        Not checked:
+          failed kustomize:c
+              accumulating resources:
+              no such file: ../base
+          skipped helm:a, helm:b
+              the chart redis has to be fetched
+
+        2 errors, 1 warning, 1 note in 4 targets (2 skipped, 1 failed), 2 introduced since the base
+        Next: `portproof fix` prints the proven fix, `portproof fix --write` applies it.
+        """
+    )
+
+
+def test_a_fix_elsewhere_and_what_else_it_changes() -> None:
+    ingress = ResourceKey("networking.k8s.io/v1", "Ingress", "default", "shop")
+    fix = fix_in(
+        "charts/backend/values-prod.yaml",
+        7,
+        16,
+        "8080",
+        "8081",
+        effects=(
+            Effect(SERVICE, FIELD, 8081, 8080),
+            Effect(ingress, "spec.rules[0].http.paths[0].backend.service.port.number", 8081, 8080),
+            Effect(DEPLOYMENT, "spec.template.metadata.annotations.port", None, "8080"),
+        ),
+    )
+    assert text.write(report(result(message="M.", fix=fix, location=None))) == lines(
+        """
+        error[service-target-number] Service/backend-v1 spec.ports[0].targetPort (the line to edit is not known)
+          M.
+          fix (proven by rendering again): change 8080 to 8081
+            charts/backend/values-prod.yaml:7
+            - containerPort: 8080
+            + containerPort: 8081
+            also changes: Ingress/shop spec.rules[0].http.paths[0].backend.service.port.number: 8081 -> 8080, Deployment/backend-v1 spec.template.metadata.annotations.port: nothing -> 8080
+
+        1 error in 1 target
+        Next: `portproof fix` prints the proven fix, `portproof fix --write` applies it.
+        """
+    )
+
+
+def test_without_a_fix_the_page_is_the_next_step() -> None:
+    assert text.write(report(result())).endswith(
+        "1 error in 1 target\n"
+        "Next: `portproof explain service-target-number` tells what the rule looks at and how to cure it.\n"
+    )
+
+
+def test_a_failure_that_a_finding_tells_about_is_not_told_twice() -> None:
+    failed = status("helm:a", "failed", "template: a long story")
+    finding = result(
+        rule="render-failed", message="A long story.", targets=("helm:a",), resource=None, location=None
+    )
+    assert "Not checked:\n  failed helm:a\n      see render-failed above\n" in text.write(
+        report(finding, targets=(failed,))
+    )
+
+
+def test_many_reasons_are_counted() -> None:
+    targets = tuple(status(f"helm:{number:02}", "skipped", f"reason {number}") for number in range(13))
+    written = text.write(report(targets=targets))
+    assert written.count("skipped helm:") == 10
+    assert "  … and 3 more reasons; portproof targets lists every target\n" in written
+
+
+def test_many_findings_are_all_there() -> None:
+    written = text.write(report(*(result(fix=FIX) for _ in range(300))))
+    assert written.count("error[service-target-number]") == 300
+    assert "300 errors in 1 target\nNext: `portproof fix` prints the 300 proven fixes," in written
+
+
+HOSTILE = "\x1b[31m::error::x\r##[add-mask]\u202e`</details>`\ud800"
+
+
+def hostile_report() -> Report:
+    path = f"charts/{HOSTILE}/values.yaml"
+    fix = replace(FIX, description=HOSTILE, effects=(Effect(SERVICE, HOSTILE, HOSTILE, HOSTILE),))
+    finding = result(
+        rule="service-target-number",
+        message=f"::error::{HOSTILE}\n::error::again\n  ##[error]",
+        resource=ResourceKey("v1", "Service", "default", HOSTILE),
+        field=HOSTILE,
+        location=place(path=path, line=1, column=3),
+        related=(replace(RELATED, message=HOSTILE, location=None),),
+        targets=(f"helm:{HOSTILE}", "::stop-commands::x"),
+        fix=fix,
+        alternatives=(fix,),
+    )
+    return report(
+        finding,
+        replace(finding, location=None),
+        targets=(status(f"helm:{HOSTILE}", "skipped", f"::error::{HOSTILE}"),),
+        lines={path: {1: f"a {HOSTILE} b"}},
+    )
+
+
+def test_hostile_names_stay_data() -> None:
+    written = text.write(hostile_report())
+    assert all(line.isprintable() for line in written.split("\n"))
+    assert not any(line.strip().startswith("::") for line in written.split("\n"))
+    assert "##[" not in written
+    assert (
+        r"""
+  : :error::\x1b[31m::error::x
+  ## [add-mask]\u202e`</details>`\ud800
+  : :error::again
+    ## [error]
+
+  1 | a \x1b[31m::error::x\x0d## [add-mask]\u202e`</details>`\ud800 b
+    |   ^^^^^^^
+
+"""
+        in written
+    )
+
+
+@settings(deadline=None)
+@given(st.text(), st.text())
+def test_no_text_gets_through_unescaped(name: str, message: str) -> None:
+    resource = replace(SERVICE, name=name)
+    finding = result(
+        resource=resource, message=message, location=None, related=(replace(RELATED, message=name),)
+    )
+    written = text.write(report(finding, targets=(status(f"helm:{name}", "skipped", message),)))
+    for line in written.split("\n"):
+        assert not line.lstrip().startswith("::")
+        assert "##[" not in line
+        assert all(character.isprintable() or character.isspace() for character in line)
+        assert "\x1b" not in line
+        line.encode()
+
+
+def source(line: str, **where: Any) -> list[str]:
+    """The excerpt of one line, and its underline."""
+    written = text.write(
+        report(result(message="M.", location=place(line=1, **where)), lines={VALUES: {1: line}})
+    )
+    return written.split("\n")[3:5]
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "expected"),
+    [
+        ("port: 8081\r", {"column": 7}, ["  1 | port: 8081", "    |       ^^^^"]),
+        ("\tport:\t8081", {"column": 8}, ["  1 |     port:   8081", "    |             ^^^^"]),
+        ("端口: 8081 # é", {"column": 5}, ["  1 | 端口: 8081 # é", "    |       ^^^^"]),
+        ("e\u0301: 端口", {"column": 5, "width": 2}, ["  1 | e\u0301: 端口", "    |    ^^^^"]),
+        ("\x07: 8081", {"column": 4}, ["  1 | \\x07: 8081", "    |       ^^^^"]),
+        ("port: ", {"column": 7, "width": 0}, ["  1 | port:", "    |       ^"]),
+        ("gone", {"column": 70}, ["  1 | gone", "    |     ^"]),
+        ("", {"column": 1}, ["  1 |", "    | ^"]),
+    ],
+)
+def test_the_underline_is_under_the_place(line: str, where: dict[str, int], expected: list[str]) -> None:
+    assert source(line, **where) == expected
+
+
+def test_a_place_of_several_lines_is_underlined_to_the_end_of_the_first() -> None:
+    location = replace(place(line=10, column=3), end_line=11, end_column=5)
+    written = text.write(report(result(location=location)))
+    assert "  10 |   name: backend-v1\n     |   ^^^^^^^^^^^^^^^^\n  11 |   type: ClusterIP\n" in written
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("ab 中\t\x07"), max_size=300), st.data())
+def test_long_lines_are_cut_around_the_place(line: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(line)))
+    end = data.draw(st.integers(start, min(len(line), start + 5)))
+    place = f"{line[:start]}8081{line[end:]}"
+    cut = clip(place, start + 1, start + 5)
+    assert len(cut.text) <= 110
+    assert "8081" in cut.text
+    if place.isascii() and place.isprintable():
+        assert cut.text[cut.mark[0] : sum(cut.mark)] == "8081"
+
+
+def test_the_cut_ends_are_marked() -> None:
+    cut = clip("x" * 300 + " 8081 " + "y" * 300, 302, 306)
+    assert cut.text == "…" + "x" * 35 + " 8081 " + "y" * 67 + "…"
+    assert cut.mark == (37, 4)
+
+
+def test_a_file_that_was_not_read_has_no_excerpt() -> None:
+    written = text.write(report(result(message="M."), lines={}))
+    assert written.startswith(
+        "error[service-target-number] charts/backend/values.yaml:14:15\n  M.\n\n1 error"
+    )
+
+
+def test_a_long_diff_is_capped() -> None:
+    fixed = replace(
+        FIX, patch="\n".join(["--- a/x", "+++ b/x", "@@ -1,20 +1,20 @@", *["-a"] * 20, *["+b"] * 20, ""])
+    )
+    written = text.write(report(result(fix=fixed)))
+    assert "    … and 48 more lines (portproof fix prints them all)\n" in written

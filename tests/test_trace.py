@@ -1,0 +1,160 @@
+"""Tracing by sentinels, with a renderer that needs no binary; the real ones are in tests/e2e."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from portproof import manifests, yamldoc
+from portproof.discover.model import HelmTarget, ManifestTarget
+from portproof.graph.model import Site
+from portproof.render.model import RenderedDocument, Rendering
+from portproof.source import Tree
+from portproof.trace.model import Origin, Proof
+from portproof.trace.probe import MAX_RENDERS, origins
+from portproof.trace.sentinels import Sentinels
+from portproof.yamldoc import FieldPath
+from tests.fake_renderer import FakeRenderer, chart
+
+SERVICE = """apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec:
+  ports:
+    - name: http
+      port: 80
+      targetPort: {target}
+"""
+TARGET: FieldPath = ("spec", "ports", 0, "targetPort")
+
+
+def trace(
+    root: Path, target: HelmTarget, *paths: FieldPath, render: FakeRenderer | None = None
+) -> dict[FieldPath, Origin]:
+    render = render or FakeRenderer()
+    tree = Tree(root)
+    answer = render(target, tree)
+    assert isinstance(answer, Rendering)
+    read = manifests.read(answer)
+    sites = [
+        Site(one.key, path, yamldoc.lookup(one.data, path))
+        for one in read.resources
+        for path in paths
+        if one.key.kind == "Service"
+    ]
+    return {site.path: origin for site, origin in origins(read, sites, tree, render).items()}
+
+
+def at(root: Path, origin: Origin) -> str:
+    """``file:line: text``, with the text read back from the span."""
+    text = (root / origin.span.path).read_text()
+    line = text.count("\n", 0, origin.span.start) + 1
+    return f"{origin.span.path}:{line}: {text[origin.span.start : origin.span.end]}"
+
+
+def test_a_value_is_found_among_equal_ones(tmp_path: Path) -> None:
+    target = chart(
+        tmp_path,
+        {
+            "values.yaml": "container: 8080\nservice:\n  port: 8080\nother: 8080\n",
+            "templates/s.yaml": SERVICE.format(target="${service.port}"),
+        },
+    )
+    origin = trace(tmp_path, target, TARGET)[TARGET]
+    assert at(tmp_path, origin) == "web/values.yaml:3: 8080"
+    assert origin.proof is Proof.PROVEN
+
+
+def test_the_last_values_file_that_sets_it_is_the_origin(tmp_path: Path) -> None:
+    files = {
+        "values.yaml": "port: 8080\n",
+        "values-a.yaml": "port: 8080\n",
+        "values-b.yaml": "# port: 8080\n",
+        "templates/s.yaml": SERVICE.format(target="${port}"),
+    }
+    target = chart(tmp_path, files, values=("values-a.yaml", "values-b.yaml"))
+    assert at(tmp_path, trace(tmp_path, target, TARGET)[TARGET]) == "web/values-a.yaml:1: 8080"
+
+
+def test_one_render_answers_for_every_field(tmp_path: Path) -> None:
+    target = chart(
+        tmp_path,
+        {"values.yaml": "port: 8080\n", "templates/s.yaml": SERVICE.format(target="${port}")},
+    )
+    render = FakeRenderer()
+    name: FieldPath = ("spec", "ports", 0, "name")
+    port: FieldPath = ("spec", "ports", 0, "port")
+    found = trace(tmp_path, target, TARGET, name, port, render=render)
+    assert {at(tmp_path, origin) for origin in found.values()} == {
+        "web/values.yaml:1: 8080",
+        "web/templates/s.yaml:6: http",
+        "web/templates/s.yaml:7: 80",
+    }
+    assert len(render.asked) == 2  # the rendering itself and one probe
+
+
+def test_a_candidate_that_breaks_the_render_does_not_hide_the_origin(tmp_path: Path) -> None:
+    target = chart(
+        tmp_path,
+        {
+            "values.yaml": "port: 8080\nmode: 8080\nflag: 8080\n",
+            "templates/s.yaml": SERVICE.format(target="${port}") + "# ${8080!mode} ${8080!flag}\n",
+        },
+    )
+    render = FakeRenderer()
+    assert at(tmp_path, trace(tmp_path, target, TARGET, render=render)[TARGET]) == "web/values.yaml:1: 8080"
+    assert len(render.asked) - 1 <= MAX_RENDERS
+
+
+def test_a_computed_field_is_only_hinted(tmp_path: Path) -> None:
+    target = chart(
+        tmp_path,
+        {"values.yaml": "port: 8079\n", "templates/s.yaml": SERVICE.format(target="${+port}")},
+    )
+    origin = trace(tmp_path, target, TARGET)[TARGET]
+    assert origin.proof is Proof.HINTED
+    assert at(tmp_path, origin) == "web/templates/s.yaml:8: ${+port}"
+
+
+def test_words_that_are_parts_of_other_words_are_no_candidates(tmp_path: Path) -> None:
+    target = chart(
+        tmp_path,
+        {
+            "values.yaml": "url: http://x/http\nhttpPort: 1\nhttp-alt: x\nname: http\n",
+            "templates/s.yaml": SERVICE.format(target="${name}") + "# ${url} ${http-alt}\n",
+        },
+    )
+    assert at(tmp_path, trace(tmp_path, target, TARGET)[TARGET]) == "web/values.yaml:4: http"
+
+
+def test_plain_manifests_are_traced_by_position(tmp_path: Path) -> None:
+    text = "# first\r\n---\r\n" + SERVICE.format(target='"http" # quoted').replace("\n", "\r\n")
+    (tmp_path / "a.yaml").write_bytes(text.encode())
+    target = ManifestTarget(".", ("a.yaml",))
+    documents = tuple(
+        RenderedDocument(part, "a.yaml", offset, text.count("\n", 0, offset) + 1)
+        for offset, part in yamldoc.split(text)
+    )
+    read = manifests.read(Rendering(target, documents))
+    site = Site(read.resources[0].key, TARGET, "http")
+    origin = origins(read, [site], Tree(tmp_path), FakeRenderer())[site]
+    assert text[origin.span.start : origin.span.end] == "http"
+    assert origin.proof is Proof.PROVEN
+
+
+@pytest.mark.parametrize("text", ["http", "a-very-long-port-name", "web-ui", "8080"])
+def test_sentinels_are_unused_and_of_the_same_grammar(text: str) -> None:
+    taken = Sentinels([]).next(text)
+    sentinels = Sentinels([f"x {taken} y"])
+    given = {sentinels.next(text) for _ in range(200)}
+    assert len(given) == 200
+    assert taken not in given
+    for one in given:
+        assert one.isdigit() == text.isdigit()
+        if text.isdigit():
+            assert 1024 < int(one) < 65536
+        else:
+            assert len(one) <= 15
+            assert "--" not in one
+            assert one[0] == text[0]
