@@ -439,7 +439,7 @@ class TestDependencies:
                 repository.add({f"{letter}{n}/Chart.yaml": chart(f"{letter}{n}", *twice)})
         repository.add({"c12/Chart.yaml": chart("x"), "d12/Chart.yaml": chart("x")})
         assert repository.skips("c0") == [
-            ("helm:c0", "its links and file:// dependencies lead to more than 500 folders", True)
+            ("helm:c0", "its links and file:// dependencies lead to more than 100 folders", True)
         ]
 
 
@@ -515,7 +515,7 @@ class TestLinksInCharts:
         for n in range(30):
             repository.add({f"f{n}/a": f"-> ../f{n + 1}", f"f{n}/b": f"-> ../f{n + 1}"})
         assert repository.skips() == [
-            ("helm:web", "its links and file:// dependencies lead to more than 500 folders", True)
+            ("helm:web", "its links and file:// dependencies lead to more than 100 folders", True)
         ]
 
     def test_a_name_with_control_characters_makes_the_chart_a_skip(self, repository: Repository) -> None:

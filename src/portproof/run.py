@@ -174,7 +174,7 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
     )
     with (
         Engine(
-            helm=lambda: found.helm.argv, kustomize=lambda: found.kustomize.argv, options=options
+            helm=lambda: found.helm, kustomize=lambda: found.kustomize, options=options
         ) as engine,
         _progress() as progress,
     ):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from portproof.config import ChartConfig, Config, matches
-from portproof.discover.dependencies import Parts, RefusedError, assemble, read_chart
+from portproof.discover.dependencies import ChartFiles, Parts, RefusedError, assemble
 from portproof.discover.model import HelmTarget, Skip
 from portproof.discover.walk import EscapeError, Listing, ancestors, resolve
 from portproof.source import RelPath, SourceError, Tree, join
@@ -39,21 +39,22 @@ def find_charts(tree: Tree, listing: Listing, config: Config) -> Charts:
         for path, folder in listing.folders.items()
         if "Chart.yaml" in folder.files or "Chart.yaml" in folder.links
     )
+    files = ChartFiles(tree)
     targets: list[HelmTarget] = []
     skips: list[Skip] = []
     for chart in sorted(folders):
         reason = _part_of(chart, folders)
-        if reason is None and read_chart(tree, chart).library:
+        if reason is None and files.read(chart).library:
             reason = "a library chart"
         if reason is not None:
             skips.append(Skip("helm", chart, reason, counts=False))
             continue
         try:
-            parts = assemble(tree, listing, chart)
+            parts = assemble(files, listing, chart)
         except RefusedError as error:
             skips.append(Skip("helm", chart, str(error)))
             continue
-        for found in _with_values(tree, listing, chart, parts, config):
+        for found in _with_values(files, listing, chart, parts, config):
             if isinstance(found, HelmTarget):
                 targets.append(found)
             else:
@@ -95,11 +96,11 @@ def _part_of(chart: RelPath, charts: frozenset[RelPath]) -> str | None:
 
 
 def _with_values(
-    tree: Tree, listing: Listing, chart: RelPath, parts: Parts, config: Config
+    files: ChartFiles, listing: Listing, chart: RelPath, parts: Parts, config: Config
 ) -> Iterator[HelmTarget | Skip]:
     """The chart's defaults, its own values files, and those that the configuration names."""
     entries = [entry for entry in config.charts if matches(entry.path, chart)]
-    release = _last([entry.release for entry in entries]) or release_name(read_chart(tree, chart).name, chart)
+    release = _last([entry.release for entry in entries]) or release_name(files.read(chart).name, chart)
     namespace = _last([entry.namespace for entry in entries]) or "default"
     seen: set[tuple[RelPath, ...]] = set()
 
@@ -109,9 +110,9 @@ def _with_values(
         return HelmTarget(chart, values, release, namespace, mounts, missing, archives)
 
     yield target(())
-    own = _own_values(tree, listing, chart)
+    own = _own_values(files.tree, listing, chart)
     for path in own[:MAX_VALUES]:
-        if _holds(_SOPS, tree, path):
+        if _holds(_SOPS, files.tree, path):
             yield Skip("helm", chart, "encrypted with sops", (path,))
         else:
             yield target((path,))

@@ -18,7 +18,7 @@ from portproof.yamldoc import YamlError, load
 MAX_FOLDERS = 20_000
 """A chart with more folders, counting what links lead to, is refused: links can multiply folders without end."""
 
-MAX_MOUNTS = 500
+MAX_MOUNTS = 100
 MAX_DEPTH = 100
 _IGNORED = ("_", ".")
 """What helm does not load from ``charts/`` starts so."""
@@ -55,7 +55,28 @@ class Parts:
     archives: list[RelPath] = field(default_factory=list)
 
 
-def read_chart(tree: Tree, folder: RelPath) -> ChartFile:
+@dataclass(frozen=True, slots=True)
+class ChartFiles:
+    """Reads each ``Chart.yaml`` of a tree once, however many charts depend on it."""
+
+    tree: Tree
+    known: dict[RelPath, ChartFile] = field(default_factory=dict)
+
+    def read(self, folder: RelPath) -> ChartFile:
+        """What the ``Chart.yaml`` in `folder` and the files beside it say."""
+        if folder not in self.known:
+            self.known[folder] = _read_chart(self.tree, folder)
+        return self.known[folder]
+
+
+def assemble(files: ChartFiles, listing: Listing, chart: RelPath) -> Parts:
+    """Find out what `chart` is made of. Raises `RefusedError`."""
+    assembler = _Assembler(files, listing, Parts())
+    assembler.add(".", chart, (chart,), vendored=False)
+    return assembler.parts
+
+
+def _read_chart(tree: Tree, folder: RelPath) -> ChartFile:
     """Read ``Chart.yaml`` and, as helm does for either apiVersion, ``requirements.yaml`` in its place.
 
     Versions are those of ``Chart.lock`` or ``requirements.lock`` where they name the dependency.
@@ -77,16 +98,9 @@ def read_chart(tree: Tree, folder: RelPath) -> ChartFile:
     return ChartFile(_text(data.get("name")), data.get("type") == "library", tuple(wanted))
 
 
-def assemble(tree: Tree, listing: Listing, chart: RelPath) -> Parts:
-    """Find out what `chart` is made of. Raises `RefusedError`."""
-    assembler = _Assembler(tree, listing, Parts())
-    assembler.add(".", chart, (chart,), vendored=False)
-    return assembler.parts
-
-
 @dataclass(slots=True)
 class _Assembler:
-    tree: Tree
+    files: ChartFiles
     listing: Listing
     parts: Parts
     folders: int = 0
@@ -105,7 +119,7 @@ class _Assembler:
         there = self._add_vendored(at, charts, trail)
         used = {*charts.folders, *charts.links}
         mounted: set[RelPath] = set()
-        for wanted in read_chart(self.tree, source).dependencies:
+        for wanted in self.files.read(source).dependencies:
             if not wanted.name or wanted.name in there or _archived(charts, wanted.name):
                 continue
             if not wanted.repository.startswith("file://"):
@@ -167,7 +181,7 @@ class _Assembler:
             if place.kind != "folder" or name.startswith(_IGNORED):
                 continue
             if _has_chart(self.listing.folder(place.path)):
-                names.add(read_chart(self.tree, place.path).name)
+                names.add(self.files.read(place.path).name)
                 self.add(_below(at, f"charts/{name}"), place.path, trail, vendored=True)
         self.parts.archives += [
             _below(at, f"charts/{name}") for name in _archives(charts) if not name.startswith(_IGNORED)

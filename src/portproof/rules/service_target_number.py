@@ -64,10 +64,10 @@ message names the evidence.
 Silent when the command, args, environment, probes, annotations or a ConfigMap
 of the pod mention the number (the application listens there without declaring
 it), when the Service sends several numbers to ports that nobody declares, when
-the pods declare no port of that protocol at all, when every declared port is
-reached by another Service port and the number is no near miss, when another
-port of the same Service reaches the near one, when another selected workload
-declares the number, on headless Services (clients connect to the container
+the pods declare no port of that protocol at all, when other Service ports reach
+every declared port (unless the number is a near miss and the only port of its
+Service), when it is a port that well-known programs open without declaring it
+(9443, 10250, 15021), when another selected workload declares the number, on headless Services (clients connect to the container
 directly), and for pods whose ports are added by injection.
 """
 

@@ -1,0 +1,145 @@
+"""Copies of charts and overlays as a tree's overlay of edits would have them.
+
+A copy follows no link that leads out of the repository or into ``.git``; a
+link inside it is copied as what it points to. Devices and pipes are skipped.
+"""
+
+# A chart has hundreds of files, and strings are several times faster than Path objects here.
+# ruff: noqa: PTH103, PTH120, PTH123, PTH208
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from portproof.source import RelPath, Tree, is_within
+
+MAX_FILES = 20_000
+MAX_BYTES = 256 * 1024 * 1024
+MAX_FILE_BYTES = 5 * 1024 * 1024
+"""helm refuses to load a larger file, so a copy of one is only as large as it takes to be refused."""
+
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class CopyError(Exception):
+    """What should be copied is larger than any chart or overlay; the message says so."""
+
+
+def copy_files(tree: Tree, files: Iterable[RelPath], to: Path) -> None:
+    """Copy files of `tree` to the same places below `to`; what is missing stays missing. Raises `CopyError`."""
+    copier = _Copier(tree)
+    for path in files:
+        copied = f"{to}/{path}"
+        os.makedirs(os.path.dirname(copied), exist_ok=True)
+        copier.entry(str(tree.on_disk(path)), path, copied)
+
+
+def copy_folder(tree: Tree, folder: RelPath, to: Path, leave_out: Iterable[RelPath] = ()) -> None:
+    """Copy a folder of `tree` to `to`, which may exist already.
+
+    `leave_out` are paths relative to `folder` that are not copied. Raises `CopyError` when the folder is larger than
+    any chart.
+    """
+    prefix = "" if folder == "." else f"{folder}/"
+    left_out = frozenset(prefix + path for path in leave_out)
+    copier = _Copier(tree, left_out)
+    real = os.path.realpath(tree.on_disk(folder))
+    if real != copier.root and not real.startswith(copier.root + os.sep):
+        raise CopyError(f"{folder} leads out of the repository")
+    copier.folder(real, folder, str(to), ())
+    for path in tree.overlay:  # files that are not on disk
+        if is_within(path, folder) and not any(is_within(path, other) for other in left_out):
+            copied = f"{to}/{path[len(prefix) :]}"
+            if not os.path.lexists(copied):
+                os.makedirs(os.path.dirname(copied), exist_ok=True)
+                write_text(copied, tree.overlay[path])
+
+
+def write_text(file: str | Path, text: str) -> None:
+    """Write `text` as it is, with its own line ends."""
+    with open(file, "w", encoding="utf-8", newline="") as stream:
+        stream.write(text)
+
+
+@dataclass(slots=True)
+class _Copier:
+    """One copy, with what it may still take. `path` is always the place in the tree that `source` has on disk."""
+
+    tree: Tree
+    left_out: frozenset[RelPath] = frozenset()
+    root: str = field(init=False)
+    files: int = MAX_FILES
+    bytes: int = MAX_BYTES
+
+    def __post_init__(self) -> None:
+        self.root = os.path.realpath(self.tree.root).rstrip(os.sep)
+
+    def entry(self, source: str, path: RelPath, to: str, parents: tuple[str, ...] = ()) -> None:
+        """Copy whatever `source` is."""
+        if path in self.tree.overlay:
+            self._take(0)
+            write_text(to, self.tree.overlay[path])
+            return
+        try:
+            mode = os.lstat(source).st_mode
+        except OSError:
+            return  # the tool says what is missing better than we do
+        if stat.S_ISLNK(mode):
+            self._link(source, to, parents)
+        elif stat.S_ISDIR(mode):
+            self._take(0)
+            self.folder(source, path, to, parents)
+        elif stat.S_ISREG(mode):
+            self._file(source, to)
+
+    def folder(self, source: str, path: RelPath, to: str, parents: tuple[str, ...]) -> None:
+        """`parents` are the real paths of the folders that are being copied, so that a circle of links ends."""
+        os.makedirs(to, exist_ok=True)
+        try:
+            names = os.listdir(source)
+        except OSError:
+            return
+        prefix = "" if path == "." else f"{path}/"
+        for name in names:
+            below = prefix + name
+            if name != ".git" and below not in self.left_out:
+                self.entry(f"{source}/{name}", below, f"{to}/{name}", (*parents, source))
+
+    def _link(self, link: str, to: str, parents: tuple[str, ...]) -> None:
+        real = os.path.realpath(link)
+        if not real.startswith(self.root + os.sep):
+            return
+        path = real[len(self.root) + 1 :].replace(os.sep, "/")
+        around_itself = any(parent == real or parent.startswith(real + os.sep) for parent in parents)
+        if ".git" not in path.split("/") and not around_itself:
+            self.entry(real, path, to, parents)
+
+    def _file(self, source: str, to: str) -> None:
+        try:
+            descriptor = os.open(source, _OPEN_FLAGS)
+        except OSError:
+            return
+        with open(descriptor, "rb", buffering=0) as stream:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return
+            too_large = status.st_size > MAX_FILE_BYTES
+            self._take(0 if too_large else status.st_size)
+            with open(to, "wb", buffering=0) as copied:
+                if too_large:
+                    copied.truncate(MAX_FILE_BYTES + 1)
+                else:
+                    shutil.copyfileobj(stream, copied, MAX_FILE_BYTES)
+
+    def _take(self, size: int) -> None:
+        self.files -= 1
+        self.bytes -= size
+        if self.files < 0:
+            raise CopyError(f"more than {MAX_FILES:,} files")
+        if self.bytes < 0:
+            raise CopyError(f"more than {MAX_BYTES // 1024 // 1024} MiB")

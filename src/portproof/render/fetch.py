@@ -1,0 +1,181 @@
+"""Chart dependencies that are not vendored: fetched once, with ``helm pull``, never into the user's tree."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+import shutil
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from portproof import process
+from portproof.discover.model import Dependency, HelmTarget
+from portproof.process import Completed, Ending, Limits
+from portproof.render.scratch import Scratch
+from portproof.render.words import MEMORY, clean, error_text, stopped
+from portproof.source import RelPath
+
+MAX_ARCHIVE_BYTES = 100 * process.MIB
+SECONDS = 20.0
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_VERSION = re.compile(r"[A-Za-z0-9.*xX^~<>=!|, +-]{0,100}")
+_EXACT = re.compile(r"v?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
+_CREDENTIALS = re.compile(r"//[^/@\s]{0,500}@")
+_UNREACHABLE = re.compile(
+    r"dial tcp|connection re(?:fused|set)|no such host|i/o timeout|TLS handshake|network is unreachable|no route to host"
+    r"|proxyconnect|x509|deadline exceeded|Client\.Timeout|server misbehaving"
+)
+
+
+class FetchError(Exception):
+    """A dependency is not there and cannot be fetched; the message is the reason to show."""
+
+
+@dataclass(slots=True)
+class Fetcher:
+    """Fetches each dependency at most once in a run, and asks a host that could not be reached only once.
+
+    Exact versions are kept in `cache` across runs; what a constraint selects today lives as long as the run.
+    """
+
+    scratch: Scratch
+    cache: Path
+    offline: bool
+    environ: Mapping[str, str]
+    seconds: float = SECONDS
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _locks: dict[tuple[str, str, str], threading.Lock] = field(default_factory=dict)
+    _known: dict[tuple[str, str, str], Path | FetchError] = field(default_factory=dict)
+    _unreachable: dict[str, str] = field(default_factory=dict)
+
+    def fetch_all(self, target: HelmTarget, helm: tuple[str, ...]) -> dict[RelPath, list[Path]]:
+        """The archives that `target` lacks, by the place of the chart that wants them. Raises `FetchError`."""
+        found: dict[RelPath, list[Path]] = {}
+        if not target.missing:
+            return found
+        if self.offline:
+            raise FetchError(
+                f"dependencies not vendored: {', '.join(_words(one) for one in target.missing)}; "
+                f"run `helm dependency build {clean(target.chart)}` first, or drop --offline"
+            )
+        for dependency in target.missing:
+            found.setdefault(dependency.parent, []).append(self._fetch(dependency, helm))
+        return found
+
+    def _fetch(self, dependency: Dependency, helm: tuple[str, ...]) -> Path:
+        key = (dependency.repository, dependency.name, dependency.version)
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._known:
+                try:
+                    self._known[key] = self._cached_or_pulled(dependency, helm)
+                except FetchError as error:
+                    self._known[key] = error
+            known = self._known[key]
+        if isinstance(known, FetchError):
+            raise FetchError(str(known))
+        return known
+
+    def _cached_or_pulled(self, dependency: Dependency, helm: tuple[str, ...]) -> Path:
+        host = _checked_host(dependency)
+        kept = self._place(dependency) if _EXACT.fullmatch(dependency.version) else None
+        if kept is not None and kept.is_file():
+            return kept
+        if host in self._unreachable:
+            raise _failed(dependency, self._unreachable[host])
+        pulled = self._pull(dependency, host, helm)
+        return _keep(pulled, kept) if kept is not None else pulled
+
+    def _pull(self, dependency: Dependency, host: str, helm: tuple[str, ...]) -> Path:
+        folder = self.scratch.root / "pulled" / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        limits = Limits(seconds=self.seconds, memory_bytes=MEMORY, file_bytes=MAX_ARCHIVE_BYTES)
+        command = [*helm, "pull", *_what(dependency), f"--destination={folder}"]
+        if dependency.version:
+            command.append(f"--version={dependency.version}")
+        environment = self.scratch.network_environment(self.environ)
+        done = process.run(command, env=environment, cwd=self.scratch.cwd, limits=limits)
+        archives = list(folder.glob("*.tgz"))
+        if done.ok and len(archives) == 1:
+            return archives[0]
+        reason = _reason(done, limits)
+        if done.ending is Ending.TIMEOUT or _UNREACHABLE.search(reason):
+            self._unreachable[host] = reason
+        raise _failed(dependency, reason)
+
+    def _place(self, dependency: Dependency) -> Path:
+        key = f"{dependency.repository}\n{dependency.name}\n{dependency.version}"
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return self.cache / "charts" / digest / f"{dependency.name}-{dependency.version}.tgz"
+
+
+def _checked_host(dependency: Dependency) -> str:
+    """The host of a dependency's repository. Raises `FetchError` for what is not fetched at all."""
+    repository = dependency.repository
+    if not _NAME.fullmatch(dependency.name) or not _VERSION.fullmatch(dependency.version):
+        raise _failed(dependency, "its name or version is not one that helm accepts")
+    if not repository:
+        raise _failed(dependency, "it names no repository")
+    if repository.startswith(("@", "alias:")):
+        raise _failed(dependency, "its repository is an alias, which only the machine that has it knows")
+    try:
+        parts = urlsplit(repository)
+        host = parts.hostname or ""
+    except ValueError:
+        raise _failed(dependency, "its repository is not a URL") from None
+    if parts.scheme not in ("https", "http", "oci") or not host or not repository.isprintable():
+        raise _failed(dependency, "only https, http and oci repositories are fetched")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return parts.netloc.rpartition("@")[2]
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_link_local:  # where cloud machines keep their credentials
+        raise _failed(dependency, "its repository has a link-local address")
+    return parts.netloc.rpartition("@")[2]
+
+
+def _what(dependency: Dependency) -> list[str]:
+    if dependency.repository.startswith("oci://"):
+        return [f"{dependency.repository.rstrip('/')}/{dependency.name}"]
+    return [dependency.name, f"--repo={dependency.repository}"]
+
+
+def _keep(pulled: Path, kept: Path) -> Path:
+    """Put an archive into the cache in one step, so that another run never sees half of it."""
+    part = kept.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(pulled, part)
+        part.replace(kept)
+    except OSError:  # a cache that cannot be written costs time, nothing else
+        part.unlink(missing_ok=True)
+        return pulled
+    return kept
+
+
+def _reason(done: Completed, limits: Limits) -> str:
+    """The cause in one line of helm's."""
+    stop = stopped("helm pull", done, limits)
+    if stop is not None:
+        return stop
+    lines = clean(_CREDENTIALS.sub("//", error_text(done.stderr))).splitlines()
+    return lines[0] if lines else "helm pull gave no archive"
+
+
+def _failed(dependency: Dependency, reason: str) -> FetchError:
+    return FetchError(f"dependency {_words(dependency)} could not be fetched: {reason}")
+
+
+def _words(dependency: Dependency) -> str:
+    """``redis 17.0.0 from https://charts.example.com``, without a password that a URL may hold."""
+    repository = _CREDENTIALS.sub("//", dependency.repository)
+    named = f"{dependency.name} {dependency.version}".strip()
+    return clean(f"{named} from {repository}" if repository else named).replace("\n", " ")

@@ -1,0 +1,187 @@
+"""Charts, with the real helm.
+
+A chart that is rendered as it stands in the repository is rendered in place:
+``helm template`` only reads. Anything else (an overlay of edits, a subchart
+from elsewhere, a fetched dependency) is put together in the scratch folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from portproof import process, yamldoc
+from portproof.discover.model import HelmTarget, Mount
+from portproof.process import Completed, Limits
+from portproof.render.blame import Blame
+from portproof.render.chartpaths import ChartPaths
+from portproof.render.copying import CopyError, copy_folder, write_text
+from portproof.render.fetch import Fetcher, FetchError
+from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
+from portproof.render.scratch import Scratch
+from portproof.render.words import MEMORY, Places, stopped
+from portproof.source import RelPath, Tree, is_within
+
+_RELEASE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?")
+_SOURCE = re.compile(r"\r?\n# Source: ([^\r\n]+)\r?(?:\n|\Z)")
+_SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Helm:
+    """Renders charts. `argv` starts helm; `seconds` is what one render may take."""
+
+    argv: tuple[str, ...]
+    scratch: Scratch
+    fetcher: Fetcher
+    seconds: float
+
+    def render(self, target: HelmTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
+        """Render `target` as `tree` has it."""
+        if not _RELEASE.fullmatch(target.release):
+            return RenderFailure(target, f"helm takes no release of the name {target.release!r}")
+        try:
+            archives = self.fetcher.fetch_all(target, self.argv)
+        except FetchError as error:
+            return NotRendered(target, str(error))
+        try:
+            with self._assembled(target, tree, archives) as assembled:
+                return self._render(target, tree, assembled)
+        except CopyError as error:
+            return RenderFailure(target, f"the chart is too large: {error}")
+
+    def _render(
+        self, target: HelmTarget, tree: Tree, assembled: _Assembled
+    ) -> Rendering | RenderFailure | NotRendered:
+        limits = Limits(seconds=self.seconds, memory_bytes=MEMORY)
+        done = self._run(target, assembled, limits)
+        paths = ChartPaths(target, tree)
+        if done.ok:
+            return Rendering(target, tuple(documents(done.stdout, paths)), seconds=done.seconds)
+        stop = stopped("helm", done, limits)
+        if stop is not None:
+            return RenderFailure(target, stop, seconds=done.seconds)
+        blame = Blame(
+            target,
+            tree,
+            paths,
+            assembled.places,
+            again=lambda: self._run(target, assembled, limits, "--debug").stdout,
+        )
+        explained = blame.explain(done.stderr)
+        if isinstance(explained, NotRendered):
+            return explained
+        return RenderFailure(target, explained.message, explained.site, explained.expected, done.seconds)
+
+    def _run(self, target: HelmTarget, assembled: _Assembled, limits: Limits, *more: str) -> Completed:
+        # Tests are left out: their pods are hooks, never serve, and often carry the labels that a Service selects.
+        command = [
+            *self.argv,
+            "template",
+            target.release,
+            str(assembled.chart),
+            f"--namespace={target.namespace}",
+        ]
+        command += ["--skip-schema-validation", "--skip-tests", *more]
+        for file in assembled.values:
+            command += ["-f", str(file)]
+        return process.run(command, env=self.scratch.offline_environment, cwd=self.scratch.cwd, limits=limits)
+
+    @contextmanager
+    def _assembled(
+        self, target: HelmTarget, tree: Tree, archives: dict[RelPath, list[Path]]
+    ) -> Iterator[_Assembled]:
+        mounts = target.mounts or (Mount(".", target.chart),)
+        touched = [path for path in tree.overlay if target.reads(path)]
+        chart_touched = any(is_within(path, mount.source) for path in touched for mount in mounts)
+        if not archives and not chart_touched and all(_is_there(tree, target, mount) for mount in mounts):
+            chart = tree.on_disk(target.chart)
+            values = [tree.on_disk(path) for path in target.values]
+            if not touched and all(_is_plain(path) for path in values):
+                yield _Assembled(chart, tuple(values), Places.of(tree))
+                return
+            with self.scratch.folder() as folder:
+                yield _with_values(target, tree, chart, folder)
+            return
+        with self.scratch.folder() as folder:
+            chart = folder / "chart"
+            _put_together(tree, mounts, chart)
+            for at, files in archives.items():
+                charts = chart / at / "charts"
+                charts.mkdir(parents=True, exist_ok=True)
+                for file in files:
+                    shutil.copyfile(file, charts / file.name)
+            yield _with_values(target, tree, chart, folder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Assembled:
+    """What helm is given: a chart and values files, and what their paths are called in the repository."""
+
+    chart: Path
+    values: tuple[Path, ...]
+    places: Places
+
+
+def documents(output: str, paths: ChartPaths) -> Iterator[RenderedDocument]:
+    """The documents of helm's output that hold anything, each with its template.
+
+    helm writes its ``# Source:`` comment right behind the marker ``---``. A template can print further ones, and it
+    can end a document with ``...``: what follows that has no marker, and belongs to the template before.
+    """
+    source: RelPath | None = None
+    for offset, text in yamldoc.split(output):
+        named = _SOURCE.match(text)
+        if output.startswith("---", offset - 3) and offset >= 3:
+            source = paths.template(named.group(1)) if named else None
+        if _SOMETHING.search(text):
+            yield RenderedDocument(text, source)
+
+
+def _is_there(tree: Tree, target: HelmTarget, mount: Mount) -> bool:
+    """Whether a mount is nothing but what lies there on disk, perhaps through a link that helm follows too."""
+    if mount.at == ".":
+        return mount.source == target.chart
+    place = tree.on_disk(target.chart) / mount.at
+    return os.path.realpath(place) == os.path.realpath(tree.on_disk(mount.source))
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether helm takes the path for what it is: it splits ``-f`` at commas and reads it as a URL first."""
+    return not any(character in str(path) for character in ',"%')
+
+
+def _with_values(target: HelmTarget, tree: Tree, chart: Path, folder: Path) -> _Assembled:
+    """Values files as the tree has them; those that are edited or oddly named are written to the scratch folder."""
+    names: dict[Path, RelPath] = {chart: target.chart}
+    values = []
+    for number, path in enumerate(target.values):
+        file = tree.on_disk(path)
+        if path in tree.overlay or not _is_plain(file):
+            file = folder / f"values-{number}.yaml"
+            names[file] = path
+            if path in tree.overlay:
+                write_text(file, tree.overlay[path])
+            else:
+                shutil.copyfile(tree.on_disk(path), file)
+        values.append(file)
+    return _Assembled(chart, tuple(values), Places.of(tree, names))
+
+
+def _put_together(tree: Tree, mounts: tuple[Mount, ...], to: Path) -> None:
+    """Copy every mount to its place, outer ones first; a mount takes the place of what lies there."""
+    for mount in sorted(mounts, key=lambda one: (one.at != ".", one.at.count("/"), one.at)):
+        prefix = "" if mount.at == "." else f"{mount.at}/"
+        inner = [
+            other.at[len(prefix) :]
+            for other in mounts
+            if other.at != mount.at and other.at.startswith(prefix)
+        ]
+        # Schemas are not checked, and a schema can point to any file or host.
+        place = to if mount.at == "." else to / mount.at
+        copy_folder(tree, mount.source, place, [*(at for at in inner if at != "."), "values.schema.json"])

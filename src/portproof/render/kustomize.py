@@ -1,0 +1,67 @@
+"""Overlays, with the real kustomize (or the one inside kubectl).
+
+``build`` only reads, so an overlay is built in place; with an overlay of edits it is built in a copy of its files.
+Load restrictions stay at their default and no plugin, exec or helm option is ever given.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from portproof import process, yamldoc
+from portproof.discover.model import KustomizeTarget
+from portproof.process import Limits
+from portproof.render.copying import CopyError, copy_files
+from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
+from portproof.render.overlayblame import OverlayBlame
+from portproof.render.scratch import Scratch
+from portproof.render.words import MEMORY, Places, stopped
+from portproof.source import Tree
+
+_SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Kustomize:
+    """Builds overlays. `argv` starts ``kustomize build``; `seconds` is what one build may take."""
+
+    argv: tuple[str, ...]
+    scratch: Scratch
+    seconds: float
+
+    def render(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
+        """Build `target` as `tree` has it. kustomize does not say which file a document came from."""
+        if not any(target.reads(path) for path in tree.overlay):
+            return self._build(target, tree, tree.root)
+        with self.scratch.folder() as folder:
+            try:
+                copy_files(tree, target.files, folder)
+            except CopyError as error:
+                return RenderFailure(target, f"the overlay is too large: {error}")
+            return self._build(target, tree, folder)
+
+    def _build(
+        self, target: KustomizeTarget, tree: Tree, root: Path
+    ) -> Rendering | RenderFailure | NotRendered:
+        limits = Limits(seconds=self.seconds, memory_bytes=MEMORY)
+        folder = root if target.folder == "." else root / target.folder
+        done = process.run(
+            [*self.argv, str(folder)],
+            env=self.scratch.offline_environment,
+            cwd=self.scratch.cwd,
+            limits=limits,
+        )
+        if done.ok:
+            found = tuple(
+                RenderedDocument(text) for _, text in yamldoc.split(done.stdout) if _SOMETHING.search(text)
+            )
+            return Rendering(target, found, seconds=done.seconds)
+        stop = stopped("kustomize", done, limits)
+        if stop is not None:
+            return RenderFailure(target, stop, seconds=done.seconds)
+        explained = OverlayBlame(target, tree, Places.of(tree, {root: "."})).explain(done.stderr)
+        if isinstance(explained, NotRendered):
+            return explained
+        return RenderFailure(target, explained.message, explained.site, seconds=done.seconds)

@@ -1,0 +1,244 @@
+"""Why kustomize failed: its words made readable, and the file and line that has to be edited.
+
+kustomize wraps an error once for every level of bases::
+
+    accumulating resources: accumulation err='accumulating resources from '../base': '/repo/base' must resolve to a
+    file': recursed accumulation of path '/repo/base': accumulating resources: … lstat /repo/base/gone.yaml: no such
+    file or directory': must build at directory: not a valid directory: … lstat /repo/base/gone.yaml: no such …
+
+The innermost level is the one that counts; the repetition at its end is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from portproof import yamldoc
+from portproof.discover.model import KustomizeTarget
+from portproof.render.model import FailureSite, NotRendered, RenderFailure
+from portproof.render.words import Places, clean, error_text
+from portproof.source import LineIndex, RelPath, SourceError, Tree, join
+
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+_LEVEL = re.compile(r"recursed accumulation of path \\?'([^'\n]{1,1000}?)\\?': ")
+_WRAPPING = re.compile(
+    r"\A(?:accumulating (?:resources|components): |accumulation err='|loading generator plugins: |accumulateDirectory: \\?\")+"
+)
+_REPEATED = re.compile(r"': must build at directory: .*", re.DOTALL)
+_LSTAT = re.compile(r"evalsymlink failure on '[^'\n]{1,1000}' ?: (?:lstat )?")
+_CONFIGURED = re.compile(r"trouble configuring builtin (\w+) with config: `\n.*?\n`: ", re.DOTALL)
+_ENTRY = re.compile(r"accumulating resources from '([^'\n]{1,1000})'")
+_BAD_TARGET = re.compile(r"couldn't make target for path '([^'\n]{1,1000})': ")
+_IN_FILE = re.compile(r"\bin File: ([^\n]{1,1000}?)(?=[\"'\\]*(?:\n|\Z))")
+_GONE = re.compile(r"(?:lstat |open |stat )?([^\s'\"`]{1,1000}): no such file or directory")
+_PATCH = re.compile(r"(?:from path\(|\[path: \\?\")([^)\"\\\n]{1,1000})")
+_UNKNOWN_FIELD = re.compile(r"unknown field \\?\"([^\"\\\n]{1,200})")
+_NO_MATCH = re.compile(r"no matches for Id ([\w-]+)\.[\w.\[\]-]*/([^\s.;]{1,253})")
+_JSON_PATH = re.compile(r"(?:missing path|doc is missing (?:path|key)): (/[^\s:]{0,500})")
+_YAML_LINE = re.compile(r"\bline (\d{1,9})\b")
+_QUOTED = re.compile(r"['\"\[]([^'\"\[\]\s]{1,500})['\"\]]")
+_REMOTE = re.compile(r"no 'git' program on path|proxyconnect|dial tcp|https fetch|hit \d+s timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayBlame:
+    """What is needed to explain one failure."""
+
+    target: KustomizeTarget
+    tree: Tree
+    places: Places
+
+    def explain(self, stderr: str) -> RenderFailure | NotRendered:
+        """Make a result of what kustomize printed on standard error."""
+        text = self.places.relative(error_text(stderr))
+        if _REMOTE.search(text):
+            return NotRendered(
+                self.target, f"it refers to something that has to be fetched: {clean(_short(text))}"
+            )
+        if "must specify --enable-helm" in text:
+            return NotRendered(self.target, "its helmCharts are not rendered")
+        folder, inner = self._innermost(text)
+        site = self._site(folder, inner)
+        message = clean(_short(inner))
+        if site is not None and not message.startswith(site.path) and folder != self.target.folder:
+            message = f"{message} (in {folder})"
+        return RenderFailure(self.target, message or "kustomize failed without saying why", site)
+
+    def _innermost(self, text: str) -> tuple[RelPath, str]:
+        """The folder of the kustomization that failed, and the words about it."""
+        folder = self.target.folder
+        inner = text
+        levels = list(_LEVEL.finditer(text))
+        if levels:
+            folder = levels[-1].group(1)
+            inner = text[levels[-1].end() :]
+        target = _BAD_TARGET.search(inner)
+        if target and "unable to find one of" not in inner:
+            folder = target.group(1)
+            inner = inner[target.end() :]
+        return folder, _WRAPPING.sub("", inner)
+
+    def _site(self, folder: RelPath, text: str) -> FailureSite | None:
+        """The place to edit; the kustomization itself when nothing better is known."""
+        for find in (
+            self._bad_file,
+            self._bad_kustomization,
+            self._bad_patch,
+            self._unmatched,
+            self._bad_object,
+        ):
+            site = find(folder, text)
+            if site is not None:
+                return site
+        return self._named_entry(folder, text)
+
+    def _bad_file(self, folder: RelPath, text: str) -> FailureSite | None:
+        """A resource that is not YAML."""
+        named = _IN_FILE.search(text)
+        path = join(folder, named.group(1)) if named else None
+        return self._broken(path, text) if path and self._is_file(path) else None
+
+    def _bad_kustomization(self, folder: RelPath, text: str) -> FailureSite | None:
+        if "invalid Kustomization" not in text and "kustomization.yaml is empty" not in text:
+            return None
+        path = self._kustomization(folder)
+        if path is None:
+            return None
+        field = _UNKNOWN_FIELD.search(text)
+        if field:
+            return self._line_with(
+                path, re.compile(rf"[ \t-]*[\"']?{re.escape(field.group(1))}[\"']?[ \t]*:")
+            )
+        return self._broken(path, text)
+
+    def _bad_patch(self, folder: RelPath, text: str) -> FailureSite | None:
+        """A patch file that is there and cannot be read."""
+        named = _PATCH.search(text)
+        path = join(folder, named.group(1)) if named else None
+        if path is None or "no such file" in text or not self._is_file(path):
+            return None
+        return self._broken(path, text)
+
+    def _unmatched(self, _folder: RelPath, text: str) -> FailureSite | None:
+        """A patch whose target does not exist: the one input file that names it, at the name."""
+        sought = _NO_MATCH.search(text)
+        if sought:
+            kind, name = re.escape(sought.group(1)), re.escape(sought.group(2))
+            is_kind = re.compile(rf"^[ \t]*kind:[ \t]*[\"']?{kind}\b", re.MULTILINE)
+            has_name = re.compile(rf"^[ \t]*name:[ \t]*[\"']?{name}[\"']?[ \t]*\r?$", re.MULTILINE)
+            return self._only_place(has_name, is_kind)
+        path = _JSON_PATH.search(text)
+        if path:
+            value = re.escape(path.group(1))
+            return self._only_place(
+                re.compile(rf"path[\"']?:[ \t]*[\"']?{value}[\"']?[ \t,}}]*\r?$", re.MULTILINE)
+            )
+        return None
+
+    def _bad_object(self, folder: RelPath, text: str) -> FailureSite | None:
+        """A resource without kind or name."""
+        entry = _ENTRY.search(text)
+        if entry is None or not re.search(r"missing (?:kind|metadata\.name|apiVersion) in object", text):
+            return None
+        path = join(folder, entry.group(1))
+        if path is None or not self._is_file(path):
+            return None
+        for document in self._documents(path):
+            data = document.data
+            if isinstance(data, dict):
+                metadata = data.get("metadata")
+                if not data.get("kind") or not isinstance(metadata, dict) or not metadata.get("name"):
+                    line, column = LineIndex.of(self._text(path)).position(document.start)
+                    return FailureSite(path, line, column)
+        return FailureSite(path)
+
+    def _named_entry(self, folder: RelPath, text: str) -> FailureSite | None:
+        """The line of the kustomization that names what the error is about."""
+        path = self._kustomization(folder)
+        if path is None:
+            path = self._kustomization(self.target.folder)
+            folder = self.target.folder
+        if path is None:
+            return None
+        lines = self._text(path).split("\n")
+        for name in self._names(folder, text):
+            for number, line in enumerate(lines, 1):
+                found = re.search(rf"(?<![\w./-]){re.escape(name)}/?(?![\w./-])", line)
+                if found and not line.lstrip().startswith("#"):
+                    return FailureSite(path, number, found.start() + 1)
+        return FailureSite(path)
+
+    def _names(self, folder: RelPath, text: str) -> list[str]:
+        """What the error may be about, as a kustomization in `folder` would write it; best first."""
+        names = [found.group(1) for found in _ENTRY.finditer(text)]
+        names += [found.group(1) for found in _PATCH.finditer(text)]
+        for found in _GONE.finditer(text):
+            gone = found.group(1)
+            names += [
+                gone[len(folder) + 1 :] if gone.startswith(folder + "/") else gone,
+                gone.rpartition("/")[2],
+            ]
+        names += [
+            found.group(1)
+            for found in _QUOTED.finditer(text)
+            if "." in found.group(1) or "/" in found.group(1)
+        ]
+        written = [name.removeprefix("./").rstrip("/") for name in names]
+        return [
+            spelling for pair in zip(names, written, strict=True) for spelling in pair if len(spelling) > 1
+        ]
+
+    def _only_place(self, wanted: re.Pattern[str], also: re.Pattern[str] | None = None) -> FailureSite | None:
+        """Where `wanted` stands, when exactly one document of the inputs has it (and `also`)."""
+        found: list[FailureSite] = []
+        for path in self.target.files:
+            text = self._text(path)
+            for offset, part in yamldoc.split(text):
+                hit = wanted.search(part)
+                if hit and (also is None or also.search(part)):
+                    at = offset + hit.start() + len(hit.group()) - len(hit.group().lstrip())
+                    found.append(FailureSite(path, *LineIndex.of(text).position(at)))
+        return found[0] if len(found) == 1 else None
+
+    def _broken(self, path: RelPath, text: str) -> FailureSite:
+        """The place in a file that is not YAML, by our own parser where it agrees that it is none."""
+        try:
+            yamldoc.documents(self._text(path))
+        except yamldoc.YamlError as error:
+            return FailureSite(path, error.line, error.column)
+        line = _YAML_LINE.search(text)
+        return FailureSite(path, int(line.group(1)) if line else 1)
+
+    def _line_with(self, path: RelPath, wanted: re.Pattern[str]) -> FailureSite:
+        for number, line in enumerate(self._text(path).split("\n"), 1):
+            found = wanted.match(line)
+            if found:
+                return FailureSite(path, number, len(line) - len(line.lstrip(" \t-")) + 1)
+        return FailureSite(path)
+
+    def _kustomization(self, folder: RelPath) -> RelPath | None:
+        paths = (name if folder == "." else f"{folder}/{name}" for name in KUSTOMIZATIONS)
+        return next((path for path in paths if self._is_file(path)), None)
+
+    def _is_file(self, path: RelPath) -> bool:
+        return path in self.tree.overlay or self.tree.on_disk(path).is_file()
+
+    def _documents(self, path: RelPath) -> list[yamldoc.Document]:
+        try:
+            return yamldoc.documents(self._text(path))
+        except yamldoc.YamlError:
+            return []
+
+    def _text(self, path: RelPath) -> str:
+        try:
+            return self.tree.text(path)
+        except SourceError:
+            return ""
+
+
+def _short(text: str) -> str:
+    """The error without its repetitions and the dumps of configuration in it."""
+    text = _CONFIGURED.sub(lambda found: f"{found.group(1)}: ", text)
+    return _LSTAT.sub("", _REPEATED.sub("", text)).strip()

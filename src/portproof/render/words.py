@@ -1,0 +1,97 @@
+"""What a tool says, made fit to show: without paths of this machine, control characters, or thousands of lines."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from portproof import process
+from portproof.errors import ToolError
+from portproof.process import Completed, Ending, Limits
+from portproof.source import RelPath, Tree
+
+MAX_LINES = 10
+MAX_LINE = 400
+MAX_TEXT = 100_000
+
+MEMORY = 1536 * process.MIB
+"""Address space of one render: charts need 1.0 GiB, and 1.5 GiB stops a runaway one within two seconds."""
+
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")  # differs from run to run
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|cannot allocate memory|failed to reserve|failed to create new OS thread"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where files of the tree lie for the tool: prefixes on disk, and what they are called in the repository."""
+
+    prefixes: Mapping[str, RelPath]
+
+    @classmethod
+    def of(cls, tree: Tree, more: Mapping[Path, RelPath] | None = None) -> Places:
+        """The tree itself, and copies: folders on disk and the folder of the tree that each stands for."""
+        prefixes: dict[str, RelPath] = {}
+        for folder, name in {tree.root: ".", **(more or {})}.items():
+            prefixes[str(folder)] = name
+            prefixes[os.path.realpath(folder)] = name
+        return cls(prefixes)
+
+    def relative(self, text: str) -> str:
+        """`text` with every path of this machine that is known written relative to the repository."""
+        for prefix in sorted(self.prefixes, key=len, reverse=True):
+            name = self.prefixes[prefix]
+            text = text.replace(f"{prefix}/", "" if name == "." else f"{name}/")
+            text = re.sub(re.escape(prefix) + r"(?![\w./-])", name.replace("\\", r"\\"), text)
+        return text
+
+
+def clean(text: str) -> str:
+    """At most ten lines of printable text."""
+    text = _ADDRESS.sub("0x…", _ESCAPE.sub("", text)).replace("\t", "    ")
+    lines = []
+    for line in text.splitlines():
+        printable = "".join(character for character in line if character.isprintable()).rstrip()
+        if printable:
+            lines.append(printable if len(printable) <= MAX_LINE else printable[: MAX_LINE - 1] + "…")
+    if len(lines) > MAX_LINES:
+        lines = [*lines[: MAX_LINES - 1], f"… ({len(lines) - MAX_LINES + 1} more lines)"]
+    return "\n".join(lines)
+
+
+def stopped(tool: str, done: Completed, limits: Limits) -> str | None:
+    """Why the tool was stopped from outside; None when it came to an end by itself.
+
+    Raises `ToolError` when the tool is not a program that can be started.
+    """
+    match done.ending:
+        case Ending.TIMEOUT:
+            return f"{tool} did not finish within {limits.seconds:g} s and was killed"
+        case Ending.TOO_MUCH_OUTPUT:
+            return f"{tool} printed more than {limits.output_bytes // process.MIB} MiB and was killed"
+        case Ending.NOT_STARTED:
+            if not os.access(done.argv[0], os.X_OK):
+                raise ToolError(
+                    f"{tool} cannot be started: {clean(done.stderr)}",
+                    next_step="run `portproof tools` to see which tools are in use",
+                )
+            return f"{tool} could not be started: {clean(done.stderr)}"
+        case Ending.EXITED:
+            if done.returncode != 0 and _OUT_OF_MEMORY.search(done.stderr[:4000]):
+                return f"{tool} needed more than {(limits.memory_bytes or 0) / 1024**3:g} GiB of memory and gave up"
+            if done.returncode < 0:
+                return f"{tool} was killed by signal {-done.returncode}"
+            return None
+
+
+def error_text(stderr: str) -> str:
+    """The error itself: from the first line that begins with ``Error:`` on, without log lines and advice."""
+    found = re.search(r"^(?:Error|error): ?", stderr, re.MULTILINE)
+    text = stderr[found.end() :] if found else stderr
+    text = text.partition("\nUse --debug flag to render out invalid YAML")[0].strip()
+    return text if len(text) <= 2 * MAX_TEXT else text[:MAX_TEXT] + text[-MAX_TEXT:]

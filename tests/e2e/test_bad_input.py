@@ -1,0 +1,428 @@
+"""What cannot be rendered, read or understood: said clearly, with the right exit code, and without losing the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.e2e.program import Program, Repository, by_status, environment, place
+
+MakeRepository = Callable[[str], Repository]
+
+CHART = "apiVersion: v2\nname: bad\nversion: 1.0.0\n"
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: bad\nspec:\n  ports:\n    - port: 80\n"
+HEALTHY = ("helm:chart", "kustomize:kustomize/overlays/prod", "manifests:manifests")
+"""The targets of the incident; each has its finding whatever else is in the repository."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Files that cannot be rendered, and what is said about them."""
+
+    name: str
+    files: Mapping[str, str]
+    target: str
+    at: str
+    says: str
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+FAILURES = (
+    Failure(
+        "broken-manifest",
+        {"bad/service.yaml": SERVICE + "  selector: {app: bad\n---\n" + SERVICE},
+        "manifests:bad",
+        "bad/service.yaml:",
+        "",
+    ),
+    Failure(
+        "tab-in-a-manifest",
+        {"bad/service.yaml": "apiVersion: v1\nkind: Service\nspec:\n\tports: []\n"},
+        "manifests:bad",
+        "bad/service.yaml:4:",
+        "tab",
+    ),
+    Failure(
+        "broken-json",
+        {"bad/service.json": '{"apiVersion": "v1", "kind": "Service",\n "spec": {"ports": [}}\n'},
+        "manifests:bad",
+        "bad/service.json:2:",
+        "",
+    ),
+    Failure(
+        "template-syntax",
+        {
+            "bad/Chart.yaml": CHART,
+            "bad/templates/service.yaml": "kind: Service\nport: {{ .Values.port | }}\n",
+        },
+        "helm:bad",
+        "bad/templates/service.yaml:2:",
+        "missing value for command",
+    ),
+    Failure(
+        "nil-pointer",
+        {"bad/Chart.yaml": CHART, "bad/templates/service.yaml": "kind: Service\nport: {{ .Values.a.b.c }}\n"},
+        "helm:bad",
+        "bad/templates/service.yaml:2:",
+        "nil pointer",
+    ),
+    Failure(
+        "unconditional-fail",
+        {
+            "bad/Chart.yaml": CHART,
+            "bad/templates/service.yaml": '\n{{ fail "moved to another repository" }}\n',
+        },
+        "helm:bad",
+        "bad/templates/service.yaml:2:",
+        "moved to another repository",
+    ),
+    Failure(
+        "required",
+        {
+            "bad/Chart.yaml": CHART,
+            "bad/templates/service.yaml": '\n\nhost: {{ required "a host is needed" .Values.host }}\n',
+        },
+        "helm:bad",
+        "bad/templates/service.yaml:3:",
+        "a host is needed",
+        severity="warning",
+    ),
+    Failure(
+        "template-that-makes-broken-yaml",
+        {"bad/Chart.yaml": CHART, "bad/templates/service.yaml": SERVICE + "  selector: {{ `{app: [` }}\n"},
+        "helm:bad",
+        "bad/templates/service.yaml:",
+        "",
+    ),
+    Failure(
+        "broken-values",
+        {"bad/Chart.yaml": CHART, "bad/values.yaml": "a: [\n", "bad/templates/service.yaml": SERVICE},
+        "helm:bad",
+        "bad/values.yaml:",
+        "",
+    ),
+    Failure(
+        "missing-base",
+        {"bad/kustomization.yaml": "resources:\n  - ../nowhere\n"},
+        "kustomize:bad",
+        "bad/kustomization.yaml:",
+        "nowhere",
+    ),
+    Failure(
+        "patch-without-a-target",
+        {
+            "bad/kustomization.yaml": "resources: [service.yaml]\npatches: [{path: patch.yaml}]\n",
+            "bad/service.yaml": SERVICE,
+            "bad/patch.yaml": SERVICE.replace("name: bad", "name: other"),
+        },
+        "kustomize:bad",
+        "bad/",
+        "other",
+    ),
+    Failure(
+        "broken-kustomization",
+        {"bad/kustomization.yaml": "resources: [service.yaml\n", "bad/service.yaml": SERVICE},
+        "kustomize:bad",
+        "bad/kustomization.yaml:",
+        "",
+    ),
+)
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=str)
+def test_what_cannot_be_rendered(
+    failure: Failure, portproof: Program, make_repository: MakeRepository
+) -> None:
+    repository = make_repository("incident/broken")
+    repository.write(failure.files)
+    report = _checked(repository, portproof, code=1)
+
+    assert by_status(report) == {"checked": list(HEALTHY), "failed": [failure.target], "skipped": []}
+    (finding,) = [one for one in report["findings"] if one["rule"] == "render-failed"]
+    assert finding["targets"] == [failure.target]
+    assert finding["severity"] == failure.severity
+    assert failure.says in finding["message"]
+    assert finding["location"] is not None, finding["message"]
+    assert place(finding["location"]).startswith(failure.at)
+    assert finding["location"]["proof"] == "hinted"
+    assert finding["fix"] is None
+    _says_nothing_of_this_machine(repository, json.dumps(report))
+    (reason,) = [one["reason"] for one in report["targets"] if one["id"] == failure.target]
+    assert reason
+    _others_are_still_checked(report)
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=str)
+def test_a_failure_alone(failure: Failure, portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("")
+    repository.write(failure.files)
+    with repository.untouched():
+        run = portproof("check")
+    assert run.code == (1 if failure.severity == "error" else 0), run.stderr
+    assert "render-failed" in run.stdout
+    assert failure.says in run.stdout
+    assert "Traceback" not in run.stderr
+    _says_nothing_of_this_machine(repository, run.stdout + run.stderr)
+
+
+def test_good_documents_of_a_folder_with_a_broken_one(
+    portproof: Program, make_repository: MakeRepository
+) -> None:
+    repository = make_repository("incident/broken")
+    repository.write({"manifests/broken.yaml": "apiVersion: v1\nkind: Service\nspec: [\n"})
+    report = _checked(repository, portproof, code=1)
+    assert by_status(report)["failed"] == ["manifests:manifests"]
+    assert (
+        sorted(one["rule"] for one in report["findings"]) == ["render-failed"] + ["service-target-number"] * 3
+    )
+
+
+def test_a_missing_path(portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("incident/broken")
+    for path in ("nowhere", "chart/nowhere.yaml", "chart/values.yaml/deeper"):
+        with repository.untouched():
+            run = portproof("check", "chart", path)
+        _is_wrong_use(run.code, run.stdout, run.stderr)
+        assert path in run.stderr
+
+
+def test_an_empty_folder(portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("")
+    report = _checked(repository, portproof, code=0)
+    assert (report["targets"], report["findings"]) == ([], [])
+    run = portproof("check")
+    assert run.code == 0
+    assert "nothing to check" in run.stdout.lower()
+
+
+def test_a_folder_outside_of_git(portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("incident/broken")
+    shutil.rmtree(repository.root / ".git")
+    report = _checked(repository, portproof, "chart", code=1)
+    assert place(report["findings"][0]["location"]).startswith("values.yaml:")
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "sarif", "github", "markdown"])
+def test_missing_dependencies_are_skipped_and_shown(
+    format_: str, portproof: Program, make_repository: MakeRepository
+) -> None:
+    repository = make_repository("incident/repaired")
+    dependency = "dependencies: [{name: redis, version: 20.1.0, repository: https://charts.example.com}]\n"
+    repository.write({"bad/Chart.yaml": CHART + dependency, "bad/templates/service.yaml": SERVICE})
+    with repository.untouched():
+        run = portproof("check", "--offline", "--format", format_)
+    assert run.code == 0, run.stderr
+    assert "helm:bad" in run.stdout
+    assert "redis" in run.stdout
+    if format_ == "json":
+        assert by_status(run.report) == {"checked": list(HEALTHY), "failed": [], "skipped": ["helm:bad"]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", id="picture"),
+        pytest.param(os.urandom(4096) + b"\0", id="noise"),
+        pytest.param(b"apiVersion: v1\nkind: Service\n# caf\xe9\n", id="latin-1"),
+        pytest.param(("apiVersion: v1\nkind: Service\n").encode("utf-16"), id="utf-16"),
+    ],
+)
+def test_a_file_that_is_no_text(content: bytes, portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("incident/broken")
+    repository.write({"bad/picture.yaml": content, "manifests/picture.yaml": content})
+    report = _checked(repository, portproof, code=1)
+    _others_are_still_checked(report)
+    if b"apiVersion" in content:  # it claims to be a manifest
+        assert "manifests:bad/picture.yaml" in by_status(report)["skipped"]
+
+
+def test_a_binary_file_in_a_chart(portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("incident/broken")
+    repository.write({"chart/files/logo.png": b"\x89PNG\0" * 100, "chart/crds/noise.yaml": b"\0\1\2"})
+    _others_are_still_checked(_checked(repository, portproof, code=1))
+
+
+def test_a_file_of_50_megabytes(portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("incident/broken")
+    line = b"# " + b"x" * 1021 + b"\n"
+    repository.write({"manifests/huge.yaml": SERVICE.encode() + line * (50 * 1024)})
+    report = _checked(repository, portproof, code=1)
+    assert by_status(report)["skipped"] == ["manifests:manifests/huge.yaml"]
+    (reason,) = [one["reason"] for one in report["targets"] if one["status"] == "skipped"]
+    assert "50.0 MiB" in reason
+    _others_are_still_checked(report)
+
+
+def test_a_folder_without_permission(make_repository: MakeRepository) -> None:
+    program = _bound_by_permissions()
+    repository = make_repository("incident/broken")
+    repository.write({"locked/service.yaml": SERVICE})
+    locked = repository.root / "locked"
+    locked.chmod(0)
+    try:
+        run = program("check", "--format", "json")
+    finally:
+        locked.chmod(0o755)
+    assert run.code == 1, run.stderr
+    assert by_status(run.report) == {"checked": list(HEALTHY), "failed": [], "skipped": ["manifests:locked"]}
+    (reason,) = [one["reason"] for one in run.report["targets"] if one["id"] == "manifests:locked"]
+    assert "permission denied" in reason
+    _others_are_still_checked(run.report)
+
+
+@pytest.mark.parametrize("path", ["chart/templates/service.yaml", "kustomize/base/service.yaml"])
+def test_a_file_without_permission(path: str, make_repository: MakeRepository) -> None:
+    program = _bound_by_permissions()
+    repository = make_repository("incident/broken")
+    (repository.root / path).chmod(0)
+    try:
+        run = program("check", "--format", "json")
+    finally:
+        (repository.root / path).chmod(0o644)
+    assert run.code == 1, run.stderr
+    (target,) = [one for one in run.report["targets"] if one["status"] != "checked"]
+    assert target["path"].split("/")[0] == path.split("/", maxsplit=1)[0]
+    assert "permission denied" in target["reason"]
+    assert len([one for one in run.report["findings"] if one["rule"] == "service-target-number"]) == 2
+
+
+def test_links_that_lead_nowhere_or_in_circles(portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("incident/broken")
+    for name, target in (
+        ("manifests/dangling.yaml", "nowhere.yaml"),
+        ("manifests/circle", "../manifests"),
+        ("manifests/self.yaml", "self.yaml"),
+        ("outside", "/etc"),
+    ):
+        (repository.root / name).symlink_to(target)
+    _others_are_still_checked(_checked(repository, portproof, code=1))
+
+
+def test_a_link_out_of_a_chart_is_refused(portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("incident/broken")
+    (repository.root / "chart" / "templates" / "passwd.yaml").symlink_to("/etc/passwd")
+    report = _checked(repository, portproof, code=1)
+    assert by_status(report) == {"checked": list(HEALTHY[1:]), "failed": [], "skipped": ["helm:chart"]}
+    assert "root:" not in json.dumps(report)
+
+
+@pytest.mark.parametrize("option", ["--select", "--ignore"])
+def test_an_unknown_rule(option: str, portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("incident/broken")
+    with repository.untouched():
+        run = portproof("check", option, "service-target-numbr")
+    _is_wrong_use(run.code, run.stdout, run.stderr)
+    assert "service-target-numbr" in run.stderr
+    assert "service-target-number" in run.stderr.replace("service-target-numbr", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("fail-on: [\n", "portproof.yaml:"),
+        ("fail-on: error\nfail_onn: error\n", "portproof.yaml:2"),
+        ("fail-on: sometimes\n", "sometimes"),
+        ("ignore: [no-such-rule]\n", "no-such-rule"),
+        ("jobs: 0\n", "jobs"),
+        ("helm: /bin/sh\n", "helm"),
+        ("- one\n", "portproof.yaml:1"),
+    ],
+)
+def test_a_broken_configuration(
+    text: str, says: str, portproof: Program, make_repository: MakeRepository
+) -> None:
+    repository = make_repository("incident/broken")
+    repository.write({"portproof.yaml": text})
+    for command in ("check", "fix"):
+        with repository.untouched():
+            run = portproof(command)
+        _is_wrong_use(run.code, run.stdout, run.stderr)
+        assert says in run.stderr
+
+
+def test_a_missing_configuration(portproof: Program, make_repository: MakeRepository) -> None:
+    make_repository("incident/broken")
+    run = portproof("check", "--config", "nowhere.yaml")
+    _is_wrong_use(run.code, run.stdout, run.stderr)
+    assert "nowhere.yaml" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--format", "xml"),
+        ("--fail-on", "sometimes"),
+        ("--jobs", "0"),
+        ("--jobs", "many"),
+        ("--report", "json"),
+        ("--report", "xml=report.xml"),
+        ("--report", "json=manifests/service.yaml/report.json"),
+        ("--no-such-option",),
+        ("--base", "no-such-revision"),
+        ("--base", "--output=stolen"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_use(args: tuple[str, ...], portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("incident/broken")
+    with repository.untouched():
+        run = portproof("check", *args)
+    assert run.code == 2, run.stderr
+    assert args[-1].partition("=")[0].lstrip("-") in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_no_such_command(portproof: Program, make_repository: MakeRepository) -> None:
+    make_repository("")
+    for args in (("chek",), ("explain", "no-such-rule")):
+        run = portproof(*args)
+        assert run.code == 2
+        assert args[-1] in run.stderr
+
+
+def _checked(repository: Repository, program: Program, *args: str, code: int) -> dict[str, Any]:
+    with repository.untouched():
+        run = program("check", "--format", "json", *args)
+    assert run.code == code, run.stderr
+    assert "Traceback" not in run.stderr
+    return run.report
+
+
+def _others_are_still_checked(report: Mapping[str, Any]) -> None:
+    found = [one["targets"] for one in report["findings"] if one["rule"] == "service-target-number"]
+    assert sorted(found) == [[target] for target in HEALTHY]
+
+
+def _is_wrong_use(code: int, stdout: str, stderr: str) -> None:
+    assert code == 2, stderr
+    assert stdout == ""
+    assert stderr.startswith("portproof: ")
+    assert "next: " in stderr
+    assert "Traceback" not in stderr
+
+
+def _says_nothing_of_this_machine(repository: Repository, text: str) -> None:
+    assert str(repository.root) not in text
+    assert "/tmp/" not in text
+
+
+def _bound_by_permissions() -> Program:
+    """The program as somebody for whom permissions count; root gives up the right to pass them over."""
+    if os.geteuid() != 0:
+        return Program(environment())
+    prefix = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+    try:
+        subprocess.run([*prefix, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("root cannot give up CAP_DAC_OVERRIDE here")
+    return Program(environment(), prefix)

@@ -1,0 +1,61 @@
+"""The same input gives the same bytes, whatever `--jobs` is, although the shop renders differently each time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from tests.e2e.program import Program, Repository
+from tests.e2e.test_shop_mutations import MUTATIONS
+
+MakeRepository = Callable[[str], Repository]
+
+BROKEN = (
+    "chart-mounted-twice-from-a-file-address",
+    "default-in-a-helper",
+    "kustomize-base",
+    "json6902-patch-of-the-container",
+    "probe-in-to-yaml-values",
+    "list-item",
+)
+
+
+def test_same_bytes(portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("shop")
+    for mutation in MUTATIONS:
+        if mutation.name in BROKEN:
+            mutation.apply(repository)
+    # one chart that fails and one that is skipped
+    repository.write(
+        {
+            "charts/zz/Chart.yaml": "apiVersion: v2\nname: zz\nversion: 1.0.0\n",
+            "charts/zz/templates/broken.yaml": "{{ .Values.a.b.c }}\n",
+            "charts/yy/Chart.yaml": (
+                "apiVersion: v2\nname: yy\nversion: 1.0.0\n"
+                "dependencies: [{name: far, version: 1.0.0, repository: https://charts.example.com}]\n"
+            ),
+        }
+    )
+    runs = [portproof("check", "--offline", "--format", "json", "--jobs", jobs) for jobs in ("1", "4", "4")]
+    report = runs[0].report
+    assert len(report["findings"]) == 9
+    assert (report["summary"]["failed"], report["summary"]["skipped"]) == (1, 1)
+    first, *others = (_without_seconds(run.stdout) for run in runs)
+    for other in others:
+        assert other == first
+
+
+def test_same_patch(portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("shop")
+    for mutation in MUTATIONS:
+        if mutation.name in BROKEN:
+            mutation.apply(repository)
+    first, second = (portproof("fix", "--jobs", jobs) for jobs in ("1", "4"))
+    assert first.stdout.count("\n@@") >= len(BROKEN) - 1
+    assert first == second
+
+
+def _without_seconds(text: str) -> str:
+    replaced, count = re.subn(r'"seconds": ?[0-9.e-]+', '"seconds": 0', text)
+    assert count
+    return replaced
