@@ -126,9 +126,7 @@ def opened(repository: Path) -> Iterator[Bench]:
     ready = prepare(request)
     tools = Tools(ready.config, request.environ)
     options = RenderOptions(offline=True, seconds=ready.config.timeout, cache=cache_folder(request.environ))
-    with Engine(
-        helm=lambda: tools.helm.argv, kustomize=lambda: tools.kustomize.argv, options=options
-    ) as engine:
+    with Engine(helm=lambda: tools.helm, kustomize=lambda: tools.kustomize, options=options) as engine:
         yield Bench(repository, ready, engine.render)
 
 

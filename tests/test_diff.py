@@ -11,8 +11,25 @@ from hypothesis import strategies as st
 
 from portproof.diff import DiffError, changes, file_diff, hunks, moved_lines
 
-LINE = st.sampled_from(["a", "b", "c: 1", "@@ -1,2 +3,4 @@", "-x", "+++ b/f", "\\ x", "", " ", "d\r", "diff --git a/f b/f", "é\u2028"])
-TEXT = st.builds(lambda lines, end: "\n".join(lines) + end, st.lists(LINE, max_size=25), st.sampled_from(["", "\n"]))
+LINE = st.sampled_from(
+    [
+        "a",
+        "b",
+        "c: 1",
+        "@@ -1,2 +3,4 @@",
+        "-x",
+        "+++ b/f",
+        "\\ x",
+        "",
+        " ",
+        "d\r",
+        "diff --git a/f b/f",
+        "é\u2028",
+    ]
+)
+TEXT = st.builds(
+    lambda lines, end: "\n".join(lines) + end, st.lists(LINE, max_size=25), st.sampled_from(["", "\n"])
+)
 
 
 def git_diff(folder: Path, before: str, after: str, name: str = "f") -> str:
@@ -35,7 +52,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=TEXT, after=TEXT)
-def test_every_line_of_a_hunk_has_the_number_and_text_of_its_file(folder: Path, before: str, after: str) -> None:
+def test_every_line_of_a_hunk_has_the_number_and_text_of_its_file(
+    folder: Path, before: str, after: str
+) -> None:
     diff = git_diff(folder, before, after)
     if not diff:
         assert before == after
@@ -52,8 +71,12 @@ def test_every_line_of_a_hunk_has_the_number_and_text_of_its_file(folder: Path, 
     # What is not added is an unchanged line: taking the new lines away and putting the old ones back gives the old file.
     added = {number for hunk in file.hunks for number in hunk.added}
     removed = {number for hunk in file.hunks for number in hunk.left}
-    kept_new = [text for number, text in enumerate(new, 1) if number not in added and (text or number < len(new))]
-    kept_old = [text for number, text in enumerate(old, 1) if number not in removed and (text or number < len(old))]
+    kept_new = [
+        text for number, text in enumerate(new, 1) if number not in added and (text or number < len(new))
+    ]
+    kept_old = [
+        text for number, text in enumerate(old, 1) if number not in removed and (text or number < len(old))
+    ]
     assert kept_new == kept_old
 
 
@@ -95,7 +118,9 @@ def test_a_range_must_lie_in_one_hunk() -> None:
     assert file.hunk(5, 4) is None
 
 
-@pytest.mark.parametrize("patch", ["@@ -1,3 +1,3 @@\n a", "@@ -1 +1 @@\n-a\n+b\n+c", "no hunk", "@@ -1 +1 @@\n*a"])
+@pytest.mark.parametrize(
+    "patch", ["@@ -1,3 +1,3 @@\n a", "@@ -1 +1 @@\n-a\n+b\n+c", "no hunk", "@@ -1 +1 @@\n*a"]
+)
 def test_a_patch_that_was_cut_off_is_no_patch(patch: str) -> None:
     with pytest.raises(DiffError):
         hunks(patch)
@@ -116,11 +141,21 @@ def test_a_missing_newline_is_no_line() -> None:
 def test_all_kinds_of_files_of_a_real_diff(tmp_path: Path) -> None:
     def git(*arguments: str) -> str:
         who = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "core.autocrlf=false"]
-        return subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True).stdout.decode()
+        return subprocess.run(
+            ["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True
+        ).stdout.decode()
 
     git("init", "--quiet", "--initial-branch=main")
     text = "".join(f"line {number}\n" for number in range(20))
-    for name in ("moved.yaml", "moved changed.yaml", "gone.yaml", "mode.sh", "crlf.yaml", "tab\tname é.yaml", "ends"):
+    for name in (
+        "moved.yaml",
+        "moved changed.yaml",
+        "gone.yaml",
+        "mode.sh",
+        "crlf.yaml",
+        "tab\tname é.yaml",
+        "ends",
+    ):
         (tmp_path / name).write_text(name + "\n" + text)
     (tmp_path / "crlf.yaml").write_bytes(b"a\r\nb\r\n")
     (tmp_path / "ends").write_text("a\nb")

@@ -1183,3 +1183,15 @@ class TestPaths:
             ["helm:charts/web", "kustomize:overlays/dev", "kustomize:overlays/prod", "manifests:k8s"],
             ["helm:charts/lib", "kustomize:base", "manifests:testdata"],
         )
+
+
+def test_files_that_hold_the_same_objects_are_alternatives(tmp_path: Path) -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: {{ports: [{{port: {}}}]}}\n"
+    for name, port in (("install.yaml", 80), ("namespace-install.yaml", 81)):
+        (tmp_path / name).write_text(service.format(port))
+    (tmp_path / "extra.yaml").write_text(service.format(80).replace("web", "other"))
+    found = discover(Tree(tmp_path))
+    assert {target.id: target.files for target in found.targets if isinstance(target, ManifestTarget)} == {
+        "manifests:install.yaml": ("extra.yaml", "install.yaml"),
+        "manifests:namespace-install.yaml": ("extra.yaml", "namespace-install.yaml"),
+    }

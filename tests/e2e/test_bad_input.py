@@ -50,7 +50,7 @@ FAILURES = (
         {"bad/service.yaml": "apiVersion: v1\nkind: Service\nspec:\n\tports: []\n"},
         "manifests:bad",
         "bad/service.yaml:4:",
-        "tab",
+        "cannot start any token",
     ),
     Failure(
         "broken-json",
@@ -63,11 +63,21 @@ FAILURES = (
         "template-syntax",
         {
             "bad/Chart.yaml": CHART,
-            "bad/templates/service.yaml": "kind: Service\nport: {{ .Values.port | }}\n",
+            "bad/templates/service.yaml": "kind: Service\nport: {{ .Values.port }\n",
         },
         "helm:bad",
         "bad/templates/service.yaml:2:",
-        "missing value for command",
+        "unexpected",
+    ),
+    Failure(
+        "no-such-function",
+        {
+            "bad/Chart.yaml": CHART,
+            "bad/templates/service.yaml": "kind: Service\n\nport: {{ .Values.port | quot }}\n",
+        },
+        "helm:bad",
+        "bad/templates/service.yaml:3:",
+        "quot",
     ),
     Failure(
         "nil-pointer",

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 
-CLOCK = 1_700_000_000
+CLOCK = count(1_700_000_000, 60)
 SCRATCH = "refs/fake/commit"
 ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -142,19 +143,22 @@ class GitRepo:
         message: str = "change",
     ) -> str:
         """A commit of `files` (None deletes) on `parent`, else on the tip of `branch`; moves `branch` there, if any."""
-        parent = parent or (self.resolve(f"refs/heads/{branch}") if branch else None)
-        age = len(self.text("rev-list", "--all").split())
+        parent = self.resolve(parent or f"refs/heads/{branch}") if parent or branch else None
+        direct = branch is not None and self.bare
         script = [
-            f"commit {SCRATCH}\ncommitter Octo <octo@example.com> {CLOCK + 60 * age} +0000\n".encode(),
+            f"commit {f'refs/heads/{branch}' if direct else SCRATCH}\nmark :1\n".encode(),
+            f"committer Octo <octo@example.com> {next(CLOCK)} +0000\n".encode(),
             b"data %d\n%s\n" % (len(message.encode()), message.encode()),
-            f"from {self.resolve(parent)}\n".encode() if parent else b"",
+            f"from {parent}\n".encode() if parent else b"",
             *(change(path, content) for path, content in files.items()),
+            b"get-mark :1\n",
         ]
-        if self.resolve(SCRATCH):
-            self.run("update-ref", "-d", SCRATCH)
-        self.run("fast-import", "--quiet", "--force", stdin=b"".join(script))
-        sha = self.text("rev-parse", SCRATCH)
-        if branch is not None:
+        sha = (
+            self.run("fast-import", "--quiet", "--force", "--cat-blob-fd=1", stdin=b"".join(script))
+            .decode()
+            .strip()
+        )
+        if branch is not None and not direct:
             self.advance(branch, sha)
         return sha
 

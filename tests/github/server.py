@@ -75,8 +75,12 @@ class FakeGitHub:
         self._api.stop()
         self._storage.stop()
         if kind is None:
-            assert not self.violations, "\n".join(self.violations)
-            assert not self.faults.unfired, "never happened: " + "; ".join(map(str, self.faults.unfired))
+            self.verify()
+
+    def verify(self) -> None:
+        """Every answer was one of GitHub's, and every fault that was ordered has happened."""
+        assert not self.violations, "\n".join(self.violations)
+        assert not self.faults.unfired, "never happened: " + "; ".join(map(str, self.faults.unfired))
 
     # what a test sets up
 

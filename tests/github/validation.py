@@ -86,8 +86,9 @@ def check_request(operation: Operation, query: dict[str, str], body: Any) -> Non
     for name, value in query.items():
         if name not in operation.query:
             raise Refusal(422, f'Invalid request.\n\n"{name}" is not a permitted parameter.')
-        for error in operation.query[name].iter_errors(int(value) if value.isdecimal() else value):
-            raise Refusal(422, f"Invalid request.\n\nFor 'query/{name}', {error.message}")
+        forms = [value, int(value)] if value.isdecimal() else [value]
+        if not any(operation.query[name].is_valid(one) for one in forms):
+            raise Refusal(422, f"Invalid request.\n\nFor 'query/{name}', {value!r} is not allowed")
     if operation.body is None:
         if body is not None:
             raise Refusal(422, "Invalid request.\n\nA body is not permitted.")

@@ -103,7 +103,11 @@ class KustomizeTarget:
 
 @dataclass(frozen=True, slots=True)
 class ManifestTarget:
-    """A folder of plain manifests, applied together."""
+    """A folder of plain manifests, applied together.
+
+    Where files of a folder hold the same objects they are alternatives: then `folder` is one of these files, and
+    `files` are that and the folder's files that clash with nothing.
+    """
 
     folder: RelPath
     files: tuple[RelPath, ...] = ()
@@ -112,12 +116,12 @@ class ManifestTarget:
 
     @property
     def path(self) -> RelPath:
-        """The folder."""
+        """The folder, or the one file that stands for it."""
         return self.folder
 
     @property
     def id(self) -> str:
-        """``manifests:deploy``."""
+        """``manifests:deploy``, or ``manifests:deploy/install.yaml``."""
         return f"manifests:{self.folder}"
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from portproof.discover.alternatives import alternatives
 from portproof.discover.charts import enclosing_chart
 from portproof.discover.model import ManifestTarget, Skip
 from portproof.discover.walk import EscapeError, Folder, Listing, resolve
@@ -86,7 +87,8 @@ def find_manifests(
     for path, group in _grouped(contents).items():
         all_kinds = {kind for kinds in group.values() for kind in kinds}
         if all_kinds & WITH_PORTS:
-            targets.append(ManifestTarget(path, tuple(sorted(group))))
+            found = alternatives(tree, path, group, WITH_PORTS)
+            targets += [ManifestTarget(place, files) for place, files in found.items()]
         else:
             only_crds = all_kinds == {"CustomResourceDefinition"}
             reason = "only CustomResourceDefinitions" if only_crds else "nothing with ports"

@@ -94,7 +94,7 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         meant,
         (*reasons, *silence),
         certain=fits and _supported(port, workload, meant) and not corroborated,
-        likely=fits or (near and len(service.ports) == 1),
+        likely=fits or (near and not _has_own_port(service, port, workload, meant)),
         container_is_odd=corroborated and meant.value not in said(workload),
     )
 
@@ -187,6 +187,12 @@ def resolve(port: ServicePort, workload: Workload) -> ContainerPort | None:
         if declared.value == target or (declared.name is not None and declared.name.value == target):
             return declared
     return None
+
+
+def _has_own_port(service: Service, port: ServicePort, workload: Workload, meant: ContainerPort) -> bool:
+    """Whether another port of the same Service reaches `meant`: two ports of one Service are meant to differ."""
+    reached = (resolve(one, workload) for one in service.ports if one.path != port.path)
+    return any(one is not None and one.value == meant.value for one in reached)
 
 
 def _meant(

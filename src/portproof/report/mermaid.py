@@ -59,7 +59,8 @@ def picture(result: Result) -> str | None:
     nodes, edges = drawn
     lines = ["flowchart LR"]
     lines += [
-        f'  n{number}{node.shape[0]}"{escaped(node.text)}"{node.shape[1]}' for number, node in enumerate(nodes)
+        f'  n{number}{node.shape[0]}"{escaped(node.text)}"{node.shape[1]}'
+        for number, node in enumerate(nodes)
     ]
     lines += [f"  {_arrow(edge)}" for edge in edges]
     lines += [
@@ -91,14 +92,18 @@ def _drawn(result: Result) -> tuple[list[_Node], list[_Edge]] | None:
         return _chain([_Node("kubelet", ("([", "])"))], [primary], result)
     if primary.kind == "Service":
         workloads = [one for one in others if one.kind in _WORKLOADS]
-        return _chain([_Node("caller", ("([", "])"))], [primary, *workloads[:3]], result) if workloads else None
+        return (
+            _chain([_Node("caller", ("([", "])"))], [primary, *workloads[:3]], result) if workloads else None
+        )
     if primary.kind in _ROUTES:
         services = [one for one in others if one.kind == "Service"]
         return _chain([_Node("caller", ("([", "])"))], [primary, *services[:3]], result) if services else None
     return None
 
 
-def _chain(callers: list[_Node], keys: Sequence[ResourceKey], result: Result) -> tuple[list[_Node], list[_Edge]]:
+def _chain(
+    callers: list[_Node], keys: Sequence[ResourceKey], result: Result
+) -> tuple[list[_Node], list[_Edge]]:
     nodes = callers + [_Node(str(key)) for key in keys]
     if len(keys) == 1:
         edges = list(_ends(0, [1], result))

@@ -1,0 +1,80 @@
+"""Manifests that stand side by side but are alternatives: ``install.yaml`` and ``namespace-install.yaml``.
+
+Nobody applies both, for they hold the same objects. Each of them makes a target of its own, together with the files
+that clash with nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from itertools import chain
+from typing import Any
+
+from portproof.source import RelPath, SourceError, Tree
+from portproof.yamldoc import YamlError, load_all, split
+
+_NAME = re.compile(r"""(?:^|[\s{,])["']?name["']?[ \t]*:[ \t]*["']?([^\s"',}#]+)""", re.MULTILINE)
+
+
+def alternatives(
+    tree: Tree, folder: RelPath, files: Iterable[RelPath], kinds: AbstractSet[str]
+) -> Mapping[RelPath, tuple[RelPath, ...]]:
+    """The targets of a folder: path -> files. One for the folder, unless files of it hold the same objects.
+
+    Only objects of `kinds` count: two files may well have the same Namespace.
+    """
+    files = tuple(sorted(files))
+    whole = {folder: files}
+    if len(files) < 2 or not _may_clash(tree, files, kinds):
+        return whole
+    holders: dict[tuple[str, str, str], set[RelPath]] = defaultdict(set)
+    for path in files:
+        for identity in _identities(_text(tree, path), kinds):
+            holders[identity].add(path)
+    clashing = set(chain.from_iterable(paths for paths in holders.values() if len(paths) > 1))
+    if not clashing:
+        return whole
+    shared = [path for path in files if path not in clashing]
+    return {path: tuple(sorted((path, *shared))) for path in sorted(clashing)}
+
+
+def _may_clash(tree: Tree, files: Iterable[RelPath], kinds: AbstractSet[str]) -> bool:
+    """Whether two files have a first name and a kind in common; cheap, so that hardly any folder is parsed for it."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for path in files:
+        found: set[tuple[str, str]] = set()
+        for _, document in split(_text(tree, path)):
+            present = [kind for kind in kinds if kind in document]
+            found.update((kind, name) for name in _NAME.findall(document) for kind in present)
+        seen.update(found)
+    return any(count > 1 for count in seen.values())
+
+
+def _identities(text: str, kinds: AbstractSet[str]) -> set[tuple[str, str, str]]:
+    try:
+        documents = load_all(text)
+    except YamlError:
+        return set()
+    return {identity for data in documents for identity in _of(data) if identity[0] in kinds}
+
+
+def _of(data: Any) -> list[tuple[str, str, str]]:
+    if not isinstance(data, dict):
+        return []
+    items = data.get("items")
+    if str(data.get("kind", "")).endswith("List") and isinstance(items, list):
+        return [identity for item in items for identity in _of(item)]
+    metadata = data.get("metadata")
+    if not isinstance(metadata, dict):
+        return []
+    return [(str(data.get("kind")), str(metadata.get("namespace") or "default"), str(metadata.get("name")))]
+
+
+def _text(tree: Tree, path: RelPath) -> str:
+    try:
+        return tree.text(path)
+    except SourceError:
+        return ""

@@ -1,0 +1,327 @@
+"""The requests, through PyGithub: reads are repeated when they fail, writes never are."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from github import Auth, Github, GithubRetry
+from github.PullRequest import PullRequest
+from github.Requester import Requester
+
+from portproof import __version__
+from portproof.diff import FileDiff, file_diff
+from portproof.errors import UsageError
+from portproof.github.model import Author, Files, ForbiddenError, GithubError, Pull, Remark, Said
+from portproof.github.translate import translated
+from portproof.report import marks
+from portproof.report.review import Comment
+from portproof.source import RelPath, normalise
+
+API_VERSION = "2022-11-28"
+_BOT = Author("github-actions[bot]", bot=True)
+_TIMEOUT = 20
+_MAX_FILES = 3_000
+
+_THREADS = """query($owner: String!, $name: String!, $number: Int!, $after: String) {
+  repository(owner: $owner, name: $name) { pullRequest(number: $number) {
+    reviewThreads(first: 100, after: $after) {
+      pageInfo { hasNextPage endCursor }
+      nodes { id isResolved comments(first: 1) { nodes { databaseId } } }
+    } } } }"""
+_RESOLVE = """mutation($id: ID!) { resolveReviewThread(input: {threadId: $id}) { thread { isResolved } } }"""
+_UNRESOLVE = (
+    """mutation($id: ID!) { unresolveReviewThread(input: {threadId: $id}) { thread { isResolved } } }"""
+)
+
+
+def checked_address(address: str) -> str:
+    """The address of the API. Raises `UsageError` unless it is https, or http on this machine."""
+    parts = urlsplit(address)
+    try:
+        ipaddress_loopback = ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        ipaddress_loopback = parts.hostname == "localhost"
+    plain = not (parts.username or parts.password or parts.query or parts.fragment) and parts.hostname
+    if not plain or not (parts.scheme == "https" or (parts.scheme == "http" and ipaddress_loopback)):
+        raise UsageError(
+            "GITHUB_API_URL is not an https address",
+            next_step="leave it to the runner, or give https://HOST/api/v3",
+        )
+    return address.rstrip("/")
+
+
+class Client:
+    """One repository of GitHub, seen with one token.
+
+    `patience` bounds, in seconds, each wait for a limit on reads; `pace` is the time between two writes.
+    """
+
+    def __init__(
+        self, repository: str, token: str, address: str, *, patience: float = 60.0, pace: float | None = 1.0
+    ) -> None:
+        retry = GithubRetry(
+            total=4,
+            backoff_factor=0.5,
+            backoff_max=8,
+            backoff_jitter=0.5,
+            allowed_methods=frozenset({"GET", "HEAD"}),
+            status_forcelist=[*range(500, 600), 429],
+            max_rate_limit_wait=patience,
+            secondary_rate_wait=patience,
+            retry_after_max=int(patience),
+            raise_on_status=False,
+        )
+        self._github = Github(
+            auth=Auth.Token(token) if token else None,
+            base_url=checked_address(address),
+            api_version=API_VERSION,
+            user_agent=f"portproof/{__version__}",
+            timeout=_TIMEOUT,
+            per_page=100,
+            retry=retry,
+            seconds_between_requests=None,
+            seconds_between_writes=pace,
+            lazy=True,
+        )
+        self._name = repository
+        self._repository = self._github.get_repo(repository, lazy=True)
+        self._me: Author | None = None
+
+    @property
+    def _requester(self) -> Requester:
+        return self._github.requester
+
+    def pull(self, number: int) -> Pull:
+        """The pull request as it is now."""
+        with translated("reading the pull request"):
+            headers, data = self._requester.requestJsonAndCheck("GET", f"/repos/{self._name}/pulls/{number}")
+            return _pull(data)
+
+    def pulls_of(self, owner: str, branch: str) -> list[Pull]:
+        """The open pull requests from a branch; told for forks too, unlike those that a workflow run lists."""
+        with translated("looking for the pull request"):
+            found = self._repository.get_pulls(state="open", head=f"{owner}:{branch}")
+            return [self.pull(one.number) for one in _first(found, 10)]
+
+    def files(self, number: int) -> Files:
+        """The changed files, all pages of them."""
+        changes: dict[RelPath, FileDiff] = {}
+        blobs: dict[RelPath, str] = {}
+        with translated("reading the changed files"):
+            for one in _first(self._lazy(number).get_files(), _MAX_FILES):
+                if normalise(one.filename) == one.filename:
+                    changes[one.filename] = file_diff(
+                        one.filename, one.status, one.patch, one.previous_filename
+                    )
+                    blobs[one.filename] = one.sha or ""
+        return Files(changes, blobs)
+
+    def parents(self, commit: str) -> list[str]:
+        """The parents of a commit."""
+        with translated("reading the checked-out commit"):
+            found = self._repository.get_git_commit(commit)
+            return [one.sha for one in found.parents]
+
+    def merge_base(self, base: str, head: str) -> str:
+        """The commit at which `head` left `base`."""
+        with translated("comparing with the base"):
+            return self._repository.compare(base, head).merge_base_commit.sha
+
+    def content(self, path: RelPath, commit: str) -> bytes | None:
+        """A file of a commit; None when there is no such file (a folder, a submodule and a link are none)."""
+        address = f"/repos/{self._name}/contents/{quote(path.encode('utf-8', 'surrogateescape'))}"
+        try:
+            with translated(f"reading a file of {commit[:10]}"):
+                _, data = self._requester.requestJsonAndCheck("GET", address, parameters={"ref": commit})
+        except ForbiddenError as error:
+            if " 404 " in f"{error} ":
+                return None
+            raise
+        if not isinstance(data, dict) or data.get("type") != "file":
+            return None
+        if data.get("encoding") == "base64":
+            with translated("reading a file"):
+                return base64.b64decode(data["content"])
+        return self._blob(str(data.get("sha")))
+
+    def identity(self) -> Author:
+        """Who we are to GitHub: marks count only in comments by the same author."""
+        if self._me is None:
+            self._me = self._asked_identity()
+        return self._me
+
+    def said(self, number: int) -> list[Said]:
+        """Our own comments on lines and files and our reviews that carry marks, as they are now."""
+        me = self.identity()
+        with translated("reading the comments"):
+            comments = [one.raw_data for one in self._lazy(number).get_review_comments()]
+            reviews = [one.raw_data for one in self._lazy(number).get_reviews()]
+        discussed = {one.get("in_reply_to_id") for one in comments if _author(one) != me}
+        found = [said for one in comments if _author(one) == me for said in _said(one, discussed)]
+        for one in reviews:
+            if _author(one) == me and one.get("state") != "PENDING":
+                body = one.get("body") or ""
+                found += [Said(one["id"], mark, body, review=True) for mark in marks.read(body)]
+        return found
+
+    def drop_pending(self, number: int) -> None:
+        """Delete a review of ours that a crashed run left pending: it would stand in the way of ours."""
+        with translated("reading the reviews"):
+            for one in self._lazy(number).get_reviews():
+                data = one.raw_data
+                if (
+                    data.get("state") == "PENDING"
+                    and _author(data) == self.identity()
+                    and marks.read(data["body"])
+                ):
+                    one.delete()
+
+    def submit(self, number: int, head: str, body: str, comments: Iterable[Comment]) -> None:
+        """Send one review, with all its comments or none."""
+        wanted = [_comment(one) for one in comments]
+        commit = self._repository.get_commit(head)
+        with translated("posting the review"):
+            self._lazy(number).create_review(commit=commit, body=body, event="COMMENT", comments=wanted)  # type: ignore[arg-type]
+
+    def comment_on_file(self, number: int, head: str, comment: Comment) -> None:
+        """Comment on a whole file of the pull request."""
+        with translated("commenting on a file"):
+            self._lazy(number).create_review_comment(comment.body, head, comment.path, subject_type="file")
+
+    def edit(self, number: int, said: Said, body: str) -> None:
+        """Put another text into a comment or a review of ours."""
+        with translated("editing a comment"):
+            if said.review:
+                address = f"/repos/{self._name}/pulls/{number}/reviews/{said.id}"
+                self._requester.requestJsonAndCheck("PUT", address, input={"body": body})
+            else:
+                address = f"/repos/{self._name}/pulls/comments/{said.id}"
+                self._requester.requestJsonAndCheck("PATCH", address, input={"body": body})
+
+    def threads(self, number: int) -> dict[int, tuple[str, bool]]:
+        """Conversations by the comment that began them: their id, and whether they are resolved."""
+        owner, _, name = self._name.partition("/")
+        found: dict[int, tuple[str, bool]] = {}
+        after = None
+        with translated("reading the conversations"):
+            while True:
+                variables = {"owner": owner, "name": name, "number": number, "after": after}
+                _, data = self._requester.graphql_query(_THREADS, variables)
+                page = data["data"]["repository"]["pullRequest"]["reviewThreads"]
+                for node in page["nodes"]:
+                    for first in node["comments"]["nodes"]:
+                        found[first["databaseId"]] = (node["id"], node["isResolved"])
+                if not page["pageInfo"]["hasNextPage"]:
+                    return found
+                after = page["pageInfo"]["endCursor"]
+
+    def resolve(self, thread: str, *, resolved: bool) -> None:
+        """Resolve a conversation, or open it again."""
+        with translated("resolving a conversation"):
+            self._requester.graphql_query(_RESOLVE if resolved else _UNRESOLVE, {"id": thread})
+
+    def remarks(self, number: int) -> list[Remark]:
+        """Our own comments in the conversation."""
+        me = self.identity()
+        with translated("reading the conversation"):
+            found = self._repository.get_issue(number).get_comments()
+            every = [one.raw_data for one in found]
+        return [Remark(one["id"], one.get("body") or "") for one in every if _author(one) == me]
+
+    def remark(self, number: int, body: str, known: int | None) -> None:
+        """Say something in the conversation, or put another text into what we said (`known`)."""
+        with translated("writing the summary"):
+            if known is None:
+                address, verb = f"/repos/{self._name}/issues/{number}/comments", "POST"
+            else:
+                address, verb = f"/repos/{self._name}/issues/comments/{known}", "PATCH"
+            self._requester.requestJsonAndCheck(verb, address, input={"body": body})
+
+    def _asked_identity(self) -> Author:
+        try:
+            with translated("asking who we are"):
+                _, data = self._requester.requestJsonAndCheck("GET", "/user")
+                return Author(data["login"], bot=data.get("type") == "Bot")
+        except ForbiddenError:
+            pass
+        # An App's token may not ask that; as "viewer" it may. The token of a workflow is github-actions[bot].
+        try:
+            with translated("asking who we are"):
+                _, data = self._requester.graphql_query("query { viewer { login } }", {})
+                login = data["data"]["viewer"]["login"]
+        except GithubError:
+            return _BOT
+        return Author(f"{login.removesuffix('[bot]')}[bot]", bot=True)
+
+    def _lazy(self, number: int) -> PullRequest:
+        return self._repository.get_pull(number)
+
+    def _blob(self, sha: str) -> bytes | None:
+        with translated("reading a large file"):
+            blob = self._repository.get_git_blob(sha)
+            return base64.b64decode(blob.content) if blob.encoding == "base64" else None
+
+
+def blob_id(data: bytes) -> str:
+    """What git calls a file with this content."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _first(items: Iterable[Any], count: int) -> Iterator[Any]:
+    for number, item in enumerate(items):
+        if number >= count:
+            return
+        yield item
+
+
+def _pull(data: Mapping[str, Any]) -> Pull:
+    head, base = data["head"], data["base"]
+    return Pull(
+        number=data["number"],
+        state="merged" if data.get("merged") else data["state"],
+        locked=bool(data.get("locked")),
+        draft=bool(data.get("draft")),
+        head=head["sha"],
+        head_repository=(head.get("repo") or {}).get("full_name") or "",
+        base=base["sha"],
+        base_ref=base["ref"],
+        changed_files=int(data.get("changed_files") or 0),
+    )
+
+
+def _author(data: Mapping[str, Any]) -> Author:
+    user = data.get("user") or {}
+    return Author(user.get("login") or "", bot=user.get("type") == "Bot")
+
+
+def _said(data: Mapping[str, Any], discussed: set[int | None]) -> list[Said]:
+    body = data.get("body") or ""
+    return [
+        Said(
+            data["id"],
+            mark,
+            body,
+            data.get("path") or "",
+            data.get("line"),
+            data.get("start_line"),
+            discussed=data["id"] in discussed,
+        )
+        for mark in marks.read(body)[:1]
+    ]
+
+
+def _comment(comment: Comment) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "path": comment.path,
+        "body": comment.body,
+        "line": comment.line,
+        "side": comment.side,
+    }
+    if comment.start_line is not None:
+        data |= {"start_line": comment.start_line, "start_side": comment.side}
+    return data

@@ -1,0 +1,76 @@
+"""The base of a pull request through the API, for the action's image, which holds no git."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from portproof.github.client import Client
+from portproof.github.model import Files, GithubError, Pull
+from portproof.revision import Comparison
+from portproof.source import RelPath
+
+_MAX_FILES = 300
+"""Changed files that are fetched one by one; a pull request with more is not compared this way."""
+
+
+class ApiFiles:
+    """Files of a commit, each fetched when it is first asked for (see `revision.OldFiles`)."""
+
+    def __init__(self, client: Client, commit: str, absent: frozenset[RelPath]) -> None:
+        self._client = client
+        self._commit = commit
+        self._known: dict[RelPath, bytes | None] = dict.fromkeys(absent)
+
+    def restore(self, paths: Iterable[RelPath], into: Path) -> None:
+        """Put each of `paths` below `into` as it was in the base; a path that was not there then is left out."""
+        for path in paths:
+            if path not in self._known:
+                self._known[path] = self._client.content(path, self._commit)
+            data = self._known[path]
+            if data is not None:
+                _put(into, path, data)
+
+
+def comparison(client: Client, pull: Pull, files: Files, checked_out: str) -> Comparison:
+    """Compare the checkout with its base: that of the merge commit, or the commit at which the head left it.
+
+    Raises `GithubError` when the checkout is neither the head nor its merge commit, or the pull request is too large.
+    """
+    listed = len(files.changes)
+    if listed < pull.changed_files:
+        raise GithubError(f"GitHub lists {listed} of {pull.changed_files} changed files")
+    if checked_out == pull.head:
+        base = client.merge_base(pull.base, pull.head)
+    else:
+        parents = client.parents(checked_out)
+        if len(parents) != 2 or parents[1] != pull.head:
+            raise GithubError(f"the checkout, {checked_out[:10]}, is neither the head nor its merge commit")
+        base = parents[0]
+    old = [one for one in files.changes.values() if one.status != "added"]
+    if len(old) > _MAX_FILES:
+        raise GithubError(f"{len(old)} files changed, more than are fetched one by one")
+    moved = {one.previous for one in old if one.previous and one.status == "renamed"}
+    changed = frozenset({*files.changes, *(path for path in moved if path)})
+    absent = frozenset(
+        path for path, one in files.changes.items() if one.status in ("added", "renamed", "copied")
+    )
+    return Comparison(base, changed, ApiFiles(client, base, absent - moved))
+
+
+def _put(into: Path, path: RelPath, data: bytes) -> None:
+    """Write a file below a folder of ours, past links: what the checkout links to is not ours."""
+    target = into
+    for step in path.split("/")[:-1]:
+        target /= step
+        if target.is_symlink() or (target.exists() and not target.is_dir()):
+            target.unlink()
+        target.mkdir(exist_ok=True)
+    target /= path.rpartition("/")[2]
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    elif os.path.lexists(target):
+        target.unlink()
+    target.write_bytes(data)

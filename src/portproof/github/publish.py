@@ -1,0 +1,351 @@
+"""Publishing a review: once per run, never twice, and without losing a finding whatever GitHub answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from portproof.diff import Changes
+from portproof.github.client import Client
+from portproof.github.model import (
+    ForbiddenError,
+    GithubError,
+    LimitedError,
+    Pull,
+    RejectedError,
+    Said,
+    UnclearError,
+)
+from portproof.github.plan import Plan, plan
+from portproof.report import marks
+from portproof.report.model import Report, Result
+from portproof.report.review import Comment, Review, Scene, body, compose, fixed, fixed_entry, plain
+from portproof.report.review import comment as comment_on
+from portproof.report.words import plural
+from portproof.source import RelPath
+
+PERMISSIONS = "permissions: { contents: read, pull-requests: write }"
+_WAIT = 60.0
+_MAX_REVIEWS = 12
+
+Texts: TypeAlias = Callable[[Iterable[RelPath]], Mapping[RelPath, str]]
+"""Reads the head's files of these names; those that cannot be read as text are left out."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many seconds may still be waited for GitHub's limits."""
+
+    seconds: float = 60.0
+    sleep: Callable[[float], None] = time.sleep
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait, GitHub's own minute when it does not say how long; False when that is beyond the budget."""
+        wanted = _WAIT if seconds is None else seconds
+        if wanted > self.seconds:
+            return False
+        self.seconds -= wanted
+        self.sleep(wanted)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be published where: the report on `head`, with its lines; `scene` is filled in from GitHub."""
+
+    number: int
+    head: str
+    report: Report
+    scene: Scene
+    texts: Texts
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of it, in a line; `problem` when something that should be there is not."""
+
+    message: str
+    problem: bool = False
+
+
+@dataclass(slots=True)
+class Publisher:
+    """Publishes one job."""
+
+    client: Client
+    job: Job
+    budget: Budget = field(default_factory=Budget)
+
+    def review(self) -> Outcome:
+        """Post what is new as one review, and take back what no longer holds."""
+        try:
+            pull = self.client.pull(self.job.number)
+            if refusal := self._refusal(pull):
+                return Outcome(refusal)
+            said = self.client.said(self.job.number)
+            todo = plan(self.job.report, said, self.job.scene.key)
+            posted = self._post(todo)
+            changed = self._revise(todo)
+        except GithubError as error:
+            return Outcome(degraded(error), problem=True)
+        parts = [part for part in (posted, changed) if part]
+        return Outcome(", ".join(parts) if parts else "nothing new to say")
+
+    def summary(self, text: str) -> Outcome:
+        """Keep one comment in the conversation up to date; without findings none is begun."""
+        key = self.job.scene.key
+        try:
+            pull = self.client.pull(self.job.number)
+            if refusal := self._refusal(pull):
+                return Outcome(refusal)
+            known = self._summary()
+            wanted = f"{marks.summary(key)}\n{text}"
+            if known is None and not self.job.report.results:
+                return Outcome("no findings, nothing said")
+            if known and known[1] == wanted:
+                return Outcome("the summary is up to date")
+            self._once(
+                lambda: self.client.remark(self.job.number, wanted, known[0] if known else None),
+                lambda: (now := self._summary()) is not None and now[1] == wanted,
+            )
+        except GithubError as error:
+            return Outcome(degraded(error), problem=True)
+        return Outcome("the summary was updated" if known else "the summary was posted")
+
+    def _summary(self) -> tuple[int, str] | None:
+        found = [
+            (one.id, one.body)
+            for one in self.client.remarks(self.job.number)
+            if marks.key_of_summary(one.body) == self.job.scene.key
+        ]
+        return found[0] if found else None
+
+    def _refusal(self, pull: Pull) -> str | None:
+        if pull.refusal:
+            return f"no review: {pull.refusal}"
+        if pull.head != self.job.head:
+            return f"no review: the head moved from {self.job.head[:10]} to {pull.head[:10]}; its own run reports"
+        return None
+
+    # what is new
+
+    def _post(self, todo: Plan) -> str:
+        """Say what is new; a comment that comes back where it was is edited, elsewhere it is said anew."""
+        if not todo.new and not todo.back:
+            return ""
+        scene = self._scene()
+        again = [result for said, result in todo.back if not _stands(said, comment_on(result, scene))]
+        results = (*todo.new, *again)
+        if not results:
+            return ""
+        try:
+            return self._send(compose(results, scene))
+        except RejectedError:
+            # The diff is not what it was a moment ago: look again, compute again.
+            if refusal := self._refusal(self.client.pull(self.job.number)):
+                return refusal
+            self.client.drop_pending(self.job.number)
+            return self._apart(compose(results, self._scene()))
+
+    def _scene(self) -> Scene:
+        files = self.client.files(self.job.number)
+        named = _paths(self.job.report.results)
+        return replace(
+            self.job.scene, changes=files.changes, texts=self.job.texts(_readable(named, files.changes))
+        )
+
+    def _send(self, review: Review) -> str:
+        """Comments on files first: what GitHub refuses there becomes part of the body."""
+        scene = replace(self.job.scene, changes={})
+        review = self._comment_on_files(review)
+        if refusal := self._refusal(self.client.pull(self.job.number)):
+            return refusal
+        if review.inline or review.rest:
+            self._submit(body(review, scene), review.inline, review.rest)
+        count = len(review.inline) + len(review.files) + len(review.rest)
+        return f"posted {plural(count, 'finding')}"
+
+    def _comment_on_files(self, review: Review) -> Review:
+        kept: list[Comment] = []
+        refused: list[Result] = []
+        for one in review.files:
+            try:
+                self._once(
+                    lambda one=one: self.client.comment_on_file(self.job.number, self.job.head, one),  # type: ignore[misc]
+                    lambda one=one: self._is_said([one.result]),  # type: ignore[misc]
+                )
+                kept.append(one)
+            except RejectedError:
+                refused.append(one.result)
+        return Review(review.inline, tuple(kept), (*review.rest, *refused))
+
+    def _apart(self, review: Review) -> str:
+        """GitHub refuses the review and does not say for which comment: halve it until each either stands or not."""
+        review = self._comment_on_files(review)
+        waiting: list[tuple[Comment, ...]] = [review.inline] if review.inline else []
+        rest = list(review.rest)
+        tries = 0
+        while waiting:
+            group = waiting.pop(0)
+            tries += 1
+            if tries > _MAX_REVIEWS:
+                rest += [one.result for one in group]
+                continue
+            try:
+                self._submit(body(Review(group, (), ()), self.job.scene), group, ())
+            except RejectedError:
+                half = len(group) // 2
+                if half == 0:
+                    rest += [one.result for one in group]
+                else:
+                    waiting = [group[:half], group[half:], *waiting]
+        if rest:
+            self._submit(body(Review((), (), tuple(rest)), self.job.scene), (), rest)
+        count = len(review.inline) + len(review.files) + len(review.rest)
+        return f"posted {plural(count, 'finding')}, in several reviews because GitHub refused the whole"
+
+    def _submit(self, text: str, comments: Sequence[Comment], rest: Sequence[Result]) -> None:
+        results = [*(one.result for one in comments), *rest]
+        self._once(
+            lambda: self.client.submit(self.job.number, self.job.head, text, comments),
+            lambda: self._is_said(results),
+        )
+
+    def _is_said(self, results: Sequence[Result]) -> bool:
+        """Whether a comment of ours tells of each of these; read back after a write whose fate is not known."""
+        known = {one.mark.fingerprint for one in self.client.said(self.job.number) if not one.mark.fixed}
+        return {marks.of_result(one, "").fingerprint for one in results} <= known
+
+    # what no longer holds
+
+    def _revise(self, todo: Plan) -> str:
+        """Say of fixed findings that they are, take stale suggestions away, and bring back what came back."""
+        parts = []
+        if gone := self._take_back(todo.gone):
+            parts.append(f"marked {plural(gone, 'finding')} as fixed")
+        if todo.back or any(said.mark.edit for said, _ in todo.known):
+            renewed = self._renew(todo)
+            if renewed:
+                parts.append(f"renewed {plural(renewed, 'comment')}")
+        return ", ".join(parts)
+
+    def _take_back(self, gone: Sequence[Said]) -> int:
+        bodies: dict[int, tuple[Said, str]] = {}
+        for one in gone:
+            if one.review:
+                text = bodies[one.id][1] if one.id in bodies else one.body
+                bodies[one.id] = (one, fixed_entry(text, one.mark, self.job.head))
+            else:
+                bodies[one.id] = (one, fixed(one.body, one.mark, self.job.head))
+        for one, text in bodies.values():
+            self._edit(one, text)
+        self._resolve([one for one in gone if not one.review and not one.discussed], resolved=True)
+        return len(gone)
+
+    def _renew(self, todo: Plan) -> int:
+        scene = self._scene()
+        count = 0
+        reopened = []
+        for said, result in todo.back:
+            new = comment_on(result, scene)
+            if new is not None and _stands(said, new):
+                self._edit(said, new.body)
+                reopened.append(said)
+                count += 1
+        for said, result in todo.known:
+            new = comment_on(result, scene)
+            if (
+                said.review
+                or said.line is None
+                or not said.mark.edit
+                or (new and new.mark.edit == said.mark.edit)
+            ):
+                continue
+            # The suggestion of that time is not what a render proves today: nobody should click it.
+            fresh = new.body if new is not None and _stands(said, new) else plain(result, scene)
+            self._edit(said, fresh)
+            count += 1
+        self._resolve(reopened, resolved=False)
+        return count
+
+    def _edit(self, said: Said, text: str) -> None:
+        if text == said.body:
+            return
+        try:
+            self._once(lambda: self.client.edit(self.job.number, said, text), lambda: False)
+        except ForbiddenError as error:
+            if " 404 " not in f"{error} ":  # somebody deleted it meanwhile
+                raise
+
+    def _resolve(self, comments: Sequence[Said], *, resolved: bool) -> None:
+        """Resolve conversations where the token may; the comments say it in any case."""
+        if not comments:
+            return
+        try:
+            threads = self.client.threads(self.job.number)
+            for one in comments:
+                thread, already = threads.get(one.id, ("", resolved))
+                if already != resolved:
+                    self.client.resolve(thread, resolved=resolved)
+        except GithubError:
+            return
+
+    def _once(self, send: Callable[[], None], is_done: Callable[[], bool]) -> None:
+        """Send a write. When it is not known whether it took effect look first, then try one more time."""
+        unclear = 0
+        while True:
+            try:
+                send()
+            except UnclearError:
+                unclear += 1
+                if is_done():
+                    return
+                if unclear > 1:
+                    raise
+            except LimitedError as error:
+                if not self.budget.wait(error.seconds):
+                    raise
+                if is_done():
+                    return
+            else:
+                return
+
+
+def degraded(error: GithubError) -> str:
+    """One line on why nothing was posted, and what would help."""
+    if isinstance(error, ForbiddenError):
+        return (
+            f"no comments ({error}); the token may not write here, as on pull requests from forks and Dependabot. "
+            f"Elsewhere the job needs {PERMISSIONS}"
+        )
+    if isinstance(error, LimitedError):
+        return f"no comments ({error}); GitHub's limit lasts longer than this run may wait"
+    return f"no comments ({error})"
+
+
+def _stands(said: Said, new: Comment | None) -> bool:
+    """Whether a comment still stands where the new one would go."""
+    if new is None or said.review or said.path != new.path:
+        return False
+    return (
+        said.line == new.line
+        and said.start_line == new.start_line
+        and (said.line is not None or new.line is None)
+    )
+
+
+def _paths(results: Iterable[Result]) -> set[RelPath]:
+    found: set[RelPath] = set()
+    for result in results:
+        if result.location:
+            found.add(result.location.path)
+        found |= {edit.path for fix in (result.fix, *result.alternatives) if fix for edit in fix.edits}
+    return found
+
+
+def _readable(paths: Iterable[RelPath], changes: Changes) -> list[RelPath]:
+    return sorted(
+        path for path in paths if path in changes and changes[path].hunks and not changes[path].removed
+    )

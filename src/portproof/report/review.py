@@ -1,0 +1,324 @@
+"""What a review of a pull request says, and on which lines: composed here, sent by `github`.
+
+A comment stands on the line that has to be edited, if GitHub takes one there; else where the pull request made the
+difference: on the edit of the best-supported fix, or of an alternative; else on the file; else it becomes an entry of
+the review's body. A suggestion replaces the whole lines that the comment stands on, with nothing changed but the
+proven edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote
+
+from portproof.diff import Changes
+from portproof.report import marks
+from portproof.report.marks import Mark
+from portproof.report.model import Effect, Fix, Location, Related, Result, TextEdit
+from portproof.report.phrases import code, prose, reached
+from portproof.report.safe import fenced
+from portproof.report.suggestion import Lines, suggestion
+from portproof.report.words import field_of, listed, plural
+from portproof.rules.base import Severity
+from portproof.source import RelPath
+
+MAX_INLINE = 30
+"""Comments on lines in one review; what more there is goes into the body."""
+
+MAX_FILES = 10
+"""Comments on whole files in one run: each is a request of its own."""
+
+BODY_LIMIT = 60_000
+"""GitHub takes 65,536 characters; counted here in the largest unit, UTF-8 bytes."""
+
+_PATCH = 6_000
+_ENDS = 4
+_EFFECTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The pull request as far as a review needs it.
+
+    `head` is the commit that is commented on, `web` the repository's address for people, `texts` the head's files
+    that findings name. `astray` are places that are not known in the head (the checkout was a merge commit, and the
+    base touched the line too). `rules` is the address of the rules' pages, `log` that of the job.
+    """
+
+    head: str
+    web: str
+    changes: Changes
+    texts: Mapping[RelPath, str] = field(default_factory=dict)
+    astray: frozenset[tuple[RelPath, int]] = frozenset()
+    key: str = ""
+    rules: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment on lines of the head (RIGHT side), or on a whole file when `line` is None."""
+
+    result: Result
+    mark: Mark
+    body: str
+    path: RelPath
+    line: int | None = None
+    start_line: int | None = None
+
+    side = "RIGHT"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Everything that is to be said: comments on lines, comments on files, and the findings that only the body tells."""
+
+    inline: tuple[Comment, ...]
+    files: tuple[Comment, ...]
+    rest: tuple[Result, ...]
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to say."""
+        return not (self.inline or self.files or self.rest)
+
+
+def compose(results: Iterable[Result], scene: Scene) -> Review:
+    """The review of `results`, errors first; what does not fit becomes part of the rest."""
+    inline: list[Comment] = []
+    files: list[Comment] = []
+    rest: list[Result] = []
+    for result in sorted(results, key=lambda one: one.severity.rank):
+        one = comment(result, scene)
+        room = (inline, MAX_INLINE) if one and one.line is not None else (files, MAX_FILES)
+        if one is None or len(room[0]) >= room[1]:
+            rest.append(result)
+        else:
+            room[0].append(one)
+    return Review(tuple(inline), tuple(files), tuple(rest))
+
+
+def comment(result: Result, scene: Scene) -> Comment | None:
+    """The comment for one finding; None when no line and no file of the pull request is its place."""
+    place = _lines(result, scene)
+    if place is not None:
+        offers = _offers(result, place, scene)
+        offer = offers[0] if offers else None
+        mark = marks.of_result(result, scene.key, offer[1] if offer else "")
+        start = place.first if place.first < place.last else None
+        return Comment(result, mark, _text(result, scene, mark, offer), place.path, place.last, start)
+    at = result.location
+    changed = scene.changes.get(at.path) if at else None
+    if changed is None or changed.removed:
+        return None
+    mark = marks.of_result(result, scene.key)
+    return Comment(result, mark, _text(result, scene, mark), changed.path)
+
+
+def plain(result: Result, scene: Scene) -> str:
+    """What a comment on the finding says where no suggestion is possible."""
+    return _text(result, scene, marks.of_result(result, scene.key))
+
+
+def body(review: Review, scene: Scene, *, told: Sequence[Result] = ()) -> str:
+    """The review's body: counts, and an entry for each finding of the rest, within GitHub's limit.
+
+    `told` are findings with comments of their own, which are only counted.
+    """
+    shown = [*told, *(one.result for one in (*review.inline, *review.files))]
+    everything = [*shown, *review.rest]
+    entries = [plain(result, scene) for result in review.rest]
+    intro = "On lines that this pull request does not show:" if shown else ""
+    size = len(entries)
+    while True:
+        left = review.rest[size:]
+        text = _fill(
+            "review_body.md.jinja",
+            headline=_headline(everything),
+            inline="",
+            intro=intro,
+            entries=entries[:size],
+            left=len(left),
+            where=f"[the job's summary]({scene.log})" if scene.log else "the job's summary",
+            marks="\n".join(str(marks.of_result(result, scene.key)) for result in left),
+        )
+        if len(text.encode(errors="replace")) <= BODY_LIMIT:
+            return text
+        if size == 0:
+            # So many that not even their marks fit: a later run will tell some of them again.
+            return text.encode(errors="replace")[:BODY_LIMIT].rpartition(b"\n")[0].decode(errors="ignore")
+        size = size * 3 // 4
+
+
+def fixed(text: str, mark: Mark, head: str) -> str:
+    """A comment whose finding is gone: it says so, and offers nothing to click any more."""
+    said = marks.without(text).replace("```suggestion\n", "```yaml\n")
+    return (
+        f"{replace(mark, fixed=True, edit='')}\n**Fixed** as of {code(head[:10])}: checked again, this finding is gone.\n\n"
+        f"<details><summary>What it said</summary>\n\n{said.rstrip()}\n\n</details>\n"
+    )
+
+
+def fixed_entry(text: str, mark: Mark, head: str) -> str:
+    """A review's body in which one entry's finding is gone."""
+    return marks.with_state(
+        text, mark, fixed=True, note=f"> **Fixed** as of {code(head[:10])}: checked again, it is gone.\n\n"
+    )
+
+
+def _headline(results: Sequence[Result]) -> str:
+    counts = [
+        plural(count, severity.value)
+        for severity in Severity
+        if (count := sum(one.severity is severity for one in results))
+    ]
+    new = (
+        "new in this pull request"
+        if all(one.introduced for one in results)
+        else "in this pull request's files"
+    )
+    return f"{' and '.join(counts)} {new if results else ''}".strip()
+
+
+def _lines(result: Result, scene: Scene) -> Lines | None:
+    """The lines to comment on: the finding's own, else those of an edit that would cure it."""
+    for place in _places(result, scene):
+        if (place.path, place.first) in scene.astray:
+            continue
+        changed = scene.changes.get(place.path)
+        hunk = changed.hunk(place.first, place.last) if changed and not changed.removed else None
+        if hunk is None:
+            continue
+        text = scene.texts.get(place.path)
+        lines = None if text is None else text.split("\n")[place.first - 1 : place.last]
+        if lines is None or lines == [hunk.right[number] for number in range(place.first, place.last + 1)]:
+            return place
+    return None
+
+
+def _places(result: Result, scene: Scene) -> Iterator[Lines]:
+    if result.location:
+        yield Lines.of(result.location)
+    if result.fix:
+        yield from (Lines.of(edit) for edit in result.fix.edits)
+    edits = [edit for fix in result.alternatives for edit in fix.edits]
+    new = [edit for edit in edits if (at := scene.changes.get(edit.path)) and at.is_added(edit.line)]
+    yield from (Lines.of(edit) for edit in (*new, *edits))
+
+
+def _offers(result: Result, place: Lines, scene: Scene) -> list[tuple[Fix, str]]:
+    """The proven fixes that one edit of the lines in question makes, each with its suggestion block."""
+    text = scene.texts.get(place.path)
+    fixes = [fix for fix in (result.fix, *result.alternatives) if fix and len(fix.edits) == 1]
+    if text is None:
+        return []
+    return [(fix, block) for fix in fixes if (block := suggestion(fix.edits[0], place, text))]
+
+
+def _text(result: Result, scene: Scene, mark: Mark, offer: tuple[Fix, str] | None = None) -> str:
+    offered = offer[0] if offer else None
+    fix = result.fix if result.fix is not offered else None
+    others = [one for one in (result.alternatives) if one is not offered]
+    return _fill(
+        "review_comment.md.jinja",
+        mark=mark,
+        severity=result.severity.value,
+        message=prose(result.message),
+        ends=list(_ends(result, scene)),
+        fix=_fix(result, fix, scene) if fix else None,
+        suggestion=_suggestion(result, offer) if offer else None,
+        others=[_other(one, scene) for one in others[:1]],
+        rule=_rule(result.rule, scene),
+    )
+
+
+def _fix(result: Result, fix: Fix, scene: Scene) -> dict[str, str]:
+    where = ", ".join(_link(edit, scene) for edit in fix.edits[:3])
+    shown = (
+        fenced(fix.patch, "diff")
+        if len(fix.patch) <= _PATCH
+        else "Too long to show: `portproof fix` prints it."
+    )
+    return {
+        "lead": f"Fix at {where}: {prose(fix.description)}. ",
+        "proof": proof(result, fix),
+        "patch": shown,
+    }
+
+
+def _suggestion(result: Result, offer: tuple[Fix, str]) -> dict[str, str]:
+    fix, block = offer
+    lead = "" if fix is result.fix else f"Or change this line, proven as well: {prose(fix.description)}."
+    return {"lead": lead, "block": block, "proof": proof(result, fix)}
+
+
+def _other(fix: Fix, scene: Scene) -> str:
+    where = ", ".join(_link(edit, scene) for edit in fix.edits[:2])
+    return f"Or, proven as well: {prose(fix.description)}, at {where}."
+
+
+def _rule(rule: str, scene: Scene) -> str:
+    name = code(rule)
+    page = f"[{name}]({scene.rules}#{quote(rule, safe='')})" if scene.rules else name
+    return f"Rule {page}; {code(f'portproof explain {rule}')} tells more."
+
+
+def proof(result: Result, fix: Fix) -> str:
+    """What rendering again with the fix has shown."""
+    effects = list(dict.fromkeys(_effect(one) for one in _other_effects(result, fix)))
+    also = "nothing else changed" if not effects else f"it also changes {listed(tuple(effects), _EFFECTS)}"
+    return f"Rendered again with this change: {reached(result, fix)}; {also}."
+
+
+def _other_effects(result: Result, fix: Fix) -> list[Effect]:
+    """What a fix changes besides the field that it is about: the finding's own, or that of the other end."""
+    own = {(result.resource, result.field)}
+    if not any((one.resource, one.field) in own for one in fix.effects):
+        own = {(one.resource, one.field) for one in result.related}
+    return [one for one in fix.effects if (one.resource, one.field) not in own]
+
+
+def _effect(effect: Effect) -> str:
+    before, after = (
+        "nothing" if one is None else code(str(one), 60) for one in (effect.before, effect.after)
+    )
+    return f"{code(field_of(effect.resource, effect.field))} ({before} → {after})"
+
+
+def _ends(result: Result, scene: Scene) -> Iterator[str]:
+    """Both ends of the mismatch, each with its place in the head."""
+    subject = code(field_of(result.resource, result.field) or result.rule)
+    value = "" if result.value is None else f" is {code(str(result.value))}"
+    if result.location is None:
+        yield f"{subject}{value}; the line to edit is not known"
+    else:
+        hint = "" if result.location.proof == "proven" else " (the place is a hint, not proven)"
+        yield f"{_link(result.location, scene)}: {subject}{value}{hint}"
+    yield from (_related(one, scene) for one in result.related[:_ENDS])
+    if len(result.related) > _ENDS:
+        yield f"and {len(result.related) - _ENDS} more places"
+    if len(result.targets) > 1:
+        yield f"in {len(result.targets)} targets: {listed(tuple(map(code, result.targets)))}"
+
+
+def _related(related: Related, scene: Scene) -> str:
+    where = (
+        _link(related.location, scene)
+        if related.location
+        else code(field_of(related.resource, related.field))
+    )
+    return f"{where}: {prose(related.message)}"
+
+
+def _link(place: Location | TextEdit, scene: Scene) -> str:
+    known = (place.path, place.line) not in scene.astray
+    shown = f"{place.path}:{place.line}" if known else place.path
+    address = f"{scene.web}/blob/{scene.head}/{quote(place.path.encode('utf-8', 'surrogateescape'))}"
+    return f"[{code(shown)}]({address}{f'#L{place.line}' if known else ''})"
+
+
+def _fill(template: str, **names: object) -> str:
+    from portproof.report.templating import render  # noqa: PLC0415 - Jinja is slow to import
+
+    return render(template, **names)
