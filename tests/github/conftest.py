@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -9,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from github import Auth, Github
 from github.GithubRetry import GithubRetry
 from github.PullRequest import PullRequest
 
+from github import Auth, Github
 from tests.github import FakeGitHub, GitRepo, Pull, Repository, Token
 
 LINES = [f"line {number}" for number in range(1, 41)]
@@ -77,12 +78,20 @@ class Shop:
         return sha
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    git = GitRepo.create(tmp_path / "shop.git")
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once; each test works on a copy."""
+    path = tmp_path_factory.mktemp("made") / "shop.git"
+    git = GitRepo.create(path)
     git.commit(BASE, message="first")
     git.commit(HEAD, branch="feature", parent="main", message="second")
     git.commit({"other.yaml": "y: 2\n"}, message="main goes on")
+    return path
+
+
+@pytest.fixture
+def shop(made: Path, tmp_path: Path) -> Iterator[Shop]:
+    git = GitRepo(shutil.copytree(made, tmp_path / "shop.git"))
     with FakeGitHub() as fake, ExitStack() as stack:
         repository = fake.repository("octo/shop", git)
         yield Shop(fake, git, repository, fake.open_pull(repository, head="feature"), stack)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from github import GithubException
 
+from github import GithubException
+from tests.github import FakeGitHub
 from tests.github.conftest import Shop
 from tests.github.test_reviews import at
 
@@ -29,7 +30,7 @@ def threads(shop: Shop, **variables: Any) -> dict[str, Any]:
 
 def test_conversations_with_replies_and_resolution(shop: Shop) -> None:
     pull = shop.open()
-    pull.create_review(event="COMMENT", comments=[at(5, body="one"), at(6, body="two")])  # type: ignore[list-item]
+    pull.create_review(event="COMMENT", comments=[at(5, body="one"), at(6, body="two")])
     first, second = pull.get_review_comments()
     shop.open(shop.fake.token("maintainer", pull_requests="write")).create_review_comment_reply(
         first.id, "why?"
@@ -44,7 +45,7 @@ def test_conversations_with_replies_and_resolution(shop: Shop) -> None:
 
 
 def test_pages_and_their_bounds(shop: Shop) -> None:
-    shop.open().create_review(event="COMMENT", comments=[at(4), at(5), at(6)])  # type: ignore[list-item]
+    shop.open().create_review(event="COMMENT", comments=[at(4), at(5), at(6)])
     page = threads(shop, size=2)
     assert ([one["line"] for one in page["nodes"]], page["pageInfo"]["hasNextPage"]) == ([4, 5], True)
     rest = threads(shop, size=2, after=page["pageInfo"]["endCursor"])
@@ -72,7 +73,7 @@ def test_documents_are_checked_against_the_schema(shop: Shop, document: str) -> 
 
 def test_resolving_needs_contents_write(shop: Shop) -> None:
     pull = shop.open()
-    pull.create_review(event="COMMENT", comments=[at(5)])  # type: ignore[list-item]
+    pull.create_review(event="COMMENT", comments=[at(5)])
     (thread,) = threads(shop)["nodes"]
     given = {"threadId": thread["id"]}
     with pytest.raises(GithubException, match="Resource not accessible by integration") as error:
@@ -104,7 +105,7 @@ def test_minimizing_comments(shop: Shop) -> None:
 
 def test_nodes_are_found_by_their_id(shop: Shop) -> None:
     pull = shop.open()
-    pull.create_review(event="COMMENT", comments=[at(5)])  # type: ignore[list-item]
+    pull.create_review(event="COMMENT", comments=[at(5)])
     (comment,) = pull.get_review_comments()
     _, data = pull.requester.graphql_node(comment.node_id, "databaseId outdated", "PullRequestReviewComment")
     assert data["data"]["node"]["databaseId"] == comment.id
@@ -113,8 +114,6 @@ def test_nodes_are_found_by_their_id(shop: Shop) -> None:
 
 
 def test_an_enterprise_prefix_moves_graphql_too(shop: Shop) -> None:
-    from tests.github import FakeGitHub
-
     with FakeGitHub(prefix="/api/v3") as fake:
         fake.repository("octo/shop", shop.git)
         shop.fake.url, local = fake.url, shop.fake.url

@@ -12,8 +12,8 @@ from tests.github.suggestions import suggested
 from tests.github.test_reviews import at
 
 
-def comment(shop: Shop, wanted: dict[str, Any]) -> int:
-    shop.open().create_review(event="COMMENT", comments=[wanted])  # type: ignore[list-item]
+def comment(shop: Shop, wanted: Any) -> int:
+    shop.open().create_review(event="COMMENT", comments=[wanted])
     return list(shop.pull.comments)[-1]
 
 
@@ -98,7 +98,7 @@ def test_a_batch_is_one_commit_without_overlap(shop: Shop) -> None:
         (at(5, body="```yaml\nx\n```"), "holds no suggestion"),
     ],
 )
-def test_what_the_interface_refuses(shop: Shop, wanted: dict[str, Any], reason: str) -> None:
+def test_what_the_interface_refuses(shop: Shop, wanted: Any, reason: str) -> None:
     number = comment(shop, wanted)
     before = shop.pull.head
     with pytest.raises(SuggestionRefused, match=reason):
@@ -113,7 +113,7 @@ def test_files_pending_reviews_and_closed_pull_requests_refuse(shop: Shop) -> No
     with pytest.raises(SuggestionRefused, match="file-level"):
         shop.fake.apply_suggestion(shop.pull, whole.id)
     number = comment(shop, at(5, body=fence("x")))
-    pull.create_review(comments=[at(6, body=fence("y"))])  # type: ignore[list-item]
+    pull.create_review(comments=[at(6, body=fence("y"))])
     with pytest.raises(SuggestionRefused, match="pending"):
         shop.fake.apply_suggestion(shop.pull, list(shop.pull.comments)[-1])
     shop.fake.close(shop.pull)
@@ -135,6 +135,6 @@ def test_a_checked_out_branch_follows(shop: Shop, tmp_path: Any) -> None:
     token = shop.fake.token(pull_requests="write")
     shop.connect(token).get_repo("octo/work").get_pull(1).create_review(
         event="COMMENT", comments=[at(5, body=fence("FIVE"))]
-    )  # type: ignore[list-item]
+    )
     shop.fake.apply_suggestion(pull, next(iter(pull.comments)))
     assert (tmp_path / "work" / "values.yaml").read_text() == CHANGED.replace("line five", "FIVE")

@@ -10,13 +10,19 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from github import Auth, Github, GithubRetry
-from github.PullRequest import PullRequest
-from github.Requester import Requester
-
 from portproof import __version__
 from portproof.diff import FileDiff, file_diff
 from portproof.errors import UsageError
-from portproof.github.model import Author, Files, ForbiddenError, GithubError, Pull, Remark, Said
+from portproof.github.model import (
+    Author,
+    Files,
+    ForbiddenError,
+    GithubError,
+    MissingError,
+    Pull,
+    Remark,
+    Said,
+)
 from portproof.github.translate import translated
 from portproof.report import marks
 from portproof.report.review import Comment
@@ -26,6 +32,7 @@ API_VERSION = "2022-11-28"
 _BOT = Author("github-actions[bot]", bot=True)
 _TIMEOUT = 20
 _MAX_FILES = 3_000
+_PAGE = 100
 
 _THREADS = """query($owner: String!, $name: String!, $number: Int!, $after: String) {
   repository(owner: $owner, name: $name) { pullRequest(number: $number) {
@@ -43,11 +50,11 @@ def checked_address(address: str) -> str:
     """The address of the API. Raises `UsageError` unless it is https, or http on this machine."""
     parts = urlsplit(address)
     try:
-        ipaddress_loopback = ipaddress.ip_address(parts.hostname or "").is_loopback
+        loopback = ipaddress.ip_address(parts.hostname or "").is_loopback
     except ValueError:
-        ipaddress_loopback = parts.hostname == "localhost"
+        loopback = parts.hostname == "localhost"
     plain = not (parts.username or parts.password or parts.query or parts.fragment) and parts.hostname
-    if not plain or not (parts.scheme == "https" or (parts.scheme == "http" and ipaddress_loopback)):
+    if not plain or not (parts.scheme == "https" or (parts.scheme == "http" and loopback)):
         raise UsageError(
             "GITHUB_API_URL is not an https address",
             next_step="leave it to the runner, or give https://HOST/api/v3",
@@ -86,68 +93,60 @@ class Client:
             retry=retry,
             seconds_between_requests=None,
             seconds_between_writes=pace,
-            lazy=True,
         )
+        self._requester = self._github.requester
         self._name = repository
-        self._repository = self._github.get_repo(repository, lazy=True)
         self._me: Author | None = None
-
-    @property
-    def _requester(self) -> Requester:
-        return self._github.requester
 
     def pull(self, number: int) -> Pull:
         """The pull request as it is now."""
         with translated("reading the pull request"):
-            headers, data = self._requester.requestJsonAndCheck("GET", f"/repos/{self._name}/pulls/{number}")
-            return _pull(data)
+            return _pull(self._get(f"pulls/{number}"))
 
     def pulls_of(self, owner: str, branch: str) -> list[Pull]:
         """The open pull requests from a branch; told for forks too, unlike those that a workflow run lists."""
         with translated("looking for the pull request"):
-            found = self._repository.get_pulls(state="open", head=f"{owner}:{branch}")
-            return [self.pull(one.number) for one in _first(found, 10)]
+            found = self._get("pulls", state="open", head=f"{owner}:{branch}", per_page=10)
+            numbers = [int(one["number"]) for one in found]
+        return [self.pull(number) for number in numbers]
 
     def files(self, number: int) -> Files:
         """The changed files, all pages of them."""
         changes: dict[RelPath, FileDiff] = {}
         blobs: dict[RelPath, str] = {}
         with translated("reading the changed files"):
-            for one in _first(self._lazy(number).get_files(), _MAX_FILES):
-                if normalise(one.filename) == one.filename:
-                    changes[one.filename] = file_diff(
-                        one.filename, one.status, one.patch, one.previous_filename
+            for one in self._all(f"pulls/{number}/files", _MAX_FILES):
+                path = str(one["filename"])
+                if normalise(path) == path:
+                    changes[path] = file_diff(
+                        path, one["status"], one.get("patch"), one.get("previous_filename")
                     )
-                    blobs[one.filename] = one.sha or ""
+                    blobs[path] = one.get("sha") or ""
         return Files(changes, blobs)
 
     def parents(self, commit: str) -> list[str]:
         """The parents of a commit."""
         with translated("reading the checked-out commit"):
-            found = self._repository.get_git_commit(commit)
-            return [one.sha for one in found.parents]
+            return [str(one["sha"]) for one in self._get(f"git/commits/{commit}")["parents"]]
 
     def merge_base(self, base: str, head: str) -> str:
         """The commit at which `head` left `base`."""
         with translated("comparing with the base"):
-            return self._repository.compare(base, head).merge_base_commit.sha
+            return str(self._get(f"compare/{base}...{head}", per_page=1)["merge_base_commit"]["sha"])
 
     def content(self, path: RelPath, commit: str) -> bytes | None:
-        """A file of a commit; None when there is no such file (a folder, a submodule and a link are none)."""
-        address = f"/repos/{self._name}/contents/{quote(path.encode('utf-8', 'surrogateescape'))}"
+        """A file of a commit; None when there is no such file (a folder and a submodule are none)."""
         try:
             with translated(f"reading a file of {commit[:10]}"):
-                _, data = self._requester.requestJsonAndCheck("GET", address, parameters={"ref": commit})
-        except ForbiddenError as error:
-            if " 404 " in f"{error} ":
-                return None
-            raise
-        if not isinstance(data, dict) or data.get("type") != "file":
-            return None
-        if data.get("encoding") == "base64":
-            with translated("reading a file"):
+                name = quote(path.encode("utf-8", "surrogateescape"))
+                data = self._get(f"contents/{name}", ref=commit)
+                if not isinstance(data, dict) or data.get("type") != "file":
+                    return None
+                if data.get("encoding") != "base64":  # more than 1 MB
+                    data = self._get(f"git/blobs/{data['sha']}")
                 return base64.b64decode(data["content"])
-        return self._blob(str(data.get("sha")))
+        except MissingError:
+            return None
 
     def identity(self) -> Author:
         """Who we are to GitHub: marks count only in comments by the same author."""
@@ -159,8 +158,8 @@ class Client:
         """Our own comments on lines and files and our reviews that carry marks, as they are now."""
         me = self.identity()
         with translated("reading the comments"):
-            comments = [one.raw_data for one in self._lazy(number).get_review_comments()]
-            reviews = [one.raw_data for one in self._lazy(number).get_reviews()]
+            comments = list(self._all(f"pulls/{number}/comments"))
+            reviews = list(self._all(f"pulls/{number}/reviews"))
         discussed = {one.get("in_reply_to_id") for one in comments if _author(one) != me}
         found = [said for one in comments if _author(one) == me for said in _said(one, discussed)]
         for one in reviews:
@@ -184,24 +183,23 @@ class Client:
     def submit(self, number: int, head: str, body: str, comments: Iterable[Comment]) -> None:
         """Send one review, with all its comments or none."""
         wanted = [_comment(one) for one in comments]
-        commit = self._repository.get_commit(head)
+        review = {"commit_id": head, "body": body, "event": "COMMENT", "comments": wanted}
         with translated("posting the review"):
-            self._lazy(number).create_review(commit=commit, body=body, event="COMMENT", comments=wanted)  # type: ignore[arg-type]
+            self._send("POST", f"pulls/{number}/reviews", review)
 
     def comment_on_file(self, number: int, head: str, comment: Comment) -> None:
         """Comment on a whole file of the pull request."""
+        data = {"body": comment.body, "commit_id": head, "path": comment.path, "subject_type": "file"}
         with translated("commenting on a file"):
-            self._lazy(number).create_review_comment(comment.body, head, comment.path, subject_type="file")
+            self._send("POST", f"pulls/{number}/comments", data)
 
     def edit(self, number: int, said: Said, body: str) -> None:
         """Put another text into a comment or a review of ours."""
         with translated("editing a comment"):
             if said.review:
-                address = f"/repos/{self._name}/pulls/{number}/reviews/{said.id}"
-                self._requester.requestJsonAndCheck("PUT", address, input={"body": body})
+                self._send("PUT", f"pulls/{number}/reviews/{said.id}", {"body": body})
             else:
-                address = f"/repos/{self._name}/pulls/comments/{said.id}"
-                self._requester.requestJsonAndCheck("PATCH", address, input={"body": body})
+                self._send("PATCH", f"pulls/comments/{said.id}", {"body": body})
 
     def threads(self, number: int) -> dict[int, tuple[str, bool]]:
         """Conversations by the comment that began them: their id, and whether they are resolved."""
@@ -229,18 +227,16 @@ class Client:
         """Our own comments in the conversation."""
         me = self.identity()
         with translated("reading the conversation"):
-            found = self._repository.get_issue(number).get_comments()
-            every = [one.raw_data for one in found]
+            every = list(self._all(f"issues/{number}/comments"))
         return [Remark(one["id"], one.get("body") or "") for one in every if _author(one) == me]
 
     def remark(self, number: int, body: str, known: int | None) -> None:
         """Say something in the conversation, or put another text into what we said (`known`)."""
         with translated("writing the summary"):
             if known is None:
-                address, verb = f"/repos/{self._name}/issues/{number}/comments", "POST"
+                self._send("POST", f"issues/{number}/comments", {"body": body})
             else:
-                address, verb = f"/repos/{self._name}/issues/comments/{known}", "PATCH"
-            self._requester.requestJsonAndCheck(verb, address, input={"body": body})
+                self._send("PATCH", f"issues/comments/{known}", {"body": body})
 
     def _asked_identity(self) -> Author:
         try:
@@ -258,25 +254,27 @@ class Client:
             return _BOT
         return Author(f"{login.removesuffix('[bot]')}[bot]", bot=True)
 
-    def _lazy(self, number: int) -> PullRequest:
-        return self._repository.get_pull(number)
+    def _get(self, address: str, **parameters: Any) -> Any:
+        _, data = self._requester.requestJsonAndCheck(
+            "GET", f"/repos/{self._name}/{address}", parameters=parameters
+        )
+        return data
 
-    def _blob(self, sha: str) -> bytes | None:
-        with translated("reading a large file"):
-            blob = self._repository.get_git_blob(sha)
-            return base64.b64decode(blob.content) if blob.encoding == "base64" else None
+    def _all(self, address: str, limit: int = 10_000) -> Iterator[Any]:
+        """The entries of all pages of a list."""
+        for page in range(1, limit // _PAGE + 1):
+            found = self._get(address, per_page=_PAGE, page=page)
+            yield from found
+            if len(found) < _PAGE:
+                return
+
+    def _send(self, verb: str, address: str, data: Any = None) -> None:
+        self._requester.requestJsonAndCheck(verb, f"/repos/{self._name}/{address}", input=data)
 
 
 def blob_id(data: bytes) -> str:
     """What git calls a file with this content."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
-def _first(items: Iterable[Any], count: int) -> Iterator[Any]:
-    for number, item in enumerate(items):
-        if number >= count:
-            return
-        yield item
 
 
 def _pull(data: Mapping[str, Any]) -> Pull:

@@ -14,7 +14,15 @@ class GithubError(Exception):
 
 
 class ForbiddenError(GithubError):
-    """The token may not do this (401, 403), or must not even see it (404)."""
+    """The token may not do this."""
+
+
+class MissingError(ForbiddenError):
+    """There is no such thing, or the token must not know (404, 410)."""
+
+
+class MovedError(GithubError):
+    """The pull request is no longer what this run has looked at; its own run reports."""
 
 
 class LimitedError(GithubError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -13,6 +14,8 @@ from portproof.github.model import (
     ForbiddenError,
     GithubError,
     LimitedError,
+    MissingError,
+    MovedError,
     Pull,
     RejectedError,
     Said,
@@ -20,6 +23,7 @@ from portproof.github.model import (
 )
 from portproof.github.plan import Plan, plan
 from portproof.report import marks
+from portproof.report.marks import Mark
 from portproof.report.model import Report, Result
 from portproof.report.review import Comment, Review, Scene, body, compose, fixed, fixed_entry, plain
 from portproof.report.review import comment as comment_on
@@ -81,13 +85,13 @@ class Publisher:
     def review(self) -> Outcome:
         """Post what is new as one review, and take back what no longer holds."""
         try:
-            pull = self.client.pull(self.job.number)
-            if refusal := self._refusal(pull):
-                return Outcome(refusal)
+            self._look()
             said = self.client.said(self.job.number)
             todo = plan(self.job.report, said, self.job.scene.key)
             posted = self._post(todo)
             changed = self._revise(todo)
+        except MovedError as moved:
+            return Outcome(str(moved))
         except GithubError as error:
             return Outcome(degraded(error), problem=True)
         parts = [part for part in (posted, changed) if part]
@@ -97,9 +101,7 @@ class Publisher:
         """Keep one comment in the conversation up to date; without findings none is begun."""
         key = self.job.scene.key
         try:
-            pull = self.client.pull(self.job.number)
-            if refusal := self._refusal(pull):
-                return Outcome(refusal)
+            self._look()
             known = self._summary()
             wanted = f"{marks.summary(key)}\n{text}"
             if known is None and not self.job.report.results:
@@ -110,6 +112,8 @@ class Publisher:
                 lambda: self.client.remark(self.job.number, wanted, known[0] if known else None),
                 lambda: (now := self._summary()) is not None and now[1] == wanted,
             )
+        except MovedError as moved:
+            return Outcome(str(moved))
         except GithubError as error:
             return Outcome(degraded(error), problem=True)
         return Outcome("the summary was updated" if known else "the summary was posted")
@@ -122,12 +126,14 @@ class Publisher:
         ]
         return found[0] if found else None
 
-    def _refusal(self, pull: Pull) -> str | None:
+    def _look(self) -> None:
+        """Read the pull request. Raises `MovedError` when it is to get no review from this run."""
+        pull: Pull = self.client.pull(self.job.number)
         if pull.refusal:
-            return f"no review: {pull.refusal}"
+            raise MovedError(f"no review: {pull.refusal}")
         if pull.head != self.job.head:
-            return f"no review: the head moved from {self.job.head[:10]} to {pull.head[:10]}; its own run reports"
-        return None
+            then, now = self.job.head[:10], pull.head[:10]
+            raise MovedError(f"no review: the head moved from {then} to {now}, whose own run reports")
 
     # what is new
 
@@ -144,8 +150,6 @@ class Publisher:
             return self._send(compose(results, scene))
         except RejectedError:
             # The diff is not what it was a moment ago: look again, compute again.
-            if refusal := self._refusal(self.client.pull(self.job.number)):
-                return refusal
             self.client.drop_pending(self.job.number)
             return self._apart(compose(results, self._scene()))
 
@@ -158,12 +162,10 @@ class Publisher:
 
     def _send(self, review: Review) -> str:
         """Comments on files first: what GitHub refuses there becomes part of the body."""
-        scene = replace(self.job.scene, changes={})
+        self._look()
         review = self._comment_on_files(review)
-        if refusal := self._refusal(self.client.pull(self.job.number)):
-            return refusal
         if review.inline or review.rest:
-            self._submit(body(review, scene), review.inline, review.rest)
+            self._submit(body(review, self.job.scene), review.inline, review.rest)
         count = len(review.inline) + len(review.files) + len(review.rest)
         return f"posted {plural(count, 'finding')}"
 
@@ -183,6 +185,7 @@ class Publisher:
 
     def _apart(self, review: Review) -> str:
         """GitHub refuses the review and does not say for which comment: halve it until each either stands or not."""
+        self._look()
         review = self._comment_on_files(review)
         waiting: list[tuple[Comment, ...]] = [review.inline] if review.inline else []
         rest = list(review.rest)
@@ -215,8 +218,8 @@ class Publisher:
 
     def _is_said(self, results: Sequence[Result]) -> bool:
         """Whether a comment of ours tells of each of these; read back after a write whose fate is not known."""
-        known = {one.mark.fingerprint for one in self.client.said(self.job.number) if not one.mark.fixed}
-        return {marks.of_result(one, "").fingerprint for one in results} <= known
+        known = {_about(one.mark) for one in self.client.said(self.job.number) if not one.mark.fixed}
+        return {_about(marks.of_result(one, "")) for one in results} <= known
 
     # what no longer holds
 
@@ -273,11 +276,8 @@ class Publisher:
     def _edit(self, said: Said, text: str) -> None:
         if text == said.body:
             return
-        try:
+        with suppress(MissingError):  # somebody deleted it meanwhile
             self._once(lambda: self.client.edit(self.job.number, said, text), lambda: False)
-        except ForbiddenError as error:
-            if " 404 " not in f"{error} ":  # somebody deleted it meanwhile
-                raise
 
     def _resolve(self, comments: Sequence[Said], *, resolved: bool) -> None:
         """Resolve conversations where the token may; the comments say it in any case."""
@@ -323,6 +323,10 @@ def degraded(error: GithubError) -> str:
     if isinstance(error, LimitedError):
         return f"no comments ({error}); GitHub's limit lasts longer than this run may wait"
     return f"no comments ({error})"
+
+
+def _about(mark: Mark) -> tuple[str, str]:
+    return mark.fingerprint, mark.place
 
 
 def _stands(said: Said, new: Comment | None) -> bool:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import requests
-from github import GithubException, RateLimitExceededException
 
-from portproof.github.model import ForbiddenError, GithubError, LimitedError, RejectedError, UnclearError
+from github import GithubException, RateLimitExceededException
+from portproof.github.model import (
+    ForbiddenError,
+    GithubError,
+    LimitedError,
+    MissingError,
+    RejectedError,
+    UnclearError,
+)
 from portproof.report.safe import one_line, shortened, stripped
 
 _LIMIT_WORDS = ("rate limit", "retry your request", "abuse detection")
@@ -38,7 +46,9 @@ def _answer(doing: str, error: GithubException) -> GithubError:
         return LimitedError(said, _seconds(headers))
     if error.status == 400 and _is_forbidden(error.data):
         return ForbiddenError(said)
-    if error.status in (401, 403, 404, 410):
+    if error.status in (404, 410):
+        return MissingError(said)
+    if error.status in (401, 403):
         return ForbiddenError(said)
     if error.status >= 500:
         return UnclearError(said)
@@ -49,12 +59,9 @@ def _message(data: Any) -> str:
     """GitHub's own words, shortened; they may quote what a stranger wrote."""
     if not isinstance(data, Mapping):
         return ""
-    parts = [data.get("message") or ""]
-    for one in data.get("errors") or []:
-        parts.append(
-            one if isinstance(one, str) else one.get("message", "") if isinstance(one, Mapping) else ""
-        )
-    return shortened(one_line(stripped(" ".join(part for part in parts if isinstance(part, str)))), 300)
+    errors = [one.get("message") if isinstance(one, Mapping) else one for one in data.get("errors") or []]
+    text = " ".join(part for part in (data.get("message"), *errors) if isinstance(part, str))
+    return shortened(one_line(stripped(text)), 300)
 
 
 def _is_limit(data: Any) -> bool:
@@ -74,7 +81,5 @@ def _seconds(headers: Mapping[str, Any]) -> float | None:
         str(headers.get("x-ratelimit-remaining")) == "0"
         and str(headers.get("x-ratelimit-reset", "")).isdigit()
     ):
-        import time  # noqa: PLC0415
-
         return max(1.0, float(headers["x-ratelimit-reset"]) - time.time() + 1)
     return None
