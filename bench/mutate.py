@@ -108,16 +108,23 @@ class Bench:
     repository: Path
     ready: Prepared
     render: Renderer
-    healthy: dict[str, frozenset[FindingKey]] = field(default_factory=dict)
-    """What the rules say about the unchanged targets; those that do not render are not in it."""
+    known: dict[str, frozenset[FindingKey] | None] = field(default_factory=dict)
 
     def keys(self, target: Target, tree: Tree) -> frozenset[FindingKey] | None:
         rendering = self.render(target, tree)
         return examine(rendering, self.ready.rules).keys if isinstance(rendering, Rendering) else None
 
+    def healthy(self, target: Target) -> frozenset[FindingKey] | None:
+        """What the rules say about a target before anything is changed; None when it does not render."""
+        if target.id not in self.known:
+            self.known[target.id] = self.keys(target, self.ready.tree)
+        return self.known[target.id]
+
     def readers(self, path: str) -> list[Target]:
         """The targets that read `path` and render."""
-        return [one for one in self.ready.discovery.targets if one.id in self.healthy and one.reads(path)]
+        return [
+            one for one in self.ready.discovery.targets if one.reads(path) and self.healthy(one) is not None
+        ]
 
 
 @contextmanager
@@ -135,11 +142,8 @@ def mutants(
 ) -> tuple[list[Mutant], Counter[str]]:
     """At most `limit` mutants, spread over targets and kinds; and how many were set aside, by reason."""
     tree, targets = bench.ready.tree, list(bench.ready.discovery.targets)
-    for target, keys in zip(targets, pool.map(lambda one: bench.keys(one, tree), targets), strict=True):
-        if keys is not None:
-            bench.healthy[target.id] = keys
     random.Random(seed).shuffle(targets)
-    by_path = {one.path: one for one in targets if one.id in bench.healthy}
+    by_path = {one.path: one for one in targets}
     chosen = list(by_path.values())[: 2 * limit]
     subjects = [one for one in pool.map(lambda one: Subject.of(one, tree, bench.render), chosen) if one]
     paths = _paths(tree.root)
@@ -237,7 +241,7 @@ def _result(bench: Bench, mutant: Mutant, targets: int) -> Result:
 
 
 def _is_new(one: Merged, bench: Bench) -> bool:
-    return any(member.found.key not in bench.healthy[member.target.id] for member in one.members)
+    return any(member.found.key not in (bench.healthy(member.target) or ()) for member in one.members)
 
 
 def _is_about(one: Merged, mutant: Mutant) -> bool:
@@ -288,7 +292,7 @@ def _healing(edits: Sequence[Edit], bench: Bench, mutant: Mutant, tree: Tree) ->
         return "restored"
     for target in {one.id: one for path in paths for one in bench.readers(path)}.values():
         keys = bench.keys(target, mended)
-        if keys is None or keys - bench.healthy[target.id]:
+        if keys is None or keys - (bench.healthy(target) or frozenset()):
             return "not healed"
     rendering = bench.render(mutant.target, mended)
     assert isinstance(rendering, Rendering)

@@ -25,13 +25,14 @@ def main(folder: Path) -> None:
     """Put `helm` and `kustomize` into `folder`/bin, able to run and not to be written."""
     binaries = folder / "bin"
     binaries.mkdir(parents=True)
-    for name, find in _FINDERS.items():
-        with tempfile.TemporaryDirectory() as cache:
-            environ = {**os.environ, "PORTPROOF_CACHE": cache}
-            fetched = install(name, environ=environ, notify=_tell)
+    with tempfile.TemporaryDirectory() as cache:
+        environ = {**os.environ, "PORTPROOF_CACHE": cache}
+        fetched = {name: install(name, environ=environ, notify=_tell) for name in _FINDERS}
+        for tool in fetched.values():
             # a kubectl keeps its name: that is how portproof knows what it may remember
-            binary = binaries / Path(fetched.path).name
-            shutil.copyfile(fetched.path, binary)
+            shutil.copyfile(tool.path, binaries / Path(tool.path).name)
+    for name, find in _FINDERS.items():
+        binary = binaries / Path(fetched[name].path).name
         os.utime(binary, (_MTIME, _MTIME))
         binary.chmod(0o555)
         link = binaries / name
@@ -39,7 +40,7 @@ def main(folder: Path) -> None:
             link.symlink_to(binary.name)
             os.utime(link, (_MTIME, _MTIME), follow_symlinks=False)
         tool = find(str(link), offline=True, environ={"PORTPROOF_CACHE": str(folder)})
-        _tell(f"{name} {tool.version} ({fetched.origin})")
+        _tell(f"{name} {tool.version} ({fetched[name].origin})")
 
 
 def _tell(text: str) -> None:

@@ -142,6 +142,14 @@ def tools(action: str, **options: Any) -> int:
     return run.tools(_request(options), install_them=action == "install")
 
 
+@app.command()
+def action() -> int:
+    """Run as GitHub's action: INPUT_* and GITHUB_* variables, the event file."""
+    from portproof.action import main as run_action  # noqa: PLC0415
+
+    return run_action()
+
+
 def _request(options: dict[str, Any], *, reports: tuple[str, ...] = ()) -> Request:
     from portproof.run import Request  # noqa: PLC0415
 

@@ -58,7 +58,8 @@ class Comparison:
         folders = {"."} if whole else {folder for target in targets for folder in _folders(target)}
         for folder in sorted(folders):
             _copy(tree.on_disk(folder), into / folder, deep=whole or _is_deep(folder, targets))
-        for path in self.changed:
+        # Sorted: a link that took a folder's place goes before anything is looked for behind it.
+        for path in sorted(self.changed):
             gone = into / path
             if gone.is_symlink() or gone.is_file():
                 gone.unlink()

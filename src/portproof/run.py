@@ -34,9 +34,13 @@ CONFIG_NAMES = frozenset(configuration.NAMES)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command line asks for; None and empty mean: as configured, or the default."""
+    """What the command line asks for; None and empty mean: as configured, or the default.
+
+    `root` is the root where the caller knows it: a checkout may come without ``.git``.
+    """
 
     paths: tuple[str, ...] = ()
+    root: Path | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     config: str | None = None
@@ -96,7 +100,7 @@ class Session:
 
 def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     """Resolve paths, read the configuration, find the targets, and which of them a comparison concerns."""
-    root, paths = _root_and_paths(request.paths)
+    root, paths = _root_and_paths(request.paths, request.root)
     config = _configured(request, root)
     tree = Tree(root)
     found = discover(tree, paths, config)
@@ -199,7 +203,15 @@ def report_of(run: Session) -> Report:
     )
 
 
-def _root_and_paths(given: tuple[str, ...]) -> tuple[Path, tuple[RelPath, ...]]:
+def combined_patch(run: Session) -> str:
+    """The proven fixes as one patch, itself proven; empty when there is none. Only while the renderer lives."""
+    combined = pipeline.combine(run.outcome)
+    return assemble.patch_of(combined.edits, combined.tree) if combined.edits else ""
+
+
+def _root_and_paths(
+    given: tuple[str, ...], known: Path | None = None
+) -> tuple[Path, tuple[RelPath, ...]]:
     """The root (the enclosing git work tree, else the PATH itself) and the paths relative to it."""
     absolute = [Path(text).absolute() for text in given or (".",)]
     for text, path in zip(given or (".",), absolute, strict=True):
@@ -207,7 +219,7 @@ def _root_and_paths(given: tuple[str, ...]) -> tuple[Path, tuple[RelPath, ...]]:
             raise UsageError(f"{text}: no such file or folder", next_step="give a path that exists")
     resolved = [path.resolve() for path in absolute]
     first = resolved[0] if resolved[0].is_dir() else resolved[0].parent
-    root = next((folder for folder in (first, *first.parents) if (folder / ".git").exists()), None)
+    root = known or next((folder for folder in (first, *first.parents) if (folder / ".git").exists()), None)
     if root is None:
         folders = [path if path.is_dir() else path.parent for path in resolved]
         root = Path(os.path.commonpath(folders))

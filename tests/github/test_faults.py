@@ -11,7 +11,6 @@ from github.GithubException import RateLimitExceededExceedsMaxWait
 from github.GithubRetry import GithubRetry
 
 from github import GithubException, RateLimitExceededException
-from tests.github import Limits
 from tests.github.conftest import Shop
 
 REVIEWS = "/pulls/1/reviews$"
@@ -100,7 +99,7 @@ def test_the_primary_limit_exceeds_the_wait(shop: Shop) -> None:
 
 
 def test_eighty_contents_a_minute(shop: Shop) -> None:
-    shop.fake.world.limits = Limits(content_per_minute=2)
+    shop.fake.limits.content_per_minute = 2
     pull = shop.open()
     pull.create_issue_comment("1")
     pull.create_issue_comment("2")

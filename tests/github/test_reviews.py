@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from github.PullRequest import PullRequest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from github import GithubException, UnknownObjectException
@@ -79,6 +79,15 @@ def test_a_line_must_be_in_the_diff_and_a_review_is_all_or_nothing(
     assert (data["message"], data["errors"]) == ("Unprocessable Entity", [reason])
     assert not shop.pull.comments
     assert not shop.pull.reviews
+
+
+def test_a_file_without_patch_takes_comments_on_the_whole_only(shop: Shop) -> None:
+    shop.fake.limits.patch_lines = 10
+    pull = shop.open()
+    assert refused(lambda: pull.create_review(event="COMMENT", comments=[at(5)]))["errors"] == [
+        f"{OUTSIDE} and {BLANK}"
+    ]
+    post(pull, "/comments", path="values.yaml", body="b", commit_id=pull.head.sha, subject_type="file")
 
 
 def test_added_context_and_removed_lines_take_comments(shop: Shop) -> None:
@@ -178,6 +187,7 @@ def test_bodies_are_counted_in_utf_16(shop: Shop) -> None:
     assert remark.body == fitting
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8")))
 def test_units_is_what_javascript_calls_length(text: str) -> None:
     assert units(text) == sum(2 if ord(one) > 0xFFFF else 1 for one in text)

@@ -9,7 +9,7 @@ import requests
 from github.ContentFile import ContentFile
 
 from github import GithubException, UnknownObjectException
-from tests.github import File, Limits
+from tests.github import File
 from tests.github.conftest import CHANGED, Shop
 
 
@@ -241,7 +241,7 @@ def test_the_rate_limit_counts_and_ends(shop: Shop) -> None:
     client = shop.connect(shop.writer)
     client.get_repo("octo/shop")
     assert client.get_rate_limit().resources.core.used == 2
-    shop.fake.world.limits = Limits(requests_per_hour=2)
+    shop.fake.limits.requests_per_hour = 2
     with pytest.raises(GithubException) as refused:
         client.get_repo("octo/shop")
     assert status_of(refused) == 403

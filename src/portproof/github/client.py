@@ -25,7 +25,7 @@ from portproof.github.model import (
 )
 from portproof.github.translate import translated
 from portproof.report import marks
-from portproof.report.review import Comment
+from portproof.report.review import OPENING, Comment
 from portproof.source import RelPath, normalise
 
 API_VERSION = "2022-11-28"
@@ -170,15 +170,12 @@ class Client:
 
     def drop_pending(self, number: int) -> None:
         """Delete a review of ours that a crashed run left pending: it would stand in the way of ours."""
+        me = self.identity()
         with translated("reading the reviews"):
-            for one in self._lazy(number).get_reviews():
-                data = one.raw_data
-                if (
-                    data.get("state") == "PENDING"
-                    and _author(data) == self.identity()
-                    and marks.read(data["body"])
-                ):
-                    one.delete()
+            for one in self._all(f"pulls/{number}/reviews"):
+                ours = _author(one) == me and (one.get("body") or "").startswith(OPENING)
+                if one.get("state") == "PENDING" and ours:
+                    self._send("DELETE", f"pulls/{number}/reviews/{one['id']}")
 
     def submit(self, number: int, head: str, body: str, comments: Iterable[Comment]) -> None:
         """Send one review, with all its comments or none."""

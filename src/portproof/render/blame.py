@@ -38,7 +38,7 @@ _PARSE = re.compile(
     r"parse error at \((?P<name>[^\n]{1,500}?):(?P<line>\d{1,9})(?::\d+)?\): ?(?P<message>.*)", re.DOTALL
 )
 _NOT_YAML = re.compile(r"YAML parse error on (?P<name>[^\n]{1,500}?): (?P<message>.*)", re.DOTALL)
-_CALLING = re.compile(r"\A(?:error calling (?:include|template): *|template: )+")
+_CALLING = re.compile(r"\A(?:error calling (?:include|template):\s*|template: )+")
 _WRONG_TYPE = re.compile(r"cannot unmarshal (\w+) into Go value of type \S.*")
 _MISSING = re.compile(r"found in Chart\.yaml, but missing in charts/ directory: *(?P<names>[^\n]+)")
 _NOISE = re.compile(

@@ -55,16 +55,21 @@ class Fetcher:
     _unreachable: dict[str, str] = field(default_factory=dict)
 
     def fetch_all(self, target: HelmTarget, helm: tuple[str, ...]) -> dict[RelPath, list[Path]]:
-        """The archives that `target` lacks, by the place of the chart that wants them. Raises `FetchError`."""
+        """The archives that `target` lacks, by the place of the chart that wants them. Raises `FetchError`.
+
+        What a vendored subchart lacks is not asked for: helm looks at the dependencies of the chart itself only, and
+        renders and installs the rest as it lies there (seen with 3.19 and 4.1).
+        """
         found: dict[RelPath, list[Path]] = {}
-        if not target.missing:
+        missing = [one for one in target.missing if one.parent == "."]
+        if not missing:
             return found
         if self.offline:
             raise FetchError(
-                f"dependencies not vendored: {', '.join(_words(one) for one in target.missing)}; "
+                f"dependencies not vendored: {', '.join(_words(one) for one in missing)}; "
                 f"run `helm dependency build {clean(target.chart)}` first, or drop --offline"
             )
-        for dependency in target.missing:
+        for dependency in missing:
             found.setdefault(dependency.parent, []).append(self._fetch(dependency, helm))
         return found
 

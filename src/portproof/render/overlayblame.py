@@ -11,6 +11,7 @@ The innermost level is the one that counts; the repetition at its end is left ou
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
 
@@ -34,6 +35,9 @@ _BAD_TARGET = re.compile(r"couldn't make target for path '([^'\n]{1,1000})': ")
 _IN_FILE = re.compile(r"\bin File: ([^\n]{1,1000}?)(?=[\"'\\]*(?:\n|\Z))")
 _GONE = re.compile(r"(?:lstat |open |stat )?([^\s'\"`]{1,1000}): no such file or directory")
 _PATCH = re.compile(r"(?:from path\(|\[path: \\?\")([^)\"\\\n]{1,1000})")
+_INLINE_PATCH = re.compile(r"\[patch: \\?\"\s*([^\"\\\n]{2,300})")
+_MUST_RESOLVE = re.compile(r"'[^'\n]{1,1000}' must resolve to a file': ")
+_OBJECT = re.compile(r"/([^\s./\[]{1,253})\.\[noNs\]|\bName:\"([^\"\n]{1,253})\"")
 _UNKNOWN_FIELD = re.compile(r"unknown field \\?\"([^\"\\\n]{1,200})")
 _NO_MATCH = re.compile(r"no matches for Id ([\w-]+)\.[\w.\[\]-]*/([^\s.;]{1,253})")
 _JSON_PATH = re.compile(r"(?:missing path|doc is missing (?:path|key)): (/[^\s:]{0,500})")
@@ -114,7 +118,11 @@ class OverlayBlame:
         return self._broken(path, text)
 
     def _bad_patch(self, folder: RelPath, text: str) -> FailureSite | None:
-        """A patch file that is there and cannot be read."""
+        """A patch that is there and cannot be read."""
+        inline = _INLINE_PATCH.search(text)
+        kustomization = self._kustomization(folder)
+        if inline and kustomization:
+            return self._line_with(kustomization, re.compile(rf".*{re.escape(inline.group(1).strip())}"))
         named = _PATCH.search(text)
         path = join(folder, named.group(1)) if named else None
         if path is None or "no such file" in text or not self._is_file(path):
@@ -176,19 +184,15 @@ class OverlayBlame:
         names += [found.group(1) for found in _PATCH.finditer(text)]
         for found in _GONE.finditer(text):
             gone = found.group(1)
-            names += [
-                gone[len(folder) + 1 :] if gone.startswith(folder + "/") else gone,
-                gone.rpartition("/")[2],
-            ]
+            written = posixpath.relpath(gone, folder)
+            names += [written, f"./{written}", gone.rpartition("/")[2]]
         names += [
             found.group(1)
             for found in _QUOTED.finditer(text)
             if "." in found.group(1) or "/" in found.group(1)
         ]
-        written = [name.removeprefix("./").rstrip("/") for name in names]
-        return [
-            spelling for pair in zip(names, written, strict=True) for spelling in pair if len(spelling) > 1
-        ]
+        names += [found.group(1) or found.group(2) for found in _OBJECT.finditer(text)]
+        return [written for name in names if (written := name.rstrip("/")) not in ("", ".")]
 
     def _only_place(self, wanted: re.Pattern[str], also: re.Pattern[str] | None = None) -> FailureSite | None:
         """Where `wanted` stands, when exactly one document of the inputs has it (and `also`)."""
@@ -241,4 +245,5 @@ class OverlayBlame:
 def _short(text: str) -> str:
     """The error without its repetitions and the dumps of configuration in it."""
     text = _CONFIGURED.sub(lambda found: f"{found.group(1)}: ", text)
-    return _LSTAT.sub("", _REPEATED.sub("", text)).strip()
+    text = _MUST_RESOLVE.sub("", _LSTAT.sub("", _REPEATED.sub("", text))).strip()
+    return text.removesuffix('"') if text.count('"') % 2 else text

@@ -32,6 +32,9 @@ MAX_FILES = 10
 BODY_LIMIT = 60_000
 """GitHub takes 65,536 characters; counted here in the largest unit, UTF-8 bytes."""
 
+OPENING = "**portproof**:"
+"""How the body of a review begins."""
+
 _PATCH = 6_000
 _ENDS = 4
 _EFFECTS = 5
@@ -121,12 +124,9 @@ def plain(result: Result, scene: Scene) -> str:
     return _text(result, scene, marks.of_result(result, scene.key))
 
 
-def body(review: Review, scene: Scene, *, told: Sequence[Result] = ()) -> str:
-    """The review's body: counts, and an entry for each finding of the rest, within GitHub's limit.
-
-    `told` are findings with comments of their own, which are only counted.
-    """
-    shown = [*told, *(one.result for one in (*review.inline, *review.files))]
+def body(review: Review, scene: Scene) -> str:
+    """The review's body: counts, and an entry for each finding of the rest, within GitHub's limit."""
+    shown = [one.result for one in (*review.inline, *review.files)]
     everything = [*shown, *review.rest]
     entries = [plain(result, scene) for result in review.rest]
     intro = "On lines that this pull request does not show:" if shown else ""
@@ -135,8 +135,7 @@ def body(review: Review, scene: Scene, *, told: Sequence[Result] = ()) -> str:
         left = review.rest[size:]
         text = _fill(
             "review_body.md.jinja",
-            headline=_headline(everything),
-            inline="",
+            headline=f"{OPENING} {_headline(everything)}",
             intro=intro,
             entries=entries[:size],
             left=len(left),

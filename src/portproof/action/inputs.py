@@ -1,0 +1,122 @@
+"""What the workflow asks for: ``INPUT_*`` variables -> `Inputs`, checked once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from portproof.config import FAIL_ON
+from portproof.errors import UsageError
+
+NAMES = (
+    "path",
+    "github-token",
+    "fail-on",
+    "config",
+    "comment",
+    "only-introduced",
+    "sarif-file",
+    "report-file",
+)
+COMMENTS = ("review", "summary", "none")
+_BOOLEANS = {"true": True, "false": False}
+_MAX = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The inputs of `action.yml`. `warnings` are about inputs that look like slips of the pen."""
+
+    paths: tuple[str, ...] = (".",)
+    fail_on: str | None = None
+    config: str | None = None
+    comment: str = "review"
+    only_introduced: bool = True
+    sarif_file: str | None = None
+    report_file: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def read(environ: Mapping[str, str]) -> Inputs:
+    """Read and check the inputs. Raises `UsageError`, which names the input that is wrong."""
+    given, warnings = _given(environ)
+    return Inputs(
+        paths=tuple(_path("path", line) for line in given.get("path", "").split("\n") if line.strip())
+        or (".",),
+        fail_on=_choice("fail-on", given.get("fail-on", ""), FAIL_ON) or None,
+        config=_path("config", given["config"]) if given.get("config") else None,
+        comment=_choice("comment", given.get("comment", ""), COMMENTS) or "review",
+        only_introduced=_BOOLEANS[
+            _choice("only-introduced", given.get("only-introduced", "").lower(), tuple(_BOOLEANS)) or "true"
+        ],
+        sarif_file=_path("sarif-file", given["sarif-file"]) if given.get("sarif-file") else None,
+        report_file=_path("report-file", given["report-file"]) if given.get("report-file") else None,
+        warnings=tuple(warnings),
+    )
+
+
+def token(environ: Mapping[str, str]) -> str:
+    """The token, empty when there is none. Raises `UsageError` for what cannot be one."""
+    text = next((environ[name] for name in variables("github-token") if environ.get(name)), "").strip()
+    if not re.fullmatch(r"[!-~]{0,1000}", text):
+        raise UsageError(
+            "the input github-token holds white space or control characters", next_step="give the token alone"
+        )
+    return text
+
+
+def variables(name: str) -> tuple[str, str]:
+    """The variables that hold an input: the runner's way, and the one that a shell can set."""
+    return f"INPUT_{name.upper()}", f"INPUT_{name.upper().replace('-', '_')}"
+
+
+def _given(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    given: dict[str, str] = {}
+    warnings: list[str] = []
+    known = {variable for name in NAMES for variable in variables(name)}
+    for name in NAMES:
+        runner, shell = variables(name)
+        given[name] = environ.get(runner, environ.get(shell, "")).strip()
+        if runner != shell and runner in environ and environ.get(shell) not in (None, "", environ[runner]):
+            warnings.append(
+                f"the input is called {name}, not {name.replace('-', '_')}: the latter was not used"
+            )
+    for variable in sorted(environ):
+        if variable.startswith("INPUT_") and variable not in known and environ[variable]:
+            name = variable.removeprefix("INPUT_").lower()
+            near = difflib.get_close_matches(name.replace("_", "-"), NAMES, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the inputs are {', '.join(NAMES)}"
+            warnings.append(f"there is no input {name}: {hint}")
+    return given, warnings
+
+
+def _choice(name: str, text: str, allowed: tuple[str, ...]) -> str:
+    if text and text not in allowed:
+        raise UsageError(f"the input {name} is {text[:80]!r}", next_step=f"give one of {', '.join(allowed)}")
+    return text
+
+
+def _path(name: str, text: str) -> str:
+    """A path as somebody wrote it; where it leads is checked by those who use it."""
+    text = text.strip()
+    if len(text) > _MAX or any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise UsageError(f"the input {name} is no path: {text[:80]!r}", next_step="write one path a line")
+    if text.startswith("-"):
+        raise UsageError(
+            f"the input {name} begins with a hyphen: {text[:80]!r}", next_step=f"write ./{text[:80]}"
+        )
+    return text
+
+
+def inside(workspace: Path, name: str, text: str) -> Path:
+    """The path `text` below the workspace. Raises `UsageError` when it leads out of it, through links too."""
+    found = workspace / text
+    if not found.resolve().is_relative_to(workspace.resolve()):
+        raise UsageError(
+            f"the input {name} leads out of the workspace: {text[:80]!r}",
+            next_step="name a path of the checkout",
+        )
+    return found
