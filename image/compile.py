@@ -18,7 +18,15 @@ from py_compile import PycInvalidationMode
 import portproof
 
 # Imported inside functions, of the standard library or by the libraries, so that importing portproof does not show them.
-_LATE = ("concurrent.futures.thread", "encodings.idna", "http.client", "requests", "shutil", "stringprep", "tempfile")
+_LATE = (
+    "concurrent.futures.thread",
+    "encodings.idna",
+    "http.client",
+    "requests",
+    "shutil",
+    "stringprep",
+    "tempfile",
+)
 
 
 def main() -> None:

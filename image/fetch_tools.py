@@ -18,7 +18,9 @@ from pathlib import Path
 from portproof.toolchain import Tool, find_helm, find_kustomize, install
 
 _FINDERS: dict[str, Callable[..., Tool]] = {"helm": find_helm, "kustomize": find_kustomize}
-_MTIME = 946684800  # whole seconds: a layer does not keep finer ones, and the memory of the versions goes by them
+_MTIME = (
+    946684800  # whole seconds: a layer does not keep finer ones, and the memory of the versions goes by them
+)
 
 
 def main(folder: Path) -> None:

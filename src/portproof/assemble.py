@@ -108,7 +108,7 @@ def report(  # noqa: PLR0913 - one argument for each thing that a report states
     targets += [
         TargetStatus(skip.id, skip.kind, skip.path, skip.values, "skipped", skip.reason, 0, 0.0)
         for skip in discovery.skips
-        if skip.counts
+        if skip.counts and (introduced is None or introduced.touches(skip.path))
     ]
     return Report(
         version=__version__,
@@ -118,6 +118,8 @@ def report(  # noqa: PLR0913 - one argument for each thing that a report states
         results=tuple(sorted(results, key=_order)),
         skips=discovery.skips,
         lines=places.lines(),
+        base=None if introduced is None else introduced.revision,
+        unaffected=len(discovery.targets) - len(outcome.checked),
     )
 
 

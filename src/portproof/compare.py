@@ -14,12 +14,18 @@ from portproof.discover.model import Target
 from portproof.pipeline import Plan
 from portproof.revision import Comparison
 from portproof.rules.engine import FindingKey
+from portproof.source import RelPath, is_within
 
 
 @dataclass(frozen=True, slots=True)
 class Introduced:
-    """What the base had to say, by target id; None for a target that did not render then."""
+    """What the base had to say, by target id; None for a target that did not render then.
 
+    `revision` is the base's commit, `changed` are the paths that differ from it.
+    """
+
+    revision: str
+    changed: frozenset[RelPath]
     base: Mapping[str, frozenset[FindingKey] | None]
 
     def finding(self, targets: Iterable[Target], key: FindingKey) -> bool:
@@ -29,6 +35,10 @@ class Introduced:
     def failure(self, targets: Iterable[str]) -> bool:
         """Whether a failure to render is new: each of the targets rendered in the base, or was not there."""
         return not any(target in self.base and self.base[target] is None for target in targets)
+
+    def touches(self, path: RelPath) -> bool:
+        """Whether something at or below `path` changed."""
+        return any(is_within(changed, path) for changed in self.changed)
 
     def _keys(self, target: Target) -> frozenset[FindingKey]:
         if target.id in self.base:
@@ -47,7 +57,7 @@ def introduced_by(comparison: Comparison, plan: Plan, config: Config) -> Introdu
         base = _survey(
             comparison, plan, config, whole=True
         )  # the base may have read folders that it reads no more
-    return Introduced(base)
+    return Introduced(comparison.revision, comparison.changed, base)
 
 
 def _survey(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from portproof.report import words
+from portproof.report import mermaid, words
 from portproof.report.model import Related, Report, Result
 from portproof.report.safe import code_span
 
@@ -15,6 +15,7 @@ _SIZES = ((200, 50), (200, 20), (100, 10), (50, 3), (20, 0), (0, 0))
 """Rows of a table and findings in full, tried until the text is short enough."""
 
 _PATCH = 6_000
+_PICTURES = 3
 _ORDER = ("failed", "skipped", "checked")
 
 
@@ -33,6 +34,7 @@ def write(report: Report, *, paths: Sequence[str] = (".",), limit: int = SUMMARY
             rows=rows,
             details=details,
             patch_limit=_PATCH,
+            pictures=[mermaid.picture(result) for result in report.results[: min(details, _PICTURES)]],
             subject=words.subject,
             remark=_remark,
             field=_field,

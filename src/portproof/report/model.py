@@ -109,7 +109,11 @@ class TargetStatus:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of it, in the order in which it is shown; `lines` holds the source lines that excerpts need."""
+    """All of it, in the order in which it is shown; `lines` holds the source lines that excerpts need.
+
+    `base` is the commit that was compared with, if any; `unaffected` counts the targets that were not rendered because
+    the difference cannot affect them.
+    """
 
     version: str
     helm: str | None
@@ -118,6 +122,8 @@ class Report:
     results: tuple[Result, ...]
     skips: tuple[Skip, ...]
     lines: Mapping[RelPath, Mapping[int, str]]
+    base: str | None = None
+    unaffected: int = 0
 
     def count(self, severity: Severity) -> int:
         """How many findings have exactly this severity."""

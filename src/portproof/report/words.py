@@ -26,6 +26,9 @@ def headline(report: Report, paths: Sequence[str] = ()) -> str:
     """
     found = [plural(count, one.value) for one in Severity if (count := report.count(one))]
     checked, failed, skipped = (report.status_count(one) for one in ("checked", "failed", "skipped"))
+    since = f"since {report.base[:12]}" if report.base else ""
+    if not report.targets and not found and report.unaffected:
+        return f"Nothing to check: what changed {since} affects none of {plural(report.unaffected, 'target')}"
     if not report.targets and not found:
         under = f" under {listed(tuple(paths))}" if paths else ""
         aside = (
@@ -37,7 +40,8 @@ def headline(report: Report, paths: Sequence[str] = ()) -> str:
     aside = f" ({skipped} skipped, {failed} failed)" if skipped or failed else ""
     if not found:
         resources = sum(target.resources for target in report.targets if target.status == "checked")
-        return f"No findings: {plural(checked, 'target')} checked, {plural(resources, 'resource')}{aside}"
+        rest = f"; {report.unaffected} unaffected by what changed {since}" if report.unaffected else ""
+        return f"No findings: {plural(checked, 'target')} checked, {plural(resources, 'resource')}{aside}{rest}"
     new = sum(result.introduced is True for result in report.results)
     compared = any(result.introduced is not None for result in report.results)
     introduced = f", {new} introduced since the base" if compared else ""
