@@ -1195,3 +1195,14 @@ def test_files_that_hold_the_same_objects_are_alternatives(tmp_path: Path) -> No
         "manifests:install.yaml": ("extra.yaml", "install.yaml"),
         "manifests:namespace-install.yaml": ("extra.yaml", "namespace-install.yaml"),
     }
+
+
+@pytest.mark.parametrize("name", [".archive", "_archived"])
+def test_archives_are_passed_over_unless_they_are_named(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name / "app.yaml"
+    file.parent.mkdir()
+    file.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n")
+    found = discover(Tree(tmp_path))
+    assert not found.targets
+    assert [(skip.path, skip.reason) for skip in found.skips] == [(name, "archived; name the path to check it")]
+    assert [target.id for target in discover(Tree(tmp_path), (name,)).targets] == [f"manifests:{name}"]

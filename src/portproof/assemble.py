@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from portproof import __version__
@@ -207,20 +207,39 @@ def patch_of(edits: Iterable[Edit], tree: Tree) -> str:
     return unified_many({path: (tree.text(path), after.text(path)) for path in paths})
 
 
-def _failures(checked: Iterable[Checked], places: _Places, introduced: Introduced | None) -> list[Result]:
+def _failures(checked: Sequence[Checked], places: _Places, introduced: Introduced | None) -> list[Result]:
     """One finding for each different failure, with all targets that have it."""
-    groups: dict[tuple[str, FailureSite | None, bool], list[Target]] = defaultdict(list)
+    groups: dict[tuple[str, FailureSite | None], list[RenderFailure]] = defaultdict(list)
     for one in checked:
         own = [one.outcome] if isinstance(one.outcome, RenderFailure) else []
         for failure in (*own, *one.problems):
-            groups[(failure.message, failure.site, failure.expected)].append(failure.target)
-    return [
-        replace(
-            _failure(message, site, targets, places, expected=expected),
-            introduced=None if introduced is None else introduced.failure(one.id for one in targets),
+            groups[(failure.message, failure.site)].append(failure)
+    rendered = {one.target.path for one in checked if one.outcome is None}
+    wanted = _wanted_by_several(checked)
+    results = []
+    for (message, site), failures in groups.items():
+        targets = [failure.target for failure in failures]
+        expected = (
+            any(failure.expected for failure in failures)
+            or any(failure.wants in wanted for failure in failures)
+            or all(not target.values and target.path in rendered for target in targets)
         )
-        for (message, site, expected), targets in groups.items()
-    ]
+        found = _failure(message, site, targets, places, expected=expected)
+        new = None if introduced is None else introduced.failure(one.id for one in targets)
+        results.append(replace(found, introduced=new))
+    return results
+
+
+def _wanted_by_several(checked: Sequence[Checked]) -> frozenset[str]:
+    """Top-level values that two charts or more read and do not have: they are given from outside, to all of them.
+
+    A single such chart is broken as it stands; a set of them is installed with a shared ``-f`` file.
+    """
+    charts: dict[str, set[RelPath]] = defaultdict(set)
+    for one in checked:
+        if isinstance(one.outcome, RenderFailure) and one.outcome.wants:
+            charts[one.outcome.wants].add(one.target.path)
+    return frozenset(name for name, paths in charts.items() if len(paths) > 1)
 
 
 def _failure(

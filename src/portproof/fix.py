@@ -22,12 +22,25 @@ from portproof.trace.model import Origin, Proof
 
 
 @dataclass(frozen=True, slots=True)
+class Proven:
+    """What a render has shown of some edits: the fields that they change, and every finding (by target) they cure."""
+
+    effects: tuple[Change, ...]
+    cures: frozenset[tuple[str, FindingKey]]
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
-    """Edits that cure a finding, proven by rendering, and the fields of the renderings that they change."""
+    """Edits that cure a finding, and the proof."""
 
     description: str
     edits: tuple[Edit, ...]
-    effects: tuple[Change, ...]
+    proven: Proven
+
+    @property
+    def effects(self) -> tuple[Change, ...]:
+        """The fields of the renderings that the edits change."""
+        return self.proven.effects
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +58,15 @@ class Prover:
     known: dict[str, frozenset[FindingKey] | None]
     judge: Callable[[Rendering], frozenset[FindingKey]]
 
-    def prove(self, edits: Sequence[Edit], cured: frozenset[FindingKey]) -> tuple[Change, ...] | None:
-        """The fields that `edits` change when they cure every finding of `cured`, and nothing else breaks; else None."""
+    def prove(self, edits: Sequence[Edit], cured: frozenset[FindingKey]) -> Proven | None:
+        """What `edits` do when they cure every finding of `cured`, and nothing else breaks; else None."""
         try:
             tree = self.tree.with_edits(edits)
         except (ValueError, SourceError):
             return None
         paths = {edit.span.path for edit in edits}
         changes: dict[Change, None] = {}
+        cures: set[tuple[str, FindingKey]] = set()
         for target in self.targets:
             if not any(target.reads(path) for path in paths):
                 continue
@@ -65,8 +79,9 @@ class Prover:
             keys = self.judge(after)
             if keys & cured or keys - before:
                 return None
+            cures.update((target.id, key) for key in before - keys)
             changes.update(dict.fromkeys(self._effects(target, after, edits)))
-        return tuple(changes)
+        return Proven(tuple(changes), frozenset(cures))
 
     def _before(self, target: Target) -> frozenset[FindingKey] | None:
         if target.id not in self.known:

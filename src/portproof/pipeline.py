@@ -204,17 +204,21 @@ def _merge(traced: Iterable[Traced]) -> list[Merged]:
 
 
 def _prove_one(prover: Prover, group: Merged) -> Merged:
-    """Try the remedies in their order; keep those that a render proves."""
+    """Try the remedies; keep those that a render proves, best first.
+
+    A fix that cures more findings goes before one that cures this finding alone: when a port's name is misspelt where it
+    is declared, every reference to it is reported, and one edit heals them all. Else the rule's order stands.
+    """
     fixes: list[Proposal] = []
     cured = frozenset(member.found.key for member in group.members)
     for remedy in group.finding.remedies:
         edits = edits_of(remedy, group.first.origins, prover.tree)
         if edits is None or any(set(edits) == set(one.edits) for one in fixes):
             continue
-        effects = prover.prove(edits, cured)
-        if effects is not None:
-            fixes.append(Proposal(remedy.description, edits, effects))
-    return Merged(group.members, tuple(fixes))
+        proven = prover.prove(edits, cured)
+        if proven is not None:
+            fixes.append(Proposal(remedy.description, edits, proven))
+    return Merged(group.members, tuple(sorted(fixes, key=lambda one: -len(one.proven.cures))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,23 +235,44 @@ class Combined:
 
 
 def combine(outcome: Outcome) -> Combined:
-    """Join the proven fixes into one change, and prove that as well."""
+    """Join the proven fixes into one change, and prove that as well.
+
+    The fixes that cure most are taken first; a finding that another's fix has cured already needs none of its own.
+    """
     prover = outcome.prover
-    fixable = [one for one in outcome.merged if one.fixes]
+    fixable = sorted(
+        (one for one in outcome.merged if one.fixes), key=lambda one: -len(one.fixes[0].proven.cures)
+    )
     paths = {edit.span.path for one in fixable for edit in one.fixes[0].edits}
-    pinned = replace(prover, tree=Tree(prover.tree.root, {path: prover.tree.text(path) for path in paths}))
+    texts = {path: prover.tree.text(path) for path in paths}
+    pinned = replace(prover, tree=Tree(prover.tree.root, {**prover.tree.overlay, **texts}))
     taken: set[Edit] = set()
-    cured: frozenset[FindingKey] = frozenset()
-    left_out: list[Merged] = []
-    every = {edit for one in fixable for edit in one.fixes[0].edits}
-    all_keys = frozenset(member.found.key for one in fixable for member in one.members)
-    if pinned.prove(tuple(every), all_keys) is not None:
+    cured: frozenset[tuple[str, FindingKey]] = frozenset()
+    chosen: list[Merged] = []
+    for one in fixable:
+        if not _keys_of(one) <= cured:
+            chosen.append(one)
+            cured |= one.fixes[0].proven.cures
+    every = {edit for one in chosen for edit in one.fixes[0].edits}
+    if pinned.prove(tuple(every), _finding_keys(chosen)) is not None:
         return Combined(pinned.tree, tuple(sorted(every)), ())
+    cured = frozenset()
+    left_out: list[Merged] = []
     for one in fixable:  # some do not go together: take them one by one, each proven on top of the others
-        keys = cured | {member.found.key for member in one.members}
+        if _keys_of(one) <= cured:
+            continue
         edits = taken | set(one.fixes[0].edits)
-        if pinned.prove(tuple(edits), keys) is None:
+        proven = pinned.prove(tuple(edits), _finding_keys([one]))
+        if proven is None or not cured <= proven.cures:
             left_out.append(one)
         else:
-            taken, cured = edits, keys
+            taken, cured = edits, proven.cures
     return Combined(pinned.tree, tuple(sorted(taken)), tuple(left_out))
+
+
+def _keys_of(one: Merged) -> frozenset[tuple[str, FindingKey]]:
+    return frozenset((member.target.id, member.found.key) for member in one.members)
+
+
+def _finding_keys(several: Iterable[Merged]) -> frozenset[FindingKey]:
+    return frozenset(member.found.key for one in several for member in one.members)

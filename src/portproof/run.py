@@ -177,9 +177,7 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         cache=cache_folder(request.environ),
     )
     with (
-        Engine(
-            helm=lambda: found.helm, kustomize=lambda: found.kustomize, options=options
-        ) as engine,
+        Engine(helm=lambda: found.helm, kustomize=lambda: found.kustomize, options=options) as engine,
         _progress() as progress,
     ):
         plan = pipeline.Plan(
@@ -209,9 +207,7 @@ def combined_patch(run: Session) -> str:
     return assemble.patch_of(combined.edits, combined.tree) if combined.edits else ""
 
 
-def _root_and_paths(
-    given: tuple[str, ...], known: Path | None = None
-) -> tuple[Path, tuple[RelPath, ...]]:
+def _root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[Path, tuple[RelPath, ...]]:
     """The root (the enclosing git work tree, else the PATH itself) and the paths relative to it."""
     absolute = [Path(text).absolute() for text in given or (".",)]
     for text, path in zip(given or (".",), absolute, strict=True):

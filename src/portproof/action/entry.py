@@ -64,5 +64,5 @@ def _start_anew(environ: Mapping[str, str]) -> None:
     os.close(writing)
     os.set_inheritable(reading, True)
     # -I: the current folder is a stranger's checkout, and may well hold a folder named portproof.
-    command = [sys.executable, "-I", "-m", "portproof", "action"]
+    command = [sys.executable, "-I", "-B", "-m", "portproof", "action"]
     os.execve(sys.executable, command, {**kept(environ), TOKEN_FD: str(reading)})  # noqa: S606

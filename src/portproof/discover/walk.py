@@ -29,6 +29,7 @@ _OF_TOOLS = frozenset(
 )
 _PRUNED = _CACHES | _OF_TOOLS | {"node_modules", "bower_components", "venv", "site-packages"}
 _TEST_DATA = frozenset({"test-data", "__fixtures__", "__snapshot__", "__snapshots__"})
+_ARCHIVES = frozenset({".archive", ".archived", "_archive", "_archived"})
 _TESTS = frozenset({"test", "tests", "__tests__", "spec", "e2e"})
 
 
@@ -201,6 +202,8 @@ def _passed_over(
         return None
     if name in _PRUNED:
         return "" if name.startswith((".", "_")) else f"{name} is not searched; name the path to check it"
+    if name in _ARCHIVES:
+        return "archived; name the path to check it"
     if name == "vendor" and "go.mod" in folder.files:
         return "vendored Go modules; name the path to check it"
     if (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import ipaddress
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -27,6 +28,11 @@ from portproof.github.translate import translated
 from portproof.report import marks
 from portproof.report.review import OPENING, Comment
 from portproof.source import RelPath, normalise
+
+# PyGithub writes to standard error by itself; what goes wrong is told by us, encoded.
+logging.getLogger("github").handlers.clear()
+logging.getLogger("github").addHandler(logging.NullHandler())
+logging.getLogger("github").propagate = False
 
 API_VERSION = "2022-11-28"
 _BOT = Author("github-actions[bot]", bot=True)
@@ -72,7 +78,7 @@ class Client:
         self, repository: str, token: str, address: str, *, patience: float = 60.0, pace: float | None = 1.0
     ) -> None:
         retry = GithubRetry(
-            total=4,
+            total=3,  # four tries
             backoff_factor=0.5,
             backoff_max=8,
             backoff_jitter=0.5,

@@ -88,7 +88,8 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     corroborated = wanted in reached or wanted in _numbers_of_policies(graph)
     silence = () if corroborated else (f"{_SILENCE} {wanted}",)
     if _listens_undeclared(service, port, workload):
-        return Weighed(workload, meant, (*reasons, *silence))
+        # Such an application does not vouch for its declared ports either; only a slip beside a lonely port tells.
+        return Weighed(workload, meant, (*reasons, *silence), likely=orphaned and near)
     return Weighed(
         workload,
         meant,

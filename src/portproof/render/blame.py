@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portproof import yamldoc
 from portproof.discover.model import HelmTarget
@@ -46,6 +46,7 @@ _NOISE = re.compile(
 )
 _YAML_LINE = re.compile(r"\bline (\d{1,9})\b")
 _VALUES_FILE = re.compile(r"failed to (?:parse|read) (?P<name>[^\n]{1,500}?): ")
+_TOP_VALUE = re.compile(r"\.Values(?:\.(?P<field>\w+)| \"(?P<key>[^\"]+)\")")
 _FIELD = re.compile(r"chart\.metadata\.(\w+)|chart requires (kubeVersion)")
 
 
@@ -139,7 +140,16 @@ class Blame:
                 lines.append(f"  at <{frame['at']}> ({name}:{frame['line']})")
         if len(frames) > MAX_FRAMES:
             lines.append(f"  … ({len(frames) - MAX_FRAMES} more)")
-        return self._failure("\n".join(lines), site)
+        return replace(self._failure("\n".join(lines), site), wants=self._wanted(cause, frames[-1]["at"]))
+
+    def _wanted(self, cause: str, at: str) -> str:
+        """The top-level value that is nil at `at` because no values file has it; empty for any other cause."""
+        if "nil pointer" not in cause:
+            return ""
+        found = _TOP_VALUE.search(at)
+        name = (found["field"] or found["key"]) if found else ""
+        files = (self.paths.on_tree("values.yaml"), *self.target.values)
+        return "" if any(_key_line(self._text(path), name, 0) for path in files) else name
 
     def _site(self, name: str, line: int, byte_column: int = 0) -> FailureSite | None:
         """The place of a template that helm names; its columns count bytes from 0."""
@@ -262,6 +272,6 @@ def _problem(text: str) -> yamldoc.YamlError | None:
     return None if data is None or isinstance(data, dict) else yamldoc.YamlError("not a mapping")
 
 
-def _key_line(text: str, key: str) -> int:
+def _key_line(text: str, key: str, otherwise: int = 1) -> int:
     found = re.search(rf"^{re.escape(key)}:", text, re.MULTILINE)
-    return text.count("\n", 0, found.start()) + 1 if found else 1
+    return text.count("\n", 0, found.start()) + 1 if found else otherwise

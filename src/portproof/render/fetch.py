@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from portproof import process
 from portproof.discover.model import Dependency, HelmTarget
 from portproof.process import Completed, Ending, Limits
-from portproof.render.scratch import Scratch
-from portproof.render.words import MEMORY, clean, error_text, stopped
+from portproof.render.scratch import HELM_MEMORY, Scratch
+from portproof.render.words import clean, error_text, stopped
 from portproof.source import RelPath
 
 MAX_ARCHIVE_BYTES = 100 * process.MIB
@@ -101,7 +101,7 @@ class Fetcher:
     def _pull(self, dependency: Dependency, host: str, helm: tuple[str, ...]) -> Path:
         folder = self.scratch.root / "pulled" / uuid.uuid4().hex
         folder.mkdir(parents=True)
-        limits = Limits(seconds=self.seconds, memory_bytes=MEMORY, file_bytes=MAX_ARCHIVE_BYTES)
+        limits = Limits(seconds=self.seconds, memory_bytes=HELM_MEMORY, file_bytes=MAX_ARCHIVE_BYTES)
         command = [*helm, "pull", *_what(dependency), f"--destination={folder}"]
         if dependency.version:
             command.append(f"--version={dependency.version}")

@@ -12,7 +12,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from portproof import process, yamldoc
@@ -23,8 +23,8 @@ from portproof.render.chartpaths import ChartPaths
 from portproof.render.copying import CopyError, copy_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
-from portproof.render.scratch import Scratch
-from portproof.render.words import MEMORY, Places, stopped
+from portproof.render.scratch import HELM_MEMORY, Scratch
+from portproof.render.words import Places, stopped
 from portproof.source import RelPath, Tree, is_within
 
 _RELEASE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?")
@@ -58,7 +58,7 @@ class Helm:
     def _render(
         self, target: HelmTarget, tree: Tree, assembled: _Assembled
     ) -> Rendering | RenderFailure | NotRendered:
-        limits = Limits(seconds=self.seconds, memory_bytes=MEMORY)
+        limits = Limits(seconds=self.seconds, memory_bytes=HELM_MEMORY)
         done = self._run(target, assembled, limits)
         paths = ChartPaths(target, tree)
         if done.ok:
@@ -76,7 +76,7 @@ class Helm:
         explained = blame.explain(done.stderr)
         if isinstance(explained, NotRendered):
             return explained
-        return RenderFailure(target, explained.message, explained.site, explained.expected, done.seconds)
+        return replace(explained, seconds=done.seconds)
 
     def _run(self, target: HelmTarget, assembled: _Assembled, limits: Limits, *more: str) -> Completed:
         # Tests are left out: their pods are hooks, never serve, and often carry the labels that a Service selects.
@@ -90,7 +90,7 @@ class Helm:
         command += ["--skip-schema-validation", "--skip-tests", *more]
         for file in assembled.values:
             command += ["-f", str(file)]
-        return process.run(command, env=self.scratch.offline_environment, cwd=self.scratch.cwd, limits=limits)
+        return process.run(command, env=self.scratch.helm_environment, cwd=self.scratch.cwd, limits=limits)
 
     @contextmanager
     def _assembled(
@@ -131,14 +131,17 @@ class _Assembled:
 def documents(output: str, paths: ChartPaths) -> Iterator[RenderedDocument]:
     """The documents of helm's output that hold anything, each with its template.
 
-    helm writes its ``# Source:`` comment right behind the marker ``---``. A template can print further ones, and it
-    can end a document with ``...``: what follows that has no marker, and belongs to the template before.
+    helm cuts what a template prints at its markers and writes ``---`` and ``# Source:`` before each piece, so a comment
+    right behind a marker is helm's. Two markers of a template are not: ``...``, and the second of two with nothing
+    between them. What follows those belongs to the template before, whatever source it claims.
     """
     source: RelPath | None = None
+    blank = False
     for offset, text in yamldoc.split(output):
-        named = _SOURCE.match(text)
-        if output.startswith("---", offset - 3) and offset >= 3:
-            source = paths.template(named.group(1)) if named else None
+        named = None if blank else _SOURCE.match(text)
+        if named and output.startswith("---", offset - 3):
+            source = paths.template(named.group(1))
+        blank = named is not None and not text[named.end() :].strip()
         if _SOMETHING.search(text):
             yield RenderedDocument(text, source)
 

@@ -16,8 +16,8 @@ from portproof.process import Limits
 from portproof.render.copying import CopyError, copy_files
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.overlayblame import OverlayBlame
-from portproof.render.scratch import Scratch
-from portproof.render.words import MEMORY, Places, stopped
+from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
+from portproof.render.words import Places, stopped
 from portproof.source import Tree
 
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
@@ -45,11 +45,11 @@ class Kustomize:
     def _build(
         self, target: KustomizeTarget, tree: Tree, root: Path
     ) -> Rendering | RenderFailure | NotRendered:
-        limits = Limits(seconds=self.seconds, memory_bytes=MEMORY)
+        limits = Limits(seconds=self.seconds, memory_bytes=KUSTOMIZE_MEMORY)
         folder = root if target.folder == "." else root / target.folder
         done = process.run(
             [*self.argv, str(folder)],
-            env=self.scratch.offline_environment,
+            env=self.scratch.kustomize_environment,
             cwd=self.scratch.cwd,
             limits=limits,
         )

@@ -39,7 +39,8 @@ class RenderFailure:
     """A target, or one of its files, that could not be rendered: a result, not an exception.
 
     `message` is one or a few lines in the tool's words, without paths of the machine it ran on. `expected` is true
-    when a chart refuses its own defaults on purpose (``required``, a guarded ``fail``) and nothing is broken.
+    when a chart refuses its own defaults on purpose (``required``, a guarded ``fail``) and nothing is broken. `wants` is
+    the top-level value that a template reads and none of the target's values files has, where that is the cause.
     """
 
     target: Target
@@ -47,6 +48,7 @@ class RenderFailure:
     site: FailureSite | None = None
     expected: bool = False
     seconds: float = 0.0
+    wants: str = ""
 
 
 @dataclass(frozen=True, slots=True)

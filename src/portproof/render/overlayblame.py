@@ -43,6 +43,8 @@ _NO_MATCH = re.compile(r"no matches for Id ([\w-]+)\.[\w.\[\]-]*/([^\s.;]{1,253}
 _JSON_PATH = re.compile(r"(?:missing path|doc is missing (?:path|key)): (/[^\s:]{0,500})")
 _YAML_LINE = re.compile(r"\bline (\d{1,9})\b")
 _QUOTED = re.compile(r"['\"\[]([^'\"\[\]\s]{1,500})['\"\]]")
+_PLUGIN = re.compile(r"external plugins disabled; unable to load external plugin '([^'\n]{1,200})'")
+_OUTSIDE = re.compile(r"security; file '([^'\n]{1,1000})' is not in or below '([^'\n]{1,1000})'")
 _REMOTE = re.compile(r"no 'git' program on path|proxyconnect|dial tcp|https fetch|hit \d+s timeout")
 
 
@@ -63,6 +65,16 @@ class OverlayBlame:
             )
         if "must specify --enable-helm" in text:
             return NotRendered(self.target, "its helmCharts are not rendered")
+        plugin = _PLUGIN.search(text)
+        if plugin:
+            return NotRendered(self.target, f"it needs the plugin {plugin.group(1)}, which is not run")
+        outside = _OUTSIDE.search(text)
+        if outside:
+            return NotRendered(
+                self.target,
+                f"it reads {clean(outside.group(1))} outside of the folder {clean(outside.group(2))}, which kustomize "
+                "only does with --load-restrictor LoadRestrictionsNone",
+            )
         folder, inner = self._innermost(text)
         site = self._site(folder, inner)
         message = clean(_short(inner))

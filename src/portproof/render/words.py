@@ -17,9 +17,6 @@ MAX_LINES = 10
 MAX_LINE = 400
 MAX_TEXT = 100_000
 
-MEMORY = 1536 * process.MIB
-"""Address space of one render: charts need 1.0 GiB, and 1.5 GiB stops a runaway one within two seconds."""
-
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")  # differs from run to run
 _OUT_OF_MEMORY = re.compile(

@@ -2,7 +2,8 @@
 
 A mark is an HTML comment, ``<!-- portproof:v1 fingerprint=… key=… -->``. It names the finding, not its words or its
 line, so a moved line or a reworded message is not a new finding. Anybody can write a mark into a comment; whoever
-reads marks has to look at the author first.
+reads marks has to look at the author first. A mark has a line of its own: in a comment of ours a stranger's words never
+begin a line.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from portproof.report.model import Result
 
 SUMMARY = "summary"
-_MARK = re.compile(r"<!-- portproof:v1((?: [a-z]+=[0-9A-Za-z._-]{1,80})+) -->")
+_MARK = re.compile(r"^<!-- portproof:v1((?: [a-z]+=[0-9A-Za-z._-]{1,80})+) -->\r?$", re.MULTILINE)
 _PLAIN = re.compile(r"[0-9a-f]{8,64}\Z")
 
 
@@ -97,7 +98,7 @@ def without(text: str) -> str:
 def with_state(text: str, mark: Mark, *, fixed: bool, note: str) -> str:
     """`text` with one mark in another state, and `note` on the line after it; an earlier note of ours goes."""
     new = replace(mark, fixed=fixed)
-    pattern = re.escape(str(mark)) + r"\n(?:> \*\*Fixed\*\*[^\n]*\n\n)?"
+    pattern = r"(?m)^" + re.escape(str(mark)) + r"\r?\n(?:> \*\*Fixed\*\*[^\n]*\n\n)?"
     return re.sub(pattern, lambda _: f"{new}\n{note}", text, count=1)
 
 

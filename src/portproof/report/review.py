@@ -36,6 +36,7 @@ OPENING = "**portproof**:"
 """How the body of a review begins."""
 
 _PATCH = 6_000
+_DIFF_LINE = (" ", "+", "-", "@@ ", "diff --git ", "\\")
 _ENDS = 4
 _EFFECTS = 5
 
@@ -234,16 +235,18 @@ def _text(result: Result, scene: Scene, mark: Mark, offer: tuple[Fix, str] | Non
 
 def _fix(result: Result, fix: Fix, scene: Scene) -> dict[str, str]:
     where = ", ".join(_link(edit, scene) for edit in fix.edits[:3])
-    shown = (
-        fenced(fix.patch, "diff")
-        if len(fix.patch) <= _PATCH
-        else "Too long to show: `portproof fix` prints it."
-    )
     return {
         "lead": f"Fix at {where}: {prose(fix.description)}. ",
         "proof": proof(result, fix),
-        "patch": shown,
+        "patch": _patch(fix.patch),
     }
+
+
+def _patch(patch: str) -> str:
+    """The patch in a fence. No line of it may begin like a mark, which a report from elsewhere could try."""
+    if len(patch) > _PATCH or not all(line.startswith(_DIFF_LINE) for line in patch.splitlines()):
+        return "Not shown here: `portproof fix` prints it."
+    return fenced(patch, "diff")
 
 
 def _suggestion(result: Result, offer: tuple[Fix, str]) -> dict[str, str]:

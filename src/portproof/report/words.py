@@ -41,7 +41,9 @@ def headline(report: Report, paths: Sequence[str] = ()) -> str:
     if not found:
         resources = sum(target.resources for target in report.targets if target.status == "checked")
         rest = f"; {report.unaffected} unaffected by what changed {since}" if report.unaffected else ""
-        return f"No findings: {plural(checked, 'target')} checked, {plural(resources, 'resource')}{aside}{rest}"
+        return (
+            f"No findings: {plural(checked, 'target')} checked, {plural(resources, 'resource')}{aside}{rest}"
+        )
     new = sum(result.introduced is True for result in report.results)
     compared = any(result.introduced is not None for result in report.results)
     introduced = f", {new} introduced since the base" if compared else ""

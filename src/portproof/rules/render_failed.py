@@ -4,9 +4,11 @@ What cannot be rendered cannot be checked, and it cannot be installed either. Th
 message holds helm's or kustomize's own words, and the place is the line that
 the tool names (`hinted`: nobody can render again to prove it).
 
-It is a **warning** when a chart refuses its own defaults on purpose, with
-`required` or a guarded `fail`: such a chart needs values, and is checked as soon
-as `portproof.yaml` names a values file for it::
+It is a **warning** when the chart is not broken but needs values that its own
+do not have: it refuses its defaults on purpose, with `required` or a guarded
+`fail`; it renders with another of its values files; or several charts read the
+same top-level value that none of them has, because a shared file is given to all
+of them. Such charts are checked as soon as `portproof.yaml` names the values::
 
     charts:
       - path: charts/backend

@@ -73,9 +73,9 @@ Good::
             - {name: db, image: db:1, ports: [{containerPort: 5432}]}
 
 Silent when the Service is absent and not exactly one headless Service of the
-rendering selects the pods (it may be made elsewhere), when the Service has no
-selector or one with labels that are set at run time, and when it selects the
-pods without being headless.
+rendering selects the pods, nor one whose name is a slip away (it may be made
+elsewhere), when the Service has no selector or one with labels that are set at
+run time, and when it selects the pods without being headless.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from portproof.graph.model import RUNTIME_LABELS, GoverningService, PortGraph, Service
+from portproof.graph.names import is_near_name
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
 
@@ -93,10 +94,13 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         named = graph.variants(namespace, governing.name.value)
         if any(_governs(one, governing.labels) is not False for one in named):
             continue
-        fitting = [
+        governors = [
             one
             for one in graph.services
-            if one.headless and one.key.namespace == namespace and _governs(one, governing.labels)
+            if one.key.namespace == namespace and _governs(one, governing.labels)
+        ]
+        fitting = [one for one in governors if one.headless] or [
+            one for one in governors if is_near_name(one.key.name, str(governing.name.value))
         ]
         names = {one.key.name for one in fitting}
         if named:
@@ -116,7 +120,7 @@ def _absent(governing: GoverningService, fitting: Service) -> Finding:
     return Finding(
         message=(
             f"{governing.name.resource} names Service/{governing.name.value} in serviceName, which is not here: the "
-            f"headless Service that selects its pods is {fitting.key}."
+            f"{'headless ' if fitting.headless else ''}Service that selects its pods is {fitting.key}."
         ),
         severity=Severity.WARNING,
         primary=governing.name,

@@ -30,12 +30,11 @@ MAX_RENDERS = 14
 
 def origins(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Renderer) -> dict[Site, Origin]:
     """Where each of `fields` comes from; a field of which nothing is known is left out."""
-    wanted = sorted(
-        {one for one in fields if one.value is not None}, key=lambda one: (one.resource, str(one.path))
-    )
+    wanted = sorted(set(fields), key=lambda one: (one.resource, str(one.path)))
     if isinstance(manifests.target, ManifestTarget):
         return hints.by_position(manifests, wanted, tree)
-    search = _Search(manifests, tree, render, wanted)
+    # A field that holds nothing has no text to look for; its place can only be hinted.
+    search = _Search(manifests, tree, render, [one for one in wanted if one.value is not None])
     search.run()
     for one in wanted:
         if one not in search.found:
