@@ -61,7 +61,9 @@ def meant_by_name(
     ]
     serving = [one for one in declared if not _is_auxiliary(str(one.name.value) if one.name else "")]
     only = [] if _is_auxiliary(wanted) or taken & {one.value for one in serving} else serving
-    for group in (near, alike, only):
+    if len({str(one.name.value) for one in near if one.name}) == 1:
+        return near[0]  # one name, perhaps in several containers: Kubernetes takes the first of them too
+    for group in (alike, only):
         if len({one.value for one in group}) == 1:
             return group[0]
     return None

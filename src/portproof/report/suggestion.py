@@ -41,9 +41,8 @@ def suggestion(edit: TextEdit, lines: Lines, text: str) -> str | None:
     if _in_github_folder(lines.path) or "\r" in text or not _VALUE.match(edit.new):
         return None
     rows = text.split("\n")
-    if lines.last >= len(
-        rows
-    ):  # the last row is what follows the final newline; a line without one is there too
+    # What follows the last newline is no line to replace: it is empty, or lacks a newline of its own.
+    if lines.last >= len(rows):
         return None
     before = rows[lines.first - 1 : lines.last]
     row = before[own.first - lines.first]
