@@ -10,10 +10,11 @@ import argparse
 import json
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from repositories import expand, name, report, table
+from repositories import expand, name, report
 
 _HEAD = ("repository", "targets", "checked", "failed", "skipped", "error", "warning", "note", "seconds")
 
@@ -23,29 +24,37 @@ def main() -> None:
     parser.add_argument("repository", type=Path, nargs="+")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="write each JSON report into this folder")
+    parser.add_argument(
+        "--reuse", action="store_true", help="take reports that are in the --keep folder from there"
+    )
     chosen = parser.parse_args()
     reports: dict[str, dict[str, Any]] = {}
-    rows: list[tuple[object, ...]] = [_HEAD]
+    print(*_columns(_HEAD))
     for repository in expand(chosen.repository):
         started = time.perf_counter()
-        one = report(repository, ("--jobs", str(chosen.jobs)))
-        rows.append(_row(repository, one, time.perf_counter() - started))
+        kept = chosen.keep / f"{name(repository).replace('/', '__')}.json" if chosen.keep else None
+        if kept and chosen.reuse and kept.exists():
+            one = json.loads(kept.read_text(encoding="utf-8"))
+        else:
+            one = report(repository, ("--jobs", str(chosen.jobs)))
+        counts = one["summary"]
+        seconds = f"{time.perf_counter() - started:.1f}"
+        numbers = [counts[key] for key in _HEAD[2:-1]]
+        print(*_columns((name(repository), len(one["targets"]), *numbers, seconds)), flush=True)
         reports[name(repository)] = one
-        if chosen.keep:
-            chosen.keep.mkdir(parents=True, exist_ok=True)
-            file = chosen.keep / f"{name(repository).replace('/', '__')}.json"
-            file.write_text(json.dumps(one, indent=1), encoding="utf-8")
-    print(*table(rows), sep="\n")
+        if kept:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(one, indent=1), encoding="utf-8")
     print_rules(reports)
     print_reasons(reports)
     for repository_name, one in reports.items():
         print_findings(repository_name, one)
 
 
-def _row(repository: Path, one: dict[str, Any], seconds: float) -> tuple[object, ...]:
-    counts = one["summary"]
-    numbers = [counts[key] for key in _HEAD[2:-1]]
-    return name(repository), len(one["targets"]), *numbers, f"{seconds:.1f}"
+def _columns(row: Sequence[object]) -> Iterator[str]:
+    first, *rest = row
+    yield f"{first!s:48}"
+    yield from (f"{cell!s:>8}" for cell in rest)
 
 
 def print_rules(reports: dict[str, dict[str, Any]]) -> None:

@@ -14,20 +14,17 @@ from typing import Any
 import pytest
 
 from portproof.action import run
-from portproof.action.runner import Action
 from tests.e2e.program import FIXTURES, environment
 from tests.github import FakeGitHub, GitRepo, Pull, Repository, Token
 from tests.github.gitrepo import Content
-
-assert Action  # the layer under test, imported here so that its cost is not in the first test
-
-BROKEN = {"values.yaml": "service:\n  type: ClusterIP\n  port: 80\n  targetPort: 8080\n"}
 
 
 def files_of(fixture: str) -> dict[str, bytes]:
     """The files of a folder of fixtures, by their path below it."""
     root = FIXTURES / fixture
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()
+    }
 
 
 def below(folder: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -52,7 +49,9 @@ class Ran:
     @property
     def everything(self) -> str:
         files = [Path(path) for name, path in self.outputs.items() if name.endswith("-file")]
-        return "\n".join([self.stdout, self.stderr, self.summary, *(file.read_text() for file in files if file.exists())])
+        return "\n".join(
+            [self.stdout, self.stderr, self.summary, *(file.read_text() for file in files if file.exists())]
+        )
 
 
 @dataclass
@@ -74,7 +73,12 @@ class World:
         self.shop = self.fake.repository("octo/shop", self.git)
 
     def open(
-        self, before: Mapping[str, Content], after: Mapping[str, Content], *, fork: bool = False, **options: Any
+        self,
+        before: Mapping[str, Content],
+        after: Mapping[str, Content],
+        *,
+        fork: bool = False,
+        **options: Any,
     ) -> Pull:
         """A pull request that makes `after` of `before` (None removes a file)."""
         self.git.commit(dict(before), message="base")
@@ -111,7 +115,9 @@ class World:
         work.run("fetch", "--quiet", "--depth=1", f"file://{self.git.path}", "refs/pull/1/merge")
         work.run("checkout", "--quiet", "--detach", "FETCH_HEAD")
 
-    def environ(self, token: Token | str | None, event: str = "pull_request", **inputs: str) -> dict[str, str]:
+    def environ(
+        self, token: Token | str | None, event: str = "pull_request", **inputs: str
+    ) -> dict[str, str]:
         """The variables of the runner."""
         for name in ("event.json", "summary.md", "output"):
             (self.folder / name).unlink(missing_ok=True)

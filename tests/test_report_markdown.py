@@ -45,6 +45,17 @@ def test_the_incident() -> None:
         * `Deployment/backend-v1 declares 8080 here`: `charts/backend/values.yaml:7:16`
         * target: `helm:charts/backend`
 
+        ```mermaid
+        flowchart LR
+          n0(["caller"])
+          n1["Service/backend-v1"]
+          n2["Deployment/backend-v1"]
+          n0 --> n1
+          n1 --x|"8081#58; not reached"| n2
+          n1 -.->|"8080 would"| n2
+          linkStyle 1 stroke:#d1242f,stroke-width:3px
+        ```
+
         Fix, proven by rendering again: `set targetPort to 8080`
 
         ```diff
@@ -190,8 +201,7 @@ def test_no_text_leaves_its_code(text: str) -> None:
     written = markdown.write(strange_report(text))
     only_code_from_strangers(written, "qqq")
     fences = [token for token in tokens(written) if token.type == "fence"]
-    assert len(fences) == 2
-    assert [token.info for token in fences] == ["diff", "diff"]
+    assert [token.info for token in fences] == ["mermaid", "diff", "mermaid", "diff"]
     rows = [token for token in tokens(written) if token.type == "tr_open"]
     assert len(rows) == 5
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from github import Auth, Github
 from github.GithubRetry import GithubRetry
 from github.PullRequest import PullRequest
 
-from github import Auth, Github
 from tests.github import FakeGitHub, GitRepo, Pull, Repository, Token
 
 LINES = [f"line {number}" for number in range(1, 41)]

@@ -7,10 +7,10 @@ import time
 
 import pytest
 import requests
+from github import GithubException, RateLimitExceededException
 from github.GithubException import RateLimitExceededExceedsMaxWait
 from github.GithubRetry import GithubRetry
 
-from github import GithubException, RateLimitExceededException
 from tests.github.conftest import Shop
 
 REVIEWS = "/pulls/1/reviews$"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from github import GithubException
+
 from tests.github import FakeGitHub
 from tests.github.conftest import Shop
 from tests.github.test_reviews import at

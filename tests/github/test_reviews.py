@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from github import GithubException, UnknownObjectException
 from github.PullRequest import PullRequest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from github import GithubException, UnknownObjectException
 from tests.github.conftest import CHANGED, Shop
 from tests.github.routing import units
 

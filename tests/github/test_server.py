@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import requests
+from github import GithubException, UnknownObjectException
 from github.ContentFile import ContentFile
 
-from github import GithubException, UnknownObjectException
 from tests.github import File
 from tests.github.conftest import CHANGED, Shop
 

@@ -206,5 +206,4 @@ def test_it_starts_at_once() -> None:
 
     nothing = best("-I", "-c", "", entrypoint="python")
     rules = best("rules")
-    print(f"\na container takes {nothing:.2f} s, the list of rules {rules - nothing:.2f} s more")
     assert rules - nothing < 1.0

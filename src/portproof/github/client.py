@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from github import Auth, Github, GithubRetry
+
 from portproof import __version__
 from portproof.diff import FileDiff, file_diff
 from portproof.errors import UsageError

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests
-
 from github import GithubException, RateLimitExceededException
+
 from portproof.github.model import (
     ForbiddenError,
     GithubError,

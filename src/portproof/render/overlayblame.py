@@ -25,7 +25,7 @@ KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 _LEVEL = re.compile(r"recursed accumulation of path \\?'([^'\n]{1,1000}?)\\?': ")
 _WRAPPING = re.compile(
-    r"\A(?:accumulating (?:resources|components): |accumulation err='|loading generator plugins: |accumulateDirectory: \\?\")+"
+    r"\A(?:accumulating (?:resources|components): |accumulation err='|loading generator plugins: |loader\.New \\?\"must build at directory: not a valid directory: |accumulateDirectory: \\?\")+"
 )
 _REPEATED = re.compile(r"': must build at directory: .*", re.DOTALL)
 _LSTAT = re.compile(r"evalsymlink failure on '[^'\n]{1,1000}' ?: (?:lstat )?")
@@ -45,6 +45,9 @@ _YAML_LINE = re.compile(r"\bline (\d{1,9})\b")
 _QUOTED = re.compile(r"['\"\[]([^'\"\[\]\s]{1,500})['\"\]]")
 _PLUGIN = re.compile(r"external plugins disabled; unable to load external plugin '([^'\n]{1,200})'")
 _OUTSIDE = re.compile(r"security; file '([^'\n]{1,1000})' is not in or below '([^'\n]{1,1000})'")
+_GENERATED = re.compile(
+    r"loading KV pairs: (?:env|file) source files?: [^\n]*?: ([^\s:]{1,1000}): no such file"
+)
 _REMOTE = re.compile(r"no 'git' program on path|proxyconnect|dial tcp|https fetch|hit \d+s timeout")
 
 
@@ -75,7 +78,14 @@ class OverlayBlame:
                 f"it reads {clean(outside.group(1))} outside of the folder {clean(outside.group(2))}, which kustomize "
                 "only does with --load-restrictor LoadRestrictionsNone",
             )
+        secret = _GENERATED.search(text)
+        if secret:  # .env and the like are made at deployment, and git ignores them
+            return NotRendered(
+                self.target, f"it needs {clean(secret.group(1))}, which is not in the repository"
+            )
         folder, inner = self._innermost(text)
+        if folder == self.target.folder and "kustomization.yaml is empty" in inner:
+            return NotRendered(self.target, "its kustomization is empty")
         site = self._site(folder, inner)
         message = clean(_short(inner))
         if site is not None and not message.startswith(site.path) and folder != self.target.folder:

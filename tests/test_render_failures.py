@@ -1,0 +1,219 @@
+"""Why helm failed: the words and the place, the same for helm 3 and helm 4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from portproof.render.engine import Engine
+from portproof.source import Tree
+
+from .rendering_support import HELMS, chart, engine, failed, helm_target, place, refused, write_files
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files of a chart in ``charts/x``, the place that is blamed, a part of the message, and whether it is meant."""
+
+    name: str
+    files: dict[str, str]
+    place: str
+    says: str
+    expected: bool = False
+    more: str = field(default="")
+
+
+HELPERS = "templates/_helpers.tpl"
+X = "templates/x.yaml"
+
+CASES = [
+    Case(
+        "unclosed block",
+        {X: "a: 1\n{{ if .Values.a }}\nb: 2\n"},
+        f"{X}:3:1",
+        "cannot be parsed: unexpected EOF",
+    ),
+    Case("unknown function", {X: "a: 1\nb: {{ nosuch 1 }}\n"}, f"{X}:2:1", 'function "nosuch" not defined'),
+    Case("nil pointer", {X: "a: 1\nb: é {{ .Values.a.b }}\n"}, f"{X}:2:16", "nil pointer evaluating"),
+    Case(
+        "the innermost template",
+        {
+            X: 'a: {{ include "one" . }}\n',
+            HELPERS: '{{ define "one" }}\n{{ include "two" . }}{{ end }}\n{{ define "two" }}\n\n{{ .Values.a.b }}{{ end }}',
+        },
+        f"{HELPERS}:5:11",
+        f"charts/x/{X}:1",
+    ),
+    Case("an include of nothing", {X: 'a: {{ include "no" . }}\n'}, f"{X}:1:7", 'no template "no"'),
+    Case("runtime error", {X: "a: {{ div 1 0 }}\n"}, f"{X}:1:7", "divide by zero"),
+    Case(
+        "inside tpl",
+        {"values.yaml": 't: "{{ .Values.x.y }}"', X: "a: {{ tpl .Values.t . }}\n"},
+        f"{X}:1:7",
+        "nil pointer",
+    ),
+    Case(
+        "recursion",
+        {X: '{{ include "r" . }}', HELPERS: '{{ define "r" }}{{ include "r" . }}{{ end }}'},
+        f"{HELPERS}:1:20",
+        "more)",
+    ),
+    Case("bare fail", {X: 'a: 1\n{{ fail "no way" }}\n'}, f"{X}:2:4", "no way"),
+    Case(
+        "bare fail in a helper",
+        {X: '{{ include "f" . }}\n', HELPERS: '{{ define "f" }}{{ fail "no way" }}{{ end }}'},
+        f"{HELPERS}:1:17",
+        "no way",
+    ),
+    Case(
+        "guarded fail",
+        {X: '{{ if not .Values.a }}\n{{ fail "set a" }}{{ end }}\n'},
+        f"{X}:2:4",
+        "set a",
+        expected=True,
+    ),
+    Case(
+        "guarded fail in a helper",
+        {
+            X: '{{ include "f" . }}\n',
+            HELPERS: '{{ define "f" }}\n{{ if not .Values.a }}{{ fail (printf "set %s now" "a") }}{{ end }}{{ end }}',
+        },
+        f"{HELPERS}:2:23",
+        "set a now",
+        expected=True,
+    ),
+    Case("required", {X: 'a: {{ required "set a" .Values.a }}\n'}, f"{X}:1:7", "set a", expected=True),
+    Case(
+        "required in a helper",
+        {
+            X: 'a: {{ include "f" . | nindent 2 }}\n',
+            HELPERS: '{{ define "f" }}\n{{ required "set a" .Values.a }}{{ end }}',
+        },
+        f"{HELPERS}:2:1",
+        "set a",
+        expected=True,
+    ),
+    Case(
+        "refusal in the notes",
+        {X: "a: 1\n", "templates/NOTES.txt": '{{ if not .Values.a }}{{ fail "no" }}{{ end }}'},
+        "templates/NOTES.txt:1:26",
+        "no",
+        expected=True,
+    ),
+    Case(
+        "rendered text that is not YAML, below a loop",
+        {X: "kind: A\nlist:\n{{ range until 3 }}\n- {{ . }}\n{{ end }}\nspec:\n  port: {{ 1 }}: 2\n"},
+        f"{X}:7:1",
+        "not YAML",
+    ),
+    Case("the second document is not YAML", {X: "kind: A\n---\nkind: B\n c: 1\n"}, f"{X}:4:1", "not YAML"),
+    Case("a list", {X: "- a\n"}, f"{X}:1:1", "array where a mapping is expected"),
+    Case(
+        "values that are not YAML",
+        {"values.yaml": "a: 1\nb:\n  - c\n d: 4\n", X: "a: 1\n"},
+        "values.yaml:4:2",
+        "values.yaml",
+    ),
+    Case("values that are a list", {"values.yaml": "- a\n", X: "a: 1\n"}, "values.yaml:1:1", "values.yaml"),
+    Case(
+        "values of a subchart",
+        {
+            X: "a: 1\n",
+            "charts/y/Chart.yaml": "apiVersion: v2\nname: leaf\nversion: 0.1.0\n",
+            "charts/y/values.yaml": "a: b: c\n",
+        },
+        "charts/y/values.yaml:1:5",
+        "values.yaml",
+    ),
+    Case(
+        "a subchart in a folder of another name",
+        {
+            "charts/f/Chart.yaml": "apiVersion: v2\nname: leaf\nversion: 0.1.0\n",
+            "charts/f/templates/y.yaml": "{{ .Values.a.b }}",
+        },
+        "charts/f/templates/y.yaml:1:11",
+        "nil pointer",
+    ),
+    Case(
+        "Chart.yaml is not YAML",
+        {"Chart.yaml": "apiVersion: v2\nname: x\n version: 1\n"},
+        "Chart.yaml:3:9",
+        "Chart.yaml",
+    ),
+    Case(
+        "a version that is none",
+        {"Chart.yaml": "apiVersion: v2\nname: x\nversion: abc\n"},
+        "Chart.yaml:3:1",
+        '"abc" is invalid',
+    ),
+    Case("no name", {"Chart.yaml": "apiVersion: v2\nversion: 1.0.0\n"}, "Chart.yaml:1:1", "name is required"),
+    Case("another Kubernetes", {X: "a: 1\n"}, "Chart.yaml:4:1", "kubeVersion", more='kubeVersion: ">=9"\n'),
+    Case("control characters", {X: '{{ fail "\\u001b[31mred\\u0007\\r\\n::error::x" }}'}, f"{X}:1:4", "red"),
+]
+
+
+@pytest.fixture(params=HELMS, scope="module")
+def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with engine(tmp_path_factory.mktemp("cache"), helm=HELMS[request.param]()) as made:
+        yield made
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("copied", [False, True], ids=["in place", "in a copy"])
+def test_message_and_place(helm: Engine, tmp_path: Path, case: Case, *, copied: bool) -> None:
+    files = chart("charts/x", case.files, more=case.more)
+    if copied:
+        write_files(tmp_path, dict.fromkeys(files, ""))
+        tree = Tree(tmp_path, files)
+    else:
+        tree = write_files(tmp_path, files)
+    failure = failed(helm.render(helm_target("charts/x"), tree))
+    assert place(failure) == f"charts/x/{case.place}"
+    assert case.says in failure.message
+    assert failure.expected is case.expected
+    for never in (str(tmp_path), "portproof-", "\x1b", "\x07", "\r", "Use --debug", "level="):
+        assert never not in failure.message
+
+
+def test_a_values_file_that_is_not_yaml(helm: Engine, tmp_path: Path) -> None:
+    files = chart("x", {"templates/a.yaml": "a: 1\n"}) | {"env/prod.yaml": "a: 1\n b: 2\n"}
+    tree = write_files(tmp_path, files)
+    for one in (tree, Tree(tmp_path, {"env/prod.yaml": "a: 1\n b: 2\n"})):
+        failure = failed(helm.render(helm_target("x", "env/prod.yaml"), one))
+        assert place(failure) == "env/prod.yaml:2:3"
+        assert "env/prod.yaml" in failure.message
+        assert str(tmp_path) not in failure.message
+
+
+def test_a_refusal_with_values_files_is_not_expected(helm: Engine, tmp_path: Path) -> None:
+    files = chart(
+        "x", {"templates/a.yaml": 'a: {{ required "set a" .Values.a }}\n', "ci/a-values.yaml": "b: 1\n"}
+    )
+    failure = failed(helm.render(helm_target("x", "x/ci/a-values.yaml"), write_files(tmp_path, files)))
+    assert not failure.expected
+
+
+def test_a_dependency_that_discovery_did_not_see_is_a_reason(helm: Engine, tmp_path: Path) -> None:
+    more = "dependencies:\n- {name: redis, version: 1.2.3, repository: 'https://charts.example.com'}\n"
+    tree = write_files(tmp_path, chart("x", {"templates/a.yaml": "a: 1\n"}, more=more))
+    reason = refused(helm.render(helm_target("x"), tree))
+    assert reason == "dependencies not vendored: redis; run `helm dependency build x` first"
+
+
+def test_a_library_chart_is_a_reason(helm: Engine, tmp_path: Path) -> None:
+    tree = write_files(tmp_path, chart("x", {}, more="type: library\n"))
+    assert refused(helm.render(helm_target("x"), tree)) == "a library chart"
+
+
+def test_long_messages_are_cut(helm: Engine, tmp_path: Path) -> None:
+    template = '{{ fail (printf "%s%s" (repeat 5000 "x") (repeat 50 "\\nline")) }}'
+    failure = failed(
+        helm.render(helm_target("x"), write_files(tmp_path, chart("x", {"templates/a.yaml": template})))
+    )
+    lines = failure.message.split("\n")
+    assert len(lines) == 10
+    assert max(map(len, lines)) <= 400
+    assert lines[-1].endswith("more lines)")

@@ -1,0 +1,186 @@
+"""Chart dependencies that are not vendored, fetched from a chart repository on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portproof.discover.model import Dependency, HelmTarget, Mount
+from portproof.render.engine import Engine
+
+from .rendering_support import HELMS, chart, current_helm, engine, refused, rendered, sources, write_files
+
+
+@dataclass
+class Repository:
+    """A chart repository over HTTP, and what was asked of it."""
+
+    url: str
+    asked: list[str] = field(default_factory=list)
+
+    def archives(self) -> list[str]:
+        return [path for path in self.asked if path.endswith(".tgz")]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    folder = tmp_path / "served"
+    folder.mkdir()
+    source = write_files(
+        tmp_path / "source", chart("redis", {"templates/r.yaml": "kind: Redis\n"}, name="redis")
+    )
+    made = Repository("")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            made.asked.append(self.path)
+            super().do_GET()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+        made.url = f"http://127.0.0.1:{server.server_address[1]}"
+        run = partial(subprocess.run, check=True, capture_output=True, env={"HOME": str(tmp_path / "home")})
+        helm = current_helm().argv
+        for version in ("1.0.0", "1.1.0"):
+            run([*helm, "package", str(source.root / "redis"), "--version", version, "-d", str(folder)])
+        run([*helm, "repo", "index", str(folder), "--url", made.url])
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield made
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(params=HELMS)
+def online(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    with engine(tmp_path, helm=HELMS[request.param](), offline=False) as made:
+        yield made
+
+
+def target(repository: str, version: str = "1.0.0", *, name: str = "redis", folder: str = "x") -> HelmTarget:
+    missing = (Dependency(".", name, version, repository),)
+    return HelmTarget(folder, mounts=(Mount(".", folder),), missing=missing)
+
+
+def wanting(folder: str, repository: str, version: str = "1.0.0") -> dict[str, str]:
+    more = f"dependencies:\n- {{name: redis, version: '{version}', repository: '{repository}'}}\n"
+    return chart(folder, {"templates/a.yaml": "kind: Top\n"}, more=more)
+
+
+def test_a_dependency_is_fetched_once_and_kept(
+    online: Engine, repository: Repository, tmp_path: Path
+) -> None:
+    folders = [f"x{number}" for number in range(4)]
+    files: dict[str, str] = {}
+    for folder in folders:
+        files |= wanting(folder, repository.url)
+    tree = write_files(tmp_path / "r", files)
+    before = sorted((tmp_path / "r").rglob("*"))
+    with ThreadPoolExecutor(2) as pool:
+        results = list(
+            pool.map(lambda folder: online.render(target(repository.url, folder=folder), tree), folders)
+        )
+    for folder, result in zip(folders, results, strict=True):
+        assert sorted(map(str, sources(rendered(result)))) == ["None", f"{folder}/templates/a.yaml"]
+    assert len(repository.archives()) == 1
+    assert sorted((tmp_path / "r").rglob("*")) == before
+    with engine(tmp_path, offline=False) as later:
+        rendered(later.render(target(repository.url, folder="x0"), tree))
+    assert len(repository.archives()) == 1
+
+
+def test_a_constraint_is_resolved_anew_in_every_run(repository: Repository, tmp_path: Path) -> None:
+    tree = write_files(tmp_path / "r", wanting("x", repository.url, "^1.0.0"))
+    for _ in range(2):
+        with engine(tmp_path, offline=False) as made:
+            rendered(made.render(target(repository.url, "^1.0.0"), tree))
+    assert repository.archives() == ["/redis-1.1.0.tgz"] * 2
+
+
+def test_a_dependency_of_a_subchart_is_put_there(
+    online: Engine, repository: Repository, tmp_path: Path
+) -> None:
+    files = chart("x", {"templates/a.yaml": "kind: Top\n"}) | wanting("x/charts/sub", repository.url)
+    files["x/charts/sub/Chart.yaml"] = files["x/charts/sub/Chart.yaml"].replace("name: shop", "name: sub")
+    missing = (Dependency("charts/sub", "redis", "1.0.0", repository.url),)
+    result = online.render(
+        HelmTarget("x", mounts=(Mount(".", "x"),), missing=missing), write_files(tmp_path / "r", files)
+    )
+    assert "None" in map(str, sources(rendered(result)))
+
+
+def test_offline_is_a_reason_and_nothing_is_asked(repository: Repository, tmp_path: Path) -> None:
+    tree = write_files(tmp_path / "r", wanting("x", repository.url))
+    with engine(tmp_path, offline=True) as made:
+        reason = refused(made.render(target(repository.url), tree))
+    assert reason == (
+        f"dependencies not vendored: redis 1.0.0 from {repository.url}; "
+        "run `helm dependency build x` first, or drop --offline"
+    )
+    assert repository.asked == []
+
+
+@pytest.mark.parametrize(("name", "version"), [("nosuch", "1.0.0"), ("redis", "9.9.9")])
+def test_what_the_repository_does_not_have(
+    online: Engine, repository: Repository, tmp_path: Path, name: str, version: str
+) -> None:
+    tree = write_files(tmp_path / "r", wanting("x", repository.url))
+    reason = refused(online.render(target(repository.url, version, name=name), tree))
+    assert reason.startswith(f"dependency {name} {version} from {repository.url} could not be fetched: ")
+    assert "\n" not in reason
+    rendered(online.render(target(repository.url), tree))
+
+
+def test_a_host_that_cannot_be_reached_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+    tree = write_files(tmp_path / "r", wanting("x", url))
+    with engine(tmp_path, offline=False) as made:
+        first = refused(made.render(target(url), tree))
+        assert "refused" in first
+        monkeypatch.setattr(type(made._fetcher), "_pull", lambda *_: pytest.fail("asked again"))
+        assert "refused" in refused(made.render(target(url, name="other"), tree))
+
+
+@pytest.mark.parametrize(
+    ("repository", "reason"),
+    [
+        ("", "names no repository"),
+        ("@stable", "alias"),
+        ("alias:stable", "alias"),
+        ("ftp://127.0.0.1/charts", "only https, http and oci"),
+        ("git+https://127.0.0.1/charts", "only https, http and oci"),
+        ("https://[", "not a URL"),
+        ("http://169.254.169.254/latest", "link-local"),
+        ("http://[::ffff:169.254.169.254]/latest", "link-local"),
+    ],
+)
+def test_what_is_not_fetched_at_all(tmp_path: Path, repository: str, reason: str) -> None:
+    tree = write_files(tmp_path / "r", wanting("x", "https://charts.example.com"))
+    with engine(tmp_path, offline=False) as made:
+        assert reason in refused(made.render(target(repository), tree))
+
+
+def test_names_cannot_become_options(tmp_path: Path) -> None:
+    tree = write_files(tmp_path / "r", chart("x", {}))
+    with engine(tmp_path, offline=False) as made:
+        assert "not one that helm accepts" in refused(
+            made.render(target("http://127.0.0.1:9", name="--post-renderer=x"), tree)
+        )
+
+
+def test_a_password_in_a_url_is_not_shown(tmp_path: Path) -> None:
+    tree = write_files(tmp_path / "r", chart("x", {}))
+    with engine(tmp_path, offline=False) as made:
+        assert "secret" not in refused(made.render(target("http://user:secret@127.0.0.1:9"), tree))

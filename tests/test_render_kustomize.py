@@ -1,0 +1,240 @@
+"""Overlays through the real kustomize: what comes out, and which file and line is blamed when nothing does."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from portproof.render.engine import Engine
+from portproof.source import Tree
+
+from .rendering_support import engine, failed, overlay_target, place, refused, rendered, write_files
+
+HEAD = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+DEPLOYMENT = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  replicas: 1\n"
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  ports:\n  - port: 80\n"
+OTHER = DEPLOYMENT.replace("name: web", "name: other")
+
+
+@pytest.fixture(scope="module")
+def kustomize(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with engine(tmp_path_factory.mktemp("cache")) as made:
+        yield made
+
+
+def test_an_overlay_is_built_in_place_and_as_edited(kustomize: Engine, tmp_path: Path) -> None:
+    files = {
+        "base/kustomization.yaml": f"{HEAD}resources: [service.yaml, deployment.yaml]\n",
+        "base/service.yaml": SERVICE,
+        "base/deployment.yaml": DEPLOYMENT,
+        "overlays/prod/kustomization.yaml": f"{HEAD}resources: [../../base]\nnamePrefix: prod-\n",
+    }
+    tree = write_files(tmp_path, files)
+    target = overlay_target(tree, "overlays/prod")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    for folder in (path for path in before if path.is_dir()):
+        folder.chmod(0o555)
+    documents = rendered(kustomize.render(target, tree)).documents
+    assert [document.source for document in documents] == [None, None]
+    assert "name: prod-web" in documents[0].text
+    edited = Tree(tmp_path, {"base/service.yaml": SERVICE.replace("80", "8080"), "unrelated": "x"})
+    assert "port: 8080" in rendered(kustomize.render(target, edited)).documents[0].text
+    for folder in (path for path in before if path.is_dir()):
+        folder.chmod(0o755)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@dataclass(frozen=True)
+class Case:
+    """The overlay in ``o``, other files, the place that is blamed and a part of the message."""
+
+    name: str
+    overlay: str
+    files: dict[str, str]
+    place: str
+    says: str
+
+
+RESOURCES = "resources:\n- d.yaml\n"
+D = {"o/d.yaml": DEPLOYMENT}
+K = "o/kustomization.yaml"
+
+CASES = [
+    Case(
+        "a resource that is not there",
+        "resources:\n- a.yaml\n",
+        {},
+        f"{K}:4:3",
+        "o/a.yaml: no such file or directory",
+    ),
+    Case("a base that is not there", "resources:\n- ../no\n", {}, f"{K}:4:3", "no such file or directory"),
+    Case(
+        "a base without kustomization",
+        "resources:\n- base/\n",
+        {"o/base/x.yaml": DEPLOYMENT},
+        f"{K}:4:3",
+        "unable to find one of",
+    ),
+    Case(
+        "a broken base",
+        "resources:\n- base\n",
+        {
+            "o/base/kustomization.yaml": f"{HEAD}resources:\n- d.yaml\n- no.yaml\n",
+            "o/base/d.yaml": DEPLOYMENT,
+        },
+        "o/base/kustomization.yaml:5:3",
+        "(in o/base)",
+    ),
+    Case(
+        "a resource that is not YAML",
+        RESOURCES,
+        {"o/d.yaml": f"{DEPLOYMENT}---\na: 1\n  b: 2\n"},
+        "o/d.yaml:9:4",
+        "d.yaml",
+    ),
+    Case(
+        "a resource of a base that is not YAML",
+        "resources:\n- base\n",
+        {"o/base/kustomization.yaml": f"{HEAD}{RESOURCES}", "o/base/d.yaml": "a: 1\n b: 2\n"},
+        "o/base/d.yaml:2:3",
+        "d.yaml",
+    ),
+    Case(
+        "a kustomization that is not YAML",
+        "resources:\n- d.yaml\n  x: 1\n",
+        D,
+        f"{K}:5:4",
+        "invalid Kustomization",
+    ),
+    Case("an unknown field", "resourcess:\n- d.yaml\n", D, f"{K}:3:1", "resourcess"),
+    Case("an unknown field further down", f"{RESOURCES}images:\n- nam: x\n", D, f"{K}:6:3", "nam"),
+    Case(
+        "a patch that is not there",
+        f"{RESOURCES}patches:\n- path: p.yaml\n",
+        D,
+        f"{K}:6:9",
+        "o/p.yaml: no such file",
+    ),
+    Case(
+        "a patch of nothing",
+        f"{RESOURCES}patches:\n- path: p.yaml\n",
+        D | {"o/p.yaml": OTHER},
+        "o/p.yaml:4:3",
+        "Deployment.v1.apps/other",
+    ),
+    Case(
+        "a patch that is not YAML",
+        f"{RESOURCES}patches:\n- path: p.yaml\n",
+        D | {"o/p.yaml": "a: 1\n b: 2\n"},
+        "o/p.yaml:2:3",
+        "unable to parse",
+    ),
+    Case(
+        "an inline patch that is not YAML",
+        f"{RESOURCES}patches:\n- patch: |-\n    apple: 1\n      b: 2\n",
+        D,
+        f"{K}:7:5",
+        "unable to parse",
+    ),
+    Case(
+        "a JSON patch that does not apply",
+        f"{RESOURCES}patches:\n- path: p.yaml\n  target: {{kind: Deployment}}\n",
+        D | {"o/p.yaml": "- op: replace\n  path: /spec/a/b\n  value: 1\n"},
+        "o/p.yaml:2:3",
+        "/spec/a/b",
+    ),
+    Case(
+        "the same object twice",
+        "resources:\n- d.yaml\n- e.yaml\n",
+        D | {"o/e.yaml": DEPLOYMENT},
+        f"{K}:5:3",
+        "already registered",
+    ),
+    Case(
+        "a generator file that is not there",
+        "configMapGenerator:\n- name: x\n  files: [a.txt]\n",
+        {},
+        f"{K}:5:11",
+        "o/a.txt",
+    ),
+    Case("a component that is not there", f"{RESOURCES}components:\n- ./c\n", D, f"{K}:6:3", "no such file"),
+    Case(
+        "a replacement file that is not there",
+        f"{RESOURCES}replacements:\n- path: r.yaml\n",
+        D,
+        f"{K}:6:9",
+        "o/r.yaml",
+    ),
+    Case(
+        "a replacement from nothing",
+        f"{RESOURCES}replacements:\n- source: {{kind: Service, name: zz}}\n  targets: [{{select: {{kind: Deployment}}, fieldPaths: [spec.x]}}]\n",
+        D,
+        f"{K}:6:33",
+        "zz",
+    ),
+    Case(
+        "a circle",
+        "resources:\n- ./a\n",
+        {"o/a/kustomization.yaml": f"{HEAD}resources:\n- ../\n"},
+        "o/a/kustomization.yaml:4:3",
+        "cycle",
+    ),
+    Case(
+        "no kind",
+        RESOURCES,
+        {"o/d.yaml": f"{SERVICE}---\napiVersion: v1\nmetadata: {{name: x}}\n"},
+        "o/d.yaml:9:1",
+        "missing kind",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("copied", [False, True], ids=["in place", "in a copy"])
+def test_message_and_place(kustomize: Engine, tmp_path: Path, case: Case, *, copied: bool) -> None:
+    files = {K: HEAD + case.overlay, **case.files}
+    write_files(tmp_path, files)
+    tree = Tree(tmp_path, {K: files[K]} if copied else {})
+    failure = failed(kustomize.render(overlay_target(tree, "o"), tree))
+    assert place(failure) == case.place
+    assert case.says in failure.message
+    for never in (str(tmp_path), "portproof-", "must build at directory", "0xc0"):
+        assert never not in failure.message
+
+
+@pytest.mark.parametrize(
+    ("overlay", "reason"),
+    [
+        ("resources:\n- https://127.0.0.1:9/x.yaml\n", "has to be fetched"),
+        ("resources:\n- github.com/example/repository//base?ref=1\n", "has to be fetched"),
+        ("helmCharts:\n- name: x\n  repo: https://charts.example.com\n", "helmCharts are not rendered"),
+        ("resources:\n- ../other.yaml\n", "LoadRestrictionsNone"),
+        ("generators:\n- g.yaml\n", "plugin Secrets"),
+    ],
+)
+def test_what_is_nobodys_mistake_is_a_reason(
+    kustomize: Engine, tmp_path: Path, overlay: str, reason: str
+) -> None:
+    generator = "apiVersion: example.com/v1\nkind: Secrets\nmetadata:\n  name: x\n"
+    tree = write_files(tmp_path, {K: HEAD + overlay, "other.yaml": DEPLOYMENT, "o/g.yaml": generator})
+    assert reason in refused(kustomize.render(overlay_target(tree, "o"), tree))
+
+
+def test_a_stand_in_git_is_never_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    marker = tmp_path / "marker"
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {marker}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    tree = write_files(
+        tmp_path / "r", {K: f"{HEAD}resources:\n- github.com/example/repository//base?ref=1\n"}
+    )
+    with engine(tmp_path) as made:
+        refused(made.render(overlay_target(tree, "o"), tree))
+    assert not marker.exists()

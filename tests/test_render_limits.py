@@ -1,0 +1,121 @@
+"""Charts and overlays that never end, print without end, or eat memory: stopped in time, with a reason."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from portproof.errors import ToolError
+from portproof.render import copying
+from portproof.source import Tree
+
+from .rendering_support import (
+    HELMS,
+    Tool,
+    chart,
+    engine,
+    failed,
+    helm_target,
+    overlay_target,
+    rendered,
+    write_files,
+)
+
+FOREVER = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}a: 1\n"
+FLOOD = '{{ range until 30 }}# {{ repeat 4000000 "x" }}\n{{ end }}a: 1\n'
+HOARD = '{{ $all := list }}{{ range until 100000 }}{{ $all = append $all (repeat 100000 "x") }}{{ end }}\n'
+
+
+def children() -> set[int]:
+    """The processes whose parent we are."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == os.getpid():
+                found.add(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_a_chart_that_never_ends_is_killed(tmp_path: Path, helm: str) -> None:
+    tree = write_files(
+        tmp_path / "r", chart("x", {"templates/a.yaml": FOREVER}) | chart("y", {"templates/a.yaml": "a: 1\n"})
+    )
+    before = children()
+    with engine(tmp_path, helm=HELMS[helm](), seconds=2) as made, ThreadPoolExecutor(2) as pool:
+        started = time.monotonic()
+        results = list(pool.map(lambda folder: made.render(helm_target(folder), tree), ("x", "y")))
+        took = time.monotonic() - started
+    assert failed(results[0]).message == "helm did not finish within 2 s and was killed"
+    rendered(results[1])
+    assert took < 4
+    assert children() <= before
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_a_chart_that_prints_or_hoards_without_end_is_stopped(tmp_path: Path, helm: str) -> None:
+    files = chart("flood", {"templates/a.yaml": FLOOD}) | chart("hoard", {"templates/a.yaml": HOARD})
+    tree = write_files(tmp_path / "r", files)
+    with engine(tmp_path, helm=HELMS[helm](), seconds=50) as made:
+        assert "memory" in failed(made.render(helm_target("hoard"), tree)).message
+        message = failed(made.render(helm_target("flood"), tree)).message
+    assert message == "helm printed more than 64 MiB and was killed"
+
+
+def test_an_overlay_bomb_is_killed(tmp_path: Path) -> None:
+    files = {
+        "0/kustomization.yaml": "resources: [a.yaml]\n",
+        "0/a.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n",
+    }
+    for level in range(1, 20):
+        for side in "ab":
+            files[f"{level}{side}/kustomization.yaml"] = f"resources: [../{level - 1}]\nnamePrefix: {side}-\n"
+        files[f"{level}/kustomization.yaml"] = f"resources: [../{level}a, ../{level}b]\n"
+    tree = write_files(tmp_path / "r", files)
+    with engine(tmp_path, seconds=2) as made:
+        started = time.monotonic()
+        message = failed(made.render(overlay_target(tree, "19"), tree)).message
+    assert message == "kustomize did not finish within 2 s and was killed"
+    assert time.monotonic() - started < 4
+
+
+def test_a_missing_tool_is_an_error_of_the_run(tmp_path: Path) -> None:
+    tree = write_files(tmp_path / "r", chart("x", {}))
+    with (
+        engine(tmp_path, helm=Tool((str(tmp_path / "no-helm"),))) as made,
+        pytest.raises(ToolError, match="cannot be started"),
+    ):
+        made.render(helm_target("x"), tree)
+
+
+def test_a_chart_that_is_larger_than_any_chart_is_not_copied(tmp_path: Path) -> None:
+    tree = write_files(tmp_path / "r", chart("x", {f"files/{number}": "" for number in range(30)}))
+    with pytest.raises(copying.CopyError, match="more than"):
+        copying._Copier(tree, files=20).folder(str(tree.root), ".", str(tmp_path / "to"), ())
+
+
+def test_a_circle_of_links_ends(tmp_path: Path) -> None:
+    tree = write_files(tmp_path / "r", {"a/x": "1", "b/y": "2"})
+    (tmp_path / "r/a/b").symlink_to("../b")
+    (tmp_path / "r/b/a").symlink_to("../a")
+    (tmp_path / "r/a/self").symlink_to(".")
+    copying.copy_folder(tree, "a", tmp_path / "to")
+    copied = sorted(path.relative_to(tmp_path / "to").as_posix() for path in (tmp_path / "to").rglob("*"))
+    assert copied == ["b", "b/y", "x"]
+
+
+def test_devices_and_pipes_are_not_copied(tmp_path: Path) -> None:
+    tree = write_files(tmp_path / "r", {"a/x": "1"})
+    os.mkfifo(tmp_path / "r/a/pipe")
+    (tmp_path / "r/a/zero").symlink_to("/dev/zero")
+    copying.copy_folder(Tree(tree.root, {"a/new/z": "3"}), "a", tmp_path / "to", ["nothing"])
+    copied = sorted(path.relative_to(tmp_path / "to").as_posix() for path in (tmp_path / "to").rglob("*"))
+    assert copied == ["new", "new/z", "x"]
