@@ -108,16 +108,19 @@ def test_a_constraint_is_resolved_anew_in_every_run(repository: Repository, tmp_
     assert repository.archives() == ["/redis-1.1.0.tgz"] * 2
 
 
-def test_a_dependency_of_a_subchart_is_put_there(
+def test_what_a_vendored_subchart_lacks_is_not_asked_for(
     online: Engine, repository: Repository, tmp_path: Path
 ) -> None:
     files = chart("x", {"templates/a.yaml": "kind: Top\n"}) | wanting("x/charts/sub", repository.url)
     files["x/charts/sub/Chart.yaml"] = files["x/charts/sub/Chart.yaml"].replace("name: shop", "name: sub")
     missing = (Dependency("charts/sub", "redis", "1.0.0", repository.url),)
-    result = online.render(
-        HelmTarget("x", mounts=(Mount(".", "x"),), missing=missing), write_files(tmp_path / "r", files)
-    )
-    assert "None" in map(str, sources(rendered(result)))
+    tree = write_files(tmp_path / "r", files)
+    result = online.render(HelmTarget("x", mounts=(Mount(".", "x"),), missing=missing), tree)
+    assert sorted(map(str, sources(rendered(result)))) == [
+        "x/charts/sub/templates/a.yaml",
+        "x/templates/a.yaml",
+    ]
+    assert repository.asked == []
 
 
 def test_offline_is_a_reason_and_nothing_is_asked(repository: Repository, tmp_path: Path) -> None:

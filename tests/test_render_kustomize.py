@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from portproof.render.engine import Engine
+from portproof.render.words import error_text
 from portproof.source import Tree
 
 from .rendering_support import engine, failed, overlay_target, place, refused, rendered, write_files
@@ -238,3 +239,8 @@ def test_a_stand_in_git_is_never_called(tmp_path: Path, monkeypatch: pytest.Monk
     with engine(tmp_path) as made:
         refused(made.render(overlay_target(tree, "o"), tree))
     assert not marker.exists()
+
+
+def test_the_log_line_of_an_older_kubectl_is_read() -> None:
+    line = 'E1123 23:14:55.195999   12286 run.go:72] "command failed" err="a \\"b\\"\\nc: d"\n'
+    assert error_text(line) == 'a "b"\nc: d'

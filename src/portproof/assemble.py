@@ -214,7 +214,7 @@ def _failures(checked: Sequence[Checked], places: _Places, introduced: Introduce
         own = [one.outcome] if isinstance(one.outcome, RenderFailure) else []
         for failure in (*own, *one.problems):
             groups[(failure.message, failure.site)].append(failure)
-    rendered = {one.target.path for one in checked if one.outcome is None}
+    rendered = {one.target.path for one in checked if one.outcome is None and one.target.kind == "helm"}
     wanted = _wanted_by_several(checked)
     results = []
     for (message, site), failures in groups.items():

@@ -8,17 +8,19 @@ did not have before. What else changed is listed (`Proposal.effects`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from portproof.discover.model import HelmTarget, Target
 from portproof.effects import Change, differences
 from portproof.graph.model import Site
+from portproof.manifests import ResourceKey
 from portproof.render.model import Renderer, Rendering
 from portproof.rules.base import Remedy, Scalar
 from portproof.rules.engine import FindingKey
 from portproof.source import Edit, SourceError, Span, Tree
 from portproof.trace.model import Origin, Proof
+from portproof.yamldoc import FieldPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class Prover:
     """What proving needs: a renderer, all targets, and what each of them had to say before.
 
     `render` may remember earlier answers, `fresh` must not. `known` maps a target's id to its findings in `tree`, or to
-    None when it could not be rendered; targets that are not in it are judged when a fix first concerns them.
+    None when it could not be rendered; targets that are not in it are judged when a fix first concerns them. `random`
+    remembers which fields of a target differ from run to run, once that was looked into.
     """
 
     tree: Tree
@@ -57,6 +60,7 @@ class Prover:
     targets: Sequence[Target]
     known: dict[str, frozenset[FindingKey] | None]
     judge: Callable[[Rendering], frozenset[FindingKey]]
+    random: dict[str, frozenset[tuple[ResourceKey, FieldPath]]] = field(default_factory=dict)
 
     def prove(self, edits: Sequence[Edit], cured: frozenset[FindingKey]) -> Proven | None:
         """What `edits` do when they cure every finding of `cured`, and nothing else breaks; else None."""
@@ -100,10 +104,11 @@ class Prover:
             return changes
         # Something changed that does not hold the new text: a checksum, or what a chart makes at random each time.
         # A second rendering of the same tree tells them apart; it must not come from the cache.
-        again = self.fresh(target, self.tree)
-        if not isinstance(again, Rendering):
-            return changes
-        random = {(change.resource, change.path) for change in differences(before, again, namespace)}
+        if target.id not in self.random:
+            again = self.fresh(target, self.tree)
+            differing = differences(before, again, namespace) if isinstance(again, Rendering) else []
+            self.random[target.id] = frozenset((change.resource, change.path) for change in differing)
+        random = self.random[target.id]
         return [change for change in changes if (change.resource, change.path) not in random]
 
 

@@ -1,6 +1,6 @@
 """Manifests that stand side by side but are alternatives: ``install.yaml`` and ``namespace-install.yaml``.
 
-Nobody applies both, for they hold the same objects. Each of them makes a target of its own, together with the files
+Nobody applies both, for they differ about the same objects. Each of them makes a target of its own, together with the files
 that clash with nothing.
 """
 
@@ -11,10 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 from portproof.source import RelPath, SourceError, Tree
 from portproof.yamldoc import YamlError, load_all, split
+
+_Identity: TypeAlias = tuple[str, str, str]
+"""Kind, namespace and name."""
 
 _NAME = re.compile(r"""(?:^|[\s{,])["']?name["']?[ \t]*:[ \t]*["']?([^\s"',}#]+)""", re.MULTILINE)
 
@@ -22,7 +25,7 @@ _NAME = re.compile(r"""(?:^|[\s{,])["']?name["']?[ \t]*:[ \t]*["']?([^\s"',}#]+)
 def alternatives(
     tree: Tree, folder: RelPath, files: Iterable[RelPath], kinds: AbstractSet[str]
 ) -> Mapping[RelPath, tuple[RelPath, ...]]:
-    """The targets of a folder: path -> files. One for the folder, unless files of it hold the same objects.
+    """The targets of a folder: path -> files. One for the folder, unless files of it differ about the same object.
 
     Only objects of `kinds` count: two files may well have the same Namespace.
     """
@@ -30,11 +33,16 @@ def alternatives(
     whole = {folder: files}
     if len(files) < 2 or not _may_clash(tree, files, kinds):
         return whole
-    holders: dict[tuple[str, str, str], set[RelPath]] = defaultdict(set)
+    holders: dict[_Identity, dict[RelPath, Any]] = defaultdict(dict)
     for path in files:
-        for identity in _identities(_text(tree, path), kinds):
-            holders[identity].add(path)
-    clashing = set(chain.from_iterable(paths for paths in holders.values() if len(paths) > 1))
+        for identity, data in _objects(_text(tree, path), kinds):
+            holders[identity][path] = data
+    differing = (
+        copies
+        for copies in holders.values()
+        if any(one != data for one in copies.values() for data in copies.values())
+    )
+    clashing = set(chain.from_iterable(differing))
     if not clashing:
         return whole
     shared = [path for path in files if path not in clashing]
@@ -53,15 +61,15 @@ def _may_clash(tree: Tree, files: Iterable[RelPath], kinds: AbstractSet[str]) ->
     return any(count > 1 for count in seen.values())
 
 
-def _identities(text: str, kinds: AbstractSet[str]) -> set[tuple[str, str, str]]:
+def _objects(text: str, kinds: AbstractSet[str]) -> list[tuple[_Identity, Any]]:
     try:
         documents = load_all(text)
     except YamlError:
-        return set()
-    return {identity for data in documents for identity in _of(data) if identity[0] in kinds}
+        return []
+    return [(identity, one) for data in documents for identity, one in _of(data) if identity[0] in kinds]
 
 
-def _of(data: Any) -> list[tuple[str, str, str]]:
+def _of(data: Any) -> list[tuple[_Identity, Any]]:
     if not isinstance(data, dict):
         return []
     items = data.get("items")
@@ -70,7 +78,8 @@ def _of(data: Any) -> list[tuple[str, str, str]]:
     metadata = data.get("metadata")
     if not isinstance(metadata, dict):
         return []
-    return [(str(data.get("kind")), str(metadata.get("namespace") or "default"), str(metadata.get("name")))]
+    namespace = str(metadata.get("namespace") or "default")
+    return [((str(data.get("kind")), namespace, str(metadata.get("name"))), data)]
 
 
 def _text(tree: Tree, path: RelPath) -> str:

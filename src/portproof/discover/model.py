@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from portproof.source import RelPath, is_within
+
+_OTHER_VALUES = re.compile(r"ci/[^/]+\.ya?ml|values[-.][^/]+\.ya?ml")
+"""Files of a chart that helm reads only when they are given to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,15 @@ class HelmTarget:
         return f"helm:{self.chart}?values={','.join(self._short(path) for path in self.values)}"
 
     def reads(self, path: RelPath) -> bool:
-        """Whether an edit of `path` can change this target's rendering."""
-        return path in self.values or any(is_within(path, mount.source) for mount in self.mounts)
+        """Whether an edit of `path` can change this target's rendering.
+
+        A values file that this target is not given cannot, although it lies in the chart.
+        """
+        if path in self.values:
+            return True
+        if is_within(path, self.chart) and _OTHER_VALUES.fullmatch(self._short(path)):
+            return False
+        return any(is_within(path, mount.source) for mount in self.mounts)
 
     def _short(self, path: RelPath) -> str:
         if self.chart == ".":

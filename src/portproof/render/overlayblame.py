@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from portproof import yamldoc
 from portproof.discover.model import KustomizeTarget
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.words import Places, clean, error_text
-from portproof.source import LineIndex, RelPath, SourceError, Tree, join
+from portproof.source import LineIndex, RelPath, SourceError, Tree, join, normalise, parent
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -45,9 +46,6 @@ _YAML_LINE = re.compile(r"\bline (\d{1,9})\b")
 _QUOTED = re.compile(r"['\"\[]([^'\"\[\]\s]{1,500})['\"\]]")
 _PLUGIN = re.compile(r"external plugins disabled; unable to load external plugin '([^'\n]{1,200})'")
 _OUTSIDE = re.compile(r"security; file '([^'\n]{1,1000})' is not in or below '([^'\n]{1,1000})'")
-_GENERATED = re.compile(
-    r"loading KV pairs: (?:env|file) source files?: [^\n]*?: ([^\s:]{1,1000}): no such file"
-)
 _REMOTE = re.compile(r"no 'git' program on path|proxyconnect|dial tcp|https fetch|hit \d+s timeout")
 
 
@@ -78,10 +76,10 @@ class OverlayBlame:
                 f"it reads {clean(outside.group(1))} outside of the folder {clean(outside.group(2))}, which kustomize "
                 "only does with --load-restrictor LoadRestrictionsNone",
             )
-        secret = _GENERATED.search(text)
-        if secret:  # .env and the like are made at deployment, and git ignores them
+        ignored = self._ignored(text)
+        if ignored:  # .env and the like are made at deployment
             return NotRendered(
-                self.target, f"it needs {clean(secret.group(1))}, which is not in the repository"
+                self.target, f"it needs {clean(ignored)}, which git ignores: it is made elsewhere"
             )
         folder, inner = self._innermost(text)
         if folder == self.target.folder and "kustomization.yaml is empty" in inner:
@@ -91,6 +89,25 @@ class OverlayBlame:
         if site is not None and not message.startswith(site.path) and folder != self.target.folder:
             message = f"{message} (in {folder})"
         return RenderFailure(self.target, message or "kustomize failed without saying why", site)
+
+    def _ignored(self, text: str) -> RelPath | None:
+        """The missing file, when a .gitignore on the way to it says that it is not kept in the repository."""
+        from pathspec import GitIgnoreSpec  # noqa: PLC0415 - start-up; needed after a failure only
+
+        for found in _GONE.finditer(text):
+            path = normalise(self.places.relative(found.group(1)))
+            if path is None or path == ".":
+                continue
+            for folder in _folders_above(path):
+                file = ".gitignore" if folder == "." else f"{folder}/.gitignore"
+                try:
+                    lines = self.tree.text(file).splitlines()
+                except SourceError:
+                    continue
+                inside = path if folder == "." else path[len(folder) + 1 :]
+                if GitIgnoreSpec.from_lines(lines).match_file(inside):
+                    return path
+        return None
 
     def _innermost(self, text: str) -> tuple[RelPath, str]:
         """The folder of the kustomization that failed, and the words about it."""
@@ -269,3 +286,10 @@ def _short(text: str) -> str:
     text = _CONFIGURED.sub(lambda found: f"{found.group(1)}: ", text)
     text = _MUST_RESOLVE.sub("", _LSTAT.sub("", _REPEATED.sub("", text))).strip()
     return text.removesuffix('"') if text.count('"') % 2 else text
+
+
+def _folders_above(path: RelPath) -> Iterator[RelPath]:
+    """The folders that hold `path`, the nearest first, the root last."""
+    while path != ".":
+        path = parent(path)
+        yield path

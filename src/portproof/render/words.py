@@ -24,8 +24,6 @@ _LOGGED = re.compile(
 _GO_ESCAPE = re.compile(r"\\(.)")
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")  # differs from run to run
-_LOGGED = re.compile(r"^[EF]\d{4} [^\]\n]{1,200}\] \"command failed\" err=\"(.*)\"", re.MULTILINE)  # older kubectl
-_ESCAPED = re.compile(r"\\(.)")
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|cannot allocate memory|failed to reserve|failed to create new OS thread"
 )
@@ -107,9 +105,6 @@ def error_text(stderr: str) -> str:
     """The error itself: from the first line that begins with ``Error:`` on, without log lines and advice."""
     stderr = "\n".join(line for line in _unlogged(stderr).split("\n") if not line.startswith("# Warning:"))
     found = re.search(r"^(?:Error|error): ?", stderr, re.MULTILINE)
-    logged = None if found else _LOGGED.search(stderr)
     text = stderr[found.end() :] if found else stderr
-    if logged:
-        text = _ESCAPED.sub(lambda one: "\n" if one[1] == "n" else one[1], logged[1])
     text = text.partition("\nUse --debug flag to render out invalid YAML")[0].strip()
     return text if len(text) <= 2 * MAX_TEXT else text[:MAX_TEXT] + text[-MAX_TEXT:]
