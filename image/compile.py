@@ -39,8 +39,8 @@ def main() -> None:
     # the content of an image does not change: byte code need not be compared with its source
     mode = PycInvalidationMode.UNCHECKED_HASH
     standard = Path(sysconfig.get_path("stdlib"))
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
+    for imported in list(sys.modules.values()):
+        file = getattr(imported, "__file__", None)
         if file and file.endswith(".py") and Path(file).is_relative_to(standard):
             compileall.compile_file(file, quiet=1, force=True, invalidation_mode=mode)
     compileall.compile_dir(sysconfig.get_path("purelib"), quiet=1, force=True, invalidation_mode=mode)
@@ -48,4 +48,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-    sys.stdout.flush()

@@ -114,20 +114,40 @@ def test_a_chart_that_is_larger_than_any_chart_is_not_copied(tmp_path: Path) -> 
         copying._Copier(tree, files=20).folder(str(tree.root), ".", str(tmp_path / "to"), ())
 
 
+def entries(folder: Path) -> list[str]:
+    """What a tool that reads through links finds."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
 def test_a_circle_of_links_ends(tmp_path: Path) -> None:
     tree = write_files(tmp_path / "r", {"a/x": "1", "b/y": "2"})
     (tmp_path / "r/a/b").symlink_to("../b")
     (tmp_path / "r/b/a").symlink_to("../a")
     (tmp_path / "r/a/self").symlink_to(".")
-    copying.copy_folder(tree, "a", tmp_path / "to")
-    copied = sorted(path.relative_to(tmp_path / "to").as_posix() for path in (tmp_path / "to").rglob("*"))
-    assert copied == ["b", "b/y", "x"]
+    copying.shadow_folder(tree, "a", tmp_path / "to")
+    assert entries(tmp_path / "to") == ["b", "b/y", "x"]
 
 
 def test_devices_and_pipes_are_not_copied(tmp_path: Path) -> None:
-    tree = write_files(tmp_path / "r", {"a/x": "1"})
-    os.mkfifo(tmp_path / "r/a/pipe")
+    tree = write_files(tmp_path / "r", {"a/x": "1", "a/deep/y": "2"})
+    os.mkfifo(tmp_path / "r/a/deep/pipe")
     (tmp_path / "r/a/zero").symlink_to("/dev/zero")
-    copying.copy_folder(Tree(tree.root, {"a/new/z": "3"}), "a", tmp_path / "to", ["nothing"])
-    copied = sorted(path.relative_to(tmp_path / "to").as_posix() for path in (tmp_path / "to").rglob("*"))
-    assert copied == ["new", "new/z", "x"]
+    copying.shadow_folder(Tree(tree.root, {"a/new/z": "3"}), "a", tmp_path / "to", ["nothing"])
+    assert entries(tmp_path / "to") == ["deep", "deep/y", "new", "new/z", "x"]
+
+
+def test_no_write_goes_through_a_link_into_the_tree(tmp_path: Path) -> None:
+    tree = write_files(tmp_path / "r", {"a/one/x": "1", "a/two/x": "1", "b/x": "1"})
+    (tmp_path / "r/a/linked").symlink_to("../b")
+    overlay = {"a/linked/new": "2", "a/one/new": "2", "a/two/x": "2"}
+    to = tmp_path / "to"
+    copying.shadow_folder(Tree(tree.root, overlay), "a", to, own=["two/deep"])
+    copying.make_folder(to / "two/deep", to)
+    assert (
+        (to / "linked/new").read_text() == (to / "one/new").read_text() == (to / "two/x").read_text() == "2"
+    )
+    assert entries(tmp_path / "r") == ["a", "a/linked", "a/one", "a/one/x", "a/two", "a/two/x", "b", "b/x"]
+    assert (tmp_path / "r/a/two/x").read_text() == "1"
+    copying.shadow_folder(tree, "a", tmp_path / "plain")
+    with pytest.raises(copying.CopyError, match="leads out"):
+        copying.make_folder(tmp_path / "plain/one", tmp_path / "plain")

@@ -2,10 +2,14 @@
 
 A copy follows no link that leads out of the repository or into ``.git``; a
 link inside it is copied as what it points to. Devices and pipes are skipped.
+
+Most of a chart is the same in every copy of it, and writing hundreds of files
+takes longer than rendering them, so what holds no edit, no link and nothing odd
+is not written again but linked to as a whole: helm reads through links.
 """
 
 # A chart has hundreds of files, and strings are several times faster than Path objects here.
-# ruff: noqa: PTH103, PTH120, PTH123, PTH208
+# ruff: noqa: PTH103, PTH119, PTH120, PTH123, PTH208, PTH211
 
 from __future__ import annotations
 
@@ -35,19 +39,23 @@ def copy_files(tree: Tree, files: Iterable[RelPath], to: Path) -> None:
     copier = _Copier(tree)
     for path in files:
         copied = f"{to}/{path}"
-        os.makedirs(os.path.dirname(copied), exist_ok=True)
+        make_folder(os.path.dirname(copied), to)
         copier.entry(str(tree.on_disk(path)), path, copied)
 
 
-def copy_folder(tree: Tree, folder: RelPath, to: Path, leave_out: Iterable[RelPath] = ()) -> None:
-    """Copy a folder of `tree` to `to`, which may exist already.
+def shadow_folder(
+    tree: Tree, folder: RelPath, to: Path, leave_out: Iterable[RelPath] = (), own: Iterable[RelPath] = ()
+) -> None:
+    """Make `to`, which may exist already, look like a folder of `tree`.
 
-    `leave_out` are paths relative to `folder` that are not copied. Raises `CopyError` when the folder is larger than
-    any chart.
+    `leave_out` are paths relative to `folder` that are not there. `own`, relative to it too, are folders that the
+    caller is going to write to: what is linked to must never be written to. Raises `CopyError` when the folder is
+    larger than any chart.
     """
     prefix = "" if folder == "." else f"{folder}/"
     left_out = frozenset(prefix + path for path in leave_out)
-    copier = _Copier(tree, left_out)
+    kept = left_out | {prefix + path for path in own} | set(tree.overlay)
+    copier = _Copier(tree, left_out, frozenset(kept), linking=True)
     real = os.path.realpath(tree.on_disk(folder))
     if real != copier.root and not real.startswith(copier.root + os.sep):
         raise CopyError(f"{folder} leads out of the repository")
@@ -56,8 +64,16 @@ def copy_folder(tree: Tree, folder: RelPath, to: Path, leave_out: Iterable[RelPa
         if is_within(path, folder) and not any(is_within(path, other) for other in left_out):
             copied = f"{to}/{path[len(prefix) :]}"
             if not os.path.lexists(copied):
-                os.makedirs(os.path.dirname(copied), exist_ok=True)
+                make_folder(os.path.dirname(copied), to)
                 write_text(copied, tree.overlay[path])
+
+
+def make_folder(folder: str | Path, within: Path) -> None:
+    """Make a folder of the copy `within`; raises `CopyError` when a link leads out of the copy."""
+    os.makedirs(folder, exist_ok=True)
+    real = os.path.realpath(within)
+    if not f"{os.path.realpath(folder)}{os.sep}".startswith(real + os.sep):
+        raise CopyError(f"{os.path.basename(folder)} is a link that leads out of the copy")
 
 
 def write_text(file: str | Path, text: str) -> None:
@@ -68,10 +84,15 @@ def write_text(file: str | Path, text: str) -> None:
 
 @dataclass(slots=True)
 class _Copier:
-    """One copy, with what it may still take. `path` is always the place in the tree that `source` has on disk."""
+    """One copy, with what it may still take. `path` is always the place in the tree that `source` has on disk.
+
+    With `linking` on, folders and files are linked to when no path of `kept` is in them.
+    """
 
     tree: Tree
     left_out: frozenset[RelPath] = frozenset()
+    kept: frozenset[RelPath] = frozenset()
+    linking: bool = False
     root: str = field(init=False)
     files: int = MAX_FILES
     bytes: int = MAX_BYTES
@@ -93,9 +114,16 @@ class _Copier:
             self._link(source, to, parents)
         elif stat.S_ISDIR(mode):
             self._take(0)
-            self.folder(source, path, to, parents)
+            if self.linking and self._is_simple(source, path):
+                os.symlink(source, to)
+            else:
+                self.folder(source, path, to, parents)
         elif stat.S_ISREG(mode):
-            self._file(source, to)
+            if self.linking:
+                self._take(0)
+                os.symlink(source, to)
+            else:
+                self._file(source, to)
 
     def folder(self, source: str, path: RelPath, to: str, parents: tuple[str, ...]) -> None:
         """`parents` are the real paths of the folders that are being copied, so that a circle of links ends."""
@@ -110,14 +138,37 @@ class _Copier:
             if name != ".git" and below not in self.left_out:
                 self.entry(f"{source}/{name}", below, f"{to}/{name}", (*parents, source))
 
+    def _is_simple(self, source: str, path: RelPath) -> bool:
+        """Whether a folder and all below it are files and folders that nobody edits, leaves out or adds to."""
+        if any(is_within(one, path) for one in self.kept):
+            return False
+        pending = [source]
+        while pending:
+            try:
+                with os.scandir(pending.pop()) as entries:
+                    for one in entries:
+                        self._take(0)
+                        if one.is_dir(follow_symlinks=False):
+                            if one.name == ".git":
+                                return False
+                            pending.append(one.path)
+                        elif not one.is_file(follow_symlinks=False):
+                            return False
+            except OSError:
+                return False
+        return True
+
     def _link(self, link: str, to: str, parents: tuple[str, ...]) -> None:
+        """Copy what a link inside the tree leads to; never by a link, for `path` is not where the copy stands."""
         real = os.path.realpath(link)
         if not real.startswith(self.root + os.sep):
             return
         path = real[len(self.root) + 1 :].replace(os.sep, "/")
         around_itself = any(parent == real or parent.startswith(real + os.sep) for parent in parents)
         if ".git" not in path.split("/") and not around_itself:
+            linking, self.linking = self.linking, False
             self.entry(real, path, to, parents)
+            self.linking = linking
 
     def _file(self, source: str, to: str) -> None:
         try:

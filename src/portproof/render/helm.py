@@ -20,7 +20,7 @@ from portproof.discover.model import HelmTarget, Mount
 from portproof.process import Completed, Limits
 from portproof.render.blame import Blame
 from portproof.render.chartpaths import ChartPaths
-from portproof.render.copying import CopyError, copy_folder, write_text
+from portproof.render.copying import CopyError, make_folder, shadow_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.scratch import HELM_MEMORY, Scratch
@@ -110,10 +110,10 @@ class Helm:
             return
         with self.scratch.folder() as folder:
             chart = folder / "chart"
-            _put_together(tree, mounts, chart)
+            _put_together(tree, mounts, chart, [f"{at}/charts".removeprefix("./") for at in archives])
             for at, files in archives.items():
                 charts = chart / at / "charts"
-                charts.mkdir(parents=True, exist_ok=True)
+                make_folder(charts, chart)
                 for file in files:
                     shutil.copyfile(file, charts / file.name)
             yield _with_values(target, tree, chart, folder)
@@ -176,15 +176,16 @@ def _with_values(target: HelmTarget, tree: Tree, chart: Path, folder: Path) -> _
     return _Assembled(chart, tuple(values), Places.of(tree, names))
 
 
-def _put_together(tree: Tree, mounts: tuple[Mount, ...], to: Path) -> None:
-    """Copy every mount to its place, outer ones first; a mount takes the place of what lies there."""
+def _put_together(tree: Tree, mounts: tuple[Mount, ...], to: Path, own: list[RelPath]) -> None:
+    """Put every mount in its place, outer ones first; a mount takes the place of what lies there.
+
+    `own` are the places, relative to the chart, that will be written to.
+    """
     for mount in sorted(mounts, key=lambda one: (one.at != ".", one.at.count("/"), one.at)):
         prefix = "" if mount.at == "." else f"{mount.at}/"
-        inner = [
-            other.at[len(prefix) :]
-            for other in mounts
-            if other.at != mount.at and other.at.startswith(prefix)
-        ]
-        # Schemas are not checked, and a schema can point to any file or host.
+        others = [other.at for other in mounts if other.at not in (mount.at, ".")]
+        inner = [at[len(prefix) :] for at in others if at.startswith(prefix)]
+        written = [at[len(prefix) :] for at in own if at.startswith(prefix)]
         place = to if mount.at == "." else to / mount.at
-        copy_folder(tree, mount.source, place, [*(at for at in inner if at != "."), "values.schema.json"])
+        # Schemas are not checked, and a schema can point to any file or host.
+        shadow_folder(tree, mount.source, place, [*inner, "values.schema.json"], written)
