@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,10 +15,10 @@ from portproof.fix import Proposal, Prover, edits_of
 from portproof.graph.model import Site
 from portproof.render.cache import remember
 from portproof.render.model import NotRendered, Renderer, RenderFailure
-from portproof.rules.base import Finding, Rule
+from portproof.rules.base import Finding, Remedy, Rule, Scalar
 from portproof.rules.engine import Examination, FindingKey, Found, examine
-from portproof.source import Edit, Tree
-from portproof.trace.model import Origin
+from portproof.source import Edit, Span, Tree
+from portproof.trace.model import Origin, Proof
 from portproof.trace.probe import origins
 from portproof.yamldoc import format_path
 
@@ -126,7 +126,7 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
             known={one.target.id: keys_of(one) for one in checked},
             judge=lambda rendering: examine(rendering, plan.rules).keys,
         )
-        merged = _each(pool, partial(_prove_one, prover), groups)
+        merged = _each(pool, partial(_prove_one, prover, _votes(groups)), groups)
     return Outcome(tuple(checked), tuple(merged), prover)
 
 
@@ -193,32 +193,65 @@ def _sites(finding: Finding) -> list[Site]:
 
 
 def _merge(traced: Iterable[Traced]) -> list[Merged]:
-    """Merge findings that are one to the reader: the same rule, field, value, place and answer in several targets."""
+    """Merge findings that are one to the reader: the same rule, field, value, place and answer in several targets.
+
+    Where the place is proven, the resource may have another name or namespace in each overlay; two findings of one
+    target are never merged.
+    """
     groups: dict[object, list[Traced]] = defaultdict(list)
     for one in traced:
         finding = one.found.finding
         origin = one.origins.get(finding.primary)
-        place = origin.span if origin else one.target.path
-        groups[(one.found.key, finding.primary.value, finding.expected, finding.severity, place)].append(one)
-    return [Merged(tuple(sorted(group, key=lambda one: one.target.id))) for group in groups.values()]
+        resource = finding.primary.resource
+        if origin is not None and origin.proof is Proof.PROVEN:
+            place: object = (origin.span, resource.group, resource.kind)
+        else:
+            place = (one.target.path, resource)
+        key = (
+            one.found.rule.id,
+            finding.primary.path,
+            finding.primary.value,
+            finding.expected,
+            finding.severity,
+            place,
+        )
+        ordinal = sum(other.target is one.target for other in groups[key])
+        groups[(key, ordinal) if ordinal else key].append(one)
+    return [Merged(tuple(sorted(group, key=lambda one: one.target.id))) for group in groups.values() if group]
 
 
-def _prove_one(prover: Prover, group: Merged) -> Merged:
+def _votes(groups: Iterable[Merged]) -> Counter[tuple[Span, Scalar]]:
+    """How many findings would be cured by one and the same edit, as far as their rules offer it."""
+    votes: Counter[tuple[Span, Scalar]] = Counter()
+    for group in groups:
+        offered = (_main_edit(remedy, group) for remedy in group.finding.remedies)
+        votes.update({edit for edit in offered if edit is not None})
+    return votes
+
+
+def _main_edit(remedy: Remedy, group: Merged) -> tuple[Span, Scalar] | None:
+    site, new = remedy.changes[0]
+    origin = group.first.origins.get(site)
+    return None if origin is None else (origin.span, new)
+
+
+def _prove_one(prover: Prover, votes: Counter[tuple[Span, Scalar]], group: Merged) -> Merged:
     """Try the remedies; keep those that a render proves, best first.
 
-    A fix that cures more findings goes before one that cures this finding alone: when a port's name is misspelt where it
-    is declared, every reference to it is reported, and one edit heals them all. Else the rule's order stands.
+    An edit that several findings ask for goes before one that cures this finding alone: when a port's name is misspelt
+    where it is declared, every reference to it is reported, and one edit heals them all. Else the rule's order stands.
     """
-    fixes: list[Proposal] = []
+    fixes: list[tuple[int, Proposal]] = []
     cured = frozenset(member.found.key for member in group.members)
     for remedy in group.finding.remedies:
         edits = edits_of(remedy, group.first.origins, prover.tree)
-        if edits is None or any(set(edits) == set(one.edits) for one in fixes):
+        if edits is None or any(set(edits) == set(one.edits) for _, one in fixes):
             continue
         proven = prover.prove(edits, cured)
         if proven is not None:
-            fixes.append(Proposal(remedy.description, edits, proven))
-    return Merged(group.members, tuple(sorted(fixes, key=lambda one: -len(one.proven.cures))))
+            main = _main_edit(remedy, group)
+            fixes.append((votes[main] if main else 0, Proposal(remedy.description, edits, proven)))
+    return Merged(group.members, tuple(one for _, one in sorted(fixes, key=lambda pair: -pair[0])))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ _CORROBORATING = frozenset(
 )
 
 
-_WELL_KNOWN = 1024
+WELL_KNOWN = 1024
 """Below are the ports that Services like to have (80, 443) and containers rarely listen on."""
 
 HABITUAL_PORTS = frozenset({4191, 9443, 10250, 10254, 13133, 15000, 15020, 15021})
@@ -89,7 +89,7 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     silence = () if corroborated else (f"{_SILENCE} {wanted}",)
     if _listens_undeclared(service, port, workload):
         # Such an application does not vouch for its declared ports either; only a slip beside a lonely port tells.
-        return Weighed(workload, meant, (*reasons, *silence), likely=orphaned and near)
+        return Weighed(workload, meant, (*reasons, *silence), likely=near and meant in orphans)
     return Weighed(
         workload,
         meant,
@@ -133,7 +133,7 @@ def _repeats(port: ServicePort) -> bool:
     """Whether ``targetPort`` was copied from ``port``, as 80 or 443 sometimes are."""
     wanted = port.target.value
     return (
-        not port.implicit and wanted == port.number.value and isinstance(wanted, int) and wanted < _WELL_KNOWN
+        not port.implicit and wanted == port.number.value and isinstance(wanted, int) and wanted < WELL_KNOWN
     )
 
 
@@ -173,6 +173,8 @@ def is_near_miss(one: int, other: int) -> bool:
             and first[differing[0]] == second[differing[1]]
             and first[differing[1]] == second[differing[0]]
         )
+    if min(one, other) < WELL_KNOWN:  # 80 and 8080, 443 and 8443 are meant to differ
+        return False
     shorter, longer = sorted((first, second), key=len)
     return len(longer) - len(shorter) == 1 and any(
         longer[:index] + longer[index + 1 :] == shorter for index in range(len(longer))

@@ -76,7 +76,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.evidence import Weighed, resolve, said, weigh
+from portproof.graph.evidence import WELL_KNOWN, Weighed, resolve, said, weigh
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
 from portproof.graph.referrers import renumbering
 from portproof.graph.words import declared, listing
@@ -104,21 +104,28 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
     meant = first.meant
     assert meant is not None  # noqa: S101 - likely implies it
     same = all(verdict.meant is not None and verdict.meant.value == meant.value for verdict in verdicts)
+    answer = same and not _wants_a_field(port)
+    advice = f" Add targetPort: {meant.value}." if same and not answer else ""
     return Finding(
         message=(
             f"{_reference(service, port)}, but {first.workload.key} "
-            f"declares {declared(first.workload.ports)}: {listing(first.strongest)}."
+            f"declares {declared(first.workload.ports)}: {listing(first.strongest)}.{advice}"
         ),
         severity=Severity.ERROR if all(verdict.certain for verdict in verdicts) else Severity.WARNING,
         primary=port.target,
-        expected=meant.value if same and not first.container_is_odd else None,
+        expected=meant.value if answer and not first.container_is_odd else None,
         related=tuple(
             Label(verdict.meant.number, f"{verdict.workload.key} declares {verdict.meant.value} here")
             for verdict in verdicts
             if verdict.meant is not None
         ),
-        remedies=_remedies(graph, port, meant, verdicts) if same else (),
+        remedies=_remedies(graph, port, meant, verdicts) if answer else (),
     )
+
+
+def _wants_a_field(port: ServicePort) -> bool:
+    """Whether the cure is a targetPort that is not there: 80 and 443 are what callers use, and have to stay."""
+    return port.implicit and isinstance(port.target.value, int) and port.target.value < WELL_KNOWN
 
 
 def _reference(service: Service, port: ServicePort) -> str:
