@@ -22,7 +22,8 @@ def rules_table() -> str:
     """One line a rule."""
     lines = ["| rule | at worst | what it finds |", "|---|---|---|"]
     lines += [
-        f"| [`{rule.id}`](docs/rules.md#{rule.id}) | {rule.severity.value} | {rule.summary} |" for rule in all_rules()
+        f"| [`{rule.id}`](docs/rules.md#{rule.id}) | {rule.severity.value} | {rule.summary} |"
+        for rule in all_rules()
     ]
     return "\n".join(lines)
 

@@ -1204,5 +1204,7 @@ def test_archives_are_passed_over_unless_they_are_named(tmp_path: Path, name: st
     file.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n")
     found = discover(Tree(tmp_path))
     assert not found.targets
-    assert [(skip.path, skip.reason) for skip in found.skips] == [(name, "archived; name the path to check it")]
+    assert [(skip.path, skip.reason) for skip in found.skips] == [
+        (name, "archived; name the path to check it")
+    ]
     assert [target.id for target in discover(Tree(tmp_path), (name,)).targets] == [f"manifests:{name}"]

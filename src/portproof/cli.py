@@ -184,6 +184,8 @@ def main() -> NoReturn:
         code = _interrupted(130)
     except KeyboardInterrupt:
         code = _interrupted(130)
+    except _TerminatedError:
+        code = _interrupted(143)
     except click.ClickException as error:
         error.show()
         code = ExitCode.USAGE
@@ -199,9 +201,12 @@ def main() -> NoReturn:
     sys.exit(int(code or 0))
 
 
+class _TerminatedError(BaseException):
+    """SIGTERM: unwinds the program, so that children are killed and scratch folders removed."""
+
+
 def _terminated(_signal: int, _frame: FrameType | None) -> None:
-    _interrupted(143)
-    os._exit(143)
+    raise _TerminatedError
 
 
 def _interrupted(code: int) -> int:

@@ -63,7 +63,8 @@ _IRRELEVANT = frozenset(
 Secrets are left out on purpose: nothing of theirs may show in a message.
 """
 
-_KIND = re.compile(r"^kind:[ \t]*[\"']?([A-Za-z]+)[\"']?[ \t]*(?:#.*)?\r?$", re.MULTILINE)
+# A line feed in front instead of ^: several times faster on large documents.
+_KIND = re.compile(r"\nkind:[ \t]*[\"']?([A-Za-z]+)[\"']?[ \t]*(?:#[^\n]*)?\r?(?=\n|\Z)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -129,7 +130,7 @@ def read(rendering: Rendering) -> Manifests:
 
 def is_irrelevant(text: str) -> bool:
     """Whether the document is of a kind that is not parsed; decided by its unindented ``kind:`` lines."""
-    kinds = _KIND.findall(text)
+    kinds = _KIND.findall(f"\n{text}")
     return bool(kinds) and all(kind in _IRRELEVANT for kind in kinds)
 
 

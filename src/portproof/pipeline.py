@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
+from portproof import process
 from portproof.discover.model import Target
 from portproof.fix import Proposal, Prover, edits_of
 from portproof.graph.model import Site
@@ -150,6 +151,9 @@ def _each(
         for future in futures:
             results.append(future.result())
             progress(len(results), len(items))
+    except BaseException:  # an interrupt too: the pool waits for what is running
+        process.kill_all()
+        raise
     finally:
         for future in futures:
             future.cancel()

@@ -31,7 +31,8 @@ _INT = re.compile(r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-
 _FLOAT = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z|[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z"
 )
-_SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)|^\.\.\.[ \t]*\r?$", re.MULTILINE)
+# A line feed in front instead of ^: several times faster on large renderings.
+_SEPARATOR = re.compile(r"\n(?:---(?=[ \t\r\n]|\Z)|\.\.\.[ \t]*\r?(?=\n|\Z))")
 
 
 class YamlError(Exception):
@@ -68,10 +69,11 @@ def split(text: str) -> Iterator[tuple[int, str]]:
     A marker counts only at the start of a line, where neither a block scalar
     nor a quoted one can contain it (YAML 1.2, 9.1.2), so PEM blocks survive.
     """
-    start = 0
-    for match in _SEPARATOR.finditer(text):
-        if match.start() > start:
-            yield start, text[start : match.start()]
+    start = 3 if re.match(r"---(?=[ \t\r\n]|\Z)", text) else 0
+    for match in _SEPARATOR.finditer(text, max(0, start - 1)):
+        end = match.start() + 1  # the line feed belongs to the part before
+        if end > start:
+            yield start, text[start:end]
         start = match.end()
     if start < len(text):
         yield start, text[start:]
