@@ -199,8 +199,8 @@ def _sites(finding: Finding) -> list[Site]:
 def _merge(traced: Iterable[Traced]) -> list[Merged]:
     """Merge findings that are one to the reader: the same rule, field, value, place and answer in several targets.
 
-    Where the place is proven, the resource may have another name or namespace in each overlay; two findings of one
-    target are never merged.
+    Where the place is proven, the resource may lie in another namespace in each overlay; two findings of one target are
+    never merged.
     """
     groups: dict[object, list[Traced]] = defaultdict(list)
     for one in traced:
@@ -208,7 +208,7 @@ def _merge(traced: Iterable[Traced]) -> list[Merged]:
         origin = one.origins.get(finding.primary)
         resource = finding.primary.resource
         if origin is not None and origin.proof is Proof.PROVEN:
-            place: object = (origin.span, resource.group, resource.kind)
+            place: object = (origin.span, resource.group, resource.kind, resource.name)
         else:
             place = (one.target.path, resource)
         key = (
