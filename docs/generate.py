@@ -1,11 +1,13 @@
-"""Writes the generated text: docs/rules.md and the table of rules in README.md. ``--check`` only compares."""
+"""Writes the generated text: docs/rules.md and the tables of README.md. ``--check`` only compares."""
 
 from __future__ import annotations
 
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
+from portproof import yamldoc
 from portproof.report.pages import markdown as page_markdown
 from portproof.rules import all_rules
 
@@ -28,31 +30,62 @@ def rules_table() -> str:
     return "\n".join(lines)
 
 
+def inputs_table() -> str:
+    """One line an input of the action."""
+    lines = ["| input | default | meaning |", "|---|---|---|"]
+    for name, one in action()["inputs"].items():
+        default = f"`{one['default']}`" if one["default"] else ""
+        lines.append(f"| `{name}` | {default} | {one['description']} |")
+    return "\n".join(lines)
+
+
+def outputs_table() -> str:
+    """One line an output of the action."""
+    lines = ["| output | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {one['description']} |" for name, one in action()["outputs"].items()]
+    return "\n".join(lines)
+
+
+def action() -> Any:
+    """The content of action.yml."""
+    return yamldoc.load((ROOT / "action.yml").read_text(encoding="utf-8"))
+
+
 def readme(text: str) -> str:
-    """README.md with the table put between its marks."""
-    return re.sub(
-        r"(<!-- rules: begin[^\n]*-->\n).*?(<!-- rules: end -->)",
-        lambda match: f"{match[1]}{rules_table()}\n{match[2]}",
-        text,
-        flags=re.DOTALL,
-    )
+    """README.md with each table put between its marks."""
+    for name, table in (("rules", rules_table), ("inputs", inputs_table), ("outputs", outputs_table)):
+        text, count = re.subn(
+            rf"(<!-- {name}: begin[^\n]*-->\n).*?(<!-- {name}: end -->)",
+            lambda match, table=table: f"{match[1]}{table()}\n{match[2]}",  # type: ignore[misc]
+            text,
+            flags=re.DOTALL,
+        )
+        if count != 1:
+            raise ValueError(f"README.md has {count} places for the table of {name}")
+    return text
+
+
+def wanted() -> dict[Path, str]:
+    """The generated files, and what they should say."""
+    return {
+        ROOT / "docs/rules.md": rules_page(),
+        ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
+    }
 
 
 def main() -> int:
     """Write, or with ``--check`` say which file is stale."""
-    wanted = {
-        ROOT / "docs/rules.md": rules_page(),
-        ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
+    stale = {
+        file: text
+        for file, text in wanted().items()
+        if not file.exists() or file.read_text(encoding="utf-8") != text
     }
-    stale = [
-        file for file, text in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != text
-    ]
     if "--check" in sys.argv:
         for file in stale:
             print(f"{file.relative_to(ROOT)} is stale; run `make docs`")  # noqa: T201
         return 1 if stale else 0
-    for file in stale:
-        file.write_text(wanted[file], encoding="utf-8")
+    for file, text in stale.items():
+        file.write_text(text, encoding="utf-8")
     return 0
 
 

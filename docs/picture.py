@@ -1,0 +1,234 @@
+"""Takes the README's picture: the comment that the action really posts on the incident, as GitHub shows one.
+
+    python docs/picture.py                      docs/comment.webp
+    python docs/picture.py --summary FILE.png   the job's summary, to look at
+
+It needs the ``dev`` extra, helm (or `portproof tools install`) and a Chromium: on PATH as ``chromium``, or the variable
+CHROMIUM. The action runs over fixtures/incident against the GitHub of tests/github, and what it has posted is drawn.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from contextlib import redirect_stderr, redirect_stdout
+from difflib import SequenceMatcher
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from markdown_it import MarkdownIt
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.action_support import World, below, files_of, writing  # noqa: E402
+from tests.github import FakeGitHub  # noqa: E402
+
+WIDTH = 860
+SCALE = 2
+FOLDER = "charts/backend"
+_HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)")
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+STYLE = """
+:root { --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --pale: #f6f8fa; --blue: #0969da; --mono: "Liberation Mono",
+  ui-monospace, Menlo, monospace; --red: #ffebe9; --reder: #ffc1bc; --green: #dafbe1; --greener: #aceebb }
+* { box-sizing: border-box }
+body { margin: 0; padding: 16px; background: #fff; color: var(--ink);
+  font: 14px/1.5 "Liberation Sans", Arial, Helvetica, sans-serif }
+code, pre, .rows { font-family: var(--mono); font-size: 12px }
+.file, .suggested { border: 1px solid var(--line); border-radius: 8px; overflow: hidden }
+.file > header { padding: 8px 14px; background: var(--pale); border-bottom: 1px solid var(--line); font: 12px var(--mono) }
+.rows { border-collapse: collapse; width: 100%; line-height: 20px; white-space: pre; table-layout: fixed }
+.rows td { padding: 0 10px; border: 0 } .rows .n { width: 44px; text-align: right; color: var(--soft) }
+.hunk { background: #ddf4ff; color: var(--soft) }
+.del { background: var(--red) } .del .n { background: var(--reder) } .del b { background: var(--reder) }
+.add { background: var(--green) } .add .n { background: var(--greener) } .add b { background: var(--greener) }
+.rows b { font-weight: normal; border-radius: 3px }
+.talk { border-top: 1px solid var(--line); padding: 14px 16px 16px; display: flex; gap: 12px }
+.face { flex: none; width: 36px; height: 36px; border-radius: 50%; background: #1f4b8e; color: #fff; text-align: center;
+  font: bold 19px/36px "Liberation Sans", Arial, sans-serif }
+.said { flex: auto; min-width: 0; border: 1px solid var(--line); border-radius: 8px }
+.said > header { padding: 7px 14px; background: var(--pale); border-bottom: 1px solid var(--line); border-radius: 8px 8px 0 0;
+  color: var(--soft) }
+.said > header b { color: var(--ink) }
+.bot { border: 1px solid var(--line); border-radius: 2em; padding: 0 7px; margin: 0 4px; font-size: 12px }
+.markdown { padding: 12px 14px 2px } .markdown p, .markdown ul, .markdown pre, .markdown table { margin: 0 0 12px }
+.markdown a { color: var(--blue); text-decoration: none } .markdown ul { padding-left: 24px }
+.markdown code { background: #eff1f3; border-radius: 6px; padding: 2px 5px }
+.markdown pre { background: var(--pale); border-radius: 6px; padding: 12px; overflow: hidden }
+.markdown pre code { background: none; padding: 0 }
+.markdown td, .markdown th { border: 1px solid var(--line); padding: 5px 12px } .markdown table { border-collapse: collapse }
+.markdown h2 { border-bottom: 1px solid var(--line); padding-bottom: 6px } .markdown details { margin-bottom: 12px }
+.suggested { margin-bottom: 12px } .suggested .rows td { border: 0 }
+.suggested > header { padding: 6px 12px; border-bottom: 1px solid var(--line); color: var(--soft); font-size: 12px }
+.suggested > footer { padding: 7px 12px; border-top: 1px solid var(--line); text-align: right }
+.button { border: 1px solid var(--line); border-radius: 6px; background: var(--pale); padding: 3px 12px; font-size: 12px }
+.markdown .rows { margin: 0 } .markdown .rows td { padding: 0 10px } .markdown .rows code { background: none; padding: 0 }
+"""
+
+
+class _Said(NamedTuple):
+    """A comment as GitHub keeps it."""
+
+    path: str
+    line: int
+    hunk: str
+    body: str
+
+
+class _Stand:
+    """In the place of pytest's capsys: what the action prints is nobody's here."""
+
+    def readouterr(self) -> Any:
+        return SimpleNamespace(out="", err="")
+
+
+def incident(folder: Path) -> tuple[_Said, str]:
+    """Run the action over the pull request that brought the incident; the comment, and the job's summary."""
+    with FakeGitHub() as fake, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        world = World(fake, folder, _Stand())  # type: ignore[arg-type]
+        world.open(
+            below(FOLDER, files_of("incident/repaired/chart")),
+            below(FOLDER, files_of("incident/broken/chart")),
+        )
+        ran = world.run(writing(fake))
+        (comment,) = fake.comments(world.pull)
+        anchor = comment.anchor
+    return _Said(anchor.path, anchor.line or 1, anchor.hunk, comment.body), ran.summary
+
+
+def markdown(text: str, said: _Said | None = None) -> str:
+    """The text as GitHub would show it: tables, raw details blocks, suggestions as a box."""
+
+    def fence(_: object, tokens: list[Any], index: int, *__: object) -> str:
+        token = tokens[index]
+        if token.info == "suggestion" and said:
+            return suggested(said, token.content.splitlines())
+        return f"<pre><code>{html.escape(token.content)}</code></pre>"
+
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.add_render_rule("fence", fence)
+    return str(parser.render(text))
+
+
+def suggested(said: _Said, after: list[str]) -> str:
+    """The box of a suggestion: the commented line in red, what would replace it in green."""
+    before = [said.hunk.split("\n")[-1][1:]]
+    rows = [
+        _row("del", said.line, "-", _marked(one, other)) for one, other in zip(before, after, strict=True)
+    ]
+    rows += [
+        _row("add", said.line, "+", _marked(other, one)) for one, other in zip(before, after, strict=True)
+    ]
+    return (
+        f'<div class="suggested"><header>Suggested change</header>{_table(rows)}'
+        '<footer><span class="button">Commit suggestion</span></footer></div>'
+    )
+
+
+def hunk(said: _Said, shown: int = 4) -> str:
+    """The last lines of the diff, down to the one that is commented on."""
+    first, *lines = said.hunk.split("\n")
+    found = _HUNK.match(first)
+    left, right = (int(found[1]), int(found[2])) if found else (1, 1)
+    rows = []
+    for line in lines:
+        sign = line[:1]
+        kind = {"-": "del", "+": "add"}.get(sign, "")
+        rows.append(_row(kind, left if sign == "-" else right, sign, html.escape(line[1:])))
+        left += sign != "+"
+        right += sign != "-"
+    head = f'<tr class="hunk"><td class="n">…</td><td>{html.escape(first)}</td></tr>'
+    return _table([head, *rows[-shown:]])
+
+
+def page(content: str) -> str:
+    """A whole page."""
+    return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style><body>{content}"
+
+
+def comment_page(said: _Said) -> str:
+    """The comment below the lines that it is about."""
+    return page(
+        f'<div class="file"><header>{html.escape(said.path)}</header>{hunk(said)}'
+        '<div class="talk"><div class="face">p</div><div class="said">'
+        '<header><b>portproof</b> <span class="bot">bot</span> now</header>'
+        f'<div class="markdown">{markdown(said.body, said)}</div></div></div></div>'
+    )
+
+
+def shoot(text: str, to: Path) -> None:
+    """Take a picture as high as the page is."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        sys.exit("picture: no chromium on PATH; install one, or name it with the variable CHROMIUM")
+    with tempfile.TemporaryDirectory(prefix="portproof-picture-") as folder:
+        file = Path(folder) / "page.html"
+        measure = "<script>document.body.dataset.high = document.documentElement.offsetHeight</script>"
+        file.write_text(text + measure, encoding="utf-8")
+        command = [
+            chromium,
+            *_FLAGS,
+            f"--user-data-dir={folder}/profile",
+            f"--force-device-scale-factor={SCALE}",
+        ]
+        seen = _run([*command, f"--window-size={WIDTH},600", "--dump-dom", file.as_uri()])
+        found = re.search(r'data-high="(\d+)"', seen)
+        high = int(found[1]) if found else 600
+        _run([*command, f"--window-size={WIDTH},{high}", f"--screenshot={to}", file.as_uri()])
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return done.stdout
+
+
+def _row(kind: str, number: int, sign: str, content: str) -> str:
+    return f'<tr class="{kind}"><td class="n">{number}</td><td>{sign or " "} {content}</td></tr>'
+
+
+def _table(rows: Iterable[str]) -> str:
+    return f'<table class="rows">{"".join(rows)}</table>'
+
+
+def _marked(line: str, other: str) -> str:
+    """The line with the words that differ from the other's in bold."""
+    words, others = (re.findall(r"\w+|\W", one) for one in (line, other))
+    matcher = SequenceMatcher(None, words, others, autojunk=False)
+    parts = []
+    for kind, start, end, *_ in matcher.get_opcodes():
+        text = html.escape("".join(words[start:end]))
+        parts.append(text if kind == "equal" else f"<b>{text}</b>")
+    return "".join(parts)
+
+
+def main() -> None:
+    """Take the picture that is asked for."""
+    with tempfile.TemporaryDirectory(prefix="portproof-picture-") as folder:
+        said, summary = incident(Path(folder))
+    if sys.argv[1:2] == ["--summary"]:
+        shoot(page(f'<div class="markdown">{markdown(summary)}</div>'), Path(sys.argv[2]))
+    else:
+        shoot(comment_page(said), ROOT / "docs" / "comment.webp")
+
+
+if __name__ == "__main__":
+    main()

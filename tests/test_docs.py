@@ -1,0 +1,232 @@
+"""What the documentation says: generated text is current, links lead somewhere, command lines and workflows are real."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from portproof import config
+from portproof.action import inputs
+from portproof.cli import app
+from portproof.report.pages import markdown
+from portproof.rules import all_rules, find
+from tests.e2e.program import Program
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+_FENCE = re.compile(r"^ *(```+)([a-z]*)\n(.*?)^ *\1 *$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+_SHELL = re.compile(r" +#|[|;<>&]")
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def fences(page: Path, language: str) -> list[str]:
+    return [found[3] for found in _FENCE.finditer(page.read_text()) if found[2] == language]
+
+
+def prose(page: Path) -> str:
+    """The page without what stands in fences."""
+    return _FENCE.sub("", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as GitHub addresses them."""
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+# generated text
+
+
+def test_generated_text_is_current() -> None:
+    for file, text in generate().wanted().items():
+        assert file.read_text() == text, f"{name(file)} is stale; run `make docs`"
+
+
+@pytest.mark.parametrize("mark", ["rules", "inputs", "outputs"])
+def test_a_table_without_a_place_is_pointed_out(mark: str) -> None:
+    text = (ROOT / "README.md").read_text().replace(f"<!-- {mark}: end -->", "")
+    with pytest.raises(ValueError, match=mark):
+        generate().readme(text)
+
+
+def test_every_rule_has_a_section_in_the_page_of_rules() -> None:
+    text = (ROOT / "docs" / "rules.md").read_text()
+    for rule in all_rules():
+        assert rule.id in anchors(ROOT / "docs" / "rules.md")
+        assert markdown(rule) in text
+
+
+def test_every_module_is_in_the_architecture() -> None:
+    package = ROOT / "src" / "portproof"
+    modules = {
+        path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    rows = re.findall(r"^\| (`.+?) \|", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
+    told = {one for row in rows for one in re.findall(r"`(\w+)`", row)}
+    assert told == {one for one in modules if not one.startswith("__")}
+
+
+# links
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
+    for link in _LINK.findall(prose(page)):
+        if re.match(r"https?:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), link
+        assert not anchor or anchor in anchors(target), link
+
+
+# command lines
+
+
+def command_lines() -> Iterator[tuple[str, str]]:
+    """Every ``portproof ...`` in code spans and after a prompt, without what the shell does with it."""
+    for page in PAGES:
+        spans = re.findall(r"(?<!`)`([^`]+)`(?!`)", prose(page))
+        lines = [
+            line
+            for language in ("console", "text")
+            for text in fences(page, language)
+            for line in text.split("\n")
+        ]
+        prompted = [line.strip().removeprefix("$ ") for line in lines if line.strip().startswith("$ ")]
+        for line in (*spans, *prompted):
+            if re.match(r"portproof [\w-]", line):
+                yield name(page), _SHELL.split(line)[0].strip()
+
+
+COMMAND_LINES = sorted(set(command_lines()))
+
+
+def parsed(line: str) -> click.Context:
+    """What click makes of it. Raises `click.UsageError` for commands and options that do not exist."""
+    words = shlex.split(line)[1:]
+    top = app.make_context("portproof", list(words))
+    _, command, rest = app.resolve_command(top, words)
+    assert command is not None
+    return command.make_context(command.name, rest, parent=top)
+
+
+def test_command_lines_are_found() -> None:
+    found = {line for _, line in COMMAND_LINES}
+    assert found >= {"portproof check", "portproof fix --write", "portproof check --base origin/main"}
+
+
+@pytest.mark.parametrize(("page", "line"), COMMAND_LINES, ids=str)
+def test_command_lines_parse(page: str, line: str) -> None:
+    assert page
+    with suppress(click.exceptions.Exit, click.MissingParameter):  # --help; a command that is only named
+        rule = parsed(line).params.get("rule")
+        if rule not in (None, "RULE"):
+            assert find(rule).id == rule
+
+
+@pytest.mark.parametrize(
+    "line", ["portproof chekc", "portproof check --basis main", "portproof tools remove"]
+)
+def test_a_command_line_that_does_not_exist_would_be_noticed(line: str) -> None:
+    with pytest.raises(click.UsageError):
+        parsed(line)
+
+
+def test_the_readme_shows_what_the_program_prints(
+    portproof: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shown,) = [text for text in fences(ROOT / "README.md", "text") if "error[" in text]
+    prompt, _, output = shown.partition("\n")
+    monkeypatch.chdir(ROOT)
+    assert portproof(*shlex.split(prompt)[2:]).stdout.startswith(output)
+
+
+def test_the_configuration_that_the_readme_shows_is_one(tmp_path: Path) -> None:
+    (shown,) = [text for text in fences(ROOT / "README.md", "yaml") if text.startswith("fail-on:")]
+    (tmp_path / "portproof.yaml").write_text(shown)
+    found = config.load(tmp_path, None)
+    assert {*yaml.safe_load(shown), "select"} == {
+        key.replace("_", "-") for key in config.FileConfig.__slots__
+    } - {"path"}
+    assert found.fail_on == "warning"
+    assert len(found.charts[0].values) == 2
+
+
+# workflows
+
+
+def workflows() -> Iterator[tuple[str, Any]]:
+    for page in PAGES:
+        for text in fences(page, "yaml"):
+            if "\njobs:\n" in text:
+                yield name(page), yaml.safe_load(text)
+
+
+WORKFLOWS = list(workflows())
+
+
+def test_there_is_one_workflow_in_the_readme_and_two_for_forks() -> None:
+    assert [page for page, _ in WORKFLOWS] == ["README.md", "docs/forks.md", "docs/forks.md"]
+
+
+@pytest.mark.parametrize("workflow", [one for _, one in WORKFLOWS], ids=lambda one: one["name"])
+def test_workflows_ask_for_little_and_pin_what_they_use(workflow: Any) -> None:
+    own = "".join(path.read_text() for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")))
+    assert workflow["permissions"] == {}
+    for job in workflow["jobs"].values():
+        assert job["permissions"]["contents"] == "read"
+        for step in job["steps"]:
+            used, given = step["uses"], step.get("with", {})
+            if used == "<owner>/portproof@<sha>":
+                assert given.keys() <= set(inputs.NAMES)
+                inputs.read({f"INPUT_{key.upper()}": str(value) for key, value in given.items()})
+                continue
+            assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", used)
+            action = used.partition("@")[0]
+            assert used in own or action not in own, f"another version of {action} than in .github/workflows"
+            if action == "actions/checkout":
+                assert given["persist-credentials"] is False
+
+
+def test_the_second_workflow_follows_the_first_and_checks_nothing_out() -> None:
+    first, second = (workflow for page, workflow in WORKFLOWS if page == "docs/forks.md")
+    # YAML 1.1 reads the key "on" as true.
+    assert second[True]["workflow_run"]["workflows"] == [first["name"]]
+    (render,), (post,) = first["jobs"].values(), second["jobs"].values()
+    assert "write" not in render["permissions"].values()
+    assert not [step for step in post["steps"] if "checkout" in step["uses"]]
+    written, uploaded = render["steps"][1]["with"], render["steps"][2]["with"]
+    downloaded, read = post["steps"][0]["with"], post["steps"][1]["with"]
+    assert written["report-file"] == uploaded["path"]
+    assert uploaded["name"] == downloaded["name"]
+    assert downloaded["path"] == read["path"]
