@@ -17,7 +17,7 @@ from portproof.graph.model import Site
 from portproof.render.cache import remember
 from portproof.render.model import NotRendered, Renderer, RenderFailure
 from portproof.rules.base import Finding, Remedy, Rule, Scalar
-from portproof.rules.engine import Examination, FindingKey, Found, examine
+from portproof.rules.engine import Examination, FindingKey, Found, examine, warm_up
 from portproof.source import Edit, Span, Tree
 from portproof.trace.model import Origin, Proof
 from portproof.trace.probe import origins
@@ -115,6 +115,8 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
     """
     remembered = remember(plan.render)
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
+        if plan.targets:
+            pool.submit(warm_up)
         checked = _each(pool, partial(_check_one, plan, remembered), plan.targets, progress)
         examined = [one for one in checked if one.examination is not None and one.examination.found]
         traced = _each(pool, partial(_trace_one, plan), examined)

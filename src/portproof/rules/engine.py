@@ -42,6 +42,12 @@ class Examination:
         return frozenset(one.key for one in self.found)
 
 
+def warm_up() -> None:
+    """Load what the first `examine` needs; done beside the first render, it costs no time of its own."""
+    from portproof import yamlnodes  # noqa: F401, PLC0415
+    from portproof.graph import link  # noqa: F401, PLC0415
+
+
 def examine(rendering: Rendering, rules: Sequence[Rule]) -> Examination:
     """Ask every rule about `rendering`; findings keep the order of the rules and of the resources."""
     # Imported on first use: compiling the JSONPaths takes as long as a render, and goes on beside the first one.
