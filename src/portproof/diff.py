@@ -13,11 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from portproof.patch import unquoted
 from portproof.source import RelPath
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
-_ESCAPED = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
-_LETTERS = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, '"': 34, "\\": 92}
 _LARGE = 4_000_000
 
 
@@ -215,9 +214,9 @@ def _file(section: Sequence[str]) -> FileDiff:
             status = "removed"
         elif line.startswith(("rename from ", "copy from ")):
             status = "renamed" if line.startswith("rename") else "copied"
-            names = (_unquoted(line.partition(" from ")[2]), names[1])
+            names = (unquoted(line.partition(" from ")[2]), names[1])
         elif line.startswith(("rename to ", "copy to ")):
-            names = (names[0], _unquoted(line.partition(" to ")[2]))
+            names = (names[0], unquoted(line.partition(" to ")[2]))
         elif line.startswith("--- ") and (name := _name(line)):
             names = (name, names[1])
         elif line.startswith("+++ ") and (name := _name(line)):
@@ -231,7 +230,7 @@ def _file(section: Sequence[str]) -> FileDiff:
 
 
 def _name(line: str) -> RelPath | None:
-    text = _unquoted(line[4:].removesuffix("\t"))
+    text = unquoted(line[4:].removesuffix("\t"))
     return None if text == "/dev/null" else text[2:]
 
 
@@ -242,18 +241,6 @@ def _names(header: str) -> tuple[RelPath, RelPath]:
         end = re.match(r'"(?:[^"\\]|\\.)*"', rest)
         if end is None:
             raise DiffError(f"not a header: {header[:60]!r}")
-        return _unquoted(end[0])[2:], _unquoted(rest[end.end() + 1 :])[2:]
+        return unquoted(end[0])[2:], unquoted(rest[end.end() + 1 :])[2:]
     half = len(rest) // 2
-    return rest[2:half], _unquoted(rest[half + 1 :])[2:]
-
-
-def _unquoted(name: str) -> str:
-    if not name.startswith('"'):
-        return name
-    data, at = bytearray(), 0
-    text = name[1:-1]
-    for found in _ESCAPED.finditer(text):
-        data += text[at : found.start()].encode()
-        data.append(int(found[1], 8) if len(found[1]) == 3 else _LETTERS.get(found[1], 63))
-        at = found.end()
-    return (data + text[at:].encode()).decode("utf-8", "surrogateescape")
+    return rest[2:half], unquoted(rest[half + 1 :])[2:]

@@ -82,7 +82,7 @@ def hunks(patch: str) -> Iterator[Hunk]:
         line = lines[at]
         at += 1
         if line.startswith("+++ "):
-            path = _unquoted(line[4:].removesuffix("\t"))[2:]
+            path = unquoted(line[4:].removesuffix("\t"))[2:]
         found = _HUNK.match(line)
         if found is None:
             continue
@@ -118,14 +118,15 @@ def _header_name(name: str) -> str:
     return f"{text}\t" if " " in text and not text.startswith('"') else text
 
 
-def _unquoted(name: str) -> str:
+def unquoted(name: str) -> str:
+    """The name that git wrote, with C escapes where it is quoted; an escape that git does not write reads ``?``."""
     if not name.startswith('"'):
         return name
     data, at = bytearray(), 0
     text = name[1:-1]
     for found in _ESCAPED.finditer(text):
         data += text[at : found.start()].encode()
-        data.append(int(found[1], 8) if len(found[1]) == 3 else _C_LETTERS[found[1]])
+        data.append(int(found[1], 8) if len(found[1]) == 3 else _C_LETTERS.get(found[1], ord("?")))
         at = found.end()
     return (data + text[at:].encode()).decode("utf-8", "surrogateescape")
 
