@@ -1,13 +1,14 @@
 """Where ports and pods stand in each kind: a table of JSONPaths.
 
-A new kind is one line here. Paths are compiled once, when this module is first
-imported. Meanings: kubernetes/api types of each group; argoproj.io Rollout as
+A new kind is one line here. A path is compiled once, when an object of its kind
+is first seen. Meanings: kubernetes/api types of each group; argoproj.io Rollout as
 in argo-rollouts' ``pkg/apis/rollouts/v1alpha1/types.go``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from jsonpath_ng.parser import parse
@@ -51,12 +52,6 @@ BUILT_IN_GROUPS = frozenset(
 )  # fmt: skip
 """API groups of which it is known whether they make pods."""
 
-_compiled = {
-    text: parse(text)
-    for text in {path for _, path in _POD_TEMPLATES.values()}
-    | {path for _, paths in _BACKENDS.values() for path in paths}
-}
-
 
 def pod_template(resource: Resource) -> tuple[FieldPath, Mapping[str, Any]] | None:
     """The pod template of a workload and its path; None when the kind makes no pods or holds no template."""
@@ -88,8 +83,13 @@ def backends(resource: Resource) -> Iterator[tuple[FieldPath, Mapping[str, Any]]
 
 def find(text: str, data: Any) -> Iterator[tuple[FieldPath, Any]]:
     """All values at a JSONPath of the table, each with its plain path."""
-    for match in _compiled[text].find(data):
+    for match in _compiled(text).find(data):
         yield _plain_path(match), match.value
+
+
+@cache
+def _compiled(text: str) -> Any:
+    return parse(text)
 
 
 def _plain_path(match: Any) -> FieldPath:
