@@ -63,6 +63,11 @@ _IRRELEVANT = frozenset(
 Secrets are left out on purpose: nothing of theirs may show in a message.
 """
 
+_CONVERSION = re.compile(
+    r"\n {2}conversion:(?=[^\n]*\n(?: {4}[^\n]*\n)*? {4,8}(?:webhookClientConfig|clientConfig):)"
+)
+"""A CustomResourceDefinition that is converted by a webhook names the port of a Service, unlike all others."""
+
 # A line feed in front instead of ^: several times faster on large documents.
 _KIND = re.compile(r"\nkind:[ \t]*[\"']?([A-Za-z]+)[\"']?[ \t]*(?:#[^\n]*)?\r?(?=\n|\Z)")
 
@@ -131,7 +136,9 @@ def read(rendering: Rendering) -> Manifests:
 def is_irrelevant(text: str) -> bool:
     """Whether the document is of a kind that is not parsed; decided by its unindented ``kind:`` lines."""
     kinds = _KIND.findall(f"\n{text}")
-    return bool(kinds) and all(kind in _IRRELEVANT for kind in kinds)
+    if not kinds or any(kind not in _IRRELEVANT for kind in kinds):
+        return False
+    return "CustomResourceDefinition" not in kinds or not _CONVERSION.search(text)
 
 
 def objects(

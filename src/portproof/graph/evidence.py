@@ -216,9 +216,7 @@ def _reached_by_others(
     graph: PortGraph, service: Service, port: ServicePort, workload: Workload
 ) -> Iterator[int]:
     """Numbers that other Service ports aim at in `workload`."""
-    for other in graph.services:
-        if workload not in graph.select(other).workloads:
-            continue
+    for other in graph.services_of(workload):
         for candidate in other.ports:
             if other.key == service.key and candidate.path == port.path:
                 continue

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-from portproof.graph import sites
+from portproof.graph import references, sites
 from portproof.graph.model import (
     RUNTIME_LABELS,
     GoverningService,
@@ -21,15 +22,20 @@ from portproof.graph.workloads import indexed, labels, mapping, optional, protoc
 from portproof.manifests import Manifests, Resource, ResourceKey
 from portproof.yamldoc import FieldPath
 
+_Key = TypeVar("_Key", bound=Hashable)
+_Item = TypeVar("_Item")
 
-def build(manifests: Manifests) -> PortGraph:
-    """Link the resources of one rendering."""
+
+def build(manifests: Manifests, rows: Sequence[references.Row] = ()) -> PortGraph:
+    """Link the resources of one rendering; `rows` are kinds of references besides those that are built in."""
     resources = manifests.resources
     found = tuple(workloads(resources))
+    pods = _Pods(found)
     services = tuple(
         _service(one) for one in resources if one.key.kind == "Service" and one.key.api_version == "v1"
     )
     owners = tuple(sorted({str(one.key) for one in resources if _may_own_pods(one)}))
+    selections = {service: _select(service, pods) for service in services}
     return PortGraph(
         services=services,
         workloads=found,
@@ -37,8 +43,48 @@ def build(manifests: Manifests) -> PortGraph:
         governing=tuple(_governing(resources)),
         unknown_owners=owners,
         resources=resources,
-        selections={service: _select(service, found) for service in services},
+        selections=selections,
+        references=tuple(references.read(resources, rows)),
+        kinds=_grouped(resources, lambda one: one.key.kind),
+        named=_grouped(services, lambda one: (one.key.namespace, one.key.name)),
+        fronts=_fronts(selections),
     )
+
+
+def _grouped(items: Iterable[_Item], key: Callable[[_Item], _Key]) -> Mapping[_Key, tuple[_Item, ...]]:
+    groups: dict[_Key, list[_Item]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return {name: tuple(group) for name, group in groups.items()}
+
+
+def _fronts(selections: Mapping[Service, Selection]) -> Mapping[Workload, tuple[Service, ...]]:
+    pairs = [(workload, service) for service, found in selections.items() for workload in found.workloads]
+    return {
+        workload: tuple(service for _, service in group)
+        for workload, group in _grouped(pairs, lambda pair: pair[0]).items()
+    }
+
+
+class _Pods:
+    """The workloads of a rendering by one label each has: a selector need not be compared with all of them."""
+
+    def __init__(self, candidates: Sequence[Workload]) -> None:
+        self._order = {workload: index for index, workload in enumerate(candidates)}
+        self._by_label = _grouped(
+            ((one, pair) for one in candidates for pair in one.labels.items()),
+            lambda labelled: (labelled[0].key.namespace, *labelled[1]),
+        )
+
+    def matching(self, namespace: str, wanted: Mapping[str, str]) -> list[Workload]:
+        """The workloads of `namespace` that have all the labels, in the order of the rendering."""
+        rarest = min(
+            (self._by_label.get((namespace, *pair), ()) for pair in wanted.items()), key=len, default=()
+        )
+        found = [
+            one for one, _ in rarest if all(one.labels.get(key) == value for key, value in wanted.items())
+        ]
+        return sorted(found, key=self._order.__getitem__)
 
 
 def _may_own_pods(resource: Resource) -> bool:
@@ -48,7 +94,7 @@ def _may_own_pods(resource: Resource) -> bool:
     return resource.key.group not in sites.BUILT_IN_GROUPS
 
 
-def _select(service: Service, candidates: Sequence[Workload]) -> Selection:
+def _select(service: Service, pods: _Pods) -> Selection:
     if service.type == "ExternalName":
         return Selection((), "an ExternalName Service has no pods")
     if not service.selector:
@@ -56,12 +102,7 @@ def _select(service: Service, candidates: Sequence[Workload]) -> Selection:
     wanted = {key: value for key, value in service.selector.items() if key not in RUNTIME_LABELS}
     if not wanted:
         return Selection((), "it selects by labels that controllers set at run time")
-    matched = [
-        one
-        for one in candidates
-        if one.key.namespace == service.key.namespace
-        and all(one.labels.get(key) == value for key, value in wanted.items())
-    ]
+    matched = pods.matching(service.key.namespace, wanted)
     serving = tuple(one for one in matched if one.serves)
     if serving:
         return Selection(serving)

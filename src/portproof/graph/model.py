@@ -196,6 +196,36 @@ class IngressBackend:
         return self.service.path[-1] == "serviceName"
 
 
+class By(Enum):
+    """How a reference tells which port of a Service it means: by its number, its name, or whichever it holds."""
+
+    NUMBER = "number"
+    NAME = "name"
+    EITHER = "either"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReference:
+    """A field outside of Services, Pods and Ingresses that names a Service, and a port of it.
+
+    `rule` is the rule that judges it, `namespace` where the Service is looked for, `holder` the object that holds
+    both fields. Without a `port`, `default` is the number that the reader of the resource takes (None: it needs none).
+    """
+
+    rule: str
+    service: Site
+    namespace: str
+    port: Site | None
+    by: By
+    default: int | None
+    holder: FieldPath
+
+    @property
+    def wanted(self) -> str | int | None:
+        """The number or name that is asked for."""
+        return self.port.value if self.port is not None else self.default
+
+
 @dataclass(frozen=True, slots=True)
 class GoverningService:
     """A StatefulSet's ``serviceName``."""
@@ -209,7 +239,8 @@ class PortGraph:
     """Everything about ports in one rendering; `link.build` makes it.
 
     `unknown_owners` are resources that may make pods of their own (``Kafka/main``): while there are any, a Service
-    without pods may be served by them. `resources` are those the graph was built from.
+    without pods may be served by them. `resources` are those the graph was built from; `kinds`, `named` and `fronts`
+    find resources by kind, Services by namespace and name, and the Services that select a workload.
     """
 
     services: tuple[Service, ...]
@@ -219,6 +250,22 @@ class PortGraph:
     unknown_owners: tuple[str, ...]
     resources: tuple[Resource, ...]
     selections: Mapping[Service, Selection]
+    references: tuple[ServiceReference, ...]
+    kinds: Mapping[str, tuple[Resource, ...]]
+    named: Mapping[tuple[str, str], tuple[Service, ...]]
+    fronts: Mapping[Workload, tuple[Service, ...]]
+
+    def of_kind(self, kind: str, *groups: str) -> tuple[Resource, ...]:
+        """The resources of a kind in one of the API groups, in printed order."""
+        return tuple(one for one in self.kinds.get(kind, ()) if one.key.group in groups)
+
+    def referring(self, rule: str) -> tuple[ServiceReference, ...]:
+        """The references that the rule of that id judges."""
+        return tuple(one for one in self.references if one.rule == rule)
+
+    def services_of(self, workload: Workload) -> tuple[Service, ...]:
+        """The Services that send traffic to the pods of `workload`."""
+        return self.fronts.get(workload, ())
 
     def select(self, service: Service) -> Selection:
         """The workloads behind `service`."""
@@ -243,4 +290,4 @@ class PortGraph:
 
     def variants(self, namespace: str, name: object) -> tuple[Service, ...]:
         """Every Service of that name: a folder of manifests may hold several variants of one."""
-        return tuple(one for one in self.services if one.key.namespace == namespace and one.key.name == name)
+        return self.named.get((namespace, str(name)), ())

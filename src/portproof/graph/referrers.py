@@ -36,14 +36,13 @@ def reached_by_others(
     graph: PortGraph, service: Service, port: ServicePort, workload: Workload
 ) -> Iterator[ContainerPort]:
     """The declared ports of `workload` that Service ports other than `port` reach."""
-    for other in graph.services:
-        if workload in graph.select(other).workloads:
-            for candidate in other.ports:
-                if other is service and candidate.path == port.path:
-                    continue
-                found = resolve(candidate, workload)
-                if found is not None:
-                    yield found
+    for other in graph.services_of(workload):
+        for candidate in other.ports:
+            if other is service and candidate.path == port.path:
+                continue
+            found = resolve(candidate, workload)
+            if found is not None:
+                yield found
 
 
 def meant_by_name(
@@ -113,6 +112,5 @@ def container_of(workload: Workload, port: ContainerPort) -> Container:
 
 
 def _aiming_at(graph: PortGraph, workload: Workload, port: ContainerPort) -> Iterator[ServicePort]:
-    for service in graph.services:
-        if workload in graph.select(service).workloads:
-            yield from (one for one in service.ports if resolve(one, workload) is port)
+    for service in graph.services_of(workload):
+        yield from (one for one in service.ports if resolve(one, workload) is port)

@@ -1,7 +1,7 @@
 """Where ports and pods stand in each kind: a table of JSONPaths.
 
-A new kind is one line here. A path is compiled once, when an object of its kind
-is first seen. Meanings: kubernetes/api types of each group; argoproj.io Rollout as
+A new kind is one line here. A path is compiled when a resource of its kind first
+comes along. Meanings: kubernetes/api types of each group; argoproj.io Rollout as
 in argo-rollouts' ``pkg/apis/rollouts/v1alpha1/types.go``.
 """
 
@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
-
-from jsonpath_ng.parser import parse
 
 from portproof.manifests import Resource
 from portproof.yamldoc import FieldPath
@@ -82,14 +80,25 @@ def backends(resource: Resource) -> Iterator[tuple[FieldPath, Mapping[str, Any]]
 
 
 def find(text: str, data: Any) -> Iterator[tuple[FieldPath, Any]]:
-    """All values at a JSONPath of the table, each with its plain path."""
-    for match in _compiled(text).find(data):
+    """All values at a JSONPath, each with its plain path. Raises `PathError` for text that is no JSONPath."""
+    for match in compiled(text).find(data):
         yield _plain_path(match), match.value
 
 
+class PathError(ValueError):
+    """A text that is no JSONPath of names, indexes and ``[*]``."""
+
+
 @cache
-def _compiled(text: str) -> Any:
-    return parse(text)
+def compiled(text: str) -> Any:
+    """The JSONPath that `text` holds. Raises `PathError`."""
+    from jsonpath_ng.exceptions import JSONPathError  # noqa: PLC0415 - slow to load, as the parser is
+    from jsonpath_ng.parser import parse  # noqa: PLC0415
+
+    try:
+        return parse(text)
+    except JSONPathError as error:
+        raise PathError(str(error).partition("\n")[0]) from error
 
 
 def _plain_path(match: Any) -> FieldPath:

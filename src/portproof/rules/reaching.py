@@ -1,0 +1,138 @@
+"""What the rules about references to a Service share: whether the Service has the port, and what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from portproof.graph.evidence import is_near_miss
+from portproof.graph.model import By, PortGraph, Service, ServicePort, ServiceReference, Site
+from portproof.graph.names import is_near_name, is_placeholder
+from portproof.graph.words import offered
+from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
+
+
+def missed(graph: PortGraph, reference: ServiceReference) -> tuple[Service, ...]:
+    """The variants of the Service when none of them has the port that `reference` wants; empty when all is well.
+
+    It is well, too, when the Service is not in the rendering, when it is an ExternalName, and when a template fills
+    in a name or a number later.
+    """
+    services = graph.variants(reference.namespace, reference.service.value)
+    if reference.wanted is None or any(has(one, reference.wanted, reference.by) for one in services):
+        return ()
+    return services
+
+
+def has(service: Service, wanted: Scalar, by: By = By.EITHER, protocol: str = "") -> bool:
+    """Whether the Service has, or may have, a port of that number or name (and protocol, where one is given)."""
+    if service.type == "ExternalName" or is_placeholder(wanted) or _is_open(service):
+        return True
+    return any(answers(one, wanted, by) and protocol in ("", one.protocol) for one in service.ports)
+
+
+def answers(port: ServicePort, wanted: Scalar, by: By = By.EITHER) -> bool:
+    """Whether `wanted` is this port's number or name, whichever `by` lets it be."""
+    number = isinstance(wanted, int) and by is not By.NAME and port.number.value == wanted
+    name = isinstance(wanted, str) and by is not By.NUMBER and port.name and port.name.value == wanted
+    return bool(number or name)
+
+
+def _is_open(service: Service) -> bool:
+    """Whether its ports are not known: filled in later, or a headless Service that lists none."""
+    if not service.ports:
+        return service.headless
+    return any(
+        is_placeholder(one.number.value) or (one.name is not None and is_placeholder(one.name.value))
+        for one in service.ports
+    )
+
+
+def finding(
+    graph: PortGraph,
+    reference: ServiceReference,
+    services: Sequence[Service],
+    *,
+    does: str,
+    so: str,
+) -> Finding:
+    """What to say of a reference whose Service lacks the port, and the ways to cure it.
+
+    `does` follows the resource's name (``calls``, ``sends traffic to``); `so` is what comes of it.
+    """
+    service, wanted = services[0], reference.wanted
+    meant = _meant(service, reference)
+    value = _value(meant, reference) if meant else None
+    what = f"port {wanted}" if isinstance(wanted, int) else f"the port named {str(wanted)!r}"
+    if reference.port is None:
+        what = f"port {wanted} (the default)"
+    tail = f": {so}."
+    if meant is not None and not meant.implicit and meant.target.value == wanted:
+        tail = f": {wanted} is its targetPort; {so}."
+    shown = (meant,) if meant else service.ports[:3]
+    return Finding(
+        message=f"{reference.service.resource} {does} {what} of {service.key}, which has {offered(service.ports)}{tail}",
+        severity=Severity.ERROR,
+        primary=reference.port or reference.service,
+        expected=value if reference.port is not None else None,
+        related=tuple(Label(one.name or one.number, f"{service.key} has it here") for one in shown),
+        remedies=tuple(_remedies(graph, reference, meant, value)),
+    )
+
+
+def _meant(service: Service, reference: ServiceReference) -> ServicePort | None:
+    """The one port that the reference probably stands for."""
+    ports = [one for one in service.ports if one.protocol != "UDP"] or list(service.ports)
+    aimed = [one for one in ports if not one.implicit and one.target.value == reference.wanted]
+    near = [one for one in ports if _is_near(one, reference.wanted)]
+    for group in (aimed, near, ports):
+        if len(group) == 1:
+            return group[0]
+    return None
+
+
+def _is_near(port: ServicePort, wanted: Scalar | None) -> bool:
+    if isinstance(wanted, int):
+        return isinstance(port.number.value, int) and is_near_miss(port.number.value, wanted)
+    return port.name is not None and is_near_name(str(port.name.value), str(wanted))
+
+
+def _value(port: ServicePort, reference: ServiceReference) -> Scalar | None:
+    """What the reference's field would hold to mean `port`; a name stays a name where the port has one."""
+    name = port.name.value if port.name is not None else None
+    if reference.by is By.NAME or (reference.by is By.EITHER and isinstance(reference.wanted, str) and name):
+        return name
+    return port.number.value
+
+
+def _remedies(
+    graph: PortGraph, reference: ServiceReference, meant: ServicePort | None, value: Scalar | None
+) -> list[Remedy]:
+    if meant is None or value is None:
+        return []
+    remedies = []
+    if reference.port is not None:
+        remedies.append(Remedy(f"set the port to {value}", ((reference.port, value),)))
+    wanted = reference.wanted
+    end: Site | None = meant.number if isinstance(wanted, int) else meant.name
+    if end is not None and wanted is not None and not meant.implicit and not _is_used(graph, meant):
+        field = "port" if isinstance(wanted, int) else "port name"
+        remedies.append(Remedy(f"set the Service's {field} to {wanted}", ((end, wanted),)))
+    return remedies
+
+
+def _is_used(graph: PortGraph, port: ServicePort) -> bool:
+    """Whether others in the rendering rely on the port as it is."""
+    place = (port.number.resource.namespace, port.number.resource.name)
+    references = (
+        answers(port, other.wanted, other.by)
+        for other in graph.references
+        if other.wanted is not None and (other.namespace, other.service.value) == place
+    )
+    backends = (
+        answers(port, one.port.value)
+        for one in graph.backends
+        if one.port is not None
+        and one.port.value is not None
+        and (one.service.resource.namespace, one.service.value) == place
+    )
+    return any(references) or any(backends)
