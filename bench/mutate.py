@@ -112,7 +112,7 @@ class Bench:
 
     def keys(self, target: Target, tree: Tree) -> frozenset[FindingKey] | None:
         rendering = self.render(target, tree)
-        return examine(rendering, self.ready.rules).keys if isinstance(rendering, Rendering) else None
+        return examine(rendering, self.ready.questions).keys if isinstance(rendering, Rendering) else None
 
     def healthy(self, target: Target) -> frozenset[FindingKey] | None:
         """What the rules say about a target before anything is changed; None when it does not render."""
@@ -195,7 +195,7 @@ def trial(bench: Bench, mutant: Mutant) -> Result:
         tree=tree,
         targets=tuple(targets),
         everything=bench.ready.discovery.targets,
-        rules=bench.ready.rules,
+        questions=bench.ready.questions,
         render=counting,
         jobs=1,
     )

@@ -11,6 +11,7 @@ from portproof.discover.model import HelmTarget, Target
 from portproof.errors import ConflictError
 from portproof.pipeline import Merged, Outcome
 from portproof.rules import all_rules
+from portproof.rules.engine import Questions
 from portproof.source import Tree
 from tests.fake_renderer import FakeRenderer, chart
 
@@ -36,7 +37,9 @@ spec:
 
 
 def run(root: Path, *targets: Target, render: FakeRenderer | None = None) -> Outcome:
-    plan = pipeline.Plan(Tree(root), targets, targets, all_rules(), render or FakeRenderer(), jobs=2)
+    plan = pipeline.Plan(
+        Tree(root), targets, targets, Questions(all_rules()), render or FakeRenderer(), jobs=2
+    )
     return pipeline.check(plan)
 
 

@@ -16,8 +16,8 @@ from portproof.fix import Proposal, Prover, edits_of
 from portproof.graph.model import Site
 from portproof.render.cache import remember
 from portproof.render.model import NotRendered, Renderer, RenderFailure
-from portproof.rules.base import Finding, Remedy, Rule, Scalar
-from portproof.rules.engine import Examination, FindingKey, Found, examine, warm_up
+from portproof.rules.base import Finding, Remedy, Scalar
+from portproof.rules.engine import Examination, FindingKey, Found, Questions, examine, warm_up
 from portproof.source import Edit, Span, Tree
 from portproof.trace.model import Origin, Proof
 from portproof.trace.probe import origins
@@ -103,7 +103,7 @@ class Plan:
     tree: Tree
     targets: tuple[Target, ...]
     everything: tuple[Target, ...]
-    rules: tuple[Rule, ...]
+    questions: Questions
     render: Renderer
     jobs: int
 
@@ -127,7 +127,7 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
             fresh=plan.render,
             targets=plan.everything,
             known={one.target.id: keys_of(one) for one in checked},
-            judge=lambda rendering: examine(rendering, plan.rules).keys,
+            judge=lambda rendering: examine(rendering, plan.questions).keys,
         )
         merged = _each(pool, partial(_prove_one, prover, _votes(groups)), groups)
     return Outcome(tuple(checked), tuple(merged), prover)
@@ -168,7 +168,7 @@ def _check_one(plan: Plan, render: Renderer, target: Target) -> Checked:
         return Checked(target, answer, (), 0, answer.seconds, None)
     if isinstance(answer, NotRendered):
         return Checked(target, answer, (), 0, 0.0, None)
-    examination = examine(answer, plan.rules)
+    examination = examine(answer, plan.questions)
     kept = examination if examination.found else None
     return Checked(target, None, examination.manifests.problems, len(answer.documents), answer.seconds, kept)
 

@@ -24,6 +24,7 @@ from portproof.render.engine import Engine, RenderOptions
 from portproof.report.model import Report
 from portproof.revision import Comparison, compare_with
 from portproof.rules.base import Rule, Severity
+from portproof.rules.engine import Questions
 from portproof.source import RelPath, Tree, normalise
 from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize, install
 from portproof.write import write
@@ -84,7 +85,7 @@ class Prepared:
     config: Config
     discovery: Discovery
     targets: tuple[Target, ...]
-    rules: tuple[Rule, ...]
+    questions: Questions
     comparison: Comparison | None
 
 
@@ -109,7 +110,7 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     targets = found.targets
     if comparison is not None and not (CONFIG_NAMES & comparison.changed):
         targets = tuple(target for target in targets if comparison.affects(target))
-    return Prepared(tree, paths, config, found, targets, _selected(config), comparison)
+    return Prepared(tree, paths, config, found, targets, Questions(_selected(config)), comparison)
 
 
 def check(request: Request, *, output: str) -> int:
@@ -181,7 +182,12 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         _progress() as progress,
     ):
         plan = pipeline.Plan(
-            ready.tree, ready.targets, ready.discovery.targets, ready.rules, engine.render, ready.config.jobs
+            tree=ready.tree,
+            targets=ready.targets,
+            everything=ready.discovery.targets,
+            questions=ready.questions,
+            render=engine.render,
+            jobs=ready.config.jobs,
         )
         outcome = pipeline.check(plan, progress)
         introduced = None if ready.comparison is None else introduced_by(ready.comparison, plan, ready.config)
@@ -190,7 +196,7 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
 
 def report_of(run: Session) -> Report:
     """The report of a run."""
-    names = {rule.id for rule in run.ready.rules}
+    names = {rule.id for rule in run.ready.questions.rules}
     return assemble.report(
         run.outcome,
         run.ready.discovery,
@@ -269,7 +275,7 @@ def formatted(kind: str, report: Report, ready: Prepared, *, color: bool = False
         case "sarif":
             from portproof.report import sarif  # noqa: PLC0415
 
-            return sarif.write(report, ready.rules)
+            return sarif.write(report, ready.questions.rules)
         case "github":
             from portproof.report import annotations  # noqa: PLC0415
 

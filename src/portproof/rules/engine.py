@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from portproof import manifests as manifests_of
+from portproof.graph.references import Row
 from portproof.manifests import Manifests, ResourceKey
 from portproof.render.model import Rendering
 from portproof.rules.base import Finding, Rule
@@ -14,6 +14,14 @@ from portproof.yamldoc import FieldPath
 
 FindingKey: TypeAlias = tuple[str, ResourceKey, FieldPath]
 """What makes two findings of one target the same: rule, resource and field; never lines or words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked of every rendering: these rules, about the built-in references and those of further `rows`."""
+
+    rules: tuple[Rule, ...]
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +56,15 @@ def warm_up() -> None:
     from portproof.graph import link  # noqa: F401, PLC0415
 
 
-def examine(rendering: Rendering, rules: Sequence[Rule]) -> Examination:
-    """Ask every rule about `rendering`; findings keep the order of the rules and of the resources."""
+def examine(rendering: Rendering, questions: Questions) -> Examination:
+    """Ask `questions` about `rendering`; findings keep the order of the rules and of the resources."""
     # Imported on first use: compiling the JSONPaths takes as long as a render, and goes on beside the first one.
     from portproof.graph import link  # noqa: PLC0415
 
     read = manifests_of.read(rendering)
-    graph = link.build(read)
+    graph = link.build(read, questions.rows)
     seen: dict[FindingKey, Found] = {}
-    for rule in rules:
+    for rule in questions.rules:
         for finding in rule.check(graph):
             one = Found(rule, finding)
             seen.setdefault(one.key, one)
