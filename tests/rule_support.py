@@ -37,7 +37,7 @@ def keys(resources: Manifests) -> set[tuple[str, str, str]]:
     """What every rule finds: rule, resource and field, as the engine tells findings apart."""
     built = link.build(resources)
     return {
-        (rule.id, str(finding.primary.resource), yamldoc.format_path(finding.primary.path))
+        (rule.id, str(finding.primary.resource), yamldoc.format_path(finding.primary.identity))
         for rule in RULES.values()
         for finding in rule.check(built)
     }
@@ -60,8 +60,13 @@ def _set(data: Any, site: Site, value: str | int) -> None:
     for step in site.path[:-1]:
         data = data[step]
     last: Any = site.path[-1]
-    assert data[last] == site.value, f"{site.path} does not hold what the finding says"
-    data[last] = value
+    if site.piece is None:
+        assert data[last] == site.value, f"{site.path} does not hold what the finding says"
+        data[last] = value
+    else:
+        text, start, end = data[last], site.piece.start, site.piece.end
+        assert text[start:end] == str(site.value), f"{site.path} does not hold what the finding says"
+        data[last] = f"{text[:start]}{value}{text[end:]}"
 
 
 def described(rule: Rule, found: Iterable[Finding]) -> str:
@@ -82,4 +87,4 @@ def _lines(rule: Rule, finding: Finding) -> Iterator[str]:
 
 
 def _place(site: Site) -> str:
-    return f"{site.resource} {yamldoc.format_path(site.path)}"
+    return f"{site.resource} {yamldoc.format_path(site.identity)}"

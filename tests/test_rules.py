@@ -115,7 +115,7 @@ def test_remedies_cure_and_break_nothing(name: str, text: str) -> None:
         own = {
             key
             for key in before
-            if key == (rule.id, str(finding.primary.resource), _path(finding.primary.path))
+            if key == (rule.id, str(finding.primary.resource), _path(finding.primary.identity))
         }
         for remedy in finding.remedies:
             after = keys(remedied(resources, remedy))

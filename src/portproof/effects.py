@@ -60,5 +60,19 @@ def _in_resource(key: ResourceKey, old: Any, new: Any) -> Iterator[Change]:
     for path in dict.fromkeys((*before, *after)):
         one, other = before.get(path), after.get(path)
         if one != other or type(one) is not type(other):
-            hide = key.kind == "Secret"
-            yield Change(key, path, HIDDEN if hide and one is not None else one, HIDDEN if hide else other)
+            if key.kind == "Secret":
+                yield Change(key, path, HIDDEN if one is not None else None, HIDDEN)
+            else:
+                yield Change(key, path, *_narrowed(one, other))
+
+
+def _narrowed(before: Any, after: Any) -> tuple[Any, Any]:
+    """Of two texts of several lines only the lines that differ: a configuration file is nobody's business."""
+    if not (isinstance(before, str) and isinstance(after, str)) or "\n" not in before:
+        return before, after
+    old, new = before.split("\n"), after.split("\n")
+    while len(old) > 1 and len(new) > 1 and old[0] == new[0]:
+        del old[0], new[0]
+    while len(old) > 1 and len(new) > 1 and old[-1] == new[-1]:
+        del old[-1], new[-1]
+    return "\n".join(old), "\n".join(new)

@@ -83,7 +83,7 @@ class Merged:
             key.namespace,
             key.name,
         )
-        text = "\0".join((*parts, format_path(site.path)))
+        text = "\0".join((*parts, format_path(site.identity)))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -215,7 +215,7 @@ def _merge(traced: Iterable[Traced]) -> list[Merged]:
             place = (one.target.path, resource)
         key = (
             one.found.rule.id,
-            finding.primary.path,
+            finding.primary.identity,
             finding.primary.value,
             finding.expected,
             finding.severity,

@@ -26,12 +26,27 @@ RUNTIME_LABELS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A number within the text of a field, by its offsets there; `label` tells it from the others of the same text."""
+
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
-    """A field of a resource and the value it holds there."""
+    """A field of a resource and the value it holds there; with a `piece`, the number in that part of its text."""
 
     resource: ResourceKey
     path: FieldPath
     value: str | int | None
+    piece: Piece | None = None
+
+    @property
+    def identity(self) -> FieldPath:
+        """What tells the site from all others of its resource, however its text moves."""
+        return self.path if self.piece is None else (*self.path, self.piece.label)
 
 
 @dataclass(frozen=True, slots=True)

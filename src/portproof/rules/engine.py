@@ -34,7 +34,7 @@ class Found:
     @property
     def key(self) -> FindingKey:
         """The identity of the finding within its target."""
-        return self.rule.id, self.finding.primary.resource, self.finding.primary.path
+        return self.rule.id, self.finding.primary.resource, self.finding.primary.identity
 
 
 @dataclass(frozen=True, slots=True)

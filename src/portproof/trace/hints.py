@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from portproof import yamldoc
 from portproof.discover.model import KustomizeTarget
-from portproof.graph.model import Site
+from portproof.graph.model import Piece, Site
 from portproof.manifests import Manifests, Resource
 from portproof.source import SourceError, Span, Tree
+from portproof.trace import pieces
 from portproof.trace.model import Origin, Proof
 
 
@@ -39,13 +40,36 @@ def _span_in_document(resource: Resource, one: Site, tree: Tree) -> Origin | Non
     if place is None:
         return None
     inset = 1 if place.quote else 0
-    start = document.offset + place.start + inset
-    end = document.offset + place.end - inset
+    start, end = place.start + inset, place.end - inset
+    if one.piece is not None:
+        within = _within_scalar(resource, one, one.piece, start, end)
+        if within is None:
+            return None
+        start, end = within, within + one.piece.end - one.piece.start
+    start, end = document.offset + start, document.offset + end
     try:
         text = tree.text(document.source)[start:end]
     except SourceError:
         return None
     return Origin(Span(document.source, start, end), text, Proof.PROVEN)
+
+
+def _within_scalar(resource: Resource, one: Site, piece: Piece, start: int, end: int) -> int | None:
+    """The offset of `piece` in the document; None unless another number there changes exactly that part of the field."""
+    text, value = resource.document.text, yamldoc.lookup(resource.data, one.path)
+    if not isinstance(value, str):
+        return None
+    offset = pieces.place_in(text[start:end], value, piece)
+    if offset is None:
+        return None
+    at, size = start + offset, piece.end - piece.start
+    other = "7" * size if text[at : at + size] != "7" * size else "8" * size
+    try:
+        changed = yamldoc.load(text[:at] + other + text[at + size :])
+    except yamldoc.YamlError:
+        return None
+    expected = value[: piece.start] + other + value[piece.end :]
+    return at if yamldoc.lookup(changed, (*resource.inside, *one.path)) == expected else None
 
 
 def best(manifests: Manifests, one: Site, tree: Tree) -> Origin | None:

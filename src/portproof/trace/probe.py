@@ -18,7 +18,7 @@ from portproof.graph.model import Site
 from portproof.manifests import Manifests, Resource, ResourceKey
 from portproof.render.model import Renderer, Rendering
 from portproof.source import Edit, SourceError, Tree, is_within, parent
-from portproof.trace import hints
+from portproof.trace import hints, pieces
 from portproof.trace.candidates import MAX_CANDIDATES, Candidate, candidates, inputs, is_kustomize
 from portproof.trace.model import Origin, Proof
 from portproof.trace.sentinels import Sentinels
@@ -30,7 +30,9 @@ MAX_RENDERS = 14
 
 def origins(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Renderer) -> dict[Site, Origin]:
     """Where each of `fields` comes from; a field of which nothing is known is left out."""
-    wanted = sorted(set(fields), key=lambda one: (one.resource, str(one.path)))
+    wanted = sorted(
+        set(fields), key=lambda one: (one.resource, str(one.path), one.piece.start if one.piece else 0)
+    )
     if isinstance(manifests.target, ManifestTarget):
         return hints.by_position(manifests, wanted, tree)
     # A field that holds nothing has no text to look for; its place can only be hinted.
@@ -127,13 +129,19 @@ class _Search:
             return self._open()
         alignment = Alignment(self.before.resources, after.resources)
         by_sentinel = {sentinel: one for one, sentinel in sentinels.items()}
+        stand_ins = {sentinel: one.text for one, sentinel in sentinels.items()}
         troubled = []
         for one in self._open():
             data = alignment.data(one.resource)
             if data is None:
                 troubled.append(one)
                 continue
-            candidate = by_sentinel.get(str(lookup(data, one.path)))
+            held = lookup(data, one.path)
+            if one.piece is not None:
+                held = pieces.origin_of(
+                    one.piece, lookup(self._data[one.resource], one.path), held, stand_ins
+                )
+            candidate = by_sentinel.get(str(held))
             if not _same_lengths(self._data[one.resource], data, one.path):
                 coupled = self._coupled(one, data, by_sentinel)
                 if coupled is not None:
