@@ -115,6 +115,11 @@ class World:
         work.run("fetch", "--quiet", "--depth=1", f"file://{self.git.path}", "refs/pull/1/merge")
         work.run("checkout", "--quiet", "--detach", "FETCH_HEAD")
 
+    def deepen(self) -> None:
+        """Fetch the history too."""
+        address = f"file://{self.git.path}"
+        GitRepo(self.checkout).run("fetch", "--quiet", "--unshallow", address, "refs/pull/1/merge")
+
     def environ(
         self, token: Token | str | None, event: str = "pull_request", **inputs: str
     ) -> dict[str, str]:

@@ -212,12 +212,7 @@ def test_lines_are_those_of_the_head_though_the_merge_commit_is_checked_out(worl
 
 def test_with_the_history_there_git_tells_the_base(world: World) -> None:
     world.open(REPAIRED, BROKEN)
-    subprocess.run(
-        ["git", "fetch", "--quiet", "--unshallow", f"file://{world.git.path}", "refs/pull/1/merge"],
-        cwd=world.checkout,
-        check=True,
-        capture_output=True,
-    )
+    world.deepen()
     ran = world.run(writing(world.fake))
     assert [one["introduced"] for one in ran.report["findings"]] == [True]
     assert world.fake.log.select("GET", "/git/commits/") == []
@@ -250,13 +245,6 @@ def test_other_ways_to_comment(world: World, comment: str, talk: int) -> None:
     assert len(world.pull.talk) == talk
     assert world.fake.comments(world.pull) == []
     assert len(world.fake.log.select("POST", "/issues/")) == talk
-
-
-def test_a_changed_configuration_is_pointed_out(world: World) -> None:
-    world.open(REPAIRED, {**BROKEN, "portproof.yaml": "ignore: [service-target-number]\n"})
-    ran = world.run(writing(world.fake))
-    assert ran.code == 0
-    assert "this pull request changes portproof.yaml" in ran.stdout
 
 
 # events
@@ -467,9 +455,29 @@ def test_inputs_are_read_in_the_runners_way_and_the_shells() -> None:
     assert inputs.read({"INPUT_PATH": "a\n b \n\n"}).paths == ("a", "b")
 
 
+@pytest.mark.parametrize(
+    ("given", "file", "code"),
+    [
+        ("error", "", 1),
+        ("", "", 1),
+        ("error", "fail-on: never\n", 0),
+        ("", "fail-on: never\n", 0),
+        ("warning", "fail-on: never\n", 1),
+        ("never", "fail-on: warning\n", 0),
+    ],
+)
+def test_the_configuration_says_what_fails_unless_an_input_says_more_than_its_default(
+    world: World, given: str, file: str, code: int
+) -> None:
+    world.open({**REPAIRED, "portproof.yaml": file or "{}\n"}, BROKEN)
+    ran = world.run(writing(world.fake), fail_on=given)
+    assert ran.code == code
+    assert ran.outputs["errors"] == "1"
+
+
 def test_near_misses_are_pointed_out() -> None:
-    both = inputs.read({"INPUT_FAIL-ON": "error", "INPUT_FAIL_ON": "note"})
-    assert both.fail_on == "error"
+    both = inputs.read({"INPUT_FAIL-ON": "warning", "INPUT_FAIL_ON": "note"})
+    assert both.fail_on == "warning"
     assert both.warnings == ("the input is called fail-on, not fail_on: the latter was not used",)
     assert given(COMMENTS="none").warnings == ("there is no input comments: did you mean comment?",)
     assert "the inputs are path, " in given(XYZ="1").warnings[0]

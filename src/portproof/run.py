@@ -16,7 +16,7 @@ import click
 from portproof import assemble, pipeline, rules
 from portproof import config as configuration
 from portproof.compare import Introduced, introduced_by
-from portproof.config import Config
+from portproof.config import Config, FileConfig
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, Target
 from portproof.errors import ExitCode, UsageError
@@ -37,7 +37,8 @@ CONFIG_NAMES = frozenset(configuration.NAMES)
 class Request:
     """What the command line asks for; None and empty mean: as configured, or the default.
 
-    `root` is the root where the caller knows it: a checkout may come without ``.git``.
+    `root` is the root where the caller knows it: a checkout may come without ``.git``. `file` is the configuration file
+    where the caller has read it; then neither `config` nor the root's is.
     """
 
     paths: tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class Request:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     config: str | None = None
+    file: FileConfig | None = None
     jobs: int | None = None
     helm: str | None = None
     kustomize: str | None = None
@@ -108,9 +110,10 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     if request.base is not None:
         comparison = compare_with(request.base, root, request.environ)
     targets = found.targets
-    if comparison is not None and not (CONFIG_NAMES & comparison.changed):
+    reconfigured = request.file is None and comparison is not None and CONFIG_NAMES & comparison.changed
+    if comparison is not None and not reconfigured:
         targets = tuple(target for target in targets if comparison.affects(target))
-    return Prepared(tree, paths, config, found, targets, Questions(_selected(config)), comparison)
+    return Prepared(tree, paths, config, found, targets, Questions(selected(config)), comparison)
 
 
 def check(request: Request, *, output: str) -> int:
@@ -213,6 +216,13 @@ def combined_patch(run: Session) -> str:
     return assemble.patch_of(combined.edits, combined.tree) if combined.edits else ""
 
 
+def selected(config: Config) -> tuple[Rule, ...]:
+    """The rules to run. Raises `UsageError` for a rule that does not exist."""
+    chosen = {rules.find(name).id for name in config.select} or {rule.id for rule in rules.all_rules()}
+    chosen -= {rules.find(name).id for name in config.ignore}
+    return tuple(rule for rule in rules.all_rules() if rule.id in chosen)
+
+
 def _root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[Path, tuple[RelPath, ...]]:
     """The root (the enclosing git work tree, else the PATH itself) and the paths relative to it."""
     absolute = [Path(text).absolute() for text in given or (".",)]
@@ -245,14 +255,8 @@ def _configured(request: Request, root: Path) -> Config:
         kustomize=request.kustomize,
         offline=request.offline,
     )
-    return configuration.merge(configuration.load(root, request.config), flags)
-
-
-def _selected(config: Config) -> tuple[Rule, ...]:
-    """The rules to run. Raises `UsageError` for a rule that does not exist."""
-    chosen = {rules.find(name).id for name in config.select} or {rule.id for rule in rules.all_rules()}
-    chosen -= {rules.find(name).id for name in config.ignore}
-    return tuple(rule for rule in rules.all_rules() if rule.id in chosen)
+    file = configuration.load(root, request.config) if request.file is None else request.file
+    return configuration.merge(file, flags)
 
 
 def _counts(severity: Severity, threshold: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from portproof.config import FAIL_ON
+from portproof.config import FAIL_ON, Config
 from portproof.errors import UsageError
 
 NAMES = (
@@ -28,7 +28,11 @@ _MAX = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The inputs of `action.yml`. `warnings` are about inputs that look like slips of the pen."""
+    """The inputs of `action.yml`. `warnings` are about inputs that look like slips of the pen.
+
+    `fail_on` is None for ``error`` too: the runner hands over the default of `action.yml` as if the workflow had given
+    it, so that word cannot speak against ``portproof.yaml``. Where neither says more, ``error`` is what counts.
+    """
 
     paths: tuple[str, ...] = (".",)
     fail_on: str | None = None
@@ -46,7 +50,7 @@ def read(environ: Mapping[str, str]) -> Inputs:
     return Inputs(
         paths=tuple(_path("path", line) for line in given.get("path", "").split("\n") if line.strip())
         or (".",),
-        fail_on=_choice("fail-on", given.get("fail-on", ""), FAIL_ON) or None,
+        fail_on=_fail_on(given.get("fail-on", "")),
         config=_path("config", given["config"]) if given.get("config") else None,
         comment=_choice("comment", given.get("comment", ""), COMMENTS) or "review",
         only_introduced=_BOOLEANS[
@@ -97,6 +101,11 @@ def _choice(name: str, text: str, allowed: tuple[str, ...]) -> str:
     if text and text not in allowed:
         raise UsageError(f"the input {name} is {text[:80]!r}", next_step=f"give one of {', '.join(allowed)}")
     return text
+
+
+def _fail_on(text: str) -> str | None:
+    chosen = _choice("fail-on", text, FAIL_ON)
+    return None if chosen in ("", Config().fail_on) else chosen
 
 
 def _path(name: str, text: str) -> str:

@@ -11,12 +11,14 @@ from pathlib import Path
 import click
 
 from portproof import run as program
+from portproof.action import configured, output
 from portproof.action import event as events
 from portproof.action import inputs as reading
-from portproof.action import output
+from portproof.action.configured import Choice
 from portproof.action.event import Event, OtherEvent, PullEvent, RunEvent
 from portproof.action.heads import Heads
 from portproof.action.inputs import Inputs
+from portproof.config import FileConfig
 from portproof.errors import ExitCode, UsageError
 from portproof.github import files as base
 from portproof.github.client import Client
@@ -28,7 +30,7 @@ from portproof.report.model import Report
 from portproof.report.review import BODY_LIMIT, Scene
 from portproof.report.safe import code_span, log_line, visible
 from portproof.report.words import plural
-from portproof.revision import Comparison, compare_with
+from portproof.revision import Comparison, OldFiles, compare_with
 from portproof.rules import all_rules
 from portproof.rules.base import Rule, Severity
 from portproof.source import RelPath
@@ -65,6 +67,11 @@ class Look:
     pull: Pull
     files: Files
 
+    @property
+    def touched(self) -> frozenset[RelPath] | None:
+        """The paths that differ from the base; None when GitHub does not list them all."""
+        return None if len(self.files.changes) < self.pull.changed_files else self.files.touched
+
 
 @dataclass(slots=True)
 class Action:
@@ -99,20 +106,24 @@ class Action:
         """Render and check, against the base where the event has one, in the lines of the head."""
         look = self.look()
         comparison = self.comparison(look)
+        file = self.configuration(look, comparison)
+        if not self.inputs.only_introduced:
+            comparison = None
         try:
-            checked = self.checked(comparison)
+            checked = self.checked(comparison, file)
         except GithubError as error:
-            self.note(f"not compared with the base: {error}; everything is reported")
-            checked = self.checked(None)
+            self.not_compared(error)
+            checked = self.checked(None, file)
         return self.in_head(checked, look)
 
-    def checked(self, comparison: Comparison | None) -> Checked:
+    def checked(self, comparison: Comparison | None, file: FileConfig | None) -> Checked:
         """One check of the checkout."""
         config = self.inputs.config
         request = program.Request(
             paths=tuple(str(reading.inside(self.workspace, "path", one)) for one in self.inputs.paths),
             root=self.root,
             config=None if config is None else str(reading.inside(self.workspace, "config", config)),
+            file=file,
             fail_on=self.inputs.fail_on,
             environ=self.environ,
         )
@@ -143,26 +154,60 @@ class Action:
             self.note(degraded(error))
             return None
 
+    @property
+    def here(self) -> str:
+        """The commit that is checked out."""
+        found = events.checked_out(self.roots[0]) if self.roots else None
+        return found or self.environ.get("GITHUB_SHA", "")
+
     def comparison(self, look: Look | None) -> Comparison | None:
         """The base to compare with: through git where it is there, else through the API."""
-        if not isinstance(self.event, PullEvent) or not self.inputs.only_introduced:
+        if not isinstance(self.event, PullEvent):
             return None
-        here = events.checked_out(self.roots[0]) if self.roots else None
-        here = here or self.environ.get("GITHUB_SHA", "")
-        merge = here not in (self.event.head, "") and here == self.environ.get("GITHUB_SHA")
+        merge = self.here not in (self.event.head, "") and self.here == self.environ.get("GITHUB_SHA")
         try:
             root = self.roots[0] if self.roots else self.workspace
             return compare_with("HEAD^1" if merge else self.event.base, root, self.environ)
         except UsageError as error:
-            reason = str(error)
-        if look is None or self.client is None:
+            reason: Exception = error
+        if look is not None and self.client is not None:
+            try:
+                return base.comparison(self.client, look.pull, look.files, self.here)
+            except GithubError as error:
+                reason = error
+        self.not_compared(reason)
+        return None
+
+    def not_compared(self, reason: Exception) -> None:
+        """Say that everything is reported, unless that is what the workflow wants."""
+        if self.inputs.only_introduced:
             self.note(f"not compared with the base: {reason}; everything is reported")
+
+    def configuration(self, look: Look | None, comparison: Comparison | None) -> FileConfig | None:
+        """The base's configuration, where the pull request changes it; None for that of the checkout."""
+        place = configured.place(self.workspace, self.roots, self.inputs.config)
+        if not isinstance(self.event, PullEvent) or place is None:
+            return None
+        known = look.touched if look is not None else comparison.changed if comparison is not None else None
+        if known is not None and not (place.paths & known):
             return None
         try:
-            return base.comparison(self.client, look.pull, look.files, here)
+            choice = configured.choose(place, self.old_files(look, comparison))
         except GithubError as error:
-            self.note(f"not compared with the base: {error}; everything is reported")
-            return None
+            choice = Choice(None)
+            if place.is_there:
+                self.note(f"the configuration may be this pull request's own: {error}")
+        if choice.note:
+            self.note(choice.note)
+        return choice.file
+
+    def old_files(self, look: Look | None, comparison: Comparison | None) -> OldFiles:
+        """The files of the base. Raises `GithubError` when they cannot be had."""
+        if comparison is not None:
+            return comparison.old
+        if look is None or self.client is None:
+            raise GithubError("the base's files cannot be read")
+        return base.ApiFiles(self.client, base.base_of(self.client, look.pull, self.here), frozenset())
 
     def in_head(self, checked: Checked, look: Look | None) -> Checked:
         """The same report in the lines of the head: the checkout is a merge commit, unless told otherwise."""
@@ -170,9 +215,6 @@ class Action:
             return checked
         root = self.roots[0] if self.roots else self.workspace
         heads = Heads(self.client, look.pull.head, look.files, root, events.checked_out(root))
-        changed = sorted(program.CONFIG_NAMES & look.files.changes.keys())
-        if changed:
-            self.note(f"this pull request changes {changed[0]}, which says what is checked")
         report, astray = heads.relocated(checked.report)
         return replace(checked, report=report, astray=astray, heads=heads)
 

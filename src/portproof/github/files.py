@@ -42,22 +42,24 @@ def comparison(client: Client, pull: Pull, files: Files, checked_out: str) -> Co
     listed = len(files.changes)
     if listed < pull.changed_files:
         raise GithubError(f"GitHub lists {listed} of {pull.changed_files} changed files")
-    if checked_out == pull.head:
-        base = client.merge_base(pull.base, pull.head)
-    else:
-        parents = client.parents(checked_out)
-        if len(parents) != 2 or parents[1] != pull.head:
-            raise GithubError(f"the checkout, {checked_out[:10]}, is neither the head nor its merge commit")
-        base = parents[0]
+    base = base_of(client, pull, checked_out)
     old = [one for one in files.changes.values() if one.status != "added"]
     if len(old) > _MAX_FILES:
         raise GithubError(f"{len(old)} files changed, more than are fetched one by one")
-    moved = {one.previous for one in old if one.previous and one.status == "renamed"}
-    changed = frozenset({*files.changes, *(path for path in moved if path)})
     absent = frozenset(
         path for path, one in files.changes.items() if one.status in ("added", "renamed", "copied")
     )
-    return Comparison(base, changed, ApiFiles(client, base, absent - moved))
+    return Comparison(base, files.touched, ApiFiles(client, base, absent - files.moved))
+
+
+def base_of(client: Client, pull: Pull, checked_out: str) -> str:
+    """The commit that the checkout is held against. Raises `GithubError` as `comparison` does."""
+    if checked_out == pull.head:
+        return client.merge_base(pull.base, pull.head)
+    parents = client.parents(checked_out)
+    if len(parents) != 2 or parents[1] != pull.head:
+        raise GithubError(f"the checkout, {checked_out[:10]}, is neither the head nor its merge commit")
+    return parents[0]
 
 
 def _put(into: Path, path: RelPath, data: bytes) -> None:

@@ -70,6 +70,18 @@ class Files:
     changes: Changes
     blobs: dict[RelPath, str]
 
+    @property
+    def moved(self) -> frozenset[RelPath]:
+        """The paths that files were moved away from; another file may have taken their place."""
+        return frozenset(
+            one.previous for one in self.changes.values() if one.previous and one.status == "renamed"
+        )
+
+    @property
+    def touched(self) -> frozenset[RelPath]:
+        """The paths that differ from the base."""
+        return self.moved.union(self.changes)
+
 
 @dataclass(frozen=True, slots=True)
 class Author:

@@ -1,0 +1,95 @@
+"""Which configuration counts on a pull request: the base's, so that no change judges itself by its own rules."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from portproof import config as configuration
+from portproof import run as program
+from portproof.action.inputs import inside
+from portproof.config import FileConfig
+from portproof.errors import ConfigError, UsageError
+from portproof.revision import OldFiles
+from portproof.source import RelPath
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the configuration is looked for: a repository's root, and the file that the workflow names, if it does."""
+
+    root: Path
+    given: RelPath | None = None
+
+    @property
+    def paths(self) -> frozenset[RelPath]:
+        """Everything that decides what the configuration says: the files, and where they lead when they are links."""
+        names = configuration.NAMES if self.given is None else (self.given,)
+        root = self.root.resolve()
+        real = ((root / name).resolve() for name in names)
+        inside = (path.relative_to(root).as_posix() for path in real if path.is_relative_to(root))
+        return frozenset((*names, *inside))
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the checkout has such a file."""
+        return any(os.path.lexists(self.root / path) for path in self.paths)
+
+    def load(self, root: Path, *, optional: bool = False) -> FileConfig:
+        """The configuration of the tree at `root`; an `optional` one may be missing. Raises `ConfigError`."""
+        if self.given is None:
+            return configuration.load(root)
+        file = root / self.given
+        if optional and not os.path.lexists(file):
+            return FileConfig()
+        return replace(configuration.load(root, str(file)), path=self.given)
+
+
+def place(workspace: Path, roots: tuple[Path, ...], config: str | None) -> Place | None:
+    """Where a run's configuration is looked for; None when it lies outside of the repository that is checked."""
+    root = roots[0] if roots else workspace
+    if config is None:
+        return Place(root)
+    file = Path(os.path.normpath(inside(workspace, "config", config)))
+    return Place(root, file.relative_to(root).as_posix()) if file.is_relative_to(root) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The configuration that counts, None for that of the checkout, and what there is to say of it."""
+
+    file: FileConfig | None
+    note: str = ""
+
+
+def choose(place: Place, old: OldFiles) -> Choice:
+    """Hold the configuration of the checkout against that of the base, read through `old`.
+
+    Raises `ConfigError` when that of the checkout is wrong: better said now than after the merge.
+    """
+    own = place.load(place.root)
+    program.selected(configuration.merge(own))
+    try:
+        base = _of_base(place, old)
+    except (ConfigError, UsageError) as error:
+        # The base is broken for everybody; who mends it must be able to.
+        return Choice(None, f"the base's configuration is wrong ({error}); that of this pull request counts")
+    if replace(own, path=None) == replace(base, path=None):
+        return Choice(None)
+    if base.path is None:
+        return Choice(
+            base, f"this pull request brings {own.path}; once merged it counts, until then the defaults do"
+        )
+    if own.path is None:
+        return Choice(base, f"this pull request removes {base.path}; until it is merged, the file counts")
+    return Choice(base, f"this pull request changes {own.path}; until it is merged, that of the base counts")
+
+
+def _of_base(place: Place, old: OldFiles) -> FileConfig:
+    with tempfile.TemporaryDirectory(prefix="portproof-config-") as folder:
+        old.restore(sorted(place.paths), Path(folder))
+        base = place.load(Path(folder), optional=True)
+    program.selected(configuration.merge(base))
+    return base
