@@ -531,6 +531,40 @@ def test_files_are_written_where_the_workflow_wants_them(world: World) -> None:
     subprocess.run(["git", "apply", "--check", str(patch)], cwd=world.checkout, check=True)
 
 
+@pytest.mark.parametrize(
+    ("file", "seen"),
+    [
+        ("a.json", "a.json"),
+        ("./out/../a.json", "a.json"),
+        ("/github/workspace/out/a.json", "out/a.json"),
+        ("/github/runner_temp/portproof-x/a.json", "/home/runner/work/_temp/portproof-x/a.json"),
+        ("/github/home/portproof-x/a.json", "/home/runner/work/_temp/_github_home/portproof-x/a.json"),
+        ("/github/runner_temperature/a.json", "/github/runner_temperature/a.json"),
+        ("/tmp/a.json", "/tmp/a.json"),
+    ],
+)
+def test_an_output_names_the_file_as_later_steps_see_it(file: str, seen: str) -> None:
+    workspace = Path("/github/workspace")
+    runner = {"RUNNER_WORKSPACE": "/home/runner/work/shop"}
+    assert output.for_later_steps(runner, workspace, file) == seen
+    if seen.startswith("/home/"):
+        assert output.for_later_steps({}, workspace, file) == file
+
+
+def test_the_files_outside_of_the_workspace_are_for_everybody_to_read(world: World) -> None:
+    world.open(REPAIRED, BROKEN)
+    old = os.umask(0o077)
+    try:
+        ran = world.run("")
+    finally:
+        os.umask(old)
+    for name in ("sarif-file", "report-file", "patch-file"):
+        file = Path(ran.outputs[name])
+        assert file.is_relative_to(world.folder / "temp")
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o755
+        assert stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
 def test_without_findings_the_files_are_there_too(world: World) -> None:
     world.open(REPAIRED, {"app/values.yaml": REPAIRED[VALUES_FILE] + b"# x\n"})
     ran = world.run(writing(world.fake), sarif_file="a.sarif")

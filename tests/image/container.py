@@ -53,22 +53,28 @@ def start(*command: str, options: tuple[str, ...] = (), entrypoint: str = "") ->
 
 @dataclass(frozen=True)
 class Runner:
-    """A runner's folders, in `folder`; the checkout is mounted from `workspace`."""
+    """A runner's folders, in `folder`; the checkout is mounted from `workspace`.
+
+    `temporary` says whether it mounts its temporary folder, as runners do since 2.329.
+    """
 
     folder: Path
     workspace: Path
+    temporary: bool = True
 
     def act(
         self, variables: Mapping[str, str], *, options: tuple[str, ...] = (), workspace_mode: str = "rw"
     ) -> Done:
         """One step with the action; values of variables never stand on the command line, as the runner has it."""
         mounts = {
-            self.folder / "home": "/github/home",
+            self.temp / "_github_home": "/github/home",
             self.folder / "workflow": "/github/workflow",
             self.folder / "commands": "/github/file_commands",
         }
+        if self.temporary:
+            mounts[self.temp] = "/github/runner_temp"
         for folder in mounts:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         for name in ("output", "summary"):
             (self.folder / "commands" / name).write_text("")
         environ = {
@@ -90,7 +96,8 @@ class Runner:
             "GITHUB_OUTPUT": "/github/file_commands/output",
             "GITHUB_STEP_SUMMARY": "/github/file_commands/summary",
             "GITHUB_WORKSPACE": "/github/workspace",
-            "RUNNER_TEMP": "/github/runner_temp",
+            "RUNNER_TEMP": "/github/runner_temp" if self.temporary else str(self.temp),
+            "RUNNER_WORKSPACE": str(self.folder / "shop"),
         }
         named = [part for name in environ for part in ("-e", name)]
         volumes = [part for host, inner in mounts.items() for part in ("-v", f"{host}:{inner}")]
@@ -109,6 +116,11 @@ class Runner:
         command[command.index("HOME")] = "HOME=/github/home"
         del environ["HOME"]
         return docker(*command, IMAGE, environ=environ)
+
+    @property
+    def temp(self) -> Path:
+        """The runner's temporary folder."""
+        return self.folder / "_temp"
 
     @property
     def summary(self) -> str:

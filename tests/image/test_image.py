@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,21 @@ def test_the_incident_fails_the_step_and_is_told_three_ways(runner: Runner) -> N
     assert {one["location"]["proof"] for one in report["findings"]} == {"proven"}
     assert all(one["fix"] for one in report["findings"])
     assert json.loads((runner.workspace / "ports.sarif").read_text())["version"] == "2.1.0"
+
+
+@pytest.mark.parametrize("temporary", [True, False], ids=["since 2.329", "before"])
+def test_a_later_step_finds_the_files_by_their_outputs(runner: Runner, temporary: bool) -> None:
+    done = replace(runner, temporary=temporary).act({"INPUT_PATH": "broken/chart"})
+
+    assert done.code == 1, done.stderr
+    outputs = outputs_of(runner.output)
+    for name in ("sarif-file", "report-file"):
+        file = Path(outputs[name])
+        assert file.is_relative_to(runner.temp)
+        assert file.parent.stat().st_uid == runner.temp.stat().st_uid
+        json.loads(file.read_text())
+    subprocess.run(["git", "apply", outputs["patch-file"]], cwd=runner.workspace, check=True)
+    assert runner.act({"INPUT_PATH": "broken/chart"}).code == 0
 
 
 def test_the_repaired_incident_passes(runner: Runner) -> None:

@@ -13,15 +13,43 @@ from pathlib import Path
 from portproof.errors import UsageError
 
 OUTPUTS = ("findings", "errors", "warnings", "introduced", "sarif-file", "report-file", "patch-file")
+_MOUNTS = {"/github/runner_temp": "_temp", "/github/home": "_temp/_github_home"}
+"""Where a container has the runner's temporary folders, and their names in the runner's work folder.
+
+actions/runner ContainerActionHandler.cs; the first is there since 2.329, the second always.
+"""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def folder(environ: Mapping[str, str]) -> Path:
-    """A fresh folder outside of the checkout, below the runner's temporary folder where there is one."""
-    place = environ.get("RUNNER_TEMP")
-    usable = place is not None and Path(place).is_dir() and os.access(place, os.W_OK)
-    return Path(tempfile.mkdtemp(prefix="portproof-", dir=place if usable else None))
+    """A fresh folder outside of the checkout, for those who run the later steps; in a temporary folder of the runner's."""
+    places = (environ.get("RUNNER_TEMP"), *_MOUNTS)
+    place = next((one for one in places if one and Path(one).is_dir() and os.access(one, os.W_OK)), None)
+    made = Path(tempfile.mkdtemp(prefix="portproof-", dir=place))
+    made.chmod(0o755)
+    if place is not None:
+        owner = os.stat(place)  # noqa: PTH116 - a path from the runner
+        with suppress(OSError):  # an action is root; who owns the folder is to be able to clean up
+            os.chown(made, owner.st_uid, owner.st_gid)
+    return made
+
+
+def for_later_steps(environ: Mapping[str, str], workspace: Path, file: str) -> str:
+    """The path of a written file as another step of the job sees it.
+
+    Relative to the workspace where it lies in there. The runner mounts two temporary folders of its own into the
+    action's container; in a file of those the mount gives way to the folder. It is called the same on every runner, and
+    found beside ``RUNNER_WORKSPACE``, the one folder of the machine that the container hears of.
+    """
+    path = Path(os.path.normpath(workspace / file))
+    if path.is_relative_to(workspace):
+        return path.relative_to(workspace).as_posix()
+    outside = Path(environ.get("RUNNER_WORKSPACE", ""))
+    for mount, name in _MOUNTS.items():
+        if path.is_relative_to(mount) and outside.is_absolute():
+            return (outside.parent / name / path.relative_to(mount)).as_posix()
+    return path.as_posix()
 
 
 def write(workspace: Path, name: str, text: str) -> None:
@@ -102,6 +130,7 @@ def _replace(where: int, name: str, data: bytes) -> None:
     handle = os.open(temporary, _NEW, 0o644, dir_fd=where)
     try:
         with os.fdopen(handle, "wb") as stream:
+            os.fchmod(handle, 0o644)  # those who run the later steps may be somebody else
             stream.write(data)
         os.rename(temporary, name, src_dir_fd=where, dst_dir_fd=where)
     except BaseException:

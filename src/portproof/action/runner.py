@@ -275,7 +275,7 @@ class Action:
             place = wanted or str(folder / default)
             if wanted or text:
                 output.write(self.workspace, place, text)
-                written[name] = place
+                written[name] = output.for_later_steps(self.environ, self.workspace, place)
         compared = any(result.introduced is not None for result in report.results)
         introduced = sum(result.introduced is True for result in report.results)
         counts = {
