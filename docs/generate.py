@@ -1,4 +1,4 @@
-"""Writes the generated text: docs/rules.md and the tables of README.md. ``--check`` only compares."""
+"""Writes the generated text: docs/rules.md, the tables of README.md and the schema of portproof.yaml. ``--check`` only compares."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from portproof import yamldoc
+from portproof.config.keys import schema
+from portproof.report.json_ import dumps
 from portproof.report.pages import markdown as page_markdown
 from portproof.rules import all_rules
 
@@ -18,6 +20,11 @@ def rules_page() -> str:
     """Every rule's page, in the order of their ids."""
     head = "# Rules\n\nGenerated from the rules' docstrings by `make docs`.\n"
     return "\n".join([head, *(page_markdown(rule) for rule in all_rules())])
+
+
+def config_schema() -> str:
+    """What editors know of portproof.yaml."""
+    return dumps(schema({rule.id: rule.summary for rule in all_rules()}))
 
 
 def rules_table() -> str:
@@ -69,6 +76,7 @@ def wanted() -> dict[Path, str]:
     """The generated files, and what they should say."""
     return {
         ROOT / "docs/rules.md": rules_page(),
+        ROOT / "src/portproof/config.schema.json": config_schema(),
         ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
     }
 

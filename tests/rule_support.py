@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from portproof import manifests, yamldoc
+from portproof import config, manifests, yamldoc
 from portproof.discover.model import ManifestTarget
 from portproof.graph import link
 from portproof.graph.model import PortGraph, Site
+from portproof.graph.references import Row
 from portproof.manifests import Manifests, Resource
 from portproof.render.model import RenderedDocument, Rendering
-from portproof.rules import all_rules
+from portproof.rules import all_rules, chosen
 from portproof.rules.base import Finding, Remedy, Rule
 
 RULES = {rule.id: rule for rule in all_rules()}
@@ -25,17 +26,26 @@ def read(text: str) -> Manifests:
     return found
 
 
+def rows(text: str) -> tuple[Row, ...]:
+    """The references that a ``portproof.yaml`` adds, where the first document is one."""
+    first = next((part for _, part in yamldoc.split(text)), "")
+    if not first.startswith("# portproof.yaml\n"):
+        return ()
+    file = config.parse(first, "portproof.yaml", chosen.vocabulary())
+    return chosen.questions(config.merge(file)).rows
+
+
 def graph(text: str) -> PortGraph:
-    return link.build(read(text))
+    return link.build(read(text), rows(text))
 
 
 def findings(rule: Rule, text: str) -> list[Finding]:
     return list(rule.check(graph(text)))
 
 
-def keys(resources: Manifests) -> set[tuple[str, str, str]]:
+def keys(resources: Manifests, further: Sequence[Row] = ()) -> set[tuple[str, str, str]]:
     """What every rule finds: rule, resource and field, as the engine tells findings apart."""
-    built = link.build(resources)
+    built = link.build(resources, further)
     return {
         (rule.id, str(finding.primary.resource), yamldoc.format_path(finding.primary.identity))
         for rule in RULES.values()

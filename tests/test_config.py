@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 from portproof.config import (
     ChartConfig,
     Config,
     FileConfig,
     Flags,
+    ReferenceConfig,
     default_jobs,
+    keys,
     load,
     matches,
     merge,
     parse,
 )
 from portproof.errors import ConfigError, ExitCode
+from portproof.rules import all_rules
+from portproof.rules.chosen import vocabulary
 
 WHOLE = """\
 fail-on: warning
@@ -33,10 +39,20 @@ charts:
     values: [values-prod.yaml, [/envs/base.yaml, /envs/prod.yaml]]
     release: shop
     namespace: shop-prod
+severity: {headless: note, probe-port: "off", selector: off}
+references:
+  - kind: AppRoute
+    group: [example.org, ""]
+    at: spec.backends[*]
+    service: backend.service
+    port: backend.port
+    namespace: backend.namespace
+    by: either
+    default: 80
 """
 
 
-KEYS = "fail-on, select, ignore, jobs, offline, timeout, exclude, charts"
+KEYS = ", ".join(keys.KEYS)
 LABEL = "expected at most {} lower-case letters, digits and hyphens that start and end with a letter or digit"
 
 
@@ -62,6 +78,19 @@ def test_every_key_is_read() -> None:
                 (("values-prod.yaml",), ("/envs/base.yaml", "/envs/prod.yaml")),
                 "shop",
                 "shop-prod",
+            ),
+        ),
+        severity={"headless": "note", "probe-port": "off", "selector": "off"},
+        references=(
+            ReferenceConfig(
+                kinds=("AppRoute",),
+                groups=("example.org", ""),
+                at=("spec.backends[*]",),
+                service="backend.service",
+                namespace="backend.namespace",
+                port="backend.port",
+                by="either",
+                default=80,
             ),
         ),
     )
@@ -129,6 +158,36 @@ def test_a_key_without_a_value_is_no_key() -> None:
             "portproof.yaml:2: not valid YAML: while parsing a flow sequence: did not find expected ',' or ']'",
         ),
         ("jobs: 1\n---\njobs: 2\n", "portproof.yaml: more than one document"),
+        (
+            "severity: [a]\n",
+            "portproof.yaml:1: severity: expected a mapping of rules to severities, got a list",
+        ),
+        (
+            "severity:\n  a: error\n  b: never\n",
+            "portproof.yaml:3: severity.b: expected one of error, warning, note, off, got 'never'",
+        ),
+        ("references: {kind: A}\n", "portproof.yaml:1: references: expected a list, got a mapping"),
+        ("references:\n  - at: a\n", "portproof.yaml:2: references[0]: the key 'kind' is missing"),
+        (
+            "references:\n  - {kind: A, group: a.b, at: []}\n",
+            "portproof.yaml:2: references[0].at: the list is empty",
+        ),
+        (
+            "references:\n  - {kind: A, group: a.b/v1, at: a}\n",
+            "portproof.yaml:2: references[0].group: expected an API group, got 'a.b/v1'",
+        ),
+        (
+            "references:\n  - {kind: A, group: a.b, at: a, port: 'b[0]'}\n",
+            "portproof.yaml:2: references[0].port: expected the name of a field, got 'b[0]'",
+        ),
+        (
+            "references:\n  - {kind: A, group: a.b, at: a, by: hand}\n",
+            "portproof.yaml:2: references[0].by: expected one of number, name, either, got 'hand'",
+        ),
+        (
+            "references:\n  - {kind: A, group: a.b, at: a, default: 0}\n",
+            "portproof.yaml:2: references[0].default: expected a whole number from 1 to 65535, got 0",
+        ),
     ],
 )
 def test_a_mistake_names_file_line_and_key(text: str, message: str) -> None:
@@ -137,6 +196,103 @@ def test_a_mistake_names_file_line_and_key(text: str, message: str) -> None:
 
 def test_every_mistake_says_what_to_do_next() -> None:
     assert refused("jobs: two\n").next_step != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "next_step"),
+    [
+        (
+            "jobs: 1\nselect:\n  - service-target-number\n  - service-selektor\n",
+            "portproof.yaml:4: select[1]: there is no rule 'service-selektor'",
+            "did you mean service-selector? `portproof rules` lists them",
+        ),
+        (
+            "ignore: service-selektor\n",
+            "portproof.yaml:1: ignore: there is no rule 'service-selektor'",
+            "did you mean service-selector? `portproof rules` lists them",
+        ),
+        (
+            "severity:\n  host-port: note\n  host-prot: note\n",
+            "portproof.yaml:3: severity.host-prot: there is no rule 'host-prot'",
+            "did you mean host-port? `portproof rules` lists them",
+        ),
+        (
+            "references:\n  - kind: A\n    group: a.b\n    at:\n      - spec.a\n      - spec.b[\n",
+            "portproof.yaml:6: references[0].at[1]: 'spec.b[' cannot be looked up: Parse error near the end of string!",
+            "Write names, indexes and [*], like spec.backends[*]",
+        ),
+        *(
+            (
+                f"references:\n  - kind: A\n    group: a.b\n    at: {path}\n",
+                f"portproof.yaml:4: references[0].at: '{path}' cannot be looked up: it is more than names, indexes and [*]",
+                "Write names, indexes and [*], like spec.backends[*]",
+            )
+            for path in ("spec..port", "spec.a|spec.b", "spec.`parent`", "spec.(a,b)")
+        ),
+    ],
+)
+def test_words_that_nobody_knows_are_named_at_their_line(text: str, message: str, next_step: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "portproof.yaml", vocabulary())
+    assert (str(caught.value), caught.value.next_step) == (message, next_step)
+
+
+@pytest.mark.parametrize("path", ["spec.a", "$.spec.a[*].b", "spec.*", "a[0].b", "a['b.c']", "a-b.c_d"])
+def test_plain_paths_are_taken(path: str) -> None:
+    text = f'references: [{{kind: A, group: a.b, at: "{path}"}}]\n'
+    assert parse(text, "portproof.yaml", vocabulary()).references[0].at == (path,)
+
+
+def test_the_lines_of_the_keys_are_known() -> None:
+    assert parse("# first\njobs: 1\n\nexclude:\n  - a\n", "c.yaml").lines == {"jobs": 2, "exclude": 4}
+
+
+SCHEMA = keys.schema({rule.id: rule.summary for rule in all_rules()})
+WRONG_FOR_EDITORS = [
+    "jobs: 0",
+    "jobs: true",
+    "timeout: 0",
+    "fail-on: worst",
+    "offline: 1",
+    "select: [1]",
+    "select: service-selektor",
+    "ignore: [service-selektor]",
+    "severity: {service-selektor: note}",
+    "severity: {host-port: worst}",
+    "charts: {path: a}",
+    "charts: [{release: a}]",
+    "charts: [{path: a, release: -o}]",
+    "charts: [{path: a, value: [b]}]",
+    "references: [{kind: A, at: a}]",
+    "references: [{kind: A, group: a.b/v1, at: a}]",
+    "references: [{kind: A, group: a.b, at: a, by: hand}]",
+    "references: [{kind: A, group: a.b, at: a, port: 'b[0]'}]",
+    "helm: ./evil",
+]
+RIGHT_FOR_EDITORS = [
+    "{}",
+    "jobs:",
+    "timeout: 0.5",
+    "ignore: host-port",
+    "severity: {host-port: off}",
+    "severity: {host-port: 'off'}",
+    "charts: [{path: a, values: [b, [c, d]], namespace: }]",
+    "references: [{kind: [A, B], group: '', at: [a, 'b[*]'], default: 443}]",
+]
+
+
+@pytest.mark.parametrize("text", WRONG_FOR_EDITORS)
+def test_what_is_refused_is_wrong_for_editors_too(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse(text, "portproof.yaml", vocabulary())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(text), SCHEMA)
+
+
+@pytest.mark.parametrize("text", RIGHT_FOR_EDITORS)
+def test_what_is_taken_is_right_for_editors_too(text: str) -> None:
+    parse(text, "portproof.yaml", vocabulary())
+    jsonschema.validate(yaml.safe_load(text), SCHEMA)
 
 
 def test_a_mistake_is_wrong_use() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -12,14 +13,17 @@ from types import ModuleType
 from typing import Any
 
 import click
+import jsonschema
 import pytest
 import yaml
 
 from portproof import config
 from portproof.action import inputs
 from portproof.cli import app
+from portproof.config.keys import CHART, KEYS, REFERENCE
 from portproof.report.pages import markdown
 from portproof.rules import all_rules, find
+from portproof.rules.chosen import vocabulary
 from tests.e2e.program import Program
 
 ROOT = Path(__file__).parents[1]
@@ -174,12 +178,36 @@ def test_the_readme_shows_what_the_program_prints(
 def test_the_configuration_that_the_readme_shows_is_one(tmp_path: Path) -> None:
     (shown,) = [text for text in fences(ROOT / "README.md", "yaml") if text.startswith("fail-on:")]
     (tmp_path / "portproof.yaml").write_text(shown)
-    found = config.load(tmp_path, None)
-    assert {*yaml.safe_load(shown), "select"} == {
-        key.replace("_", "-") for key in config.FileConfig.__slots__
-    } - {"path"}
+    found = config.load(tmp_path, vocabulary=vocabulary())
     assert found.fail_on == "warning"
     assert len(found.charts[0].values) == 2
+
+
+def test_the_page_of_the_configuration_shows_every_key(tmp_path: Path) -> None:
+    (shown,) = [
+        text for text in fences(ROOT / "docs" / "configuration.md", "yaml") if text.startswith("fail-on:")
+    ]
+    (tmp_path / "portproof.yaml").write_text(shown)
+    assert config.load(tmp_path, vocabulary=vocabulary()).path == "portproof.yaml"
+    data = yaml.safe_load(shown)
+    assert data.keys() == KEYS.keys()
+    assert data["charts"][0].keys() == CHART.keys()
+    text = prose(ROOT / "docs" / "configuration.md")
+    for key in (*REFERENCE,):
+        assert f"| `{key}` |" in text
+
+
+def test_the_configurations_that_pages_show_are_valid_for_editors() -> None:
+    schema = json.loads((ROOT / "src" / "portproof" / "config.schema.json").read_text())
+    shown = [
+        text
+        for page in (ROOT / "README.md", ROOT / "docs" / "configuration.md")
+        for text in fences(page, "yaml")
+        if text.startswith("fail-on:")
+    ]
+    assert len(shown) == 2
+    for text in shown:
+        jsonschema.validate(yaml.safe_load(text), schema)
 
 
 # workflows

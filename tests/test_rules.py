@@ -13,7 +13,7 @@ from portproof.graph import references
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.names import distance, is_digits, is_near_name, label_problem, port_name_problem
 from portproof.rules.base import Severity
-from tests.rule_support import RULES, described, findings, keys, read, remedied
+from tests.rule_support import RULES, described, findings, keys, read, remedied, rows
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "rules"
 GRAPHLESS = {"render-failed"}  # its findings come from the renderer
@@ -52,7 +52,7 @@ def test_good_examples_are_silent(rule_id: str) -> None:
 @pytest.mark.parametrize("rule_id", OURS)
 def test_good_examples_are_healthy(rule_id: str) -> None:
     for text in examples(RULES[rule_id].page, "Good"):
-        assert keys(read(text)) == set()
+        assert keys(read(text), rows(text)) == set()
 
 
 @pytest.mark.parametrize("rule_id", sorted(RULES))
@@ -68,6 +68,7 @@ def test_ids_are_module_names() -> None:
     assert {rule_id.replace("-", "_") for rule_id in RULES} == modules - {
         "__init__",
         "base",
+        "chosen",
         "engine",
         "reaching",
     }
@@ -110,7 +111,8 @@ def texts() -> Iterator[tuple[str, str]]:
 def test_remedies_cure_and_break_nothing(name: str, text: str) -> None:
     rule = RULES[name.partition("/")[0]]
     resources = read(text)
-    before = keys(resources)
+    further = rows(text)
+    before = keys(resources, further)
     for finding in findings(rule, text):
         own = {
             key
@@ -118,7 +120,7 @@ def test_remedies_cure_and_break_nothing(name: str, text: str) -> None:
             if key == (rule.id, str(finding.primary.resource), _path(finding.primary.identity))
         }
         for remedy in finding.remedies:
-            after = keys(remedied(resources, remedy))
+            after = keys(remedied(resources, remedy), further)
             assert not own & after, f"{remedy.description} does not cure {finding.message}"
             assert after <= before, f"{remedy.description} brings {after - before}"
         if finding.expected is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from portproof import __version__
@@ -26,6 +26,7 @@ from portproof.report.model import (
 )
 from portproof.rules import render_failed
 from portproof.rules.base import Severity
+from portproof.rules.engine import Questions
 from portproof.source import Edit, LineIndex, RelPath, SourceError, Span, Tree
 from portproof.trace.model import Origin
 from portproof.yamldoc import format_path
@@ -96,14 +97,14 @@ def report(  # noqa: PLR0913 - one argument for each thing that a report states
     tree: Tree,
     *,
     versions: tuple[str | None, str | None],
-    wanted: Callable[[str], bool] = lambda _rule: True,
+    questions: Questions,
     introduced: Introduced | None = None,
 ) -> Report:
-    """Put the report together; `versions` are helm's and kustomize's, `wanted` says which rules are selected."""
+    """Put the report together; `versions` are helm's and kustomize's, `questions` what was asked."""
     places = _Places(tree)
     results = [_result(one, places, introduced) for one in outcome.merged]
-    if wanted(render_failed.RULE.id):
-        results += _failures(outcome.checked, places, introduced)
+    if questions.asks(render_failed.RULE.id):
+        results += _failures(outcome.checked, places, introduced, questions)
     targets = [_status(one) for one in outcome.checked]
     targets += [
         TargetStatus(skip.id, skip.kind, skip.path, skip.values, "skipped", skip.reason, 0, 0.0)
@@ -180,7 +181,6 @@ def _result(one: Merged, places: _Places, introduced: Introduced | None) -> Resu
         introduced=None
         if introduced is None
         else introduced.finding((member.target for member in one.members), first.found.key),
-        chain=first.found.chain,
     )
 
 
@@ -208,7 +208,9 @@ def patch_of(edits: Iterable[Edit], tree: Tree) -> str:
     return unified_many({path: (tree.text(path), after.text(path)) for path in paths})
 
 
-def _failures(checked: Sequence[Checked], places: _Places, introduced: Introduced | None) -> list[Result]:
+def _failures(
+    checked: Sequence[Checked], places: _Places, introduced: Introduced | None, questions: Questions
+) -> list[Result]:
     """One finding for each different failure, with all targets that have it."""
     groups: dict[tuple[str, FailureSite | None], list[RenderFailure]] = defaultdict(list)
     for one in checked:
@@ -225,7 +227,8 @@ def _failures(checked: Sequence[Checked], places: _Places, introduced: Introduce
             or any(failure.wants in wanted for failure in failures)
             or all(not target.values and target.path in rendered for target in targets)
         )
-        found = _failure(message, site, targets, places, expected=expected)
+        severity = questions.severity(render_failed.RULE.id, Severity.WARNING if expected else Severity.ERROR)
+        found = _failure(message, site, targets, places, severity)
         new = None if introduced is None else introduced.failure(one.id for one in targets)
         results.append(replace(found, introduced=new))
     return results
@@ -244,14 +247,14 @@ def _wanted_by_several(checked: Sequence[Checked]) -> frozenset[str]:
 
 
 def _failure(
-    message: str, site: FailureSite | None, targets: list[Target], places: _Places, *, expected: bool
+    message: str, site: FailureSite | None, targets: list[Target], places: _Places, severity: Severity
 ) -> Result:
     first = min(targets, key=lambda one: one.id)
     where = site.path if site else ""
     key = f"{first.kind}\0{first.path}\0{render_failed.RULE.id}\0{where}"
     return Result(
         rule=render_failed.RULE.id,
-        severity=Severity.WARNING if expected else Severity.ERROR,
+        severity=severity,
         message=message,
         resource=None,
         field="",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from portproof import assemble, pipeline, rules
+from portproof import assemble, pipeline
 from portproof import config as configuration
 from portproof.compare import Introduced, introduced_by
 from portproof.config import Config, FileConfig
@@ -23,7 +23,8 @@ from portproof.errors import ExitCode, UsageError
 from portproof.render.engine import Engine, RenderOptions
 from portproof.report.model import Report
 from portproof.revision import Comparison, compare_with
-from portproof.rules.base import Rule, Severity
+from portproof.rules import chosen
+from portproof.rules.base import Severity
 from portproof.rules.engine import Questions
 from portproof.source import RelPath, Tree, normalise
 from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize, install
@@ -113,7 +114,7 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     reconfigured = request.file is None and comparison is not None and CONFIG_NAMES & comparison.changed
     if comparison is not None and not reconfigured:
         targets = tuple(target for target in targets if comparison.affects(target))
-    return Prepared(tree, paths, config, found, targets, Questions(selected(config)), comparison)
+    return Prepared(tree, paths, config, found, targets, chosen.questions(config), comparison)
 
 
 def check(request: Request, *, output: str) -> int:
@@ -199,13 +200,12 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
 
 def report_of(run: Session) -> Report:
     """The report of a run."""
-    names = {rule.id for rule in run.ready.questions.rules}
     return assemble.report(
         run.outcome,
         run.ready.discovery,
         run.ready.tree,
         versions=run.versions,
-        wanted=lambda rule: rule in names,
+        questions=run.ready.questions,
         introduced=run.introduced,
     )
 
@@ -214,13 +214,6 @@ def combined_patch(run: Session) -> str:
     """The proven fixes as one patch, itself proven; empty when there is none. Only while the renderer lives."""
     combined = pipeline.combine(run.outcome)
     return assemble.patch_of(combined.edits, combined.tree) if combined.edits else ""
-
-
-def selected(config: Config) -> tuple[Rule, ...]:
-    """The rules to run. Raises `UsageError` for a rule that does not exist."""
-    chosen = {rules.find(name).id for name in config.select} or {rule.id for rule in rules.all_rules()}
-    chosen -= {rules.find(name).id for name in config.ignore}
-    return tuple(rule for rule in rules.all_rules() if rule.id in chosen)
 
 
 def _root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[Path, tuple[RelPath, ...]]:
@@ -255,7 +248,7 @@ def _configured(request: Request, root: Path) -> Config:
         kustomize=request.kustomize,
         offline=request.offline,
     )
-    file = configuration.load(root, request.config) if request.file is None else request.file
+    file = request.file or configuration.load(root, request.config, chosen.vocabulary())
     return configuration.merge(file, flags)
 
 

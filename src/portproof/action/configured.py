@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from portproof import config as configuration
-from portproof import run as program
 from portproof.action.inputs import inside
 from portproof.config import FileConfig
 from portproof.errors import ConfigError, UsageError
 from portproof.revision import OldFiles
+from portproof.rules.chosen import vocabulary
 from portproof.source import RelPath
 
 
@@ -40,11 +40,11 @@ class Place:
     def load(self, root: Path, *, optional: bool = False) -> FileConfig:
         """The configuration of the tree at `root`; an `optional` one may be missing. Raises `ConfigError`."""
         if self.given is None:
-            return configuration.load(root)
+            return configuration.load(root, vocabulary=vocabulary())
         file = root / self.given
         if optional and not os.path.lexists(file):
             return FileConfig()
-        return replace(configuration.load(root, str(file)), path=self.given)
+        return replace(configuration.load(root, str(file), vocabulary()), path=self.given)
 
 
 def place(workspace: Path, roots: tuple[Path, ...], config: str | None) -> Place | None:
@@ -70,7 +70,6 @@ def choose(place: Place, old: OldFiles) -> Choice:
     Raises `ConfigError` when that of the checkout is wrong: better said now than after the merge.
     """
     own = place.load(place.root)
-    program.selected(configuration.merge(own))
     try:
         base = _of_base(place, old)
     except (ConfigError, UsageError) as error:
@@ -90,6 +89,4 @@ def choose(place: Place, old: OldFiles) -> Choice:
 def _of_base(place: Place, old: OldFiles) -> FileConfig:
     with tempfile.TemporaryDirectory(prefix="portproof-config-") as folder:
         old.restore(sorted(place.paths), Path(folder))
-        base = place.load(Path(folder), optional=True)
-    program.selected(configuration.merge(base))
-    return base
+        return place.load(Path(folder), optional=True)

@@ -39,6 +39,9 @@ class Row:
     default: int | None = None
 
 
+CUSTOM = "custom-reference-port"
+"""The rule of the rows that a configuration adds."""
+
 ROWS: tuple[Row, ...] = (
     Row(
         "webhook-service-port",

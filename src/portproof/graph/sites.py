@@ -86,7 +86,7 @@ def find(text: str, data: Any) -> Iterator[tuple[FieldPath, Any]]:
 
 
 class PathError(ValueError):
-    """A text that is no JSONPath of names, indexes and ``[*]``."""
+    """A text that is no JSONPath of names, indexes and ``[*]``; the message completes "it cannot be looked up"."""
 
 
 @cache
@@ -95,10 +95,28 @@ def compiled(text: str) -> Any:
     from jsonpath_ng.exceptions import JSONPathError  # noqa: PLC0415 - slow to load, as the parser is
     from jsonpath_ng.parser import parse  # noqa: PLC0415
 
+    if "|" in text:  # jsonpath-ng warns that it will give this up
+        raise PathError("it is more than names, indexes and [*]")
     try:
-        return parse(text)
+        path = parse(text)
     except JSONPathError as error:
-        raise PathError(str(error).partition("\n")[0]) from error
+        raise PathError(str(error).partition("\n")[0].strip()) from error
+    if not _is_plain(path):
+        raise PathError("it is more than names, indexes and [*]")
+    return path
+
+
+def _is_plain(path: Any) -> bool:
+    """Whether every match has one plain path, found in a time that the data bounds: no ``..``, filter or parent."""
+    match type(path).__name__:
+        case "Child":
+            return _is_plain(path.left) and _is_plain(path.right)
+        case "Fields":
+            return len(path.fields) == 1
+        case "Index":
+            return len(getattr(path, "indices", "?")) == 1
+        case name:
+            return name in ("Root", "Wildcard", "Slice")
 
 
 def _plain_path(match: Any) -> FieldPath:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from portproof import manifests as manifests_of
-from portproof.graph.chains import Chains, Hop
 from portproof.graph.references import Row
 from portproof.manifests import Manifests, ResourceKey
 from portproof.render.model import Rendering
-from portproof.rules.base import Finding, Rule
+from portproof.rules.base import Finding, Rule, Severity
 from portproof.yamldoc import FieldPath
 
 FindingKey: TypeAlias = tuple[str, ResourceKey, FieldPath]
@@ -19,19 +19,30 @@ FindingKey: TypeAlias = tuple[str, ResourceKey, FieldPath]
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What is asked of every rendering: these rules, about the built-in references and those of further `rows`."""
+    """What is asked of every rendering: these rules, about the built-in references and those of further `rows`.
+
+    `severities` are those that all findings of a rule get, whatever the rule says, by the rule's id.
+    """
 
     rules: tuple[Rule, ...]
     rows: tuple[Row, ...] = ()
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+
+    def asks(self, rule: str) -> bool:
+        """Whether the rule of that id runs."""
+        return any(one.id == rule for one in self.rules)
+
+    def severity(self, rule: str, found: Severity) -> Severity:
+        """The severity of a finding of that rule, which the rule itself found to be `found`."""
+        return self.severities.get(rule, found)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A finding, the rule that has it, and the way of the traffic through the field that is wrong."""
+    """A finding and the rule that has it."""
 
     rule: Rule
     finding: Finding
-    chain: tuple[Hop, ...] = ()
 
     @property
     def key(self) -> FindingKey:
@@ -65,11 +76,12 @@ def examine(rendering: Rendering, questions: Questions) -> Examination:
 
     read = manifests_of.read(rendering)
     graph = link.build(read, questions.rows)
-    chains = Chains(graph)
     seen: dict[FindingKey, Found] = {}
     for rule in questions.rules:
         for finding in rule.check(graph):
-            ends = [label.site for label in finding.related]
-            one = Found(rule, finding, chains.around(finding.primary, ends, finding.expected))
+            severity = questions.severity(rule.id, finding.severity)
+            one = Found(
+                rule, finding if severity is finding.severity else replace(finding, severity=severity)
+            )
             seen.setdefault(one.key, one)
     return Examination(read, tuple(seen.values()))

@@ -1,0 +1,40 @@
+"""``portproof.yaml`` and the flags of the command line -> `Config`, checked once and complete.
+
+The file comes with the repository, so a pull request can change it: it cannot
+name programs to run (``--helm`` and ``--kustomize`` are flags only), and its
+numbers are bounded. What only later stages know (which rules there are, what a
+JSONPath is) they lend as a `Vocabulary`.
+"""
+
+from __future__ import annotations
+
+from portproof.config.globs import matches
+from portproof.config.model import (
+    FAIL_ON,
+    OFF,
+    ChartConfig,
+    Config,
+    FileConfig,
+    Flags,
+    ReferenceConfig,
+)
+from portproof.config.place import Vocabulary
+from portproof.config.processors import default_jobs
+from portproof.config.reading import NAMES, load, merge, parse
+
+__all__ = [
+    "FAIL_ON",
+    "NAMES",
+    "OFF",
+    "ChartConfig",
+    "Config",
+    "FileConfig",
+    "Flags",
+    "ReferenceConfig",
+    "Vocabulary",
+    "default_jobs",
+    "load",
+    "matches",
+    "merge",
+    "parse",
+]

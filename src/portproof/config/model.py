@@ -1,0 +1,99 @@
+"""What a configuration says, checked: the file, the flags, and both together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+FAIL_ON = ("error", "warning", "note", "never")
+OFF = "off"
+"""In place of a severity: the rule does not run."""
+SEVERITIES = ("error", "warning", "note", OFF)
+BY = ("number", "name", "either")
+
+
+@dataclass(frozen=True, slots=True)
+class ChartConfig:
+    """What the configuration says about the charts whose folder matches the glob `path`.
+
+    Each entry of `values` makes one more target; it lists values files in helm's order. They are relative to the
+    chart's folder, or to the root of the repository when they start with ``/``.
+    """
+
+    path: str
+    values: tuple[tuple[str, ...], ...] = ()
+    release: str | None = None
+    namespace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceConfig:
+    """Where custom resources name a Service and a port of it; `by` says what the port field holds.
+
+    `at` are JSONPaths of the objects that hold the reference, the other fields are places within such an object.
+    """
+
+    kinds: tuple[str, ...]
+    groups: tuple[str, ...]
+    at: tuple[str, ...]
+    service: str = "name"
+    namespace: str = "namespace"
+    port: str = "port"
+    by: str = "number"
+    default: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileConfig:
+    """What a configuration file says; None where it is silent.
+
+    `path` names the file in messages, and `lines` holds the line of each key in it.
+    """
+
+    path: str | None = None
+    fail_on: str | None = None
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] | None = None
+    severity: Mapping[str, str] = field(default_factory=dict)
+    jobs: int | None = None
+    offline: bool | None = None
+    timeout: float | None = None
+    exclude: tuple[str, ...] = ()
+    charts: tuple[ChartConfig, ...] = ()
+    references: tuple[ReferenceConfig, ...] = ()
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says; None where it is silent."""
+
+    fail_on: str | None = None
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] | None = None
+    jobs: int | None = None
+    helm: str | None = None
+    kustomize: str | None = None
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything a run needs to know. An empty `select` means every rule; rules of `ignore` do not run.
+
+    `exclude` are globs of paths that are never looked at; `timeout` is in seconds, for one render. `severity` is that of
+    all findings of a rule, or `OFF`.
+    """
+
+    fail_on: str = "error"
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    severity: Mapping[str, str] = field(default_factory=dict)
+    jobs: int = 1
+    helm: str | None = None
+    kustomize: str | None = None
+    offline: bool = False
+    exclude: tuple[str, ...] = ()
+    charts: tuple[ChartConfig, ...] = ()
+    references: tuple[ReferenceConfig, ...] = ()
+    timeout: float = 60.0

@@ -1,0 +1,149 @@
+"""Checks of single values: texts, numbers, globs, and lists of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from portproof.config.place import Check, Place, describe
+from portproof.source import normalise
+
+MAX_JOBS = 256
+MAX_TIMEOUT = 600
+MAX_GLOB = 256
+MAX_GLOBS = 100
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+_FIELD = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z")
+
+
+def text(place: Place, value: Any) -> str:
+    """Any text that is not empty."""
+    if not isinstance(value, str) or not value:
+        place.refuse(f"expected text, got {describe(value)}", "Write it in quotes.")
+    return value
+
+
+def some(one: Check) -> Check:
+    """One value, or a list of such values."""
+
+    def check(place: Place, value: Any) -> tuple[Any, ...]:
+        if isinstance(value, str):
+            return (one(place, value),)
+        if not isinstance(value, list):
+            place.refuse(f"expected a list of texts, got {describe(value)}")
+        return tuple(one(place.at(index), item) for index, item in enumerate(value))
+
+    return check
+
+
+def at_least_one(check: Check) -> Check:
+    """The same, but an empty list is refused."""
+
+    def full(place: Place, value: Any) -> Any:
+        found = check(place, value)
+        if not found:
+            place.refuse("the list is empty")
+        return found
+
+    return full
+
+
+def choice(words: Sequence[str]) -> Check:
+    """One of `words`."""
+
+    def check(place: Place, value: Any) -> str:
+        if value not in words:
+            place.refuse(f"expected one of {', '.join(words)}, got {describe(value)}")
+        return str(value)
+
+    return check
+
+
+def whole(least: int, most: int) -> Check:
+    """A whole number within bounds."""
+
+    def check(place: Place, value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            place.refuse(f"expected a whole number from {least} to {most}, got {describe(value)}")
+        return value
+
+    return check
+
+
+def seconds(place: Place, value: Any) -> float:
+    """A time that a render may take."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= MAX_TIMEOUT:
+        place.refuse(f"expected seconds, more than 0 and at most {MAX_TIMEOUT}, got {describe(value)}")
+    return float(value)
+
+
+def boolean(place: Place, value: Any) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        place.refuse(f"expected true or false, got {describe(value)}")
+    return value
+
+
+def glob(place: Place, value: Any) -> str:
+    """A glob of paths, or a path, from the root."""
+    found = normalise(text(place, value).lstrip("/"))
+    if found is None:
+        place.refuse(f"{value!r} leads out of the repository", "Write it from the root of the repository.")
+    _short(place, found)
+    return found
+
+
+def globs(place: Place, value: Any) -> tuple[str, ...]:
+    """A glob or a list of them, not too many."""
+    found = some(text)(place, value)
+    if len(found) > MAX_GLOBS:
+        place.refuse(f"more than {MAX_GLOBS} entries")
+    return tuple(some(glob)(place, value))
+
+
+def label(limit: int) -> Check:
+    """A DNS label of at most `limit` characters."""
+
+    def check(place: Place, value: Any) -> str:
+        if not isinstance(value, str) or len(value) > limit or not _LABEL.match(value):
+            place.refuse(
+                f"expected at most {limit} lower-case letters, digits and hyphens that start and end with a letter "
+                f"or digit, got {describe(value)}"
+            )
+        return value
+
+    return check
+
+
+def rule(place: Place, value: Any) -> str:
+    """The id of a rule."""
+    place.reject(place.vocabulary.rule(text(place, value)))
+    return str(value)
+
+
+def jsonpath(place: Place, value: Any) -> str:
+    """A JSONPath."""
+    place.reject(place.vocabulary.jsonpath(text(place, value)))
+    return str(value)
+
+
+def group(place: Place, value: Any) -> str:
+    """An API group without its version; the core group is empty."""
+    if not isinstance(value, str) or "/" in value:
+        place.refuse(
+            f"expected an API group, got {describe(value)}", "Write it without the version: example.org"
+        )
+    return value
+
+
+def fields(place: Place, value: Any) -> str:
+    """The name of a field, deeper ones with dots."""
+    if not _FIELD.match(text(place, value)):
+        place.refuse(f"expected the name of a field, got {describe(value)}", "Write it like backend.port")
+    return str(value)
+
+
+def _short(place: Place, found: str) -> None:
+    if len(found) > MAX_GLOB:
+        place.refuse(f"longer than {MAX_GLOB} characters")

@@ -1,0 +1,62 @@
+"""Configuration -> what is asked of every rendering; and the words about rules that a configuration may use."""
+
+from __future__ import annotations
+
+from portproof.config import OFF, Config, Vocabulary
+from portproof.errors import UsageError
+from portproof.graph import sites
+from portproof.graph.model import By
+from portproof.graph.references import CUSTOM, Row
+from portproof.rules import all_rules, find
+from portproof.rules.base import Severity
+from portproof.rules.engine import Questions
+
+
+def questions(config: Config) -> Questions:
+    """The rules that run, their severities, and the references of the configuration.
+
+    Raises `UsageError` for a rule that does not exist.
+    """
+    chosen = {find(name).id for name in config.select} or {rule.id for rule in all_rules()}
+    chosen -= {find(name).id for name in config.ignore}
+    chosen -= {name for name, severity in config.severity.items() if severity == OFF}
+    severities = {name: Severity(one) for name, one in config.severity.items() if one != OFF}
+    return Questions(tuple(rule for rule in all_rules() if rule.id in chosen), _rows(config), severities)
+
+
+def _rows(config: Config) -> tuple[Row, ...]:
+    return tuple(
+        Row(
+            CUSTOM,
+            one.groups,
+            one.kinds,
+            one.at,
+            service=one.service,
+            namespace=one.namespace,
+            port=one.port,
+            by=By(one.by),
+            default=one.default,
+        )
+        for one in config.references
+    )
+
+
+def vocabulary() -> Vocabulary:
+    """The ids of rules, and JSONPaths."""
+    return Vocabulary(rule=_rule_problem, jsonpath=_path_problem)
+
+
+def _rule_problem(name: str) -> tuple[str, str] | None:
+    try:
+        find(name)
+    except UsageError as error:
+        return str(error), error.next_step
+    return None
+
+
+def _path_problem(text: str) -> tuple[str, str] | None:
+    try:
+        sites.compiled(text)
+    except sites.PathError as error:
+        return f"{text!r} cannot be looked up: {error}", "Write names, indexes and [*], like spec.backends[*]"
+    return None
