@@ -4,7 +4,8 @@
     python docs/picture.py --summary FILE.png   the job's summary, to look at
 
 It needs the ``dev`` extra, helm (or `portproof tools install`) and a Chromium: on PATH as ``chromium``, or the variable
-CHROMIUM. The action runs over fixtures/incident against the GitHub of tests/github, and what it has posted is drawn.
+CHROMIUM. The action runs over fixtures/incident against the GitHub of tests/github, and what it has posted is drawn. The
+summary's Mermaid is drawn when the variable MERMAID names a ``mermaid.min.js`` (npm has it); else its source is shown.
 """
 
 from __future__ import annotations
@@ -46,7 +47,16 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
+    "--allow-file-access-from-files",
+    "--virtual-time-budget=10000",
 )
+_MEASURE = """<script>(async () => {
+  if (window.mermaid) {
+    mermaid.initialize({ startOnLoad: false })
+    await mermaid.run({ querySelector: ".mermaid" })
+  }
+  document.body.dataset.high = document.documentElement.offsetHeight
+})()</script>"""
 STYLE = """
 :root { --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --pale: #f6f8fa; --blue: #0969da; --mono: "Liberation Mono",
   ui-monospace, Menlo, monospace; --red: #ffebe9; --reder: #ffc1bc; --green: #dafbe1; --greener: #aceebb }
@@ -122,6 +132,8 @@ def markdown(text: str, said: _Said | None = None) -> str:
         token = tokens[index]
         if token.info == "suggestion" and said:
             return suggested(said, token.content.splitlines())
+        if token.info == "mermaid" and "MERMAID" in os.environ:
+            return f'<div class="mermaid">{html.escape(token.content)}</div>'
         return f"<pre><code>{html.escape(token.content)}</code></pre>"
 
     parser = MarkdownIt("commonmark").enable("table")
@@ -182,8 +194,7 @@ def shoot(text: str, to: Path) -> None:
         sys.exit("picture: no chromium on PATH; install one, or name it with the variable CHROMIUM")
     with tempfile.TemporaryDirectory(prefix="portproof-picture-") as folder:
         file = Path(folder) / "page.html"
-        measure = "<script>document.body.dataset.high = document.documentElement.offsetHeight</script>"
-        file.write_text(text + measure, encoding="utf-8")
+        file.write_text(text + _drawing() + _MEASURE, encoding="utf-8")
         command = [
             chromium,
             *_FLAGS,
@@ -194,6 +205,12 @@ def shoot(text: str, to: Path) -> None:
         found = re.search(r'data-high="(\d+)"', seen)
         high = int(found[1]) if found else 600
         _run([*command, f"--window-size={WIDTH},{high}", f"--screenshot={to}", file.as_uri()])
+
+
+def _drawing() -> str:
+    """What draws the Mermaid of the page, before it is measured; nothing without the program."""
+    program = os.environ.get("MERMAID")
+    return f'<script src="{Path(program).absolute().as_uri()}"></script>' if program else ""
 
 
 def _run(command: list[str]) -> str:

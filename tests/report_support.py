@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from portproof.graph.chains import Fate, Hop, Stop
 from portproof.manifests import ResourceKey
 from portproof.patch import unified
 from portproof.report.model import Effect, Fix, Location, Related, Report, Result, TargetStatus, TextEdit
@@ -79,6 +80,14 @@ RELATED = Related(
     "spec.template.spec.containers[0].ports[0].containerPort",
     place(line=7, column=16),
 )
+CALLER = Stop("caller", outside=True)
+FRONT = Stop("Service/backend-v1", ("port 80 (http)",))
+PODS = Stop("Deployment/backend-v1", ("container backend", "8080 (http)"))
+CHAIN = (
+    Hop(CALLER, FRONT, "80"),
+    Hop(FRONT, PODS, "8081", Fate.FAILS),
+    Hop(FRONT, PODS, "8080", Fate.WOULD),
+)
 RESULT = Result(
     rule="service-target-number",
     severity=Severity.ERROR,
@@ -93,6 +102,7 @@ RESULT = Result(
     fix=FIX,
     alternatives=(OTHER,),
     fingerprint="0123456789abcdef",
+    chain=CHAIN,
 )
 
 
@@ -106,8 +116,8 @@ def status(
 
 
 def result(**changes: Any) -> Result:
-    """The incident's finding with some of its fields changed; without fix, ends and alternatives."""
-    plain: dict[str, Any] = {"related": (), "fix": None, "alternatives": ()}
+    """The incident's finding with some of its fields changed; without fix, ends, alternatives and chain."""
+    plain: dict[str, Any] = {"related": (), "fix": None, "alternatives": (), "chain": ()}
     return replace(RESULT, **plain | changes)
 
 

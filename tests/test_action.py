@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -392,7 +393,7 @@ def test_a_forged_report_is_refused(name: str) -> None:
 
 def test_a_report_comes_back_as_it_was_written() -> None:
     found = received.parse(json_.write(INCIDENT).encode())
-    assert found.results == (RESULT,)
+    assert found.results == (replace(RESULT, chain=()),)  # the picture is not for programs
     assert json_.write(found) == json_.write(INCIDENT)
 
 

@@ -5,73 +5,51 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portproof.manifests import ResourceKey
+from portproof.graph.chains import Fate, Hop, Stop
 from portproof.report import markdown
 from portproof.report.mermaid import escaped, picture
-from portproof.report.model import Related
-from tests.report_support import DEPLOYMENT, INCIDENT, RELATED, RESULT, SERVICE, report, result
-
-INGRESS = ResourceKey("networking.k8s.io/v1", "Ingress", "default", "front")
+from tests.report_support import CALLER, CHAIN, FRONT, INCIDENT, PODS, RESULT, report, result
 
 
-def test_the_incident_goes_from_the_caller_to_a_container_that_is_not_reached() -> None:
+def test_the_incident_goes_from_the_caller_to_a_port_that_is_not_there() -> None:
     assert picture(RESULT) == (
         "flowchart LR\n"
         '  n0(["caller"])\n'
-        '  n1["Service/backend-v1"]\n'
-        '  n2["Deployment/backend-v1"]\n'
-        "  n0 --> n1\n"
-        '  n1 --x|"8081#58; not reached"| n2\n'
-        '  n1 -.->|"8080 would"| n2\n'
-        "  linkStyle 1 stroke:#d1242f,stroke-width:3px"
+        '  n1["Service/backend-v1<br>port 80 #40;http#41;"]\n'
+        '  n2["Deployment/backend-v1<br>container backend<br>8080 #40;http#41;"]\n'
+        '  n0 -->|"80"| n1\n'
+        '  n1 --x|"8081 is not there"| n2\n'
+        '  n1 -.->|"8080 would reach it"| n2\n'
+        "  linkStyle 1 stroke:#d1242f,stroke-width:3px\n"
+        "  linkStyle 2 stroke:#1a7f37,stroke-width:2px"
     )
 
 
-def test_an_ingress_stands_before_its_service() -> None:
-    one = result(
-        resource=INGRESS,
-        field="spec.rules[0].http.paths[0].backend.service.port.number",
-        value=81,
-        expected=80,
-        related=(Related("has it here", SERVICE, "spec.ports[0].port", None),),
-    )
-    drawn = picture(one)
+def test_one_stop_is_one_box_whoever_leads_there() -> None:
+    ingresses = [Stop(f"Ingress/{name}") for name in "ab"]
+    ways = [hop for one in ingresses for hop in (Hop(CALLER, one, ""), Hop(one, FRONT, "80"))]
+    drawn = picture(replace(RESULT, chain=(*ways, Hop(FRONT, PODS, "8081", Fate.FAILS))))
     assert drawn is not None
-    assert 'n1["Ingress/front"]\n  n2["Service/backend-v1"]' in drawn
-    assert 'n1 --x|"81#58; not reached"| n2' in drawn
+    assert re.findall(r"^  n\d[(\[].*?/?(\w+)[\"<]", drawn, re.MULTILINE) == ["caller", "a", "v1", "b", "v1"]
+    assert "  n0 --> n1\n" in drawn
+    assert '  n3 -->|"80"| n2\n' in drawn
+    assert "linkStyle 4 " in drawn
 
 
-def test_a_probe_comes_from_the_kubelet() -> None:
-    field = "spec.template.spec.containers[0].livenessProbe.httpGet.port"
-    drawn = picture(result(resource=DEPLOYMENT, field=field, value="htpp", expected="http"))
-    assert drawn is not None
-    assert 'n0(["kubelet"])\n  n1["Deployment/backend-v1"]' in drawn
-
-
-@pytest.mark.parametrize(
-    "one",
-    [
-        result(resource=None, value=None),
-        result(),
-        result(resource=ResourceKey("v1", "ConfigMap", "default", "x"), related=(RELATED,)),
-        result(value=None, related=(RELATED,)),
-    ],
-)
-def test_without_two_ends_there_is_no_picture(one: object) -> None:
-    assert picture(one) is None  # type: ignore[arg-type]
+def test_a_finding_about_no_way_has_no_picture() -> None:
+    assert picture(result()) is None
 
 
 @given(st.text(max_size=80))
 def test_a_label_holds_nothing_that_mermaid_or_markdown_would_obey(name: str) -> None:
     assert re.fullmatch(r"(?:[A-Za-z0-9 ./_-]|#\d+;)*", escaped(name))
-    key = ResourceKey("v1", "Service", "default", name)
-    drawn = picture(replace(RESULT, resource=key, value=name))
+    strange = Stop(f"Service/{name}", (name,))
+    drawn = picture(replace(RESULT, chain=(Hop(CALLER, strange, name), Hop(strange, PODS, name, Fate.FAILS))))
     assert drawn is not None
-    assert len(drawn.split("\n")) == 8
+    assert len(drawn.split("\n")) == 7
     assert "`" not in drawn
 
 
@@ -80,3 +58,4 @@ def test_the_summary_draws_the_first_findings_only() -> None:
     assert text.count("```mermaid\nflowchart LR\n") == 1
     many = [replace(RESULT, fingerprint=f"{number:016x}") for number in range(9)]
     assert markdown.write(report(*many)).count("```mermaid") == 3
+    assert len(CHAIN) == 3

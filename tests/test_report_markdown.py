@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from portproof.graph.chains import Fate, Hop, Stop
 from portproof.report import markdown
 from portproof.report.model import Report
 from portproof.report.safe import code_cell, code_span, fenced, one_line, stripped
@@ -48,12 +49,13 @@ def test_the_incident() -> None:
         ```mermaid
         flowchart LR
           n0(["caller"])
-          n1["Service/backend-v1"]
-          n2["Deployment/backend-v1"]
-          n0 --> n1
-          n1 --x|"8081#58; not reached"| n2
-          n1 -.->|"8080 would"| n2
+          n1["Service/backend-v1<br>port 80 #40;http#41;"]
+          n2["Deployment/backend-v1<br>container backend<br>8080 #40;http#41;"]
+          n0 -->|"80"| n1
+          n1 --x|"8081 is not there"| n2
+          n1 -.->|"8080 would reach it"| n2
           linkStyle 1 stroke:#d1242f,stroke-width:3px
+          linkStyle 2 stroke:#1a7f37,stroke-width:2px
         ```
 
         Fix, proven by rendering again: `set targetPort to 8080`
@@ -187,6 +189,7 @@ def strange_report(text: str) -> Report:
         location=place(path=marked),
         related=(replace(RELATED, message=marked),),
         targets=(marked,),
+        chain=(Hop(Stop(marked), Stop(marked, (marked,)), marked, Fate.FAILS),),
         fix=replace(FIX, description=marked, patch=marked),
         alternatives=(replace(FIX, description=marked),),
     )

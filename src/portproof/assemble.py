@@ -181,6 +181,7 @@ def _result(one: Merged, places: _Places, introduced: Introduced | None) -> Resu
         introduced=None
         if introduced is None
         else introduced.finding((member.target for member in one.members), first.found.key),
+        chain=first.found.chain,
     )
 
 

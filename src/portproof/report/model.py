@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portproof.discover.model import Skip
+from portproof.graph.chains import Hop
 from portproof.manifests import ResourceKey
 from portproof.rules.base import Severity
 from portproof.source import RelPath
@@ -74,7 +75,7 @@ class Result:
     """One finding as it is reported.
 
     `resource` is None for findings about a target as a whole (``render-failed``). `introduced` is None unless a base
-    was compared with.
+    was compared with. `chain` is the way of the traffic through the field, for a picture; formats for programs leave it out.
     """
 
     rule: str
@@ -91,6 +92,7 @@ class Result:
     alternatives: tuple[Fix, ...]
     fingerprint: str
     introduced: bool | None = None
+    chain: tuple[Hop, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from portproof import manifests as manifests_of
+from portproof.graph.chains import Chains, Hop
 from portproof.graph.references import Row
 from portproof.manifests import Manifests, ResourceKey
 from portproof.render.model import Rendering
@@ -39,10 +40,11 @@ class Questions:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A finding and the rule that has it."""
+    """A finding, the rule that has it, and the way of the traffic through the field that is wrong."""
 
     rule: Rule
     finding: Finding
+    chain: tuple[Hop, ...] = ()
 
     @property
     def key(self) -> FindingKey:
@@ -76,12 +78,13 @@ def examine(rendering: Rendering, questions: Questions) -> Examination:
 
     read = manifests_of.read(rendering)
     graph = link.build(read, questions.rows)
+    chains = Chains(graph)
     seen: dict[FindingKey, Found] = {}
     for rule in questions.rules:
         for finding in rule.check(graph):
             severity = questions.severity(rule.id, finding.severity)
-            one = Found(
-                rule, finding if severity is finding.severity else replace(finding, severity=severity)
-            )
+            judged = finding if severity is finding.severity else replace(finding, severity=severity)
+            ends = [label.site for label in finding.related]
+            one = Found(rule, judged, chains.around(finding.primary, ends, finding.expected))
             seen.setdefault(one.key, one)
     return Examination(read, tuple(seen.values()))
