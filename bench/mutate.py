@@ -34,8 +34,9 @@ from portproof.graph import link
 from portproof.pipeline import Merged
 from portproof.render.engine import Engine, RenderOptions
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
+from portproof.rules import chosen
 from portproof.rules.base import Severity
-from portproof.rules.engine import FindingKey, examine
+from portproof.rules.engine import FindingKey, Questions, examine
 from portproof.run import Prepared, Request, Tools, prepare
 from portproof.source import Edit, LineIndex, Span, Tree
 from portproof.toolchain import cache_folder
@@ -107,12 +108,13 @@ class Bench:
 
     repository: Path
     ready: Prepared
+    questions: Questions
     render: Renderer
     known: dict[str, frozenset[FindingKey] | None] = field(default_factory=dict)
 
     def keys(self, target: Target, tree: Tree) -> frozenset[FindingKey] | None:
         rendering = self.render(target, tree)
-        return examine(rendering, self.ready.questions).keys if isinstance(rendering, Rendering) else None
+        return examine(rendering, self.questions).keys if isinstance(rendering, Rendering) else None
 
     def healthy(self, target: Target) -> frozenset[FindingKey] | None:
         """What the rules say about a target before anything is changed; None when it does not render."""
@@ -134,7 +136,7 @@ def opened(repository: Path) -> Iterator[Bench]:
     tools = Tools(ready.config, request.environ)
     options = RenderOptions(offline=True, seconds=ready.config.timeout, cache=cache_folder(request.environ))
     with Engine(helm=lambda: tools.helm, kustomize=lambda: tools.kustomize, options=options) as engine:
-        yield Bench(repository, ready, engine.render)
+        yield Bench(repository, ready, chosen.questions(ready.config), engine.render)
 
 
 def mutants(
@@ -195,7 +197,7 @@ def trial(bench: Bench, mutant: Mutant) -> Result:
         tree=tree,
         targets=tuple(targets),
         everything=bench.ready.discovery.targets,
-        questions=bench.ready.questions,
+        questions=bench.questions,
         render=counting,
         jobs=1,
     )

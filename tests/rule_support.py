@@ -15,6 +15,7 @@ from portproof.manifests import Manifests, Resource
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules import all_rules, chosen
 from portproof.rules.base import Finding, Remedy, Rule
+from portproof.rules.vocabulary import vocabulary
 
 RULES = {rule.id: rule for rule in all_rules()}
 
@@ -31,7 +32,7 @@ def rows(text: str) -> tuple[Row, ...]:
     first = next((part for _, part in yamldoc.split(text)), "")
     if not first.startswith("# portproof.yaml\n"):
         return ()
-    file = config.parse(first, "portproof.yaml", chosen.vocabulary())
+    file = config.parse(first, "portproof.yaml", vocabulary())
     return chosen.questions(config.merge(file)).rows
 
 

@@ -24,7 +24,7 @@ from portproof.config import (
 )
 from portproof.errors import ConfigError, ExitCode
 from portproof.rules import all_rules
-from portproof.rules.chosen import vocabulary
+from portproof.rules.vocabulary import vocabulary
 
 WHOLE = """\
 fail-on: warning

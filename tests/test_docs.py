@@ -23,7 +23,7 @@ from portproof.cli import app
 from portproof.config.keys import CHART, KEYS, REFERENCE
 from portproof.report.pages import markdown
 from portproof.rules import all_rules, find
-from portproof.rules.chosen import vocabulary
+from portproof.rules.vocabulary import vocabulary
 from tests.e2e.program import Program
 
 ROOT = Path(__file__).parents[1]

@@ -177,6 +177,8 @@ def main() -> NoReturn:
     """Entry point; turns every error into a message, a next step and an exit code."""
     # Rendering makes many small objects and no cycles; collecting garbage all the time costs more than it frees.
     gc.set_threshold(100_000, 20, 20)
+    # A thread that has output to read or a program to start must not wait for the others' five milliseconds.
+    sys.setswitchinterval(0.0005)
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code = app.main(standalone_mode=False)

@@ -75,19 +75,19 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, limits: Limit
     started = time.monotonic()
     deadline = started + limits.seconds
     try:
-        child = subprocess.Popen(
-            list(argv),
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        with _running_lock:  # kill_all waits for a child that is being started
+            child = subprocess.Popen(
+                list(argv),
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+            _running.add(child)
     except (OSError, ValueError) as error:
         return Completed(tuple(argv), Ending.NOT_STARTED, -1, "", str(error), time.monotonic() - started)
-    with _running_lock:
-        _running.add(child)
     try:
         _limit(child.pid, limits)
         ending, out, err = _collect(child, deadline, limits.output_bytes)

@@ -1,4 +1,10 @@
-"""One run of the program: the world (arguments, files, tools) around the pipeline."""
+"""One run of the program: the world (arguments, files, tools) around the pipeline.
+
+The first renders need half of the program. The other half (rules, graph, tracing, reports) is imported by the functions
+that use it, so that it loads while those renders run.
+"""
+
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -10,25 +16,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from portproof import assemble, pipeline
 from portproof import config as configuration
-from portproof.compare import Introduced, introduced_by
 from portproof.config import Config, FileConfig
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, Target
 from portproof.errors import ExitCode, UsageError
 from portproof.render.engine import Engine, RenderOptions
-from portproof.report.model import Report
-from portproof.revision import Comparison, compare_with
-from portproof.rules import chosen
-from portproof.rules.base import Severity
-from portproof.rules.engine import Questions
+from portproof.rules.vocabulary import vocabulary
 from portproof.source import RelPath, Tree, normalise
 from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize, install
-from portproof.write import write
+
+if TYPE_CHECKING:
+    from portproof.compare import Introduced
+    from portproof.pipeline import Outcome, Progress
+    from portproof.report.model import Report
+    from portproof.revision import Comparison
+    from portproof.rules.base import Severity
+    from portproof.rules.engine import Questions
 
 CONFIG_NAMES = frozenset(configuration.NAMES)
 """Files at the root that concern every target."""
@@ -88,7 +96,6 @@ class Prepared:
     config: Config
     discovery: Discovery
     targets: tuple[Target, ...]
-    questions: Questions
     comparison: Comparison | None
 
 
@@ -97,7 +104,8 @@ class Session:
     """A run while its renderer lives."""
 
     ready: Prepared
-    outcome: pipeline.Outcome
+    questions: Questions
+    outcome: Outcome
     introduced: Introduced | None
     versions: tuple[str | None, str | None]
 
@@ -109,12 +117,14 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     tree = Tree(root)
     found = discover(tree, paths, config)
     if request.base is not None:
+        from portproof.revision import compare_with
+
         comparison = compare_with(request.base, root, request.environ)
     targets = found.targets
     reconfigured = request.file is None and comparison is not None and CONFIG_NAMES & comparison.changed
     if comparison is not None and not reconfigured:
         targets = tuple(target for target in targets if comparison.affects(target))
-    return Prepared(tree, paths, config, found, targets, chosen.questions(config), comparison)
+    return Prepared(tree, paths, config, found, targets, comparison)
 
 
 def check(request: Request, *, output: str) -> int:
@@ -122,13 +132,16 @@ def check(request: Request, *, output: str) -> int:
     with session(request) as run:
         report = report_of(run)
     for kind, file in request.reports:
-        write_report(file, formatted(kind, report, run.ready))
-    click.echo(formatted(output, report, run.ready, color=request.color), nl=False, color=True)
+        write_report(file, formatted(kind, report, run))
+    click.echo(formatted(output, report, run, color=request.color), nl=False, color=True)
     return ExitCode.FINDINGS if fails(report, run.ready.config.fail_on) else ExitCode.OK
 
 
 def fix(request: Request, *, write_files: bool) -> int:
     """Run ``portproof fix``; the exit code is 1 while findings remain that no fix cures."""
+    from portproof import assemble, pipeline
+    from portproof.write import write
+
     with session(request) as run:
         combined = pipeline.combine(run.outcome)
     outcome = run.outcome
@@ -153,7 +166,7 @@ def fix(request: Request, *, write_files: bool) -> int:
 
 def tools(request: Request, *, install_them: bool) -> int:
     """Run ``portproof tools``; gives the exit code."""
-    from portproof.report import pages  # noqa: PLC0415
+    from portproof.report import pages
 
     if install_them:
         found = [install(name, environ=request.environ, notify=_say) for name in ("helm", "kustomize")]
@@ -185,33 +198,43 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         Engine(helm=lambda: found.helm, kustomize=lambda: found.kustomize, options=options) as engine,
         _progress() as progress,
     ):
+        engine.begin(ready.targets, ready.tree, ready.config.jobs)
+        from portproof import pipeline
+        from portproof.compare import introduced_by
+        from portproof.rules import chosen
+
+        questions = chosen.questions(ready.config)
         plan = pipeline.Plan(
             tree=ready.tree,
             targets=ready.targets,
             everything=ready.discovery.targets,
-            questions=ready.questions,
+            questions=questions,
             render=engine.render,
             jobs=ready.config.jobs,
         )
         outcome = pipeline.check(plan, progress)
         introduced = None if ready.comparison is None else introduced_by(ready.comparison, plan, ready.config)
-        yield Session(ready, outcome, introduced, versions)
+        yield Session(ready, questions, outcome, introduced, versions)
 
 
 def report_of(run: Session) -> Report:
     """The report of a run."""
+    from portproof import assemble
+
     return assemble.report(
         run.outcome,
         run.ready.discovery,
         run.ready.tree,
         versions=run.versions,
-        questions=run.ready.questions,
+        questions=run.questions,
         introduced=run.introduced,
     )
 
 
 def combined_patch(run: Session) -> str:
     """The proven fixes as one patch, itself proven; empty when there is none. Only while the renderer lives."""
+    from portproof import assemble, pipeline
+
     combined = pipeline.combine(run.outcome)
     return assemble.patch_of(combined.edits, combined.tree) if combined.edits else ""
 
@@ -248,11 +271,13 @@ def _configured(request: Request, root: Path) -> Config:
         kustomize=request.kustomize,
         offline=request.offline,
     )
-    file = request.file or configuration.load(root, request.config, chosen.vocabulary())
+    file = request.file or configuration.load(root, request.config, vocabulary())
     return configuration.merge(file, flags)
 
 
 def _counts(severity: Severity, threshold: str) -> bool:
+    from portproof.rules.base import Severity
+
     return threshold != "never" and severity.rank <= Severity(threshold).rank
 
 
@@ -261,28 +286,28 @@ def fails(report: Report, threshold: str) -> bool:
     return any(_counts(one.severity, threshold) and one.introduced is not False for one in report.results)
 
 
-def formatted(kind: str, report: Report, ready: Prepared, *, color: bool = False) -> str:
-    """The report in one of the formats."""
-    paths = ready.paths
+def formatted(kind: str, report: Report, run: Session, *, color: bool = False) -> str:
+    """The report of a run in one of the formats."""
+    paths = run.ready.paths
     match kind:
         case "json":
-            from portproof.report import json_  # noqa: PLC0415
+            from portproof.report import json_
 
             return json_.write(report)
         case "sarif":
-            from portproof.report import sarif  # noqa: PLC0415
+            from portproof.report import sarif
 
-            return sarif.write(report, ready.questions.rules)
+            return sarif.write(report, run.questions.rules)
         case "github":
-            from portproof.report import annotations  # noqa: PLC0415
+            from portproof.report import annotations
 
             return annotations.write(report, paths=paths)
         case "markdown":
-            from portproof.report import markdown  # noqa: PLC0415
+            from portproof.report import markdown
 
             return markdown.write(report, paths=paths)
         case _:
-            from portproof.report import text  # noqa: PLC0415
+            from portproof.report import text
 
             return text.write(report, color=color, paths=paths)
 
@@ -301,7 +326,7 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[pipeline.Progress]:
+def _progress() -> Iterator[Progress]:
     """A line on standard error once rendering takes longer than a moment; it vanishes at the end on a terminal."""
     started = time.monotonic()
     last = started

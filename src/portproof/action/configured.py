@@ -12,7 +12,7 @@ from portproof.action.inputs import inside
 from portproof.config import FileConfig
 from portproof.errors import ConfigError, UsageError
 from portproof.revision import OldFiles
-from portproof.rules.chosen import vocabulary
+from portproof.rules.vocabulary import vocabulary
 from portproof.source import RelPath
 
 

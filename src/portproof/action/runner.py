@@ -131,7 +131,7 @@ class Action:
             report = program.report_of(session)
             patch = program.combined_patch(session)
         ready = session.ready
-        return Checked(report, ready.questions.rules, ready.config.fail_on, ready.paths, patch)
+        return Checked(report, session.questions.rules, ready.config.fail_on, ready.paths, patch)
 
     @property
     def root(self) -> Path | None:

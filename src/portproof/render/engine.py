@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 
 from portproof import process
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, Target
@@ -19,6 +20,11 @@ from portproof.render.kustomize import Kustomize
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.render.scratch import Scratch
 from portproof.source import Tree
+
+_Answer: TypeAlias = "Rendering | RenderFailure | NotRendered"
+
+AHEAD = 4
+"""How many renders `Engine.begin` begins for each job: about as many as end while the rest of the program is imported."""
 
 
 class Program(Protocol):
@@ -59,6 +65,9 @@ class Engine:
         self._fetcher = Fetcher(
             scratch=self._scratch, cache=options.cache, offline=options.offline, environ=options.environ
         )
+        self._pool: ThreadPoolExecutor | None = None
+        self._begun: dict[str, Future[_Answer]] = {}
+        self._begun_in: Tree | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -69,15 +78,33 @@ class Engine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        for future in self._begun.values():
+            future.cancel()
         if kind is not None:  # renders in other threads would go on writing into the folder
             process.kill_all()
+        if self._pool is not None:
+            self._pool.shutdown()
         self._scratch.remove()
+
+    def begin(self, targets: Sequence[Target], tree: Tree, jobs: int) -> None:
+        """Begin to render the first of `targets`, `jobs` at a time; to be called once.
+
+        The first `render` of each in this `tree` gives what has become of it, any further one renders anew.
+        """
+        self._pool = ThreadPoolExecutor(jobs)
+        self._begun_in = tree
+        for target in targets[: jobs * AHEAD]:
+            self._begun[target.id] = self._pool.submit(self._render, target, tree)
 
     def render(self, target: Target, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Render `target` as `tree` has it. Nothing is ever written into the tree.
 
         Raises `ToolError` when a tool that is needed is missing.
         """
+        begun = self._begun.pop(target.id, None) if tree is self._begun_in else None
+        return self._render(target, tree) if begun is None else begun.result()
+
+    def _render(self, target: Target, tree: Tree) -> _Answer:
         match target:
             case HelmTarget():
                 return self._helm.render(target, tree)

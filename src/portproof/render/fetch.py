@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import re
 import shutil
@@ -116,6 +115,8 @@ class Fetcher:
         raise _failed(dependency, reason)
 
     def _place(self, dependency: Dependency) -> Path:
+        import hashlib  # noqa: PLC0415 - start-up: few charts lack a dependency
+
         key = f"{dependency.repository}\n{dependency.name}\n{dependency.version}"
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         return self.cache / "charts" / digest / f"{dependency.name}-{dependency.version}.tgz"

@@ -18,7 +18,6 @@ from pathlib import Path
 from portproof import process, yamldoc
 from portproof.discover.model import HelmTarget, Mount
 from portproof.process import Completed, Limits
-from portproof.render.blame import Blame
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.copying import CopyError, make_folder, shadow_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError
@@ -66,6 +65,8 @@ class Helm:
         stop = stopped("helm", done, limits)
         if stop is not None:
             return RenderFailure(target, stop, seconds=done.seconds)
+        from portproof.render.blame import Blame  # noqa: PLC0415 - start-up: needed only for a failure
+
         blame = Blame(
             target,
             tree,

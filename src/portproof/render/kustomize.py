@@ -15,7 +15,6 @@ from portproof.discover.model import KustomizeTarget
 from portproof.process import Limits
 from portproof.render.copying import CopyError, copy_files
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
-from portproof.render.overlayblame import OverlayBlame
 from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
 from portproof.render.words import Places, stopped
 from portproof.source import Tree
@@ -61,6 +60,8 @@ class Kustomize:
         stop = stopped("kustomize", done, limits)
         if stop is not None:
             return RenderFailure(target, stop, seconds=done.seconds)
+        from portproof.render.overlayblame import OverlayBlame  # noqa: PLC0415 - start-up: only for a failure
+
         explained = OverlayBlame(target, tree, Places.of(tree, {root: "."})).explain(done.stderr)
         if isinstance(explained, NotRendered):
             return explained

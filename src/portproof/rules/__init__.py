@@ -9,9 +9,12 @@ import difflib
 import importlib
 import pkgutil
 from functools import cache
+from typing import TYPE_CHECKING
 
 from portproof.errors import UsageError
-from portproof.rules.base import Rule
+
+if TYPE_CHECKING:
+    from portproof.rules.base import Rule
 
 
 @cache

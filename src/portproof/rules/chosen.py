@@ -1,10 +1,8 @@
-"""Configuration -> what is asked of every rendering; and the words about rules that a configuration may use."""
+"""Configuration -> what is asked of every rendering."""
 
 from __future__ import annotations
 
-from portproof.config import OFF, Config, Vocabulary
-from portproof.errors import UsageError
-from portproof.graph import sites
+from portproof.config import OFF, Config
 from portproof.graph.model import By
 from portproof.graph.references import CUSTOM, Row
 from portproof.rules import all_rules, find
@@ -39,24 +37,3 @@ def _rows(config: Config) -> tuple[Row, ...]:
         )
         for one in config.references
     )
-
-
-def vocabulary() -> Vocabulary:
-    """The ids of rules, and JSONPaths."""
-    return Vocabulary(rule=_rule_problem, jsonpath=_path_problem)
-
-
-def _rule_problem(name: str) -> tuple[str, str] | None:
-    try:
-        find(name)
-    except UsageError as error:
-        return str(error), error.next_step
-    return None
-
-
-def _path_problem(text: str) -> tuple[str, str] | None:
-    try:
-        sites.compiled(text)
-    except sites.PathError as error:
-        return f"{text!r} cannot be looked up: {error}", "Write names, indexes and [*], like spec.backends[*]"
-    return None
