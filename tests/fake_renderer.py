@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,7 @@ class FakeRenderer:
         self.asked.append(tree)
         values: dict[str, object] = {}
         for path in (f"{target.chart}/values.yaml", *target.values):
-            _merge(values, yamldoc.load(tree.text(path)) or {})
+            _merge(values, deepcopy(yamldoc.load(tree.text(path))) or {})
         documents = []
         for file in sorted((tree.root / target.chart / "templates").glob("*.yaml")):
             path = file.relative_to(tree.root).as_posix()

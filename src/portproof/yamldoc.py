@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 FieldPath: TypeAlias = tuple[str | int, ...]
@@ -23,6 +24,9 @@ FieldPath: TypeAlias = tuple[str | int, ...]
 
 MAX_DEPTH = 100
 MAX_VALUES = 500_000
+
+_REMEMBERED = 512
+"""Documents whose data is kept: renderings of one chart or folder have most of their documents in common."""
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
@@ -79,8 +83,9 @@ def split(text: str) -> Iterator[tuple[int, str]]:
         yield start, text[start:]
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def load(text: str) -> Any:
-    """The data of the first document of `text`; None when it is empty. Raises `YamlError`."""
+    """The data of the first document of `text`, not to be changed; None when it is empty. Raises `YamlError`."""
     from portproof import yamlnodes  # noqa: PLC0415
 
     for node in yamlnodes.compose(text):

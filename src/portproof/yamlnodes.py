@@ -16,10 +16,19 @@ _UNTAGGED = "?"
 
 
 class _Loader(_BASE):  # type: ignore[misc]
-    """Composes nodes; types of plain scalars are decided by `_scalar`, so nothing is resolved here."""
+    """Composes nodes; types of plain scalars are decided by `_scalar`, so nothing is resolved here.
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, Any]]] = {}  # noqa: RUF012 - the way PyYAML is configured
-    DEFAULT_SCALAR_TAG = _UNTAGGED
+    The three methods are PyYAML's resolver, which it asks several times for each node.
+    """
+
+    def resolve(self, _kind: Any, _value: Any, _implicit: Any) -> str:
+        return _UNTAGGED
+
+    def descend_resolver(self, _node: Any, _index: Any) -> None:
+        pass
+
+    def ascend_resolver(self) -> None:
+        pass
 
 
 class _LenientLoader(yaml.SafeLoader):

@@ -9,21 +9,21 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import Any, TypeAlias
 
 from portproof.source import RelPath, SourceError, Tree
-from portproof.yamldoc import YamlError, load_all, split
+from portproof.yamldoc import YamlError, load, split
 
 _Identity: TypeAlias = tuple[str, str, str]
 """Kind, namespace and name."""
 
+_KIND = re.compile(r"""\bkind["']?[ \t]*:[ \t]*["']?([A-Za-z]+)""")
 _NAME = re.compile(r"""(?:^|[\s{,])["']?name["']?[ \t]*:[ \t]*["']?([^\s"',}#]+)""", re.MULTILINE)
 
 
 def alternatives(
-    tree: Tree, folder: RelPath, files: Iterable[RelPath], kinds: AbstractSet[str]
+    tree: Tree, folder: RelPath, files: Iterable[RelPath], kinds: frozenset[str]
 ) -> Mapping[RelPath, tuple[RelPath, ...]]:
     """The targets of a folder: path -> files. One for the folder, unless files of it differ about the same object.
 
@@ -49,21 +49,23 @@ def alternatives(
     return {path: tuple(sorted((path, *shared))) for path in sorted(clashing)}
 
 
-def _may_clash(tree: Tree, files: Iterable[RelPath], kinds: AbstractSet[str]) -> bool:
+def _may_clash(tree: Tree, files: Iterable[RelPath], kinds: frozenset[str]) -> bool:
     """Whether two files have a first name and a kind in common; cheap, so that hardly any folder is parsed for it."""
     seen: Counter[tuple[str, str]] = Counter()
     for path in files:
         found: set[tuple[str, str]] = set()
         for _, document in split(_text(tree, path)):
-            present = [kind for kind in kinds if kind in document]
-            found.update((kind, name) for name in _NAME.findall(document) for kind in present)
+            present = kinds.intersection(_KIND.findall(document))
+            if present:
+                found.update((kind, name) for name in _NAME.findall(document) for kind in present)
         seen.update(found)
     return any(count > 1 for count in seen.values())
 
 
-def _objects(text: str, kinds: AbstractSet[str]) -> list[tuple[_Identity, Any]]:
+def _objects(text: str, kinds: frozenset[str]) -> list[tuple[_Identity, Any]]:
+    parts = [part for _, part in split(text) if not kinds.isdisjoint(_KIND.findall(part))]
     try:
-        documents = load_all(text)
+        documents = [load(part) for part in parts]
     except YamlError:
         return []
     return [(identity, one) for data in documents for identity, one in _of(data) if identity[0] in kinds]
