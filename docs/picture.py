@@ -86,6 +86,7 @@ code, pre, .rows { font-family: var(--mono); font-size: 12px }
 .markdown pre { background: var(--pale); border-radius: 6px; padding: 12px; overflow: hidden }
 .markdown pre code { background: none; padding: 0 }
 .markdown td, .markdown th { border: 1px solid var(--line); padding: 5px 12px } .markdown table { border-collapse: collapse }
+.markdown blockquote { margin: 0 0 12px; padding: 0 14px; border-left: 4px solid var(--line); color: var(--soft) }
 .markdown h2 { border-bottom: 1px solid var(--line); padding-bottom: 6px } .markdown details { margin-bottom: 12px }
 .suggested { margin-bottom: 12px } .suggested .rows td { border: 0 }
 .suggested > header { padding: 6px 12px; border-bottom: 1px solid var(--line); color: var(--soft); font-size: 12px }

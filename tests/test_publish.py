@@ -16,7 +16,7 @@ from portproof.github.model import GithubError
 from portproof.github.publish import Budget, Job, Outcome, Publisher
 from portproof.report import marks
 from portproof.report.model import Report, Result
-from portproof.report.review import Scene
+from portproof.report.scene import Scene
 from tests.github import BOT, FakeGitHub, File, GitRepo, Limits, Pull, Token
 from tests.report_support import FIX, OTHER, RESULT, SOURCE, VALUES, place, report, status
 

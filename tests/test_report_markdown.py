@@ -13,7 +13,8 @@ from markdown_it.token import Token
 from portproof.graph.chains import Fate, Hop, Stop
 from portproof.report import markdown
 from portproof.report.model import Report
-from portproof.report.safe import code_cell, code_span, fenced, one_line, stripped
+from portproof.report.safe import cell, code_span, fenced, one_line, stripped
+from portproof.report.scene import Scene
 from portproof.rules.base import Severity
 from tests.report_support import FIX, INCIDENT, RELATED, SERVICE, place, report, result, status
 from tests.test_report_text import hostile_report
@@ -32,19 +33,9 @@ def test_the_incident() -> None:
         """
         ## portproof: 1 error in 1 target
 
-        | # | severity | place | what | fix |
-        |--:|---|---|---|---|
-        | 1 | error | `charts/backend/values.yaml:14:15` | `Service/backend-v1 sends port 80 to 8081, but Deployment/backend-v1 declares only 8080 (http): the readiness probe uses 8080, and nothing mentions 8081.` | `set targetPort to 8080` |
+        <details open><summary><b>1. error: service-target-number</b></summary>
 
-        <details><summary>1: error, service-target-number</summary>
-
-        `Service/backend-v1 sends port 80 to 8081, but Deployment/backend-v1 declares only 8080 (http): the readiness probe uses 8080, and nothing mentions 8081.`
-
-        * rule: `service-target-number`
-        * field: `Service/backend-v1 spec.ports[0].targetPort`
-        * place: `charts/backend/values.yaml:14:15`
-        * `Deployment/backend-v1 declares 8080 here`: `charts/backend/values.yaml:7:16`
-        * target: `helm:charts/backend`
+        `Service/backend-v1` sends port `80` to `8081`, but `Deployment/backend-v1` declares only `8080` (http): the readiness probe uses `8080`, and nothing mentions `8081`.
 
         ```mermaid
         flowchart LR
@@ -58,7 +49,11 @@ def test_the_incident() -> None:
           linkStyle 2 stroke:#1a7f37,stroke-width:2px
         ```
 
-        Fix, proven by rendering again: `set targetPort to 8080`
+        * `charts/backend/values.yaml:14`: `Service/backend-v1 spec.ports[0].targetPort` is `8081`
+        * `charts/backend/values.yaml:7`: `Deployment/backend-v1` declares `8080` here
+        * in `helm:charts/backend`
+
+        Fix at `charts/backend/values.yaml:14`: set targetPort to `8080`. Rendered again with this change: `Service/backend-v1` reaches `Deployment/backend-v1` on `8080`; nothing else changed.
 
         ```diff
         diff --git a/charts/backend/values.yaml b/charts/backend/values.yaml
@@ -75,7 +70,9 @@ def test_the_incident() -> None:
            enabled: true
         ```
 
-        Or, proven as well: `set containerPort to 8081`
+        Or, proven as well: set containerPort to `8081`, at `charts/backend/values.yaml:7`.
+
+        Rule `service-target-number`; `portproof explain service-target-number` tells more.
 
         </details>
 
@@ -99,26 +96,64 @@ def test_nothing_is_no_pass() -> None:
     skipped = markdown.write(report(targets=(status("helm:a", "skipped", "Why | not."),)))
     assert skipped.startswith("## portproof: Nothing was checked: 1 skipped, 0 failed\n")
     assert "<details open><summary>1 target</summary>" in skipped
-    assert "| skipped | `helm:a` |  | `Why \\| not.` |\n" in skipped
+    assert "| skipped | `helm:a` |  | Why `\\|` not. |\n" in skipped
 
 
 def test_hints_unknown_places_and_the_base_are_said() -> None:
-    written = markdown.write(
-        report(
-            result(location=place(proof="hinted"), introduced=True, severity=Severity.NOTE),
-            result(
-                location=None,
-                introduced=False,
-                targets=tuple("abcdefgh"),
-                related=(replace(RELATED, location=None),),
-            ),
-        )
+    old = result(
+        location=None,
+        introduced=False,
+        targets=tuple("abcdefgh"),
+        related=(replace(RELATED, location=None),),
     )
-    assert "| 1 | note | `charts/backend/values.yaml:14:15` (a hint, not proven) |" in written
-    assert "| 2 | error | `Service/backend-v1 spec.ports[0].targetPort` (the line is not known) |" in written
-    assert "* introduced since the base\n" in written
-    assert "* target: `e`\n* and 3 more\n* the base has it too\n" in written
-    assert "* place: the line to edit is not known\n" in written
+    new = result(location=place(proof="hinted"), introduced=True, severity=Severity.NOTE)
+    written = markdown.write(report(new, old))
+    assert "targets" not in written.split("\n")[0]
+    assert written.startswith("## portproof: 1 error, 1 note in 1 target, 1 introduced since the base\n")
+    assert "is `8081` (the place is a hint, not proven)\n* in `helm:charts/backend`\n" in written
+    assert (
+        "* `Service/backend-v1 spec.ports[0].targetPort` is `8081`; the line to edit is not known\n"
+        in written
+    )
+    assert "* in 8 targets: `a`, `b`, `c` and 5 more\n* the base has it too\n" in written
+    assert written.count("the base has it too") == 1
+
+
+def test_more_than_a_few_have_a_table_before_them() -> None:
+    new = result(location=place(proof="hinted"), introduced=True, severity=Severity.NOTE, fix=FIX)
+    written = markdown.write(report(*[new] * 3, result(location=None)))
+    assert "| 1 | note | `Service/backend-v1` sends port" in written
+    assert "| `charts/backend/values.yaml:14` (a hint, not proven) | proven |\n" in written
+    assert "| `Service/backend-v1 spec.ports[0].targetPort` (the line is not known) |  |\n" in written
+    assert written.count("<details>") == 5
+    assert "|---|" not in markdown.write(report(new, new, targets=()))
+
+
+def test_what_all_are_need_not_be_said() -> None:
+    written = markdown.write(report(result(introduced=True), result(introduced=True)))
+    assert written.startswith("## portproof: 2 errors in 1 target\n")
+    assert "base" not in written
+
+
+def test_places_are_links_where_the_commit_is_known() -> None:
+    scene = Scene(
+        "1" * 40, "https://github.com/octo/shop", {}, rules="https://github.com/octo/portproof/rules.md"
+    )
+    written = markdown.write(INCIDENT, scene=scene)
+    address = f"https://github.com/octo/shop/blob/{'1' * 40}/charts/backend/values.yaml"
+    assert f"Fix at [`charts/backend/values.yaml:14`]({address}#L14): " in written
+    assert f"at [`charts/backend/values.yaml:7`]({address}#L7)." in written
+    assert (
+        "[`service-target-number`](https://github.com/octo/portproof/rules.md#service-target-number)"
+        in written
+    )
+    many = markdown.write(report(*[result(location=place(path="a|b.yaml"))] * 4), scene=scene)
+    assert f"[`a\\|b.yaml:14`]({address.rpartition('/charts')[0]}/a%7Cb.yaml#L14) |" in many
+
+
+def test_notes_stand_before_the_findings() -> None:
+    written = markdown.write(INCIDENT, notes=["not compared with x.yaml: <b>", "two"])
+    assert written.split("\n")[2:6] == ["> Note: not compared with `x.yaml`: `<b>`", "", "> Note: two", ""]
 
 
 def test_a_long_report_stays_below_the_limit_and_counts_the_rest() -> None:
@@ -134,9 +169,7 @@ def test_a_long_report_stays_below_the_limit_and_counts_the_rest() -> None:
 
 def test_a_long_patch_is_left_to_the_command() -> None:
     long = replace(FIX, patch=FIX.patch * 100)
-    assert "The patch is too long to show; `portproof fix` prints it.\n" in markdown.write(
-        report(result(fix=long))
-    )
+    assert "Not shown here: `portproof fix` prints it.\n" in markdown.write(report(result(fix=long)))
 
 
 def only_code_from_strangers(written: str, secret: str) -> None:
@@ -151,7 +184,7 @@ def only_code_from_strangers(written: str, secret: str) -> None:
 def test_hostile_names_stay_data() -> None:
     written = markdown.write(hostile_report())
     only_code_from_strangers(written, "add-mask")
-    assert written.isascii()
+    assert written.replace("→", "").isascii()
     assert all(line.isprintable() for line in written.split("\n"))
 
 
@@ -181,7 +214,8 @@ strange = st.one_of(
 
 
 def strange_report(text: str) -> Report:
-    marked = f"{text}qqq{text}"
+    marked = f"{text}q7q{text}"  # no plain word: those stand as they are
+    patch = "\n".join(f"+{line}" for line in marked.splitlines())
     finding = result(
         message=marked,
         resource=replace(SERVICE, name=marked),
@@ -190,7 +224,7 @@ def strange_report(text: str) -> Report:
         related=(replace(RELATED, message=marked),),
         targets=(marked,),
         chain=(Hop(Stop(marked), Stop(marked, (marked,)), marked, Fate.FAILS),),
-        fix=replace(FIX, description=marked, patch=marked),
+        fix=replace(FIX, description=marked, patch=patch),
         alternatives=(replace(FIX, description=marked),),
     )
     return report(
@@ -202,11 +236,11 @@ def strange_report(text: str) -> Report:
 @given(strange)
 def test_no_text_leaves_its_code(text: str) -> None:
     written = markdown.write(strange_report(text))
-    only_code_from_strangers(written, "qqq")
+    only_code_from_strangers(written, "q7q")
     fences = [token for token in tokens(written) if token.type == "fence"]
     assert [token.info for token in fences] == ["mermaid", "diff", "mermaid", "diff"]
     rows = [token for token in tokens(written) if token.type == "tr_open"]
-    assert len(rows) == 5
+    assert len(rows) == 2
 
 
 @settings(deadline=None)
@@ -220,7 +254,7 @@ def test_a_code_span_holds_the_text(text: str) -> None:
 @settings(deadline=None)
 @given(strange)
 def test_a_cell_stays_a_cell(text: str) -> None:
-    table = f"| a | b |\n|---|---|\n| {code_cell(text)} | end |\n"
+    table = f"| a | b |\n|---|---|\n| {cell(code_span(text))} | end |\n"
     cells = [token.content for token in PARSER.parse(table) if token.type == "inline"]
     assert len(cells) == 4
     assert cells[-1] == "end"

@@ -19,7 +19,8 @@ from portproof.report.marks import Mark
 from portproof.report.model import Effect, Fix, Related, Result
 from portproof.report.phrases import prose
 from portproof.report.relocate import at_head
-from portproof.report.review import BODY_LIMIT, Scene, body, comment, compose, fixed, fixed_entry
+from portproof.report.review import BODY_LIMIT, body, comment, compose, fixed, fixed_entry
+from portproof.report.scene import Scene
 from portproof.report.suggestion import Lines, suggestion
 from portproof.rules.base import Severity
 from tests.report_support import (
@@ -358,7 +359,12 @@ def test_applying_a_suggestion_changes_only_the_number(comment_text: str, port: 
 # strangers' words
 
 
-@given(st.text(max_size=200))
+def test_what_is_a_code_span_stays_one() -> None:
+    text = "the job needs `permissions: { contents: read }`; see `x` (and `y z`)."
+    assert prose(text) == text
+
+
+@given(st.one_of(st.text(max_size=200), st.text(alphabet="`a <@\\.)[x](y)*_", max_size=40)))
 def test_prose_holds_nothing_but_plain_words_and_code(text: str) -> None:
     tokens = COMMONMARK.parse(prose(f"word {text}"))
     assert {token.type for token in tokens} <= {"paragraph_open", "inline", "paragraph_close"}

@@ -27,8 +27,10 @@ from portproof.github.publish import Budget, Job, Outcome, Publisher, degraded
 from portproof.report import annotations as commands
 from portproof.report import json_, markdown, marks, sarif
 from portproof.report.model import Report
-from portproof.report.review import BODY_LIMIT, Scene
-from portproof.report.safe import code_span, log_line, visible
+from portproof.report.phrases import prose
+from portproof.report.review import BODY_LIMIT
+from portproof.report.safe import log_line, visible
+from portproof.report.scene import Scene
 from portproof.report.words import plural
 from portproof.revision import Comparison, OldFiles, compare_with
 from portproof.rules import all_rules
@@ -75,7 +77,7 @@ class Look:
 
 @dataclass(slots=True)
 class Action:
-    """One run. `environ` holds no token any more; `client` does."""
+    """One run. `environ` holds no token any more; `client` does. `told` says that the summary is written."""
 
     inputs: Inputs
     event: Event
@@ -84,6 +86,7 @@ class Action:
     client: Client | None
     budget: Budget
     notes: list[str] = field(default_factory=list)
+    told: bool = False
 
     def run(self) -> int:
         """Do it; gives the exit code, which is that of the findings whatever GitHub says."""
@@ -258,8 +261,17 @@ class Action:
         if hidden:
             self.note(f"{plural(hidden, 'finding')} of the base not shown; the report files have them")
         room = output.summary_room(self.environ, markdown.SUMMARY_LIMIT)
-        output.summary(self.environ, markdown.write(shown, paths=checked.paths, limit=room) + "\n")
+        output.summary(self.environ, self.summary(checked, room) + "\n")
+        self.told = True
         self.files(checked)
+
+    def summary(self, checked: Checked, limit: int) -> str:
+        """What the findings are, for people; places are links where it is known which commit they are of."""
+        head = "" if isinstance(self.event, OtherEvent) else self.event.head
+        if not head and self.roots and events.checked_out(self.roots[0]) == self.environ.get("GITHUB_SHA"):
+            head = self.environ["GITHUB_SHA"]
+        scene = self.scene(head, checked.astray) if head else None
+        return markdown.write(checked.shown, paths=checked.paths, limit=limit, scene=scene, notes=self.notes)
 
     def files(self, checked: Checked) -> None:
         """Write the reports, where the workflow asks for them or else outside of the checkout, and set the outputs."""
@@ -297,8 +309,7 @@ class Action:
         job = Job(number, head, checked.report, self.scene(head, checked.astray), heads.texts)
         publisher = Publisher(self.client, job, self.budget)
         if self.inputs.comment == "summary":
-            text = markdown.write(checked.shown, paths=checked.paths, limit=BODY_LIMIT)
-            outcome = publisher.summary(text)
+            outcome = publisher.summary(self.summary(checked, BODY_LIMIT))
         else:
             outcome = publisher.review()
         self.outcome(outcome)
@@ -336,7 +347,8 @@ class Action:
             return
         self.notes.append(text)
         click.echo(f"::notice title=portproof::{commands.escaped_data(text)}")
-        output.summary(self.environ, f"\nNote: {code_span(text, 600)}\n\n")
+        if self.told:
+            output.summary(self.environ, f"> Note: {prose(text)}\n\n")
 
 
 def run(

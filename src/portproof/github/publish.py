@@ -25,12 +25,13 @@ from portproof.github.plan import Plan, plan
 from portproof.report import marks
 from portproof.report.marks import Mark
 from portproof.report.model import Report, Result
-from portproof.report.review import Comment, Review, Scene, body, compose, fixed, fixed_entry, plain
+from portproof.report.review import Comment, Review, body, compose, fixed, fixed_entry, plain
 from portproof.report.review import comment as comment_on
+from portproof.report.scene import Scene
 from portproof.report.words import plural
 from portproof.source import RelPath
 
-PERMISSIONS = "permissions: { contents: read, pull-requests: write }"
+PERMISSIONS = "`permissions: { contents: read, pull-requests: write }`"
 _WAIT = 60.0
 _MAX_REVIEWS = 12
 

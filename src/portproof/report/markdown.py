@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from portproof.report import mermaid, words
-from portproof.report.model import Related, Report, Result
+from portproof.report import mermaid, phrases, words
+from portproof.report.model import Report, Result
 from portproof.report.safe import code_span
+from portproof.report.scene import Scene
 
 SUMMARY_LIMIT = 1_000_000
 """Bytes of a job summary that GitHub accepts, and a little less."""
@@ -14,48 +16,57 @@ SUMMARY_LIMIT = 1_000_000
 _SIZES = ((200, 50), (200, 20), (100, 10), (50, 3), (20, 0), (0, 0))
 """Rows of a table and findings in full, tried until the text is short enough."""
 
-_PATCH = 6_000
-_PICTURES = 3
+_FEW = 3
+"""So many findings are shown in full at once, without a table before them; and so many have a picture."""
+
 _ORDER = ("failed", "skipped", "checked")
 
 
-def write(report: Report, *, paths: Sequence[str] = (".",), limit: int = SUMMARY_LIMIT) -> str:
-    """The report as Markdown of at most `limit` bytes; what is left out is counted."""
+def write(
+    report: Report,
+    *,
+    paths: Sequence[str] = (".",),
+    limit: int = SUMMARY_LIMIT,
+    scene: Scene | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """The report as Markdown of at most `limit` bytes; what is left out is counted.
+
+    Places are links where `scene` has an address. `notes` say how the report came about.
+    """
     from portproof.report.templating import render  # noqa: PLC0415 - Jinja is slow to import
 
+    scene = scene or Scene("", "", {})
     text = ""
     for rows, details in _SIZES:
         text = render(
             "summary.md.jinja",
             headline=words.headline(report, [code_span(path) for path in paths]),
+            notes=notes,
             results=report.results,
             targets=sorted(report.targets, key=lambda target: _ORDER.index(target.status)),
             unchecked=bool(words.unchecked(report)),
+            table=len(report.results) > min(details, _FEW),
             rows=rows,
             details=details,
-            patch_limit=_PATCH,
-            pictures=[mermaid.picture(result) for result in report.results[: min(details, _PICTURES)]],
-            subject=words.subject,
-            remark=_remark,
-            field=_field,
-            related_place=_related_place,
+            pictures=[mermaid.picture(result) for result in report.results[: min(details, _FEW)]],
+            place=partial(_place, scene=scene),
+            ends=partial(phrases.ends, scene=scene),
+            told=partial(_told, scene=scene),
+            other_told=partial(phrases.other_told, scene=scene),
+            rule_told=partial(phrases.rule_told, scene=scene),
         )
         if len(text.encode(errors="replace")) <= limit:
             break
     return text
 
 
-def _remark(result: Result) -> str:
+def _place(result: Result, scene: Scene) -> str:
     if result.location is None:
-        return " (the line is not known)"
-    return "" if result.location.proof == "proven" else " (a hint, not proven)"
+        return f"{code_span(words.subject(result))} (the line is not known)"
+    hint = "" if result.location.proof == "proven" else " (a hint, not proven)"
+    return f"{phrases.link(result.location, scene)}{hint}"
 
 
-def _field(result: Result) -> str:
-    return words.field_of(result.resource, result.field)
-
-
-def _related_place(related: Related) -> str:
-    if related.location:
-        return words.place(related.location)
-    return words.field_of(related.resource, related.field)
+def _told(result: Result, scene: Scene) -> dict[str, str]:
+    return phrases.fix_told(result, result.fix, scene) if result.fix else {}

@@ -1,15 +1,24 @@
-"""Sentences of a review: prose in which everything that a stranger may have named stands in a code span."""
+"""What a comment and the summary say of a finding: prose in which everything that a stranger named is a code span."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from urllib.parse import quote
 
-from portproof.report.model import Fix, Result
-from portproof.report.safe import code_span, one_line, shortened, stripped
+from portproof.report.model import Effect, Fix, Location, Related, Result, TextEdit
+from portproof.report.safe import code_span, fenced, one_line, shortened, stripped
+from portproof.report.scene import Scene
+from portproof.report.words import field_of, listed
 
+_SPAN = re.compile(r"(?<![^ (])`([^`]+)`(?![^ ).,:;])")
 _WORD = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*\Z")
 _HEX = re.compile(r"[0-9a-fA-F]{7,}\Z")
 _PARTS = re.compile(r"(\(*)(.*?)([),.;:]*)\Z", re.DOTALL)
+_PATCH = 6_000
+_DIFF_LINE = (" ", "+", "-", "@@ ", "diff --git ", "\\")
+_ENDS = 4
+_EFFECTS = 5
 _WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob"})
 _REACHING = frozenset(
     {
@@ -28,9 +37,13 @@ def code(text: str, limit: int = 200) -> str:
 
 
 def prose(text: str, limit: int = 700) -> str:
-    """A message of a rule as Markdown: plain words stay, names, numbers and all else become code spans."""
+    """A message as Markdown: plain words stay, names, numbers and all else become code spans; what is one, stays one."""
     plain = shortened(one_line(stripped(text, keep="\n\r\t\v\f")), limit)
-    return " ".join(_word(word) for word in plain.split(" "))
+    parts = _SPAN.split(plain)  # every second one stood between backticks
+    return "".join(
+        code(part) if number % 2 else " ".join(_word(word) for word in part.split(" "))
+        for number, part in enumerate(parts)
+    )
 
 
 def reached(result: Result, fix: Fix) -> str:
@@ -43,6 +56,91 @@ def reached(result: Result, fix: Fix) -> str:
     port = changed[0] if changed else result.value
     on = "" if port is None else f" on {code(str(port))}"
     return f"{code(str(service))} reaches {code(str(others[0]))}{on}"
+
+
+def fix_told(result: Result, fix: Fix, scene: Scene) -> dict[str, str]:
+    """A fix that stands elsewhere: where and what (``lead``), what proves it (``proof``), and its ``patch``."""
+    where = ", ".join(link(edit, scene) for edit in fix.edits[:3])
+    return {
+        "lead": f"Fix at {where}: {prose(fix.description)}. ",
+        "proof": proof(result, fix),
+        "patch": _patch(fix.patch),
+    }
+
+
+def _patch(patch: str) -> str:
+    """The patch in a fence. No line of it may begin like a mark, which a report from elsewhere could try."""
+    if len(patch) > _PATCH or not all(line.startswith(_DIFF_LINE) for line in patch.splitlines()):
+        return "Not shown here: `portproof fix` prints it."
+    return fenced(patch, "diff")
+
+
+def other_told(fix: Fix, scene: Scene) -> str:
+    """A further fix in one line."""
+    where = ", ".join(link(edit, scene) for edit in fix.edits[:2])
+    return f"Or, proven as well: {prose(fix.description)}, at {where}."
+
+
+def rule_told(rule: str, scene: Scene) -> str:
+    """Where the rule is explained."""
+    name = code(rule)
+    page = f"[{name}]({scene.rules}#{quote(rule, safe='')})" if scene.rules else name
+    return f"Rule {page}; {code(f'portproof explain {rule}')} tells more."
+
+
+def proof(result: Result, fix: Fix) -> str:
+    """What rendering again with the fix has shown."""
+    effects = list(dict.fromkeys(_effect(one) for one in _other_effects(result, fix)))
+    also = "nothing else changed" if not effects else f"it also changes {listed(tuple(effects), _EFFECTS)}"
+    return f"Rendered again with this change: {reached(result, fix)}; {also}."
+
+
+def _other_effects(result: Result, fix: Fix) -> list[Effect]:
+    """What a fix changes besides the field that it is about: the finding's own, or that of the other end."""
+    own = {(result.resource, result.field)}
+    if not any((one.resource, one.field) in own for one in fix.effects):
+        own = {(one.resource, one.field) for one in result.related}
+    return [one for one in fix.effects if (one.resource, one.field) not in own]
+
+
+def _effect(effect: Effect) -> str:
+    before, after = (
+        "nothing" if one is None else code(str(one), 60) for one in (effect.before, effect.after)
+    )
+    return f"{code(field_of(effect.resource, effect.field))} ({before} → {after})"
+
+
+def ends(result: Result, scene: Scene) -> Iterator[str]:
+    """Both ends of the mismatch, each with its place in the head."""
+    subject = code(field_of(result.resource, result.field) or result.rule)
+    value = "" if result.value is None else f" is {code(str(result.value))}"
+    if result.location is None:
+        yield f"{subject}{value}; the line to edit is not known"
+    else:
+        hint = "" if result.location.proof == "proven" else " (the place is a hint, not proven)"
+        yield f"{link(result.location, scene)}: {subject}{value}{hint}"
+    yield from (_related(one, scene) for one in result.related[:_ENDS])
+    if len(result.related) > _ENDS:
+        yield f"and {len(result.related) - _ENDS} more places"
+    if len(result.targets) > 1:
+        yield f"in {len(result.targets)} targets: {listed(tuple(map(code, result.targets)))}"
+
+
+def _related(related: Related, scene: Scene) -> str:
+    where = (
+        link(related.location, scene) if related.location else code(field_of(related.resource, related.field))
+    )
+    return f"{where}: {prose(related.message)}"
+
+
+def link(place: Location | TextEdit, scene: Scene) -> str:
+    """A place as a link to its line; without an address as it is written."""
+    known = (place.path, place.line) not in scene.astray
+    shown = f"{place.path}:{place.line}" if known else place.path
+    if not scene.web:
+        return code(shown)
+    address = f"{scene.web}/blob/{scene.head}/{quote(place.path.encode('utf-8', 'surrogateescape'))}"
+    return f"[{code(shown)}]({address}{f'#L{place.line}' if known else ''})"
 
 
 def _word(word: str) -> str:

@@ -8,18 +8,16 @@ proven edit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from urllib.parse import quote
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from portproof.diff import Changes
 from portproof.report import marks
 from portproof.report.marks import Mark
-from portproof.report.model import Effect, Fix, Location, Related, Result, TextEdit
-from portproof.report.phrases import code, prose, reached
-from portproof.report.safe import fenced
+from portproof.report.model import Fix, Result
+from portproof.report.phrases import code, ends, fix_told, other_told, proof, prose, rule_told
+from portproof.report.scene import Scene
 from portproof.report.suggestion import Lines, suggestion
-from portproof.report.words import field_of, listed, plural
+from portproof.report.words import plural
 from portproof.rules.base import Severity
 from portproof.source import RelPath
 
@@ -34,30 +32,6 @@ BODY_LIMIT = 60_000
 
 OPENING = "**portproof**:"
 """How the body of a review begins."""
-
-_PATCH = 6_000
-_DIFF_LINE = (" ", "+", "-", "@@ ", "diff --git ", "\\")
-_ENDS = 4
-_EFFECTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """The pull request as far as a review needs it.
-
-    `head` is the commit that is commented on, `web` the repository's address for people, `texts` the head's files
-    that findings name. `astray` are places that are not known in the head (the checkout was a merge commit, and the
-    base touched the line too). `rules` is the address of the rules' pages, `log` that of the job.
-    """
-
-    head: str
-    web: str
-    changes: Changes
-    texts: Mapping[RelPath, str] = field(default_factory=dict)
-    astray: frozenset[tuple[RelPath, int]] = frozenset()
-    key: str = ""
-    rules: str = ""
-    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,99 +199,18 @@ def _text(result: Result, scene: Scene, mark: Mark, offer: tuple[Fix, str] | Non
         mark=mark,
         severity=result.severity.value,
         message=prose(result.message),
-        ends=list(_ends(result, scene)),
-        fix=_fix(result, fix, scene) if fix else None,
+        ends=list(ends(result, scene)),
+        fix=fix_told(result, fix, scene) if fix else None,
         suggestion=_suggestion(result, offer) if offer else None,
-        others=[_other(one, scene) for one in others[:1]],
-        rule=_rule(result.rule, scene),
+        others=[other_told(one, scene) for one in others[:1]],
+        rule=rule_told(result.rule, scene),
     )
-
-
-def _fix(result: Result, fix: Fix, scene: Scene) -> dict[str, str]:
-    where = ", ".join(_link(edit, scene) for edit in fix.edits[:3])
-    return {
-        "lead": f"Fix at {where}: {prose(fix.description)}. ",
-        "proof": proof(result, fix),
-        "patch": _patch(fix.patch),
-    }
-
-
-def _patch(patch: str) -> str:
-    """The patch in a fence. No line of it may begin like a mark, which a report from elsewhere could try."""
-    if len(patch) > _PATCH or not all(line.startswith(_DIFF_LINE) for line in patch.splitlines()):
-        return "Not shown here: `portproof fix` prints it."
-    return fenced(patch, "diff")
 
 
 def _suggestion(result: Result, offer: tuple[Fix, str]) -> dict[str, str]:
     fix, block = offer
     lead = "" if fix is result.fix else f"Or change this line, proven as well: {prose(fix.description)}."
     return {"lead": lead, "block": block, "proof": proof(result, fix)}
-
-
-def _other(fix: Fix, scene: Scene) -> str:
-    where = ", ".join(_link(edit, scene) for edit in fix.edits[:2])
-    return f"Or, proven as well: {prose(fix.description)}, at {where}."
-
-
-def _rule(rule: str, scene: Scene) -> str:
-    name = code(rule)
-    page = f"[{name}]({scene.rules}#{quote(rule, safe='')})" if scene.rules else name
-    return f"Rule {page}; {code(f'portproof explain {rule}')} tells more."
-
-
-def proof(result: Result, fix: Fix) -> str:
-    """What rendering again with the fix has shown."""
-    effects = list(dict.fromkeys(_effect(one) for one in _other_effects(result, fix)))
-    also = "nothing else changed" if not effects else f"it also changes {listed(tuple(effects), _EFFECTS)}"
-    return f"Rendered again with this change: {reached(result, fix)}; {also}."
-
-
-def _other_effects(result: Result, fix: Fix) -> list[Effect]:
-    """What a fix changes besides the field that it is about: the finding's own, or that of the other end."""
-    own = {(result.resource, result.field)}
-    if not any((one.resource, one.field) in own for one in fix.effects):
-        own = {(one.resource, one.field) for one in result.related}
-    return [one for one in fix.effects if (one.resource, one.field) not in own]
-
-
-def _effect(effect: Effect) -> str:
-    before, after = (
-        "nothing" if one is None else code(str(one), 60) for one in (effect.before, effect.after)
-    )
-    return f"{code(field_of(effect.resource, effect.field))} ({before} → {after})"
-
-
-def _ends(result: Result, scene: Scene) -> Iterator[str]:
-    """Both ends of the mismatch, each with its place in the head."""
-    subject = code(field_of(result.resource, result.field) or result.rule)
-    value = "" if result.value is None else f" is {code(str(result.value))}"
-    if result.location is None:
-        yield f"{subject}{value}; the line to edit is not known"
-    else:
-        hint = "" if result.location.proof == "proven" else " (the place is a hint, not proven)"
-        yield f"{_link(result.location, scene)}: {subject}{value}{hint}"
-    yield from (_related(one, scene) for one in result.related[:_ENDS])
-    if len(result.related) > _ENDS:
-        yield f"and {len(result.related) - _ENDS} more places"
-    if len(result.targets) > 1:
-        yield f"in {len(result.targets)} targets: {listed(tuple(map(code, result.targets)))}"
-
-
-def _related(related: Related, scene: Scene) -> str:
-    where = (
-        _link(related.location, scene)
-        if related.location
-        else code(field_of(related.resource, related.field))
-    )
-    return f"{where}: {prose(related.message)}"
-
-
-def _link(place: Location | TextEdit, scene: Scene) -> str:
-    known = (place.path, place.line) not in scene.astray
-    shown = f"{place.path}:{place.line}" if known else place.path
-    address = f"{scene.web}/blob/{scene.head}/{quote(place.path.encode('utf-8', 'surrogateescape'))}"
-    return f"[{code(shown)}]({address}{f'#L{place.line}' if known else ''})"
 
 
 def _fill(template: str, **names: object) -> str:

@@ -67,10 +67,10 @@ def code_span(text: str, limit: int = 300) -> str:
     return f"{ticks}{pad}{content}{pad}{ticks}"
 
 
-def code_cell(text: str, limit: int = 300) -> str:
-    r"""A code span inside a table cell, where a pipe ends the cell unless written ``\|``."""
+def cell(markdown: str) -> str:
+    r"""Markdown of ours inside a table cell, where a pipe ends the cell unless written ``\|``."""
     # A backslash before the pipe would make that escape ambiguous between renderers, so it is dropped.
-    return re.sub(r"\\*\|", r"\\|", code_span(text, limit))
+    return re.sub(r"\\*\|", r"\\|", markdown)
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Jinja templates for Markdown; untrusted text enters them through the filters ``code``, ``cell`` and ``fence`` only."""
+"""Jinja templates for Markdown; untrusted text enters them through the filters ``code``, ``prose`` and ``fence`` only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from portproof.report import safe
+from portproof.report import phrases, safe
 
 
 @cache
@@ -21,7 +21,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"code": safe.code_span, "cell": safe.code_cell, "fence": safe.fenced}
+    environment.filters |= {
+        "code": safe.code_span,
+        "prose": phrases.prose,
+        "fence": safe.fenced,
+        "cell": safe.cell,
+    }
     return environment
 
 

@@ -46,7 +46,7 @@ def headline(report: Report, paths: Sequence[str] = ()) -> str:
         )
     new = sum(result.introduced is True for result in report.results)
     compared = any(result.introduced is not None for result in report.results)
-    introduced = f", {new} introduced since the base" if compared else ""
+    introduced = f", {new} introduced since the base" if compared and new < len(report.results) else ""
     return f"{', '.join(found)} in {plural(len(report.targets), 'target')}{aside}{introduced}"
 
 
