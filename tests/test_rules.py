@@ -71,6 +71,7 @@ def test_ids_are_module_names() -> None:
         "chosen",
         "engine",
         "reaching",
+        "scraping",
         "vocabulary",
     }
     assert len(RULES) == len(rules.all_rules())

@@ -33,6 +33,7 @@ CLUSTER_SCOPED = frozenset(
         "CSIDriver",
         "PodSecurityPolicy",
         "ClusterIssuer",
+        "ClusterPodMonitoring",
     }
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.model import By, PortGraph, Service, ServicePort, ServiceReference, Site
-from portproof.graph.names import is_near_name, is_placeholder
+from portproof.graph.names import is_near_name, is_placeholder, label_problem
 from portproof.graph.words import offered
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 
@@ -79,6 +79,12 @@ def finding(
     )
 
 
+def clarity(service: Service, reference: ServiceReference) -> int:
+    """How clear it is what the reference means in `service`: 0 a port's target, 1 one port, 2 nothing."""
+    meant = _meant(service, reference)
+    return 2 if meant is None else int(meant.implicit or meant.target.value != reference.wanted)
+
+
 def _meant(service: Service, reference: ServiceReference) -> ServicePort | None:
     """The one port that the reference probably stands for."""
     ports = [one for one in service.ports if one.protocol != "UDP"] or list(service.ports)
@@ -114,7 +120,14 @@ def _remedies(
         remedies.append(Remedy(f"set the port to {value}", ((reference.port, value),)))
     wanted = reference.wanted
     end: Site | None = meant.number if isinstance(wanted, int) else meant.name
-    if end is not None and wanted is not None and not meant.implicit and not _is_used(graph, meant):
+    usable = isinstance(wanted, int) or (wanted is not None and not label_problem(wanted))
+    if (
+        end is not None
+        and wanted is not None
+        and usable
+        and not meant.implicit
+        and not _is_used(graph, meant)
+    ):
         field = "port" if isinstance(wanted, int) else "port name"
         remedies.append(Remedy(f"set the Service's {field} to {wanted}", ((end, wanted),)))
     return remedies

@@ -1,0 +1,168 @@
+"""What monitors scrape: the endpoints of ServiceMonitors, PodMonitors and their like, and what each selects.
+
+A new kind is a row here. Meanings: prometheus-operator ``pkg/prometheus/promcfg.go`` (generateServiceMonitorConfig,
+generatePodMonitorConfig, getNamespacesFromNamespaceSelector); VictoriaMetrics operator
+``internal/controller/operator/factory/vmscrapes``; GoogleCloudPlatform/prometheus-engine
+``pkg/operator/apis/monitoring/v1/pod_config.go``. All of them keep the targets whose *declared* port has the name or
+number: a port on which a container listens without declaring it is never found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from portproof.graph import selectors, sites
+from portproof.graph.labelled import Labelled
+from portproof.graph.model import PortGraph, Service, Site, Workload
+from portproof.graph.selectors import Selector
+from portproof.graph.workloads import labels, mapping, scalar
+from portproof.manifests import Resource, ResourceKey
+from portproof.yamldoc import FieldPath
+
+
+class Means(Enum):
+    """What a field of an endpoint holds, in words that complete "the field takes"."""
+
+    SERVICE_NAME = "the name of a Service's port"
+    NAME = "the name of a container's port"
+    NUMBER = "the number of a container's port"
+    EITHER = "the name or number of a container's port"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Where the resources of a kind say what they scrape.
+
+    `fields` of an endpoint come by precedence: the first that is not empty counts. `pods` tells whether the selector
+    is one over pods, or over Services; `everywhere`, that there is no namespace to look in first. `any_number` is for
+    those that scrape a number whether it is declared or not.
+    """
+
+    kind: str
+    group: str
+    endpoints: str
+    fields: tuple[tuple[str, Means], ...]
+    pods: bool = False
+    everywhere: bool = False
+    any_number: bool = False
+
+
+_SERVICE = (("port", Means.SERVICE_NAME), ("targetPort", Means.EITHER))
+_POD = (("port", Means.NAME), ("portNumber", Means.NUMBER), ("targetPort", Means.EITHER))
+_MANAGED = (("port", Means.EITHER),)
+_GOOGLE = "monitoring.googleapis.com"
+
+ROWS: tuple[Row, ...] = (
+    Row("ServiceMonitor", "monitoring.coreos.com", "spec.endpoints[*]", _SERVICE),
+    Row("VMServiceScrape", "operator.victoriametrics.com", "spec.endpoints[*]", _SERVICE),
+    Row("PodMonitor", "monitoring.coreos.com", "spec.podMetricsEndpoints[*]", _POD, pods=True),
+    Row("VMPodScrape", "operator.victoriametrics.com", "spec.podMetricsEndpoints[*]", _POD, pods=True),
+    Row("PodMonitoring", _GOOGLE, "spec.endpoints[*]", _MANAGED, pods=True, any_number=True),
+    Row(
+        "ClusterPodMonitoring",
+        _GOOGLE,
+        "spec.endpoints[*]",
+        _MANAGED,
+        pods=True,
+        everywhere=True,
+        any_number=True,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One entry of a monitor: the field that counts, what it means, and where its targets are looked for.
+
+    `selector` is None when it cannot be read, `namespaces` when all of them are searched. `free` means that a number
+    need not be declared.
+    """
+
+    port: Site
+    means: Means
+    pods: bool
+    selector: Selector | None
+    namespaces: frozenset[str] | None
+    free: bool
+
+    @property
+    def monitor(self) -> ResourceKey:
+        """The resource that the endpoint stands in."""
+        return self.port.resource
+
+    @property
+    def field(self) -> str:
+        """``port``, ``portNumber`` or ``targetPort``."""
+        return str(self.port.path[-1])
+
+
+def read(graph: PortGraph, *, pods: bool) -> Iterator[Endpoint]:
+    """The endpoints of all monitors that select pods, or of all that select Services."""
+    for row in ROWS:
+        if row.pods is pods:
+            for resource in graph.of_kind(row.kind, row.group):
+                for path, holder in sites.find(row.endpoints, resource.data):
+                    if isinstance(holder, dict):
+                        yield from _endpoint(row, resource, path, holder)
+
+
+def _endpoint(row: Row, resource: Resource, path: FieldPath, holder: Mapping[str, Any]) -> Iterator[Endpoint]:
+    spec = mapping(resource.data.get("spec"))
+    for field, means in row.fields:
+        value = scalar(holder.get(field))
+        if value not in (None, "", 0):
+            yield Endpoint(
+                port=Site(resource.key, (*path, field), value),
+                means=means,
+                pods=row.pods,
+                selector=selectors.kubernetes(spec.get("selector")),
+                namespaces=None if row.everywhere else _namespaces(spec, resource.key.namespace),
+                free=row.any_number and isinstance(value, int),
+            )
+            return
+
+
+def _namespaces(spec: Mapping[str, Any], own: str) -> frozenset[str] | None:
+    """Where the operator looks: ``any`` comes before ``matchNames``, and without both it is the monitor's namespace."""
+    selector = mapping(spec.get("namespaceSelector"))
+    if selector.get("any") is True:
+        return None
+    names = selector.get("matchNames")
+    return frozenset(str(name) for name in names) if isinstance(names, list) and names else frozenset({own})
+
+
+class Selected:
+    """The Services and workloads of a rendering, as monitors find them: by their labels."""
+
+    def __init__(self, graph: PortGraph) -> None:
+        """Sort the Services and workloads of `graph` by their labels."""
+        holders = (one for one in graph.of_kind("Service", "") if one.key.api_version == "v1")
+        self._services = Labelled(
+            (service.key.namespace, _labels(resource), service)
+            for service, resource in zip(graph.services, holders, strict=True)
+        )
+        self._workloads = Labelled((one.key.namespace, one.labels, one) for one in graph.workloads)
+
+    def services(self, endpoint: Endpoint) -> tuple[Service, ...]:
+        """The Services that the endpoint's monitor selects; none when the selector says too little to tell."""
+        if endpoint.pods or endpoint.selector is None or _is_broad(endpoint.selector):
+            return ()
+        return self._services.matching(endpoint.selector, endpoint.namespaces)
+
+    def workloads(self, endpoint: Endpoint) -> tuple[Workload, ...]:
+        """The workloads whose pods the endpoint's monitor selects, those that end included."""
+        if not endpoint.pods or endpoint.selector is None or _is_broad(endpoint.selector):
+            return ()
+        return self._workloads.matching(endpoint.selector, endpoint.namespaces)
+
+
+def _labels(resource: Resource) -> Mapping[str, str]:
+    return labels(mapping(resource.data.get("metadata")).get("labels"))
+
+
+def _is_broad(selector: Selector) -> bool:
+    """Whether it names no value that a label has to have: it reaches beyond what one rendering can know."""
+    return not selector.labels and not any(one.operator == "In" for one in selector.requirements)

@@ -1,0 +1,206 @@
+"""What the rules about monitors share: whether the pods declare what is scraped, and what was meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from portproof.graph import monitors
+from portproof.graph.evidence import ADDED_PORT_NAMES, is_near_miss, said
+from portproof.graph.model import ContainerPort, PortGraph, Workload
+from portproof.graph.monitors import Endpoint, Means
+from portproof.graph.names import is_digits, is_near_name, is_placeholder
+from portproof.graph.referrers import renaming
+from portproof.graph.words import declared
+from portproof.manifests import ResourceKey
+from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+def is_open(value: Scalar | None) -> bool:
+    """Whether the value stands for what is not known here: filled in later, or a pattern (Prometheus reads one)."""
+    return is_placeholder(value) or (isinstance(value, str) and not _PLAIN.match(value))
+
+
+def may_declare(workload: Workload, wanted: Scalar) -> bool:
+    """Whether a container of the pod, of whatever role, declares a port of that name or number, or may get one.
+
+    Prometheus makes targets of the ports of init containers too, and of those that a mesh adds at admission.
+    """
+    if workload.opaque or (isinstance(wanted, str) and wanted.startswith(ADDED_PORT_NAMES)):
+        return True
+    if isinstance(wanted, int) and wanted in workload.annotation_numbers:
+        return True
+    ports = (port for container in workload.containers for port in container.ports)
+    return any(wanted in (port.number.value, port.name.value if port.name else None) for port in ports)
+
+
+def refused(endpoint: Endpoint, answer: Scalar | None) -> Finding | None:
+    """What to say of a number where a name belongs, or of a text that can be no name; None when neither.
+
+    The schemas of the monitors take text for a name and a number for a number; the name of a container's port has at
+    least one letter. `answer` is what the field should hold, None when that is not known.
+    """
+    value, means = endpoint.port.value, endpoint.means
+    if is_placeholder(value):
+        return None
+    if isinstance(value, int) is (means in (Means.SERVICE_NAME, Means.NAME)) and means is not Means.EITHER:
+        kind = "number" if isinstance(value, int) else "text"
+        what = f"takes {means.value}: the API server refuses a {kind}"
+    elif is_digits(value) and means in (Means.NAME, Means.EITHER):
+        what = "reads a text as the name of a container's port, which has at least one letter: nothing is scraped"
+    else:
+        return None
+    fix = "remove the quotes" if str(answer) == value else f"set {endpoint.field} to {answer}"
+    return Finding(
+        message=f"{endpoint.monitor} scrapes {endpoint.field} {value!r}, but the field {what}.",
+        severity=Severity.ERROR,
+        primary=endpoint.port,
+        expected=answer,
+        remedies=(Remedy(fix, ((endpoint.port, answer),)),) if answer is not None else (),
+    )
+
+
+def answer_for(endpoint: Endpoint, workloads: Sequence[Workload]) -> Scalar | None:
+    """What a field that holds a number in the wrong form should hold, as far as the pods declare that number."""
+    text = str(endpoint.port.value)
+    number = int(text) if is_digits(text) and len(text) <= 5 else None
+    ports = [port for one in workloads for port in one.ports if port.value == number]
+    if not ports or number is None:
+        return None
+    if endpoint.means is not Means.NAME:
+        return number
+    return next((port.name.value for port in ports if port.name is not None), None)
+
+
+def undeclared(graph: PortGraph, endpoint: Endpoint, workloads: Sequence[Workload]) -> Finding | None:
+    """What to say when none of the pods behind `endpoint` declares its port; None when one does, or may."""
+    wanted = endpoint.port.value
+    if wanted is None or endpoint.free or not workloads or is_open(wanted):
+        return None
+    if any(may_declare(one, wanted) for one in workloads):
+        return None
+    first = workloads[0]
+    meant = None if wanted in said(first) else _meant(first, wanted)
+    value = _value(endpoint, meant)
+    what = f"port {wanted}" if isinstance(wanted, int) else f"the port named {wanted!r}"
+    who = f"of {first.key}, which declares {declared(first.ports)}"
+    if len(workloads) > 1:
+        who = f"of {len(workloads)} workloads, and none declares it ({first.key} declares {declared(first.ports)})"
+    advice = f" Declare {wanted} in the container that listens there." if wanted in said(first) else ""
+    shown = (meant,) if meant else first.ports[:3]
+    return Finding(
+        message=(
+            f"{endpoint.monitor} scrapes {what} {who}: only declared ports are found, so nothing is scraped.{advice}"
+        ),
+        severity=Severity.WARNING if endpoint.namespaces is None else Severity.ERROR,
+        primary=endpoint.port,
+        expected=value,
+        related=tuple(Label(one.name or one.number, f"{first.key} declares it here") for one in shown),
+        remedies=tuple(_remedies(graph, endpoint, workloads, meant, value)),
+    )
+
+
+def _meant(workload: Workload, wanted: Scalar) -> ContainerPort | None:
+    """The declared port that was probably meant: the only near one, else the only one."""
+    ports = [one for one in workload.ports if one.protocol == "TCP"]
+    if isinstance(wanted, int):
+        near = [one for one in ports if is_near_miss(one.value, wanted)]
+    else:
+        near = [one for one in ports if one.name and is_near_name(str(one.name.value), wanted)]
+    for group in (near, ports):
+        if len(group) == 1:
+            return group[0]
+    return None
+
+
+def _value(endpoint: Endpoint, meant: ContainerPort | None) -> Scalar | None:
+    """What the endpoint's field would hold to mean `meant`; None when the field cannot hold it."""
+    if meant is None:
+        return None
+    name = meant.name.value if meant.name is not None else None
+    if endpoint.means is Means.NUMBER or (
+        isinstance(endpoint.port.value, int) and endpoint.means is Means.EITHER
+    ):
+        return meant.value
+    return name if endpoint.means is Means.NAME or name else meant.value
+
+
+def _remedies(
+    graph: PortGraph,
+    endpoint: Endpoint,
+    workloads: Sequence[Workload],
+    meant: ContainerPort | None,
+    value: Scalar | None,
+) -> Iterator[Remedy]:
+    wanted = endpoint.port.value
+    if value is not None:
+        yield Remedy(f"set {endpoint.field} to {value}", ((endpoint.port, value),))
+    if meant is not None and isinstance(wanted, str) and len(workloads) == 1:
+        changes = renaming(graph, workloads[0], meant, wanted)
+        if changes:
+            yield Remedy(f"name the container's port {wanted}", changes)
+
+
+def findings(
+    graph: PortGraph,
+    *,
+    pods: bool,
+    answer: Callable[[Endpoint], Scalar | None],
+    absent: Callable[[Endpoint], Finding | None],
+) -> Iterator[Finding]:
+    """What is to be said of the monitors over pods, or over Services.
+
+    `answer` tells what a field with a value in the wrong form should hold, `absent` what to say when nothing has the
+    port that an endpoint asks for.
+    """
+    asked = _asked(graph)
+    for _, group in groupby(monitors.read(graph, pods=pods), key=lambda one: one.monitor):
+        pairs = [(one, absent(one)) for one in group]
+        rest = any(found is None for _, found in pairs)
+        for endpoint, found in pairs:
+            refusal = refused(endpoint, answer(endpoint))
+            if refusal is not None:
+                yield refusal
+            elif found is not None:
+                yield _keeping(asked, _beside_others(found) if rest else found)
+
+
+def _beside_others(found: Finding) -> Finding:
+    """A monitor whose other endpoints find targets may name this one for another version of what it scrapes."""
+    if isinstance(found.primary.value, str) and is_near_name(found.primary.value, str(found.expected)):
+        return found
+    text = f"{found.message} Its other endpoints may find targets."
+    return replace(found, message=text, severity=Severity.WARNING)
+
+
+def _asked(graph: PortGraph) -> frozenset[tuple[ResourceKey, Scalar | None]]:
+    """What monitors ask Services and workloads for."""
+    selected = monitors.Selected(graph)
+    endpoints = {
+        (one.pods, one.selector, one.namespaces, one.port.value): one  # many monitors may share a selector
+        for pods in (False, True)
+        for one in monitors.read(graph, pods=pods)
+    }
+    services = ((one.key, asked) for asked in endpoints.values() for one in selected.services(asked))
+    workloads = ((one.key, asked) for asked in endpoints.values() for one in selected.workloads(asked))
+    return frozenset((key, asked.port.value) for key, asked in (*services, *workloads))
+
+
+def _keeping(asked: frozenset[tuple[ResourceKey, Scalar | None]], found: Finding) -> Finding:
+    """The finding without the remedies that take away a name which a monitor asks for."""
+    kept = tuple(
+        one
+        for one in found.remedies
+        if not any((site.resource, site.value) in asked for site, _ in one.changes)
+    )
+    return replace(found, remedies=kept)
+
+
+def lasting_first(workloads: Sequence[Workload]) -> tuple[Workload, ...]:
+    """Those whose pods last before those whose pods end; none when all of them end."""
+    lasting = tuple(one for one in workloads if one.serves)
+    return (*lasting, *(one for one in workloads if not one.serves)) if lasting else ()
