@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
-from portproof.graph import references, sites
+from portproof.graph import addresses, references, sites
 from portproof.graph.model import (
     RUNTIME_LABELS,
     GoverningService,
     IngressBackend,
+    Neighbour,
     PortGraph,
     Selection,
     Service,
@@ -26,8 +28,15 @@ _Key = TypeVar("_Key", bound=Hashable)
 _Item = TypeVar("_Item")
 
 
-def build(manifests: Manifests, rows: Sequence[references.Row] = ()) -> PortGraph:
-    """Link the resources of one rendering; `rows` are kinds of references besides those that are built in."""
+def build(
+    manifests: Manifests,
+    rows: Sequence[references.Row] = (),
+    neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
+) -> PortGraph:
+    """Link the resources of one rendering; `rows` are kinds of references besides those that are built in.
+
+    `neighbours` are Services of other targets that its pods may call, by name.
+    """
     resources = manifests.resources
     found = tuple(workloads(resources))
     pods = _Pods(found)
@@ -45,6 +54,8 @@ def build(manifests: Manifests, rows: Sequence[references.Row] = ()) -> PortGrap
         resources=resources,
         selections=selections,
         references=tuple(references.read(resources, rows)),
+        addresses=addresses.read(resources, {*neighbours, *(one.key.name for one in services)}),
+        neighbours=neighbours,
         kinds=_grouped(resources, lambda one: one.key.kind),
         named=_grouped(services, lambda one: (one.key.namespace, one.key.name)),
         fronts=_fronts(selections),

@@ -123,7 +123,8 @@ class Workload:
     Compared by identity. `serves` is False for what never becomes a lasting endpoint: Jobs, CronJobs, helm hooks, Pods
     that run to completion. `opaque` says why the
     declared ports cannot be trusted to be all (an injection template, ``hostNetwork``), or is empty. `config_numbers`
-    are numbers in ConfigMaps of the rendering that the pod refers to; `annotation_numbers` those in its annotations.
+    are numbers in ConfigMaps of the rendering that the pod refers to (by the names in `configs`); `annotation_numbers`
+    those in its annotations.
     """
 
     key: ResourceKey
@@ -134,6 +135,7 @@ class Workload:
     opaque: str
     config_numbers: frozenset[int]
     annotation_numbers: frozenset[int]
+    configs: frozenset[str] = frozenset()
 
     @property
     def ports(self) -> tuple[ContainerPort, ...]:
@@ -242,6 +244,41 @@ class ServiceReference:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """A host of the cluster that a text names, and a port of it.
+
+    `port` is the number's place; where the text names none (`implicit`), that of the whole text, and `number` the
+    scheme's own. `named` is the Service's name, `elsewhere` the namespace that the host states, or empty; `namespace`
+    is that of the caller.
+    """
+
+    port: Site
+    number: int
+    implicit: bool
+    named: str
+    elsewhere: str
+    namespace: str
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The namespace and name of the Service that is called."""
+        return self.elsewhere or self.namespace, self.named
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A Service that another target renders, which is deployed together with this one.
+
+    `target` is that target's id. Its namespace is `settled` when its manifest states it: else it goes wherever the
+    release goes.
+    """
+
+    service: Service
+    target: str
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GoverningService:
     """A StatefulSet's ``serviceName``."""
 
@@ -255,7 +292,8 @@ class PortGraph:
 
     `unknown_owners` are resources that may make pods of their own (``Kafka/main``): while there are any, a Service
     without pods may be served by them. `resources` are those the graph was built from; `kinds`, `named` and `fronts`
-    find resources by kind, Services by namespace and name, and the Services that select a workload.
+    find resources by kind, Services by namespace and name, and the Services that select a workload. `neighbours` are
+    the Services of other targets, by name.
     """
 
     services: tuple[Service, ...]
@@ -266,6 +304,8 @@ class PortGraph:
     resources: tuple[Resource, ...]
     selections: Mapping[Service, Selection]
     references: tuple[ServiceReference, ...]
+    addresses: tuple[Address, ...]
+    neighbours: Mapping[str, tuple[Neighbour, ...]]
     kinds: Mapping[str, tuple[Resource, ...]]
     named: Mapping[tuple[str, str], tuple[Service, ...]]
     fronts: Mapping[Workload, tuple[Service, ...]]

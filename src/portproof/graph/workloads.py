@@ -25,8 +25,7 @@ class _Config:
 
     numbers: Mapping[tuple[str, str], frozenset[int]]
 
-    def referred_by(self, namespace: str, pod: Mapping[str, Any]) -> frozenset[int]:
-        names = set(_config_map_names(pod))
+    def referred_by(self, namespace: str, names: Iterable[str]) -> frozenset[int]:
         found: set[int] = set()
         for name in names:
             found |= self.numbers.get((namespace, name), frozenset())
@@ -53,6 +52,7 @@ def _workload(resource: Resource, path: FieldPath, template: Mapping[str, Any], 
     pod = mapping(template.get("spec"))
     annotations = mapping(metadata.get("annotations"))
     containers = tuple(_containers(resource.key, (*path, "spec"), pod))
+    configs = frozenset(_config_map_names(pod))
     return Workload(
         key=resource.key,
         labels=labels(metadata.get("labels")),
@@ -60,8 +60,9 @@ def _workload(resource: Resource, path: FieldPath, template: Mapping[str, Any], 
         serves=not _ends(resource, pod) and not _is_hook(resource, annotations),
         host_network=pod.get("hostNetwork") is True,
         opaque=_opaque(containers, annotations),
-        config_numbers=config.referred_by(resource.key.namespace, pod),
+        config_numbers=config.referred_by(resource.key.namespace, configs),
         annotation_numbers=numbers_in(annotations),
+        configs=configs,
     )
 
 

@@ -148,4 +148,5 @@ def _is_used(graph: PortGraph, port: ServicePort) -> bool:
         and one.port.value is not None
         and (one.service.resource.namespace, one.service.value) == place
     )
-    return any(references) or any(backends)
+    calls = (answers(port, one.number) for one in graph.addresses if one.place == place)
+    return any(references) or any(backends) or any(calls)

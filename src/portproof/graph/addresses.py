@@ -1,0 +1,291 @@
+"""Who calls whom: host and port in the texts of environment variables, arguments and ConfigMaps.
+
+Read are ``scheme://host:port``, ``host:port`` (also several in one text), a host and a port in variables, flags or
+lines of a file that belong together (``DB_HOST`` and ``DB_PORT``), and connection strings (``host=db port=5432``,
+``Server=db,1433``). Only hosts that can be Services matter, so whoever asks says which names those are.
+
+Forms of a host: ``service``, ``service.namespace``, ``service.namespace.svc`` and what follows it
+(kubernetes/dns ``docs/specification.md``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from portproof.graph import sites
+from portproof.graph.model import Address, Piece, Site
+from portproof.graph.pairs import Setting, paired
+from portproof.graph.workloads import indexed, mapping
+from portproof.manifests import Resource, ResourceKey
+from portproof.yamldoc import FieldPath
+
+DEFAULT_PORTS: Mapping[str, int] = {
+    "http": 80,
+    "https": 443,
+    "ws": 80,
+    "wss": 443,
+}
+"""The port of a URL that names none (RFC 9110, 4.2; RFC 6455, 3)."""
+
+_PORT = re.compile(r":(\d{1,5})(?![\w.-]|:\d|@)")
+_HOST_BEFORE = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\Z")
+_URL_WITHOUT_PORT = re.compile(
+    r"(?<![\w+.-])(https?|wss?)://(?:[^\s/@\"'<>]{0,200}@)?([a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?)(?=[/?#\s\"',;)]|\Z)"
+)
+_CONNECTION_HOST = re.compile(
+    r"(?i)\b(?:host|hostname|server|data source)\s*=\s*(?:tcp:)?([a-z0-9][a-z0-9.-]{0,250})"
+)
+_CONNECTION_PORT = re.compile(r"(?i)\bport\s*=\s*(\d{1,5})(?!\w)")
+_NETCAT = re.compile(
+    r"\b(?:nc|netcat|ncat|telnet)(?: +-\w+(?: +\d+(?= ))?)* +([a-z][a-z0-9.-]{0,250}) +(\d{1,5})(?!\w)"
+)
+_COMMA_PORT = re.compile(r"\s*,\s*(\d{1,5})(?!\w)")
+_MAY_MATTER = re.compile(r":\d|://|=|\bnc\b")
+_WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
+_COMMENT = re.compile(r"[ \t]*(?:#|;|//|--(?=\s)|<!--)")
+_OTHERWISE = re.compile(r"(?i)image|chown|--user|docker|tag\b|version")
+"""Words of a line in which ``name:number`` is an image with its tag, or a user with a group."""
+MAX_HOST = 253
+
+Names: TypeAlias = Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Where a text is read: hosts without a namespace lie in this one, and only these `names` can be Services."""
+
+    namespace: str
+    names: Names
+
+
+def read(resources: Sequence[Resource], names: Names) -> tuple[Address, ...]:
+    """Every address, in the order of the resources, whose host begins with one of `names`."""
+    found: dict[object, Address] = {}
+    maps = {
+        (one.key.namespace, one.key.name): one
+        for one in resources
+        if one.key.kind == "ConfigMap" and one.key.group == ""
+    }
+    for resource in resources:
+        caller = _Caller(resource.key.namespace, names)
+        if resource.key.kind == "ConfigMap" and resource.key.group == "":
+            addresses = _in_config_map(resource, caller)
+        else:
+            addresses = _in_pods(resource, maps, caller)
+        for one in addresses:
+            found.setdefault((one.port.resource, one.port.path, one.port.piece and one.port.piece.start), one)
+    return tuple(_labelled(found.values()))
+
+
+def _labelled(addresses: Iterable[Address]) -> Iterator[Address]:
+    """Number the calls of one host in one text, so that each keeps its identity when another one changes."""
+    texts: dict[object, list[Address]] = {}
+    for one in addresses:
+        texts.setdefault((one.port.resource, one.port.path), []).append(one)
+    for group in texts.values():
+        yield from _numbered(sorted(group, key=lambda one: one.port.piece.start if one.port.piece else 0))
+
+
+def _numbered(addresses: Iterable[Address]) -> Iterator[Address]:
+    seen: Counter[str] = Counter()
+    for one in addresses:
+        piece = one.port.piece
+        if piece is None:
+            yield one
+            continue
+        seen[piece.label] += 1
+        label = piece.label if seen[piece.label] == 1 else f"{piece.label}#{seen[piece.label]}"
+        yield replace(one, port=replace(one.port, piece=replace(piece, label=label)))
+
+
+def _in_config_map(resource: Resource, caller: _Caller) -> Iterator[Address]:
+    settings = []
+    for key, value in mapping(resource.data.get("data")).items():
+        text = Setting(str(key), Site(resource.key, ("data", key), None), str(value))
+        settings.append(text)
+        yield from _in_text(text, caller)
+        yield from _from_pairs(_lines(text, caller.names), caller)
+    yield from _from_pairs(settings, caller)
+
+
+def _in_pods(
+    resource: Resource, maps: Mapping[tuple[str, str], Resource], caller: _Caller
+) -> Iterator[Address]:
+    template = sites.pod_template(resource)
+    if template is None:
+        return
+    path, data = template
+    for field in ("containers", "initContainers"):
+        for index, container in indexed(mapping(data.get("spec")).get(field)):
+            where = (*path, "spec", field, index)
+            variables = list(_variables(resource.key, where, container, maps))
+            flags = list(_flags(resource.key, where, container))
+            for one in (*variables, *flags):
+                if one.site.resource == resource.key:  # a ConfigMap's own text is read with the ConfigMap
+                    yield from _in_text(one, caller)
+            yield from _from_pairs(variables, caller)
+            yield from _from_pairs(_split_flags(flags), caller)
+
+
+def _variables(
+    key: ResourceKey,
+    where: FieldPath,
+    container: Mapping[str, Any],
+    maps: Mapping[tuple[str, str], Resource],
+) -> Iterator[Setting]:
+    for index, variable in indexed(container.get("env")):
+        name, value = str(variable.get("name") or ""), variable.get("value")
+        if value is not None:
+            yield Setting(name, Site(key, (*where, "env", index, "value"), None), str(value))
+            continue
+        source = mapping(mapping(variable.get("valueFrom")).get("configMapKeyRef"))
+        config = maps.get((key.namespace, str(source.get("name") or "")))
+        entry = str(source.get("key") or "")
+        text = None if config is None else mapping(config.data.get("data")).get(entry)
+        if config is not None and text is not None:
+            yield Setting(name, Site(config.key, ("data", entry), None), str(text))
+    for _, source in indexed(container.get("envFrom")):
+        config = maps.get((key.namespace, str(mapping(source.get("configMapRef")).get("name") or "")))
+        if config is not None:
+            for entry, text in mapping(config.data.get("data")).items():
+                yield Setting(str(entry), Site(config.key, ("data", entry), None), str(text))
+
+
+def _flags(key: ResourceKey, where: FieldPath, container: Mapping[str, Any]) -> Iterator[Setting]:
+    for field in ("command", "args"):
+        items = container.get(field)
+        for index, item in enumerate(items if isinstance(items, list) else ()):
+            if isinstance(item, str):
+                yield Setting("", Site(key, (*where, field, index), None), item)
+
+
+def _split_flags(flags: Sequence[Setting]) -> Iterator[Setting]:
+    """``--db-host=db``, and ``--db-host`` followed by ``db``, as settings with names."""
+    for one, following in zip(flags, [*flags, None][1:], strict=True):
+        if not one.text.startswith("-"):
+            continue
+        name, equals, value = one.text.partition("=")
+        if equals:
+            yield Setting(name, one.site, value, one.offset + len(name) + 1)
+        elif following is not None and not following.text.startswith("-"):
+            yield Setting(name, following.site, following.text, following.offset)
+
+
+def _in_text(text: Setting, caller: _Caller) -> Iterator[Address]:
+    """``host:port`` and URLs in a text, line by line; commented lines do not count."""
+    if not _mentions(text.text, caller.names):
+        return
+    start = 0
+    for line in text.text.split("\n"):
+        if _MAY_MATTER.search(line) and not _COMMENT.match(line):
+            one = Setting(text.name, text.site, line, text.offset + start)
+            yield from _spelled_out(one, caller)
+        start += len(line) + 1
+
+
+def _mentions(text: str, names: Names) -> bool:
+    """Whether one of `names` occurs in `text`: most texts hold none, and need not be read."""
+    if len(names) < 50:
+        return any(name in text for name in names)
+    return any(word in names for word in _WORD.findall(text))
+
+
+def _spelled_out(line: Setting, caller: _Caller) -> Iterator[Address]:
+    comment = re.search(r"\s#", line.text)
+    end = comment.start() if comment else len(line.text)
+    doubtful = _OTHERWISE.search(line.text, 0, end) or _OTHERWISE.search(line.name)
+    for match in _PORT.finditer(line.text, 0, end):
+        host = _HOST_BEFORE.search(line.text[max(0, match.start() - MAX_HOST) : match.start()])
+        begin = match.start() - len(host[0]) if host else 0
+        if (
+            host is None
+            or not _begins_a_host(line.text, begin)
+            or (doubtful and line.text[begin - 2 : begin] != "//")
+        ):
+            continue
+        yield from _address(line, host[0], match.span(1), caller)
+    for match in _NETCAT.finditer(line.text, 0, end):
+        yield from _address(line, match[1], match.span(2), caller)
+    for match in _URL_WITHOUT_PORT.finditer(line.text, 0, end):
+        yield from _address(line, match[2], None, caller, DEFAULT_PORTS[match[1]])
+    yield from _connection_string(line, caller)
+
+
+def _begins_a_host(text: str, start: int) -> bool:
+    """Whether a host may begin there: after a scheme, a password, a separator, but not within a path or a word."""
+    before = text[start - 1] if start else ""
+    if before == "/":
+        return text[max(0, start - 2) : start] == "//"
+    return not (before.isalnum() or before in ("_", "-", ".", "$", "{", "}", "\\"))
+
+
+def _connection_string(line: Setting, caller: _Caller) -> Iterator[Address]:
+    """``host=db port=5432``, ``Server=db;Port=3306``, ``Server=tcp:db,1433``: one host and one port in a line."""
+    host = _CONNECTION_HOST.search(line.text)
+    if host is None:
+        return
+    port = _COMMA_PORT.match(line.text, host.end()) or _CONNECTION_PORT.search(line.text, host.end())
+    if port is not None:
+        yield from _address(line, host[1], port.span(1), caller)
+
+
+def _from_pairs(settings: Iterator[Setting] | Sequence[Setting], caller: _Caller) -> Iterator[Address]:
+    for host, port in paired(settings):
+        start = len(port.text) - len(port.text.lstrip())
+        yield from _address(port, host.text.strip(), (start, start + len(port.text.strip())), caller)
+
+
+_LINE = re.compile(
+    r"""^(?P<name>[\s-]*["']?[\w.-]{0,80}?)["']?\s*[:=]\s*["']?(?P<value>[A-Za-z0-9][\w.-]{0,252})["']?\s*,?\s*(?:\#.*)?$"""
+)
+
+
+def _lines(text: Setting, names: Names) -> Iterator[Setting]:
+    """The lines of a file that set one thing: ``db.host = db``, ``  port: 5432``. The indent is part of the name."""
+    if "\n" not in text.text or not _mentions(text.text, names):
+        return
+    start = 0
+    for line in text.text.split("\n"):
+        match = _LINE.match(line) if len(line) < 400 else None
+        if match is not None and not _COMMENT.match(line):
+            name = (
+                match["name"].replace("-", " ", 1)
+                if match["name"].lstrip().startswith("- ")
+                else match["name"]
+            )
+            yield Setting(
+                name, text.site, match["value"], text.offset + start + match.start("value"), line=True
+            )
+        elif line.strip():
+            yield Setting("", text.site, "", text.offset + start, line=True)  # something else stands between
+        start += len(line) + 1
+
+
+def _address(
+    text: Setting, host: str, span: tuple[int, int] | None, caller: _Caller, number: int = 0
+) -> Iterator[Address]:
+    name, _, rest = host.partition(".")
+    if name not in caller.names:
+        return
+    elsewhere, _, domain = rest.partition(".")
+    if domain and domain.partition(".")[0] != "svc":
+        return  # a host of another domain: name.example.org
+    if span is None:
+        port = Site(text.site.resource, text.site.path, text.text if not text.offset else None)
+        yield Address(port, number, True, name, elsewhere, caller.namespace)
+        return
+    number = int(text.text[span[0] : span[1]])
+    start = text.offset + span[0]
+    piece = Piece(start, text.offset + span[1], host)
+    yield Address(
+        Site(text.site.resource, text.site.path, number, piece),
+        number,
+        False,
+        name,
+        elsewhere,
+        caller.namespace,
+    )
