@@ -11,7 +11,8 @@ from portproof import pipeline
 from portproof.config import Config
 from portproof.discover.find import discover
 from portproof.discover.model import Target
-from portproof.pipeline import Plan
+from portproof.environment import Ties, mentions
+from portproof.pipeline import Outcome, Plan, Progress, Survey
 from portproof.revision import Comparison
 from portproof.rules.engine import FindingKey
 from portproof.source import RelPath, is_within
@@ -21,12 +22,13 @@ from portproof.source import RelPath, is_within
 class Introduced:
     """What the base had to say, by target id; None for a target that did not render then.
 
-    `revision` is the base's commit, `changed` are the paths that differ from it.
+    `revision` is the base's commit, `changed` are the paths that differ from it, `ties` what its targets offered.
     """
 
     revision: str
     changed: frozenset[RelPath]
     base: Mapping[str, frozenset[FindingKey] | None]
+    ties: tuple[Ties, ...]
 
     def finding(self, targets: Iterable[Target], key: FindingKey) -> bool:
         """Whether a finding of these targets is new: the base had it in none of them."""
@@ -49,22 +51,49 @@ class Introduced:
         return frozenset().union(*same)
 
 
-def introduced_by(comparison: Comparison, plan: Plan, config: Config) -> Introduced:
-    """Render the targets of `plan` as they were in the base, and note what they said."""
+def check(
+    comparison: Comparison, plan: Plan, config: Config, progress: Progress
+) -> tuple[Outcome, Introduced]:
+    """Check what the difference concerns, and note what the base had to say of it.
+
+    That a Service lost a port concerns its callers too, wherever they are: then they are checked as well.
+    """
+    outcome = pipeline.check(plan, progress)
+    introduced = introduced_by(comparison, plan, config, outcome.beside)
+    callers = _callers_of_lost_ports(introduced, outcome, plan)
+    if callers:
+        together = sorted((*plan.targets, *callers), key=lambda one: one.id)
+        plan = replace(plan, targets=tuple(together))
+        outcome = pipeline.check(plan, progress)
+        introduced = introduced_by(comparison, plan, config, outcome.beside)
+    return outcome, introduced
+
+
+def introduced_by(comparison: Comparison, plan: Plan, config: Config, beside: tuple[Ties, ...]) -> Introduced:
+    """Render the targets of `plan` as they were in the base, and note what they said.
+
+    `beside` are what targets offer that the difference does not concern: they are the same in both.
+    """
+    plan = replace(plan, beside=beside)
     wanted = {target.id for target in plan.targets}
     base = _survey(comparison, plan, config, whole=False)
-    if any(base.get(target, frozenset()) is None for target in wanted):
+    if any(base.keys.get(target, frozenset()) is None for target in wanted):
         base = _survey(
             comparison, plan, config, whole=True
         )  # the base may have read folders that it reads no more
-    return Introduced(comparison.revision, comparison.changed, base)
+    return Introduced(comparison.revision, comparison.changed, base.keys, base.ties)
 
 
-def _survey(
-    comparison: Comparison, plan: Plan, config: Config, *, whole: bool
-) -> Mapping[str, frozenset[FindingKey] | None]:
+def _callers_of_lost_ports(introduced: Introduced, outcome: Outcome, plan: Plan) -> tuple[Target, ...]:
+    """Targets that the difference concerns only through a Service: it lost a port, and they may call it."""
+    names = outcome.environment.lost_since(introduced.ties)
+    known = {target.id for target in plan.targets}
+    return tuple(one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names))
+
+
+def _survey(comparison: Comparison, plan: Plan, config: Config, *, whole: bool) -> Survey:
     if not plan.targets:
-        return {}
+        return Survey({}, ())
     with tempfile.TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as folder:
         tree = comparison.base_tree(plan.targets, plan.tree, Path(folder), whole=whole)
         paths = {(target.kind, target.path) for target in plan.targets}

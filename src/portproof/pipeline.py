@@ -12,10 +12,12 @@ from typing import TypeVar
 
 from portproof import process
 from portproof.discover.model import Target
+from portproof.environment import Environment, Ties, mentions, ties, wanted
 from portproof.fix import Proposal, Prover, edits_of
-from portproof.graph.model import Site
+from portproof.graph.model import Neighbour, Site
 from portproof.render.cache import remember
-from portproof.render.model import NotRendered, Renderer, RenderFailure
+from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
+from portproof.rules import caller_service_port
 from portproof.rules.base import Finding, Remedy, Scalar
 from portproof.rules.engine import Examination, FindingKey, Found, Questions, examine, warm_up
 from portproof.source import Edit, Span, Tree
@@ -32,7 +34,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What became of one target. `examination` is kept only when there are findings: memory stays flat."""
+    """What became of one target, and what ties it to others.
+
+    `examination` is kept only when there are findings: memory stays flat.
+    """
 
     target: Target
     outcome: RenderFailure | NotRendered | None
@@ -40,6 +45,7 @@ class Checked:
     resources: int
     seconds: float
     examination: Examination | None
+    ties: Ties | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +100,16 @@ class Outcome:
     checked: tuple[Checked, ...]
     merged: tuple[Merged, ...]
     prover: Prover
+    environment: Environment
+    beside: tuple[Ties, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run is to do: check `targets` of `tree`; `everything` are all targets that a fix must not break."""
+    """What a run is to do: check `targets` of `tree`; `everything` are all targets that a fix must not break.
+
+    `beside` are what other targets offer to these; None when that is yet to be found out.
+    """
 
     tree: Tree
     targets: tuple[Target, ...]
@@ -106,6 +117,7 @@ class Plan:
     questions: Questions
     render: Renderer
     jobs: int
+    beside: tuple[Ties, ...] | None = None
 
 
 def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcome:
@@ -117,7 +129,7 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         if plan.targets:
             pool.submit(warm_up)
-        checked = _each(pool, partial(_check_one, plan, remembered), plan.targets, progress)
+        checked, environment, beside = _check_all(pool, plan, remembered, progress)
         examined = [one for one in checked if one.examination is not None and one.examination.found]
         traced = _each(pool, partial(_trace_one, plan), examined)
         groups = _merge(one for several in traced for one in several)
@@ -127,17 +139,28 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
             fresh=plan.render,
             targets=plan.everything,
             known={one.target.id: keys_of(one) for one in checked},
-            judge=lambda rendering: examine(rendering, plan.questions).keys,
+            judge=partial(_judge, plan, environment),
         )
         merged = _each(pool, partial(_prove_one, prover, _votes(groups)), groups)
-    return Outcome(tuple(checked), tuple(merged), prover)
+    return Outcome(tuple(checked), tuple(merged), prover, environment, beside)
 
 
-def survey(plan: Plan) -> dict[str, frozenset[FindingKey] | None]:
-    """What every target of the plan has to say, by id, without tracing or proving; None for one that does not render."""
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What every target of a plan has to say, by id (None for one that does not render), and what it offers."""
+
+    keys: Mapping[str, frozenset[FindingKey] | None]
+    ties: tuple[Ties, ...]
+
+
+def survey(plan: Plan) -> Survey:
+    """Check every target of the plan without tracing or proving."""
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
-        checked = _each(pool, partial(_check_one, plan, plan.render), plan.targets)
-    return {one.target.id: keys_of(one) for one in checked}
+        checked, _, _ = _check_all(pool, plan, remember(plan.render))
+    return Survey(
+        {one.target.id: keys_of(one) for one in checked},
+        tuple(one.ties for one in checked if one.ties is not None),
+    )
 
 
 def _each(
@@ -162,15 +185,62 @@ def _each(
     return results
 
 
-def _check_one(plan: Plan, render: Renderer, target: Target) -> Checked:
+def _check_all(
+    pool: ThreadPoolExecutor,
+    plan: Plan,
+    render: Renderer,
+    progress: Progress = lambda _done, _total: None,
+) -> tuple[list[Checked], Environment, tuple[Ties, ...]]:
+    """Check every target by itself; then once more, with what is around them, those whose calls nobody answers."""
+    checked = _each(pool, partial(_check_one, plan, render, {}), plan.targets, progress)
+    own = [one.ties for one in checked if one.ties is not None]
+    beside: tuple[Ties, ...] = ()
+    environment = Environment(own)
+    if caller_service_port.RULE in plan.questions.rules:
+        beside = _beside(pool, plan, render, own) if plan.beside is None else plan.beside
+        environment = Environment((*own, *beside))
+        again = {target.id for target in environment.callers()}
+        lonely = [one.target for one in checked if one.target.id in again]
+        around = {target.id: environment.around(target) for target in lonely}
+        second = _each(pool, lambda target: _check_one(plan, render, around[target.id], target), lonely)
+        by_id = {one.target.id: one for one in second}
+        checked = [by_id.get(one.target.id, one) for one in checked]
+    return checked, environment, beside
+
+
+def _beside(pool: ThreadPoolExecutor, plan: Plan, render: Renderer, own: Sequence[Ties]) -> tuple[Ties, ...]:
+    """What targets that are not to be checked offer to those that are."""
+    names = wanted(own)
+    known = {target.id for target in plan.targets}
+    others = [one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names)]
+    found = _each(pool, partial(_check_one, plan, render, {}), others)
+    return tuple(one.ties for one in found if one.ties is not None)
+
+
+def _judge(plan: Plan, environment: Environment, rendering: Rendering) -> frozenset[FindingKey]:
+    """What the rules say of a rendering, and of the calls that other targets make to it."""
+    examination = examine(rendering, plan.questions, environment.around(rendering.target))
+    return examination.keys | environment.deserted(rendering.target, examination)
+
+
+def _check_one(
+    plan: Plan, render: Renderer, neighbours: Mapping[str, tuple[Neighbour, ...]], target: Target
+) -> Checked:
     answer = render(target, plan.tree)
     if isinstance(answer, RenderFailure):
         return Checked(target, answer, (), 0, answer.seconds, None)
     if isinstance(answer, NotRendered):
         return Checked(target, answer, (), 0, 0.0, None)
-    examination = examine(answer, plan.questions)
-    kept = examination if examination.found else None
-    return Checked(target, None, examination.manifests.problems, len(answer.documents), answer.seconds, kept)
+    examination = examine(answer, plan.questions, neighbours)
+    return Checked(
+        target,
+        None,
+        examination.manifests.problems,
+        len(answer.documents),
+        answer.seconds,
+        examination if examination.found else None,
+        ties(target, examination),
+    )
 
 
 def keys_of(one: Checked) -> frozenset[FindingKey] | None:

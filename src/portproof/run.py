@@ -199,8 +199,7 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         _progress() as progress,
     ):
         engine.begin(ready.targets, ready.tree, ready.config.jobs)
-        from portproof import pipeline
-        from portproof.compare import introduced_by
+        from portproof import compare, pipeline
         from portproof.rules import chosen
 
         questions = chosen.questions(ready.config)
@@ -212,8 +211,10 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
             render=engine.render,
             jobs=ready.config.jobs,
         )
-        outcome = pipeline.check(plan, progress)
-        introduced = None if ready.comparison is None else introduced_by(ready.comparison, plan, ready.config)
+        if ready.comparison is None:
+            outcome, introduced = pipeline.check(plan, progress), None
+        else:
+            outcome, introduced = compare.check(ready.comparison, plan, ready.config, progress)
         yield Session(ready, questions, outcome, introduced, versions)
 
 

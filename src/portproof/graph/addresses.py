@@ -2,7 +2,7 @@
 
 Read are ``scheme://host:port``, ``host:port`` (also several in one text), a host and a port in variables, flags or
 lines of a file that belong together (``DB_HOST`` and ``DB_PORT``), and connection strings (``host=db port=5432``,
-``Server=db,1433``). Only hosts that can be Services matter, so whoever asks says which names those are.
+``Server=db,1433``). Whether a host is a Service is for the reader of an address to find out.
 
 Forms of a host: ``service``, ``service.namespace``, ``service.namespace.svc`` and what follows it
 (kubernetes/dns ``docs/specification.md``).
@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from portproof.graph import sites
 from portproof.graph.model import Address, Piece, Site
@@ -45,25 +45,17 @@ _NETCAT = re.compile(
 )
 _COMMA_PORT = re.compile(r"\s*,\s*(\d{1,5})(?!\w)")
 _MAY_MATTER = re.compile(r":\d|://|=|\bnc\b")
-_WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
+_PAIRISH = re.compile(r"(?i)port[\"']?\s*[:=]")
+_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
+"""The name of a Service (DNS-1035, KEP-5311 aside); what begins with a digit is mostly an address or a version."""
 _COMMENT = re.compile(r"[ \t]*(?:#|;|//|--(?=\s)|<!--)")
 _OTHERWISE = re.compile(r"(?i)image|chown|--user|docker|tag\b|version")
 """Words of a line in which ``name:number`` is an image with its tag, or a user with a group."""
 MAX_HOST = 253
 
-Names: TypeAlias = Collection[str]
 
-
-@dataclass(frozen=True, slots=True)
-class _Caller:
-    """Where a text is read: hosts without a namespace lie in this one, and only these `names` can be Services."""
-
-    namespace: str
-    names: Names
-
-
-def read(resources: Sequence[Resource], names: Names) -> tuple[Address, ...]:
-    """Every address, in the order of the resources, whose host begins with one of `names`."""
+def read(resources: Sequence[Resource]) -> tuple[Address, ...]:
+    """Every address whose host can be a Service, in the order of the resources."""
     found: dict[object, Address] = {}
     maps = {
         (one.key.namespace, one.key.name): one
@@ -71,11 +63,10 @@ def read(resources: Sequence[Resource], names: Names) -> tuple[Address, ...]:
         if one.key.kind == "ConfigMap" and one.key.group == ""
     }
     for resource in resources:
-        caller = _Caller(resource.key.namespace, names)
         if resource.key.kind == "ConfigMap" and resource.key.group == "":
-            addresses = _in_config_map(resource, caller)
+            addresses = _in_config_map(resource)
         else:
-            addresses = _in_pods(resource, maps, caller)
+            addresses = _in_pods(resource, maps)
         for one in addresses:
             found.setdefault((one.port.resource, one.port.path, one.port.piece and one.port.piece.start), one)
     return tuple(_labelled(found.values()))
@@ -102,23 +93,22 @@ def _numbered(addresses: Iterable[Address]) -> Iterator[Address]:
         yield replace(one, port=replace(one.port, piece=replace(piece, label=label)))
 
 
-def _in_config_map(resource: Resource, caller: _Caller) -> Iterator[Address]:
-    settings = []
+def _in_config_map(resource: Resource) -> Iterator[Address]:
+    settings, namespace = [], resource.key.namespace
     for key, value in mapping(resource.data.get("data")).items():
         text = Setting(str(key), Site(resource.key, ("data", key), None), str(value))
         settings.append(text)
-        yield from _in_text(text, caller)
-        yield from _from_pairs(_lines(text, caller.names), caller)
-    yield from _from_pairs(settings, caller)
+        yield from _in_text(text, namespace)
+        yield from _from_pairs(_lines(text), namespace)
+    yield from _from_pairs(settings, namespace)
 
 
-def _in_pods(
-    resource: Resource, maps: Mapping[tuple[str, str], Resource], caller: _Caller
-) -> Iterator[Address]:
+def _in_pods(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> Iterator[Address]:
     template = sites.pod_template(resource)
     if template is None:
         return
     path, data = template
+    namespace = resource.key.namespace
     for field in ("containers", "initContainers"):
         for index, container in indexed(mapping(data.get("spec")).get(field)):
             where = (*path, "spec", field, index)
@@ -126,9 +116,9 @@ def _in_pods(
             flags = list(_flags(resource.key, where, container))
             for one in (*variables, *flags):
                 if one.site.resource == resource.key:  # a ConfigMap's own text is read with the ConfigMap
-                    yield from _in_text(one, caller)
-            yield from _from_pairs(variables, caller)
-            yield from _from_pairs(_split_flags(flags), caller)
+                    yield from _in_text(one, namespace)
+            yield from _from_pairs(variables, namespace)
+            yield from _from_pairs(_split_flags(flags), namespace)
 
 
 def _variables(
@@ -175,26 +165,19 @@ def _split_flags(flags: Sequence[Setting]) -> Iterator[Setting]:
             yield Setting(name, following.site, following.text, following.offset)
 
 
-def _in_text(text: Setting, caller: _Caller) -> Iterator[Address]:
+def _in_text(text: Setting, namespace: str) -> Iterator[Address]:
     """``host:port`` and URLs in a text, line by line; commented lines do not count."""
-    if not _mentions(text.text, caller.names):
+    if not _MAY_MATTER.search(text.text):
         return
     start = 0
     for line in text.text.split("\n"):
         if _MAY_MATTER.search(line) and not _COMMENT.match(line):
-            one = Setting(text.name, text.site, line, text.offset + start)
-            yield from _spelled_out(one, caller)
+            one = Setting(text.name, text.site, line, text.offset + start, line="\n" in text.text)
+            yield from _spelled_out(one, namespace)
         start += len(line) + 1
 
 
-def _mentions(text: str, names: Names) -> bool:
-    """Whether one of `names` occurs in `text`: most texts hold none, and need not be read."""
-    if len(names) < 50:
-        return any(name in text for name in names)
-    return any(word in names for word in _WORD.findall(text))
-
-
-def _spelled_out(line: Setting, caller: _Caller) -> Iterator[Address]:
+def _spelled_out(line: Setting, namespace: str) -> Iterator[Address]:
     comment = re.search(r"\s#", line.text)
     end = comment.start() if comment else len(line.text)
     doubtful = _OTHERWISE.search(line.text, 0, end) or _OTHERWISE.search(line.name)
@@ -207,12 +190,13 @@ def _spelled_out(line: Setting, caller: _Caller) -> Iterator[Address]:
             or (doubtful and line.text[begin - 2 : begin] != "//")
         ):
             continue
-        yield from _address(line, host[0], match.span(1), caller)
+        yield from _address(line, host[0], match.span(1), namespace)
     for match in _NETCAT.finditer(line.text, 0, end):
-        yield from _address(line, match[1], match.span(2), caller)
-    for match in _URL_WITHOUT_PORT.finditer(line.text, 0, end):
-        yield from _address(line, match[2], None, caller, DEFAULT_PORTS[match[1]])
-    yield from _connection_string(line, caller)
+        yield from _address(line, match[1], match.span(2), namespace)
+    # A file may put host and port together later: set $backend http://orders; proxy_pass $backend:8080;
+    for match in () if line.line else _URL_WITHOUT_PORT.finditer(line.text, 0, end):
+        yield from _address(line, match[2], None, namespace, DEFAULT_PORTS[match[1]])
+    yield from _connection_string(line, namespace)
 
 
 def _begins_a_host(text: str, start: int) -> bool:
@@ -223,20 +207,20 @@ def _begins_a_host(text: str, start: int) -> bool:
     return not (before.isalnum() or before in ("_", "-", ".", "$", "{", "}", "\\"))
 
 
-def _connection_string(line: Setting, caller: _Caller) -> Iterator[Address]:
+def _connection_string(line: Setting, namespace: str) -> Iterator[Address]:
     """``host=db port=5432``, ``Server=db;Port=3306``, ``Server=tcp:db,1433``: one host and one port in a line."""
     host = _CONNECTION_HOST.search(line.text)
     if host is None:
         return
     port = _COMMA_PORT.match(line.text, host.end()) or _CONNECTION_PORT.search(line.text, host.end())
     if port is not None:
-        yield from _address(line, host[1], port.span(1), caller)
+        yield from _address(line, host[1], port.span(1), namespace)
 
 
-def _from_pairs(settings: Iterator[Setting] | Sequence[Setting], caller: _Caller) -> Iterator[Address]:
+def _from_pairs(settings: Iterator[Setting] | Sequence[Setting], namespace: str) -> Iterator[Address]:
     for host, port in paired(settings):
         start = len(port.text) - len(port.text.lstrip())
-        yield from _address(port, host.text.strip(), (start, start + len(port.text.strip())), caller)
+        yield from _address(port, host.text.strip(), (start, start + len(port.text.strip())), namespace)
 
 
 _LINE = re.compile(
@@ -244,9 +228,9 @@ _LINE = re.compile(
 )
 
 
-def _lines(text: Setting, names: Names) -> Iterator[Setting]:
+def _lines(text: Setting) -> Iterator[Setting]:
     """The lines of a file that set one thing: ``db.host = db``, ``  port: 5432``. The indent is part of the name."""
-    if "\n" not in text.text or not _mentions(text.text, names):
+    if "\n" not in text.text or not _PAIRISH.search(text.text):
         return
     start = 0
     for line in text.text.split("\n"):
@@ -266,17 +250,17 @@ def _lines(text: Setting, names: Names) -> Iterator[Setting]:
 
 
 def _address(
-    text: Setting, host: str, span: tuple[int, int] | None, caller: _Caller, number: int = 0
+    text: Setting, host: str, span: tuple[int, int] | None, namespace: str, number: int = 0
 ) -> Iterator[Address]:
     name, _, rest = host.partition(".")
-    if name not in caller.names:
+    if not _NAME.match(name) or name == "localhost":
         return
     elsewhere, _, domain = rest.partition(".")
     if domain and domain.partition(".")[0] != "svc":
         return  # a host of another domain: name.example.org
     if span is None:
         port = Site(text.site.resource, text.site.path, text.text if not text.offset else None)
-        yield Address(port, number, True, name, elsewhere, caller.namespace)
+        yield Address(port, number, True, name, elsewhere, namespace)
         return
     number = int(text.text[span[0] : span[1]])
     start = text.offset + span[0]
@@ -287,5 +271,5 @@ def _address(
         False,
         name,
         elsewhere,
-        caller.namespace,
+        namespace,
     )

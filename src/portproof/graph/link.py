@@ -54,7 +54,7 @@ def build(
         resources=resources,
         selections=selections,
         references=tuple(references.read(resources, rows)),
-        addresses=addresses.read(resources, {*neighbours, *(one.key.name for one in services)}),
+        addresses=addresses.read(resources),
         neighbours=neighbours,
         kinds=_grouped(resources, lambda one: one.key.kind),
         named=_grouped(services, lambda one: (one.key.namespace, one.key.name)),

@@ -93,8 +93,9 @@ from dataclasses import replace
 
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.model import Address, By, PortGraph, Service, ServiceReference
+from portproof.graph.words import listing
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.reaching import finding, has
+from portproof.rules.reaching import finding, has, unanswered
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -135,21 +136,16 @@ def _is_slip(graph: PortGraph, service: Service, number: int) -> bool:
 
 
 def _beyond(graph: PortGraph, address: Address) -> Iterator[Finding]:
-    """Judge a call to a Service of another target; the namespace of a release is not known, and fits any."""
-    wanted, name = address.place
-    found = [
-        one
-        for one in graph.neighbours.get(name, ())
-        if not one.settled or not address.elsewhere or one.service.key.namespace == wanted
-    ]
-    services = [one.service for one in found]
-    if not services or any(one.headless or has(one, address.number, By.NUMBER) for one in services):
+    neighbours = graph.neighbours.get(address.named, ())
+    services = unanswered(address, neighbours)
+    if not services:
         return
     told = _finding(graph, address, services)
-    where = " and ".join(sorted({one.target.partition(":")[2].partition("?")[0] for one in found})[:2])
+    targets = {one.target for one in neighbours if one.service in services}
+    where = listing(sorted({one.partition(":")[2].partition("?")[0] for one in targets})[:2])
     yield replace(
         told,
-        message=f"{told.message.removesuffix('.')} (the Service is that of {where}).",
+        message=f"{told.message.removesuffix('.')} (the Service is in {where}).",
         severity=Severity.WARNING,
         related=(),
         remedies=tuple(one for one in told.remedies if one.changes[0][0] == address.port),

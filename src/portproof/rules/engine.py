@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TypeAlias
 
 from portproof import manifests as manifests_of
+from portproof.discover.model import HelmTarget, Target
 from portproof.graph.chains import Chains, Hop
+from portproof.graph.model import Address, Neighbour, Service
 from portproof.graph.references import Row
-from portproof.manifests import Manifests, ResourceKey
+from portproof.manifests import Manifests, Resource, ResourceKey
 from portproof.render.model import Rendering
 from portproof.rules.base import Finding, Rule, Severity
-from portproof.yamldoc import FieldPath
+from portproof.yamldoc import FieldPath, lookup
 
 FindingKey: TypeAlias = tuple[str, ResourceKey, FieldPath]
 """What makes two findings of one target the same: rule, resource and field; never lines or words."""
@@ -54,10 +57,17 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What the rules say about one rendering."""
+    """What the rules say about one rendering.
+
+    `services` are what it offers to others (those whose namespace is written down are `settled`), `calls` the addresses
+    of Services that it does not have.
+    """
 
     manifests: Manifests
     found: tuple[Found, ...]
+    services: tuple[Service, ...]
+    settled: frozenset[ResourceKey]
+    calls: tuple[Address, ...]
 
     @property
     def keys(self) -> frozenset[FindingKey]:
@@ -71,13 +81,20 @@ def warm_up() -> None:
     from portproof.graph import link  # noqa: F401, PLC0415
 
 
-def examine(rendering: Rendering, questions: Questions) -> Examination:
-    """Ask `questions` about `rendering`; findings keep the order of the rules and of the resources."""
+def examine(
+    rendering: Rendering,
+    questions: Questions,
+    neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
+) -> Examination:
+    """Ask `questions` about `rendering`; findings keep the order of the rules and of the resources.
+
+    `neighbours` are Services of other targets that it may call, by name.
+    """
     # Imported on first use: compiling the JSONPaths takes as long as a render, and goes on beside the first one.
     from portproof.graph import link  # noqa: PLC0415
 
     read = manifests_of.read(rendering)
-    graph = link.build(read, questions.rows)
+    graph = link.build(read, questions.rows, neighbours)
     chains = Chains(graph)
     seen: dict[FindingKey, Found] = {}
     for rule in questions.rules:
@@ -87,4 +104,16 @@ def examine(rendering: Rendering, questions: Questions) -> Examination:
             ends = [label.site for label in finding.related]
             one = Found(rule, judged, chains.around(finding.primary, ends, finding.expected))
             seen.setdefault(one.key, one)
-    return Examination(read, tuple(seen.values()))
+    return Examination(
+        read,
+        tuple(seen.values()),
+        graph.services,
+        frozenset(one.key for one in read.resources if _states_namespace(one, rendering.target)),
+        tuple(one for one in graph.addresses if not graph.variants(*one.place)),
+    )
+
+
+def _states_namespace(resource: Resource, target: Target) -> bool:
+    if isinstance(target, HelmTarget) and target.namespace != "default":
+        return True
+    return lookup(resource.data, ("metadata", "namespace")) is not None

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from portproof.graph.evidence import is_near_miss
-from portproof.graph.model import By, PortGraph, Service, ServicePort, ServiceReference, Site
+from portproof.graph.model import (
+    Address,
+    By,
+    Neighbour,
+    PortGraph,
+    Service,
+    ServicePort,
+    ServiceReference,
+    Site,
+)
 from portproof.graph.names import is_near_name, is_placeholder, label_problem
 from portproof.graph.words import offered
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
@@ -35,6 +44,28 @@ def answers(port: ServicePort, wanted: Scalar, by: By = By.EITHER) -> bool:
     number = isinstance(wanted, int) and by is not By.NAME and port.number.value == wanted
     name = isinstance(wanted, str) and by is not By.NUMBER and port.name and port.name.value == wanted
     return bool(number or name)
+
+
+def unanswered(address: Address, neighbours: Sequence[Neighbour]) -> tuple[Service, ...]:
+    """The Services of other targets that a call means and that lack its port; empty when one has it, or there is none.
+
+    The namespace of a release is not known before it is installed, so it fits any. Callers of a headless Service
+    reach the pods themselves, whatever ports it lists.
+    """
+    meant = [one for one in neighbours if _may_mean(address, one)]
+    services = tuple(one.service for one in meant)
+    if any(one.headless or has(one, address.number, By.NUMBER) for one in services):
+        return ()
+    return services
+
+
+def _may_mean(address: Address, neighbour: Neighbour) -> bool:
+    namespace = neighbour.service.key.namespace
+    if not neighbour.settled:
+        return True
+    return (
+        namespace == address.elsewhere if address.elsewhere else address.namespace in (namespace, "default")
+    )
 
 
 def _is_open(service: Service) -> bool:

@@ -1,0 +1,186 @@
+"""Which targets are deployed together, and who of them calls whom.
+
+Nothing in a repository says it outright, so it is guessed with care: charts and overlays of one repository are
+deployed together when they are for the same environment (``values-prod.yaml``, ``overlays/prod``; a target that is for
+none in particular goes with all), and lie in the same example or test (``examples/guestbook``), if in any. Values
+files of chart tests (``ci/``) install a chart alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from portproof.discover.model import HelmTarget, Target
+from portproof.graph.model import Address, Neighbour
+from portproof.rules.caller_service_port import RULE
+from portproof.rules.engine import Examination, FindingKey
+from portproof.rules.reaching import unanswered
+from portproof.source import RelPath, SourceError, Tree
+
+_VALUES = re.compile(r"values[-.](.+)\.ya?ml|(.+)[-.]values\.ya?ml")
+_ENVIRONMENT = re.compile(
+    r"(?:dev|devel|development|test|testing|qa|uat|int|integration|stag(?:e|ing)|pre-?prod|prod|production|live|local|"
+    r"sandbox|demo|perf)(?:[-_0-9][a-z0-9-]*)?\Z"
+)
+_WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
+_OVERLAYS = frozenset({"overlays", "environments", "envs", "env", "clusters", "stages"})
+_APART = frozenset(
+    {
+        "example",
+        "examples",
+        "sample",
+        "samples",
+        "test",
+        "tests",
+        "testdata",
+        "e2e",
+        "docs",
+        "hack",
+        "demo",
+        "demos",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """What a target offers to others, and the Services that it calls and does not have."""
+
+    target: Target
+    services: tuple[Neighbour, ...]
+    calls: tuple[Address, ...]
+
+
+class Environment:
+    """The targets of a run, tied together by the calls between them."""
+
+    def __init__(self, ties: Iterable[Ties]) -> None:
+        self._ties = tuple(ties)
+        self._offers: dict[str, list[tuple[Target, Neighbour]]] = defaultdict(list)
+        for one in self._ties:
+            for service in one.services:
+                self._offers[service.service.key.name].append((one.target, service))
+
+    def around(self, target: Target) -> Mapping[str, tuple[Neighbour, ...]]:
+        """The Services of other targets that `target` calls, by name."""
+        names = {call.named for one in self._ties if one.target.id == target.id for call in one.calls}
+        found = {name: tuple(self._beside(target, name)) for name in sorted(names)}
+        return {name: neighbours for name, neighbours in found.items() if neighbours}
+
+    def callers(self) -> Iterator[Target]:
+        """The targets that call a port which no Service of that name around them has."""
+        for one in self._ties:
+            if any(unanswered(call, tuple(self._beside(one.target, call.named))) for call in one.calls):
+                yield one.target
+
+    def deserted(self, target: Target, after: Examination) -> frozenset[FindingKey]:
+        """The calls of other targets that would miss, as findings, if `target` rendered to what `after` is about."""
+        changed = ties(target, after)
+        before = [one for tie in self._ties if tie.target.id == target.id for one in tie.services]
+        names = _lost(before, changed.services)
+        if not names:
+            return frozenset()
+        now = Environment([*(one for one in self._ties if one.target.id != target.id), changed])
+        return frozenset(
+            (RULE.id, call.port.resource, call.port.identity)
+            for one in self._ties
+            if one.target.id != target.id
+            for call in one.calls
+            if call.named in names
+            and unanswered(call, tuple(now._beside(one.target, call.named)))
+            and not unanswered(call, tuple(self._beside(one.target, call.named)))
+        )
+
+    def lost_since(self, base: Iterable[Ties]) -> frozenset[str]:
+        """The names of Services that had a port in `base` which they have no more: their callers may miss it."""
+        return _lost(_services(base), _services(self._ties))
+
+    def _beside(self, target: Target, name: str) -> Iterator[Neighbour]:
+        """The Services of that name that are deployed with `target`: of each chart, those of the same environment."""
+        charts: dict[tuple[str, str], list[tuple[Target, Neighbour]]] = defaultdict(list)
+        for other, service in self._offers.get(name, ()):
+            if other.path != target.path and _yard(other) == _yard(target):
+                charts[other.kind, other.path].append((other, service))
+        label = environment_of(target)
+        for offers in charts.values():
+            same = [one for other, one in offers if environment_of(other) == label]
+            general = [one for other, one in offers if label and not environment_of(other)]
+            yield from same or general or (() if label else (one for _, one in offers))
+
+
+def _services(several: Iterable[Ties]) -> Iterator[Neighbour]:
+    return (one for tie in several for one in tie.services)
+
+
+def _lost(before: Iterable[Neighbour], after: Iterable[Neighbour]) -> frozenset[str]:
+    """The names of Services that lack a port in `after` which they have in `before`."""
+    now = {pair for one in after for pair in _ports(one)}
+    return frozenset(name for one in before for name, number in _ports(one) if (name, number) not in now)
+
+
+def _ports(one: Neighbour) -> Iterator[tuple[str, object]]:
+    return ((one.service.key.name, port.number.value) for port in one.service.ports)
+
+
+def wanted(several: Iterable[Ties]) -> frozenset[str]:
+    """The names of the Services that these targets call and that none of them has."""
+    together = list(several)
+    offered = {one.service.key.name for one in _services(together)}
+    return frozenset(call.named for tie in together for call in tie.calls if call.named not in offered)
+
+
+def mentions(target: Target, tree: Tree, names: Collection[str]) -> bool:
+    """Whether `target` may call or have a Service of these names: its release is called so, or its files say so."""
+    if not names:
+        return False
+    if isinstance(target, HelmTarget):
+        if any(name == target.release or name.startswith(f"{target.release}-") for name in names):
+            return True
+        folder = "" if target.chart == "." else f"{target.chart}/"
+        files = [*target.values, f"{folder}values.yaml"]
+    else:
+        files = list(target.files)
+    return any(name in words for words in (_words(tree, file) for file in files) for name in names)
+
+
+def _words(tree: Tree, file: RelPath) -> frozenset[str]:
+    try:
+        return frozenset(_WORD.findall(tree.text(file)))
+    except SourceError:
+        return frozenset()
+
+
+def ties(target: Target, examination: Examination) -> Ties:
+    """What `target`, rendered, offers and calls; nothing for a chart's own tests."""
+    if isinstance(target, HelmTarget) and any("/ci/" in f"/{path}" for path in target.values):
+        return Ties(target, (), ())
+    return Ties(
+        target,
+        tuple(Neighbour(one, target.id, one.key in examination.settled) for one in examination.services),
+        examination.calls,
+    )
+
+
+def environment_of(target: Target) -> str:
+    """The environment that `target` is for (``prod``), or empty."""
+    for path in reversed(target.values):
+        match = _VALUES.fullmatch(path.rpartition("/")[2])
+        if match:
+            return str(match[1] or match[2])
+    steps = target.path.split("/")
+    for above, step in zip(["", *steps], steps, strict=False):
+        if above in _OVERLAYS or _ENVIRONMENT.match(step):
+            return step
+    return ""
+
+
+def _yard(target: Target) -> tuple[str, ...]:
+    """The example or test that the target belongs to; empty for what is meant to be deployed."""
+    steps = target.path.split("/")
+    for index, step in enumerate(steps):
+        if step in _APART:
+            return tuple(steps[: index + 2])
+    return ()

@@ -1,0 +1,110 @@
+"""Which targets are deployed together, and what an edit of one does to the calls of another."""
+
+from __future__ import annotations
+
+import pytest
+
+from portproof import yamldoc
+from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, Target
+from portproof.environment import Environment, Ties, environment_of, ties
+from portproof.render.model import RenderedDocument, Rendering
+from portproof.rules import all_rules
+from portproof.rules.engine import Examination, Questions, examine
+
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {{name: orders}}\nspec:\n  ports: [{{port: {port}}}]\n"
+CALLER = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {url: 'http://orders:80'}\n"
+
+
+def seen(target: Target, text: str) -> Examination:
+    documents = tuple(RenderedDocument(part) for _, part in yamldoc.split(text))
+    return examine(Rendering(target, documents), Questions(all_rules()))
+
+
+def tied(target: Target, text: str) -> Ties:
+    return ties(target, seen(target, text))
+
+
+def calls(caller: Target, *others: tuple[Target, int]) -> bool:
+    """Whether `caller`, which calls port 80, is found to miss, with the Service elsewhere on these ports."""
+    around = [tied(target, SERVICE.format(port=port)) for target, port in others]
+    return [one.id for one in Environment([tied(caller, CALLER), *around]).callers()] == [caller.id]
+
+
+@pytest.mark.parametrize(
+    ("target", "environment"),
+    [
+        (HelmTarget("charts/a"), ""),
+        (HelmTarget("charts/a", ("charts/a/values-prod.yaml",)), "prod"),
+        (HelmTarget("charts/a", ("charts/a/values.staging.yaml",)), "staging"),
+        (HelmTarget("charts/a", ("env/prod-values.yaml",)), "prod"),
+        (HelmTarget("charts/a", ("charts/a/values-base.yaml", "charts/a/values-qa.yaml")), "qa"),
+        (KustomizeTarget("apps/a/overlays/eu-west"), "eu-west"),
+        (KustomizeTarget("apps/a/production"), "production"),
+        (KustomizeTarget("clusters/one/apps"), "one"),
+        (ManifestTarget("deploy/dev"), "dev"),
+        (ManifestTarget("deploy/device"), ""),
+    ],
+)
+def test_the_environment_is_read_from_names(target: Target, environment: str) -> None:
+    assert environment_of(target) == environment
+
+
+SHOP = HelmTarget("charts/shop")
+ORDERS = HelmTarget("charts/orders")
+
+
+def prod(target: HelmTarget) -> HelmTarget:
+    return HelmTarget(target.chart, (f"{target.chart}/values-prod.yaml",))
+
+
+def dev(target: HelmTarget) -> HelmTarget:
+    return HelmTarget(target.chart, (f"{target.chart}/values-dev.yaml",))
+
+
+def test_a_call_that_nobody_answers_is_found() -> None:
+    assert calls(SHOP, (ORDERS, 8080))
+    assert not calls(SHOP, (ORDERS, 80))
+    assert not calls(SHOP)
+
+
+def test_one_of_several_services_of_the_name_is_enough() -> None:
+    assert not calls(SHOP, (ORDERS, 8080), (HelmTarget("charts/orders-v2"), 80))
+
+
+def test_the_same_environment_counts_before_the_general_one() -> None:
+    assert calls(prod(SHOP), (prod(ORDERS), 8080), (ORDERS, 80))
+    assert not calls(prod(SHOP), (prod(ORDERS), 80), (ORDERS, 8080))
+    assert not calls(prod(SHOP), (dev(ORDERS), 8080), (ORDERS, 80))
+    assert not calls(prod(SHOP), (dev(ORDERS), 8080))
+    assert calls(SHOP, (dev(ORDERS), 8080), (prod(ORDERS), 8443))
+
+
+def test_examples_and_tests_stand_apart() -> None:
+    assert not calls(SHOP, (ManifestTarget("examples/a"), 8080))
+    assert not calls(ManifestTarget("examples/b"), (ManifestTarget("examples/a"), 8080))
+    assert calls(ManifestTarget("examples/a/shop"), (ManifestTarget("examples/a/orders"), 8080))
+
+
+def test_a_chart_test_installs_the_chart_alone() -> None:
+    alone = HelmTarget("charts/orders", ("charts/orders/ci/test-values.yaml",))
+    assert not calls(SHOP, (alone, 8080))
+
+
+def test_a_settled_namespace_has_to_be_the_one_that_is_called() -> None:
+    elsewhere = SERVICE.replace("name: orders", "name: orders, namespace: sales").format(port=8080)
+    near = CALLER.replace("name: shop", "name: shop, namespace: web")
+    assert not list(Environment([tied(SHOP, near), tied(ORDERS, elsewhere)]).callers())
+    there = near.replace("http://orders", "http://orders.sales")
+    assert list(Environment([tied(SHOP, there), tied(ORDERS, elsewhere)]).callers())
+
+
+def test_an_edit_that_takes_a_called_port_away_is_told() -> None:
+    environment = Environment([tied(SHOP, CALLER), tied(ORDERS, SERVICE.format(port=80))])
+    ((rule, resource, path),) = environment.deserted(ORDERS, seen(ORDERS, SERVICE.format(port=8080)))
+    assert (rule, str(resource), path) == ("caller-service-port", "ConfigMap/shop", ("data", "url", "orders"))
+    assert not environment.deserted(ORDERS, seen(ORDERS, SERVICE.format(port=80)))
+
+
+def test_a_call_that_missed_before_is_nobodys_fault() -> None:
+    environment = Environment([tied(SHOP, CALLER), tied(ORDERS, SERVICE.format(port=8080))])
+    assert not environment.deserted(ORDERS, seen(ORDERS, SERVICE.format(port=9090)))
