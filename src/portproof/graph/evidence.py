@@ -114,7 +114,7 @@ def _reasons(
     if same_name and meant.name is not None:
         yield f"both ports are named {str(meant.name.value)!r}"
     if orphaned:
-        yield f"nothing else of a Service reaches {meant.value}"
+        yield f"no other Service port reaches {meant.value}"
     if _repeats(port):
         yield f"{wanted} repeats the Service's own port"
 

@@ -13,6 +13,11 @@ def listing(items: Iterable[str]) -> str:
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
+def clauses(reasons: Iterable[str]) -> str:
+    """Reasons one after the other. Not as a list with commas: between numbers those read like one more number."""
+    return "; ".join(reasons)
+
+
 def declared(ports: Iterable[ContainerPort]) -> str:
     """What a pod declares, after "declares": ``only 8080 (http)``, ``8080 (http) and 53 UDP``, ``no port``."""
     return _ports([_port(one.number.value, one.name and one.name.value, one.protocol) for one in ports])

@@ -46,7 +46,7 @@ from collections.abc import Iterator
 
 from portproof.graph.evidence import is_near_miss, probed_numbers, resolve, said
 from portproof.graph.model import Container, ContainerPort, PortCheck, PortGraph, Role, Workload
-from portproof.graph.words import declared, listing
+from portproof.graph.words import clauses, declared
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
 _HEALTH_PORTS = frozenset(
@@ -107,7 +107,7 @@ def _finding(
     return Finding(
         message=(
             f"{workload.key} has a {one.label} on {number}, but container {container.name!r} declares "
-            f"{declared(container.ports)}: {listing([*reasons, f'nothing else mentions {number}'])}."
+            f"{declared(container.ports)}: {clauses([*reasons, f'nothing else mentions {number}'])}."
         ),
         severity=Severity.WARNING,
         primary=one.port,

@@ -79,7 +79,7 @@ from collections.abc import Iterator
 from portproof.graph.evidence import WELL_KNOWN, Weighed, resolve, said, weigh
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
 from portproof.graph.referrers import renumbering
-from portproof.graph.words import declared, listing
+from portproof.graph.words import clauses, declared
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
 
@@ -109,7 +109,7 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
     return Finding(
         message=(
             f"{_reference(service, port)}, but {first.workload.key} "
-            f"declares {declared(first.workload.ports)}: {listing(first.strongest)}.{advice}"
+            f"declares {declared(first.workload.ports)}: {clauses(first.strongest)}.{advice}"
         ),
         severity=Severity.ERROR if all(verdict.certain for verdict in verdicts) else Severity.WARNING,
         primary=port.target,

@@ -77,7 +77,7 @@ from collections.abc import Iterator
 
 from portproof.graph.evidence import Weighed, resolve, weigh
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
-from portproof.graph.words import declared, listing
+from portproof.graph.words import clauses, declared
 from portproof.rules.base import Finding, Label, Severity, rule
 
 
@@ -114,7 +114,7 @@ def _finding(
         message=(
             f"{service.key} sends port {port.number.value} to {port.target.value}, which {other.key} declares, but it "
             f"also selects {verdict.workload.key}, which declares {declared(verdict.workload.ports)}: "
-            f"{listing(verdict.strongest)}."
+            f"{clauses(verdict.strongest)}."
         ),
         severity=Severity.NOTE,
         primary=port.target,
