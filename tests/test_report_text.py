@@ -23,6 +23,7 @@ from tests.report_support import (
     FIX,
     INCIDENT,
     RELATED,
+    RESULT,
     SERVICE,
     VALUES,
     fix_in,
@@ -59,6 +60,15 @@ def test_the_incident() -> None:
         Next: `portproof fix` prints the proven fix, `portproof fix --write` applies it.
         """
     )
+
+
+@pytest.mark.parametrize("located", [True, False])
+def test_one_empty_line_stands_between_findings_with_or_without_a_fix(located: bool) -> None:
+    bare = result(location=place() if located else None)
+    written = text.write(report(bare, RESULT, bare))
+    assert "\n\n\n" not in written
+    assert "\n\nerror[" in written
+    assert "\n\n3 errors in 1 target\n" in written
 
 
 def test_colour_changes_no_word() -> None:

@@ -43,7 +43,14 @@ class _Writer:
     def finding(self, result: Result) -> Iterator[str]:
         yield self.header(result)
         yield from _wrapped(result.message)
-        yield from self.source(result)
+        source, after = list(self.source(result)), list(self.after(result))
+        yield from source
+        if source and after:
+            yield ""
+        yield from after
+
+    def after(self, result: Result) -> Iterator[str]:
+        """What stands below the excerpt: the other ends, the targets, the fixes."""
         for related in result.related:
             yield f"  {self.paint('note', bold=True)}: {_related(related)}"
         if len(result.targets) > 1:
@@ -68,7 +75,7 @@ class _Writer:
         return f"{kind}[{visible(result.rule)}] {subject}{hint}"
 
     def source(self, result: Result) -> Iterator[str]:
-        """The place in its file, with an empty line around it."""
+        """The place in its file, below an empty line."""
         if result.location is None:
             return
         rows = list(excerpt(self.report.lines.get(result.location.path, {}), result.location))
@@ -79,8 +86,6 @@ class _Writer:
             number = "" if row.number is None else str(row.number)
             text = self.paint(row.text, fg=_COLOURS[result.severity]) if row.number is None else row.text
             yield f"  {self.paint(f'{number:>{gutter}} |', dim=True)} {text}".rstrip()
-        if rows:
-            yield ""
 
     def fix(self, result: Result, fix: Fix) -> Iterator[str]:
         label = self.paint("fix", fg="green", bold=True)
