@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from portproof.graph import sites
+from portproof.graph import hosts, sites
 from portproof.graph.model import Address, Piece, Site
 from portproof.graph.pairs import Setting, paired
 from portproof.graph.workloads import indexed, mapping
@@ -252,12 +252,10 @@ def _lines(text: Setting) -> Iterator[Setting]:
 def _address(
     text: Setting, host: str, span: tuple[int, int] | None, namespace: str, number: int = 0
 ) -> Iterator[Address]:
-    name, _, rest = host.partition(".")
-    if not _NAME.match(name) or name == "localhost":
+    place = hosts.place(host, "")
+    if place is None or not _NAME.match(place[1]) or place[1] == "localhost":
         return
-    elsewhere, _, domain = rest.partition(".")
-    if domain and domain.partition(".")[0] != "svc":
-        return  # a host of another domain: name.example.org
+    elsewhere, name = place
     if span is None:
         port = Site(text.site.resource, text.site.path, text.text if not text.offset else None)
         yield Address(port, number, True, name, elsewhere, namespace)

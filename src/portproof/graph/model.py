@@ -225,17 +225,20 @@ class By(Enum):
 class ServiceReference:
     """A field outside of Services, Pods and Ingresses that names a Service, and a port of it.
 
-    `rule` is the rule that judges it, `namespace` where the Service is looked for, `holder` the object that holds
-    both fields. Without a `port`, `default` is the number that the reader of the resource takes (None: it needs none).
+    `rule` is the rule that judges it, `service` the field that names the Service (perhaps as a host), `namespace` and
+    `name` the Service that is meant, `holder` the object that holds both fields. Without a `port`, `default` is the
+    number that the reader of the resource takes (None: it needs none). The port has to have the `protocol`; empty: any.
     """
 
     rule: str
     service: Site
     namespace: str
+    name: str
     port: Site | None
     by: By
     default: int | None
     holder: FieldPath
+    protocol: str = ""
 
     @property
     def wanted(self) -> str | int | None:

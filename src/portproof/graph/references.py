@@ -3,7 +3,7 @@
 A new kind is a row here; users add rows of their own in ``portproof.yaml``. What a row cannot say (listeners,
 hosts, grants) is read by the module of its family. Meanings: kubernetes/api ``admissionregistration/v1/types.go``
 ServiceReference (a port of the Service, 443 by default), the same for ``apiregistration/v1`` and the conversion of
-custom resources.
+custom resources. Those of other controllers stand on the pages of their rules.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from portproof.graph import sites
+from portproof.graph import hosts, sites
 from portproof.graph.model import By, ServiceReference, Site
 from portproof.graph.workloads import mapping, scalar
 from portproof.manifests import Resource
@@ -25,7 +25,9 @@ class Row:
 
     `at` are JSONPaths of the objects that hold the reference; `service`, `namespace` and `port` are fields of such an
     object, deeper ones with dots. An object whose own ``kind`` or ``group`` says that it names something else than a
-    Service is passed over. `default` is the port that counts when the field is absent.
+    Service is passed over. A field that begins with ``$.`` is one of the resource itself. `host` says that `service`
+    holds a host (``web.shop.svc.cluster.local``), which then tells the namespace too. `default` is the port that
+    counts when the field is absent, `protocol` what the reader of the resource speaks (empty: either).
     """
 
     rule: str
@@ -37,10 +39,14 @@ class Row:
     port: str = "port"
     by: By = By.NUMBER
     default: int | None = None
+    protocol: str = ""
+    host: bool = False
 
 
 CUSTOM = "custom-reference-port"
 """The rule of the rows that a configuration adds."""
+
+_TRAEFIK = ("traefik.io", "traefik.containo.us")
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -57,6 +63,142 @@ ROWS: tuple[Row, ...] = (
         ("CustomResourceDefinition",),
         ("spec.conversion.webhook.clientConfig.service", "spec.conversion.webhookClientConfig.service"),
         default=443,
+    ),
+    Row(
+        "virtual-service-port",
+        ("networking.istio.io",),
+        ("VirtualService",),
+        (
+            "spec.http[*].route[*].destination",
+            "spec.http[*].mirror",
+            "spec.http[*].mirrors[*].destination",
+            "spec.tcp[*].route[*].destination",
+            "spec.tls[*].route[*].destination",
+        ),
+        service="host",
+        port="port.number",
+        protocol="TCP",
+        host=True,
+    ),
+    Row(
+        "destination-rule-port",
+        ("networking.istio.io",),
+        ("DestinationRule",),
+        (
+            "spec.trafficPolicy.portLevelSettings[*]",
+            "spec.subsets[*].trafficPolicy.portLevelSettings[*]",
+        ),
+        service="$.spec.host",
+        port="port.number",
+        protocol="TCP",
+        host=True,
+    ),
+    Row(
+        "traefik-service-port",
+        _TRAEFIK,
+        ("IngressRoute", "IngressRouteTCP", "IngressRouteUDP"),
+        ("spec.routes[*].services[*]",),
+        by=By.EITHER,
+    ),
+    Row(
+        "traefik-service-port",
+        _TRAEFIK,
+        ("TraefikService",),
+        (
+            "spec.weighted.services[*]",
+            "spec.mirroring",
+            "spec.mirroring.mirrors[*]",
+            "spec.highestRandomWeight.services[*]",
+            "spec.failover.service",
+            "spec.failover.fallback",
+        ),
+        by=By.EITHER,
+    ),
+    Row("traefik-service-port", _TRAEFIK, ("Middleware",), ("spec.errors.service",), by=By.EITHER),
+    Row(
+        "httpproxy-service-port",
+        ("projectcontour.io",),
+        ("HTTPProxy",),
+        ("spec.routes[*].services[*]", "spec.tcpproxy.services[*]"),
+        protocol="TCP",
+    ),
+    Row(
+        "httpproxy-service-port",
+        ("projectcontour.io",),
+        ("HTTPProxy",),
+        ("spec.routes[*].services[*]", "spec.tcpproxy.services[*]"),
+        port="healthPort",
+        protocol="TCP",
+    ),
+    Row(
+        "httpproxy-service-port",
+        ("projectcontour.io",),
+        ("ExtensionService",),
+        ("spec.services[*]",),
+        protocol="TCP",
+    ),
+    Row(
+        "route-target-port",
+        ("route.openshift.io",),
+        ("Route",),
+        ("spec.to", "spec.alternateBackends[*]"),
+        port="$.spec.port.targetPort",
+        by=By.EITHER,
+    ),
+    Row(
+        "controller-service-port",
+        ("k8s.nginx.org",),
+        ("VirtualServer", "VirtualServerRoute", "TransportServer"),
+        ("spec.upstreams[*]",),
+        service="service",
+    ),
+    Row(
+        "controller-service-port",
+        ("configuration.konghq.com",),
+        ("TCPIngress", "UDPIngress"),
+        ("spec.rules[*].backend",),
+        service="serviceName",
+        port="servicePort",
+    ),
+    Row(
+        "controller-service-port",
+        ("apisix.apache.org",),
+        ("ApisixRoute",),
+        ("spec.http[*].backends[*]", "spec.stream[*].backend"),
+        service="serviceName",
+        port="servicePort",
+        by=By.EITHER,
+    ),
+    Row(
+        "controller-service-port",
+        ("gateway.solo.io",),
+        ("VirtualService",),
+        (
+            "spec.virtualHost.routes[*].routeAction.single.kube",
+            "spec.virtualHost.routes[*].routeAction.multi.destinations[*].destination.kube",
+        ),
+        service="ref.name",
+        namespace="ref.namespace",
+    ),
+    Row(
+        "controller-service-port",
+        ("gateway.solo.io",),
+        ("RouteTable",),
+        (
+            "spec.routes[*].routeAction.single.kube",
+            "spec.routes[*].routeAction.multi.destinations[*].destination.kube",
+        ),
+        service="ref.name",
+        namespace="ref.namespace",
+    ),
+    Row(
+        "controller-service-port",
+        ("gloo.solo.io",),
+        ("Upstream",),
+        ("spec.kube",),
+        service="serviceName",
+        namespace="serviceNamespace",
+        port="servicePort",
     ),
 )
 
@@ -81,25 +223,35 @@ def _reference(
 ) -> Iterator[ServiceReference]:
     if holder.get("kind") not in (None, "", "Service") or holder.get("group") not in (None, "", "core"):
         return
-    name = scalar(_field(holder, row.service))
+    service, name = _field(resource, path, holder, row.service)
     if name is None or name == "":
         return
-    namespace = _field(holder, row.namespace)
-    port = scalar(_field(holder, row.port))
+    _, stated = _field(resource, path, holder, row.namespace)
+    place = (str(stated) if stated else resource.key.namespace, str(name))
+    if row.host:
+        found = hosts.place(name, resource.key.namespace)
+        place = place if found is None else found
+    where, port = _field(resource, path, holder, row.port)
     yield ServiceReference(
         rule=row.rule,
-        service=Site(resource.key, (*path, *row.service.split(".")), name),
-        namespace=str(namespace) if namespace else resource.key.namespace,
-        port=None if port is None else Site(resource.key, (*path, *row.port.split(".")), port),
+        service=Site(resource.key, service, name),
+        namespace=place[0],
+        name=place[1],
+        port=None if port is None else Site(resource.key, where, port),
         by=row.by,
         default=row.default,
+        protocol=row.protocol,
         holder=path,
     )
 
 
-def _field(holder: Mapping[str, Any], dotted: str) -> Any:
-    """A field of `holder`, None when it is absent or the way to it leads through something else than mappings."""
-    value: Any = holder
-    for step in dotted.split("."):
+def _field(
+    resource: Resource, path: FieldPath, holder: Mapping[str, Any], dotted: str
+) -> tuple[FieldPath, str | int | None]:
+    """A field's path and the scalar it holds, None when the way to it leads through something else than mappings."""
+    of_resource = dotted.startswith("$.")
+    value: Any = resource.data if of_resource else holder
+    steps = dotted.removeprefix("$.").split(".")
+    for step in steps:
         value = mapping(value).get(step)
-    return value
+    return (*(() if of_resource else path), *steps), scalar(value)

@@ -153,11 +153,12 @@ def _beyond(graph: PortGraph, address: Address) -> Iterator[Finding]:
 
 
 def _finding(graph: PortGraph, address: Address, services: Sequence[Service]) -> Finding:
-    namespace, _ = address.place
+    namespace, name = address.place
     reference = ServiceReference(
         rule="caller-service-port",
         service=address.port,
         namespace=namespace,
+        name=name,
         port=None if address.implicit else address.port,
         by=By.NUMBER,
         default=address.number,

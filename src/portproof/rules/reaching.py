@@ -15,7 +15,7 @@ from portproof.graph.model import (
     ServiceReference,
     Site,
 )
-from portproof.graph.names import is_near_name, is_placeholder, label_problem
+from portproof.graph.names import is_digits, is_near_name, is_placeholder, label_problem
 from portproof.graph.words import offered
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 
@@ -26,8 +26,10 @@ def missed(graph: PortGraph, reference: ServiceReference) -> tuple[Service, ...]
     It is well, too, when the Service is not in the rendering, when it is an ExternalName, and when a template fills
     in a name or a number later.
     """
-    services = graph.variants(reference.namespace, reference.service.value)
-    if reference.wanted is None or any(has(one, reference.wanted, reference.by) for one in services):
+    services = graph.variants(reference.namespace, reference.name)
+    if reference.wanted is None or any(
+        has(one, reference.wanted, reference.by, reference.protocol) for one in services
+    ):
         return ()
     return services
 
@@ -93,15 +95,14 @@ def finding(
     service, wanted = services[0], reference.wanted
     meant = _meant(service, reference)
     value = _value(meant, reference) if meant else None
-    what = f"port {wanted}" if isinstance(wanted, int) else f"the port named {str(wanted)!r}"
-    if reference.port is None:
-        what = f"port {wanted} (the default)"
+    if reference.by is By.NUMBER and isinstance(wanted, str):
+        so = "the API server refuses it"
     tail = f": {so}."
     if meant is not None and not meant.implicit and meant.target.value == wanted:
         tail = f": {wanted} is its targetPort; {so}."
     shown = (meant,) if meant else service.ports[:3]
     return Finding(
-        message=f"{reference.service.resource} {does} {what} of {service.key}, which has {offered(service.ports)}{tail}",
+        message=f"{reference.service.resource} {does} {_asked_for(reference)} of {service.key}, which has {offered(service.ports)}{tail}",
         severity=Severity.ERROR,
         primary=reference.port or reference.service,
         expected=value if reference.port is not None else None,
@@ -116,12 +117,27 @@ def clarity(service: Service, reference: ServiceReference) -> int:
     return 2 if meant is None else int(meant.implicit or meant.target.value != reference.wanted)
 
 
+def _asked_for(reference: ServiceReference) -> str:
+    wanted = reference.wanted
+    if reference.port is None:
+        return f"port {wanted} (the default)"
+    if isinstance(wanted, int):
+        return f"port {wanted}"
+    if reference.by is By.NUMBER:
+        return f"port {wanted!r}, text where a number has to stand,"
+    return f"the port named {wanted!r}" + (" (in quotes it is a name)" if is_digits(wanted) else "")
+
+
 def _meant(service: Service, reference: ServiceReference) -> ServicePort | None:
     """The one port that the reference probably stands for."""
-    ports = [one for one in service.ports if one.protocol != "UDP"] or list(service.ports)
-    aimed = [one for one in ports if not one.implicit and one.target.value == reference.wanted]
-    near = [one for one in ports if _is_near(one, reference.wanted)]
-    for group in (aimed, near, ports):
+    wanted = reference.wanted
+    ports = [one for one in service.ports if one.protocol == (reference.protocol or "TCP")]
+    if not reference.protocol:
+        ports = ports or list(service.ports)
+    quoted = [one for one in ports if is_digits(wanted) and str(one.number.value) == wanted]
+    aimed = [one for one in ports if not one.implicit and one.target.value == wanted]
+    near = [one for one in ports if _is_near(one, wanted)]
+    for group in (quoted, aimed, near, ports):
         if len(group) == 1:
             return group[0]
     return None
@@ -136,7 +152,8 @@ def _is_near(port: ServicePort, wanted: Scalar | None) -> bool:
 def _value(port: ServicePort, reference: ServiceReference) -> Scalar | None:
     """What the reference's field would hold to mean `port`; a name stays a name where the port has one."""
     name = port.name.value if port.name is not None else None
-    if reference.by is By.NAME or (reference.by is By.EITHER and isinstance(reference.wanted, str) and name):
+    textual = isinstance(reference.wanted, str) and not is_digits(reference.wanted)
+    if reference.by is By.NAME or (reference.by is By.EITHER and textual and name):
         return name
     return port.number.value
 
@@ -150,18 +167,20 @@ def _remedies(
     if reference.port is not None:
         remedies.append(Remedy(f"set the port to {value}", ((reference.port, value),)))
     wanted = reference.wanted
-    end: Site | None = meant.number if isinstance(wanted, int) else meant.name
-    usable = isinstance(wanted, int) or (wanted is not None and not label_problem(wanted))
-    if (
-        end is not None
-        and wanted is not None
-        and usable
-        and not meant.implicit
-        and not _is_used(graph, meant)
-    ):
+    end = _other_end(meant, reference)
+    if end is not None and wanted is not None and not meant.implicit and not _is_used(graph, meant):
         field = "port" if isinstance(wanted, int) else "port name"
         remedies.append(Remedy(f"set the Service's {field} to {wanted}", ((end, wanted),)))
     return remedies
+
+
+def _other_end(port: ServicePort, reference: ServiceReference) -> Site | None:
+    """The Service's field that could be changed instead; None when only the reference can change."""
+    wanted = reference.wanted
+    if not isinstance(wanted, str):
+        return port.number
+    usable = reference.by is not By.NUMBER and not is_digits(wanted) and not label_problem(wanted)
+    return port.name if usable else None
 
 
 def _is_used(graph: PortGraph, port: ServicePort) -> bool:
@@ -170,7 +189,7 @@ def _is_used(graph: PortGraph, port: ServicePort) -> bool:
     references = (
         answers(port, other.wanted, other.by)
         for other in graph.references
-        if other.wanted is not None and (other.namespace, other.service.value) == place
+        if other.wanted is not None and (other.namespace, other.name) == place
     )
     backends = (
         answers(port, one.port.value)

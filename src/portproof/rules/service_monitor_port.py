@@ -153,6 +153,7 @@ def _reference(endpoint: Endpoint, service: Service) -> ServiceReference:
         rule="service-monitor-port",
         service=name,
         namespace=service.key.namespace,
+        name=service.key.name,
         port=endpoint.port,
         by=By.NAME,
         default=None,
