@@ -20,10 +20,7 @@ class Sentinels:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._used: set[str] = set()
-        for text in texts:
-            self._used.update(re.findall(r"\d{5}", text))
-            self._used.update(re.findall(r"-0[0-9a-z]{2}", text))
+        self._texts = tuple(texts)
         self._numbers = self._free_numbers()
         self._suffixes = self._free_suffixes()
 
@@ -35,8 +32,13 @@ class Sentinels:
         return text[: MAX_NAME - len(suffix)].rstrip("-") + suffix
 
     def _free_numbers(self) -> Iterator[str]:
-        return (text for number in range(31013, 65000, 13) if (text := str(number)) not in self._used)
+        used = self._used(r"\d{5}")  # looked for when the first is asked for: charts hold megabytes
+        yield from (text for number in range(31013, 65000, 13) if (text := str(number)) not in used)
 
     def _free_suffixes(self) -> Iterator[str]:
+        used = self._used(r"-0[0-9a-z]{2}")
         pairs = (f"-0{first}{second}" for first in _ALPHABET for second in _ALPHABET)
-        return (suffix for suffix in pairs if suffix not in self._used)
+        yield from (suffix for suffix in pairs if suffix not in used)
+
+    def _used(self, pattern: str) -> set[str]:
+        return {found for text in self._texts for found in re.findall(pattern, text)}
