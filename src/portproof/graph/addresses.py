@@ -14,14 +14,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from portproof.graph import hosts, sites
+from portproof.graph import settings as settings_of
 from portproof.graph.model import Address, Piece, Site
 from portproof.graph.pairs import Setting, paired
 from portproof.graph.workloads import indexed, mapping
-from portproof.manifests import Resource, ResourceKey
-from portproof.yamldoc import FieldPath
+from portproof.manifests import Resource
 
 DEFAULT_PORTS: Mapping[str, int] = {
     "http": 80,
@@ -57,11 +56,7 @@ MAX_HOST = 253
 def read(resources: Sequence[Resource]) -> tuple[Address, ...]:
     """Every address whose host can be a Service, in the order of the resources."""
     found: dict[object, Address] = {}
-    maps = {
-        (one.key.namespace, one.key.name): one
-        for one in resources
-        if one.key.kind == "ConfigMap" and one.key.group == ""
-    }
+    maps = settings_of.config_maps(resources)
     for resource in resources:
         if resource.key.kind == "ConfigMap" and resource.key.group == "":
             addresses = _in_config_map(resource)
@@ -112,57 +107,13 @@ def _in_pods(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> It
     for field in ("containers", "initContainers"):
         for index, container in indexed(mapping(data.get("spec")).get(field)):
             where = (*path, "spec", field, index)
-            variables = list(_variables(resource.key, where, container, maps))
-            flags = list(_flags(resource.key, where, container))
+            variables = list(settings_of.variables(resource.key, where, container, maps))
+            flags = list(settings_of.flags(resource.key, where, container))
             for one in (*variables, *flags):
                 if one.site.resource == resource.key:  # a ConfigMap's own text is read with the ConfigMap
                     yield from _in_text(one, namespace)
             yield from _from_pairs(variables, namespace)
-            yield from _from_pairs(_split_flags(flags), namespace)
-
-
-def _variables(
-    key: ResourceKey,
-    where: FieldPath,
-    container: Mapping[str, Any],
-    maps: Mapping[tuple[str, str], Resource],
-) -> Iterator[Setting]:
-    for index, variable in indexed(container.get("env")):
-        name, value = str(variable.get("name") or ""), variable.get("value")
-        if value is not None:
-            yield Setting(name, Site(key, (*where, "env", index, "value"), None), str(value))
-            continue
-        source = mapping(mapping(variable.get("valueFrom")).get("configMapKeyRef"))
-        config = maps.get((key.namespace, str(source.get("name") or "")))
-        entry = str(source.get("key") or "")
-        text = None if config is None else mapping(config.data.get("data")).get(entry)
-        if config is not None and text is not None:
-            yield Setting(name, Site(config.key, ("data", entry), None), str(text))
-    for _, source in indexed(container.get("envFrom")):
-        config = maps.get((key.namespace, str(mapping(source.get("configMapRef")).get("name") or "")))
-        if config is not None:
-            for entry, text in mapping(config.data.get("data")).items():
-                yield Setting(str(entry), Site(config.key, ("data", entry), None), str(text))
-
-
-def _flags(key: ResourceKey, where: FieldPath, container: Mapping[str, Any]) -> Iterator[Setting]:
-    for field in ("command", "args"):
-        items = container.get(field)
-        for index, item in enumerate(items if isinstance(items, list) else ()):
-            if isinstance(item, str):
-                yield Setting("", Site(key, (*where, field, index), None), item)
-
-
-def _split_flags(flags: Sequence[Setting]) -> Iterator[Setting]:
-    """``--db-host=db``, and ``--db-host`` followed by ``db``, as settings with names."""
-    for one, following in zip(flags, [*flags, None][1:], strict=True):
-        if not one.text.startswith("-"):
-            continue
-        name, equals, value = one.text.partition("=")
-        if equals:
-            yield Setting(name, one.site, value, one.offset + len(name) + 1)
-        elif following is not None and not following.text.startswith("-"):
-            yield Setting(name, following.site, following.text, following.offset)
+            yield from _from_pairs(settings_of.split_flags(flags), namespace)
 
 
 def _in_text(text: Setting, namespace: str) -> Iterator[Address]:

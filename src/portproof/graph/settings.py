@@ -1,0 +1,67 @@
+"""What a container is told: its variables, ConfigMaps included, and its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from portproof.graph.model import Site
+from portproof.graph.pairs import Setting
+from portproof.graph.workloads import indexed, mapping
+from portproof.manifests import Resource, ResourceKey
+from portproof.yamldoc import FieldPath
+
+
+def config_maps(resources: Sequence[Resource]) -> Mapping[tuple[str, str], Resource]:
+    """The ConfigMaps of a rendering by namespace and name."""
+    return {
+        (one.key.namespace, one.key.name): one
+        for one in resources
+        if one.key.kind == "ConfigMap" and one.key.group == ""
+    }
+
+
+def variables(
+    key: ResourceKey,
+    where: FieldPath,
+    container: Mapping[str, Any],
+    maps: Mapping[tuple[str, str], Resource],
+) -> Iterator[Setting]:
+    """The variables of a container whose text is known; those from a ConfigMap have their place there."""
+    for index, variable in indexed(container.get("env")):
+        name, value = str(variable.get("name") or ""), variable.get("value")
+        if value is not None:
+            yield Setting(name, Site(key, (*where, "env", index, "value"), None), str(value))
+            continue
+        source = mapping(mapping(variable.get("valueFrom")).get("configMapKeyRef"))
+        config = maps.get((key.namespace, str(source.get("name") or "")))
+        entry = str(source.get("key") or "")
+        text = None if config is None else mapping(config.data.get("data")).get(entry)
+        if config is not None and text is not None:
+            yield Setting(name, Site(config.key, ("data", entry), None), str(text))
+    for _, source in indexed(container.get("envFrom")):
+        config = maps.get((key.namespace, str(mapping(source.get("configMapRef")).get("name") or "")))
+        if config is not None:
+            for entry, text in mapping(config.data.get("data")).items():
+                yield Setting(str(entry), Site(config.key, ("data", entry), None), str(text))
+
+
+def flags(key: ResourceKey, where: FieldPath, container: Mapping[str, Any]) -> Iterator[Setting]:
+    """The words of a container's command and arguments."""
+    for field in ("command", "args"):
+        items = container.get(field)
+        for index, item in enumerate(items if isinstance(items, list) else ()):
+            if isinstance(item, str):
+                yield Setting("", Site(key, (*where, field, index), None), item)
+
+
+def split_flags(words: Sequence[Setting]) -> Iterator[Setting]:
+    """``--db-host=db``, and ``--db-host`` followed by ``db``, as settings with names."""
+    for one, following in zip(words, [*words, None][1:], strict=True):
+        if not one.text.startswith("-"):
+            continue
+        name, equals, value = one.text.partition("=")
+        if equals:
+            yield Setting(name, one.site, value, one.offset + len(name) + 1)
+        elif following is not None and not following.text.startswith("-"):
+            yield Setting(name, following.site, following.text, following.offset)
