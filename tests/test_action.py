@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 
@@ -23,8 +22,6 @@ from portproof.report import json_, marks
 from tests.action_support import World, below, canary, files_of, no_git, outputs_of, writing
 from tests.e2e.program import environment
 from tests.github import FakeGitHub, Token
-from tests.github.routing import Answer
-from tests.github.wire import Seen
 from tests.report_support import INCIDENT, RESULT, SOURCE, VALUES
 
 REPAIRED = below("app", files_of("incident/repaired/chart"))
@@ -35,25 +32,9 @@ VALUES_FILE = "app/values.yaml"
 ERROR = re.compile(r"^::error file=([^,]+),line=(\d+),", re.MULTILINE)
 
 
-class Hub(FakeGitHub):
-    """The fake, with the one endpoint that it does not have: the list of pull requests, by the branch they come from."""
-
-    def dispatch(self, seen: Seen, token: Token | None) -> Answer:
-        if seen.method == "GET" and seen.path == "/repos/octo/shop/pulls":
-            query = parse_qs(seen.query)
-            pulls = self.world.repositories["octo/shop"].pulls.values()
-            found = [
-                one
-                for one in pulls
-                if f"{one.source.owner}:{one.head_ref}" in query["head"] and one.state == "open"
-            ]
-            return Answer(200, [self.world.shapes.pull(one) for one in found])
-        return super().dispatch(seen, token)
-
-
 @pytest.fixture
 def world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]:
-    with Hub() as fake:
+    with FakeGitHub() as fake:
         yield World(fake, tmp_path, capsys)
 
 

@@ -386,19 +386,13 @@ def test_the_primary_limit_is_not_slept_through(hub: Hub) -> None:
 
 
 def test_one_bad_comment_does_not_lose_the_others(hub: Hub) -> None:
-    """The fake's diff and ours agree; so one comment is made bad on the way, as GitHub's view of the diff changes."""
+    """Their diff is ours; so one comment is refused on order, wherever it is among the comments of a review."""
     given = numbered(6)
-    token = hub.writing()
-    publisher = hub.publisher(report(*given), token)
-    submit = publisher.client.submit
-
-    def spoiled(number: int, head: str, body: str, comments: Any) -> None:
-        sent = [replace(one, line=999) if one.result is given[2] else one for one in comments]
-        submit(number, head, body, sent)
-
-    publisher.client.submit = spoiled  # type: ignore[method-assign] # our own edge, not PyGithub's
-    outcome = publisher.review()
+    bad = rf'"comments": \[.*{given[2].fingerprint}'
+    fault = hub.fake.faults.status("POST", REVIEWS, 422, within=bad, times=99)
+    outcome = hub.review(report(*given), hub.writing())
     assert outcome.message.startswith("posted 6 findings")
+    assert fault.fired > 1
     assert len(hub.bodies()) == 5
     assert hub.said() == {one.fingerprint for one in given}
     assert hub.posts <= 9

@@ -24,6 +24,21 @@ def get_repository(call: Call) -> Answer:
     return Answer(200, call.shapes.repository(call.repository))
 
 
+@route("GET", REPOSITORY + "/pulls", "pull_requests")
+def list_pulls(call: Call) -> Answer:
+    """Newest first. `head` is ``owner:branch``; one without an owner is no filter at all."""
+    state, head, base = (call.query.get(name, "") for name in ("state", "head", "base"))
+    found = [
+        one
+        for one in sorted(call.repository.pulls.values(), key=lambda one: -one.number)
+        if (state == "all" or one.state == (state or "open"))
+        and (":" not in head or head == f"{one.source.owner}:{one.head_ref}")
+        and base in ("", one.base_ref)
+    ]
+    page = call.page(found)
+    return Answer(200, [call.shapes.listed_pull(one) for one in page.items], page.headers)
+
+
 @route("GET", PULL, "pull_requests")
 def get_pull(call: Call) -> Answer:
     if call.asks_for("diff"):

@@ -15,12 +15,16 @@ Kind: TypeAlias = Literal["answer", "reset", "slow", "call"]
 SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
 PRIMARY = "API rate limit exceeded for installation ID 123456."
 DOCUMENTATION = "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api"
-MESSAGES = {500: "Server Error", 502: "Server Error", 503: "Service Unavailable"}
+MESSAGES = {422: "Unprocessable Entity", 500: "Server Error", 502: "Server Error", 503: "Service Unavailable"}
 
 
 class When(TypedDict, total=False):
-    """From the nth request on, that many times, before or after it took effect; optional = it need not happen."""
+    """From the nth request on, that many times, before or after it took effect; optional = it need not happen.
 
+    `within` is a regular expression that is searched in what is sent.
+    """
+
+    within: str
     nth: int
     times: int
     after: bool
@@ -34,6 +38,7 @@ class Fault:
     method: str
     path: str
     kind: Kind
+    within: str = ""
     nth: int = 1
     times: int = 1
     after: bool = False
@@ -46,8 +51,8 @@ class Fault:
     seen: int = 0
     fired: int = 0
 
-    def meets(self, method: str, path: str) -> bool:
-        if method != self.method or not re.search(self.path, path):
+    def meets(self, method: str, path: str, text: str) -> bool:
+        if method != self.method or not (re.search(self.path, path) and re.search(self.within, text)):
             return False
         self.seen += 1
         if not self.nth <= self.seen < self.nth + self.times:
@@ -113,9 +118,9 @@ class Faults:
         """Something else happens meanwhile: a push, a human's reply, a deletion."""
         return self.add(Fault(method, path, "call", action=action, **when))
 
-    def meeting(self, method: str, path: str) -> list[Fault]:
+    def meeting(self, method: str, path: str, text: str) -> list[Fault]:
         with self._lock:
-            return [one for one in self.all if one.meets(method, path)]
+            return [one for one in self.all if one.meets(method, path, text)]
 
     @property
     def unfired(self) -> list[Fault]:

@@ -32,6 +32,7 @@ ISSUE = "/repos/{owner}/{repo}/issues"
 ACTIONS = "/repos/{owner}/{repo}/actions"
 PATHS = {
     "/repos/{owner}/{repo}": "get",
+    "/repos/{owner}/{repo}/pulls": "get",
     PULL: "get",
     PULL + "/files": "get",
     PULL + "/comments": "get post",

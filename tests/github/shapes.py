@@ -18,6 +18,20 @@ USER_URLS = {
     "events_url": "events{/privacy}",
     "received_events_url": "received_events",
 }
+ONLY_ALONE = {
+    "merged",
+    "mergeable",
+    "rebaseable",
+    "mergeable_state",
+    "maintainer_can_modify",
+    "comments",
+    "review_comments",
+    "commits",
+    "additions",
+    "deletions",
+    "changed_files",
+    "merged_by",
+}
 REPOSITORY_URLS = {
     "archive_url": "{archive_format}{/ref}",
     "assignees_url": "assignees{/user}",
@@ -186,6 +200,10 @@ class Shapes:
             "deletions": sum(one.deletions for one in files),
             "changed_files": len(files),
         }
+
+    def listed_pull(self, pull: Pull) -> Json:
+        """A pull request as lists have it: without what has to be counted."""
+        return {key: value for key, value in self.pull(pull).items() if key not in ONLY_ALONE}
 
     def review(self, pull: Pull, review: Review) -> Json:
         url = f"{self.api}/repos/{pull.repository.name}/pulls/{pull.number}"

@@ -35,6 +35,25 @@ def test_a_pull_request_has_both_ends(shop: Shop) -> None:
     assert pull.get_files().totalCount == pull.changed_files
 
 
+def test_the_open_pull_requests_of_a_branch_are_listed(shop: Shop) -> None:
+    shop.git.commit({"more.yaml": "z: 1\n"}, branch="other", parent="main", message="more")
+    later = shop.fake.open_pull(shop.pull.repository, head="other")
+    repository = shop.open().base.repo
+
+    def listed(**query: str) -> list[int]:
+        return [one.number for one in repository.get_pulls(**query)]
+
+    assert listed() == [later.number, shop.pull.number]
+    owner = shop.pull.source.owner
+    assert listed(head=f"{owner}:other") == [later.number]
+    assert listed(head=f"{owner}:nothing") == listed(base="nothing") == []
+    assert len(listed(head="other")) == 2  # no owner, no filter
+    later.state = "closed"
+    assert listed(head=f"{owner}:other") == []
+    assert listed(head=f"{owner}:other", state="closed") == [later.number]
+    assert len(listed(state="all")) == 2
+
+
 def test_the_files_are_those_since_the_merge_base(shop: Shop) -> None:
     files = {one.filename: one for one in shop.open().get_files()}
     assert {name: one.status for name, one in files.items()} == {

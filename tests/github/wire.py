@@ -134,7 +134,8 @@ class Handler(BaseHTTPRequestHandler):
         fake = self.server.fake
         target = urlsplit(self.path)
         seen = fake.see(Request(self.command, target, dict(self.headers), data, self.server.host))
-        faults = fake.faults.meeting(self.command, target.path) if self.server.host == "api" else []
+        text = data.decode("utf-8", "replace")
+        faults = fake.faults.meeting(self.command, target.path, text) if self.server.host == "api" else []
         if self.run_faults(seen, [one for one in faults if not one.after]):
             return
         given = (
