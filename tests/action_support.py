@@ -6,6 +6,8 @@ import base64
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +15,17 @@ from typing import Any
 
 import pytest
 
+from portproof import yamldoc
 from portproof.action import run
 from tests.e2e.program import FIXTURES, environment
 from tests.github import FakeGitHub, GitRepo, Pull, Repository, Token
 from tests.github.gitrepo import Content
+
+ACTION = Path(__file__).parents[1] / "action.yml"
+DEFAULTS: dict[str, str] = {
+    name: one["default"] for name, one in yamldoc.load(ACTION.read_text(encoding="utf-8"))["inputs"].items()
+} | {"github-token": ""}
+"""What the runner hands over where the workflow gives nothing; it fills in the token itself."""
 
 
 def files_of(fixture: str) -> dict[str, bytes]:
@@ -129,16 +138,8 @@ class World:
         (self.folder / "temp").mkdir(exist_ok=True)
         (self.folder / "event.json").write_text(json.dumps(self.event(event)))
         value = token.value if isinstance(token, Token) else token or ""
-        variables = {
-            "INPUT_PATH": ".",
-            "INPUT_GITHUB-TOKEN": value,
-            "INPUT_FAIL-ON": "error",
-            "INPUT_CONFIG": "",
-            "INPUT_COMMENT": "review",
-            "INPUT_ONLY-INTRODUCED": "true",
-            "INPUT_SARIF-FILE": "",
-            "INPUT_REPORT-FILE": "",
-        }
+        given = DEFAULTS | {"github-token": value}
+        variables = {f"INPUT_{name.upper()}": text for name, text in given.items()}
         variables |= {f"INPUT_{name.upper().replace('_', '-')}": text for name, text in inputs.items()}
         return {
             **environment(),
@@ -186,6 +187,17 @@ class World:
         if secret:
             self.assert_absent(secret, ran)
         return ran
+
+    def start(self, environ: Mapping[str, str], *command: str) -> subprocess.CompletedProcess[bytes]:
+        """Run the action in a process of its own, by `command` or as the image does."""
+        return subprocess.run(
+            command or (sys.executable, "-I", "-m", "portproof", "action"),
+            env=dict(environ),
+            cwd=self.checkout,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
 
     def assert_absent(self, secret: str, ran: Ran) -> None:
         """The token is nowhere: not in what is printed or written, nor in what GitHub is sent."""

@@ -663,14 +663,7 @@ def test_no_child_can_read_the_token_from_this_process(world: World) -> None:
         "GITHUB_TOKEN": secret,
         "PATH": environment()["PATH"],
     }
-    done = subprocess.run(
-        [sys.executable, "-I", "-m", "portproof", "action"],
-        env=environ,
-        cwd=world.checkout,
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
+    done = world.start(environ)
     assert done.returncode in (0, 1, 2), done.stderr.decode()
     assert secret not in stolen.read_text(errors="replace")
     assert "GITHUB_SHA" in stolen.read_text(errors="replace")
@@ -687,14 +680,7 @@ def test_the_checkout_cannot_take_the_programs_place(world: World) -> None:
     )
     environ = world.environ(writing(world.fake))
     program = Path(sys.executable).with_name("portproof")
-    done = subprocess.run(
-        [str(program), "action"],
-        env=environ,
-        cwd=world.checkout,
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
+    done = world.start(environ, str(program), "action")
     assert done.returncode == 1, done.stderr.decode()
     assert not marker.exists()
     assert len(world.fake.comments(world.pull)) == 1
@@ -703,14 +689,7 @@ def test_the_checkout_cannot_take_the_programs_place(world: World) -> None:
 def test_wrong_inputs_end_with_exit_code_2_and_the_next_step(world: World) -> None:
     world.open(REPAIRED, BROKEN)
     environ = world.environ("", fail_on="sometimes")
-    done = subprocess.run(
-        [sys.executable, "-I", "-m", "portproof", "action"],
-        env=environ,
-        cwd=world.checkout,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
+    done = world.start(environ)
     assert done.returncode == 2
     assert b"the input fail-on is 'sometimes'" in done.stderr
     assert b"next: give one of error, warning, note, never" in done.stderr

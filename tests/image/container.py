@@ -8,22 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.action_support import DEFAULTS
+
 # read here, before a fixture clears the environment
 IMAGE = os.environ.get("PORTPROOF_IMAGE", "")
 _DOCKER = os.environ.get("PORTPROOF_DOCKER", "docker")
 _CLIENT = {name: os.environ[name] for name in ("DOCKER_HOST", "HOME", "PATH") if name in os.environ}
 _SECONDS = 180
-
-DEFAULTS = {
-    "path": ".",
-    "github-token": "",
-    "fail-on": "error",
-    "config": "",
-    "comment": "review",
-    "only-introduced": "true",
-    "sarif-file": "",
-    "report-file": "",
-}
 
 
 @dataclass(frozen=True)
