@@ -62,6 +62,9 @@ def is_near_name(one: str, other: str) -> bool:
     Names that differ in their digits (``web-1`` and ``web-2``), or as a protocol and its secured twin do, are meant
     to differ.
     """
+    # Most pairs of names differ so much that counting letters tells: a slip brings in or takes away two at most.
+    if abs(len(one) - len(other)) > 2 or len(set(one) ^ set(other)) > 4:
+        return False
     if one == other or _digits(one) != _digits(other) or _is_secured_twin(one, other):
         return False
     shorter = min(len(one), len(other))

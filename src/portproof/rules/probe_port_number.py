@@ -77,13 +77,12 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 def _aimed_at(graph: PortGraph, workload: Workload) -> frozenset[int]:
     """The numbers that Services send to in the pods of `workload`."""
     found = set()
-    for service in graph.services:
-        if workload in graph.select(service).workloads:
-            for port in service.ports:
-                reached = resolve(port, workload)
-                value = reached.value if reached else port.target.value
-                if isinstance(value, int):
-                    found.add(value)
+    for service in graph.services_of(workload):
+        for port in service.ports:
+            reached = resolve(port, workload)
+            value = reached.value if reached else port.target.value
+            if isinstance(value, int):
+                found.add(value)
     return frozenset(found)
 
 

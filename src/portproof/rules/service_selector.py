@@ -67,11 +67,10 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each selector that misses one workload by a slip."""
     if graph.unknown_owners:
         return
-    selected = {one for service in graph.services for one in graph.select(service).workloads}
     for service in graph.services:
         if not service.selector or service.type == "ExternalName" or RUNTIME_LABELS & service.selector.keys():
             continue
-        if any(_differing(service, one) == [] for one in graph.workloads):
+        if graph.select(service).workloads or any(_differing(service, one) == [] for one in graph.workloads):
             continue
         near = [
             (one, differing[0])
@@ -80,7 +79,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             and len(differing := _differing(service, one)) == 1
             and _is_slip(service, one, differing[0])
         ]
-        if len(near) == 1 and near[0][0] not in selected:
+        if len(near) == 1 and not graph.services_of(near[0][0]):
             yield _finding(service, *near[0])
 
 

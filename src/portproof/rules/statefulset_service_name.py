@@ -89,16 +89,15 @@ from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each StatefulSet whose Service is absent or selects other pods."""
+    pods = {one.key: one for one in graph.workloads}
     for governing in graph.governing:
         namespace = governing.name.resource.namespace
         named = graph.variants(namespace, governing.name.value)
         if any(_governs(one, governing.labels) is not False for one in named):
             continue
-        governors = [
-            one
-            for one in graph.services
-            if one.key.namespace == namespace and _governs(one, governing.labels)
-        ]
+        workload = pods.get(governing.name.resource)
+        selecting = graph.services_of(workload) if workload else ()
+        governors = [one for one in selecting if _governs(one, governing.labels)]
         fitting = [one for one in governors if one.headless] or [
             one for one in governors if is_near_name(one.key.name, str(governing.name.value))
         ]
