@@ -1,0 +1,132 @@
+"""Where programs are told to listen: variables and arguments that well-known programs and frameworks read.
+
+Only names that mean the program's own port count, and only values that say nothing but a port, or an address of this
+pod and a port. On public charts nearly every such setting repeats a declared port; a name that does not (``DB_PORT``)
+is about somebody else's port and is not in the list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from portproof.graph import settings
+from portproof.graph.model import Container, Piece, PortGraph, Role, Site, Workload
+from portproof.graph.pairs import Setting
+from portproof.manifests import Resource
+from portproof.yamldoc import lookup
+
+
+class Purpose(Enum):
+    """What a port is for, as names of settings and of ports tell; MAIN is the one without such a word."""
+
+    MAIN = ""
+    METRICS = r"metric|telemetry|monitor|\bprom"
+    HEALTH = r"health|probe|readiness|liveness|\b(?:ready|live|status)"
+    WEBHOOK = "webhook"
+    GRPC = "grpc"
+    ADMIN = "admin|management|mgmt|actuator"
+    TLS = r"https|secure|\b(?:ssl|tls)"
+
+
+_WORDS = tuple((one, re.compile(one.value)) for one in Purpose if one.value)
+
+_VARIABLES = re.compile(
+    r"(?:(?:HTTP|HTTPS|GRPC|WEB|APP|APPLICATION|SERVER|SERVER_HTTP|LISTEN|LISTENER|LISTENING|CONTAINER|METRICS|HEALTH"
+    r"|HEALTHCHECK|ADMIN|MANAGEMENT|MANAGEMENT_SERVER|WEBHOOK|TELEMETRY|PROMETHEUS|MICRONAUT_SERVER|QUARKUS_HTTP"
+    r"|UVICORN|NGINX_HTTP)_)?PORT(?:_NUMBER)?"
+    r"|(?:HTTP_|GRPC_|METRICS_|HEALTH_|SERVER_)?(?:LISTEN|BIND|LISTEN_)(?:_?ADDR|_?ADDRESS)"
+    r"|ASPNETCORE_(?:URLS|HTTP_PORTS|HTTPS_PORTS)"
+)
+_FLAGS = re.compile(
+    r"-{1,2}(?:(?:http|https|grpc|web|server|listen|metrics|health|healthz|health-probe|readiness|probe|admin|webhook"
+    r"|telemetry|secure|bind|monitoring|server\.http|server\.grpc)[._-]?)?"
+    r"(?:port|listen|(?:listen|bind)[._-]?(?:addr|address)|(?<=[a-z][._-])(?:addr|address))"
+)
+_ADDRESS = re.compile(
+    r"(?:(?:https?|tcp)://)?(?:0\.0\.0\.0|\[::\]|\[?\$\([A-Z_]*IP\)\]?|[*+])?:(?P<port>\d{2,5})/?\Z"
+)
+_NUMBER = re.compile(r"(?P<port>\d{2,5})\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A setting that tells a program of `container` to listen on the number that stands at `site`."""
+
+    container: Container
+    site: Site
+    number: int
+    name: str
+    purpose: Purpose
+
+    @property
+    def label(self) -> str:
+        """``the variable PORT``, ``the argument --port``."""
+        return f"{'the argument' if self.name.startswith('-') else 'the variable'} {self.name}"
+
+    @property
+    def is_exporters(self) -> bool:
+        """Whether it is the flag of prometheus/exporter-toolkit: what listens there serves metrics."""
+        return self.name.lstrip("-") == "web.listen-address"
+
+
+def read(graph: PortGraph) -> Iterator[tuple[Workload, Listening]]:
+    """Every setting of that kind in the containers of a rendering that declare a port."""
+    maps = settings.config_maps(graph.resources)
+    resources: dict[object, list[Resource]] = {}
+    for resource in graph.resources:
+        resources.setdefault(resource.key, []).append(resource)
+    for workload in graph.workloads:
+        holders = resources[workload.key]
+        if len(holders) > 1:  # variants of one object cannot be told apart by their key
+            continue
+        for container in workload.containers:
+            if container.role is not Role.INIT and container.ports:
+                for one in _of(container, holders[0], maps):
+                    yield workload, one
+
+
+def _of(
+    container: Container, resource: Resource, maps: Mapping[tuple[str, str], Resource]
+) -> Iterator[Listening]:
+    data = lookup(resource.data, container.path)
+    if not isinstance(data, dict):
+        return
+    words = list(settings.flags(resource.key, container.path, data))
+    told = [
+        *((one, _VARIABLES) for one in settings.variables(resource.key, container.path, data, maps)),
+        *((one, _FLAGS) for one in settings.split_flags(words)),
+    ]
+    for one, names in told:
+        if names.fullmatch(one.name) or (names is _VARIABLES and _is_own(one.name, container)):
+            yield from _listening(container, one)
+
+
+def _is_own(name: str, container: Container) -> bool:
+    """Whether the variable is the port of what the container is called, or its image: ``VOUCH_PORT`` of ``vouch``."""
+    base = re.sub(r"_PORT(?:_NUMBER)?\Z", "", name)
+    image = container.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return base != name and base.lower().replace("_", "-") in (container.name, image)
+
+
+def _listening(container: Container, setting: Setting) -> Iterator[Listening]:
+    match = _ADDRESS.match(setting.text) or (_takes_a_number(setting.name) and _NUMBER.match(setting.text))
+    if not match:
+        return
+    start, end = match.span("port")
+    number = int(match["port"])
+    piece = Piece(setting.offset + start, setting.offset + end, setting.name)
+    site = Site(setting.site.resource, setting.site.path, number, piece)
+    yield Listening(container, site, number, setting.name, purpose(setting.name))
+
+
+def _takes_a_number(name: str) -> bool:
+    return bool(re.search(r"port|listen\Z", name.lower()))
+
+
+def purpose(name: str) -> Purpose:
+    """What a setting or a port of that name is for."""
+    text = name.lower().replace("_", "-")
+    return next((one for one, words in _WORDS if words.search(text)), Purpose.MAIN)

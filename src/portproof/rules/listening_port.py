@@ -1,0 +1,186 @@
+"""A program is told to listen on one port, and traffic goes to another.
+
+A container's ports only inform; the program listens where its settings tell. When
+a variable or an argument that means the program's own port (`PORT`,
+`--web.listen-address`) names a number that the pod does not declare, while a
+Service or a probe goes to the one port that the container declares for that
+purpose, requests there are refused.
+
+Bad::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {port: 80, targetPort: http}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          env: [{name: PORT, value: "3000"}]
+          ports: [{name: http, containerPort: 8080}]
+
+Bad (an argument)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: manager}
+    spec:
+      containers:
+        - name: manager
+          image: manager:1
+          args: [--health-probe-bind-address=:9090]
+          ports: [{name: health, containerPort: 8081}]
+          livenessProbe: {httpGet: {path: /healthz, port: health}}
+
+Good::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {port: 80, targetPort: http}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          env: [{name: PORT, value: "3000"}]
+          ports: [{name: http, containerPort: 3000}]
+
+Never more than a **warning**: only the program knows which settings it reads.
+
+The settings are `PORT`, alone or after a word such as `HTTP`, `SERVER`, `LISTEN`
+or `METRICS`, or after the container's own name (`VOUCH_PORT` of `vouch`),
+`ASPNETCORE_URLS` and the like, `LISTEN_ADDRESS`, `BIND_ADDR`; of arguments
+`--port`, `--listen`, `--bind-address` and those after such a word
+(`--metrics-addr`). A ConfigMap that the variables come from is read, too. A
+setting about metrics, health, webhooks, gRPC, administration or TLS is held
+against the port whose name has such a word, any other one against the port that
+has none, or against the only port if that one is for gRPC or TLS
+(`--web.listen-address` of exporters: for metrics, too).
+
+Silent when a container of the pod declares the number, when a Service or a probe
+uses it, when the container declares several ports for that purpose or none, when
+nothing goes to the declared one, when the other settings of the container mention
+that one, or its ConfigMaps do, when two settings for one purpose differ, when the
+value names another host (`127.0.0.1:8080`, `db:5432`), for pods whose ports are
+added by injection, and for variants of one object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from portproof.graph import listening
+from portproof.graph.evidence import resolve
+from portproof.graph.listening import Listening, Purpose
+from portproof.graph.model import ContainerPort, PortGraph, Role, Workload
+from portproof.graph.referrers import renumbering
+from portproof.graph.words import listing
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each setting that keeps a program away from the port that traffic goes to."""
+    told = groupby(listening.read(graph), key=lambda pair: (pair[0], pair[1].container.path))
+    for (workload, _), group in told:
+        if not workload.opaque:
+            yield from _of(graph, workload, [one for _, one in group])
+
+
+def _of(graph: PortGraph, workload: Workload, told: Sequence[Listening]) -> Iterator[Finding]:
+    known = {port.value for container in workload.containers for port in container.ports}
+    for one in told:
+        same = [other for other in told if other.purpose is one.purpose]
+        if one is not same[0] or len({other.number for other in same}) > 1 or one.number in known:
+            continue
+        meant = _meant(one, workload)
+        if meant is None:
+            continue
+        reaching = _reaching(graph, workload, meant)
+        if reaching and not _reaches_number(graph, workload, one.number):
+            yield _finding(graph, workload, same, meant, reaching)
+
+
+def _meant(one: Listening, workload: Workload) -> ContainerPort | None:
+    """The declared port that the setting is about, when there is one, and no setting mentions it."""
+    tcp = [port for port in one.container.ports if port.protocol == "TCP"]
+    purposes = {one.purpose}
+    if one.purpose is Purpose.MAIN and len(tcp) == 1:
+        purposes |= {Purpose.GRPC, Purpose.TLS, *([Purpose.METRICS] if one.is_exporters else [])}
+    ports = [port for port in tcp if listening.purpose(_name(port)) in purposes]
+    if len(ports) != 1 or ports[0].value in one.container.mentions | workload.config_numbers:
+        return None
+    return ports[0]
+
+
+def _name(port: ContainerPort) -> str:
+    return str(port.name.value) if port.name is not None else ""
+
+
+def _reaching(graph: PortGraph, workload: Workload, port: ContainerPort) -> list[str]:
+    """What sends traffic to `port`, in words."""
+    found = [
+        str(service.key)
+        for service in graph.services_of(workload)
+        if any(
+            (hit := resolve(one, workload)) is not None and hit.value == port.value for one in service.ports
+        )
+    ]
+    for container in workload.containers:
+        if container.name == port.container and container.role is not Role.INIT:
+            values = (port.value, port.name.value if port.name else None)
+            found += [
+                f"the {one.label}" for one in container.checks if one.port.value in values and not one.host
+            ]
+    return found
+
+
+def _reaches_number(graph: PortGraph, workload: Workload, number: int) -> bool:
+    """Whether a Service or a probe goes to the number that nobody declares."""
+    targets = (port.target.value for service in graph.services_of(workload) for port in service.ports)
+    checks = (check.port.value for container in workload.containers for check in container.checks)
+    return number in targets or number in checks
+
+
+def _finding(
+    graph: PortGraph,
+    workload: Workload,
+    told: Sequence[Listening],
+    meant: ContainerPort,
+    reaching: Sequence[str],
+) -> Finding:
+    one = told[0]
+    verb = "go" if len(reaching) > 1 else "goes"
+    changes = renumbering(graph, workload, meant, one.number)
+    remedies = [Remedy(f"set containerPort to {one.number}", changes)] if changes else []
+    names = listing(dict.fromkeys(other.name for other in told))
+    sites = dict.fromkeys(other.site for other in told)
+    remedies.append(Remedy(f"set {names} to {meant.value}", tuple((site, meant.value) for site in sites)))
+    return Finding(
+        message=(
+            f"In {workload.key}, {one.label} tells container {one.container.name!r} to listen on {one.number}, but "
+            f"{listing(reaching[:3])} {verb} to {meant.value}, the port that it declares: requests are refused there."
+        ),
+        severity=Severity.WARNING,
+        primary=meant.number,
+        expected=one.number if changes else None,
+        related=tuple(Label(other.site, f"{other.label} is set here") for other in told),
+        remedies=tuple(remedies),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)
