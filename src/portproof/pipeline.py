@@ -271,8 +271,8 @@ def _sites(finding: Finding) -> list[Site]:
 def _merge(traced: Iterable[Traced]) -> list[Merged]:
     """Merge findings that are one to the reader: the same rule, field, value, place and answer in several targets.
 
-    Where the place is proven, the resource may lie in another namespace in each overlay; two findings of one target are
-    never merged.
+    Where the place is proven, the resource may lie in another namespace in each overlay, and the field at another index of
+    its list; two findings of one target are never merged.
     """
     groups: dict[object, list[Traced]] = defaultdict(list)
     for one in traced:
@@ -280,12 +280,12 @@ def _merge(traced: Iterable[Traced]) -> list[Merged]:
         origin = one.origins.get(finding.primary)
         resource = finding.primary.resource
         if origin is not None and origin.proof is Proof.PROVEN:
-            place: object = (origin.span, resource.group, resource.kind, resource.name)
+            steps = tuple(step for step in finding.primary.identity if isinstance(step, str))
+            place: object = (origin.span, resource.group, resource.kind, resource.name, steps)
         else:
-            place = (one.target.path, resource)
+            place = (one.target.path, resource, finding.primary.identity)
         key = (
             one.found.rule.id,
-            finding.primary.identity,
             finding.primary.value,
             finding.expected,
             finding.severity,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from portproof.report.model import Effect, Fix, Location, Related, Result, TextEdit
 from portproof.report.safe import code_span, fenced, one_line, shortened, stripped
 from portproof.report.scene import Scene
-from portproof.report.words import field_of, listed
+from portproof.report.words import field_of, is_of_field, listed
 
 _SPAN = re.compile(r"(?<![^ (])`([^`]+)`(?![^ ).,:;])")
 _WORD = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*\Z")
@@ -97,10 +97,14 @@ def proof(result: Result, fix: Fix) -> str:
 
 def _other_effects(result: Result, fix: Fix) -> list[Effect]:
     """What a fix changes besides the field that it is about: the finding's own, or that of the other end."""
-    own = {(result.resource, result.field)}
-    if not any((one.resource, one.field) in own for one in fix.effects):
-        own = {(one.resource, one.field) for one in result.related}
-    return [one for one in fix.effects if (one.resource, one.field) not in own]
+    others = [one for one in fix.effects if not is_of_field(one, result.resource, result.field)]
+    if len(others) < len(fix.effects):
+        return others
+    return [
+        one
+        for one in fix.effects
+        if not any(is_of_field(one, end.resource, end.field) for end in result.related)
+    ]
 
 
 def _effect(effect: Effect) -> str:

@@ -162,7 +162,7 @@ def _related(related: Related) -> str:
 
 def _effects(result: Result, fix: Fix) -> Iterator[str]:
     """What else the fix changes, so that nobody is surprised."""
-    others = [one for one in fix.effects if (one.resource, one.field) != (result.resource, result.field)]
+    others = [one for one in fix.effects if not words.is_of_field(one, result.resource, result.field)]
     if others:
         verb = "also changes" if len(others) < len(fix.effects) else "changes"
         yield f"    {verb}: {words.listed(tuple(dict.fromkeys(map(_effect, others))), _EFFECTS)}"

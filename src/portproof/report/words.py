@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,10 @@ from portproof.rules.base import Severity
 
 if TYPE_CHECKING:
     from portproof.manifests import ResourceKey
-    from portproof.report.model import Location, Report, Result, TargetStatus
+    from portproof.report.model import Effect, Location, Report, Result, TargetStatus
 
 RENDER_FAILED = "render-failed"
+_INDEX = re.compile(r"\[\d+\]")
 
 
 def plural(count: int, noun: str) -> str:
@@ -89,3 +91,8 @@ def unchecked(report: Report) -> dict[tuple[str, str], list[TargetStatus]]:
                 reason = f"see {RENDER_FAILED} above" if known else target.reason or "no reason known"
                 groups.setdefault((status, reason), []).append(target)
     return groups
+
+
+def is_of_field(effect: Effect, resource: ResourceKey | None, field: str) -> bool:
+    """Whether the effect is on that field, at whatever index of its lists: they differ from overlay to overlay."""
+    return effect.resource == resource and _INDEX.sub("[]", effect.field) == _INDEX.sub("[]", field)
