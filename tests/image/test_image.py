@@ -211,16 +211,13 @@ def test_its_entry_point_needs_no_shell() -> None:
 
 
 def test_it_starts_at_once() -> None:
-    """What a run costs beyond a container that does nothing: little, since the byte code is in the image."""
+    """Little more than a container that does nothing, since the byte code is in the image; a busy machine slows both."""
 
-    def best(*command: str, entrypoint: str = "") -> float:
-        times = []
-        for _ in range(3):
-            started = time.monotonic()
-            assert start(*command, entrypoint=entrypoint).code == 0
-            times.append(time.monotonic() - started)
-        return min(times)
+    def seconds(*command: str, entrypoint: str = "") -> float:
+        started = time.monotonic()
+        assert start(*command, entrypoint=entrypoint).code == 0
+        return time.monotonic() - started
 
-    nothing = best("-I", "-c", "", entrypoint="python")
-    rules = best("rules")
-    assert rules - nothing < 1.0
+    turns = [(seconds("-I", "-c", "", entrypoint="python"), seconds("rules")) for _ in range(4)]
+    nothing, rules = map(min, zip(*turns, strict=True))
+    assert rules < 3 * nothing

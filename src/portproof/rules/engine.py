@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from portproof import manifests as manifests_of
 from portproof.discover.model import HelmTarget, Target
-from portproof.graph.chains import Chains, Hop
 from portproof.graph.model import Address, Neighbour, Service
 from portproof.graph.references import Row
 from portproof.manifests import Manifests, Resource, ResourceKey
 from portproof.render.model import Rendering
 from portproof.rules.base import Finding, Rule, Severity
 from portproof.yamldoc import FieldPath, lookup
+
+if TYPE_CHECKING:
+    from portproof.graph.chains import Hop
 
 FindingKey: TypeAlias = tuple[str, ResourceKey, FieldPath]
 """What makes two findings of one target the same: rule, resource and field; never lines or words."""
@@ -78,7 +80,7 @@ class Examination:
 def warm_up() -> None:
     """Load what the first `examine` needs; done beside the first render, it costs no time of its own."""
     from portproof import yamlnodes  # noqa: F401, PLC0415
-    from portproof.graph import link  # noqa: F401, PLC0415
+    from portproof.graph import chains, link  # noqa: F401, PLC0415
 
 
 def examine(
@@ -92,6 +94,7 @@ def examine(
     """
     # Imported on first use: compiling the JSONPaths takes as long as a render, and goes on beside the first one.
     from portproof.graph import link  # noqa: PLC0415
+    from portproof.graph.chains import Chains  # noqa: PLC0415
 
     read = manifests_of.read(rendering)
     graph = link.build(read, questions.rows, neighbours)
