@@ -7,6 +7,7 @@ in argo-rollouts' ``pkg/apis/rollouts/v1alpha1/types.go``.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -85,6 +86,10 @@ def find(text: str, data: Any) -> Iterator[tuple[FieldPath, Any]]:
         yield _plain_path(match), match.value
 
 
+_LOADING = threading.Lock()
+"""Targets are checked in several threads, and jsonpath-ng imports itself in a circle: two at once see half of it."""
+
+
 class PathError(ValueError):
     """A text that is no JSONPath of names, indexes and ``[*]``; the message completes "it cannot be looked up"."""
 
@@ -92,15 +97,16 @@ class PathError(ValueError):
 @cache
 def compiled(text: str) -> Any:
     """The JSONPath that `text` holds. Raises `PathError`."""
-    from jsonpath_ng.exceptions import JSONPathError  # noqa: PLC0415 - slow to load, as the parser is
-    from jsonpath_ng.parser import parse  # noqa: PLC0415
-
     if "|" in text:  # jsonpath-ng warns that it will give this up
         raise PathError("it is more than names, indexes and [*]")
-    try:
-        path = parse(text)
-    except JSONPathError as error:
-        raise PathError(str(error).partition("\n")[0].strip()) from error
+    with _LOADING:
+        from jsonpath_ng.exceptions import JSONPathError  # noqa: PLC0415 - slow to load, as the parser is
+        from jsonpath_ng.parser import parse  # noqa: PLC0415
+
+        try:
+            path = parse(text)
+        except JSONPathError as error:
+            raise PathError(str(error).partition("\n")[0].strip()) from error
     if not _is_plain(path):
         raise PathError("it is more than names, indexes and [*]")
     return path
