@@ -228,6 +228,7 @@ class ServiceReference:
     `rule` is the rule that judges it, `service` the field that names the Service (perhaps as a host), `namespace` and
     `name` the Service that is meant, `holder` the object that holds both fields. Without a `port`, `default` is the
     number that the reader of the resource takes (None: it needs none). The port has to have the `protocol`; empty: any.
+    An `idle` one has the weight 0: nothing is sent there yet.
     """
 
     rule: str
@@ -239,6 +240,7 @@ class ServiceReference:
     default: int | None
     holder: FieldPath
     protocol: str = ""
+    idle: bool = False
 
     @property
     def wanted(self) -> str | int | None:

@@ -65,7 +65,7 @@ def is_near_name(one: str, other: str) -> bool:
     # Most pairs of names differ so much that counting letters tells: a slip brings in or takes away two at most.
     if abs(len(one) - len(other)) > 2 or len(set(one) ^ set(other)) > 4:
         return False
-    if one == other or _digits(one) != _digits(other) or _is_secured_twin(one, other):
+    if one == other or digits(one) != digits(other) or _is_secured_twin(one, other):
         return False
     shorter = min(len(one), len(other))
     slips = distance(one, other)
@@ -87,7 +87,8 @@ def distance(one: str, other: str) -> int:
     return last[-1]
 
 
-def _digits(text: str) -> str:
+def digits(text: str) -> str:
+    """The digits of a name, which near names have in common."""
     return re.sub(r"\D", "", text)
 
 

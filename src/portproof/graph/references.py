@@ -3,7 +3,8 @@
 A new kind is a row here; users add rows of their own in ``portproof.yaml``. What a row cannot say (listeners,
 hosts, grants) is read by the module of its family. Meanings: kubernetes/api ``admissionregistration/v1/types.go``
 ServiceReference (a port of the Service, 443 by default), the same for ``apiregistration/v1`` and the conversion of
-custom resources. Those of other controllers stand on the pages of their rules.
+custom resources; gateway-api ``apis/v1/object_reference_types.go`` BackendObjectReference and ``policy_types.go``
+LocalPolicyTargetReferenceWithSectionName. Those of other controllers stand on the pages of their rules.
 """
 
 from __future__ import annotations
@@ -46,9 +47,46 @@ class Row:
 CUSTOM = "custom-reference-port"
 """The rule of the rows that a configuration adds."""
 
+GATEWAY_API = "gateway.networking.k8s.io"
+
 _TRAEFIK = ("traefik.io", "traefik.containo.us")
 
 ROWS: tuple[Row, ...] = (
+    Row(
+        "route-backend-port",
+        (GATEWAY_API,),
+        ("HTTPRoute", "GRPCRoute"),
+        (
+            "spec.rules[*].backendRefs[*]",
+            "spec.rules[*].filters[*].requestMirror.backendRef",
+            "spec.rules[*].filters[*].externalAuth.backendRef",
+            "spec.rules[*].backendRefs[*].filters[*].requestMirror.backendRef",
+            "spec.rules[*].backendRefs[*].filters[*].externalAuth.backendRef",
+        ),
+        protocol="TCP",
+    ),
+    Row(
+        "route-backend-port",
+        (GATEWAY_API,),
+        ("TLSRoute", "TCPRoute"),
+        ("spec.rules[*].backendRefs[*]",),
+        protocol="TCP",
+    ),
+    Row(
+        "route-backend-port",
+        (GATEWAY_API,),
+        ("UDPRoute",),
+        ("spec.rules[*].backendRefs[*]",),
+        protocol="UDP",
+    ),
+    Row(
+        "backend-tls-policy-port",
+        (GATEWAY_API,),
+        ("BackendTLSPolicy",),
+        ("spec.targetRefs[*]", "spec.targetRef"),
+        port="sectionName",
+        by=By.NAME,
+    ),
     Row(
         "webhook-service-port",
         ("admissionregistration.k8s.io",),
@@ -242,6 +280,7 @@ def _reference(
         default=row.default,
         protocol=row.protocol,
         holder=path,
+        idle=scalar(holder.get("weight")) == 0,
     )
 
 

@@ -47,25 +47,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph.model import IngressBackend, PortGraph, Service
-from portproof.graph.names import is_near_name
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.reaching import by_digits, slip_of
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each backend Service that is absent but for a slip."""
+    groups = by_digits(graph)
     for backend in graph.backends:
         namespace, name = backend.service.resource.namespace, str(backend.service.value)
         if backend.port is None or backend.port.value == "use-annotation":
             continue
         if graph.service(namespace, name) is not None:
             continue
-        near = [
-            one
-            for one in graph.services
-            if one.key.namespace == namespace and len(name) >= 4 and is_near_name(one.key.name, name)
-        ]
-        if len(near) == 1 and _has(near[0], backend):
-            yield _finding(backend, near[0])
+        near = slip_of(groups, namespace, name)
+        if near is not None and _has(near, backend):
+            yield _finding(backend, near)
 
 
 def _has(service: Service, backend: IngressBackend) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.model import (
@@ -15,9 +15,12 @@ from portproof.graph.model import (
     ServiceReference,
     Site,
 )
-from portproof.graph.names import is_digits, is_near_name, is_placeholder, label_problem
+from portproof.graph.names import digits, is_digits, is_near_name, is_placeholder, label_problem
 from portproof.graph.words import offered
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
+
+_SHORTEST = 4
+"""Names of fewer letters are alike by chance."""
 
 
 def missed(graph: PortGraph, reference: ServiceReference) -> tuple[Service, ...]:
@@ -90,20 +93,24 @@ def finding(
 ) -> Finding:
     """What to say of a reference whose Service lacks the port, and the ways to cure it.
 
-    `does` follows the resource's name (``calls``, ``sends traffic to``); `so` is what comes of it.
+    `does` follows the resource's name (``calls``, ``sends traffic to``); `so` is what comes of it. An idle reference
+    loses nothing yet, which makes it a warning.
     """
     service, wanted = services[0], reference.wanted
     meant = _meant(service, reference)
     value = _value(meant, reference) if meant else None
-    if reference.by is By.NUMBER and isinstance(wanted, str):
+    refused = reference.by is By.NUMBER and isinstance(wanted, str)
+    if refused:
         so = "the API server refuses it"
+    elif reference.idle:
+        so = "its weight is 0, so it will matter when that is raised"
     tail = f": {so}."
     if meant is not None and not meant.implicit and meant.target.value == wanted:
         tail = f": {wanted} is its targetPort; {so}."
     shown = (meant,) if meant else service.ports[:3]
     return Finding(
         message=f"{reference.service.resource} {does} {_asked_for(reference)} of {service.key}, which has {offered(service.ports)}{tail}",
-        severity=Severity.ERROR,
+        severity=Severity.WARNING if reference.idle and not refused else Severity.ERROR,
         primary=reference.port or reference.service,
         expected=value if reference.port is not None else None,
         related=tuple(Label(one.name or one.number, f"{service.key} has it here") for one in shown),
@@ -125,7 +132,8 @@ def _asked_for(reference: ServiceReference) -> str:
         return f"port {wanted}"
     if reference.by is By.NUMBER:
         return f"port {wanted!r}, text where a number has to stand,"
-    return f"the port named {wanted!r}" + (" (in quotes it is a name)" if is_digits(wanted) else "")
+    quoted = reference.by is By.EITHER and is_digits(wanted)
+    return f"the port named {wanted!r}" + (" (in quotes it is a name)" if quoted else "")
 
 
 def _meant(service: Service, reference: ServiceReference) -> ServicePort | None:
@@ -181,6 +189,22 @@ def _other_end(port: ServicePort, reference: ServiceReference) -> Site | None:
         return port.number
     usable = reference.by is not By.NUMBER and not is_digits(wanted) and not label_problem(wanted)
     return port.name if usable else None
+
+
+def by_digits(graph: PortGraph) -> Mapping[tuple[str, str], Sequence[Service]]:
+    """The Services by namespace and the digits of their names, for `slip_of`."""
+    groups: dict[tuple[str, str], list[Service]] = {}
+    for one in graph.services:
+        groups.setdefault((one.key.namespace, digits(one.key.name)), []).append(one)
+    return groups
+
+
+def slip_of(groups: Mapping[tuple[str, str], Sequence[Service]], namespace: str, name: str) -> Service | None:
+    """The one Service whose name differs from `name` by a slip of the hand; None when there is none, or several."""
+    if len(name) < _SHORTEST:
+        return None
+    near = [one for one in groups.get((namespace, digits(name)), ()) if is_near_name(one.key.name, name)]
+    return near[0] if len(near) == 1 else None
 
 
 def _is_used(graph: PortGraph, port: ServicePort) -> bool:
