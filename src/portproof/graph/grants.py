@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from portproof.graph.gateways import ROUTES, is_settled
+from portproof.graph.gateways import ROUTES, is_settled, parents
 from portproof.graph.model import PortGraph, Service, ServiceReference, Site
 from portproof.graph.names import is_placeholder
 from portproof.graph.references import GATEWAY_API
@@ -51,8 +51,18 @@ class Crossing:
 
 
 def refused(graph: PortGraph, rule: str) -> Iterator[Crossing]:
-    """The references of `rule` that cross into another namespace without a grant, where both are known for sure."""
-    routes = {one.key: one for kind in ROUTES for one in graph.of_kind(kind, GATEWAY_API) if is_settled(one)}
+    """The references of `rule` that cross into another namespace without a grant, where both are known for sure.
+
+    Those of a route that is attached to a Service need none: a mesh lets callers shape their own requests
+    (gateway-api ``conformance/tests/mesh/mesh-consumer-route.yaml``).
+    """
+    meshed = {one.route.key for one in parents(graph) if one.is_service}
+    routes = {
+        one.key
+        for kind in ROUTES
+        for one in graph.of_kind(kind, GATEWAY_API)
+        if is_settled(one) and one.key not in meshed
+    }
     needed = [
         (one, _needs(one)) for one in graph.referring(rule) if one.namespace != one.service.resource.namespace
     ]

@@ -42,6 +42,9 @@ Good::
 
 It holds for `targetRefs` and for the older `targetRef`.
 
+A warning when the name is the number of one of the Service's ports: the
+specification takes names only, but early releases of Envoy Gateway took numbers.
+
 Silent without a `sectionName` (then every port is meant), when the Service is
 not in the rendering, when it is an ExternalName, for targets of another kind,
 and for placeholders (`${PORT}`).
@@ -50,6 +53,7 @@ and for placeholders (`${PORT}`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from portproof.graph.model import PortGraph
 from portproof.rules.base import Finding, Severity, rule
@@ -60,7 +64,19 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each policy that names a port which the Service does not have."""
     for reference in graph.referring("backend-tls-policy-port"):
         services = missed(graph, reference)
-        if services:
+        if not services:
+            continue
+        numbers = {str(port.number.value) for port in services[0].ports}
+        if reference.wanted in numbers:
+            found = finding(
+                graph,
+                reference,
+                services,
+                does="applies to",
+                so="that is a number, and the policy does not attach",
+            )
+            yield replace(found, severity=Severity.WARNING)
+        else:
             yield finding(graph, reference, services, does="applies to", so="the policy does not attach")
 
 

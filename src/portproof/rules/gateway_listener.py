@@ -132,17 +132,18 @@ def _conflicts(key: ResourceKey, found: Sequence[Listener]) -> Iterator[Finding]
     settled = [one for one in found if _is_settled(one)]
     for _, group in groupby(sorted(settled, key=_number), key=_number):
         ports = list(group)
-        for index, later in enumerate(ports):
-            for earlier in ports[:index]:
-                clash = _clash(key, earlier, later)
-                if clash is not None:
-                    yield clash
-                    break
+        for index, listener in enumerate(ports):
+            clashes = (
+                _taking_all(key, listener, ports),
+                *(_twice(key, one, listener) for one in ports[:index]),
+                *(_mixed(key, one, listener) for one in ports[:index]),
+            )
+            yield from [one for one in clashes if one is not None][:1]
 
 
 def _is_settled(listener: Listener) -> bool:
     words = (listener.protocol, listener.hostname)
-    return _number(listener) > 0 and all(words[:1]) and not any(is_placeholder(one) for one in words)
+    return _number(listener) > 0 and listener.protocol != "" and not any(is_placeholder(one) for one in words)
 
 
 def _number(listener: Listener) -> int:
@@ -150,25 +151,39 @@ def _number(listener: Listener) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _clash(key: ResourceKey, earlier: Listener, later: Listener) -> Finding | None:
+def _taking_all(key: ResourceKey, listener: Listener, ports: Sequence[Listener]) -> Finding | None:
+    others = [one for one in ports if one.protocol in _WEB]
+    if listener.protocol != "TCP" or not others:
+        return None
+    what = (
+        f"{_both(key, others[0], listener)}, one for {others[0].protocol} and one for TCP, which takes the whole port: "
+        "the controller does not accept both."
+    )
+    return _clashing(others[0], listener, what, Severity.ERROR)
+
+
+def _twice(key: ResourceKey, earlier: Listener, later: Listener) -> Finding | None:
+    if (earlier.protocol, earlier.hostname) != (later.protocol, later.hostname):
+        return None
+    host = f" and hostname {later.hostname!r}" if later.hostname else ", without a hostname"
+    what = f"{_both(key, earlier, later)} {later.protocol}{host}: the API server refuses the {key.kind}."
+    return _clashing(earlier, later, what, Severity.ERROR)
+
+
+def _mixed(key: ResourceKey, earlier: Listener, later: Listener) -> Finding | None:
     protocols = {earlier.protocol, later.protocol}
-    same_host = earlier.hostname == later.hostname
-    both = f"{_name(earlier)} and {_name(later)} of {key} both have port {_number(later)}"
-    if len(protocols) == 1 and same_host:
-        host = f" and hostname {later.hostname!r}" if later.hostname else ", without a hostname"
-        what = f"Listeners {both} {later.protocol}{host}: the API server refuses the {key.kind}."
-        return _clashing(earlier, later, what, Severity.ERROR)
-    if "TCP" in protocols and protocols & set(_WEB):
-        what = f"Listeners {both}, one for TCP and one for {later.protocol if earlier.protocol == 'TCP' else earlier.protocol}: TCP takes the whole port, so the controller accepts neither."
-        return _clashing(earlier, later, what, Severity.ERROR)
-    if len(protocols) == 2 and protocols <= set(_WEB) and same_host:
-        host = f"hostname {later.hostname!r}" if later.hostname else "every hostname"
-        what = (
-            f"Listeners {both} for {host}, with {earlier.protocol} and {later.protocol}: Envoy Gateway and Istio "
-            "do not serve both."
-        )
-        return _clashing(earlier, later, what, Severity.WARNING)
-    return None
+    if len(protocols) == 1 or not protocols <= set(_WEB) or earlier.hostname != later.hostname:
+        return None
+    host = f"hostname {later.hostname!r}" if later.hostname else "every hostname"
+    what = (
+        f"{_both(key, earlier, later)} for {host}, with {earlier.protocol} and {later.protocol}: Envoy Gateway and "
+        "Istio do not serve both."
+    )
+    return _clashing(earlier, later, what, Severity.WARNING)
+
+
+def _both(key: ResourceKey, earlier: Listener, later: Listener) -> str:
+    return f"Listeners {_name(earlier)} and {_name(later)} of {key} both have port {_number(later)}"
 
 
 def _clashing(earlier: Listener, later: Listener, message: str, severity: Severity) -> Finding | None:

@@ -89,10 +89,11 @@ elsewhere, though the Service is kept here. A warning, too, when the weight of
 the backendRef is 0.
 
 Silent when a grant allows the reference, when the Service is not in the
-rendering, for backends of the route's own namespace, when either namespace is
-not known for sure (the route states none, or one of the two is `default`, which
-the namespace of a release reads before it is installed), and when a grant or a
-namespace has a placeholder (`${NAMESPACE}`).
+rendering, for backends of the route's own namespace, for routes of a mesh
+(whose parent is a Service), when either namespace is not known for sure (the
+route states none, or one of the two is `default`, which the namespace of a
+release reads before it is installed), and when a grant or a namespace has a
+placeholder (`${NAMESPACE}`).
 """
 
 from __future__ import annotations
