@@ -200,6 +200,7 @@ def main() -> NoReturn:
     except Exception as error:  # noqa: BLE001 - the last resort: our own mistakes have their own exit code
         code = _bug(error)
     sys.stdout.flush()
+    gc.freeze()  # at the end nothing is worth collecting, and the interpreter would look through everything once more
     sys.exit(int(code or 0))
 
 
