@@ -80,7 +80,9 @@ class Examination:
 def warm_up() -> None:
     """Load what the first `examine` needs; done beside the first render, it costs no time of its own."""
     from portproof import yamlnodes  # noqa: F401, PLC0415
-    from portproof.graph import chains, link  # noqa: F401, PLC0415
+    from portproof.graph import chains, link, sites  # noqa: F401, PLC0415
+
+    sites.compiled("$")
 
 
 def examine(
