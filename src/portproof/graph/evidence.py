@@ -36,6 +36,12 @@ WELL_KNOWN = 1024
 HABITUAL_PORTS = frozenset({4191, 9443, 10250, 10254, 13133, 15000, 15020, 15021})
 """Ports that well-known programs listen on without declaring them: controller-runtime's webhooks, Envoy, collectors."""
 
+HEALTH_PORTS = frozenset(
+    {4191, 6060, 8000, 8001, 8081, 8082, 8086, 8088, 8181, 8282, 8383, 8686, 8778, 8888, 8889, 9000, 9001, 9080, 9081, 9090, 9091, 9100, 9113, 9115}
+    | {9115, 9125, 9150, 9402, 9403, 9440, 9443, 9444, 9445, 9901, 9990, 10254, 10255, 13133, 15000, 15020, 15021}
+)  # fmt: skip
+"""Ports that health and metrics endpoints use by habit, declared or not."""
+
 _SILENCE = "nothing else mentions"
 
 ADDED_PORT_NAMES = ("dapr-", "http-envoy-prom", "linkerd-")

@@ -44,16 +44,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.evidence import is_near_miss, probed_numbers, resolve, said
+from portproof.graph.evidence import HEALTH_PORTS, is_near_miss, probed_numbers, resolve, said
 from portproof.graph.model import Container, ContainerPort, PortCheck, PortGraph, Role, Workload
 from portproof.graph.words import clauses, declared
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
-
-_HEALTH_PORTS = frozenset(
-    {4191, 6060, 8000, 8001, 8081, 8082, 8086, 8088, 8181, 8282, 8383, 8686, 8778, 8888, 8889, 9000, 9001, 9080, 9081, 9090, 9091, 9100, 9113, 9115}
-    | {9115, 9125, 9150, 9402, 9403, 9440, 9443, 9444, 9445, 9901, 9990, 10254, 10255, 13133, 15000, 15020, 15021}
-)  # fmt: skip
-"""Ports that health and metrics endpoints use by habit, declared or not."""
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -67,7 +61,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 continue
             for one in container.checks:
                 number = one.port.value
-                if not isinstance(number, int) or one.host or number in aimed | _HEALTH_PORTS:
+                if not isinstance(number, int) or one.host or number in aimed | HEALTH_PORTS:
                     continue
                 finding = _finding(workload, container, one, number, aimed)
                 if finding is not None:
