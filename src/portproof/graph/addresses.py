@@ -1,4 +1,4 @@
-"""Who calls whom: host and port in the texts of environment variables, arguments and ConfigMaps.
+"""Who calls whom: host and port in the texts of environment variables, arguments, ConfigMaps and Probes.
 
 Read are ``scheme://host:port``, ``host:port`` (also several in one text), a host and a port in variables, flags or
 lines of a file that belong together (``DB_HOST`` and ``DB_PORT``), and connection strings (``host=db port=5432``,
@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from portproof.graph import hosts, sites
 from portproof.graph import settings as settings_of
@@ -61,7 +62,7 @@ def read(resources: Sequence[Resource]) -> tuple[Address, ...]:
         if resource.key.kind == "ConfigMap" and resource.key.group == "":
             addresses = _in_config_map(resource)
         else:
-            addresses = _in_pods(resource, maps)
+            addresses = chain(_in_pods(resource, maps), _in_fields(resource))
         for one in addresses:
             found.setdefault((one.port.resource, one.port.path, one.port.piece and one.port.piece.start), one)
     return tuple(_labelled(found.values()))
@@ -114,6 +115,13 @@ def _in_pods(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> It
                     yield from _in_text(one, namespace)
             yield from _from_pairs(variables, namespace)
             yield from _from_pairs(settings_of.split_flags(flags), namespace)
+
+
+def _in_fields(resource: Resource) -> Iterator[Address]:
+    """The addresses in fields of custom resources; only hosts with a namespace, for the caller's is not known."""
+    for path, value in sites.addresses(resource):
+        text = Setting("", Site(resource.key, path, None), value)
+        yield from (one for one in _in_text(text, resource.key.namespace) if one.elsewhere)
 
 
 def _in_text(text: Setting, namespace: str) -> Iterator[Address]:

@@ -38,6 +38,23 @@ _BACKENDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Kind -> its API groups, and the places of its backends."""
 
+_ADDRESSES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "Probe": (("monitoring.coreos.com",), ("spec.prober.url", "spec.targets.staticConfig.static[*]")),
+    "VMProbe": (
+        ("operator.victoriametrics.com",),
+        (
+            "spec.vmProberSpec.url",
+            "spec.targets.staticConfig.targets[*]",
+            "spec.targets.static.targets[*]",
+        ),
+    ),
+}
+"""Kind -> its API groups, and the places of addresses that somebody calls from another namespace than the resource's.
+
+Fields: prometheus-operator ``pkg/apis/monitoring/v1/probe_types.go``, VictoriaMetrics operator
+``api/operator/v1beta1/vmprobe_types.go``.
+"""
+
 FINITE = frozenset({"Job", "CronJob"})
 """Kinds whose pods end; a finished pod is no endpoint."""
 
@@ -77,6 +94,17 @@ def backends(resource: Resource) -> Iterator[tuple[FieldPath, Mapping[str, Any]]
     for text in entry[1]:
         for path, value in find(text, resource.data):
             if isinstance(value, dict):
+                yield path, value
+
+
+def addresses(resource: Resource) -> Iterator[tuple[FieldPath, str]]:
+    """Every text of a resource that holds an address, with its path."""
+    entry = _ADDRESSES.get(resource.key.kind)
+    if entry is None or resource.key.group not in entry[0]:
+        return
+    for text in entry[1]:
+        for path, value in find(text, resource.data):
+            if isinstance(value, str):
                 yield path, value
 
 

@@ -2,8 +2,8 @@
 
 Addresses stand in environment variables, arguments and ConfigMaps: as
 `http://orders:8080`, as a host in one variable and its port in another, in lists
-and connection strings. The port is one of the *Service*: calling the port of the
-container there leads nowhere.
+and connection strings; and in the prober and static targets of a Probe. The port
+is one of the *Service*: calling the port of the container there leads nowhere.
 
 Bad (the container's port)::
 
@@ -82,7 +82,8 @@ themselves, whatever ports it lists.
 
 Silent when no target here has a Service of that name (in the namespace that is
 named, or else the caller's own), when one of several variants has the port, for
-an ExternalName, for calls of pods to the Service in front of them, for other
+an ExternalName, for a host without a namespace in a Probe (it is called from
+where Prometheus or its prober runs), for calls of pods to the Service in front of them, for other
 numbers after a name (`image: redis:7`), in comments, and for placeholders.
 """
 
