@@ -8,8 +8,8 @@ from portproof.graph.model import ContainerPort, ServicePort
 
 
 def listing(items: Iterable[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    *rest, last = items
+    """``a``, ``a and b``, ``a, b and c``; empty for none."""
+    *rest, last = [*items] or [""]
     return f"{', '.join(rest)} and {last}" if rest else last
 
 

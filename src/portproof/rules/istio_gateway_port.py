@@ -94,14 +94,26 @@ be looked up, and for Gateways without a selector.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from portproof.graph import mesh
 from portproof.graph.evidence import is_near_miss, resolve
 from portproof.graph.model import PortGraph, Service, Workload
 from portproof.graph.words import offered
-from portproof.graph.workloads import mapping
+from portproof.graph.workloads import labels, mapping
 from portproof.manifests import Resource
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+
+_SHOWN = 3
+"""Services that a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """The Services before a Gateway's pods, and all numbers on which clients can come in."""
+
+    services: tuple[Service, ...]
+    exposed: frozenset[int]
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -110,17 +122,18 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     if not gateways:
         return
     pods = mesh.pods(graph)
+    fronts: dict[tuple[tuple[str, str], ...], _Front | None] = {}
     for gateway in gateways:
         yield from _shared_names(gateway)
-        selected = mesh.chosen(pods, mapping(gateway.data.get("spec")).get("selector"))
-        services = tuple(dict.fromkeys(one for pod in selected for one in graph.services_of(pod)))
-        if any(one.host_network or not graph.services_of(one) for one in selected):
-            continue
-        exposed = _exposed(services, selected)
-        if services and exposed is not None:
+        selector = labels(mapping(gateway.data.get("spec")).get("selector"))
+        shared = tuple(sorted(selector.items()))  # most Gateways share one
+        if shared not in fronts:
+            fronts[shared] = _front(graph, mesh.chosen(pods, selector))
+        front = fronts[shared]
+        if front is not None:
             for server in mesh.servers(gateway):
-                if isinstance(server.number.value, int) and server.number.value not in exposed:
-                    yield _hidden(server, services)
+                if isinstance(server.number.value, int) and server.number.value not in front.exposed:
+                    yield _hidden(server, front.services)
 
 
 def _shared_names(gateway: Resource) -> Iterator[Finding]:
@@ -140,20 +153,23 @@ def _shared_names(gateway: Resource) -> Iterator[Finding]:
             )
 
 
-def _exposed(services: Sequence[Service], pods: Sequence[Workload]) -> frozenset[int] | None:
-    """The numbers on which clients can come in; None when they cannot be known."""
+def _front(graph: PortGraph, pods: Sequence[Workload]) -> _Front | None:
+    """How clients come in to these pods; None when that cannot be known."""
+    services = tuple(dict.fromkeys(one for pod in pods for one in graph.services_of(pod)))
+    if not pods or any(one.host_network or not graph.services_of(one) for one in pods):
+        return None
     found: set[object] = set()
     for service in services:
         for port in service.ports:
             found |= {port.number.value, port.target.value}
             if isinstance(port.target.value, str):
-                targets = [resolve(port, pod) for pod in pods]
+                targets = [resolve(port, pod) for pod in graph.select(service).workloads]
                 if None in targets:
                     return None
                 found |= {one.value for one in targets if one is not None}
     hosts = [port for pod in pods for port in pod.ports if port.host_port is not None]
     found |= {port.value for port in hosts} | {port.host_port.value for port in hosts if port.host_port}
-    return frozenset(one for one in found if isinstance(one, int))
+    return _Front(services, frozenset(one for one in found if isinstance(one, int)))
 
 
 def _hidden(server: mesh.Server, services: Sequence[Service]) -> Finding:
@@ -167,7 +183,7 @@ def _hidden(server: mesh.Server, services: Sequence[Service]) -> Finding:
         and is_near_miss(port.number.value, site.value)
     }
     meant = next(iter(near)) if len(near) == 1 else None
-    offers = "; ".join(f"{one.key} has {offered(one.ports)}" for one in services)
+    offers = "; ".join(f"{one.key} has {offered(one.ports)}" for one in services[:_SHOWN])
     return Finding(
         message=(
             f"{site.resource} listens on port {site.value}, which no Service of its pods exposes: {offers}."
@@ -176,7 +192,8 @@ def _hidden(server: mesh.Server, services: Sequence[Service]) -> Finding:
         primary=site,
         expected=meant,
         related=tuple(
-            Label(one.name or one.number, "exposed here") for one in (near.values() if near else ports[:3])
+            Label(one.name or one.number, "exposed here")
+            for one in (near.values() if near else ports[:_SHOWN])
         ),
         remedies=() if meant is None else (Remedy(f"set the port to {meant}", ((site, meant),)),),
     )

@@ -169,10 +169,9 @@ def _of_health_checks(graph: PortGraph, overridden: Container[object]) -> Iterat
     row = next(one for one in load_balancers.ROWS if one.annotation == load_balancers.ALB_HEALTH_CHECK)
     for backend in graph.backends:
         ingress = ingresses.get(backend.service.resource)
-        text = backend.annotations.get(row.annotation)
-        if ingress is None or text is None:
+        if ingress is None:
             continue
-        for entry in row.read(text):
+        for entry in row.read(load_balancers.texts(ingress).get(row.annotation, "")):
             port = load_balancers.site(ingress, row.annotation, entry, row.by)
             reference = _reference(backend.service, port, row.by)
             services = missed(graph, reference)

@@ -22,6 +22,9 @@ from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 _SHORTEST = 4
 """Names of fewer letters are alike by chance."""
 
+_PROTOCOLS = frozenset({"TCP", "UDP", "SCTP"})
+"""Those of Kubernetes: any other one is refused, whatever refers to the port."""
+
 
 def missed(graph: PortGraph, reference: ServiceReference) -> tuple[Service, ...]:
     """The variants of the Service when none of them has the port that `reference` wants; empty when all is well.
@@ -41,7 +44,8 @@ def has(service: Service, wanted: Scalar, by: By = By.EITHER, protocol: str = ""
     """Whether the Service has, or may have, a port of that number or name (and protocol, where one is given)."""
     if service.type == "ExternalName" or is_placeholder(wanted) or _is_open(service):
         return True
-    return any(answers(one, wanted, by) and protocol in ("", one.protocol) for one in service.ports)
+    others = _PROTOCOLS - {protocol} if protocol else frozenset[str]()
+    return any(answers(one, wanted, by) and one.protocol not in others for one in service.ports)
 
 
 def answers(port: ServicePort, wanted: Scalar, by: By = By.EITHER) -> bool:

@@ -76,7 +76,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         yield from _twice(entry, spec, "number")
         yield from _twice(entry, spec, "name")
         yield from _out_of_range(entry, spec)
-        if spec.get("resolution") in _WITH_ENDPOINTS:
+        if str(spec.get("resolution")) in _WITH_ENDPOINTS:
             yield from _unknown_names(entry, spec)
 
 

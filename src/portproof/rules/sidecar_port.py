@@ -153,14 +153,14 @@ def _confused(graph: PortGraph, site: Site, pods: Sequence[Workload]) -> Iterato
     services: tuple[Service, ...] = tuple(
         dict.fromkeys(one for pod in pods for one in graph.services_of(pod))
     )
-    ports = [port for service in services for port in service.ports]
+    ports = [(service, port) for service in services for port in service.ports]
     targets: set[object] = set()
-    for port in ports:
-        resolved = [resolve(port, pod) for pod in pods]
+    for service, port in ports:
+        resolved = [resolve(port, pod) for pod in graph.select(service).workloads]
         if isinstance(port.target.value, str) and None in resolved:
             return
         targets |= {port.target.value} | {one.value for one in resolved if one is not None}
-    same = [port for port in ports if port.number.value == site.value]
+    same = [port for _, port in ports if port.number.value == site.value]
     declared = {one.value for pod in pods for one in pod.ports}
     if not same or site.value in targets or site.value in declared:
         return
