@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from portproof.graph import addresses, references, sites
 from portproof.graph.model import (
     RUNTIME_LABELS,
+    Address,
+    By,
     GoverningService,
     IngressBackend,
     Neighbour,
@@ -17,6 +19,7 @@ from portproof.graph.model import (
     Selection,
     Service,
     ServicePort,
+    ServiceReference,
     Site,
     Workload,
 )
@@ -45,21 +48,48 @@ def build(
     )
     owners = tuple(sorted({str(one.key) for one in resources if _may_own_pods(one)}))
     selections = {service: _select(service, pods) for service in services}
+    backends = tuple(backend for one in resources for backend in _backends(one))
+    referring = tuple(references.read(resources, rows))
+    calls = addresses.read(resources)
     return PortGraph(
         services=services,
         workloads=found,
-        backends=tuple(backend for one in resources for backend in _backends(one)),
+        backends=backends,
         governing=tuple(_governing(resources)),
         unknown_owners=owners,
         resources=resources,
         selections=selections,
-        references=tuple(references.read(resources, rows)),
-        addresses=addresses.read(resources),
+        references=referring,
+        addresses=calls,
         neighbours=neighbours,
         kinds=_grouped(resources, lambda one: one.key.kind),
         named=_grouped(services, lambda one: (one.key.namespace, one.key.name)),
         fronts=_fronts(selections),
+        asked=_asked(_asking(referring, backends, calls)),
     )
+
+
+def _asking(
+    referring: Iterable[ServiceReference], backends: Iterable[IngressBackend], calls: Iterable[Address]
+) -> Iterator[tuple[tuple[str, str], str | int | None, By]]:
+    """Who asks for a port of which Service, and how."""
+    for reference in referring:
+        yield (reference.namespace, reference.name), reference.wanted, reference.by
+    for backend in backends:
+        wanted = backend.port.value if backend.port is not None else None
+        yield (backend.service.resource.namespace, str(backend.service.value)), wanted, By.EITHER
+    for call in calls:
+        yield call.place, call.number, By.NUMBER
+
+
+def _asked(
+    asking: Iterable[tuple[tuple[str, str], str | int | None, By]],
+) -> Mapping[tuple[str, str], frozenset[tuple[str | int, By]]]:
+    groups: dict[tuple[str, str], set[tuple[str | int, By]]] = defaultdict(set)
+    for place, wanted, by in asking:
+        if wanted is not None:
+            groups[place].add((wanted, by))
+    return {place: frozenset(group) for place, group in groups.items()}
 
 
 def _grouped(items: Iterable[_Item], key: Callable[[_Item], _Key]) -> Mapping[_Key, tuple[_Item, ...]]:

@@ -27,6 +27,7 @@ _AWS = "service.beta.kubernetes.io/aws-load-balancer-"
 _ACTIONS = "alb.ingress.kubernetes.io/actions."
 _AZURE = re.compile(r"service\.beta\.kubernetes\.io/port_(?P<number>[0-9]{1,5})_(?P<setting>.+)")
 _ACTION_PORT = re.compile(r'"servicePort"\s*:\s*"?(?P<port>[^",}\s]+)')
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
 _TRAFFIC_PORT = "traffic-port"
 
 
@@ -130,7 +131,8 @@ def site(resource: Resource, annotation: str, entry: tuple[int, int], by: By, la
     """A name or number within the text of an annotation; `label` tells it from an equal one."""
     start, end = entry
     word = texts(resource)[annotation][start:end]
-    value = int(word) if is_digits(word) and by is not By.NAME else word
+    is_number = _PORT.fullmatch(word) is not None and by is not By.NAME
+    value = int(word) if is_number else word
     return Site(
         resource.key, ("metadata", "annotations", annotation), value, Piece(start, end, label or word)
     )

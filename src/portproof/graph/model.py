@@ -297,8 +297,9 @@ class PortGraph:
 
     `unknown_owners` are resources that may make pods of their own (``Kafka/main``): while there are any, a Service
     without pods may be served by them. `resources` are those the graph was built from; `kinds`, `named` and `fronts`
-    find resources by kind, Services by namespace and name, and the Services that select a workload. `neighbours` are
-    the Services of other targets, by name.
+    find resources by kind, Services by namespace and name, and the Services that select a workload. `asked` are the
+    names and numbers by which references, Ingresses and callers ask for the ports of a Service, by its namespace and
+    name. `neighbours` are the Services of other targets, by name.
     """
 
     services: tuple[Service, ...]
@@ -314,6 +315,7 @@ class PortGraph:
     kinds: Mapping[str, tuple[Resource, ...]]
     named: Mapping[tuple[str, str], tuple[Service, ...]]
     fronts: Mapping[Workload, tuple[Service, ...]]
+    asked: Mapping[tuple[str, str], frozenset[tuple[str | int, By]]]
 
     def of_kind(self, kind: str, *groups: str) -> tuple[Resource, ...]:
         """The resources of a kind in one of the API groups, in printed order."""

@@ -87,7 +87,7 @@ from portproof.manifests import Resource
 from portproof.rules.base import Finding, Severity, rule
 from portproof.rules.reaching import finding, missed
 
-_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(?P<host>[a-z0-9.-]+):(?P<port>[0-9]{1,5})/?")
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(?P<host>[a-z0-9.-]+):(?P<port>[1-9][0-9]{0,4})/?")
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:

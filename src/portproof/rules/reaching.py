@@ -214,17 +214,4 @@ def slip_of(groups: Mapping[tuple[str, str], Sequence[Service]], namespace: str,
 def _is_used(graph: PortGraph, port: ServicePort) -> bool:
     """Whether others in the rendering rely on the port as it is."""
     place = (port.number.resource.namespace, port.number.resource.name)
-    references = (
-        answers(port, other.wanted, other.by)
-        for other in graph.references
-        if other.wanted is not None and (other.namespace, other.name) == place
-    )
-    backends = (
-        answers(port, one.port.value)
-        for one in graph.backends
-        if one.port is not None
-        and one.port.value is not None
-        and (one.service.resource.namespace, one.service.value) == place
-    )
-    calls = (answers(port, one.number) for one in graph.addresses if one.place == place)
-    return any(references) or any(backends) or any(calls)
+    return any(answers(port, wanted, by) for wanted, by in graph.asked.get(place, ()))

@@ -82,6 +82,8 @@ from portproof.graph.words import listing, offered
 from portproof.manifests import ResourceKey
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
 
+_DIGITS = 5
+
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each Route whose port no endpoint has."""
@@ -98,7 +100,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 def _wanted(reference: ServiceReference) -> Scalar:
     """The name or number that is asked for; the router compares numbers as text, so quotes do not matter."""
     text = str(reference.wanted)
-    return int(text) if is_digits(text) else text
+    return int(text) if is_digits(text) and len(text) <= _DIGITS else text
 
 
 def _may_serve(graph: PortGraph, reference: ServiceReference, wanted: Scalar) -> bool:

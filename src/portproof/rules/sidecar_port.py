@@ -108,7 +108,7 @@ from portproof.graph.workloads import indexed, mapping, scalar
 from portproof.manifests import Resource
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
-_ENDPOINT = re.compile(r"(?:127\.0\.0\.1|0\.0\.0\.0|\[::1?\])?:(?P<port>[0-9]{1,5})")
+_ENDPOINT = re.compile(r"(?:127\.0\.0\.1|0\.0\.0\.0|\[::1?\])?:(?P<port>[1-9][0-9]{0,4})")
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
