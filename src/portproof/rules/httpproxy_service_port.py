@@ -73,6 +73,7 @@ placeholders (`${PORT}`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from portproof.graph.model import PortGraph, ServiceReference
 from portproof.manifests import Resource
@@ -88,10 +89,11 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         is_health = reference.port is not None and reference.port.path[-1] == "healthPort"
         if is_health and not _has_health_check(proxies[reference.service.resource], reference):
             continue
-        services = missed(graph, reference)
+        whole = replace(reference, idle=False)  # whatever its weight, the route that it is part of is lost
+        services = missed(graph, whole)
         if services:
             does = "checks the health of" if is_health else "sends traffic to"
-            yield finding(graph, reference, services, does=does, so="Contour marks it invalid")
+            yield finding(graph, whole, services, does=does, so="Contour marks it invalid")
 
 
 def _has_health_check(proxy: Resource, reference: ServiceReference) -> bool:

@@ -1,9 +1,11 @@
 """A route names a Service that does not exist, one slip away from one that does.
 
-The Service of a backendRef may live in another chart or overlay, so a name that
-the rendering does not have is no finding. It is one when the rendering has
-exactly one Service in that namespace whose name differs by a slip of the hand,
-and that Service has the port which the route asks for.
+The Service of a route may live in another chart or overlay, so a name that the
+rendering does not have is no finding. It is one when the rendering has exactly
+one Service in that namespace whose name differs by a slip of the hand, and that
+Service has the port which the route asks for. Read are the routes of the Gateway
+API, of Istio (VirtualService), Traefik, Contour, and the other controllers that
+`controller-service-port` knows.
 
 Bad::
 
@@ -44,24 +46,34 @@ Good::
         - {port: 80}
 
 Silent when no Service of the namespace is near, or more than one is, when the
-names differ in their digits, when the near one lacks the port, and for backends
-of another kind.
+names differ in their digits, when the near one lacks the port, for routes without
+a port, for backends of another kind, and for hosts of a ServiceEntry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portproof.graph import mesh
 from portproof.graph.model import PortGraph, Service, ServiceReference
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.rules.reaching import answers, by_digits, slip_of
 
+_JUDGED = (
+    "route-backend-port",
+    "virtual-service-port",
+    "traefik-service-port",
+    "httpproxy-service-port",
+    "controller-service-port",
+)
+"""The rules whose references are read here for their names."""
+
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each backend Service that is absent but for a slip."""
-    groups = by_digits(graph)
-    for reference in graph.referring("route-backend-port"):
-        if graph.service(reference.namespace, reference.name) is not None:
+    groups, known = by_digits(graph), mesh.read(graph)
+    for reference in (one for name in _JUDGED for one in graph.referring(name)):
+        if graph.service(reference.namespace, reference.name) is not None or not known.is_plain(reference):
             continue
         near = slip_of(groups, reference.namespace, reference.name)
         if near is not None and _has(near, reference):
@@ -71,12 +83,14 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 def _has(service: Service, reference: ServiceReference) -> bool:
     wanted = reference.wanted
     return wanted is not None and any(
-        answers(one, wanted, reference.by) and one.protocol == reference.protocol for one in service.ports
+        answers(one, wanted, reference.by) and reference.protocol in ("", one.protocol)
+        for one in service.ports
     )
 
 
 def _finding(reference: ServiceReference, near: Service) -> Finding:
-    name = near.key.name
+    rest = str(reference.service.value).removeprefix(reference.name)  # of a host: its namespace and domain
+    name = near.key.name + rest
     return Finding(
         message=(
             f"{reference.service.resource} sends traffic to Service/{reference.name}, which is not here, but "

@@ -68,7 +68,8 @@ accept, and when another of the Route's backends serves the port.
 
 Silent when the Service is not in the rendering, when it has no selector or is an
 ExternalName, when a number may be that of a named target port which cannot be
-looked up, for Routes without `port`, for UDP ports, and for placeholders.
+looked up, for Routes without `port`, for backends of weight 0, for UDP ports,
+and for placeholders.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each Route whose port no endpoint has."""
     routes: dict[ResourceKey, list[ServiceReference]] = {}
     for reference in graph.referring("route-target-port"):
-        if reference.port is not None and not is_placeholder(reference.wanted):
+        if reference.port is not None and not reference.idle and not is_placeholder(reference.wanted):
             routes.setdefault(reference.service.resource, []).append(reference)
     for backends in routes.values():
         failing = [one for one in backends if not _may_serve(graph, one, _wanted(one))]

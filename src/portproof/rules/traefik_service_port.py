@@ -78,6 +78,7 @@ of other providers (`api@internal`), and for placeholders (`${PORT}`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from portproof.graph.model import PortGraph, Service, ServiceReference
 from portproof.graph.words import offered
@@ -88,9 +89,10 @@ from portproof.rules.reaching import finding, missed
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each port that the Service does not have, and for each Service named without one."""
     for reference in graph.referring("traefik-service-port"):
-        services = missed(graph, reference)
+        whole = replace(reference, idle=False)  # whatever its weight, the route that it is part of is lost
+        services = missed(graph, whole)
         if services:
-            yield finding(graph, reference, services, does="sends traffic to", so="Traefik drops the route")
+            yield finding(graph, whole, services, does="sends traffic to", so="Traefik drops the route")
         elif reference.port is None:
             known = graph.variants(reference.namespace, reference.name)
             if known and not any(one.type == "ExternalName" for one in known):

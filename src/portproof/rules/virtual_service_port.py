@@ -110,7 +110,8 @@ one with the number at which the request came in. When the rendering shows all
 the ports at which requests come in (servers of Gateways, ports of the hosts'
 Services) and none is the Service's, that is an error; when a Gateway lives
 elsewhere and the Service has none of its usual ports (80, 443, 8080, 8443), a
-warning. So is a `match` on a port at which no request comes in.
+warning. So is a `match` on a port at which no request comes in, and a destination
+of weight 0: nothing is sent there until somebody raises it.
 
 Silent when the Service is not in the rendering, for wildcards and hosts outside
 of the cluster, when a ServiceEntry describes the host or `exportTo` hides the
@@ -189,7 +190,7 @@ def _joined(reference: ServiceReference, host: str) -> Finding:
 def _without_port(known: mesh.Mesh, resource: Resource, reference: ServiceReference) -> Iterator[Finding]:
     """What to say of a destination without a port whose Service has several."""
     services = known.graph.variants(reference.namespace, reference.name)
-    stated = lookup(resource.data, (*reference.holder, "port"))
+    stated = lookup(resource.data, (*reference.service.path[:-1], "port"))
     if stated or not services or any(len(one.ports) < 2 for one in services):
         return
     gateways = mesh.texts(resource, "gateways") or (mesh.MESH,)
@@ -204,7 +205,7 @@ def _without_port(known: mesh.Mesh, resource: Resource, reference: ServiceRefere
             f"{reference.service.resource} sends traffic to {services[0].key} without a port, so to the port at which "
             f"a request came in; {why}, and the Service has {offered(services[0].ports)}. Add `port.number`."
         ),
-        severity=Severity.ERROR if arriving else Severity.WARNING,
+        severity=Severity.ERROR if arriving and not reference.idle else Severity.WARNING,
         primary=reference.service,
         related=_shown(services),
     )
