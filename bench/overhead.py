@@ -133,6 +133,8 @@ def run_ours(repository: Path, jobs: int) -> tuple[float, float]:
     child.wait()
     seconds = time.perf_counter() - started
     watcher.join()
+    if child.returncode not in (0, 1):
+        raise SystemExit(f"{' '.join(argv)} ended with {child.returncode}: what it took tells nothing")
     return seconds, max(peaks) / 1024
 
 
