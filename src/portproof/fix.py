@@ -14,6 +14,7 @@ from itertools import pairwise
 from portproof.discover.model import HelmTarget, Target
 from portproof.effects import Change, differences
 from portproof.graph.model import Site
+from portproof.graph.names import is_digits
 from portproof.manifests import ResourceKey
 from portproof.render.model import Renderer, Rendering
 from portproof.rules.base import Remedy, Scalar
@@ -131,10 +132,12 @@ def edits_of(remedy: Remedy, origins: Mapping[Site, Origin], tree: Tree) -> tupl
 
 
 def _edit(span: Span, text: str, value: Scalar | None, new: Scalar, tree: Tree) -> Edit:
-    """Replace exactly the scalar; its quotes go only when a string has to become a number."""
-    if isinstance(value, str) and isinstance(new, int):
-        content = tree.text(span.path)
-        before, after = content[span.start - 1 : span.start], content[span.end : span.end + 1]
-        if before in ("'", '"') and before == after:
-            return Edit(Span(span.path, span.start - 1, span.end + 1), before + text + after, str(new))
+    """Replace exactly the scalar; quotes go when a string has to become a number, and come the other way round."""
+    content = tree.text(span.path)
+    before, after = content[span.start - 1 : span.start], content[span.end : span.end + 1]
+    quoted = before in ("'", '"') and before == after
+    if isinstance(value, str) and isinstance(new, int) and quoted:
+        return Edit(Span(span.path, span.start - 1, span.end + 1), before + text + after, str(new))
+    if isinstance(value, int) and is_digits(new) and not quoted:
+        return Edit(span, text, f'"{new}"')
     return Edit(span, text, str(new))
