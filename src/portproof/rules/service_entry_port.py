@@ -128,7 +128,7 @@ def _unknown_names(entry: Resource, spec: Mapping[str, Any]) -> Iterator[Finding
                 yield Finding(
                     message=(
                         f"{entry.key} gives an endpoint a port named {name!r}, and its own ports are named "
-                        f"{listing(sorted(map(str, known))) or 'not at all'}: Istio refuses it."
+                        f"{listing(sorted(map(str, known))) if known else 'not at all'}: Istio refuses it."
                     ),
                     severity=Severity.ERROR,
                     primary=Site(entry.key, ("spec", "endpoints", index, "ports", name), scalar(number)),
