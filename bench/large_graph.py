@@ -1,8 +1,8 @@
 """How asking all rules grows with the size of a rendering: N Services and N workloads in one.
 
 Run: ``python bench/large_graph.py [N...]`` (default 1250 2500 5000). Each workload declares two ports, has probes and
-calls another Service; each Service has two ports; a tenth have an Ingress; one in fifty is broken. The last column is
-the time against that of the size before: 2 is linear, 4 is quadratic.
+calls another Service; each Service has two ports; each workload has a policy of its own and one for all; a tenth have an
+Ingress; one in fifty is broken. The last column is the time against that of the size before: 2 is linear, 4 is quadratic.
 """
 
 from __future__ import annotations
@@ -44,6 +44,20 @@ spec:
           readinessProbe: {{httpGet: {{path: /, port: http}}}}
           livenessProbe: {{tcpSocket: {{port: 8080}}}}
 """
+POLICIES = """apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: app-{n}, namespace: {ns}}}
+spec:
+  podSelector: {{matchLabels: {{app: app-{n}}}}}
+  ingress: [{{ports: [{{port: {port}}}, {{port: metrics}}]}}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: all-{n}, namespace: {ns}}}
+spec:
+  podSelector: {{matchLabels: {{tier: web}}}}
+  ingress: [{{ports: [{{port: 53}}]}}]
+"""
 INGRESS = """apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {{name: app-{n}, namespace: {ns}}}
@@ -81,6 +95,8 @@ def rendered(size: int, namespaces: int) -> Rendering:
         broken = n % 50 == 7
         documents.append(SERVICE.format(**names, target="htpp" if broken else "http"))
         documents.append(WORKLOAD.format(**names))
+        policies = POLICIES.format(**names, port=80 if broken else 8080)
+        documents += policies.split("---\n")
         if n % 10 == 0:
             documents.append(INGRESS.format(**names))
     return Rendering(ManifestTarget("."), tuple(RenderedDocument(one) for one in documents))

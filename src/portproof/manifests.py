@@ -34,6 +34,8 @@ CLUSTER_SCOPED = frozenset(
         "PodSecurityPolicy",
         "ClusterIssuer",
         "ClusterPodMonitoring",
+        "GlobalNetworkPolicy",
+        "CiliumClusterwideNetworkPolicy",
     }
 )
 

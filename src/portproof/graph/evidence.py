@@ -154,12 +154,14 @@ def _listens_undeclared(service: Service, port: ServicePort, workload: Workload)
 
 def is_mentioned(workload: Workload, number: int) -> bool:
     """Whether the pod's own settings, probes, annotations or configuration name the port: it probably listens there."""
-    if number in workload.config_numbers or number in workload.annotation_numbers:
-        return True
-    return any(
-        number in container.mentions or any(check.port.value == number for check in container.checks)
-        for container in _running(workload)
-    )
+    return number in mentioned(workload)
+
+
+def mentioned(workload: Workload) -> frozenset[int]:
+    """The numbers that the pod's own settings, probes, annotations or configuration name."""
+    probed = (check.port.value for container in _running(workload) for check in container.checks)
+    numbers = frozenset(one for one in probed if isinstance(one, int))
+    return said(workload) | workload.annotation_numbers | numbers
 
 
 def is_near_miss(one: int, other: int) -> bool:

@@ -1,10 +1,12 @@
-"""Label selectors, as Kubernetes has them. A selector that is not understood is None.
+"""Label selectors: Kubernetes' own, Cilium's with its prefixes, and the plain ones among Calico's.
 
-Source: apimachinery ``pkg/apis/meta/v1/types.go`` LabelSelector.
+Sources: apimachinery ``pkg/apis/meta/v1/types.go`` LabelSelector; cilium ``pkg/labels`` (``k8s:app`` and ``any:app``
+are the label ``app`` of the pod); calico ``libcalico-go/lib/selector``. A selector that is not understood is None.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,3 +85,60 @@ def _requirement(data: Mapping[str, Any]) -> Requirement | None:
     if bool(values) is not (operator in ("In", "NotIn")):
         return None
     return Requirement(key, operator, values)
+
+
+_CILIUM_PREFIX = re.compile(r"(?:k8s|any):")
+_NOT_OF_THE_POD = ("io.kubernetes.", "io.cilium.", "projectcalico.org/")
+"""How labels begin that stand for the namespace, the service account or the cluster."""
+
+
+def cilium(value: Any) -> Selector | None:
+    """An EndpointSelector; None for one by namespace, service account or Cilium's own labels."""
+    found = kubernetes(value)
+    if found is None:
+        return None
+    plain = tuple((_CILIUM_PREFIX.sub("", key, count=1), text) for key, text in found.labels)
+    requirements = tuple(
+        Requirement(_CILIUM_PREFIX.sub("", one.key, count=1), one.operator, one.values)
+        for one in found.requirements
+    )
+    keys = [key for key, _ in plain] + [one.key for one in requirements]
+    if any(key.startswith(_NOT_OF_THE_POD) or ":" in key for key in keys):
+        return None
+    return Selector(plain, requirements)
+
+
+_KEY = r"(?P<key>[a-zA-Z0-9_./-]+)"
+_TEXT = r"""(?:"[^"]*"|'[^']*')"""
+_CALICO_TERMS = (
+    (re.compile(rf"{_KEY}\s*==\s*(?P<values>{_TEXT})"), "In"),
+    (re.compile(rf"{_KEY}\s*!=\s*(?P<values>{_TEXT})"), "NotIn"),
+    (re.compile(rf"{_KEY}\s+in\s*{{(?P<values>[^}}]*)}}"), "In"),
+    (re.compile(rf"{_KEY}\s+not\s+in\s*{{(?P<values>[^}}]*)}}"), "NotIn"),
+    (re.compile(rf"has\(\s*{_KEY}\s*\)"), "Exists"),
+    (re.compile(rf"!\s*has\(\s*{_KEY}\s*\)"), "DoesNotExist"),
+)
+
+
+def calico(value: Any) -> Selector | None:
+    """A selector expression: comparisons joined by ``&&``, or ``all()``; None for everything else."""
+    text = "" if value is None else value
+    if not isinstance(text, str):
+        return None
+    if text.strip() in ("", "all()"):
+        return Selector()
+    return _selector([_calico_term(term.strip()) for term in text.split("&&")])
+
+
+def _calico_term(term: str) -> Requirement | None:
+    for pattern, operator in _CALICO_TERMS:
+        match = pattern.fullmatch(term)
+        if match is None:
+            continue
+        key = match["key"]
+        if key.startswith(_NOT_OF_THE_POD):
+            return None
+        quoted = match.groupdict().get("values") or ""
+        values = tuple(one[1:-1] for one in re.findall(_TEXT, quoted))
+        return Requirement(key, operator, values) if values or "xist" in operator else None
+    return None

@@ -1,0 +1,189 @@
+"""Who lets traffic in: policies over pods, and the targets of Services that no policy lets through.
+
+Policies are additive: what one of them lets through, no other takes away (kubernetes/api ``networking/v1/types.go``
+NetworkPolicySpec). So a target is lost only when policies select its pods and none of them opens it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from portproof.graph.evidence import mentioned, resolve
+from portproof.graph.labelled import Labelled
+from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
+from portproof.graph.policies import Layer, Opening, Policy, PolicyRule, read
+from portproof.graph.selectors import Selector
+
+TUNNELS = (4143, 15008)
+"""Ports of the proxies of Linkerd and of Istio's ambient mesh: behind them the connection has another port."""
+
+_PROTOCOLS = ("TCP", "UDP", "SCTP")
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A port of a Service whose target, `number` in its pods, no policy lets in.
+
+    `declared` are the container ports that it would reach, `is_declared` whether each workload has one.
+    """
+
+    service: Service
+    port: ServicePort
+    number: int
+    declared: tuple[ContainerPort, ...]
+    is_declared: bool
+
+
+class Gate:
+    """What a number of rules let through, together."""
+
+    def __init__(self, rules: Iterable[PolicyRule]) -> None:
+        openings = [opening for rule in rules for opening in rule.openings]
+        self._names = {(one.name, one.protocol) for one in openings if one.name}
+        self._numbers = {(one.number, one.protocol) for one in openings if one.number is not None}
+        self._ranges = {
+            (one.first, one.last, one.protocol) for one in openings if not one.name and one.number is None
+        }
+
+    def lets(self, workload: Workload, number: int, protocol: str) -> bool:
+        """Whether it opens this port of the pods, by number, range or name."""
+        names = [
+            one.name.value
+            for one in workload.ports
+            if one.value == number and one.protocol == protocol and one.name is not None
+        ]
+        return any(
+            (number, known) in self._numbers
+            or any((name, known) in self._names for name in names)
+            or any(first <= number <= last and known == of for first, last, of in self._ranges)
+            for known in (protocol, "")
+        ) or any((tunnel, known) in self._numbers for tunnel in TUNNELS for known in ("TCP", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What some pods have that a policy may open: ports by number and by name, and numbers that they speak of.
+
+    `is_all` is False when it is not known: there are no pods, or they get their ports later.
+    """
+
+    numbers: frozenset[tuple[int, str]]
+    names: frozenset[tuple[str, str]]
+    mentioned: frozenset[int]
+    is_all: bool
+
+    def lacks(self, opening: Opening) -> bool:
+        """Whether it is known that nothing is behind the one port which is opened."""
+        if not self.is_all or opening.site is None:
+            return False
+        if opening.name:
+            return not any(name == opening.name and opening.is_for(of) for name, of in self.names)
+        number = opening.number
+        if number is None or number in self.mentioned:
+            return False
+        return not any((number, of) in self.numbers for of in _PROTOCOLS if opening.is_for(of))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ring:
+    """Policies with the same selector, the pods they select, and what they let through together.
+
+    `lost` are the targets in those pods that no policy opens, of this ring or another.
+    """
+
+    policies: tuple[Policy, ...]
+    workloads: tuple[Workload, ...]
+    gate: Gate
+    taken: Taken
+    lost: tuple[Lost, ...] = ()
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether its selector names labels, so that the pods of the rendering are all it means."""
+        selector = self.policies[0].selector
+        return selector is not None and selector.is_narrow and bool(self.policies[0].namespace)
+
+
+def rings(graph: PortGraph, layer: Layer) -> tuple[Ring, ...]:
+    """The policies on incoming traffic by what they select, with the targets that are lost.
+
+    Policies of which it is not known whom they select close nothing here, but what they open is open everywhere.
+    """
+    pods = Labelled((one.key.namespace, one.labels, one) for one in graph.workloads)
+    groups: dict[tuple[str, Selector], list[Policy]] = defaultdict(list)
+    vague: list[PolicyRule] = []
+    for policy in read(graph, layer):
+        if policy.selector is not None and policy.selector.is_exact:
+            if policy.ingress is not None:
+                groups[policy.namespace, policy.selector].append(policy)
+        else:
+            vague += policy.ingress or ()
+    found = []
+    for (namespace, selector), policies in groups.items():
+        workloads = pods.matching(selector, frozenset({namespace}) if namespace else None)
+        gate = Gate(rule for one in policies for rule in one.ingress or ())
+        found.append(Ring(tuple(policies), workloads, gate, taken(graph, workloads)))
+    lost = _lost(graph, found, Gate(vague))
+    return tuple(replace(ring, lost=tuple(lost[ring])) for ring in found)
+
+
+def taken(graph: PortGraph, workloads: Sequence[Workload]) -> Taken:
+    """What the pods of `workloads` have: what they declare or mention, and where Services send traffic."""
+    ports = [port for one in workloads for container in one.containers for port in container.ports]
+    targets = [
+        (number, port.protocol)
+        for one in workloads
+        for service in graph.services_of(one)
+        for port in service.ports
+        if (number := target_number(port, one)) is not None
+    ]
+    return Taken(
+        numbers=frozenset([*((one.value, one.protocol) for one in ports), *targets]),
+        names=frozenset((str(one.name.value), one.protocol) for one in ports if one.name is not None),
+        mentioned=frozenset().union(*(mentioned(one) for one in workloads)),
+        is_all=bool(workloads) and not any(one.opaque for one in workloads),
+    )
+
+
+def _lost(graph: PortGraph, found: Sequence[Ring], everywhere: Gate) -> Mapping[Ring, Sequence[Lost]]:
+    around: dict[Workload, list[Ring]] = defaultdict(list)
+    for ring in found:
+        for workload in ring.workloads:
+            around[workload].append(ring)
+    lost: dict[Ring, list[Lost]] = {ring: [] for ring in found}
+    for service in graph.services:
+        workloads = graph.select(service).workloads
+        if service.headless or not workloads or not all(_is_ruled(one, around) for one in workloads):
+            continue
+        concerned = dict.fromkeys(ring for one in workloads for ring in around[one])
+        gates = [everywhere, *(ring.gate for ring in concerned)]
+        for port in service.ports:
+            number = _common_target(port, workloads)
+            if number is None or any(
+                gate.lets(one, number, port.protocol) for gate in gates for one in workloads
+            ):
+                continue
+            declared = tuple(hit for one in workloads if (hit := resolve(port, one)) is not None)
+            for ring in concerned:
+                lost[ring].append(Lost(service, port, number, declared, len(declared) == len(workloads)))
+    return lost
+
+
+def _is_ruled(workload: Workload, around: Mapping[Workload, Sequence[Ring]]) -> bool:
+    """Whether policies apply to the pods, and their ports are known; none apply on the node's own network."""
+    return workload in around and not workload.host_network and not workload.opaque
+
+
+def _common_target(port: ServicePort, workloads: Sequence[Workload]) -> int | None:
+    numbers = {target_number(port, one) for one in workloads}
+    return numbers.pop() if len(numbers) == 1 else None
+
+
+def target_number(port: ServicePort, workload: Workload) -> int | None:
+    """The number that a Service port reaches in the pods of `workload`; None for a name that they do not have."""
+    if isinstance(port.target.value, int):
+        return port.target.value
+    found = resolve(port, workload)
+    return found.value if found is not None else None
