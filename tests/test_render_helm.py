@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from portproof.discover.find import discover
 from portproof.discover.model import HelmTarget, Mount
 from portproof.render.engine import Engine
 from portproof.render.model import Rendering
@@ -267,3 +268,24 @@ def test_a_copy_is_removed_after_its_render(tmp_path: Path, repository: Path) ->
     with engine(tmp_path) as made:
         rendered(made.render(helm_target("x"), Tree(tree.root, {"x/templates/a.yaml": "kind: Job\n"})))
         assert not list((made._scratch.root / "work").iterdir())
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+@pytest.mark.parametrize("at", [".", "sub"])
+def test_no_template_sees_what_git_keeps(tmp_path: Path, kind: str, at: str) -> None:
+    """A checkout leaves credentials in ``.git``; a chart at the root of the repository has it among its files."""
+    template = '{{ .Files.Get ".git/config" }}{{ .Files.Get ".git" }}{{ .Files.Get "a" }}|{{ range $p, $_ := .Files }}{{ $p }} {{ end }}'
+    tree = write_files(tmp_path / "r", chart("x", {"templates/t.yaml": f"a: {template!r}\n", "a": "own"}))
+    git = tree.root / "x" / at / ".git"
+    git.parent.mkdir(exist_ok=True)
+    if kind == "folder":
+        git.mkdir()
+        (git / "config").write_text("canary")
+    else:
+        git.write_text("canary")
+    target = next(one for one in discover(tree).targets if isinstance(one, HelmTarget))
+    with engine(tmp_path) as made:
+        text = rendered(made.render(target, tree)).documents[0].text
+    assert "own" in text
+    assert "canary" not in text
+    assert ".git" not in text

@@ -4,7 +4,8 @@ Every program is started without a shell, with an environment that the caller
 spells out, in a process group of its own, under limits of time, memory and
 output, and the whole group is killed with SIGKILL at the end: helm ignores
 SIGTERM while it renders, and prints a cancellation line to standard output, so
-the output of a program that was killed is thrown away.
+the output of a program that was killed is thrown away. A program that reads a
+stranger's files is started by a `Launcher`, which has shut itself in before.
 """
 
 from __future__ import annotations
@@ -19,11 +20,20 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TypeAlias
+
+from portproof.contain import Confinement, enter
+
+if sys.platform == "linux":
+    import resource  # here, because a launcher's thread can read no module any more
 
 MIB = 1024 * 1024
+
+_Child: TypeAlias = "subprocess.Popen[bytes]"
 
 
 class Ending(Enum):
@@ -37,12 +47,17 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a program may use: wall seconds, bytes of output per stream, of address space, and of a file it writes."""
+    """What a program may use: wall seconds, bytes of output per stream, of address space, and of a file it writes.
+
+    `processes` counts those of the same user, threads too, so it is only for a user that nobody else is.
+    """
 
     seconds: float = 60.0
     output_bytes: int = 64 * MIB
     memory_bytes: int | None = None
     file_bytes: int | None = None
+    open_files: int | None = None
+    processes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +80,49 @@ class Completed:
         return self.ending is Ending.EXITED and self.returncode == 0
 
 
-_running: set[subprocess.Popen[bytes]] = set()
+class Launcher:
+    """Starts programs that may touch only what a `Confinement` names; thread-safe, to be closed.
+
+    The kernel confines a thread and what it starts. So there is one thread that confines itself once and starts every
+    program of a run, which costs a render nothing.
+    """
+
+    def __init__(self, confinement: Confinement) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="portproof-launcher")
+        self._entered = self._thread.submit(enter, confinement)
+
+    def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, limits: Limits) -> _Child:
+        """Start a program; its limits are set by the thread too, whose user is the program's."""
+        self._entered.result()  # raises OSError again each time: what cannot be confined is not started
+        started: Future[_Child] = self._thread.submit(_start, argv, env, cwd, limits)
+        return started.result()
+
+    def close(self) -> None:
+        """End the thread; programs that it has started live on."""
+        self._thread.shutdown(wait=False)
+
+
+_running: set[_Child] = set()
 _running_lock = threading.RLock()  # a signal handler may call kill_all while its own thread holds it
 
 
-def run(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, limits: Limits | None = None) -> Completed:
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    limits: Limits | None = None,
+    launcher: Launcher | None = None,
+) -> Completed:
     """Run a program to its end or to its limits. Never raises for what the program does."""
     limits = limits or Limits()
     started = time.monotonic()
     deadline = started + limits.seconds
     try:
-        with _running_lock:  # kill_all waits for a child that is being started
-            child = subprocess.Popen(
-                list(argv),
-                env=dict(env),
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-            _running.add(child)
+        child = (launcher.start if launcher else _start)(argv, env, cwd, limits)
     except (OSError, ValueError) as error:
         return Completed(tuple(argv), Ending.NOT_STARTED, -1, "", str(error), time.monotonic() - started)
     try:
-        _limit(child.pid, limits)
         ending, out, err = _collect(child, deadline, limits.output_bytes)
         # A program that closes its streams and runs on is bound by the same deadline.
         if ending is Ending.EXITED and not _has_ended(child, deadline):
@@ -109,7 +142,23 @@ def kill_all() -> None:
             _signal_group(child)
 
 
-def _collect(child: subprocess.Popen[bytes], deadline: float, cap: int) -> tuple[Ending, bytes, bytes]:
+def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, limits: Limits) -> _Child:
+    with _running_lock:  # kill_all waits for a child that is being started
+        child = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        _running.add(child)
+    _limit(child.pid, limits)
+    return child
+
+
+def _collect(child: _Child, deadline: float, cap: int) -> tuple[Ending, bytes, bytes]:
     """Read both streams until they close, the deadline passes, or one grows beyond `cap` bytes."""
     assert child.stdout is not None  # noqa: S101 - both are pipes, see run()
     assert child.stderr is not None  # noqa: S101
@@ -132,7 +181,7 @@ def _collect(child: subprocess.Popen[bytes], deadline: float, cap: int) -> tuple
     return Ending.EXITED, bytes(out), bytes(err)
 
 
-def _has_ended(child: subprocess.Popen[bytes], deadline: float) -> bool:
+def _has_ended(child: _Child, deadline: float) -> bool:
     """Wait for the program itself until the deadline; where the system can, without reaping it.
 
     While the leader is not reaped nobody else can get its id, so the group can be signalled safely. Waiting on a
@@ -155,7 +204,7 @@ def _has_ended(child: subprocess.Popen[bytes], deadline: float) -> bool:
         os.close(watch)
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: _Child) -> None:
     """Leave nothing behind: the group is killed even when its leader has ended by itself."""
     _signal_group(child)
     with _running_lock:
@@ -166,7 +215,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _signal_group(child: subprocess.Popen[bytes]) -> None:
+def _signal_group(child: _Child) -> None:
     # The group's id is the leader's pid. While the leader is not reaped or a member lives, the id cannot be reused.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
@@ -180,13 +229,14 @@ def _limit(pid: int, limits: Limits) -> None:
     """
     if sys.platform != "linux":
         return
-    import resource  # noqa: PLC0415 - not on every platform
-
     wanted = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, int(limits.seconds * 2) + 10)]
-    if limits.memory_bytes is not None:
-        wanted.append((resource.RLIMIT_AS, limits.memory_bytes))
-    if limits.file_bytes is not None:
-        wanted.append((resource.RLIMIT_FSIZE, limits.file_bytes))
+    given = (
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_NOFILE, limits.open_files),
+        (resource.RLIMIT_NPROC, limits.processes),
+    )
+    wanted += [(kind, value) for kind, value in given if value is not None]
     for kind, value in wanted:
         # A lower limit that is in force already cannot be raised, and need not be.
         with contextlib.suppress(ProcessLookupError, PermissionError, ValueError):

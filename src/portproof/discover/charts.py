@@ -107,7 +107,7 @@ def _with_values(
     def target(values: tuple[RelPath, ...]) -> HelmTarget:
         seen.add(values)
         mounts, missing, archives = tuple(parts.mounts), tuple(parts.missing), tuple(parts.archives)
-        return HelmTarget(chart, values, release, namespace, mounts, missing, archives)
+        return HelmTarget(chart, values, release, namespace, mounts, missing, archives, git=parts.git)
 
     yield target(())
     own = _own_values(files.tree, listing, chart)

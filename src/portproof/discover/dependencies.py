@@ -53,6 +53,7 @@ class Parts:
     mounts: list[Mount] = field(default_factory=list)
     missing: list[Dependency] = field(default_factory=list)
     archives: list[RelPath] = field(default_factory=list)
+    git: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,7 @@ class _Assembler:
         if self.folders > MAX_FOLDERS:
             raise RefusedError(f"more than {MAX_FOLDERS:,} folders, counting what its links lead to")
         folder = self.listing.folder(source)
+        self.parts.git = self.parts.git or folder.git
         if folder.odd:
             raise RefusedError(f"the file name {folder.odd[0]} is not printable UTF-8")
         above = (*above, source)

@@ -41,7 +41,7 @@ class HelmTarget:
 
     `release` and `namespace` are what ``helm template`` is told. `mounts` says which folders of the repository make
     up the chart; `missing` what has to be fetched; `archives` (relative to the chart) are vendored ``.tgz`` files,
-    whose insides nobody can edit here.
+    whose insides nobody can edit here. `git` says that a ``.git`` lies in a folder of it, which no template may see.
     """
 
     chart: RelPath
@@ -51,6 +51,7 @@ class HelmTarget:
     mounts: tuple[Mount, ...] = ()
     missing: tuple[Dependency, ...] = ()
     archives: tuple[RelPath, ...] = ()
+    git: bool = False
 
     kind = "helm"
 

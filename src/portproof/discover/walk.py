@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -35,13 +35,17 @@ _TESTS = frozenset({"test", "tests", "__tests__", "spec", "e2e"})
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What lies directly in a folder, by kind and sorted; `odd` are (escaped) names that no report could show."""
+    """What lies directly in a folder, by kind and sorted; `odd` are (escaped) names that no report could show.
+
+    `git` says that there is a ``.git`` too.
+    """
 
     path: RelPath
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     odd: tuple[str, ...] = ()
+    git: bool = False
 
     def child(self, name: str) -> RelPath:
         """The path of `name` in this folder."""
@@ -166,10 +170,12 @@ def _scan(root: Path, path: RelPath) -> Folder:
     folders: list[str] = []
     links: list[str] = []
     odd: list[str] = []
+    git = False
     prefix = "" if path == "." else path + "/"
     with os.scandir(f"{root}/{prefix}") as entries:
         for entry in entries:
             name = entry.name
+            git = git or name == ".git"
             if not name.isprintable():  # control characters, line separators, bytes that are not UTF-8
                 odd.append(prefix + name.encode("unicode_escape", "surrogatepass").decode("ascii"))
             elif entry.is_symlink():
@@ -179,13 +185,14 @@ def _scan(root: Path, path: RelPath) -> Folder:
                     folders.append(name)
             elif entry.is_file(follow_symlinks=False):
                 files.append(name)
-    return Folder(path, *(tuple(sorted(names)) for names in (files, folders, links, odd)))
+    found = [tuple(sorted(names)) for names in (files, folders, links, odd)]
+    return Folder(path, found[0], found[1], found[2], found[3], git)
 
 
 def _without(folder: Folder, exclude: Sequence[str]) -> Folder:
     """The folder without the files that the configuration excludes; links stay, so that charts are checked whole."""
     files = tuple(name for name in folder.files if not _excluded(folder.child(name), exclude))
-    return Folder(folder.path, files, folder.folders, folder.links, folder.odd)
+    return replace(folder, files=files)
 
 
 def _excluded(path: RelPath, exclude: Sequence[str]) -> bool:

@@ -148,9 +148,9 @@ class _Copier:
                 with os.scandir(pending.pop()) as entries:
                     for one in entries:
                         self._take(0)
+                        if one.name == ".git":
+                            return False
                         if one.is_dir(follow_symlinks=False):
-                            if one.name == ".git":
-                                return False
                             pending.append(one.path)
                         elif not one.is_file(follow_symlinks=False):
                             return False

@@ -14,6 +14,7 @@ from typing import Protocol, Self, TypeAlias
 from portproof import process
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, Target
 from portproof.render import plain
+from portproof.render.confine import Confines
 from portproof.render.fetch import Fetcher
 from portproof.render.helm import Helm
 from portproof.render.kustomize import Kustomize
@@ -62,8 +63,13 @@ class Engine:
         self._find_kustomize = kustomize
         self._options = options
         self._scratch = Scratch()
+        self._confines = Confines(self._scratch)
         self._fetcher = Fetcher(
-            scratch=self._scratch, cache=options.cache, offline=options.offline, environ=options.environ
+            scratch=self._scratch,
+            confines=self._confines,
+            cache=options.cache,
+            offline=options.offline,
+            environ=options.environ,
         )
         self._pool: ThreadPoolExecutor | None = None
         self._begun: dict[str, Future[_Answer]] = {}
@@ -84,6 +90,7 @@ class Engine:
             process.kill_all()
         if self._pool is not None:
             self._pool.shutdown()
+        self._confines.close()
         self._scratch.remove()
 
     def begin(self, targets: Sequence[Target], tree: Tree, jobs: int) -> None:
@@ -115,8 +122,10 @@ class Engine:
 
     @cached_property
     def _helm(self) -> Helm:
-        return Helm(self._find_helm().argv, self._scratch, self._fetcher, self._options.seconds)
+        return Helm(
+            self._find_helm().argv, self._scratch, self._confines, self._fetcher, self._options.seconds
+        )
 
     @cached_property
     def _kustomize(self) -> Kustomize:
-        return Kustomize(self._find_kustomize().argv, self._scratch, self._options.seconds)
+        return Kustomize(self._find_kustomize().argv, self._scratch, self._confines, self._options.seconds)

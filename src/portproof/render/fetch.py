@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from portproof import process
 from portproof.discover.model import Dependency, HelmTarget
 from portproof.process import Completed, Ending, Limits
+from portproof.render.confine import Confines
 from portproof.render.scratch import HELM_MEMORY, Scratch
 from portproof.render.words import clean, error_text, stopped
 from portproof.source import RelPath
@@ -44,6 +45,7 @@ class Fetcher:
     """
 
     scratch: Scratch
+    confines: Confines
     cache: Path
     offline: bool
     environ: Mapping[str, str]
@@ -98,14 +100,15 @@ class Fetcher:
         return _keep(pulled, kept) if kept is not None else pulled
 
     def _pull(self, dependency: Dependency, host: str, helm: tuple[str, ...]) -> Path:
-        folder = self.scratch.root / "pulled" / uuid.uuid4().hex
-        folder.mkdir(parents=True)
-        limits = Limits(seconds=self.seconds, memory_bytes=HELM_MEMORY, file_bytes=MAX_ARCHIVE_BYTES)
+        folder = self.scratch.home / "pulled" / uuid.uuid4().hex
+        folder.mkdir()
+        limits = self.confines.limits(self.seconds, HELM_MEMORY, MAX_ARCHIVE_BYTES)
         command = [*helm, "pull", *_what(dependency), f"--destination={folder}"]
         if dependency.version:
             command.append(f"--version={dependency.version}")
         environment = self.scratch.network_environment(self.environ)
-        done = process.run(command, env=environment, cwd=self.scratch.cwd, limits=limits)
+        launcher = self.confines.fetching(helm[0], self.environ)
+        done = process.run(command, env=environment, cwd=self.scratch.cwd, limits=limits, launcher=launcher)
         archives = list(folder.glob("*.tgz"))
         if done.ok and len(archives) == 1:
             return archives[0]

@@ -2,7 +2,8 @@
 
 A chart that is rendered as it stands in the repository is rendered in place:
 ``helm template`` only reads. Anything else (an overlay of edits, a subchart
-from elsewhere, a fetched dependency) is put together in the scratch folder.
+from elsewhere, a fetched dependency, a ``.git`` among its folders, where a
+checkout leaves credentials) is put together in the scratch folder.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 
 from portproof import process, yamldoc
 from portproof.discover.model import HelmTarget, Mount
-from portproof.process import Completed, Limits
+from portproof.process import Completed, Launcher, Limits
 from portproof.render.chartpaths import ChartPaths
+from portproof.render.confine import Confines
 from portproof.render.copying import CopyError, make_folder, shadow_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
@@ -37,6 +39,7 @@ class Helm:
 
     argv: tuple[str, ...]
     scratch: Scratch
+    confines: Confines
     fetcher: Fetcher
     seconds: float
 
@@ -57,8 +60,9 @@ class Helm:
     def _render(
         self, target: HelmTarget, tree: Tree, assembled: _Assembled
     ) -> Rendering | RenderFailure | NotRendered:
-        limits = Limits(seconds=self.seconds, memory_bytes=HELM_MEMORY)
-        done = self._run(target, assembled, limits)
+        limits = self.confines.limits(self.seconds, HELM_MEMORY)
+        launcher = self.confines.rendering(self.argv[0], tree.root)
+        done = self._run(target, assembled, limits, launcher)
         paths = ChartPaths(target, tree)
         if done.ok:
             return Rendering(target, tuple(documents(done.stdout, paths)), seconds=done.seconds)
@@ -72,14 +76,16 @@ class Helm:
             tree,
             paths,
             assembled.places,
-            again=lambda: self._run(target, assembled, limits, "--debug").stdout,
+            again=lambda: self._run(target, assembled, limits, launcher, "--debug").stdout,
         )
         explained = blame.explain(done.stderr)
         if isinstance(explained, NotRendered):
             return explained
         return replace(explained, seconds=done.seconds)
 
-    def _run(self, target: HelmTarget, assembled: _Assembled, limits: Limits, *more: str) -> Completed:
+    def _run(
+        self, target: HelmTarget, assembled: _Assembled, limits: Limits, launcher: Launcher, *more: str
+    ) -> Completed:
         # Tests are left out: their pods are hooks, never serve, and often carry the labels that a Service selects.
         command = [
             *self.argv,
@@ -91,7 +97,13 @@ class Helm:
         command += ["--skip-schema-validation", "--skip-tests", *more]
         for file in assembled.values:
             command += ["-f", str(file)]
-        return process.run(command, env=self.scratch.helm_environment, cwd=self.scratch.cwd, limits=limits)
+        return process.run(
+            command,
+            env=self.scratch.helm_environment,
+            cwd=self.scratch.cwd,
+            limits=limits,
+            launcher=launcher,
+        )
 
     @contextmanager
     def _assembled(
@@ -100,7 +112,8 @@ class Helm:
         mounts = target.mounts or (Mount(".", target.chart),)
         touched = [path for path in tree.overlay if target.reads(path)]
         chart_touched = any(is_within(path, mount.source) for path in touched for mount in mounts)
-        if not archives and not chart_touched and all(_is_there(tree, target, mount) for mount in mounts):
+        in_place = not (archives or chart_touched or target.git)
+        if in_place and all(_is_there(tree, target, mount) for mount in mounts):
             chart = tree.on_disk(target.chart)
             values = [tree.on_disk(path) for path in target.values]
             if not touched and all(_is_plain(path) for path in values):

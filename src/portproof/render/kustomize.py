@@ -12,7 +12,7 @@ from pathlib import Path
 
 from portproof import process, yamldoc
 from portproof.discover.model import KustomizeTarget
-from portproof.process import Limits
+from portproof.render.confine import Confines
 from portproof.render.copying import CopyError, copy_files
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
@@ -28,6 +28,7 @@ class Kustomize:
 
     argv: tuple[str, ...]
     scratch: Scratch
+    confines: Confines
     seconds: float
 
     def render(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
@@ -44,13 +45,14 @@ class Kustomize:
     def _build(
         self, target: KustomizeTarget, tree: Tree, root: Path
     ) -> Rendering | RenderFailure | NotRendered:
-        limits = Limits(seconds=self.seconds, memory_bytes=KUSTOMIZE_MEMORY)
+        limits = self.confines.limits(self.seconds, KUSTOMIZE_MEMORY)
         folder = root if target.folder == "." else root / target.folder
         done = process.run(
             [*self.argv, str(folder)],
             env=self.scratch.kustomize_environment,
             cwd=self.scratch.cwd,
             limits=limits,
+            launcher=self.confines.rendering(self.argv[0], tree.root),
         )
         if done.ok:
             found = tuple(

@@ -28,7 +28,7 @@ The largest overlay that was seen needs 0.4 GiB of its own; charts need 0.1 GiB.
 
 _DEAD_PROXY = "http://127.0.0.1:9"
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-_CERTIFICATE_NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+CERTIFICATE_NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Scratch:
@@ -46,6 +46,7 @@ class Scratch:
             "cwd",
             "bin",
             "work",
+            "home/pulled",
             "home/temporary",
             "home/plugins",
             "home/cache",
@@ -57,6 +58,12 @@ class Scratch:
         offline = self._environment(dict.fromkeys(_PROXY_NAMES[:2], _DEAD_PROXY))
         self.helm_environment = offline | HELM_TUNING
         self.kustomize_environment = offline | KUSTOMIZE_TUNING
+
+    def give_to(self, user: int, group: int) -> None:
+        """Let another user write into the home, and pass through to what is to be read."""
+        self.root.chmod(0o711)
+        for folder, _, _ in os.walk(self.home):
+            os.chown(folder, user, group)
 
     def remove(self) -> None:
         """Remove the folder and everything in it."""
@@ -74,7 +81,7 @@ class Scratch:
 
     def network_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The environment for fetching: as for rendering, with the caller's proxies and certificates."""
-        passed = {name: environ[name] for name in (*_PROXY_NAMES, *_CERTIFICATE_NAMES) if name in environ}
+        passed = {name: environ[name] for name in (*_PROXY_NAMES, *CERTIFICATE_NAMES) if name in environ}
         return self._environment(passed)
 
     def _environment(self, network: Mapping[str, str]) -> dict[str, str]:

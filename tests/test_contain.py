@@ -1,0 +1,178 @@
+"""What the kernel keeps from a confined program, and what it leaves to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from portproof import process
+from portproof.contain import Confinement, can_become, offered
+from portproof.process import Completed, Ending, Launcher, Limits
+from portproof.render.confine import _program
+
+PROGRAMS = ("/bin", "/usr", "/lib", "/lib64", sys.base_prefix)
+
+
+@contextmanager
+def confined(
+    tmp_path: Path, *, network: bool = False, user: tuple[int, int] | None = None
+) -> Iterator[Launcher]:
+    """May read `read`, write `write`, and execute the system's programs."""
+    for name in ("read", "write", "other"):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "file").write_text(f"{name}\n")
+    launcher = Launcher(
+        Confinement((str(tmp_path / "read"),), (str(tmp_path / "write"),), PROGRAMS, network, user)
+    )
+    yield launcher
+    launcher.close()
+
+
+def sh(launcher: Launcher, tmp_path: Path, script: str, limits: Limits | None = None) -> Completed:
+    command = ["/bin/sh", "-c", script]
+    env = {"PATH": "/usr/bin:/bin"}
+    return process.run(command, env=env, cwd=tmp_path, limits=limits, launcher=launcher)
+
+
+def python(launcher: Launcher, tmp_path: Path, script: str) -> Completed:
+    command = [os.path.realpath(sys.executable), "-I", "-S", "-c", script]
+    return process.run(command, env={}, cwd=tmp_path, launcher=launcher)
+
+
+def test_this_machine_can_confine() -> None:
+    """Where it cannot, the other tests of this module could not fail."""
+    assert offered().landlock >= 1
+    assert offered().filters
+
+
+def test_what_is_named_can_be_read_and_written(tmp_path: Path) -> None:
+    with confined(tmp_path) as launcher:
+        done = sh(
+            launcher, tmp_path, "cat read/file write/file; echo new > write/new; mv write/new write/old"
+        )
+    assert (done.stdout, done.stderr) == ("read\nwrite\n", "")
+    assert (tmp_path / "write/old").read_text() == "new\n"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "cat other/file",
+        "ls other",
+        "cat read/../other/file",
+        "echo x > other/file",
+        "echo x > read/file",
+        "touch read/new",
+        "rm read/file",
+        "mv write/file other/moved",
+        "ln write/file other/linked",
+        "mkdir other/folder",
+        "cat /etc/passwd",
+    ],
+)
+def test_nothing_else_can(tmp_path: Path, script: str) -> None:
+    with confined(tmp_path) as launcher:
+        before = sorted(str(path) for path in tmp_path.rglob("*"))
+        done = sh(launcher, tmp_path, script)
+        assert done.ending is Ending.EXITED
+        assert done.returncode != 0
+        assert done.stdout == ""
+        assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+        assert (tmp_path / "other/file").read_text() == "other\n"
+
+
+def test_a_link_does_not_lead_out(tmp_path: Path) -> None:
+    with confined(tmp_path) as launcher:
+        (tmp_path / "read/link").symlink_to(tmp_path / "other/file")
+        assert sh(launcher, tmp_path, "cat read/link").stdout == ""
+
+
+def test_a_program_that_is_not_named_does_not_start(tmp_path: Path) -> None:
+    with confined(tmp_path) as launcher:
+        program = tmp_path / "write/program"
+        program.write_text("#!/bin/sh\necho started\n")
+        program.chmod(0o755)
+        assert "started" not in sh(launcher, tmp_path, "write/program").stdout
+        done = process.run([str(program)], env={}, cwd=tmp_path, launcher=launcher)
+    assert done.ending is Ending.NOT_STARTED
+
+
+def test_the_environment_of_other_processes_cannot_be_read(tmp_path: Path) -> None:
+    with subprocess.Popen(["/bin/sleep", "60"], env={"PORTPROOF_CANARY": "canary"}) as other:
+        script = f"cat /proc/{other.pid}/environ /proc/{os.getpid()}/environ /proc/self/environ"
+        with confined(tmp_path) as launcher:
+            done = sh(launcher, tmp_path, script)
+        other.kill()
+    assert (done.ending, done.stdout) == (Ending.EXITED, "")
+
+
+def test_other_processes_cannot_be_signalled(tmp_path: Path) -> None:
+    with subprocess.Popen(["/bin/sleep", "60"]) as other:
+        with confined(tmp_path) as launcher:
+            sh(launcher, tmp_path, f"kill -9 {other.pid}")
+        survived = other.poll() is None
+        other.kill()
+    assert survived == (offered().landlock >= 6)  # earlier ones leave it to the users' ids
+
+
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"])
+def test_there_are_no_sockets(tmp_path: Path, family: str) -> None:
+    with confined(tmp_path) as launcher:
+        done = python(launcher, tmp_path, f"import socket; socket.socket(socket.{family})")
+    assert "PermissionError" in done.stderr
+
+
+def test_with_the_network_one_can_connect_but_not_listen(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, confined(tmp_path, network=True) as launcher:
+        port = server.getsockname()[1]
+        talk = f"import socket; socket.create_connection(('127.0.0.1', {port})); print('connected')"
+        assert python(launcher, tmp_path, talk).stdout == "connected\n"
+        listen = "import socket; socket.create_server(('127.0.0.1', 0))"
+        assert "PermissionError" in python(launcher, tmp_path, listen).stderr
+
+
+def test_limits_hold_for_another_user_too(tmp_path: Path) -> None:
+    """In a container root may not limit a stranger's process; the thread that has become the stranger may."""
+    assert can_become() == (os.geteuid() == 0)
+    user = (65534, 65534) if can_become() else None
+    with confined(tmp_path, user=user) as launcher:
+        limits = Limits(open_files=64, memory_bytes=1 << 30, file_bytes=1 << 20)
+        done = sh(launcher, Path("/"), "id -u; ulimit -n; ulimit -v; ulimit -c", limits)
+    expected = [user[0] if user else os.getuid(), 64, 1 << 20, 0]
+    assert done.stdout.split() == [str(number) for number in expected], done.stderr
+
+
+def test_we_stay_who_we_are(tmp_path: Path) -> None:
+    before = os.getresuid(), os.getresgid(), os.getgroups()
+    with confined(tmp_path, user=(65534, 65534) if can_become() else None) as launcher:
+        sh(launcher, Path("/"), "true")
+    assert (os.getresuid(), os.getresgid(), os.getgroups()) == before
+    assert (tmp_path / "other/file").read_text()
+    socket.socket().close()
+
+
+def test_what_cannot_be_confined_is_not_started(tmp_path: Path) -> None:
+    """A user that nobody can be: the kernel refuses, and so do we, each time anew."""
+    launcher = Launcher(Confinement(execute=PROGRAMS, user=(-2 - 2**32, 0)))
+    for _ in range(2):
+        marker = tmp_path / "marker"
+        done = sh(launcher, tmp_path, f"touch {marker}")
+        assert done.ending is Ending.NOT_STARTED
+        assert not marker.exists()
+    launcher.close()
+
+
+def test_the_rights_of_a_program_are_those_of_its_kind(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\n")
+    assert _program(str(script)) == ("/",)
+    assert "/usr/lib" in _program("/bin/sh")
+    assert "/" not in _program("/bin/sh")
