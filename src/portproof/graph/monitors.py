@@ -9,9 +9,10 @@ number: a port on which a container listens without declaring it is never found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from portproof.graph import selectors, sites
@@ -94,35 +95,40 @@ class Endpoint:
         return self.port.resource
 
     @property
+    def question(self) -> Hashable:
+        """What it asks for, and where: endpoints that share it have the same answer."""
+        return self.pods, self.means, self.selector, self.namespaces, self.port.value
+
+    @property
     def field(self) -> str:
         """``port``, ``portNumber`` or ``targetPort``."""
         return str(self.port.path[-1])
 
 
-def read(graph: PortGraph, *, pods: bool) -> Iterator[Endpoint]:
-    """The endpoints of all monitors that select pods, or of all that select Services."""
+def _read(graph: PortGraph) -> Iterator[Endpoint]:
+    """The endpoints of all monitors; those of one monitor follow each other."""
     for row in ROWS:
-        if row.pods is pods:
-            for resource in graph.of_kind(row.kind, row.group):
-                for path, holder in sites.find(row.endpoints, resource.data):
-                    if isinstance(holder, dict):
-                        yield from _endpoint(row, resource, path, holder)
+        for resource in graph.of_kind(row.kind, row.group):
+            spec = mapping(resource.data.get("spec"))
+            selector = selectors.kubernetes(spec.get("selector"))
+            namespaces = None if row.everywhere else _namespaces(spec, resource.key.namespace)
+            for path, holder in sites.find(row.endpoints, resource.data):
+                found = _port(row, resource, path, holder) if isinstance(holder, dict) else None
+                if found is not None:
+                    port, means = found
+                    free = row.any_number and isinstance(port.value, int)
+                    yield Endpoint(port, means, row.pods, selector, namespaces, free)
 
 
-def _endpoint(row: Row, resource: Resource, path: FieldPath, holder: Mapping[str, Any]) -> Iterator[Endpoint]:
-    spec = mapping(resource.data.get("spec"))
+def _port(
+    row: Row, resource: Resource, path: FieldPath, holder: Mapping[str, Any]
+) -> tuple[Site, Means] | None:
+    """The field of an endpoint that counts; None when it names no port."""
     for field, means in row.fields:
         value = scalar(holder.get(field))
         if value not in (None, "", 0):
-            yield Endpoint(
-                port=Site(resource.key, (*path, field), value),
-                means=means,
-                pods=row.pods,
-                selector=selectors.kubernetes(spec.get("selector")),
-                namespaces=None if row.everywhere else _namespaces(spec, resource.key.namespace),
-                free=row.any_number and isinstance(value, int),
-            )
-            return
+            return Site(resource.key, (*path, field), value), means
+    return None
 
 
 def _namespaces(spec: Mapping[str, Any], own: str) -> frozenset[str] | None:
@@ -134,17 +140,22 @@ def _namespaces(spec: Mapping[str, Any], own: str) -> frozenset[str] | None:
     return frozenset(str(name) for name in names) if isinstance(names, list) and names else frozenset({own})
 
 
-class Selected:
-    """The Services and workloads of a rendering, as monitors find them: by their labels."""
+class Monitors:
+    """The endpoints of a rendering, and what of it each of them selects."""
 
     def __init__(self, graph: PortGraph) -> None:
-        """Sort the Services and workloads of `graph` by their labels."""
+        """Read the monitors of `graph`, and sort its Services and workloads by their labels."""
+        self._endpoints = tuple(_read(graph))
         holders = (one for one in graph.of_kind("Service", "") if one.key.api_version == "v1")
         self._services = Labelled(
             (service.key.namespace, _labels(resource), service)
             for service, resource in zip(graph.services, holders, strict=True)
         )
         self._workloads = Labelled((one.key.namespace, one.labels, one) for one in graph.workloads)
+
+    def endpoints(self, *, pods: bool) -> tuple[Endpoint, ...]:
+        """The endpoints of monitors that select pods, or of those that select Services."""
+        return tuple(one for one in self._endpoints if one.pods is pods)
 
     def services(self, endpoint: Endpoint) -> tuple[Service, ...]:
         """The Services that the endpoint's monitor selects; none when the selector says too little to tell."""
@@ -157,6 +168,15 @@ class Selected:
         if not endpoint.pods or endpoint.selector is None or _is_broad(endpoint.selector):
             return ()
         return self._workloads.matching(endpoint.selector, endpoint.namespaces)
+
+    @cached_property
+    def asked(self) -> frozenset[tuple[ResourceKey, str | int | None]]:
+        """Each Service and workload with each value that a monitor asks it for."""
+        found: set[tuple[ResourceKey, str | int | None]] = set()
+        for endpoint in {one.question: one for one in self._endpoints}.values():  # many may share a selector
+            found |= {(one.key, endpoint.port.value) for one in self.services(endpoint)}
+            found |= {(one.key, endpoint.port.value) for one in self.workloads(endpoint)}
+        return frozenset(found)
 
 
 def _labels(resource: Resource) -> Mapping[str, str]:

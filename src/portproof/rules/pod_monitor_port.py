@@ -70,26 +70,28 @@ numbers of PodMonitoring (it scrapes them undeclared), for patterns
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from portproof.graph import monitors
-from portproof.graph.model import PortGraph
-from portproof.graph.monitors import Endpoint
-from portproof.rules.base import Finding, Scalar, Severity, rule
-from portproof.rules.scraping import answer_for, findings, lasting_first, undeclared
+from portproof.graph.model import PortGraph, Workload
+from portproof.graph.monitors import Endpoint, Monitors
+from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.scraping import answer_for, findings, lacking, lasting_first, undeclared
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each endpoint of a monitor over pods that can have no targets."""
-    selected = monitors.Selected(graph)
+    monitors = Monitors(graph)
 
-    def answer(endpoint: Endpoint) -> Scalar | None:
-        return answer_for(endpoint, selected.workloads(endpoint))
+    def lack(endpoint: Endpoint) -> Sequence[Workload] | None:
+        return lacking(endpoint, lasting_first(monitors.workloads(endpoint))) or None
 
-    def absent(endpoint: Endpoint) -> Finding | None:
-        return undeclared(graph, endpoint, lasting_first(selected.workloads(endpoint)))
-
-    return findings(graph, pods=True, answer=answer, absent=absent)
+    return findings(
+        monitors,
+        pods=True,
+        answer=lambda endpoint: answer_for(endpoint, monitors.workloads(endpoint)),
+        lack=lack,
+        tell=lambda endpoint, workloads: undeclared(graph, endpoint, workloads),
+    )
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

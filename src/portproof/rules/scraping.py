@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import TypeVar
 
-from portproof.graph import monitors
 from portproof.graph.evidence import ADDED_PORT_NAMES, is_near_miss, said
 from portproof.graph.model import ContainerPort, PortGraph, Workload
-from portproof.graph.monitors import Endpoint, Means
+from portproof.graph.monitors import Endpoint, Means, Monitors
 from portproof.graph.names import is_digits, is_near_name, is_placeholder
 from portproof.graph.referrers import renaming
 from portproof.graph.words import declared
-from portproof.manifests import ResourceKey
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 
+_Lack = TypeVar("_Lack")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -38,11 +38,11 @@ def may_declare(workload: Workload, wanted: Scalar) -> bool:
     return any(wanted in (port.number.value, port.name.value if port.name else None) for port in ports)
 
 
-def refused(endpoint: Endpoint, answer: Scalar | None) -> Finding | None:
+def _refused(endpoint: Endpoint, answer: Callable[[Endpoint], Scalar | None]) -> Finding | None:
     """What to say of a number where a name belongs, or of a text that can be no name; None when neither.
 
     The schemas of the monitors take text for a name and a number for a number; the name of a container's port has at
-    least one letter. `answer` is what the field should hold, None when that is not known.
+    least one letter.
     """
     value, means = endpoint.port.value, endpoint.means
     if is_placeholder(value):
@@ -54,13 +54,14 @@ def refused(endpoint: Endpoint, answer: Scalar | None) -> Finding | None:
         what = "reads a text as the name of a container's port, which has at least one letter: nothing is scraped"
     else:
         return None
-    fix = "remove the quotes" if str(answer) == value else f"set {endpoint.field} to {answer}"
+    right = answer(endpoint)
+    fix = "remove the quotes" if str(right) == value else f"set {endpoint.field} to {right}"
     return Finding(
         message=f"{endpoint.monitor} scrapes {endpoint.field} {value!r}, but the field {what}.",
         severity=Severity.ERROR,
         primary=endpoint.port,
-        expected=answer,
-        remedies=(Remedy(fix, ((endpoint.port, answer),)),) if answer is not None else (),
+        expected=right,
+        remedies=(Remedy(fix, ((endpoint.port, right),)),) if right is not None else (),
     )
 
 
@@ -76,13 +77,18 @@ def answer_for(endpoint: Endpoint, workloads: Sequence[Workload]) -> Scalar | No
     return next((port.name.value for port in ports if port.name is not None), None)
 
 
-def undeclared(graph: PortGraph, endpoint: Endpoint, workloads: Sequence[Workload]) -> Finding | None:
-    """What to say when none of the pods behind `endpoint` declares its port; None when one does, or may."""
+def lacking(endpoint: Endpoint, workloads: Sequence[Workload]) -> Sequence[Workload]:
+    """The workloads behind `endpoint` when none of them declares its port; none when one does, or may."""
     wanted = endpoint.port.value
-    if wanted is None or endpoint.free or not workloads or is_open(wanted):
-        return None
-    if any(may_declare(one, wanted) for one in workloads):
-        return None
+    if wanted is None or endpoint.free or is_open(wanted):
+        return ()
+    return () if any(may_declare(one, wanted) for one in workloads) else workloads
+
+
+def undeclared(graph: PortGraph, endpoint: Endpoint, workloads: Sequence[Workload]) -> Finding:
+    """What to say when none of the pods behind `endpoint` declares its port."""
+    wanted = endpoint.port.value
+    assert wanted is not None  # noqa: S101 - lacking() looked
     first = workloads[0]
     meant = None if wanted in said(first) else _meant(first, wanted)
     value = _value(endpoint, meant)
@@ -146,27 +152,32 @@ def _remedies(
 
 
 def findings(
-    graph: PortGraph,
+    monitors: Monitors,
     *,
     pods: bool,
     answer: Callable[[Endpoint], Scalar | None],
-    absent: Callable[[Endpoint], Finding | None],
+    lack: Callable[[Endpoint], _Lack | None],
+    tell: Callable[[Endpoint, _Lack], Finding],
 ) -> Iterator[Finding]:
     """What is to be said of the monitors over pods, or over Services.
 
-    `answer` tells what a field with a value in the wrong form should hold, `absent` what to say when nothing has the
-    port that an endpoint asks for.
+    `answer` gives what a field with a value in the wrong form should hold; `lack` what an endpoint selects when all of
+    it lacks the port, else None; `tell` puts that into words.
     """
-    asked = _asked(graph)
-    for _, group in groupby(monitors.read(graph, pods=pods), key=lambda one: one.monitor):
-        pairs = [(one, absent(one)) for one in group]
-        rest = any(found is None for _, found in pairs)
-        for endpoint, found in pairs:
-            refusal = refused(endpoint, answer(endpoint))
+    lacks: dict[Hashable, _Lack | None] = {}
+    for _, group in groupby(monitors.endpoints(pods=pods), key=lambda one: one.monitor):
+        endpoints = tuple(group)
+        for one in endpoints:
+            if one.question not in lacks:
+                lacks[one.question] = lack(one)
+        served = any(lacks[one.question] is None for one in endpoints)
+        for one in endpoints:
+            refusal, lacked = _refused(one, answer), lacks[one.question]
             if refusal is not None:
                 yield refusal
-            elif found is not None:
-                yield _keeping(asked, _beside_others(found) if rest else found)
+            elif lacked is not None:
+                found = _keeping(monitors, tell(one, lacked))
+                yield _beside_others(found) if served else found
 
 
 def _beside_others(found: Finding) -> Finding:
@@ -177,25 +188,12 @@ def _beside_others(found: Finding) -> Finding:
     return replace(found, message=text, severity=Severity.WARNING)
 
 
-def _asked(graph: PortGraph) -> frozenset[tuple[ResourceKey, Scalar | None]]:
-    """What monitors ask Services and workloads for."""
-    selected = monitors.Selected(graph)
-    endpoints = {
-        (one.pods, one.selector, one.namespaces, one.port.value): one  # many monitors may share a selector
-        for pods in (False, True)
-        for one in monitors.read(graph, pods=pods)
-    }
-    services = ((one.key, asked) for asked in endpoints.values() for one in selected.services(asked))
-    workloads = ((one.key, asked) for asked in endpoints.values() for one in selected.workloads(asked))
-    return frozenset((key, asked.port.value) for key, asked in (*services, *workloads))
-
-
-def _keeping(asked: frozenset[tuple[ResourceKey, Scalar | None]], found: Finding) -> Finding:
+def _keeping(monitors: Monitors, found: Finding) -> Finding:
     """The finding without the remedies that take away a name which a monitor asks for."""
     kept = tuple(
         one
         for one in found.remedies
-        if not any((site.resource, site.value) in asked for site, _ in one.changes)
+        if not any((site.resource, site.value) in monitors.asked for site, _ in one.changes)
     )
     return replace(found, remedies=kept)
 

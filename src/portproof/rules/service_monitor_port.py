@@ -94,33 +94,44 @@ placeholders (`${PORT}`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from portproof.graph import monitors
 from portproof.graph.model import By, PortGraph, Service, ServiceReference, Workload
-from portproof.graph.monitors import Endpoint, Means
+from portproof.graph.monitors import Endpoint, Means, Monitors
 from portproof.rules.base import Finding, Scalar, Severity, rule
 from portproof.rules.reaching import clarity, finding, has
-from portproof.rules.scraping import answer_for, findings, is_open, undeclared
+from portproof.rules.scraping import answer_for, findings, is_open, lacking, undeclared
+
+
+@dataclass(frozen=True, slots=True)
+class _Lack:
+    """What lacks the port: `workloads`, or else the Service that says best what was meant, of `count` Services."""
+
+    workloads: Sequence[Workload] = ()
+    service: Service | None = None
+    count: int = 0
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each endpoint of a monitor over Services that can have no targets."""
-    selected = monitors.Selected(graph)
+    monitors = Monitors(graph)
 
     def answer(endpoint: Endpoint) -> Scalar | None:
-        services = selected.services(endpoint)
+        services = monitors.services(endpoint)
         if endpoint.means is Means.SERVICE_NAME:
             return _named(endpoint, services)
         return answer_for(endpoint, _behind(graph, services))
 
-    def absent(endpoint: Endpoint) -> Finding | None:
-        services = selected.services(endpoint)
+    def lack(endpoint: Endpoint) -> _Lack | None:
+        services = monitors.services(endpoint)
         if endpoint.means is Means.SERVICE_NAME:
-            return _absent(graph, endpoint, services)
-        return undeclared(graph, endpoint, _behind(graph, services))
+            return _absent(endpoint, services)
+        workloads = lacking(endpoint, _behind(graph, services))
+        return _Lack(workloads) if workloads else None
 
-    return findings(graph, pods=False, answer=answer, absent=absent)
+    return findings(
+        monitors, pods=False, answer=answer, lack=lack, tell=lambda one, found: _told(graph, one, found)
+    )
 
 
 def _named(endpoint: Endpoint, services: Sequence[Service]) -> Scalar | None:
@@ -131,19 +142,25 @@ def _named(endpoint: Endpoint, services: Sequence[Service]) -> Scalar | None:
     return next((name for found in (own, aimed) if len(found) == 1 for name in found), None)
 
 
-def _absent(graph: PortGraph, endpoint: Endpoint, services: Sequence[Service]) -> Finding | None:
-    """What to say when no selected Service has a port of that name; None when one does, or may."""
+def _absent(endpoint: Endpoint, services: Sequence[Service]) -> _Lack | None:
+    """The Services when none of them has a port of that name; None when one does, or may."""
     wanted = endpoint.port.value
     if not services or wanted is None or is_open(wanted):
         return None
     if any(not one.selector or has(one, wanted, By.NAME) for one in services):
         return None
-    references = [_reference(endpoint, one) for one in services]
-    service, reference = min(zip(services, references, strict=True), key=lambda pair: clarity(*pair))
+    service = min(services, key=lambda one: clarity(one, _reference(endpoint, one)))
+    return _Lack(service=service, count=len(services))
+
+
+def _told(graph: PortGraph, endpoint: Endpoint, lack: _Lack) -> Finding:
+    if lack.service is None:
+        return undeclared(graph, endpoint, lack.workloads)
     so = "nothing is scraped"
-    if len(services) > 1:
-        so = f"none of the {len(services)} Services that it selects has it, and {so}"
-    found = finding(graph, reference, (service,), does="scrapes", so=so)
+    if lack.count > 1:
+        so = f"none of the {lack.count} Services that it selects has it, and {so}"
+    reference = _reference(endpoint, lack.service)
+    found = finding(graph, reference, (lack.service,), does="scrapes", so=so)
     return replace(found, severity=Severity.WARNING) if endpoint.namespaces is None else found
 
 
