@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from portproof.graph.gateways import ROUTES, is_settled, parents
 from portproof.graph.model import PortGraph, Service, ServiceReference, Site
-from portproof.graph.names import is_placeholder
+from portproof.graph.names import digits, is_placeholder
 from portproof.graph.references import GATEWAY_API
 from portproof.graph.workloads import indexed, mapping, scalar
 from portproof.manifests import Resource, ResourceKey
@@ -24,6 +24,7 @@ Terms: TypeAlias = tuple[str, ...]
 FIELDS = ("namespace", "from.group", "from.kind", "from.namespace", "to.group", "to.kind", "to.name")
 
 _NAME = len(FIELDS) - 1
+_NAMES = (FIELDS.index("from.namespace"), _NAME)
 _ANY = ""
 
 
@@ -41,7 +42,7 @@ class Crossing:
     """A backendRef to a Service of another namespace that no grant of the rendering allows.
 
     `near` are the pairs that differ from what it needs in one field and that nothing here makes use of, each with
-    that field's place in `FIELDS`.
+    that field's place in `FIELDS`. Names that differ in their digits are meant to differ.
     """
 
     reference: ServiceReference
@@ -99,7 +100,7 @@ class _Allowed:
                 self._pairs[pair.terms].append(pair)
                 self._unknown = self._unknown or any(is_placeholder(one) for one in pair.terms)
                 for index in range(len(FIELDS)):
-                    self._but_one[index, _without(pair.terms, index)].append(pair)
+                    self._but_one[index, _like(pair.terms, index)].append(pair)
 
     def covers(self, terms: Terms) -> bool:
         """Whether a pair allows it, or may when a template fills in its words later."""
@@ -108,7 +109,7 @@ class _Allowed:
     def near(self, terms: Terms) -> Iterator[tuple[Pair, int]]:
         """The pairs that differ in one field and that nothing makes use of, with that field's index."""
         for index in range(len(FIELDS)):
-            for key in dict.fromkeys((_without(terms, index), _without(_without(terms, _NAME), index))):
+            for key in dict.fromkeys((_like(terms, index), _like(_without(terms, _NAME), index))):
                 for pair in self._but_one.get((index, key), ()):
                     differs = pair.terms[index] != terms[index] and (index, pair.terms[index]) != (
                         _NAME,
@@ -120,6 +121,12 @@ class _Allowed:
 
 def _without(terms: Terms, index: int) -> Terms:
     return (*terms[:index], _ANY, *terms[index + 1 :])
+
+
+def _like(terms: Terms, index: int) -> Terms:
+    """`terms` with what a slip in the field of that index leaves: nothing, or the digits of a name."""
+    left = digits(terms[index]) if index in _NAMES else _ANY
+    return (*terms[:index], left, *terms[index + 1 :])
 
 
 def _pairs(resource: Resource) -> Iterator[Pair]:

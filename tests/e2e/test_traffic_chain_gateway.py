@@ -1,0 +1,184 @@
+"""Routes of the Gateway API in a chart and in an overlay: found at the line that decides, with a proven fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.program import Program, Repository, fixes, place
+
+VALUES = """service:
+  port: 80
+  targetPort: 8080
+gateway:
+  listener: web
+  port: 8000
+route:
+  listener: web
+  backendPort: 80
+"""
+TEMPLATE = """apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata:
+  name: public
+spec:
+  gatewayClassName: example
+  listeners:
+    - name: {{ .Values.gateway.listener }}
+      port: {{ .Values.gateway.port }}
+      protocol: HTTP
+    - name: database
+      port: 5432
+      protocol: TCP
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata:
+  name: shop
+spec:
+  parentRefs:
+    - name: public
+      sectionName: {{ .Values.route.listener }}
+  rules:
+    - backendRefs:
+        - name: shop
+          port: {{ .Values.route.backendPort }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: shop
+spec:
+  selector: {app: shop}
+  ports:
+    - name: http
+      port: {{ .Values.service.port }}
+      targetPort: {{ .Values.service.targetPort }}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: shop
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+        - name: main
+          image: registry.example.org/shop:1
+          ports: [{name: http, containerPort: 8080}]
+"""
+GRANT = """apiVersion: gateway.networking.k8s.io/v1
+kind: ReferenceGrant
+metadata: {name: public, namespace: shop}
+spec:
+  from:
+    - group: gateway.networking.k8s.io
+      kind: HTTPRoute
+      namespace: edge
+  to:
+    - {group: "", kind: Service}
+"""
+ROUTE = """apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop, namespace: edge}
+spec:
+  parentRefs: [{name: public}]
+  rules:
+    - backendRefs:
+        - {name: shop, namespace: shop, port: 80}
+"""
+SERVICE = """apiVersion: v1
+kind: Service
+metadata: {name: shop, namespace: shop}
+spec:
+  selector: {app: shop}
+  ports:
+    - {port: 80, targetPort: 8080}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    repository = Repository(tmp_path)
+    repository.write(
+        {
+            "chart/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n",
+            "chart/values.yaml": VALUES,
+            "chart/templates/all.yaml": TEMPLATE,
+            "edge/base/route.yaml": ROUTE,
+            "edge/base/grant.yaml": GRANT,
+            "edge/base/service.yaml": SERVICE,
+            "edge/base/kustomization.yaml": "resources: [route.yaml, grant.yaml, service.yaml]\n",
+            "edge/prod/kustomization.yaml": "resources: [../base]\n",
+        }
+    )
+    repository.commit()
+    monkeypatch.chdir(tmp_path)
+    return repository
+
+
+def only(report: dict[str, Any]) -> dict[str, Any]:
+    (finding,) = report["findings"]
+    return dict(finding)
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_healthy_chart_is_silent(portproof: Program) -> None:
+    assert portproof.check()["findings"] == []
+
+
+def test_a_backend_port_is_traced_to_the_values_and_mended(portproof: Program, shop: Repository) -> None:
+    shop.replace("chart/values.yaml", "backendPort: 80", "backendPort: 8080")
+    finding = only(portproof.check())
+    assert (finding["rule"], finding["severity"]) == ("route-backend-port", "error")
+    assert finding["expected"] == 80
+    assert place(finding["location"]) == "chart/values.yaml:9:16-9:20"
+    assert finding["location"]["proof"] == "proven"
+    assert [edit["new"] for edit in finding["fix"]["edits"]] == ["80"]
+    assert portproof("fix", "--write").code == 0
+    assert shop.read("chart/values.yaml").decode() == VALUES
+
+
+def test_a_service_port_that_moves_away_from_its_route_is_found(portproof: Program, shop: Repository) -> None:
+    shop.replace("chart/values.yaml", "  port: 80\n", "  port: 81\n")
+    finding = only(portproof.check("--base", "HEAD"))
+    assert finding["rule"] == "route-backend-port"
+    assert finding["introduced"] is True
+    assert place(finding["related"][0]["location"]).startswith("chart/")
+    offered = {(edit["path"], edit["line"], edit["new"]) for fix in fixes(finding) for edit in fix["edits"]}
+    assert offered == {("chart/values.yaml", 9, "81"), ("chart/values.yaml", 2, "80")}
+
+
+def test_a_listener_is_traced_to_the_route(portproof: Program, shop: Repository) -> None:
+    shop.replace("chart/values.yaml", "route:\n  listener: web", "route:\n  listener: wbe")
+    finding = only(portproof.check())
+    assert (finding["rule"], finding["severity"]) == ("route-parent-listener", "error")
+    assert place(finding["location"]) == "chart/values.yaml:8:13-8:16"
+    assert finding["location"]["proof"] == "proven"
+    assert portproof("fix", "--write").code == 0
+    assert shop.read("chart/values.yaml").decode() == VALUES
+
+
+def test_a_listener_on_the_port_of_another_is_traced_to_the_gateway(
+    portproof: Program, shop: Repository
+) -> None:
+    shop.replace("chart/values.yaml", "port: 8000", "port: 5432")
+    finding = only(portproof.check())
+    assert (finding["rule"], finding["severity"]) == ("gateway-listener", "error")
+    assert place(finding["location"]) == "chart/templates/all.yaml:12:13-12:17"
+
+
+def test_a_grant_is_mended_in_the_base(portproof: Program, shop: Repository) -> None:
+    shop.replace("edge/base/grant.yaml", "kind: HTTPRoute", "kind: Gateway")
+    finding = only(portproof.check())
+    assert (finding["rule"], finding["severity"]) == ("route-reference-grant", "error")
+    assert finding["location"]["path"] == "edge/base/route.yaml"
+    assert finding["targets"] == ["kustomize:edge/prod"]
+    (edit,) = finding["fix"]["edits"]
+    assert (edit["path"], edit["old"], edit["new"]) == ("edge/base/grant.yaml", "Gateway", "HTTPRoute")
+    assert portproof("fix", "--write").code == 0
+    assert shop.read("edge/base/grant.yaml").decode() == GRANT
