@@ -87,7 +87,7 @@ ROWS: tuple[Row, ...] = (
         refused=True,
         only_load_balancers=True,
     ),
-    Row(ALB_HEALTH_CHECK, _name, By.NAME, "the controller refuses the Ingress in front of it", refused=True),
+    Row(ALB_HEALTH_CHECK, _name, By.NAME, "the controller refuses an Ingress in front of it"),
     Row(
         "cloud.google.com/neg",
         _keys_of("exposed_ports"),

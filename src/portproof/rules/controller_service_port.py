@@ -64,10 +64,12 @@ Good::
       ports:
         - {name: http, port: 80, targetPort: 8080}
 
-What comes of it: the controller finds no endpoints for the port (nginx/kubernetes-ingress
-`internal/k8s/controller.go`, Kong/kubernetes-ingress-controller `translate_upstreams.go`,
-apache/apisix-ingress-controller `apisixroute_controller.go`), or connects to a port on which
-the Service does not answer (Emissary), and the route fails.
+What comes of it: the controller finds no endpoints for the port, or (Emissary)
+connects to a port on which the Service does not answer, and the route fails.
+(nginx/kubernetes-ingress `internal/k8s/controller.go`,
+Kong/kubernetes-ingress-controller `translate_upstreams.go`,
+apache/apisix-ingress-controller `apisixroute_controller.go`, solo-io/gloo
+`proxy.proto`, emissary-ingress/emissary `irbasemapping.py`)
 
 Silent when the Service is not in the rendering (or in another namespace of it),
 when it is an ExternalName, for placeholders (`${PORT}`), and for a Mapping

@@ -44,8 +44,8 @@ Good::
       ports:
         - {name: https, port: 443, targetPort: 8443}
 
-Requests still flow, so this is a warning. (istio `pilot/pkg/networking/util/util.go`:
-a setting counts when its number is that of the port.)
+Requests still flow, so this is a warning. A setting counts when its number is
+that of the port (istio `pilot/pkg/networking/util/util.go`).
 
 Silent when the Service is not in the rendering, for wildcards and hosts outside
 of the cluster, when a ServiceEntry describes the host or `exportTo` hides the

@@ -1,4 +1,4 @@
-"""An annotation for a cloud load balancer names a port that the Service does not have.
+"""A load-balancer annotation names a port that the Service does not have.
 
 Controllers read ports from the text of annotations, always those of the *Service*:
 
@@ -58,8 +58,8 @@ Good::
 
 It is an error where the controller then makes no load balancer (a missing port
 of `neg` and of an ALB action, a missing name of a health check), and a warning
-where it passes over the entry: the port goes without TLS, BackendConfig,
-protocol or probe.
+where it passes over the entry (the port goes without TLS, BackendConfig,
+protocol or probe) and where only an Ingress would suffer.
 
 Silent about numbers of health checks (they are ports of nodes or pods), about
 `*` and `traffic-port`, about texts that are no JSON where JSON belongs, about

@@ -1,4 +1,4 @@
-"""An Istio Sidecar listens, or passes requests on, at a port that does not fit its pods.
+"""An Istio Sidecar listens, or passes requests on, at a port not of its pods.
 
 `ingress` replaces the listeners that Istio makes for a pod's ports. The `port` of a
 listener is the one at which requests reach the pod, a *target port* of its
