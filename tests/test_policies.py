@@ -13,12 +13,7 @@ from portproof.manifests import Manifests, Resource, objects
 from portproof.render.model import RenderedDocument
 from tests.rule_support import RULES, findings, graph
 
-OURS = (
-    "authorization-policy-port",
-    "network-policy-port",
-    "network-policy-service-port",
-    "policy-port-invalid",
-)
+OURS = tuple(name for name in RULES if "policy" in name)
 KINDS = (
     ("networking.k8s.io/v1", "NetworkPolicy"),
     ("cilium.io/v2", "CiliumNetworkPolicy"),
@@ -26,12 +21,14 @@ KINDS = (
     ("projectcalico.org/v3", "NetworkPolicy"),
     ("projectcalico.org/v3", "GlobalNetworkPolicy"),
     ("security.istio.io/v1", "AuthorizationPolicy"),
+    ("security.istio.io/v1", "PeerAuthentication"),
+    ("policy.linkerd.io/v1beta3", "Server"),
 )
 WORDS = st.sampled_from(
     [
         "spec", "specs", "podSelector", "endpointSelector", "selector", "matchLabels", "matchExpressions", "app", "web",
         "ingress", "egress", "rules", "ports", "port", "endPort", "protocol", "toPorts", "destination", "to", "from",
-        "operation", "toEndpoints", "policyTypes", "types", "action", "Allow", "Pass", "ALLOW", "key", "operator", "In",
+        "operation", "toEndpoints", "policyTypes", "types", "portLevelMtls", "action", "DENY", "Allow", "Pass", "ALLOW", "key", "operator", "In",
         "values", "Exists", "TCP", "UDP", "80", "8080:9090", "http", "",
     ]
 )  # fmt: skip

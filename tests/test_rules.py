@@ -71,6 +71,7 @@ def test_ids_are_module_names() -> None:
         "base",
         "chosen",
         "engine",
+        "misnaming",
         "reaching",
         "scraping",
         "vocabulary",

@@ -89,6 +89,28 @@ spec:
             ports: ["{{ .Values.mesh.port }}"]
 """
 
+EGRESS = """\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: callers}
+spec:
+  podSelector: {matchLabels: {role: caller}}
+  policyTypes: [Egress]
+  egress:
+    - to: [{podSelector: {matchLabels: {app: web}}}]
+      ports:
+        - port: {{ .Values.policy.port }}
+"""
+
+SERVER = """\
+apiVersion: policy.linkerd.io/v1beta3
+kind: Server
+metadata: {name: web}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  port: {{ .Values.server.port }}
+"""
+
 
 def chart(root: Path, policy: str, old: str = "", new: str = "") -> Repository:
     repository = Repository(root)
@@ -115,6 +137,7 @@ class Case:
     new: str
     where: str
     fixed: str
+    severity: str = "error"
 
     def __str__(self) -> str:
         return f"{self.rule} {self.new}"
@@ -128,6 +151,16 @@ CASES = (
     Case(
         "authorization-policy-port", ISTIO, "mesh:\n  port: 8080", "mesh:\n  port: 80", "10:9-10:11", "8080"
     ),
+    Case("network-policy-egress-port", EGRESS, *PORT, severity="warning"),
+    Case(
+        "mesh-policy-port",
+        SERVER,
+        "server:\n  port: http",
+        "server:\n  port: web",
+        "12:9-12:12",
+        "http",
+        severity="warning",
+    ),
     Case("policy-port-invalid", CILIUM_PLAIN, 'quoted: "8080"', "quoted: 8080", "8:11-8:15", '"8080"'),
 )
 
@@ -136,14 +169,14 @@ CASES = (
 def test_the_line_is_named_and_the_fix_is_proven(portproof: Program, tmp_path: Path, case: Case) -> None:
     chart(tmp_path, case.policy, case.old, case.new)
     finding = only(portproof.check("--offline", tmp_path))
-    assert (finding["rule"], finding["severity"]) == (case.rule, "error")
+    assert (finding["rule"], finding["severity"]) == (case.rule, case.severity)
     assert place(finding["location"]) == f"values.yaml:{case.where}"
     assert finding["location"]["proof"] == "proven"
     (edit,) = finding["fix"]["edits"]
     assert (place(edit), edit["new"]) == (f"values.yaml:{case.where}", case.fixed)
 
 
-@pytest.mark.parametrize("policy", [NUMBER, NAME, CILIUM, CILIUM_PLAIN, ISTIO])
+@pytest.mark.parametrize("policy", [NUMBER, NAME, CILIUM, CILIUM_PLAIN, ISTIO, EGRESS, SERVER])
 def test_the_chart_as_it_was_is_healthy(portproof: Program, tmp_path: Path, policy: str) -> None:
     chart(tmp_path, policy)
     assert portproof.check("--offline", tmp_path)["findings"] == []

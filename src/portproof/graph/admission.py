@@ -7,7 +7,7 @@ NetworkPolicySpec). So a target is lost only when policies select its pods and n
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from portproof.graph.evidence import mentioned, resolve
@@ -88,45 +88,46 @@ class Taken:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ring:
-    """Policies with the same selector, the pods they select, and what they let through together.
+    """The rules that are about the same pods, each with its policy, and what they leave closed there.
 
-    `lost` are the targets in those pods that no policy opens, of this ring or another.
+    `lost` are the targets in those pods that no policy opens, of this ring or another. `is_narrow` tells whether the
+    selector names labels, so that the pods of the rendering are all it means, `is_outward` whether the rules are about
+    the traffic that leaves other pods for these.
     """
 
-    policies: tuple[Policy, ...]
+    rules: tuple[tuple[Policy, PolicyRule], ...]
     workloads: tuple[Workload, ...]
-    gate: Gate
     taken: Taken
+    is_narrow: bool
     lost: tuple[Lost, ...] = ()
-
-    @property
-    def is_narrow(self) -> bool:
-        """Whether its selector names labels, so that the pods of the rendering are all it means."""
-        selector = self.policies[0].selector
-        return selector is not None and selector.is_narrow and bool(self.policies[0].namespace)
+    is_outward: bool = False
 
 
 def rings(graph: PortGraph, layer: Layer) -> tuple[Ring, ...]:
-    """The policies on incoming traffic by what they select, with the targets that are lost.
+    """The rules for incoming traffic by the pods that their policies select, with the targets that are lost.
 
     Policies of which it is not known whom they select close nothing here, but what they open is open everywhere.
     """
-    pods = Labelled((one.key.namespace, one.labels, one) for one in graph.workloads)
-    groups: dict[tuple[str, Selector], list[Policy]] = defaultdict(list)
+    pods = workloads_by_label(graph)
+    groups: dict[tuple[str, Selector], list[tuple[Policy, PolicyRule]]] = defaultdict(list)
     vague: list[PolicyRule] = []
     for policy in read(graph, layer):
-        if policy.selector is not None and policy.selector.is_exact:
-            if policy.ingress is not None:
-                groups[policy.namespace, policy.selector].append(policy)
-        else:
+        if policy.selector is None or not policy.selector.is_exact:
             vague += policy.ingress or ()
+        elif policy.ingress is not None:
+            groups[policy.namespace, policy.selector] += [(policy, rule) for rule in policy.ingress]
     found = []
-    for (namespace, selector), policies in groups.items():
+    for (namespace, selector), rules in groups.items():
         workloads = pods.matching(selector, frozenset({namespace}) if namespace else None)
-        gate = Gate(rule for one in policies for rule in one.ingress or ())
-        found.append(Ring(tuple(policies), workloads, gate, taken(graph, workloads)))
+        narrow = selector.is_narrow and bool(namespace)
+        found.append(Ring(tuple(rules), workloads, taken(graph, workloads), narrow))
     lost = _lost(graph, found, Gate(vague))
     return tuple(replace(ring, lost=tuple(lost[ring])) for ring in found)
+
+
+def workloads_by_label(graph: PortGraph) -> Labelled[Workload]:
+    """The workloads of the rendering, for selectors to choose from."""
+    return Labelled((one.key.namespace, one.labels, one) for one in graph.workloads)
 
 
 def taken(graph: PortGraph, workloads: Sequence[Workload]) -> Taken:
@@ -152,33 +153,37 @@ def _lost(graph: PortGraph, found: Sequence[Ring], everywhere: Gate) -> Mapping[
     for ring in found:
         for workload in ring.workloads:
             around[workload].append(ring)
+    gates = {ring: Gate(rule for _, rule in ring.rules) for ring in found}
     lost: dict[Ring, list[Lost]] = {ring: [] for ring in found}
     for service in graph.services:
         workloads = graph.select(service).workloads
-        if service.headless or not workloads or not all(_is_ruled(one, around) for one in workloads):
+        if not all(one in around for one in workloads):
             continue
         concerned = dict.fromkeys(ring for one in workloads for ring in around[one])
-        gates = [everywhere, *(ring.gate for ring in concerned)]
-        for port in service.ports:
-            number = _common_target(port, workloads)
-            if number is None or any(
-                gate.lets(one, number, port.protocol) for gate in gates for one in workloads
-            ):
-                continue
-            declared = tuple(hit for one in workloads if (hit := resolve(port, one)) is not None)
+        for one in closed_targets(graph, service, [everywhere, *(gates[ring] for ring in concerned)]):
             for ring in concerned:
-                lost[ring].append(Lost(service, port, number, declared, len(declared) == len(workloads)))
+                lost[ring].append(one)
     return lost
 
 
-def _is_ruled(workload: Workload, around: Mapping[Workload, Sequence[Ring]]) -> bool:
-    """Whether policies apply to the pods, and their ports are known; none apply on the node's own network."""
-    return workload in around and not workload.host_network and not workload.opaque
+def closed_targets(graph: PortGraph, service: Service, gates: Sequence[Gate]) -> Iterator[Lost]:
+    """The targets of a Service that none of the gates lets through to its pods.
 
-
-def _common_target(port: ServicePort, workloads: Sequence[Workload]) -> int | None:
-    numbers = {target_number(port, one) for one in workloads}
-    return numbers.pop() if len(numbers) == 1 else None
+    None of a headless Service, whose clients take the port of the pods, of pods on the node's network, to which no
+    policy applies, and of pods whose ports are not known.
+    """
+    workloads = graph.select(service).workloads
+    if service.headless or any(one.host_network or one.opaque for one in workloads):
+        return
+    for port in service.ports:
+        numbers = {target_number(port, one) for one in workloads}
+        number = numbers.pop() if len(numbers) == 1 else None
+        if number is None or any(
+            gate.lets(one, number, port.protocol) for gate in gates for one in workloads
+        ):
+            continue
+        declared = tuple(hit for one in workloads if (hit := resolve(port, one)) is not None)
+        yield Lost(service, port, number, declared, len(declared) == len(workloads))
 
 
 def target_number(port: ServicePort, workload: Workload) -> int | None:

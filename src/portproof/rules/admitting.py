@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from portproof.graph.admission import Lost, Ring, rings
+from portproof.graph.admission import Lost, Ring
 from portproof.graph.evidence import is_near_miss
-from portproof.graph.model import PortGraph
-from portproof.graph.policies import Layer, Opening, Policy, Writing
+from portproof.graph.policies import Opening, Policy, Writing
 from portproof.graph.words import declared
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 
@@ -17,17 +16,27 @@ _TEXT = (Writing.TEXT, Writing.DIGITS)
 """Numbers in quotation marks."""
 
 
-def misdirected(graph: PortGraph, layer: Layer) -> Iterator[Finding]:
+def misdirected(found: Iterable[Ring]) -> Iterator[Finding]:
     """A finding for each number that policies open in vain, while the target that was meant stays closed."""
-    for ring in rings(graph, layer):
+    for ring in found:
         if not ring.lost:
             continue
         closed = _Closed.of(ring)
-        for policy in ring.policies:
-            for opening in (one for rule in policy.ingress or () for one in rule.openings):
-                found = _judged(closed, policy, opening)
-                if found is not None:
-                    yield found
+        for policy, rule in ring.rules:
+            for opening in rule.openings:
+                finding = _judged(closed, policy, opening)
+                if finding is not None:
+                    yield finding
+
+
+def opens(ring: Ring, policy: Policy) -> str:
+    """What a policy does to ports of the ring: ``opens``, ``allows``, ``opens the way to``."""
+    return f"{policy.layer.value}s" + (" the way to" if ring.is_outward else "")
+
+
+def worst(ring: Ring, severity: Severity) -> Severity:
+    """`severity`, but a warning on the way out: some plugins look there before a Service translates its port."""
+    return Severity.WARNING if ring.is_outward else severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ def _judged(closed: _Closed, policy: Policy, opening: Opening) -> Finding | None
     if own:
         return _service_port(ring, policy, opening, own)
     if number in closed.by_target:
-        return _other_protocol(policy, opening, closed.by_target[number])
+        return _other_protocol(ring, policy, opening, closed.by_target[number])
     targets = [one for one in closed.by_target if is_near_miss(number, one)]
     near = [one for target in targets for one in closed.by_target[target]]
     near = [one for one in near if one.is_declared and opening.is_for(one.port.protocol)]
@@ -70,7 +79,7 @@ def _service_port(ring: Ring, policy: Policy, opening: Opening, lost: Sequence[L
         f"which is the port of {first.service.key}, but policies apply to the ports of the pods: the Service sends "
         f"its traffic to {first.number}, and no policy {policy.layer.value}s that"
     )
-    return _finding(policy, opening, lost, Severity.ERROR if certain else Severity.WARNING, because)
+    return _finding(ring, policy, opening, (lost, because), Severity.ERROR if certain else Severity.WARNING)
 
 
 def _near_miss(ring: Ring, policy: Policy, opening: Opening, lost: Sequence[Lost]) -> Finding:
@@ -79,10 +88,10 @@ def _near_miss(ring: Ring, policy: Policy, opening: Opening, lost: Sequence[Lost
         f"but {workload.key} declares {declared(workload.ports)}: {opening.number} is a near miss of {first.number}, "
         f"where {first.service.key} sends traffic and which no policy {policy.layer.value}s"
     )
-    return _finding(policy, opening, lost, Severity.WARNING, because)
+    return _finding(ring, policy, opening, (lost, because), Severity.WARNING)
 
 
-def _other_protocol(policy: Policy, opening: Opening, lost: Sequence[Lost]) -> Finding:
+def _other_protocol(ring: Ring, policy: Policy, opening: Opening, lost: Sequence[Lost]) -> Finding:
     first = lost[0]
     wanted = first.port.protocol
     remedies = (
@@ -93,7 +102,7 @@ def _other_protocol(policy: Policy, opening: Opening, lost: Sequence[Lost]) -> F
     assert opening.site is not None  # noqa: S101 - it has a number
     return Finding(
         message=(
-            f"{policy.key} {policy.layer.value}s port {opening.number} for {opening.protocol}, but "
+            f"{policy.key} {opens(ring, policy)} port {opening.number} for {opening.protocol}, but "
             f"{first.service.key} sends {wanted} there, and no policy {policy.layer.value}s it for that."
         ),
         severity=Severity.WARNING,
@@ -105,23 +114,25 @@ def _other_protocol(policy: Policy, opening: Opening, lost: Sequence[Lost]) -> F
 
 
 def _finding(
-    policy: Policy, opening: Opening, lost: Sequence[Lost], severity: Severity, because: str
+    ring: Ring, policy: Policy, opening: Opening, reason: tuple[Sequence[Lost], str], severity: Severity
 ) -> Finding:
+    lost, because = reason
     site = opening.site
     assert site is not None  # noqa: S101 - an idle opening has one
     numbers = {one.number for one in lost}
     answer = numbers.pop() if len(numbers) == 1 else None
     value: Scalar | None = str(answer) if answer is not None and opening.writing in _TEXT else answer
-    verb = policy.layer.value
     ports = [port for one in lost for port in one.declared]
     return Finding(
-        message=f"{policy.key} {verb}s port {opening.number}, {because}.",
-        severity=severity,
+        message=f"{policy.key} {opens(ring, policy)} port {opening.number}, {because}.",
+        severity=worst(ring, severity),
         primary=site,
         expected=value,
         related=(
             *(Label(one.port.target, f"{one.service.key} sends traffic to {one.number}") for one in lost[:2]),
             *(Label(port.number, f"declared here as {port.label}") for port in ports[:1]),
         ),
-        remedies=(Remedy(f"{verb} {value} instead", ((site, value),)),) if value is not None else (),
+        remedies=(Remedy(f"{policy.layer.value} {value} instead", ((site, value),)),)
+        if value is not None
+        else (),
     )

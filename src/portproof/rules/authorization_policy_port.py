@@ -74,6 +74,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portproof.graph.admission import rings
 from portproof.graph.model import PortGraph
 from portproof.graph.policies import Layer
 from portproof.rules.admitting import misdirected
@@ -82,7 +83,7 @@ from portproof.rules.base import Finding, Severity, rule
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each number that policies allow beside the one that is needed."""
-    yield from misdirected(graph, Layer.MESH)
+    yield from misdirected(rings(graph, Layer.MESH))
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

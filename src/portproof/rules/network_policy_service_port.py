@@ -103,6 +103,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portproof.graph.admission import rings
 from portproof.graph.model import PortGraph
 from portproof.graph.policies import Layer
 from portproof.rules.admitting import misdirected
@@ -111,7 +112,7 @@ from portproof.rules.base import Finding, Severity, rule
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each number that network policies open beside the one that is needed."""
-    yield from misdirected(graph, Layer.NETWORK)
+    yield from misdirected(rings(graph, Layer.NETWORK))
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
