@@ -56,8 +56,8 @@ def main() -> None:
             first = report(repository, ("--jobs", str(chosen.jobs)))
             commands = list(bare_commands(repository, _rendered(first)))
             rounds = [measure(repository, commands, chosen.jobs, pool) for _ in range(chosen.rounds)]
-            print(f"measured {name(repository)}", file=sys.stderr)
             rows.append((name(repository), len(commands), len(first["findings"]), *_medians(rounds)))
+            print("measured", *rows[-1], file=sys.stderr)  # a long run that is cut off has said something
             everything += rounds
     print(*table(rows), sep="\n")
     ours, bare = sum(one.ours for one in everything), sum(one.bare for one in everything)
