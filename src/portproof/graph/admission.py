@@ -143,7 +143,8 @@ def taken(graph: PortGraph, workloads: Sequence[Workload]) -> Taken:
     return Taken(
         numbers=frozenset([*((one.value, one.protocol) for one in ports), *targets]),
         names=frozenset((str(one.name.value), one.protocol) for one in ports if one.name is not None),
-        mentioned=frozenset().union(*(mentioned(one) for one in workloads)),
+        # A Job, or a chart's test, that names a port calls it.
+        mentioned=frozenset().union(*(mentioned(one) for one in workloads if one.serves)),
         is_all=bool(workloads) and not any(one.opaque for one in workloads),
     )
 

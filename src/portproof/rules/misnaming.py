@@ -65,13 +65,16 @@ def _meant(ring: Ring, of: PolicyRule, opening: Opening, ports: Sequence[Contain
         if lost:
             return _Meant(near, Severity.ERROR, _closed(lost[0], near[0].label))
         return _Meant(near, Severity.WARNING, f"it differs from {near[0].label!r} by a slip")
-    if len({one.number for one in ring.lost}) == 1 and _opens_nothing(ring, of):
-        lost = list(ring.lost)
-        return _Meant(
-            lost[0].declared,
-            Severity.WARNING,
-            f"the rule opens nothing, and {_closed(lost[0], lost[0].number)}",
-        )
+    if not ring.lost or not _opens_nothing(ring, of):
+        return None
+    first = ring.lost[0]
+    if all(one.number == first.number for one in ring.lost):
+        because = f"the rule opens nothing, and {_closed(first, first.number)}"
+        return _Meant(first.declared, Severity.WARNING, because)
+    if all(_opens_nothing(ring, one) for _, one in ring.rules):
+        service = first.service.key
+        because = f"nothing is open for these pods, not even {first.number}, to which {service} sends traffic"
+        return _Meant((), Severity.WARNING, because)
     return None
 
 

@@ -61,8 +61,8 @@ Good::
 Read are `podSelector` alone in NetworkPolicies, and `toEndpoints` in Cilium's. The
 rule warns, too, of a number that is a near miss of the target (8081 for 8080), of
 a name that is that of the Service's port or differs by a slip from a declared
-one, of the other protocol, and of a rule that opens nothing by its names while one
-target stays closed. It is always a **warning**: some plugins look before the
+one, of the other protocol, and of a rule that opens nothing by its names while the
+targets stay closed. It is always a **warning**: some plugins look before the
 translation, and need the Service's port as well.
 
 Silent when any policy for the same pods opens the target on the way there (when

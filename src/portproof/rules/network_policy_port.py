@@ -76,8 +76,9 @@ Cilium's policies. It is an **error** when a Service loses its way by it: no pol
 opens the target, every pod behind the Service declares it, and the name is that
 of the Service's port or differs by a slip from the declared one. It is a
 **warning** when the name differs by a slip from that of one declared port, when
-the pods have it for another protocol, and when the whole rule opens nothing
-while one port that a Service targets stays closed.
+the pods have it for another protocol, when the whole rule opens nothing while one
+port that Services target stays closed, and when all rules for the pods open
+nothing.
 
 Silent otherwise: a port may be there only with other values. Silent, too, when
 one of the selected pods has the name (init containers included), when no pod of

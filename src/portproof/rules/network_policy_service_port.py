@@ -90,13 +90,14 @@ other protocol.
 
 Silent when any policy of the rendering opens the target (by number, range or
 name, to whomever), or opens all ports; when one of the selected pods declares
-the opened number, mentions it in its settings, probes it, or gets it from a
-Service; when no policy selects the pods, or only their outgoing traffic; for a
-target that is closed without such a slip, as a policy may want it; for headless
-Services, whose clients take the pod's port; for pods on the node's network, and
-pods whose ports are added by injection. A selector that cannot be judged here
-(by run-time labels, by Calico's `||`) closes nothing, and neither does a policy
-whose pods live elsewhere. Ports of a mesh's tunnel (4143, 15008) let all in.
+the opened number, gets it from a Service, probes it, or, unless it is of a Job or
+a hook, mentions it in its settings; when no policy selects the pods, or only
+their outgoing traffic; for a target that is closed without such a slip, as a
+policy may want it; for headless Services, whose clients take the pod's port; for
+pods on the node's network, and pods whose ports are added by injection. A
+selector that cannot be judged here (by run-time labels, by Calico's `||`) closes
+nothing, and neither does a policy whose pods live elsewhere. Ports of a mesh's
+tunnel (4143, 15008) let all in.
 """
 
 from __future__ import annotations
