@@ -66,6 +66,10 @@ _IRRELEVANT = frozenset(
 Secrets are left out on purpose: nothing of theirs may show in a message.
 """
 
+MAX_DOCUMENTS = 50_000
+MAX_CHARACTERS = 25 * 1024 * 1024
+"""What of one rendering is parsed; installers of whole platforms have a twentieth of it, their CRDs aside."""
+
 _CONVERSION = re.compile(
     r"\n {2}conversion:(?=[^\n]*\n(?: {4}[^\n]*\n)*? {4,8}(?:webhookClientConfig|clientConfig):)"
 )
@@ -117,14 +121,20 @@ class Manifests:
 
 
 def read(rendering: Rendering) -> Manifests:
-    """Parse the documents of `rendering`; one broken document does not lose the others."""
+    """Parse the documents of `rendering`; one broken document does not lose the others, and too many are a problem."""
     target = rendering.target
     namespace = target.namespace if isinstance(target, HelmTarget) else "default"
     resources: list[Resource] = []
     problems: list[RenderFailure] = list(rendering.problems)
+    count = size = 0
     for document in rendering.documents:
         if is_irrelevant(document.text):
             continue
+        count += 1
+        size += len(document.text)
+        if count > MAX_DOCUMENTS or size > MAX_CHARACTERS:
+            problems.append(_too_much(target, document))
+            break
         try:
             data = yamldoc.load(document.text)
         except yamldoc.YamlError as error:
@@ -166,6 +176,15 @@ def objects(
     name = metadata.get("name") or metadata.get("generateName") or ""
     own = "" if kind in CLUSTER_SCOPED else str(metadata.get("namespace") or namespace)
     yield ResourceKey(api_version, kind, own, str(name)), data, inside
+
+
+def _too_much(target: Target, document: RenderedDocument) -> RenderFailure:
+    return RenderFailure(
+        target,
+        f"more than {MAX_DOCUMENTS:,} documents or {MAX_CHARACTERS // 1024 // 1024} MiB to check in one target: what "
+        "comes after was not looked at; split it",
+        None if document.source is None else FailureSite(document.source, document.line),
+    )
 
 
 def _problem(target: Target, document: RenderedDocument, error: yamldoc.YamlError) -> RenderFailure:

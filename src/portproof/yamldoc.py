@@ -5,28 +5,40 @@ Scalars mean what they mean to Kubernetes
 boolean, but ``8080:30`` is a string and a date stays text, unlike PyYAML's own
 reading of YAML 1.1.
 
-Input is not trusted: depth, and the number of values that aliases and merges
-can unfold to, are bounded (`MAX_DEPTH`, `MAX_VALUES`); shared nodes are built
-once and shared. Loading yaml itself is left to `yamlnodes`, which is imported
-when the first text is read: commands that read none start faster.
+Input is not trusted: size, depth, the number of values, and what aliases and
+merges unfold to are bounded (`MAX_BYTES`, `MAX_DEPTH`, `MAX_VALUES`,
+`MAX_UNFOLDED`); shared nodes are built once and shared. So whoever walks the
+data that comes out of here may do so without counting. Loading yaml itself is
+left to `yamlnodes`, which is imported when the first text is read: commands
+that read none start faster.
 """
 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from threading import Lock
 from typing import Any, TypeAlias
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indexes from the top of a document to a value."""
 
-MAX_DEPTH = 100
-MAX_VALUES = 500_000
+MAX_BYTES = 5 * 1024 * 1024
+"""Longer texts are not parsed (counted in code points, which are at least as many bytes)."""
 
-_REMEMBERED = 512
-"""Documents whose data is kept: renderings of one chart or folder have most of their documents in common."""
+MAX_DEPTH = 100
+MAX_VALUES = 250_000
+"""Keys and values of one text, all of its documents together."""
+
+MAX_UNFOLDED = 100_000
+"""Values that one document may gain by its aliases and merges; a text of `TEXT_UNIT` characters counts as one more."""
+
+TEXT_UNIT = 100
+
+_REMEMBERED = 8 * 1024 * 1024
+"""Characters of text whose data is kept: renderings of one chart or folder have most of their documents in common."""
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
@@ -37,6 +49,38 @@ _FLOAT = re.compile(
 )
 # A line feed in front instead of ^: several times faster on large renderings.
 _SEPARATOR = re.compile(r"\n(?:---(?=[ \t\r\n]|\Z)|\.\.\.[ \t]*\r?(?=\n|\Z))")
+
+
+class _Memory:
+    """The data of the texts that were read last.
+
+    Bounded by the size of the texts, not by their number: data takes up to twenty times the room of its text.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.largest = room // 4
+        self.kept: OrderedDict[str, Any] = OrderedDict()
+        self.lock = Lock()
+
+    def get(self, text: str) -> tuple[Any] | None:
+        with self.lock:
+            if text not in self.kept:
+                return None
+            self.kept.move_to_end(text)
+            return (self.kept[text],)
+
+    def put(self, text: str, data: Any) -> None:
+        with self.lock:
+            if text in self.kept or len(text) > self.largest:
+                return
+            while len(text) > self.room:
+                self.room += len(self.kept.popitem(last=False)[0])
+            self.kept[text] = data
+            self.room -= len(text)
+
+
+_memory = _Memory(_REMEMBERED)
 
 
 class YamlError(Exception):
@@ -83,14 +127,16 @@ def split(text: str) -> Iterator[tuple[int, str]]:
         yield start, text[start:]
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def load(text: str) -> Any:
     """The data of the first document of `text`, not to be changed; None when it is empty. Raises `YamlError`."""
+    known = _memory.get(text)
+    if known is not None:
+        return known[0]
     from portproof import yamlnodes  # noqa: PLC0415
 
-    for node in yamlnodes.compose(text):
-        return yamlnodes.build(node)
-    return None
+    data = next((yamlnodes.build(node) for node in yamlnodes.compose(text, only_first=True)), None)
+    _memory.put(text, data)
+    return data
 
 
 def load_all(text: str) -> list[Any]:
@@ -141,11 +187,7 @@ def lookup(data: Any, path: FieldPath) -> Any:
 def leaves(data: Any) -> Iterator[tuple[FieldPath, Any]]:
     """Every scalar of `data` with its path; an empty list or mapping counts as a leaf."""
     stack: list[tuple[FieldPath, Any]] = [((), data)]
-    budget = MAX_VALUES
     while stack:
-        budget -= 1
-        if budget < 0:
-            raise YamlError("too many values, counting what aliases unfold to")
         path, value = stack.pop()
         if isinstance(value, dict) and value:
             stack.extend(((*path, key), item) for key, item in reversed(value.items()))

@@ -3,39 +3,63 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from portproof.yamldoc import MAX_DEPTH, MAX_VALUES, FieldPath, ScalarSpan, YamlError, plain_value
+from portproof.yamldoc import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_UNFOLDED,
+    MAX_VALUES,
+    TEXT_UNIT,
+    FieldPath,
+    ScalarSpan,
+    YamlError,
+    plain_value,
+)
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNTAGGED = "?"
 
 
-class _Loader(_BASE):  # type: ignore[misc]
-    """Composes nodes; types of plain scalars are decided by `_scalar`, so nothing is resolved here.
+_TOO_DEEP = f"nested too deeply (more than {MAX_DEPTH} levels)"
+_LENIENT_BYTES = 100_000
+"""Where the slow parser gives up; it takes seconds for so much."""
 
-    The three methods are PyYAML's resolver, which it asks several times for each node.
+
+class _Bounds:
+    """Stops a parser at the bounds: libyaml alone would overflow the stack, or fill the memory.
+
+    The methods are PyYAML's resolver, which is asked for each node before what is in it is read. Types of plain
+    scalars are decided by `_scalar`, so nothing is resolved here.
     """
+
+    depth = 0
+    nodes = 0
 
     def resolve(self, _kind: Any, _value: Any, _implicit: Any) -> str:
         return _UNTAGGED
 
     def descend_resolver(self, _node: Any, _index: Any) -> None:
-        pass
+        self.depth += 1
+        self.nodes += 1
+        if self.depth > MAX_DEPTH or self.nodes > MAX_VALUES:
+            mark = self.peek_event().start_mark  # type: ignore[attr-defined]
+            problem = _TOO_DEEP if self.depth > MAX_DEPTH else f"too many values (more than {MAX_VALUES:,})"
+            raise YamlError(problem, mark.line + 1, mark.column + 1)
 
     def ascend_resolver(self) -> None:
-        pass
+        self.depth -= 1
 
 
-class _LenientLoader(yaml.SafeLoader):
+class _Loader(_Bounds, _BASE):  # type: ignore[misc]
+    """Composes nodes."""
+
+
+class _LenientLoader(_Bounds, yaml.SafeLoader):
     """Accepts an anchor that is defined twice, as Go's parser does; slow, used only then."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, Any]]] = {}  # noqa: RUF012
-    DEFAULT_SCALAR_TAG = _UNTAGGED  # type: ignore[misc]
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -44,32 +68,43 @@ class _LenientLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def compose(text: str) -> Iterator[Node]:
-    """The nodes of all documents of `text`. Raises `YamlError`."""
+def compose(text: str, *, only_first: bool = False) -> list[Node]:
+    """The nodes of all documents of `text`, or of the first one: trees, or with aliases at least no bombs.
+
+    Raises `YamlError`.
+    """
     text = text.removeprefix("\ufeff")
+    if len(text) > MAX_BYTES:
+        raise YamlError(f"larger than {MAX_BYTES // 1024 // 1024} MiB")
     try:
-        yield from _compose_with(_Loader, text)
+        nodes = _compose_with(_Loader, text, only_first=only_first)
     except yaml.YAMLError as error:
         if "duplicate anchor" not in str(error):
             raise _yaml_error(error) from error
-    else:
-        return
-    # The stream is composed again from its start, so the caller must not have been given a node yet; a
-    # duplicate anchor shows inside the first document that has it.
+        nodes = _compose_leniently(text, only_first=only_first)
+    if "*" in text:  # without an alias nothing is shared
+        for node in nodes:
+            _Measure().measure(node)
+    return nodes
+
+
+def _compose_leniently(text: str, *, only_first: bool) -> list[Node]:
+    if len(text) > _LENIENT_BYTES:
+        raise YamlError("an anchor that is defined twice, in a text too long to tell which one is meant")
     try:
-        yield from _compose_with(_LenientLoader, text)
+        return _compose_with(_LenientLoader, text, only_first=only_first)
     except yaml.YAMLError as error:
         raise _yaml_error(error) from error
 
 
-def _compose_with(loader_class: Any, text: str) -> list[Node]:
+def _compose_with(loader_class: Any, text: str, *, only_first: bool) -> list[Node]:
     try:
         loader = loader_class(text)
     except (yaml.YAMLError, UnicodeError) as error:
         raise YamlError(_one_line(str(error))) from error
     try:
-        nodes = []
-        while loader.check_node():
+        nodes: list[Node] = []
+        while loader.check_node() and not (only_first and nodes):
             nodes.append(loader.get_node())
         return nodes
     except RecursionError as error:
@@ -90,16 +125,51 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+class _Measure:
+    """How large and how deep a document would be with its aliases unfolded, told without unfolding them."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[int, int]] = {}
+        self.open: set[int] = set()
+        self.gained = 0
+
+    def measure(self, node: Node, depth: int = 1) -> tuple[int, int]:
+        """Values and levels of `node`. Raises `YamlError` for what is circular, too deep or too large."""
+        key = id(node)
+        if key in self.open:
+            raise _at(node, "an alias that contains itself")
+        if key in self.known:
+            values, levels = self.known[key]
+            self.gained += values
+            if self.gained > MAX_UNFOLDED:
+                raise _at(node, f"aliases and merges unfold to too many values (more than {MAX_UNFOLDED:,})")
+        else:
+            self.open.add(key)
+            values, levels = self._inside(node, depth)
+            self.open.discard(key)
+            self.known[key] = values, levels
+        if depth + levels > MAX_DEPTH + 1:
+            raise _at(node, _TOO_DEEP)
+        return values, levels
+
+    def _inside(self, node: Node, depth: int) -> tuple[int, int]:
+        if isinstance(node, ScalarNode):
+            return 1 + len(node.value) // TEXT_UNIT, 1
+        parts = [value for _, value in node.value] if isinstance(node, MappingNode) else node.value
+        sizes = [self.measure(part, depth + 1) for part in parts]
+        return 1 + sum(values for values, _ in sizes), 1 + max((levels for _, levels in sizes), default=0)
+
+
 def build(node: Node) -> Any:
-    """The plain data of a document. Raises `YamlError` for what is too deep, too large or circular."""
+    """The plain data of a document. Raises `YamlError` for what cannot be a manifest's."""
     return _Builder().build(node)
 
 
 def spans(node: Node, text: str, shift: int) -> dict[FieldPath, ScalarSpan]:
     """Where each scalar of a document of `text` stands; `shift` is 1 when a byte order mark came before it."""
-    found: dict[FieldPath, ScalarSpan] = {}
-    _collect_spans(node, (), found, text, shift)
-    return found
+    places = _Places(text, shift)
+    places.collect(node, ())
+    return places.found
 
 
 class _Builder:
@@ -107,34 +177,17 @@ class _Builder:
 
     def __init__(self) -> None:
         self.built: dict[int, Any] = {}
-        self.open: set[int] = set()
-        self.budget = MAX_VALUES
 
-    def build(self, node: Node, depth: int = 0) -> Any:
+    def build(self, node: Node) -> Any:
         if type(node) is ScalarNode:
             return _scalar(node)
         key = id(node)
-        if key in self.built:
-            return self.built[key]
-        if key in self.open:
-            raise _at(node, "an alias that contains itself")
-        if depth > MAX_DEPTH:
-            raise _at(node, "nested too deeply")
-        self.open.add(key)
-        self.budget -= len(node.value)
-        if self.budget < 0:
-            raise _at(node, "too many values")
-        result: Any
-        if isinstance(node, SequenceNode):
-            result = [self.build(item, depth + 1) for item in node.value]
-        else:
-            assert isinstance(node, MappingNode)  # noqa: S101 - there are three kinds of nodes
-            result = self._mapping(node, depth)
-        self.open.discard(key)
-        self.built[key] = result
-        return result
+        if key not in self.built:
+            is_list = isinstance(node, SequenceNode)
+            self.built[key] = [self.build(item) for item in node.value] if is_list else self._mapping(node)
+        return self.built[key]
 
-    def _mapping(self, node: MappingNode, depth: int) -> dict[str, Any]:
+    def _mapping(self, node: Node) -> dict[str, Any]:
         result: dict[str, Any] = {}
         merged: list[Any] = []
         for key_node, value_node in node.value:
@@ -142,16 +195,13 @@ class _Builder:
                 raise _at(key_node, "a mapping key that is not a scalar")
             key = key_node.value
             if key == "<<" and not key_node.style:
-                value = self.build(value_node, depth + 1)
+                value = self.build(value_node)
                 merged.extend(value if isinstance(value, list) else [value])
             else:
-                result[key] = self.build(value_node, depth + 1)
+                result[key] = self.build(value_node)
         for source in merged:
             if not isinstance(source, dict):
                 raise _at(node, "a merge of something that is not a mapping")
-            self.budget -= len(source)
-            if self.budget < 0:
-                raise _at(node, "too many values, counting what merges unfold to")
             for key, value in source.items():
                 result.setdefault(key, value)
         return result
@@ -171,31 +221,44 @@ def _scalar(node: ScalarNode) -> Any:
 _PREFIX = re.compile(r"(?:[&!]\S*[ \t\r\n]+)+")
 
 
-def _collect_spans(
-    node: Node, path: FieldPath, spans: dict[FieldPath, ScalarSpan], text: str, shift: int
-) -> None:
-    """Fill `spans`; what an alias or merge brings in is found at the place of the anchor."""
-    if len(spans) > MAX_VALUES or len(path) > MAX_DEPTH:
-        raise _at(node, "too many values, counting what aliases unfold to")
-    if isinstance(node, ScalarNode):
-        start, end = node.start_mark.index + shift, node.end_mark.index + shift
-        prefix = _PREFIX.match(text, start, end)  # an anchor or a tag belongs to the node, not to its text
-        start = prefix.end() if prefix else start
-        spans[path] = ScalarSpan(start, end, text[start] if node.style in ("'", '"') else "")
-    elif isinstance(node, SequenceNode):
-        for index, item in enumerate(node.value):
-            _collect_spans(item, (*path, index), spans, text, shift)
-    elif isinstance(node, MappingNode):
+class _Places:
+    """Finds the places of scalars."""
+
+    def __init__(self, text: str, shift: int) -> None:
+        self.found: dict[FieldPath, ScalarSpan] = {}
+        self.text = text
+        self.shift = shift
+
+    def collect(self, node: Node, path: FieldPath) -> None:
+        if isinstance(node, ScalarNode):
+            self.found[path] = self._span(node)
+        elif isinstance(node, SequenceNode):
+            for index, item in enumerate(node.value):
+                self.collect(item, (*path, index))
+        elif isinstance(node, MappingNode):
+            self._mapping(node, path, frozenset())
+
+    def _mapping(self, node: MappingNode, path: FieldPath, known: frozenset[str]) -> frozenset[str]:
+        """Collect below the keys that are not `known`; what a merge brings in is found at the place of the anchor."""
         merges: list[Node] = []
+        own: set[str] = set()
         for key_node, value_node in node.value:
-            if key_node.value == "<<" and not key_node.style:
+            key = key_node.value
+            if key == "<<" and not key_node.style:
                 merges += value_node.value if isinstance(value_node, SequenceNode) else [value_node]
-            else:
-                _collect_spans(value_node, (*path, key_node.value), spans, text, shift)
+            elif key not in known:
+                own.add(key)
+                self.collect(value_node, (*path, key))
+        known |= own
         for merge in merges:
-            inherited: dict[FieldPath, ScalarSpan] = {}
-            _collect_spans(merge, path, inherited, text, shift)
-            known = {
-                found[len(path)] for found in spans if found[: len(path)] == path and len(found) > len(path)
-            }
-            spans.update((where, span) for where, span in inherited.items() if where[len(path)] not in known)
+            if isinstance(merge, MappingNode):
+                known = self._mapping(merge, path, known)
+        return known
+
+    def _span(self, node: ScalarNode) -> ScalarSpan:
+        start, end = node.start_mark.index + self.shift, node.end_mark.index + self.shift
+        prefix = _PREFIX.match(
+            self.text, start, end
+        )  # an anchor or a tag belongs to the node, not to its text
+        start = prefix.end() if prefix else start
+        return ScalarSpan(start, end, self.text[start] if node.style in ("'", '"') else "")

@@ -10,6 +10,9 @@ from portproof.discover.model import ManifestTarget
 from portproof.render.model import FailureSite, RenderedDocument, RenderFailure, Rendering
 from portproof.source import SourceError, Tree
 
+MAX_CHARACTERS = 50 * 1024 * 1024
+"""Text of one folder that is held in memory; what is parsed of it is bounded again (`manifests`)."""
+
 _SOMETHING = re.compile(r"^[ \t\r\ufeff]*[^#\s\ufeff]", re.MULTILINE)
 
 
@@ -21,12 +24,18 @@ def render(target: ManifestTarget, tree: Tree) -> Rendering:
     started = time.monotonic()
     documents: list[RenderedDocument] = []
     problems: list[RenderFailure] = []
+    room = MAX_CHARACTERS
     for path in target.files:
         try:
             text = tree.text(path)
         except SourceError as error:
             problems.append(RenderFailure(target, f"cannot be read: {error.reason}", FailureSite(path)))
             continue
+        room -= len(text)
+        if room < 0:
+            reason = f"not looked at: more than {MAX_CHARACTERS // 1024 // 1024} MiB of manifests in one folder; split it"
+            problems.append(RenderFailure(target, reason, FailureSite(path)))
+            break
         line, counted = 1, 0
         for offset, part in yamldoc.split(text):
             line += text.count("\n", counted, offset)
