@@ -126,3 +126,9 @@ def test_one_finding_for_one_entry() -> None:
         'spec: {podSelector: {}, ingress: [{ports: [{port: "80"}, {port: 81, endPort: 80}]}]}\n'
     )
     assert len(findings(RULES["policy-port-invalid"], text)) == 2
+
+
+def test_thousands_of_digits_are_no_number() -> None:
+    policy = f'{{podSelector: {{}}, ingress: [{{ports: [{{port: "{"9" * 5000}"}}]}}]}}'
+    (finding,) = findings(RULES["policy-port-invalid"], spec("NetworkPolicy", policy))
+    assert "5000 characters" in finding.message

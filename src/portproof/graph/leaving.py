@@ -82,7 +82,8 @@ class _Sources:
         """The rules of all policies that may apply to the same pods as `policy`."""
         selected = self._selected(policy)
         known = dict.fromkeys(one for workload in selected for one in self._around[workload])
-        for one in (*(known or self._within[policy.namespace]), *self._vague):
+        others = known or [*self._within[policy.namespace], *self._within[""]]
+        for one in (*others, *self._vague):
             yield from one.egress or ()
 
     def _selected(self, policy: Policy) -> tuple[Workload, ...]:

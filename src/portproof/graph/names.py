@@ -10,6 +10,9 @@ import re
 MAX_PORT_NAME = 15
 MAX_LABEL = 63
 
+_LONGEST_NUMBER = 40
+"""In digits; int() of thousands of them raises."""
+
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _PLACEHOLDER = re.compile(r"[${}<>%@]|\A[A-Z0-9]+(?:_[A-Z0-9]+)+\Z")
 _SECURED = frozenset({"amqp", "ftp", "grpc", "http", "imap", "ldap", "mqtt", "pop", "redis", "smtp", "ws"})
@@ -52,8 +55,8 @@ def label_problem(text: str) -> str:
 
 
 def is_digits(value: object) -> bool:
-    """Whether `value` is text made of digits: a number that was quoted."""
-    return isinstance(value, str) and value.isascii() and value.isdigit()
+    """Whether `value` is text made of digits: a number that was quoted, and not so long that it is none."""
+    return isinstance(value, str) and len(value) <= _LONGEST_NUMBER and value.isascii() and value.isdigit()
 
 
 def is_near_name(one: str, other: str) -> bool:
