@@ -43,7 +43,7 @@ Good::
 It holds for `targetRefs` and for the older `targetRef`.
 
 A warning when the name is the number of one of the Service's ports: the
-specification takes names only, but early releases of Envoy Gateway took numbers.
+specification takes names only, but a lenient gateway may understand it.
 
 Silent without a `sectionName` (then every port is meant), when the Service is
 not in the rendering, when it is an ExternalName, for targets of another kind,

@@ -75,10 +75,10 @@ Good::
 
 An error where caller and Service are in one rendering. A warning where the
 Service is rendered by another target of the same environment (a chart is
-installed beside this one, by guess), where a URL names no port and the Service
-lacks that of its scheme, and where a headless Service is called on a port that
-is a near miss of one that its pods declare: its callers reach the pods
-themselves, whatever ports it lists.
+installed beside this one, by guess), and where a headless Service is called on
+a port that is a near miss of one that its pods declare: its callers reach the
+pods themselves, whatever ports it lists. A note where a URL names no port and
+the Service lacks that of its scheme: some programs add a port of their own.
 
 Silent when no target here has a Service of that name (in the namespace that is
 named, or else the caller's own), when one of several variants has the port, for
@@ -167,7 +167,7 @@ def _finding(graph: PortGraph, address: Address, services: Sequence[Service]) ->
     )
     does = "names" if address.port.resource.kind == "ConfigMap" else "calls"
     told = finding(graph, reference, services, does=does, so="no call gets through")
-    return replace(told, severity=Severity.WARNING, remedies=()) if address.implicit else told
+    return replace(told, severity=Severity.NOTE, remedies=()) if address.implicit else told
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
