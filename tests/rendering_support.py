@@ -103,9 +103,14 @@ def overlay_target(tree: Tree, folder: str) -> KustomizeTarget:
 
 @contextmanager
 def engine(
-    tmp: Path, *, helm: Tool | None = None, offline: bool = True, seconds: float = 30.0
+    tmp: Path,
+    *,
+    helm: Tool | None = None,
+    offline: bool = True,
+    seconds: float = 30.0,
+    hosts: tuple[str, ...] | None = ("127.0.0.1",),
 ) -> Iterator[Engine]:
-    options = RenderOptions(offline=offline, cache=tmp / "cache", seconds=seconds, environ={})
+    options = RenderOptions(offline=offline, cache=tmp / "cache", seconds=seconds, hosts=hosts, environ={})
     with Engine(helm=lambda: helm or current_helm(), kustomize=kustomize, options=options) as made:
         yield made
 

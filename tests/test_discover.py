@@ -417,14 +417,14 @@ class TestDependencies:
     def test_a_file_dependency_out_of_the_tree_is_a_skip(self, repository: Repository, where: str) -> None:
         repository.add({"a/Chart.yaml": chart("a", ("b", where))})
         assert repository.skips() == [
-            ("helm:a", f"the dependency b ({where}) leads out of the repository", True)
+            ("helm:a", f"the dependency b ({where}) leads out of the repository (a/Chart.yaml:6)", True)
         ]
 
     def test_a_file_dependency_through_a_link_out_of_the_tree_is_a_skip(self, repository: Repository) -> None:
         repository.add({"a/Chart.yaml": chart("a", ("b", "file://../lib/b")), "lib": "-> ../elsewhere"})
         assert (
             "helm:a",
-            "the dependency b (file://../lib/b) leads out of the repository",
+            "the dependency b (file://../lib/b) leads out of the repository (a/Chart.yaml:6)",
             True,
         ) in repository.skips()
 
@@ -633,7 +633,9 @@ class TestKustomizations:
         self, repository: Repository, field: str, what: str
     ) -> None:
         assert what
-        repository.add({"a/kustomization.yaml": field.format("some/x.yaml"), "a/some/x.yaml": SERVICE})
+        repository.add(
+            {"a/kustomization.yaml": field.format("some/x.yaml"), "a/some/x.yaml": "kind: LabelTransformer\n"}
+        )
         assert repository.kustomize().files == ("a/kustomization.yaml", "a/some/x.yaml")
 
     @FIELDS
@@ -642,7 +644,11 @@ class TestKustomizations:
     ) -> None:
         repository.add({"a/kustomization.yaml": field.format("https://x.test/y.yaml")})
         assert repository.skips() == [
-            ("kustomize:a", f"remote {what} https://x.test/y.yaml: not fetched", True)
+            (
+                "kustomize:a",
+                f"remote {what} https://x.test/y.yaml: not fetched (a/kustomization.yaml:1)",
+                True,
+            )
         ]
 
     @FIELDS
@@ -651,7 +657,11 @@ class TestKustomizations:
     ) -> None:
         repository.add({"a/kustomization.yaml": field.format("../../y.yaml")})
         assert repository.skips() == [
-            ("kustomize:a", f"the {what} ../../y.yaml leads out of the repository", True)
+            (
+                "kustomize:a",
+                f"the {what} ../../y.yaml leads out of the repository (a/kustomization.yaml:1)",
+                True,
+            )
         ]
 
     def test_files_are_collected_through_bases_and_components(self, repository: Repository) -> None:
@@ -708,7 +718,7 @@ class TestKustomizations:
         )
         assert (
             "kustomize:a",
-            "remote file https://x.test/p.yaml: not fetched (in a/t)",
+            "remote file https://x.test/p.yaml: not fetched (a/t/t.yaml:3)",
             True,
         ) in repository.skips()
 
@@ -720,7 +730,11 @@ class TestKustomizations:
 
     def test_a_base_through_a_link_out_of_the_tree_is_a_skip(self, repository: Repository) -> None:
         repository.add({"a/kustomization.yaml": "resources: [b]", "a/b": "-> ../../outside"})
-        assert ("kustomize:a", "the base b leads out of the repository", True) in repository.skips()
+        assert (
+            "kustomize:a",
+            "the base b leads out of the repository (a/kustomization.yaml:1)",
+            True,
+        ) in repository.skips()
 
     def test_an_inline_patch_is_no_path(self, repository: Repository) -> None:
         text = "patchesStrategicMerge:\n  - |\n    kind: Service\n    x: https://x.test\n  - '{kind: Pod}'\n"
@@ -763,7 +777,9 @@ class TestKustomizations:
         self, repository: Repository, reference: str
     ) -> None:
         repository.add({"a/kustomization.yaml": f"resources: ['{reference}']"})
-        assert repository.skips() == [("kustomize:a", f"remote base {reference}: not fetched", True)]
+        assert repository.skips() == [
+            ("kustomize:a", f"remote base {reference}: not fetched (a/kustomization.yaml:1)", True)
+        ]
 
     def test_a_host_like_path_that_is_there_is_local(self, repository: Repository) -> None:
         repository.add(
@@ -779,7 +795,7 @@ class TestKustomizations:
             }
         )
         assert repository.skips() == [
-            ("kustomize:a", "remote base https://x.test: not fetched (in b)", True),
+            ("kustomize:a", "remote base https://x.test: not fetched (b/kustomization.yaml:1)", True),
             ("kustomize:b", "base of a", False),
         ]
 
@@ -793,7 +809,9 @@ class TestKustomizations:
     )
     def test_helm_charts_are_a_skip(self, repository: Repository, text: str) -> None:
         repository.add({"a/kustomization.yaml": text})
-        assert repository.skips() == [("kustomize:a", "helmCharts are not inflated yet", True)]
+        assert repository.skips() == [
+            ("kustomize:a", "helmCharts are not inflated yet (a/kustomization.yaml:1)", True)
+        ]
 
     def test_a_kustomization_inside_templates_is_a_skip(self, repository: Repository) -> None:
         repository.add({"web/Chart.yaml": chart("web"), "web/templates/kustomization.yaml": ""})

@@ -165,14 +165,29 @@ def test_a_host_that_cannot_be_reached_is_tried_once(tmp_path: Path, monkeypatch
         ("ftp://127.0.0.1/charts", "only https, http and oci"),
         ("git+https://127.0.0.1/charts", "only https, http and oci"),
         ("https://[", "not a URL"),
-        ("http://169.254.169.254/latest", "link-local"),
-        ("http://[::ffff:169.254.169.254]/latest", "link-local"),
+        ("http://169.254.169.254/latest", "not public"),
+        ("http://[::ffff:169.254.169.254]/latest", "not public"),
+        ("http://127.0.0.1:9", "not public"),
+        ("https://[::1]/charts", "not public"),
+        ("oci://10.1.2.3/charts", "not public"),
+        ("https://192.168.0.1/charts", "not public"),
+        ("https://user@localhost/charts", "not public"),
+        ("https://localhost:8443/charts", "not public"),
     ],
 )
 def test_what_is_not_fetched_at_all(tmp_path: Path, repository: str, reason: str) -> None:
     tree = write_files(tmp_path / "r", wanting("x", "https://charts.example.com"))
-    with engine(tmp_path, offline=False) as made:
+    with engine(tmp_path, offline=False, hosts=None) as made:
         assert reason in refused(made.render(target(repository), tree))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://charts.example.com", "http://127.0.0.1.example.com", "http://127.0.0.1@x.test"]
+)
+def test_only_hosts_that_are_named_are_asked(tmp_path: Path, url: str) -> None:
+    tree = write_files(tmp_path / "r", wanting("x", url))
+    with engine(tmp_path, offline=False) as made:
+        assert "allow-hosts in portproof.yaml does not name" in refused(made.render(target(url), tree))
 
 
 def test_names_cannot_become_options(tmp_path: Path) -> None:

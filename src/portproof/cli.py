@@ -6,6 +6,7 @@ loading helm, templates or the port graph.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from portproof.run import Request
 
 FORMATS = ("text", "json", "sarif", "github", "markdown")
+_EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE})
 SEVERITIES = ("error", "warning", "note", "never")
 
 _Command = Callable[..., Any]
@@ -195,8 +197,10 @@ def main() -> NoReturn:
         code = _complain(str(error), error.next_step, error.exit_code)
     except BrokenPipeError:
         # The reader of our output went away (`portproof check | head`): nothing is left to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         code = 141
+    except OSError as error:
+        code = _exhausted(error) if error.errno in _EXHAUSTED else _bug(error)
     except Exception as error:  # noqa: BLE001 - the last resort: our own mistakes have their own exit code
         code = _bug(error)
     sys.stdout.flush()
@@ -217,6 +221,21 @@ def _interrupted(code: int) -> int:
 
     process.kill_all()
     return code
+
+
+def _print_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _exhausted(error: OSError) -> int:
+    """The machine has no room: nobody's mistake in the program, and nothing that a trace would explain."""
+    _print_no_more()
+    what = f": {error.filename}" if error.filename else ""
+    return _complain(
+        f"{(error.strerror or str(error)).lower()}{what}",
+        "make room (output and temporary files need some, TMPDIR says where), and run it again",
+        ExitCode.USAGE,
+    )
 
 
 def _complain(message: str, next_step: str, code: int) -> int:

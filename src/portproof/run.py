@@ -60,6 +60,7 @@ class Request:
     helm: str | None = None
     kustomize: str | None = None
     offline: bool = False
+    strangers: bool = False
     fail_on: str | None = None
     base: str | None = None
     reports: tuple[tuple[str, Path], ...] = ()
@@ -191,8 +192,10 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
     )
     options = RenderOptions(
         offline=ready.config.offline,
+        hosts=ready.config.allow_hosts,
         seconds=ready.config.timeout,
         cache=cache_folder(request.environ),
+        environ=request.environ,
     )
     with (
         Engine(helm=lambda: found.helm, kustomize=lambda: found.kustomize, options=options) as engine,
@@ -271,6 +274,7 @@ def _configured(request: Request, root: Path) -> Config:
         helm=request.helm,
         kustomize=request.kustomize,
         offline=request.offline,
+        strangers=request.strangers,
     )
     file = request.file or configuration.load(root, request.config, vocabulary())
     return configuration.merge(file, flags)
@@ -314,10 +318,19 @@ def formatted(kind: str, report: Report, run: Session, *, color: bool = False) -
 
 
 def write_report(file: Path, text: str) -> None:
-    """Write a report to a file. Raises `UsageError` when that cannot be done."""
+    """Write a report to a file, whole or not at all; a link gives way to it. Raises `UsageError` when that fails."""
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        if file.exists() and not (file.is_file() or file.is_dir()):  # a pipe or a terminal
+            file.write_text(text, encoding="utf-8")
+            return
+        try:
+            with part.open("x", encoding="utf-8") as stream:
+                stream.write(text)
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}", next_step="give another file") from error
 

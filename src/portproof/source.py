@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import bisect
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ The root itself is ``"."``.
 
 MAX_SOURCE_BYTES = 5 * 1024 * 1024
 """Larger files are not read as source (helm's own loader stops at the same size)."""
+
+
+_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a writer would keep us waiting
 
 
 class SourceError(Exception):
@@ -95,8 +99,11 @@ class Tree:
 def read_text(file: Path, path: RelPath) -> str:
     """Read `file`, named `path` in messages, as UTF-8 with its line ends untouched."""
     try:
-        with file.open("rb") as stream:
-            if os.fstat(stream.fileno()).st_size > MAX_SOURCE_BYTES:
+        with os.fdopen(os.open(file, _READING), "rb") as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise SourceError(path, "not a regular file")
+            if status.st_size > MAX_SOURCE_BYTES:
                 raise SourceError(path, f"larger than {MAX_SOURCE_BYTES // 1024 // 1024} MiB")
             data = stream.read(MAX_SOURCE_BYTES + 1)
     except OSError as error:

@@ -58,10 +58,14 @@ def place(workspace: Path, roots: tuple[Path, ...], config: str | None) -> Place
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The configuration that counts, None for that of the checkout, and what there is to say of it."""
+    """The configuration that counts, None for that of the checkout, and what there is to say of it.
+
+    `own` says that it may be the pull request's own.
+    """
 
     file: FileConfig | None
     note: str = ""
+    own: bool = False
 
 
 def choose(place: Place, old: OldFiles) -> Choice:
@@ -74,7 +78,9 @@ def choose(place: Place, old: OldFiles) -> Choice:
         base = _of_base(place, old)
     except (ConfigError, UsageError) as error:
         # The base is broken for everybody; who mends it must be able to.
-        return Choice(None, f"the base's configuration is wrong ({error}); that of this pull request counts")
+        return Choice(
+            None, f"the base's configuration is wrong ({error}); that of this pull request counts", own=True
+        )
     if replace(own, path=None) == replace(base, path=None):
         return Choice(None)
     if base.path is None:

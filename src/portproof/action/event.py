@@ -20,11 +20,12 @@ _SAFE_EVENT = "pull_request"
 
 @dataclass(frozen=True, slots=True)
 class PullEvent:
-    """A pull request's own run."""
+    """A pull request's own run; `fork` says that its branch lies in another repository than its base."""
 
     number: int
     head: str
     base: str
+    fork: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,10 @@ def _data(environ: Mapping[str, str]) -> Any:
 
 def _pull_event(data: Any) -> PullEvent:
     pull = data["pull_request"]
-    return PullEvent(_number(pull["number"]), _commit(pull["head"]["sha"]), _commit(pull["base"]["sha"]))
+    head, base = pull["head"], pull["base"]
+    source = (head.get("repo") or {}).get("full_name")  # null when the fork has been removed
+    fork = source is None or source != (base.get("repo") or {}).get("full_name")
+    return PullEvent(_number(pull["number"]), _commit(head["sha"]), _commit(base["sha"]), fork)
 
 
 def _run_event(data: Any) -> RunEvent:

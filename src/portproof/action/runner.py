@@ -18,7 +18,6 @@ from portproof.action.configured import Choice
 from portproof.action.event import Event, OtherEvent, PullEvent, RunEvent
 from portproof.action.heads import Heads
 from portproof.action.inputs import Inputs
-from portproof.config import FileConfig
 from portproof.errors import ExitCode, UsageError
 from portproof.github import files as base
 from portproof.github.client import Client
@@ -109,24 +108,27 @@ class Action:
         """Render and check, against the base where the event has one, in the lines of the head."""
         look = self.look()
         comparison = self.comparison(look)
-        file = self.configuration(look, comparison)
+        choice = self.configuration(look, comparison)
         if not self.inputs.only_introduced:
             comparison = None
         try:
-            checked = self.checked(comparison, file)
+            checked = self.checked(comparison, choice)
         except GithubError as error:
             self.not_compared(error)
-            checked = self.checked(None, file)
+            checked = self.checked(None, choice)
         return self.in_head(checked, look)
 
-    def checked(self, comparison: Comparison | None, file: FileConfig | None) -> Checked:
-        """One check of the checkout."""
+    def checked(self, comparison: Comparison | None, choice: Choice) -> Checked:
+        """One check of the checkout. A fork's brings its own dependencies: the base says whom to ask for them."""
+        fork = isinstance(self.event, PullEvent) and self.event.fork
         config = self.inputs.config
         request = program.Request(
             paths=tuple(str(reading.inside(self.workspace, "path", one)) for one in self.inputs.paths),
             root=self.root,
             config=None if config is None else str(reading.inside(self.workspace, "config", config)),
-            file=file,
+            file=choice.file,
+            offline=fork and choice.own,
+            strangers=fork,
             fail_on=self.inputs.fail_on,
             environ=self.environ,
         )
@@ -186,23 +188,23 @@ class Action:
         if self.inputs.only_introduced:
             self.note(f"not compared with the base: {reason}; everything is reported")
 
-    def configuration(self, look: Look | None, comparison: Comparison | None) -> FileConfig | None:
-        """The base's configuration, where the pull request changes it; None for that of the checkout."""
+    def configuration(self, look: Look | None, comparison: Comparison | None) -> Choice:
+        """The base's configuration, where the pull request changes it, else that of the checkout."""
         place = configured.place(self.workspace, self.roots, self.inputs.config)
         if not isinstance(self.event, PullEvent) or place is None:
-            return None
+            return Choice(None)
         known = look.touched if look is not None else comparison.changed if comparison is not None else None
         if known is not None and not (place.paths & known):
-            return None
+            return Choice(None)
         try:
             choice = configured.choose(place, self.old_files(look, comparison))
         except GithubError as error:
-            choice = Choice(None)
+            choice = Choice(None, own=place.is_there)
             if place.is_there:
                 self.note(f"the configuration may be this pull request's own: {error}")
         if choice.note:
             self.note(choice.note)
-        return choice.file
+        return choice
 
     def old_files(self, look: Look | None, comparison: Comparison | None) -> OldFiles:
         """The files of the base. Raises `GithubError` when they cannot be had."""

@@ -159,6 +159,11 @@ KEYS: Mapping[str, Key] = {
         "Parallel renders (default: processors available).",
     ),
     "offline": Key(values.boolean, {"type": "boolean"}, "Never touch the network (default: false)."),
+    "allow-hosts": Key(
+        values.some(values.host),
+        _any_number({"type": "string", "pattern": "^[0-9a-z.:-]+$"}),
+        "The only hosts that charts are fetched from (default: every public one; none for a fork's pull request).",
+    ),
     "timeout": Key(
         values.seconds,
         {"type": "number", "exclusiveMinimum": 0, "maximum": values.MAX_TIMEOUT},

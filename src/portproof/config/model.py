@@ -57,6 +57,7 @@ class FileConfig:
     severity: Mapping[str, str] = field(default_factory=dict)
     jobs: int | None = None
     offline: bool | None = None
+    allow_hosts: tuple[str, ...] | None = None
     timeout: float | None = None
     exclude: tuple[str, ...] = ()
     charts: tuple[ChartConfig, ...] = ()
@@ -66,7 +67,10 @@ class FileConfig:
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line says; None where it is silent."""
+    """What the command line says; None where it is silent.
+
+    With `strangers` the tree is a stranger's: charts are fetched only from hosts that a configuration names.
+    """
 
     fail_on: str | None = None
     select: tuple[str, ...] | None = None
@@ -75,12 +79,14 @@ class Flags:
     helm: str | None = None
     kustomize: str | None = None
     offline: bool = False
+    strangers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """Everything a run needs to know. An empty `select` means every rule; rules of `ignore` do not run.
 
+    `allow_hosts` are the hosts that charts may be fetched from, None stands for every host with a public address.
     `exclude` are globs of paths that are never looked at; `timeout` is in seconds, for one render. `severity` is that of
     all findings of a rule, or `OFF`.
     """
@@ -93,6 +99,7 @@ class Config:
     helm: str | None = None
     kustomize: str | None = None
     offline: bool = False
+    allow_hosts: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     charts: tuple[ChartConfig, ...] = ()
     references: tuple[ReferenceConfig, ...] = ()

@@ -75,6 +75,7 @@ def merge(file: FileConfig, flags: Flags | None = None) -> Config:
         helm=flags.helm,
         kustomize=flags.kustomize,
         offline=flags.offline or bool(file.offline),
+        allow_hosts=(file.allow_hosts or ()) if flags.strangers else file.allow_hosts,
         exclude=file.exclude,
         charts=file.charts,
         references=file.references,

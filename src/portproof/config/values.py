@@ -14,6 +14,7 @@ MAX_TIMEOUT = 600
 MAX_GLOB = 256
 MAX_GLOBS = 100
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+_HOST = re.compile(r"[0-9a-z.:-]{1,253}\Z")
 _FIELD = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z")
 
 
@@ -82,6 +83,15 @@ def boolean(place: Place, value: Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):
         place.refuse(f"expected true or false, got {describe(value)}")
+    return value
+
+
+def host(place: Place, value: Any) -> str:
+    """The name or address of a host, in small letters."""
+    if not isinstance(value, str) or not _HOST.match(value):
+        place.refuse(
+            f"expected the name of a host, got {describe(value)}", "Write it alone: charts.example.com"
+        )
     return value
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from portproof.discover.mention import mention
 from portproof.discover.model import Dependency, Mount
 from portproof.discover.walk import EscapeError, Folder, Listing, Place, resolve
 from portproof.source import RelPath, SourceError, Tree, join
@@ -124,7 +125,8 @@ class _Assembler:
             if not wanted.name or wanted.name in there or _archived(charts, wanted.name):
                 continue
             if not wanted.repository.startswith("file://"):
-                dependency = Dependency(at, wanted.name, wanted.version, wanted.repository)
+                place = self._place(source, wanted)
+                dependency = Dependency(at, wanted.name, wanted.version, wanted.repository, place)
                 if dependency not in self.parts.missing:
                     self.parts.missing.append(dependency)
                 continue
@@ -198,14 +200,23 @@ class _Assembler:
             if vendored:  # a copy whose relative paths belong to another place; helm does not look at them
                 return None
             raise RefusedError(
-                f"the dependency {wanted.name} ({wanted.repository}) leads out of the repository"
+                f"the dependency {wanted.name} ({wanted.repository}) leads out of the repository "
+                f"({self._place(source, wanted)})"
             )
         try:
             place = resolve(self.listing.root, path)
         except EscapeError as error:
-            raise RefusedError(f"the dependency {wanted.name} ({wanted.repository}) {error}") from error
+            asked = f"{wanted.name} ({wanted.repository}) {error} ({self._place(source, wanted)})"
+            raise RefusedError(f"the dependency {asked}") from error
         found = place.kind == "folder" and _has_chart(self.listing.folder(place.path))
         return place.path if found else None
+
+    def _place(self, source: RelPath, wanted: Wanted) -> str:
+        """The file and line that ask for a dependency."""
+        top = self.listing.folder(source)
+        older = "requirements.yaml" in (*top.files, *top.links)
+        file = _below(source, "requirements.yaml" if older else "Chart.yaml")
+        return mention(self.files.tree, file, wanted.repository or wanted.name)
 
 
 def _has_chart(folder: Folder) -> bool:

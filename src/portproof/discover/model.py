@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from portproof.source import RelPath, is_within
@@ -27,12 +27,16 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """A chart that has to be fetched before `parent` (a place relative to the chart, ``.`` for itself) renders."""
+    """A chart that has to be fetched before `parent` (a place relative to the chart, ``.`` for itself) renders.
+
+    `place` is the file and line that ask for it.
+    """
 
     parent: RelPath
     name: str
     version: str
     repository: str
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

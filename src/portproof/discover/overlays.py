@@ -80,7 +80,7 @@ class _Graph:
                     read_plugin_file(self.tree, references, path)
             files |= references.files
             if refused is None and references.refused is not None:
-                refused = references.refused + ("" if folder == top else f" (in {folder})")
+                refused = references.refused
             below = [(path, as_plugin) for path in sorted(references.folders)]
             below += [(path, True) for path in sorted(references.plugins)]
             pending += [step for step in below if step not in seen]

@@ -12,11 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from portproof.discover.mention import mention
 from portproof.discover.walk import EscapeError, Place, resolve
 from portproof.source import RelPath, SourceError, Tree, join
 from portproof.yamldoc import YamlError, load_all
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+_FUNCTIONS = ("config.kubernetes.io/function", "config.k8s.io/function")
+"""Annotations that have a container or a program run (kustomize v5, ``kyaml/fn/runtime/runtimeutil``)."""
 
 _CHARTS = ("helmCharts", "helmChartInflationGenerator")
 _NOT_INFLATED = "helmCharts are not inflated yet"
@@ -54,6 +58,7 @@ def read_references(tree: Tree, folder: RelPath, names: tuple[str, ...]) -> Refe
     for name in names:
         place = reader.take(name, "kustomization")
         if place is not None and place.kind == "file":
+            reader.file = place.path
             for data in _load(tree, place.path):
                 reader.read(data)
     return reader.found
@@ -61,9 +66,7 @@ def read_references(tree: Tree, folder: RelPath, names: tuple[str, ...]) -> Refe
 
 def read_plugin_file(tree: Tree, found: References, path: RelPath) -> None:
     """Add to `found` what the plugin configurations in one of its files refer to."""
-    reader = _Reader(tree, found)
-    for data in _load(tree, path):
-        reader.read_plugin(data)
+    _Reader(tree, found).read_plugins(path)
 
 
 def is_remote(text: str) -> bool:
@@ -73,14 +76,18 @@ def is_remote(text: str) -> bool:
 
 @dataclass(slots=True)
 class _Reader:
+    """`file` is the one that is being read."""
+
     tree: Tree
     found: References
+    file: RelPath = ""
 
     def read(self, data: dict[str, Any]) -> None:
         """Look at every field of a kustomization that holds a path."""
         self.found.component = self.found.component or data.get("kind") == "Component"
-        if any(data.get(key) for key in _CHARTS):
-            self._refuse(_NOT_INFLATED)
+        for key in _CHARTS:
+            if data.get(key):
+                self._refuse(_NOT_INFLATED, key)
         for text in _texts(data, "resources", "bases", "components"):
             self._take_base(text)
         for text in _texts(data, "crds", "configurations"):
@@ -95,10 +102,24 @@ class _Reader:
             for generator in _list(data.get(key)):
                 self._take_sources(generator)
 
+    def read_plugins(self, path: RelPath) -> None:
+        """Look at a file of configurations of generators or transformers."""
+        around, self.file = self.file, path
+        for data in _load(self.tree, path):
+            self.read_plugin(data)
+        self.file = around
+
     def read_plugin(self, data: dict[str, Any]) -> None:
-        """Look at the configuration of a built-in generator or transformer."""
-        if str(data.get("kind")).startswith("HelmChartInflation"):
-            self._refuse(_NOT_INFLATED)
+        """Look at the configuration of a generator or transformer; only kustomize's own are run."""
+        kind, version = str(data.get("kind")), data.get("apiVersion")
+        if kind.startswith("HelmChartInflation"):
+            self._refuse(_NOT_INFLATED, kind)
+        annotations = _mapping(_mapping(data.get("metadata")).get("annotations"))
+        function = next((name for name in _FUNCTIONS if name in annotations), None)
+        if function is not None:
+            self._refuse(f"the {_short(kind)} runs a program ({function}), which is not done", function)
+        elif "kind" in data and isinstance(version, str) and version not in ("", "builtin"):
+            self._refuse(f"it needs the plugin {_short(f'{version} {kind}')}, which is not run", version)
         self._take_paths({"plugin": data, "replacements": data.get("replacements")}, "plugin", "replacements")
         for text in _texts(data, "paths"):
             if not _is_inline(text):
@@ -109,21 +130,21 @@ class _Reader:
         """Note a path; None when it is refused or empty. What is missing stays, for kustomize to say so."""
         if not text:
             return None
-        shown = " ".join(text.split())[:200]
+        shown = _short(text)
         path = join(self.found.folder, text)
         place = None
         if is_remote(text):
-            self._refuse(f"remote {what} {shown}: not fetched")
+            self._refuse(f"remote {what} {shown}: not fetched", text)
         elif path is None:
-            self._refuse(f"the {what} {shown} leads out of the repository")
+            self._refuse(f"the {what} {shown} leads out of the repository", text)
         else:
             try:
                 place = resolve(self.tree.root, path)
             except EscapeError as error:
-                self._refuse(f"the {what} {shown} {error}")
+                self._refuse(f"the {what} {shown} {error}", text)
                 return None
             if place.kind == "missing" and _HOST_LIKE.match(text):
-                self._refuse(f"remote {what} {shown}: not fetched")
+                self._refuse(f"remote {what} {shown}: not fetched", text)
             if place.kind == "file":
                 self.found.files |= {path, place.path}
         return place
@@ -144,8 +165,7 @@ class _Reader:
         if place is not None and place.kind == "folder":
             self.found.plugins.add(place.path)
         elif place is not None and place.kind == "file":
-            for data in _load(self.tree, place.path):
-                self.read_plugin(data)
+            self.read_plugins(place.path)
 
     def _take_paths(self, data: dict[str, Any], *keys: str) -> None:
         """The ``path`` of each item of a field."""
@@ -164,9 +184,11 @@ class _Reader:
         for text in _texts(generator, "envs", "env"):
             self.take(text, "file")
 
-    def _refuse(self, reason: str) -> None:
-        """Keep the first reason."""
-        self.found.refused = self.found.refused or reason
+    def _refuse(self, reason: str, text: str) -> None:
+        """Keep the first reason, with the place where `text` stands."""
+        if self.found.refused is None:
+            place = mention(self.tree, self.file, text) if self.file else ""
+            self.found.refused = f"{reason} ({place})" if place else reason
 
 
 def _is_inline(text: str) -> bool:
@@ -187,6 +209,14 @@ def _parse(text: str) -> Iterator[dict[str, Any]]:
     except YamlError:
         return
     yield from (item for item in data if isinstance(item, dict))
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:200]
+
+
+def _mapping(data: Any) -> dict[str, Any]:
+    return data if isinstance(data, dict) else {}
 
 
 def _list(data: Any) -> list[Any]:

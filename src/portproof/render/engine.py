@@ -41,12 +41,14 @@ class Program(Protocol):
 class RenderOptions:
     """What a run allows: the network, seconds for one render, and where fetched charts are kept.
 
+    `hosts` are the only ones that charts are fetched from; None stands for every one with a public address.
     `environ` is where proxies and certificates for fetching come from; the tools get nothing else of it.
     """
 
     offline: bool
     cache: Path
     seconds: float = 60.0
+    hosts: tuple[str, ...] | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 
@@ -69,6 +71,7 @@ class Engine:
             confines=self._confines,
             cache=options.cache,
             offline=options.offline,
+            hosts=options.hosts,
             environ=options.environ,
         )
         self._pool: ThreadPoolExecutor | None = None

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from portproof import process
 from portproof.discover.model import Dependency, HelmTarget
@@ -48,6 +48,7 @@ class Fetcher:
     confines: Confines
     cache: Path
     offline: bool
+    hosts: tuple[str, ...] | None
     environ: Mapping[str, str]
     seconds: float = SECONDS
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -71,7 +72,12 @@ class Fetcher:
                 f"run `helm dependency build {clean(target.chart)}` first, or drop --offline"
             )
         for dependency in missing:
-            found.setdefault(dependency.parent, []).append(self._fetch(dependency, helm))
+            try:
+                archive = self._fetch(dependency, helm)
+            except FetchError as error:
+                place = f" ({clean(dependency.place)})" if dependency.place else ""
+                raise FetchError(f"{error}{place}") from error
+            found.setdefault(dependency.parent, []).append(archive)
         return found
 
     def _fetch(self, dependency: Dependency, helm: tuple[str, ...]) -> Path:
@@ -90,14 +96,44 @@ class Fetcher:
         return known
 
     def _cached_or_pulled(self, dependency: Dependency, helm: tuple[str, ...]) -> Path:
-        host = _checked_host(dependency)
+        host = self._checked_host(dependency)
         kept = self._place(dependency) if _EXACT.fullmatch(dependency.version) else None
         if kept is not None and kept.is_file():
             return kept
         if host in self._unreachable:
             raise _failed(dependency, self._unreachable[host])
+        if self.hosts is None:
+            self._refuse_private(dependency)
         pulled = self._pull(dependency, host, helm)
         return _keep(pulled, kept) if kept is not None else pulled
+
+    def _checked_host(self, dependency: Dependency) -> str:
+        """Host and port of a dependency's repository. Raises `FetchError` for what is not fetched at all."""
+        parts = _checked_url(dependency)
+        host = parts.hostname or ""
+        if self.hosts is not None and host not in self.hosts:
+            raise _failed(dependency, f"allow-hosts in portproof.yaml does not name {clean(host)}")
+        return parts.netloc.rpartition("@")[2]
+
+    def _refuse_private(self, dependency: Dependency) -> None:
+        """Addresses of this machine, of its network and of the cloud it runs in are for its owner alone to allow.
+
+        Where a proxy fetches, it is the proxy that looks names up.
+        """
+        parts = _checked_url(dependency)
+        host = parts.hostname or ""
+        scheme = "http" if parts.scheme == "http" else "https"
+        proxied = any(self.environ.get(name) for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()))
+        try:
+            addresses = [ipaddress.ip_address(host)]
+        except ValueError:
+            addresses = [] if proxied else _addresses(host)
+        private = [one for one in addresses if not (getattr(one, "ipv4_mapped", None) or one).is_global]
+        if private:
+            raise _failed(
+                dependency,
+                "its repository has an address that is not public; name it in allow-hosts in portproof.yaml to allow it",
+            )
 
     def _pull(self, dependency: Dependency, host: str, helm: tuple[str, ...]) -> Path:
         folder = self.scratch.home / "pulled" / uuid.uuid4().hex
@@ -125,8 +161,7 @@ class Fetcher:
         return self.cache / "charts" / digest / f"{dependency.name}-{dependency.version}.tgz"
 
 
-def _checked_host(dependency: Dependency) -> str:
-    """The host of a dependency's repository. Raises `FetchError` for what is not fetched at all."""
+def _checked_url(dependency: Dependency) -> SplitResult:
     repository = dependency.repository
     if not _NAME.fullmatch(dependency.name) or not _VERSION.fullmatch(dependency.version):
         raise _failed(dependency, "its name or version is not one that helm accepts")
@@ -141,14 +176,18 @@ def _checked_host(dependency: Dependency) -> str:
         raise _failed(dependency, "its repository is not a URL") from None
     if parts.scheme not in ("https", "http", "oci") or not host or not repository.isprintable():
         raise _failed(dependency, "only https, http and oci repositories are fetched")
+    return parts
+
+
+def _addresses(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """What a name stands for; empty where it cannot be looked up, which helm then says better."""
+    import socket  # noqa: PLC0415 - start-up: few charts lack a dependency
+
     try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return parts.netloc.rpartition("@")[2]
-    address = getattr(address, "ipv4_mapped", None) or address
-    if address.is_link_local:  # where cloud machines keep their credentials
-        raise _failed(dependency, "its repository has a link-local address")
-    return parts.netloc.rpartition("@")[2]
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
 
 
 def _what(dependency: Dependency) -> list[str]:

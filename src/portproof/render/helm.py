@@ -25,7 +25,7 @@ from portproof.render.copying import CopyError, make_folder, shadow_folder, writ
 from portproof.render.fetch import Fetcher, FetchError
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.scratch import HELM_MEMORY, Scratch
-from portproof.render.words import Places, stopped
+from portproof.render.words import Places, reason_of, stopped
 from portproof.source import RelPath, Tree, is_within
 
 _RELEASE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?")
@@ -56,6 +56,8 @@ class Helm:
                 return self._render(target, tree, assembled)
         except CopyError as error:
             return RenderFailure(target, f"the chart is too large: {error}")
+        except OSError as error:  # a full disk, or a tree that changes while we copy it
+            return RenderFailure(target, f"the chart could not be copied: {reason_of(error)}")
 
     def _render(
         self, target: HelmTarget, tree: Tree, assembled: _Assembled

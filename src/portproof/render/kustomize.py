@@ -16,7 +16,7 @@ from portproof.render.confine import Confines
 from portproof.render.copying import CopyError, copy_files
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
-from portproof.render.words import Places, stopped
+from portproof.render.words import Places, reason_of, stopped
 from portproof.source import Tree
 
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
@@ -40,6 +40,8 @@ class Kustomize:
                 copy_files(tree, target.files, folder)
             except CopyError as error:
                 return RenderFailure(target, f"the overlay is too large: {error}")
+            except OSError as error:
+                return RenderFailure(target, f"the overlay could not be copied: {reason_of(error)}")
             return self._build(target, tree, folder)
 
     def _build(

@@ -91,6 +91,11 @@ def stopped(tool: str, done: Completed, limits: Limits) -> str | None:
             return None
 
 
+def reason_of(error: OSError) -> str:
+    """What the system says, without a path."""
+    return (error.strerror or type(error).__name__).lower()
+
+
 def _unlogged(stderr: str) -> str:
     """What a kubectl up to 1.32 says through its logger: quoted on one line, or indented between angle brackets."""
     found = _LOGGED.search(stderr)
