@@ -181,7 +181,7 @@ class _Copier:
                 return
             too_large = status.st_size > MAX_FILE_BYTES
             self._take(0 if too_large else status.st_size)
-            with open(to, "wb", buffering=0) as copied:
+            with open(to, "wb") as copied:  # buffered: it writes all or raises
                 if too_large:
                     copied.truncate(MAX_FILE_BYTES + 1)
                 else:

@@ -68,15 +68,14 @@ class Fetcher:
             return found
         if self.offline:
             raise FetchError(
-                f"dependencies not vendored: {', '.join(_words(one) for one in missing)}; "
+                f"dependencies not vendored: {', '.join(_words(one) + _at(one) for one in missing)}; "
                 f"run `helm dependency build {clean(target.chart)}` first, or drop --offline"
             )
         for dependency in missing:
             try:
                 archive = self._fetch(dependency, helm)
             except FetchError as error:
-                place = f" ({clean(dependency.place)})" if dependency.place else ""
-                raise FetchError(f"{error}{place}") from error
+                raise FetchError(f"{error}{_at(dependency)}") from error
             found.setdefault(dependency.parent, []).append(archive)
         return found
 
@@ -220,6 +219,10 @@ def _reason(done: Completed, limits: Limits) -> str:
 
 def _failed(dependency: Dependency, reason: str) -> FetchError:
     return FetchError(f"dependency {_words(dependency)} could not be fetched: {reason}")
+
+
+def _at(dependency: Dependency) -> str:
+    return f" ({clean(dependency.place)})" if dependency.place else ""
 
 
 def _words(dependency: Dependency) -> str:

@@ -1,0 +1,139 @@
+"""What goes wrong on its own: signals, full disks, trees that change, tools that crash. Others are unaffected."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from portproof.discover.find import discover
+from portproof.source import Edit, Span
+from tests.hostile.support import HEALTHY, Place, adopt_orphans, check, children
+from tests.rendering_support import chart, current_helm, engine, failed, rendered, write_files
+
+FOREVER = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"
+PROGRAM = [sys.executable, "-P", "-m", "portproof"]
+
+
+def heeding() -> None:
+    """A shell that starts us in the background has taught us to ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_everything_and_leaves_no_half_of_a_file(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    with Place(tmp_path) as place:
+        place.write({**HEALTHY, **chart("x", {"templates/a.yaml": FOREVER})})
+        report = tmp_path / "report.json"
+        report.write_text("as it was")
+        adopt_orphans()
+        before = children()
+        with subprocess.Popen(
+            [*PROGRAM, "check", "--report", f"json={report}"],
+            cwd=place.repository,
+            env=place.environ(),
+            preexec_fn=heeding,
+        ) as child:
+            task = Path(f"/proc/{child.pid}/task")
+            while not any((one / "children").read_text() for one in task.iterdir()):
+                assert child.poll() is None
+                time.sleep(0.01)
+            child.send_signal(number)
+            assert child.wait(timeout=20) == code
+        assert children() == before
+        assert report.read_text() == "as it was"
+        assert list((tmp_path / "tmp").iterdir()) == []
+
+
+CRASHES = {
+    "a signal": ("kill -SEGV $$", "helm was killed by signal 11"),
+    "a panic": ("echo 'panic: runtime error: index out of range' >&2; echo 'goroutine 1 [running]:' >&2; exit 2", "panic"),
+    "no word": ("exit 2", ""),
+    "bytes": ("printf '\\377\\376\\000' ; printf '\\033]0;x\\007' >&2; exit 1", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("script", CRASHES)
+def test_a_helm_that_crashes_is_a_failure_of_its_chart(tmp_path: Path, script: str) -> None:
+    """The helm of this test is the real one, except for charts whose folder is called x."""
+    text, message = CRASHES[script]
+    with Place(tmp_path) as place:
+        place.write({**HEALTHY, **chart("x", {})})
+        helm = tmp_path / "wrapped" / "helm"
+        helm.parent.mkdir()
+        helm.write_text(f'#!/bin/sh\ncase "$3" in */x) {text};; esac\nexec {current_helm().argv[0]} "$@"\n')
+        helm.chmod(0o755)
+        ran = check(place, place.environ(), "--helm", str(helm))
+    assert ran.code == 1
+    assert ran.targets["helm:good"].startswith("checked")
+    assert ran.targets["helm:x"].startswith("failed: ")
+    assert message in ran.targets["helm:x"]
+    assert "\x1b" not in "".join(ran.texts.values())
+
+
+def limited(size: int) -> Callable[[], None]:
+    """Files may have `size` bytes: what a full disk does, at a place of our choice."""
+    return partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_no_room_for_a_copy_is_a_failure_of_its_chart(tmp_path: Path) -> None:
+    """The chart with a `.git` is copied, which does not fit; the other one is not."""
+    with Place(tmp_path) as place:
+        place.write(
+            {**HEALTHY, **chart("x", {"big": "x" * 3_000_000}), "x/.git": "a", "x/big.link": "-> big"}
+        )
+        done = subprocess.run(
+            [*PROGRAM, "check", "--format", "json"],
+            cwd=place.repository, env=place.environ(), capture_output=True, check=False,
+            preexec_fn=limited(1_000_000),
+        )  # fmt: skip
+    assert done.returncode == 1, done.stderr.decode()
+    targets = {one["id"]: one for one in json.loads(done.stdout)["targets"]}
+    assert targets["helm:good"]["status"] == "checked"
+    assert targets["helm:x"]["status"] == "failed"
+    assert targets["helm:x"]["reason"] == "the chart could not be copied: file too large"
+
+
+def test_no_room_for_the_report(tmp_path: Path) -> None:
+    with Place(tmp_path) as place:
+        place.write({**HEALTHY})
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [*PROGRAM, "check"], cwd=place.repository, env=place.environ(),
+                stdout=full, stderr=subprocess.PIPE, check=False,
+            )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"portproof: no space left on device\n  next: ")
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_tree_that_changes_under_us(tmp_path: Path) -> None:
+    """What was there when the targets were found may be gone, or another kind of thing, when they are rendered."""
+    charts = {
+        name: chart(name, {"values.yaml": "a: 1\n", "templates/a.yaml": "a: {{ .Values.a }}\n"})
+        for name in "abc"
+    }
+    tree = write_files(
+        tmp_path / "r", {path: text for files in charts.values() for path, text in files.items()}
+    )
+    found = {target.path: target for target in discover(tree).targets}
+    edited = {name: tree.with_edits([Edit(Span(f"{name}/values.yaml", 3, 4), "1", "2")]) for name in "abc"}
+    (tree.root / "a/Chart.yaml").unlink()
+    (tree.root / "b/templates/a.yaml").unlink()
+    os.mkfifo(tree.root / "b/templates/a.yaml")
+    with engine(tmp_path, seconds=5) as made:
+        for one in (tree, edited["a"]):
+            assert "Chart.yaml" in failed(made.render(found["a"], one)).message
+        made.render(found["b"], edited["b"])
+        assert "a: 2" in rendered(made.render(found["c"], edited["c"])).documents[0].text

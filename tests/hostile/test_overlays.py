@@ -1,0 +1,179 @@
+"""Kustomizations of an attacker's (K1-K12)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.support import Case, Place, overlay, run_case
+from tests.hostile.test_charts import bomb
+
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {ports: [{port: 80}]}\n"
+MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"
+
+REMOTE = (
+    "https://127.0.0.1:{port}/x.yaml",
+    "http://127.0.0.1:{port}/x.git//base?ref=main",
+    "127.0.0.1:{port}/x.git?ref=main",
+    "localhost.test:{port}/a/b?ref=main",
+    "git::https://127.0.0.1:{port}/x",
+    "git@127.0.0.1:a/b.git",
+    "ssh://git@127.0.0.1:{port}/a/b",
+    "git://127.0.0.1:{port}/a/b",
+    "file://{outside}/folder",
+    "git::file://{outside}/folder",
+    "gh:a/b",
+    "github.com/a/b?ref=main",
+    "https://github.com/a/b//base?ref=v1",
+    "_git/../x.git//y?ref=z",
+)
+FIELDS = (
+    "resources: ['{}']",
+    "bases: ['{}']",
+    "components: ['{}']",
+    "patches: [{{path: '{}'}}]",
+    "patchesStrategicMerge: ['{}']",
+    "patchesJson6902: [{{path: '{}', target: {{kind: Service, name: x, version: v1}}}}]",
+    "configurations: ['{}']",
+    "crds: ['{}']",
+    "openapi: {{path: '{}'}}",
+    "replacements: [{{path: '{}'}}]",
+    "generators: ['{}']",
+    "transformers: ['{}']",
+    "validators: ['{}']",
+    "configMapGenerator: [{{name: x, files: ['{}']}}]",
+    "configMapGenerator: [{{name: x, files: ['key={}']}}]",
+    "configMapGenerator: [{{name: x, envs: ['{}']}}]",
+    "configMapGenerator: [{{name: x, env: '{}'}}]",
+    "secretGenerator: [{{name: x, files: ['{}']}}]",
+    "secretGenerator: [{{name: x, envs: ['{}']}}]",
+    "secretGenerator: [{{name: x, env: '{}'}}]",
+    "helmCharts: [{{name: x, repo: '{}'}}]",
+    "helmCharts: [{{name: x, valuesFile: '{}'}}]",
+    "helmCharts: [{{name: x, additionalValuesFiles: ['{}']}}]",
+    "helmChartInflationGenerator: [{{chartName: x, chartRepoUrl: '{}'}}]",
+    "transformers: ['{{apiVersion: builtin, kind: PatchTransformer, metadata: {{name: x}}, path: \"{}\"}}']",
+    "generators: ['{{apiVersion: builtin, kind: ConfigMapGenerator, metadata: {{name: x}}, files: [\"{}\"]}}']",
+)
+
+
+def many(name: str, texts: list[str]) -> Case:
+    """One repository with a kustomization for each text, all of them refused where they say so."""
+
+    def build(place: Place) -> dict[str, str | bytes]:
+        files: dict[str, str | bytes] = {}
+        for number, text in enumerate(texts):
+            named = text.replace("{port}", str(place.port)).replace("{outside}", str(place.outside))
+            files |= overlay(f"k{number}", f"{named}\n", **{"s.yaml": SERVICE})
+        return files
+
+    return Case(
+        name,
+        build,
+        {f"kustomize:k{number}": "skipped: " for number in range(len(texts))},
+        silent=("no place",),
+    )
+
+
+def transformer(name: str, text: str, reason: str) -> Case:
+    def build(place: Place) -> dict[str, str | bytes]:
+        place.program(place.repository / "k/run.sh")
+        named = text.replace("{marker}", str(place.marker)).replace(
+            "{run}", str(place.repository / "k/run.sh")
+        )
+        return {
+            **overlay(
+                "k",
+                "resources: [s.yaml]\ntransformers: [t.yaml]\ngenerators: [t.yaml]\n",
+                **{"s.yaml": SERVICE, "t.yaml": named},
+            )
+        }
+
+    return Case(name, build, {"kustomize:k": f"skipped: {reason}"})
+
+
+FUNCTION = """apiVersion: example.com/v1
+kind: Fn
+metadata:
+  name: x
+  annotations:
+    config.kubernetes.io/function: |
+      {}
+"""
+CASES = [
+    many("all forms of remote bases", [f"resources: ['{form}']" for form in REMOTE]),
+    many("every field with an address", [field.format("http://127.0.0.1:{port}/x.yaml") for field in FIELDS]),
+    many("every field with a path out of the tree", [field.format("../../outside/secret.yaml") for field in FIELDS]),
+    many("every field with an absolute path", [field.format("{outside}/secret.yaml") for field in FIELDS]),
+    many("helm's options in the fields of an inflator", [
+        "helmCharts: [{name: '--post-renderer=run.sh', releaseName: '--debug', repo: 'http://127.0.0.1:{port}'}]",
+        "helmGlobals: {configHome: ../home, chartHome: '{outside}'}\nhelmCharts: [{name: x}]",
+    ]),
+    transformer("a program as a function", FUNCTION.format("exec: {path: {run}}"), "the Fn runs a program (config.kubernetes.io/function), which is not done (k/t.yaml:6)"),
+    transformer("a container as a function", FUNCTION.format("container: {image: x, network: true}"), "the Fn runs a program"),
+    transformer("a plugin", "apiVersion: example.com/v1\nkind: Evil\nmetadata: {name: x}\n", "it needs the plugin example.com/v1 Evil, which is not run (k/t.yaml:1)"),
+    Case(
+        "a generator's file is a link out of the tree",
+        lambda place: {**overlay("k", "configMapGenerator: [{name: x, files: [data]}]\n"), "k/data": f"-> {place.outside}/secret"},
+        {"kustomize:k": "skipped: the file data is absolute (k/kustomization.yaml:1)"},
+    ),
+    Case(
+        "a base behind a link",
+        lambda _: {**overlay("k", "resources: [base]\n"), "k/base": "-> ../../outside/folder"},
+        {"kustomize:k": "skipped: the base base leads out of the repository (k/kustomization.yaml:1)"},
+    ),
+    Case(
+        "a resource that is a link",
+        lambda place: {**overlay("k", "resources: [s.yaml]\n"), "k/s.yaml": f"-> {place.outside}/secret.yaml"},
+        {"kustomize:k": "skipped: the base s.yaml is absolute (k/kustomization.yaml:1)"},
+    ),
+    Case(
+        "a base that climbs out",
+        lambda _: overlay("k", "resources: [../../../../../../outside/folder]\n"),
+        {"kustomize:k": "skipped: the base ../../../../../../outside/folder leads out of the repository"},
+    ),
+    Case(
+        "a base in .git",
+        lambda place: {**overlay("k", "resources: [../.git/k]\n"), ".git/k/kustomization.yaml": "resources: [s.yaml]\n", ".git/k/s.yaml": place.config_map(), ".git/HEAD": "x\n"},
+        {"kustomize:k": "skipped: the base ../.git/k leads into .git"},
+    ),
+    Case(
+        "variables of the environment by their name",
+        lambda _: overlay("k", "configMapGenerator: [{name: x, envs: [e.env]}]\n", **{"e.env": "CANARY\nGITHUB_TOKEN\n"}),
+        {"kustomize:k": "checked"},
+    ),
+    Case(
+        "overlays that multiply",
+        lambda _: {
+            "portproof.yaml": "timeout: 4\n",
+            **overlay("k0", "resources: [s.yaml]\n", **{"s.yaml": MAP}),
+            **{path: text for n in range(1, 15) for half in "ab" for path, text in overlay(f"k{n}{half}", f"namePrefix: {half}\nresources: [../k{n - 1}{'a' if n > 1 else ''}, ../k{n - 1}{'b' if n > 1 else ''}]\n" if n > 1 else f"namePrefix: {half}\nresources: [../k0]\n").items()},
+        },
+        {"kustomize:k14a": "failed: ", "kustomize:k14b": "failed: "},
+        code=1,
+        seconds=40,
+    ),
+    Case("a bomb of aliases in a resource", lambda _: {"portproof.yaml": "timeout: 4\n", **overlay("k", "resources: [s.yaml]\n", **{"s.yaml": MAP + bomb()})}, {"kustomize:k": "failed: "}, code=1),
+    Case(
+        "a kustomization that is a link",
+        lambda place: {"k/kustomization.yaml": f"-> {place.outside}/folder/kustomization.yaml"},
+        {"kustomize:k": "skipped: the kustomization kustomization.yaml is absolute"},
+    ),
+    Case(
+        "a forged origin",
+        lambda _: overlay("k", "resources: [s.yaml]\n", **{"s.yaml": MAP.replace("{name: x}", "{name: x, annotations: {config.kubernetes.io/origin: 'path: ../../forged', internal.config.kubernetes.io/path: forged}}")}),
+        {"kustomize:k": "checked"},
+        silent=("forged",),
+    ),
+    Case(
+        "manifests that are links out of the tree",
+        lambda place: {"m/a.yaml": SERVICE, "m/b.yaml": f"-> {place.outside}/secret.yaml", "m/c": f"-> {place.outside}/folder"},
+        {"manifests:m": "checked"},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_overlay(case: Case, tmp_path: Path) -> None:
+    run_case(case, tmp_path)
