@@ -22,6 +22,7 @@ import click
 
 from portproof import config as configuration
 from portproof.config import Config, FileConfig
+from portproof.contain import offered
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, Target
 from portproof.errors import ExitCode, UsageError
@@ -176,6 +177,11 @@ def tools(request: Request, *, install_them: bool) -> int:
         chosen = Tools(_configured(request, root), request.environ)
         found = [chosen.helm, chosen.kustomize]
     click.echo(pages.tools_text(found), nl=False)
+    offer = offered()
+    if not offer.landlock:
+        _say("this system offers no Landlock: what helm and kustomize read and write is not confined")
+    if not offer.filters:
+        _say("this system offers no filter of calls: helm and kustomize may open connections")
     return ExitCode.OK
 
 

@@ -43,7 +43,7 @@ def test_a_signal_ends_everything_and_leaves_no_half_of_a_file(
             [*PROGRAM, "check", "--report", f"json={report}"],
             cwd=place.repository,
             env=place.environ(),
-            preexec_fn=heeding,
+            preexec_fn=heeding,  # noqa: PLW1509 - no thread here
         ) as child:
             task = Path(f"/proc/{child.pid}/task")
             while not any((one / "children").read_text() for one in task.iterdir()):
