@@ -31,7 +31,7 @@ from repositories import expand, name, table
 from portproof import manifests, pipeline
 from portproof.discover.model import Target
 from portproof.graph import link
-from portproof.pipeline import Merged
+from portproof.outcome import Merged
 from portproof.render.engine import Engine, RenderOptions
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.rules import chosen

@@ -14,6 +14,7 @@ from portproof.config import (
     Config,
     FileConfig,
     Flags,
+    IgnoreConfig,
     ReferenceConfig,
     default_jobs,
     keys,
@@ -29,7 +30,15 @@ from portproof.rules.vocabulary import vocabulary
 WHOLE = """\
 fail-on: warning
 select: [service-target-number, "probe-port"]
-ignore: headless
+ignore:
+  - headless
+  - rule: [probe-port, headless]
+    reason: "  it is
+      fine "
+    path: /charts/**
+    resource: Service/shop/web*
+    target: helm:charts/*
+baseline: ./known.json
 jobs: 3
 offline: true
 timeout: 12.5
@@ -67,7 +76,17 @@ def test_every_key_is_read() -> None:
         path="portproof.yaml",
         fail_on="warning",
         select=("service-target-number", "probe-port"),
-        ignore=("headless",),
+        ignore=(
+            "headless",
+            IgnoreConfig(
+                ("probe-port", "headless"),
+                "it is fine",
+                "charts/**",
+                ("Service", "shop", "web*"),
+                "helm:charts/*",
+            ),
+        ),
+        baseline="known.json",
         jobs=3,
         offline=True,
         timeout=12.5,
@@ -212,6 +231,11 @@ def test_every_mistake_says_what_to_do_next() -> None:
             "did you mean service-selector? `portproof rules` lists them",
         ),
         (
+            "ignore:\n  - rule: [host-port, host-prot]\n    reason: because\n",
+            "portproof.yaml:2: ignore[0].rule[1]: there is no rule 'host-prot'",
+            "did you mean host-port? `portproof rules` lists them",
+        ),
+        (
             "severity:\n  host-port: note\n  host-prot: note\n",
             "portproof.yaml:3: severity.host-prot: there is no rule 'host-prot'",
             "did you mean host-port? `portproof rules` lists them",
@@ -257,6 +281,12 @@ WRONG_FOR_EDITORS = [
     "select: [1]",
     "select: service-selektor",
     "ignore: [service-selektor]",
+    "ignore: [{rule: host-port}]",
+    "ignore: [{rule: host-port, reason: }]",
+    "ignore: [{rule: [], reason: a}]",
+    "ignore: {rule: host-port, reason: a, resource: web}",
+    "ignore: {rule: host-port, reason: a, paths: web}",
+    "baseline: 1",
     "severity: {service-selektor: note}",
     "severity: {host-port: worst}",
     "charts: {path: a}",
@@ -274,6 +304,9 @@ RIGHT_FOR_EDITORS = [
     "jobs:",
     "timeout: 0.5",
     "ignore: host-port",
+    "ignore: [host-port, {rule: [host-port, render-failed], reason: a, path: , resource: A/b, target: c}]",
+    "ignore: {rule: host-port, reason: a, resource: A/b/c, path: d/**}",
+    "baseline: known.json",
     "severity: {host-port: off}",
     "severity: {host-port: 'off'}",
     "charts: [{path: a, values: [b, [c, d]], namespace: }]",
@@ -395,6 +428,21 @@ def test_a_flag_replaces_what_the_file_says() -> None:
     assert merge(file, flags) == Config(
         fail_on="never", select=("c",), ignore=(), jobs=9, helm="/bin/helm", kustomize="/bin/k"
     )
+
+
+def test_a_flag_leaves_entries_with_a_reason_alone() -> None:
+    entry = IgnoreConfig(("a",), "because")
+    file = FileConfig(ignore=("b", entry))
+    assert (merge(file).ignore, merge(file).ignores) == (("b",), (entry,))
+    merged = merge(file, Flags(ignore=("c",)))
+    assert (merged.ignore, merged.ignores) == (("c",), (entry,))
+
+
+def test_the_place_of_an_entry_is_that_of_its_rules() -> None:
+    text = "ignore:\n  - rule: host-port\n    reason: because\n"
+    (entry,) = parse(text, "c.yaml").ignore or ()
+    assert isinstance(entry, IgnoreConfig)
+    assert text[entry.start : entry.end] == "host-port"
 
 
 def test_what_the_file_says_replaces_the_default() -> None:

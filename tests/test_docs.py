@@ -20,7 +20,7 @@ import yaml
 from portproof import config
 from portproof.action import inputs
 from portproof.cli import app
-from portproof.config.keys import CHART, KEYS, REFERENCE
+from portproof.config.keys import CHART, IGNORED, KEYS, REFERENCE
 from portproof.report.pages import markdown
 from portproof.rules import all_rules, find
 from portproof.rules.vocabulary import vocabulary
@@ -192,8 +192,9 @@ def test_the_page_of_the_configuration_shows_every_key(tmp_path: Path) -> None:
     data = yaml.safe_load(shown)
     assert data.keys() == KEYS.keys()
     assert data["charts"][0].keys() == CHART.keys()
+    assert data["ignore"][1].keys() == IGNORED.keys()
     text = prose(ROOT / "docs" / "configuration.md")
-    for key in (*REFERENCE,):
+    for key in REFERENCE:
         assert f"| `{key}` |" in text
 
 

@@ -9,7 +9,7 @@ import pytest
 from portproof import pipeline, write
 from portproof.discover.model import HelmTarget, Target
 from portproof.errors import ConflictError
-from portproof.pipeline import Merged, Outcome
+from portproof.outcome import Merged, Outcome
 from portproof.rules import all_rules
 from portproof.rules.engine import Questions
 from portproof.source import Tree

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from portproof.ignores.model import How
 from portproof.report import sarif
-from portproof.report.model import Report
+from portproof.report.model import Ignored, Report
 from portproof.rules.base import Rule, Severity
-from tests.report_support import INCIDENT, RELATED, SERVICE, place, report, result, status
+from tests.report_support import INCIDENT, RELATED, RESULT, SERVICE, place, report, result, status
 from tests.test_report_text import hostile_report
 
 VALIDATOR = Draft202012Validator(
@@ -178,3 +179,30 @@ def test_hostile_names_stay_data() -> None:
 def test_any_text_is_valid(name: str, message: str) -> None:
     finding = result(message=message, resource=replace(SERVICE, name=name), location=place(path=f"p{name}"))
     run_of(report(finding, targets=(status(f"helm:{name}", "skipped", message),)))
+
+
+@pytest.mark.parametrize(
+    ("how", "kind"),
+    [
+        (How.COMMENT, "inSource"),
+        (How.ANNOTATION, "inSource"),
+        (How.CONFIG, "external"),
+        (How.BASELINE, "external"),
+    ],
+)
+def test_what_is_left_out_is_suppressed(how: How, kind: str) -> None:
+    left_out = Ignored(RESULT, how, "it is \x1b[1mfine")
+    run = run_of(report(ignored=(left_out,), left_out=1))
+    (found,) = run["results"]
+    assert found["suppressions"] == [{"kind": kind, "justification": "it is \\x1b[1mfine"}]
+    assert found["ruleId"] == RESULT.rule
+    said = run["invocations"][0]["toolExecutionNotifications"]
+    assert [(one["level"], one["message"]["text"]) for one in said] == [
+        ("note", f"1 ignored (1 {how.value}).")
+    ]
+
+
+def test_code_scanning_gets_no_suppressed_results() -> None:
+    written = report(RESULT, ignored=(Ignored(RESULT, How.COMMENT, "fine"),), left_out=1)
+    (run,) = json.loads(sarif.write(written, RULES, suppressed=False))["runs"]
+    assert ["suppressions" in one for one in run["results"]] == [False]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from portproof import __version__
 from portproof.compare import Introduced
-from portproof.discover.model import Discovery, Target
+from portproof.discover.model import Discovery
 from portproof.fix import Proposal
+from portproof.ignores.idle import Idle
+from portproof.ignores.model import How, Ignore
+from portproof.outcome import Checked, Merged, Outcome, fingerprint_of
 from portproof.patch import unified_many
-from portproof.pipeline import Checked, Merged, Outcome
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.report.model import (
     Effect,
     Fix,
+    Ignored,
     Location,
     Related,
     Report,
@@ -24,11 +27,11 @@ from portproof.report.model import (
     TargetStatus,
     TextEdit,
 )
-from portproof.rules import render_failed
+from portproof.rules import render_failed, unused_ignore
 from portproof.rules.base import Severity
 from portproof.rules.engine import Questions
 from portproof.source import Edit, LineIndex, RelPath, SourceError, Span, Tree
-from portproof.trace.model import Origin
+from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import format_path
 
 CONTEXT = 2
@@ -103,8 +106,18 @@ def report(  # noqa: PLR0913 - one argument for each thing that a report states
     """Put the report together; `versions` are helm's and kustomize's, `questions` what was asked."""
     places = _Places(tree)
     results = [_result(one, places, introduced) for one in outcome.merged]
+    results += [_idle(one, outcome.checked, places, introduced, questions) for one in outcome.idle]
+    excused: list[Ignored] = []
     if questions.asks(render_failed.RULE.id):
-        results += _failures(outcome.checked, places, introduced, questions)
+        for result, ignore in _failures(outcome, places, introduced, questions):
+            if ignore is None:
+                results.append(result)
+            else:
+                excused.append(_left_out(result, ignore, introduced))
+    ignored = [
+        _left_out(_result(one.merged, places, introduced), one.ignore, introduced)
+        for one in outcome.verdict.ignored
+    ]
     targets = [_status(one) for one in outcome.checked]
     targets += [
         TargetStatus(skip.id, skip.kind, skip.path, skip.values, "skipped", skip.reason, 0, 0.0)
@@ -121,6 +134,44 @@ def report(  # noqa: PLR0913 - one argument for each thing that a report states
         lines=places.lines(),
         base=None if introduced is None else introduced.revision,
         unaffected=len(discovery.targets) - len(outcome.checked),
+        ignored=tuple(
+            sorted((*ignored, *excused), key=lambda one: (list(How).index(one.how), _order(one.result)))
+        ),
+        left_out=len(ignored) + len(excused),
+    )
+
+
+def _left_out(result: Result, ignore: Ignore, introduced: Introduced | None) -> Ignored:
+    return Ignored(result, ignore.how, ignore.reason, introduced is not None and ignore in introduced.brought)
+
+
+def _idle(
+    one: Idle,
+    checked: Iterable[Checked],
+    places: _Places,
+    introduced: Introduced | None,
+    questions: Questions,
+) -> Result:
+    """The finding that an ignore does nothing. Its place is the ignore itself, so it is certain."""
+    rule, span = unused_ignore.RULE, one.ignore.span
+    located = span is not None and places.text(span.path) is not None
+    where = span.path if span is not None else ""
+    key = f"{rule.id}\0{where}\0{one.ignore.how.name}\0{one.ignore.text}"
+    return Result(
+        rule=rule.id,
+        severity=questions.severity(rule.id, rule.severity),
+        message=one.message,
+        resource=None,
+        field="",
+        value=None,
+        expected=None,
+        targets=tuple(sorted(each.target.id for each in checked if each.target.reads(where))),
+        location=Location(where, *places.bounds(span), Proof.PROVEN.value) if span and located else None,
+        related=(),
+        fix=None,
+        alternatives=(),
+        fingerprint=hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32],
+        introduced=None if introduced is None else one.ignore in introduced.brought,
     )
 
 
@@ -210,18 +261,17 @@ def patch_of(edits: Iterable[Edit], tree: Tree) -> str:
 
 
 def _failures(
-    checked: Sequence[Checked], places: _Places, introduced: Introduced | None, questions: Questions
-) -> list[Result]:
-    """One finding for each different failure, with all targets that have it."""
-    groups: dict[tuple[str, FailureSite | None], list[RenderFailure]] = defaultdict(list)
+    outcome: Outcome, places: _Places, introduced: Introduced | None, questions: Questions
+) -> Iterator[tuple[Result, Ignore | None]]:
+    """One finding for each different failure, with all targets that have it; and what leaves it out."""
+    checked, excused = outcome.checked, outcome.verdict.excused
+    groups: dict[tuple[str, FailureSite | None, Ignore | None], list[RenderFailure]] = defaultdict(list)
     for one in checked:
-        own = [one.outcome] if isinstance(one.outcome, RenderFailure) else []
-        for failure in (*own, *one.problems):
-            groups[(failure.message, failure.site)].append(failure)
+        for failure in one.failures:
+            groups[(failure.message, failure.site, excused.get(failure))].append(failure)
     rendered = {one.target.path for one in checked if one.outcome is None and one.target.kind == "helm"}
     wanted = _wanted_by_several(checked)
-    results = []
-    for (message, site), failures in groups.items():
+    for (_, _, ignore), failures in groups.items():
         targets = [failure.target for failure in failures]
         expected = (
             any(failure.expected for failure in failures)
@@ -229,10 +279,9 @@ def _failures(
             or all(not target.values and target.path in rendered for target in targets)
         )
         severity = questions.severity(render_failed.RULE.id, Severity.WARNING if expected else Severity.ERROR)
-        found = _failure(message, site, targets, places, severity)
+        found = _failure(failures, places, severity)
         new = None if introduced is None else introduced.failure(one.id for one in targets)
-        results.append(replace(found, introduced=new))
-    return results
+        yield replace(found, introduced=new), ignore
 
 
 def _wanted_by_several(checked: Sequence[Checked]) -> frozenset[str]:
@@ -247,12 +296,8 @@ def _wanted_by_several(checked: Sequence[Checked]) -> frozenset[str]:
     return frozenset(name for name, paths in charts.items() if len(paths) > 1)
 
 
-def _failure(
-    message: str, site: FailureSite | None, targets: list[Target], places: _Places, severity: Severity
-) -> Result:
-    first = min(targets, key=lambda one: one.id)
-    where = site.path if site else ""
-    key = f"{first.kind}\0{first.path}\0{render_failed.RULE.id}\0{where}"
+def _failure(failures: Sequence[RenderFailure], places: _Places, severity: Severity) -> Result:
+    message, site = failures[0].message, failures[0].site
     return Result(
         rule=render_failed.RULE.id,
         severity=severity,
@@ -261,10 +306,10 @@ def _failure(
         field="",
         value=None,
         expected=None,
-        targets=tuple(sorted(one.id for one in targets)),
+        targets=tuple(sorted(one.target.id for one in failures)),
         location=places.of_failure(site),
         related=(),
         fix=None,
         alternatives=(),
-        fingerprint=hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32],
+        fingerprint=fingerprint_of(min(failures, key=lambda one: one.target.id)),
     )

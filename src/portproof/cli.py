@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -38,6 +39,7 @@ def _shared(command: _Command) -> _Command:
         click.option("--select", metavar="RULE[,...]", multiple=True, help="Run only these rules."),
         click.option("--ignore", metavar="RULE[,...]", multiple=True, help="Leave these rules out."),
         click.option("--config", metavar="FILE", help="Configuration; default: portproof.yaml at the root."),
+        click.option("--baseline", metavar="FILE", help="Known findings, which do not count."),
         click.option(
             "--jobs", type=click.IntRange(min=1), help="Parallel renders; default: processors available."
         ),
@@ -68,13 +70,24 @@ def app() -> None:
 )
 @click.option("--base", metavar="REV", help="Compare with that git revision; only introduced findings count.")
 @click.option(
+    "--write-baseline", metavar="FILE", help="Write a baseline: what is found now does not count any more."
+)
+@click.option(
     "--fail-on", type=click.Choice(SEVERITIES), help="The lowest severity that makes the exit code 1."
 )
-def check(output: str, reports: tuple[str, ...], **options: Any) -> int:
+def check(output: str, reports: tuple[str, ...], write_baseline: str | None, **options: Any) -> int:
     """Render, check, trace, propose; report."""
     from portproof import run  # noqa: PLC0415
 
+    partly = [name for name in ("base", "select", "baseline") if options[name]]
+    if write_baseline and partly:
+        raise UsageError(
+            f"--write-baseline and --{partly[0]} do not go together",
+            next_step="a baseline holds everything that is found: write it without the other",
+        )
     request = _request(options, reports=reports)
+    if write_baseline:
+        request = replace(request, write_baseline=Path(write_baseline))
     return run.check(request, output=output)
 
 

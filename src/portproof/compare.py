@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +12,12 @@ from portproof.config import Config
 from portproof.discover.find import discover
 from portproof.discover.model import Target
 from portproof.environment import Ties, mentions
-from portproof.pipeline import Outcome, Plan, Progress, Survey
+from portproof.ignores.model import How, Ignore
+from portproof.outcome import Outcome
+from portproof.pipeline import Plan, Progress, Survey
 from portproof.revision import Comparison
 from portproof.rules.engine import FindingKey
-from portproof.source import RelPath, is_within
+from portproof.source import RelPath, SourceError, Tree, is_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,14 @@ class Introduced:
     """What the base had to say, by target id; None for a target that did not render then.
 
     `revision` is the base's commit, `changed` are the paths that differ from it, `ties` what its targets offered.
+    `brought` are ignores that the base does not have.
     """
 
     revision: str
     changed: frozenset[RelPath]
     base: Mapping[str, frozenset[FindingKey] | None]
     ties: tuple[Ties, ...]
+    brought: frozenset[Ignore] = frozenset()
 
     def finding(self, targets: Iterable[Target], key: FindingKey) -> bool:
         """Whether a finding of these targets is new: the base had it in none of them."""
@@ -66,7 +70,40 @@ def check(
         plan = replace(plan, targets=tuple(together))
         outcome = pipeline.check(plan, progress)
         introduced = introduced_by(comparison, plan, config, outcome.beside)
-    return outcome, introduced
+    return outcome, replace(introduced, brought=_brought(comparison, plan.tree, outcome))
+
+
+def _brought(comparison: Comparison, tree: Tree, outcome: Outcome) -> frozenset[Ignore]:
+    """The ignores whose words no file has had in the base that holds them now."""
+    seen = {ignore: holders for ignore, holders in _holders(comparison, tree, outcome) if holders}
+    old = comparison.texts({path for holders in seen.values() for path in holders})
+    return frozenset(
+        ignore
+        for ignore, holders in seen.items()
+        if not any(ignore.text in old.get(path, "") for path in holders)
+    )
+
+
+def _holders(
+    comparison: Comparison, tree: Tree, outcome: Outcome
+) -> Iterator[tuple[Ignore, frozenset[RelPath]]]:
+    """Each ignore with the changed files that it stands in; an annotation may be in any file of its targets."""
+    for ignore in {*(one for one, _ in outcome.verdict.used), *(one.ignore for one in outcome.idle)}:
+        if ignore.span is not None:
+            yield ignore, frozenset({ignore.span.path} & comparison.changed)
+        elif ignore.how is How.ANNOTATION:
+            targets = [
+                one.target for one in outcome.checked for note in one.annotated if ignore in note.ignores
+            ]
+            read = {path for path in comparison.changed if any(target.reads(path) for target in targets)}
+            yield ignore, frozenset(path for path in read if ignore.text in _text(tree, path))
+
+
+def _text(tree: Tree, path: RelPath) -> str:
+    try:
+        return tree.text(path)
+    except SourceError:
+        return ""
 
 
 def introduced_by(comparison: Comparison, plan: Plan, config: Config, beside: tuple[Ties, ...]) -> Introduced:

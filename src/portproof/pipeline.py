@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from portproof import process
-from portproof.discover.model import Target
+from portproof import ignoring, process
+from portproof.discover.model import Discovery, Target
 from portproof.environment import Environment, Ties, mentions, ties, wanted
 from portproof.fix import Proposal, Prover, edits_of
 from portproof.graph.model import Neighbour, Site
+from portproof.ignores.annotations import annotated_in
+from portproof.ignores.book import Book, Given
+from portproof.outcome import Checked, Merged, Outcome, Traced, keys_of
 from portproof.render.cache import remember
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.rules import caller_service_port
 from portproof.rules.base import Finding, Remedy, Scalar
-from portproof.rules.engine import Examination, FindingKey, Found, Questions, examine, warm_up
+from portproof.rules.engine import FindingKey, Questions, examine, warm_up
 from portproof.source import Edit, Span, Tree
-from portproof.trace.model import Origin, Proof
 from portproof.trace.probe import origins
-from portproof.yamldoc import format_path
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -33,82 +33,12 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What became of one target, and what ties it to others.
-
-    `examination` is kept only when there are findings: memory stays flat.
-    """
-
-    target: Target
-    outcome: RenderFailure | NotRendered | None
-    problems: tuple[RenderFailure, ...]
-    resources: int
-    seconds: float
-    examination: Examination | None
-    ties: Ties | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """One finding of one target, with the origins of its ends."""
-
-    target: Target
-    found: Found
-    origins: Mapping[Site, Origin]
-
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """Equal findings of several targets; the first stands for all. `fixes` are proven, best first."""
-
-    members: tuple[Traced, ...]
-    fixes: tuple[Proposal, ...] = ()
-
-    @property
-    def first(self) -> Traced:
-        """The member that stands for all."""
-        return self.members[0]
-
-    @property
-    def finding(self) -> Finding:
-        """The finding."""
-        return self.first.found.finding
-
-    @property
-    def fingerprint(self) -> str:
-        """The same when lines move or messages are reworded: target, rule, resource, field."""
-        site = self.finding.primary
-        key = site.resource
-        target = self.first.target
-        parts = (
-            target.kind,
-            target.path,
-            self.first.found.rule.id,
-            key.group,
-            key.kind,
-            key.namespace,
-            key.name,
-        )
-        text = "\0".join((*parts, format_path(site.identity)))
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """All that a run found out, targets and findings each in their defined order."""
-
-    checked: tuple[Checked, ...]
-    merged: tuple[Merged, ...]
-    prover: Prover
-    environment: Environment
-    beside: tuple[Ties, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run is to do: check `targets` of `tree`; `everything` are all targets that a fix must not break.
 
-    `beside` are what other targets offer to these; None when that is yet to be found out.
+    `beside` are what other targets offer to these; None when that is yet to be found out. `ignores` leave findings out.
+    `whole` tells all that there is in the repository, whatever was asked for; without it nobody can tell which ignores
+    are no longer needed.
     """
 
     tree: Tree
@@ -118,6 +48,8 @@ class Plan:
     render: Renderer
     jobs: int
     beside: tuple[Ties, ...] | None = None
+    ignores: Given = field(default_factory=Given)
+    whole: Callable[[], Discovery] | None = None
 
 
 def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcome:
@@ -132,7 +64,8 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
         checked, environment, beside = _check_all(pool, plan, remembered, progress)
         examined = [one for one in checked if one.examination is not None and one.examination.found]
         traced = _each(pool, partial(_trace_one, plan), examined)
-        groups = _merge(one for several in traced for one in several)
+        book = Book(plan.ignores, plan.tree, {one.target: one.annotated for one in checked if one.annotated})
+        verdict = ignoring.judge(plan.questions, book, checked, [one for some in traced for one in some])
         prover = Prover(
             tree=plan.tree,
             render=remembered,
@@ -141,8 +74,13 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
             known={one.target.id: keys_of(one) for one in checked},
             judge=partial(_judge, plan, environment),
         )
-        merged = _each(pool, partial(_prove_one, prover, _votes(groups)), groups)
-    return Outcome(tuple(checked), tuple(merged), prover, environment, beside)
+        merged = _each(pool, partial(_prove_one, prover, _votes(verdict.open)), verdict.open)
+    idle = ignoring.idle(_looked_at(plan), book, checked, verdict.used)
+    return Outcome(tuple(checked), tuple(merged), prover, environment, beside, verdict, idle)
+
+
+def _looked_at(plan: Plan) -> ignoring.LookedAt:
+    return ignoring.LookedAt(plan.tree, plan.render, plan.questions, plan.whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,22 +170,17 @@ def _check_one(
     if isinstance(answer, NotRendered):
         return Checked(target, answer, (), 0, 0.0, None)
     examination = examine(answer, plan.questions, neighbours)
+    annotated = annotated_in(examination.manifests)
     return Checked(
         target,
         None,
         examination.manifests.problems,
         len(answer.documents),
         answer.seconds,
-        examination if examination.found else None,
+        examination if examination.found or annotated else None,
         ties(target, examination),
+        annotated,
     )
-
-
-def keys_of(one: Checked) -> frozenset[FindingKey] | None:
-    """The identities of a target's findings; None when it could not be rendered."""
-    if one.outcome is not None:
-        return None
-    return one.examination.keys if one.examination is not None else frozenset()
 
 
 def _trace_one(plan: Plan, one: Checked) -> list[Traced]:
@@ -266,34 +199,6 @@ def _sites(finding: Finding) -> list[Site]:
     """Every field that a finding speaks about, without repeats."""
     changed = (site for remedy in finding.remedies for site, _ in remedy.changes)
     return list(dict.fromkeys((finding.primary, *(label.site for label in finding.related), *changed)))
-
-
-def _merge(traced: Iterable[Traced]) -> list[Merged]:
-    """Merge findings that are one to the reader: the same rule, field, value, place and answer in several targets.
-
-    Where the place is proven, the resource may lie in another namespace in each overlay, and the field at another index of
-    its list; two findings of one target are never merged.
-    """
-    groups: dict[object, list[Traced]] = defaultdict(list)
-    for one in traced:
-        finding = one.found.finding
-        origin = one.origins.get(finding.primary)
-        resource = finding.primary.resource
-        if origin is not None and origin.proof is Proof.PROVEN:
-            steps = tuple(step for step in finding.primary.identity if isinstance(step, str))
-            place: object = (origin.span, resource.group, resource.kind, resource.name, steps)
-        else:
-            place = (one.target.path, resource, finding.primary.identity)
-        key = (
-            one.found.rule.id,
-            finding.primary.value,
-            finding.expected,
-            finding.severity,
-            place,
-        )
-        ordinal = sum(other.target is one.target for other in groups[key])
-        groups[(key, ordinal) if ordinal else key].append(one)
-    return [Merged(tuple(sorted(group, key=lambda one: one.target.id))) for group in groups.values() if group]
 
 
 def _votes(groups: Iterable[Merged]) -> Counter[tuple[Span, Scalar]]:

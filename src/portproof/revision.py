@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +20,7 @@ from typing import Protocol
 from portproof import process
 from portproof.discover.model import HelmTarget, Target
 from portproof.errors import UsageError
-from portproof.source import RelPath, Tree, is_within, parent
+from portproof.source import RelPath, SourceError, Tree, is_within, parent
 
 _MAX_COPY_BYTES = 32 * 1024 * 1024
 
@@ -48,6 +49,18 @@ class Comparison:
         # A file that was removed is read by nobody any more; its folder still tells whom it concerned.
         folders = {target.path, *(parent(path) for path in target.files)}
         return any(parent(path) in folders for path in self.changed)
+
+    def texts(self, paths: Collection[RelPath]) -> Mapping[RelPath, str]:
+        """What files held in the base; those that were not there, or were no text, are left out."""
+        if not paths:
+            return {}
+        found = {}
+        with tempfile.TemporaryDirectory(prefix="portproof-old-") as folder:
+            self.old.restore(sorted(paths), Path(folder))
+            for path in paths:
+                with suppress(SourceError):
+                    found[path] = Tree(Path(folder)).text(path)
+        return found
 
     def base_tree(self, targets: Iterable[Target], tree: Tree, into: Path, *, whole: bool = False) -> Tree:
         """Lay out below `into` what `targets` read, as it was in the base.

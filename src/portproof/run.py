@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +25,7 @@ from portproof.config import Config, FileConfig
 from portproof.contain import offered
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, Target
-from portproof.errors import ExitCode, UsageError
+from portproof.errors import ConfigError, ExitCode, UsageError
 from portproof.render.engine import Engine, RenderOptions
 from portproof.rules.vocabulary import vocabulary
 from portproof.source import RelPath, Tree, normalise
@@ -33,7 +33,9 @@ from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize, i
 
 if TYPE_CHECKING:
     from portproof.compare import Introduced
-    from portproof.pipeline import Outcome, Progress
+    from portproof.ignores.book import Baseline, Given
+    from portproof.outcome import Outcome
+    from portproof.pipeline import Progress
     from portproof.report.model import Report
     from portproof.revision import Comparison
     from portproof.rules.base import Severity
@@ -64,6 +66,8 @@ class Request:
     strangers: bool = False
     fail_on: str | None = None
     base: str | None = None
+    baseline: str | None = None
+    write_baseline: Path | None = None
     reports: tuple[tuple[str, Path], ...] = ()
     color: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -96,6 +100,7 @@ class Prepared:
     tree: Tree
     paths: tuple[RelPath, ...]
     config: Config
+    file: FileConfig
     discovery: Discovery
     targets: tuple[Target, ...]
     comparison: Comparison | None
@@ -115,7 +120,7 @@ class Session:
 def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     """Resolve paths, read the configuration, find the targets, and which of them a comparison concerns."""
     root, paths = _root_and_paths(request.paths, request.root)
-    config = _configured(request, root)
+    file, config = _configured(request, root)
     tree = Tree(root)
     found = discover(tree, paths, config)
     if request.base is not None:
@@ -126,7 +131,7 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     reconfigured = request.file is None and comparison is not None and CONFIG_NAMES & comparison.changed
     if comparison is not None and not reconfigured:
         targets = tuple(target for target in targets if comparison.affects(target))
-    return Prepared(tree, paths, config, found, targets, comparison)
+    return Prepared(tree, paths, config, file, found, targets, comparison)
 
 
 def check(request: Request, *, output: str) -> int:
@@ -135,8 +140,21 @@ def check(request: Request, *, output: str) -> int:
         report = report_of(run)
     for kind, file in request.reports:
         write_report(file, formatted(kind, report, run))
+    if request.write_baseline is not None:
+        _write_baseline(request.write_baseline, run)
     click.echo(formatted(output, report, run, color=request.color), nl=False, color=True)
     return ExitCode.FINDINGS if fails(report, run.ready.config.fail_on) else ExitCode.OK
+
+
+def _write_baseline(file: Path, run: Session) -> None:
+    """Write the findings that do not count from now on."""
+    from portproof.ignores.baseline import written
+
+    known = run.outcome.verdict.known
+    write_report(file, written(known))
+    _say(f"{file} holds {len({one.fingerprint for one in known})} known findings")
+    if _inside(run.ready, file) != run.ready.config.baseline:
+        _say(f"  next: put `baseline: {file}` into portproof.yaml, and commit both")
 
 
 def fix(request: Request, *, write_files: bool) -> int:
@@ -160,6 +178,9 @@ def fix(request: Request, *, write_files: bool) -> int:
     )
     for one in left:
         _say(f"  no proven fix: {one.first.found.rule.id}: {one.finding.message}")
+    ignored = len(outcome.verdict.ignored)
+    if ignored:
+        _say(f"  {ignored} ignored; `portproof check` says how")
     if failed:
         _say(f"  {failed} targets were not checked; `portproof check` says why")
     threshold = run.ready.config.fail_on
@@ -174,7 +195,7 @@ def tools(request: Request, *, install_them: bool) -> int:
         found = [install(name, environ=request.environ, notify=_say) for name in ("helm", "kustomize")]
     else:
         root, _ = _root_and_paths(())
-        chosen = Tools(_configured(request, root), request.environ)
+        chosen = Tools(_configured(request, root)[1], request.environ)
         found = [chosen.helm, chosen.kustomize]
     click.echo(pages.tools_text(found), nl=False)
     offer = offered()
@@ -189,6 +210,7 @@ def tools(request: Request, *, install_them: bool) -> int:
 def session(request: Request, comparison: Comparison | None = None) -> Iterator[Session]:
     """Check everything; the renderer lives until the end of the block."""
     ready = prepare(request, comparison)
+    known = _baseline(request, ready)
     found = Tools(ready.config, request.environ)
     kinds = {target.kind for target in ready.targets}
     # A missing tool is told before anything is rendered; a repository without charts needs no helm.
@@ -219,12 +241,68 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
             questions=questions,
             render=engine.render,
             jobs=ready.config.jobs,
+            ignores=_given(request, ready, known),
+            whole=_whole(request, ready),
         )
         if ready.comparison is None:
             outcome, introduced = pipeline.check(plan, progress), None
         else:
             outcome, introduced = compare.check(ready.comparison, plan, ready.config, progress)
         yield Session(ready, questions, outcome, introduced, versions)
+
+
+def _given(request: Request, ready: Prepared, known: Baseline | None) -> Given:
+    """What leaves findings out before anything is rendered."""
+    from portproof.ignores.book import Baseline, Given
+    from portproof.ignores.entries import entries
+
+    # A configuration that the caller has read may be another revision's: its lines are not those of the tree.
+    path = None
+    if request.file is None and ready.file.path is not None:
+        folder = Path.cwd() if request.config else ready.tree.root
+        path = _inside(ready, folder / ready.file.path)
+    learn = request.write_baseline is not None
+    return Given(entries(ready.config.ignores, path), known or Baseline(), learn)
+
+
+def _baseline(request: Request, ready: Prepared) -> Baseline | None:
+    """The known findings. A baseline that is about to be written begins with none."""
+    name = ready.config.baseline
+    if not name or request.write_baseline is not None:
+        return None
+    from portproof.ignores import baseline
+
+    place = Path(name).absolute() if request.baseline else ready.tree.root / name
+    if not place.is_file():
+        key = (
+            "--baseline"
+            if request.baseline
+            else f"{ready.file.path}:{ready.file.lines['baseline']}: baseline"
+        )
+        raise ConfigError(
+            f"{key}: {name}: no such file", next_step=f"portproof check --write-baseline {name} writes it"
+        )
+    if not request.baseline and not place.resolve().is_relative_to(ready.tree.root.resolve()):
+        raise ConfigError(
+            f"{name} is a link that leads out of the repository",
+            next_step="Put the baseline itself into the repository.",
+        )
+    return baseline.read(place, name, _inside(ready, place))
+
+
+def _inside(ready: Prepared, file: Path) -> RelPath | None:
+    """A file as the tree names it; None outside of the tree."""
+    root, resolved = ready.tree.root.resolve(), file.resolve()
+    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else None
+
+
+def _whole(request: Request, ready: Prepared) -> Callable[[], Discovery] | None:
+    """All that there is to render in the repository, found when it is asked for; None when a part is to be checked."""
+    if ready.comparison is not None or request.select:
+        return None
+    if ready.paths == (".",):
+        return lambda: ready.discovery
+    return lambda: discover(ready.tree, (".",), ready.config)
 
 
 def report_of(run: Session) -> Report:
@@ -271,11 +349,12 @@ def _root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[
     return root, tuple(relative)
 
 
-def _configured(request: Request, root: Path) -> Config:
+def _configured(request: Request, root: Path) -> tuple[FileConfig, Config]:
     flags = configuration.Flags(
         fail_on=request.fail_on,
         select=request.select or None,
         ignore=request.ignore or None,
+        baseline=request.baseline,
         jobs=request.jobs,
         helm=request.helm,
         kustomize=request.kustomize,
@@ -283,7 +362,7 @@ def _configured(request: Request, root: Path) -> Config:
         strangers=request.strangers,
     )
     file = request.file or configuration.load(root, request.config, vocabulary())
-    return configuration.merge(file, flags)
+    return file, configuration.merge(file, flags)
 
 
 def _counts(severity: Severity, threshold: str) -> bool:

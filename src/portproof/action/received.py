@@ -177,6 +177,7 @@ class _Summary(_Part):
     checked: _Count
     failed: _Count
     skipped: _Count
+    ignored: _Count = 0
 
 
 class _Report(_Part):
@@ -216,6 +217,7 @@ def parse(data: bytes) -> Report:
             results=tuple(one.made() for one in found.findings),
             skips=(),
             lines={},
+            left_out=found.summary.ignored,
         )
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise UsageError(

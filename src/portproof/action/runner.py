@@ -58,7 +58,9 @@ class Checked:
     def shown(self) -> Report:
         """The report without what the base has too: that is nobody's news."""
         news = tuple(result for result in self.report.results if result.introduced is not False)
-        return replace(self.report, results=news)
+        old = [one for one in self.report.ignored if one.result.introduced is False and not one.brought]
+        ignored = tuple(one for one in self.report.ignored if one not in old)
+        return replace(self.report, results=news, ignored=ignored, left_out=self.report.left_out - len(old))
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +282,7 @@ class Action:
         folder = output.folder(self.environ)
         report = checked.report
         texts = {
-            "sarif-file": (self.inputs.sarif_file, "portproof.sarif", sarif.write(report, checked.rules)),
+            "sarif-file": (self.inputs.sarif_file, "portproof.sarif", self.sarif(checked)),
             "report-file": (self.inputs.report_file, "portproof.json", json_.write(report)),
             "patch-file": (None, "portproof.patch", checked.patch),
         }
@@ -300,6 +302,10 @@ class Action:
         }
         output.outputs(self.environ, {**{name: str(count) for name, count in counts.items()}, **written})
 
+    def sarif(self, checked: Checked) -> str:
+        """For code scanning, which takes suppressed results for open alerts: so they are left out."""
+        return sarif.write(checked.report, checked.rules, suppressed=False)
+
     def publish(self, checked: Checked, number: int, head: str) -> None:
         """Post what the workflow wants posted; what goes wrong is told, and changes nothing else."""
         if self.inputs.comment == "none":
@@ -308,7 +314,9 @@ class Action:
             self.note("no comments: without the input github-token nothing can be posted")
             return
         heads = checked.heads or Heads(self.client, head, Files({}, {}), None, None)
-        job = Job(number, head, checked.report, self.scene(head, checked.astray), heads.texts)
+        left_out = checked.shown.left_out
+        scene = replace(self.scene(head, checked.astray), ignored=f"{left_out} ignored" if left_out else "")
+        job = Job(number, head, checked.report, scene, heads.texts)
         publisher = Publisher(self.client, job, self.budget)
         if self.inputs.comment == "summary":
             outcome = publisher.summary(self.summary(checked, BODY_LIMIT))

@@ -16,6 +16,7 @@ from portproof.config.model import (
     Config,
     FileConfig,
     Flags,
+    IgnoreConfig,
     ReferenceConfig,
 )
 from portproof.config.place import Vocabulary
@@ -30,6 +31,7 @@ __all__ = [
     "Config",
     "FileConfig",
     "Flags",
+    "IgnoreConfig",
     "ReferenceConfig",
     "Vocabulary",
     "default_jobs",

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from portproof.config import values
-from portproof.config.model import BY, FAIL_ON, OFF, SEVERITIES, ChartConfig, ReferenceConfig
+from portproof.config.model import BY, FAIL_ON, OFF, SEVERITIES, ChartConfig, IgnoreConfig, ReferenceConfig
 from portproof.config.place import Key, Place, checked, describe
 
+MAX_IGNORES = 1_000
 _TEXT = {"type": "string", "minLength": 1}
 _RULE = {"$ref": "#/$defs/rule"}
 _FIELD = {"type": "string", "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"}
@@ -79,6 +80,24 @@ def _reference(place: Place, value: Any) -> ReferenceConfig:
     return ReferenceConfig(kinds=found.pop("kind"), groups=found.pop("group"), **found)
 
 
+def _ignore(place: Place, value: Any) -> tuple[str | IgnoreConfig, ...]:
+    entries = value if isinstance(value, list) else [value]
+    if len(entries) > MAX_IGNORES:
+        place.refuse(f"more than {MAX_IGNORES} entries", "Begin with a baseline: --write-baseline FILE")
+    return tuple(
+        _ignored(place.at(index) if isinstance(value, list) else place, item)
+        for index, item in enumerate(entries)
+    )
+
+
+def _ignored(place: Place, value: Any) -> str | IgnoreConfig:
+    if not isinstance(value, dict):
+        return values.rule(place, value)
+    found = checked(place, value, IGNORED)
+    start, end = place.at("rule").extent
+    return IgnoreConfig(rules=found.pop("rule"), start=start, end=end, **found)
+
+
 def _severity(place: Place, value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         place.refuse(
@@ -108,6 +127,22 @@ CHART: Mapping[str, Key] = {
     ),
     "release": Key(values.label(53), {**_LABEL, "maxLength": 53}, "The release's name."),  # helm's own limit
     "namespace": Key(values.label(63), {**_LABEL, "maxLength": 63}, "The namespace it is installed into."),
+}  # fmt: skip
+IGNORED: Mapping[str, Key] = {
+    "rule": Key(
+        values.at_least_one(values.some(values.rule)), _one_or_more(_RULE), "Whose findings: one rule or several.",
+        required="Say which rule's findings are left out: rule: service-target-number",
+    ),
+    "reason": Key(
+        values.reason, _TEXT, "Why they may stay as they are.", required="Say why: reason: the sidecar listens there"
+    ),
+    "path": Key(values.glob, _GLOB, "Only at lines of these files: a glob, from the root."),
+    "resource": Key(
+        values.resource,
+        {"type": "string", "maxLength": values.MAX_GLOB, "pattern": "^[^/]+(/[^/]+){1,2}$"},
+        "Only about these objects: Kind/name or Kind/namespace/name; each part may hold *.",
+    ),
+    "target": Key(values.pattern, _GLOB, "Only in these targets: a glob of ids as `portproof targets` shows them."),
 }  # fmt: skip
 REFERENCE: Mapping[str, Key] = {
     "kind": Key(
@@ -143,7 +178,11 @@ KEYS: Mapping[str, Key] = {
         values.choice(FAIL_ON), {"enum": list(FAIL_ON)}, "The lowest severity that makes the exit code 1 (default: error)."
     ),
     "select": Key(values.some(values.rule), _any_number(_RULE), "The only rules that run (default: all)."),
-    "ignore": Key(values.some(values.rule), _any_number(_RULE), "Rules that do not run."),
+    "ignore": Key(
+        _ignore,
+        _any_number({"anyOf": [_RULE, _object(IGNORED)]}),
+        "Rules that do not run, and findings that do not count.",
+    ),
     "severity": Key(
         _severity,
         {
@@ -152,6 +191,9 @@ KEYS: Mapping[str, Key] = {
             "additionalProperties": {"enum": [*SEVERITIES, False]},
         },
         "The severity of all findings of a rule; off: it does not run.",
+    ),
+    "baseline": Key(
+        values.glob, _GLOB, "A file of known findings, which do not count; check --write-baseline FILE writes it."
     ),
     "jobs": Key(
         values.whole(1, values.MAX_JOBS),

@@ -27,6 +27,23 @@ class ChartConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class IgnoreConfig:
+    """Findings to leave out: those of `rules`, where `path`, `resource` and `target` all match as far as they are given.
+
+    `path` is a glob of the source file, `resource` a pair or triple of globs (kind, name; kind, namespace, name),
+    `target` a glob of a target's id. `start` and `end` are the entry's offsets in its file.
+    """
+
+    rules: tuple[str, ...]
+    reason: str
+    path: str | None = None
+    resource: tuple[str, ...] | None = None
+    target: str | None = None
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceConfig:
     """Where custom resources name a Service and a port of it; `by` says what the port field holds.
 
@@ -47,14 +64,16 @@ class ReferenceConfig:
 class FileConfig:
     """What a configuration file says; None where it is silent.
 
-    `path` names the file in messages, and `lines` holds the line of each key in it.
+    `path` names the file in messages, and `lines` holds the line of each key in it. `ignore` are rules that do not run,
+    and findings that do not count.
     """
 
     path: str | None = None
     fail_on: str | None = None
     select: tuple[str, ...] | None = None
-    ignore: tuple[str, ...] | None = None
+    ignore: tuple[str | IgnoreConfig, ...] | None = None
     severity: Mapping[str, str] = field(default_factory=dict)
+    baseline: str | None = None
     jobs: int | None = None
     offline: bool | None = None
     allow_hosts: tuple[str, ...] | None = None
@@ -75,6 +94,7 @@ class Flags:
     fail_on: str | None = None
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] | None = None
+    baseline: str | None = None
     jobs: int | None = None
     helm: str | None = None
     kustomize: str | None = None
@@ -88,13 +108,15 @@ class Config:
 
     `allow_hosts` are the hosts that charts may be fetched from, None stands for every host with a public address.
     `exclude` are globs of paths that are never looked at; `timeout` is in seconds, for one render. `severity` is that of
-    all findings of a rule, or `OFF`.
+    all findings of a rule, or `OFF`; `baseline` is a file, relative to the root, and empty for none.
     """
 
     fail_on: str = "error"
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    ignores: tuple[IgnoreConfig, ...] = ()
     severity: Mapping[str, str] = field(default_factory=dict)
+    baseline: str = ""
     jobs: int = 1
     helm: str | None = None
     kustomize: str | None = None

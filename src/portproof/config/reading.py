@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from portproof.config.keys import KEYS
-from portproof.config.model import Config, FileConfig, Flags
+from portproof.config.model import Config, FileConfig, Flags, IgnoreConfig
 from portproof.config.place import Place, Vocabulary, checked
 from portproof.config.processors import default_jobs
 from portproof.errors import ConfigError
@@ -62,15 +62,18 @@ def parse(text: str, name: str, vocabulary: Vocabulary | None = None) -> FileCon
 def merge(file: FileConfig, flags: Flags | None = None) -> Config:
     """Put flags over file over defaults; a flag that is given replaces what the file says.
 
-    Offline is the exception: either can switch the network off, neither can switch it on again.
+    There are two exceptions. Offline: either can switch the network off, neither can switch it on again. Ignore: the
+    flag says which rules do not run; findings that the file leaves out for a reason stay left out.
     """
     flags = flags or Flags()
     defaults = Config()
     return Config(
         fail_on=_first(flags.fail_on, file.fail_on, defaults.fail_on),
         select=_first(flags.select, file.select, defaults.select),
-        ignore=_first(flags.ignore, file.ignore, defaults.ignore),
+        ignore=_first(flags.ignore, tuple(one for one in file.ignore or () if isinstance(one, str))),
+        ignores=tuple(one for one in file.ignore or () if isinstance(one, IgnoreConfig)),
         severity=file.severity,
+        baseline=_first(flags.baseline, file.baseline, ""),
         jobs=_first(flags.jobs, file.jobs, default_jobs()),
         helm=flags.helm,
         kustomize=flags.kustomize,

@@ -25,6 +25,13 @@ def text(place: Place, value: Any) -> str:
     return value
 
 
+def reason(place: Place, value: Any) -> str:
+    """A text of words."""
+    if not re.search(r"\w", text(place, value)):
+        place.refuse("expected a reason in words", "Say why it may stay as it is.")
+    return " ".join(str(value).split())
+
+
 def some(one: Check) -> Check:
     """One value, or a list of such values."""
 
@@ -110,6 +117,23 @@ def globs(place: Place, value: Any) -> tuple[str, ...]:
     if len(found) > MAX_GLOBS:
         place.refuse(f"more than {MAX_GLOBS} entries")
     return tuple(some(glob)(place, value))
+
+
+def pattern(place: Place, value: Any) -> str:
+    """A glob of something else than paths."""
+    _short(place, text(place, value))
+    return str(value)
+
+
+def resource(place: Place, value: Any) -> tuple[str, ...]:
+    """``Kind/name`` or ``Kind/namespace/name``, each part a glob."""
+    parts = tuple(pattern(place, value).split("/"))
+    if len(parts) not in (2, 3) or not all(parts):
+        place.refuse(
+            f"expected Kind/name or Kind/namespace/name, got {describe(value)}",
+            "Write it like Service/web; each part may hold *.",
+        )
+    return parts
 
 
 def label(limit: int) -> Check:

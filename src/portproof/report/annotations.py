@@ -30,7 +30,8 @@ def write(report: Report, *, paths: Sequence[str] = (".",)) -> str:
     for severity, command in _COMMANDS.items():
         results = [result for result in report.results if result.severity is severity]
         commands += [_annotation(command, result) for result in results[: _room(report, severity)]]
-    headline = words.headline(report, [visible(path) for path in paths])
+    parts = [words.headline(report, [visible(path) for path in paths]), words.ignored(report)]
+    headline = "; ".join(filter(None, parts))
     if not report.results and not report.status_count("checked"):
         commands.append(_command("warning", {"title": "portproof"}, headline))
     return "".join(f"{line}\n" for line in (*commands, *closing, log_line(f"portproof: {headline}")))
@@ -56,7 +57,7 @@ def _room(report: Report, severity: Severity) -> int:
     if severity is not Severity.NOTE:
         return LIMIT
     others = sum(max(0, report.count(one) - LIMIT) for one in Severity if one is not Severity.NOTE)
-    room = LIMIT - bool(words.unchecked(report))
+    room = LIMIT - bool(words.unchecked(report)) - bool(words.brought(report))
     return room - 1 if others or report.count(severity) > room else room
 
 
@@ -93,6 +94,8 @@ def _message(result: Result) -> str:
 
 
 def _closing(report: Report) -> Iterator[str]:
+    if brought := words.brought(report):
+        yield _command("notice", {"title": "portproof"}, f"{brought}.")
     groups = words.unchecked(report)
     if groups:
         reasons = [

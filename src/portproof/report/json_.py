@@ -30,6 +30,7 @@ def write(report: Report) -> str:
             "summary": {
                 **_severities(report),
                 **{status: report.status_count(status) for status in ("checked", "failed", "skipped")},
+                **({"ignored": report.left_out} if report.left_out else {}),
             },
         }
     )

@@ -43,6 +43,7 @@ def write(
             "summary.md.jinja",
             headline=words.headline(report, [code_span(path) for path in paths]),
             notes=notes,
+            ignored=[text for text in (words.ignored(report), words.brought(report)) if text],
             results=report.results,
             targets=sorted(report.targets, key=lambda target: _ORDER.index(target.status)),
             unchecked=bool(words.unchecked(report)),

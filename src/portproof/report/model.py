@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from portproof.discover.model import Skip
 from portproof.graph.chains import Hop
+from portproof.ignores.model import How
 from portproof.manifests import ResourceKey
 from portproof.rules.base import Severity
 from portproof.source import RelPath
@@ -96,6 +97,16 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Ignored:
+    """A finding that is left out: how and why. `brought` is true when what leaves it out is new since the base."""
+
+    result: Result
+    how: How
+    reason: str
+    brought: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TargetStatus:
     """What became of a target: ``checked``, ``failed`` or ``skipped`` (then `reason` says why)."""
 
@@ -114,7 +125,8 @@ class Report:
     """All of it, in the order in which it is shown; `lines` holds the source lines that excerpts need.
 
     `base` is the commit that was compared with, if any; `unaffected` counts the targets that were not rendered because
-    the difference cannot affect them.
+    the difference cannot affect them. `ignored` are findings that are left out; `left_out` is their number, also where
+    only that is known.
     """
 
     version: str
@@ -126,6 +138,8 @@ class Report:
     lines: Mapping[RelPath, Mapping[int, str]]
     base: str | None = None
     unaffected: int = 0
+    ignored: tuple[Ignored, ...] = ()
+    left_out: int = 0
 
     def count(self, severity: Severity) -> int:
         """How many findings have exactly this severity."""

@@ -110,7 +110,7 @@ def body(review: Review, scene: Scene) -> str:
         left = review.rest[size:]
         text = _fill(
             "review_body.md.jinja",
-            headline=f"{OPENING} {_headline(everything)}",
+            headline=f"{OPENING} {_headline(everything)}{f'; {scene.ignored}' if scene.ignored else ''}",
             intro=intro,
             entries=entries[:size],
             left=len(left),

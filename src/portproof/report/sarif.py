@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from portproof.ignores.model import How
 from portproof.report import pages, words
 from portproof.report.json_ import dumps
-from portproof.report.model import Fix, Location, Report, Result, TargetStatus, TextEdit
+from portproof.report.model import Fix, Ignored, Location, Report, Result, TargetStatus, TextEdit
 from portproof.report.safe import visible
 from portproof.rules.base import Rule, Severity
 from portproof.source import RelPath
@@ -24,11 +25,21 @@ _ROOT = "SRCROOT"
 _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "recommendation"}
 
 
-def write(report: Report, rules: Sequence[Rule]) -> str:
-    """The report as one run of the tool; `rules` are the rules that ran, with their pages."""
+def write(report: Report, rules: Sequence[Rule], *, suppressed: bool = True) -> str:
+    """The report as one run of the tool; `rules` are the rules that ran, with their pages.
+
+    Findings that are left out are there as `suppressed` results. GitHub's code scanning takes these for open alerts, so
+    what is made for it has to go without.
+    """
     index = {rule.id: number for number, rule in enumerate(rules)}
     results = sorted(report.results, key=lambda result: result.severity.rank)
     targets = {target.id: target for target in report.targets}
+    found = [_result(result, index, targets) for result in results]
+    ignored = [
+        {**_result(one.result, index, targets), "suppressions": [_suppression(one)]}
+        for one in report.ignored
+        if suppressed
+    ]
     run = {
         "tool": {
             "driver": {
@@ -42,7 +53,7 @@ def write(report: Report, rules: Sequence[Rule]) -> str:
         ],
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(result, index, targets) for result in results[:MAX_RESULTS]],
+        "results": [*found, *ignored][:MAX_RESULTS],
         "properties": {"helm": report.helm, "kustomize": report.kustomize},
     }
     return dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
@@ -95,6 +106,11 @@ def _result(result: Result, index: Mapping[str, int], targets: Mapping[str, Targ
             "proof": result.location.proof if result.location else "unknown",
         },
     }
+
+
+def _suppression(one: Ignored) -> dict[str, str]:
+    kind = "inSource" if one.how in (How.COMMENT, How.ANNOTATION) else "external"
+    return {"kind": kind, "justification": "\n".join(map(visible, one.reason.split("\n")))}
 
 
 def _message(text: str) -> dict[str, str]:
@@ -176,6 +192,8 @@ def _notifications(report: Report) -> list[dict[str, Any]]:
         for target in report.targets
         if target.status == status
     ]
+    if report.left_out:
+        found.append({"level": "note", "message": _message(f"{words.ignored(report)}.")})
     if not report.status_count("checked"):
         found.insert(0, {"level": "warning", "message": _message(f"{words.headline(report)}.")})
     if len(report.results) > MAX_RESULTS:

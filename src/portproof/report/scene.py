@@ -16,6 +16,7 @@ class Scene:
     `head` is the commit that is commented on, `web` the repository's address for people, `texts` the head's files
     that findings name. `astray` are places that are not known in the head (the checkout was a merge commit, and the
     base touched the line too). `rules` is the address of the rules' pages, `log` that of the job.
+    `ignored` counts the findings that are left out, in words.
     """
 
     head: str
@@ -26,3 +27,4 @@ class Scene:
     key: str = ""
     rules: str = ""
     log: str = ""
+    ignored: str = ""

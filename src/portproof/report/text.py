@@ -121,6 +121,12 @@ class _Writer:
             yield f"  … and {more}; portproof targets lists every target"
 
     def closing(self, paths: Sequence[str]) -> Iterator[str]:
+        yield from self.verdict(paths)
+        ignored = [words.ignored(self.report), words.brought(self.report)]
+        if any(ignored):
+            yield "; ".join(filter(None, ignored))
+
+    def verdict(self, paths: Sequence[str]) -> Iterator[str]:
         line = words.headline(self.report, paths)
         found = [severity for severity in Severity if self.report.count(severity)]
         colour = _COLOURS[found[0]] if found else "green" if line.startswith("No findings") else "yellow"

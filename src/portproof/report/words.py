@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
 RENDER_FAILED = "render-failed"
 _INDEX = re.compile(r"\[\d+\]")
+_WAYS = {
+    "CONFIG": "entries of portproof.yaml",
+    "COMMENT": "comments",
+    "ANNOTATION": "annotations",
+    "BASELINE": "entries of the baseline",
+}
 
 
 def plural(count: int, noun: str) -> str:
@@ -50,6 +57,22 @@ def headline(report: Report, paths: Sequence[str] = ()) -> str:
     compared = any(result.introduced is not None for result in report.results)
     introduced = f", {new} introduced since the base" if compared and new < len(report.results) else ""
     return f"{', '.join(found)} in {plural(len(report.targets), 'target')}{aside}{introduced}"
+
+
+def ignored(report: Report) -> str:
+    """``3 ignored (2 in portproof.yaml, 1 by comment)``; empty when nothing is left out."""
+    ways = Counter(one.how.value for one in report.ignored)
+    listing = ", ".join(f"{count} {way}" for way, count in ways.items())
+    aside = f" ({listing})" if listing else ""
+    return f"{report.left_out} ignored{aside}" if report.left_out else ""
+
+
+def brought(report: Report) -> str:
+    """``2 findings are ignored by comments that this change adds``; empty when the base has them all."""
+    new = [one for one in report.ignored if one.brought]
+    ways = " and ".join(dict.fromkeys(_WAYS[one.how.name] for one in new))
+    verb = "is" if len(new) == 1 else "are"
+    return f"{plural(len(new), 'finding')} {verb} ignored by {ways} that this change adds" if new else ""
 
 
 def place(location: Location) -> str:

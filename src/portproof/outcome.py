@@ -1,0 +1,170 @@
+"""What a run finds out: what became of each target, its findings with their places and fixes, and what is left out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from portproof.discover.model import Target
+from portproof.environment import Environment, Ties
+from portproof.fix import Proposal, Prover
+from portproof.graph.model import Site
+from portproof.ignores.annotations import Annotated
+from portproof.ignores.book import Use
+from portproof.ignores.idle import Idle
+from portproof.ignores.model import Ignore, Subject, fingerprint
+from portproof.render.model import NotRendered, RenderFailure
+from portproof.rules import render_failed
+from portproof.rules.base import Finding
+from portproof.rules.engine import Examination, FindingKey, Found
+from portproof.trace.model import Origin, Proof
+from portproof.yamldoc import format_path
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of one target, and what ties it to others.
+
+    `examination` is kept only when there is something to say: memory stays flat.
+    """
+
+    target: Target
+    outcome: RenderFailure | NotRendered | None
+    problems: tuple[RenderFailure, ...]
+    resources: int
+    seconds: float
+    examination: Examination | None
+    ties: Ties | None = None
+    annotated: tuple[Annotated, ...] = ()
+
+    @property
+    def failures(self) -> tuple[RenderFailure, ...]:
+        """What could not be rendered of it."""
+        own = (self.outcome,) if isinstance(self.outcome, RenderFailure) else ()
+        return (*own, *self.problems)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it was rendered."""
+        return self.outcome is None and not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """One finding of one target, with the origins of its ends."""
+
+    target: Target
+    found: Found
+    origins: Mapping[Site, Origin]
+
+    @property
+    def fingerprint(self) -> str:
+        """The same when lines move or messages are reworded: target, rule, resource, field."""
+        site = self.found.finding.primary
+        key = site.resource
+        who = (self.found.rule.id, key.group, key.kind, key.namespace, key.name)
+        return fingerprint(self.target, *who, format_path(site.identity))
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Equal findings of several targets; the first stands for all. `fixes` are proven, best first."""
+
+    members: tuple[Traced, ...]
+    fixes: tuple[Proposal, ...] = ()
+
+    @property
+    def first(self) -> Traced:
+        """The member that stands for all."""
+        return self.members[0]
+
+    @property
+    def finding(self) -> Finding:
+        """The finding."""
+        return self.first.found.finding
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the member that stands for all."""
+        return self.first.fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A finding that is left out, and what leaves it out."""
+
+    merged: Merged
+    ignore: Ignore
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which findings count and which are left out, equal ones merged.
+
+    `excused` are failures to render that are left out, `used` what leaves something out and of which rule. `known` are
+    the findings that a baseline leaves out, or would once it is written.
+    """
+
+    open: tuple[Merged, ...]
+    ignored: tuple[Ignored, ...] = ()
+    excused: Mapping[RenderFailure, Ignore] = field(default_factory=dict)
+    used: frozenset[Use] = frozenset()
+    known: tuple[Subject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that a run found out, targets and findings each in their defined order.
+
+    `verdict` tells which findings are left out, `idle` what leaves nothing out.
+    """
+
+    checked: tuple[Checked, ...]
+    merged: tuple[Merged, ...]
+    prover: Prover
+    environment: Environment
+    beside: tuple[Ties, ...]
+    verdict: Verdict
+    idle: tuple[Idle, ...]
+
+
+def keys_of(one: Checked) -> frozenset[FindingKey] | None:
+    """The identities of a target's findings; None when it could not be rendered."""
+    if one.outcome is not None:
+        return None
+    return one.examination.keys if one.examination is not None else frozenset()
+
+
+def fingerprint_of(failure: RenderFailure) -> str:
+    """The same when lines move or messages are reworded: target, rule, file."""
+    where = failure.site.path if failure.site else ""
+    return fingerprint(failure.target, render_failed.RULE.id, where)
+
+
+def merge(traced: Iterable[Traced]) -> list[Merged]:
+    """Merge findings that are one to the reader: the same rule, field, value, place and answer in several targets.
+
+    Where the place is proven, the resource may lie in another namespace in each overlay, and the field at another index of
+    its list; two findings of one target are never merged.
+    """
+    groups: dict[object, list[Traced]] = defaultdict(list)
+    for one in traced:
+        finding = one.found.finding
+        origin = one.origins.get(finding.primary)
+        resource = finding.primary.resource
+        if origin is not None and origin.proof is Proof.PROVEN:
+            steps = tuple(step for step in finding.primary.identity if isinstance(step, str))
+            place: object = (origin.span, resource.group, resource.kind, resource.name, steps)
+        else:
+            place = (one.target.path, resource, finding.primary.identity)
+        key = (
+            one.found.rule.id,
+            finding.primary.value,
+            finding.expected,
+            finding.severity,
+            place,
+        )
+        ordinal = sum(other.target is one.target for other in groups[key])
+        groups[(key, ordinal) if ordinal else key].append(one)
+    return [Merged(tuple(sorted(group, key=lambda one: one.target.id))) for group in groups.values() if group]
