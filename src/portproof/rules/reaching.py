@@ -78,10 +78,8 @@ def _may_mean(address: Address, neighbour: Neighbour) -> bool:
 
 
 def _is_open(service: Service) -> bool:
-    """Whether its ports are not known: filled in later, or a headless Service that lists none."""
-    if not service.ports:
-        return service.headless
-    return any(
+    """Whether its ports are not known: filled in later, or not listed at all (a headless Service, a fragment of one)."""
+    return not service.ports or any(
         is_placeholder(one.number.value) or (one.name is not None and is_placeholder(one.name.value))
         for one in service.ports
     )

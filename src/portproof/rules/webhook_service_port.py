@@ -61,8 +61,8 @@ What comes of it: each request that the webhook is asked about waits and fails
 are unavailable; objects of a custom resource cannot be read in another version.
 
 Silent when the Service is not in the rendering (or in another namespace of
-it), when it is an ExternalName, when the webhook is called by `url`, and for
-placeholders (`${PORT}`).
+it), when it is an ExternalName or lists no ports at all, when the webhook is
+called by `url`, and for placeholders (`${PORT}`).
 """
 
 from __future__ import annotations
