@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,14 +28,17 @@ from portproof.report.model import (
     TargetStatus,
     TextEdit,
 )
+from portproof.report.safe import discreet
 from portproof.rules import render_failed, unused_ignore
-from portproof.rules.base import Severity
+from portproof.rules.base import Scalar, Severity
 from portproof.rules.engine import Questions
 from portproof.source import Edit, LineIndex, RelPath, SourceError, Span, Tree
 from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import format_path
 
-CONTEXT = 2
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://(?:[^\s/?#\"'<>]{0,500}@)?([\w.:-]{1,260})")
+
+CONTEXT = 3
 """Source lines kept on either side of a place."""
 
 
@@ -213,7 +217,7 @@ def _result(one: Merged, places: _Places, introduced: Introduced | None) -> Resu
         message=finding.message,
         resource=primary.resource,
         field=format_path(primary.path),
-        value=primary.value,
+        value=_value(primary.value),
         expected=finding.expected,
         targets=tuple(sorted({member.target.id for member in one.members})),
         location=places.location(first.origins.get(primary)),
@@ -234,6 +238,13 @@ def _result(one: Merged, places: _Places, introduced: Introduced | None) -> Resu
         else introduced.finding((member.target for member in one.members), first.found.key),
         chain=first.found.chain,
     )
+
+
+def _value(value: Scalar | None) -> Scalar | None:
+    """The value of a field; of addresses only schemes, hosts and ports: the rest may well be a password."""
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    return ", ".join(f"{scheme}://{host}" for scheme, host in _ADDRESS.findall(value))
 
 
 def _fix(proposal: Proposal, places: _Places) -> Fix:
@@ -301,7 +312,7 @@ def _failure(failures: Sequence[RenderFailure], places: _Places, severity: Sever
     return Result(
         rule=render_failed.RULE.id,
         severity=severity,
-        message=message,
+        message=discreet(message),  # a tool may quote what it cannot read
         resource=None,
         field="",
         value=None,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from portproof import yamldoc
@@ -12,7 +13,14 @@ from portproof.render.model import RenderedDocument, Rendering
 from portproof.yamldoc import FieldPath, leaves
 
 HIDDEN = "(hidden)"
-"""Stands for every value of a Secret."""
+"""Stands for every value of a Secret, and for texts that no edit has put there."""
+
+_TOKEN = re.compile(r"[\w.-]+|[^\w.-]", re.ASCII)
+_HARMLESS = re.compile(r"[0-9]{1,5}|[0-9a-f]{32,128}")
+"""Numbers, and checksums."""
+
+_LONG = 253
+_PORT_OR_NAME = re.compile(r"(?i)port|protocol|\Aname\Z|\Akind\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +71,56 @@ def _in_resource(key: ResourceKey, old: Any, new: Any) -> Iterator[Change]:
             if key.kind == "Secret":
                 yield Change(key, path, HIDDEN if one is not None else None, HIDDEN)
             else:
-                yield Change(key, path, *_narrowed(one, other))
+                yield Change(key, path, one, other)
 
 
-def _narrowed(before: Any, after: Any) -> tuple[Any, Any]:
-    """Of two texts of several lines only the lines that differ: a configuration file is nobody's business."""
-    if not (isinstance(before, str) and isinstance(after, str)) or "\n" not in before:
-        return before, after
-    old, new = before.split("\n"), after.split("\n")
-    while len(old) > 1 and len(new) > 1 and old[0] == new[0]:
-        del old[0], new[0]
-    while len(old) > 1 and len(new) > 1 and old[-1] == new[-1]:
-        del old[-1], new[-1]
-    return "\n".join(old), "\n".join(new)
+def told(change: Change, words: Collection[str]) -> Change:
+    """`change` as it may be told: of a text only what differs, and of that only numbers and what holds one of `words`.
+
+    `words` are the texts that the edits take away and put there. A field may hold a whole configuration file or a URL
+    with a password in it, which are nobody's business.
+    """
+    before, after = change.before, change.after
+    if before in words and after in words:
+        return change
+    if isinstance(before, str) and isinstance(after, str):
+        before, after = _differing_part(before, after, words)
+    elif not _PORT_OR_NAME.search(str(change.path[-1]) if change.path else ""):
+        before, after = (_single(one, words) if isinstance(one, str) else one for one in (before, after))
+    return replace(change, before=before, after=after)
+
+
+def _differing_part(before: str, after: str, words: Collection[str]) -> tuple[str, str]:
+    """Both texts without what they have in common, for which ellipses stand."""
+    old, new = _TOKEN.findall(before), _TOKEN.findall(after)
+    if len(old) == len(new):
+        same = [one == other for one, other in zip(old, new, strict=True)]
+        return _without(old, same, words), _without(new, same, words)
+    start = 0
+    while start < min(len(old), len(new)) and old[start] == new[start]:
+        start += 1
+    end = 0
+    while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
+        end += 1
+    left, right = "…" if start else "", "…" if end else ""
+    parts = ("".join(tokens[start : len(tokens) - end]) for tokens in (old, new))
+    one, other = (f"{left}{_single(part, words)}{right}" if part else f"{left}{right}" for part in parts)
+    return one, other
+
+
+def _without(tokens: Sequence[str], same: Sequence[bool], words: Collection[str]) -> str:
+    text = ""
+    for token, known in zip(tokens, same, strict=True):
+        if not known:
+            text += _single(token, words)
+        elif not text.endswith("…"):
+            text += "…"
+    return text
+
+
+def _single(text: str, words: Collection[str]) -> str:
+    if _HARMLESS.fullmatch(text) or (
+        len(text) <= _LONG and _TOKEN.fullmatch(text) and any(word in text for word in words)
+    ):
+        return text
+    return HIDDEN

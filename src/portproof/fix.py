@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from portproof.discover.model import HelmTarget, Target
-from portproof.effects import Change, differences
+from portproof.effects import Change, differences, told
 from portproof.graph.model import Site
 from portproof.graph.names import is_digits
 from portproof.manifests import ResourceKey
@@ -85,7 +85,8 @@ class Prover:
             if keys & cured or keys - before:
                 return None
             cures.update((target.id, key) for key in before - keys)
-            changes.update(dict.fromkeys(self._effects(target, after, edits)))
+            words = {text.strip("\"'") for edit in edits for text in (edit.old, edit.new)}
+            changes.update(dict.fromkeys(told(one, words) for one in self._effects(target, after, edits)))
         return Proven(tuple(changes), frozenset(cures))
 
     def _before(self, target: Target) -> frozenset[FindingKey] | None:

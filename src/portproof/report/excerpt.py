@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from portproof.report.model import Location
-from portproof.report.safe import visible_character
+from portproof.report.safe import discreet, visible_character
 
 WIDTH = 110
 """Lines are cut to about so many columns."""
@@ -54,6 +54,9 @@ def excerpt(lines: Mapping[int, str], location: Location) -> Iterator[Row]:
         first -= 1
     while last < location.line + _AFTER and lines.get(last + 1, "").strip():
         last += 1
+    # With one more line than is shown: the name of a variable stands before its value.
+    numbers = range(first - 1 if first - 1 in lines else first, last + 1)
+    lines = dict(zip(numbers, discreet("\n".join(lines[one] for one in numbers)).split("\n"), strict=True))
     for number in range(first, last + 1):
         if number != location.line:
             yield Row(number, clip(lines[number]).text)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from portproof.report.model import Effect, Fix, Location, Related, Result, TextEdit
-from portproof.report.safe import code_span, fenced, one_line, shortened, stripped
+from portproof.report.safe import code_span, discreet, fenced, one_line, shortened, stripped
 from portproof.report.scene import Scene
 from portproof.report.words import field_of, is_of_field, listed
 
@@ -69,8 +69,15 @@ def fix_told(result: Result, fix: Fix, scene: Scene) -> dict[str, str]:
 
 
 def _patch(patch: str) -> str:
-    """The patch in a fence. No line of it may begin like a mark, which a report from elsewhere could try."""
-    if len(patch) > _PATCH or not all(line.startswith(_DIFF_LINE) for line in patch.splitlines()):
+    """The patch in a fence; not one with a password in it or near it.
+
+    No line of it may begin like a mark, which a report from elsewhere could try.
+    """
+    if (
+        len(patch) > _PATCH
+        or discreet(patch) != patch
+        or not all(line.startswith(_DIFF_LINE) for line in patch.splitlines())
+    ):
         return "Not shown here: `portproof fix` prints it."
     return fenced(patch, "diff")
 

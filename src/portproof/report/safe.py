@@ -9,6 +9,24 @@ from __future__ import annotations
 import re
 import unicodedata
 
+_TELLING = (
+    r"(?:passw(?:or)?d|passphrase|pwd|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key)"
+)
+_CREDENTIALS = (
+    # user:password@ and token@ of a URL; user:password@ of a connection string without a scheme, as for MySQL in Go.
+    re.compile(r"(?<=://)(?P<hidden>[^\s/?#\"'<>]{1,500})(?=@)"),
+    re.compile(r"(?<![^\s\"'=,;])[^\s:/@\"'=]{1,100}:(?P<hidden>[^\s/@\"']{1,200})(?=@(?!sha256))"),
+    # password: x, --api-key=x, "token": "x", PASSWORD=x; but not secretName: x, nor secretKeyRef: {...}
+    re.compile(
+        rf"(?i){_TELLING}(?!s?-?(?:name|(?:key)?ref\b))[\w.-]{{0,60}}[\"']?[ \t]{{0,9}}[:=][ \t]{{0,9}}[\"']?"
+        r"(?P<hidden>(?!(?:true|false|null)\b)[^\s\"',;&{}]{2,})"
+    ),
+    # - name: DB_PASSWORD, and its value on the next line
+    re.compile(
+        rf"(?im)^[ \t+-]{{0,80}}name:[ \t]*[\"']?[\w.-]{{0,80}}?{_TELLING}[\w.-]{{0,80}}[\"']?[ \t]*\r?\n"
+        r"[ \t+-]{0,80}value:[ \t]*(?P<hidden>[^\s{][^\r\n]*)"
+    ),
+)
 _COMMAND = re.compile(r"^(\s*):(?=:)")
 
 
@@ -46,6 +64,21 @@ def log_line(line: str) -> str:
     The runner looks for ``::`` at the start of a line, leading white space aside, and for ``##[`` anywhere in it.
     """
     return _COMMAND.sub(r"\1: ", line).replace("##[", "## [")
+
+
+def discreet(text: str) -> str:
+    """Source text with stars for what looks like a password or a token, each character by its own: columns stay.
+
+    For the neighbours of a place, which nobody asked to see; what a rule says of a place itself is a port or a name.
+    """
+    for pattern in _CREDENTIALS:
+        text = pattern.sub(_starred, text)
+    return text
+
+
+def _starred(found: re.Match[str]) -> str:
+    start, end = (at - found.start() for at in found.span("hidden"))
+    return f"{found[0][:start]}{'*' * (end - start)}{found[0][end:]}"
 
 
 def shortened(text: str, limit: int) -> str:

@@ -13,7 +13,7 @@ from portproof import patch
 from portproof.report import words
 from portproof.report.excerpt import WIDTH, clip, excerpt
 from portproof.report.model import Effect, Fix, Related, Report, Result, TextEdit
-from portproof.report.safe import log_line, one_line, shortened, visible
+from portproof.report.safe import discreet, log_line, one_line, shortened, visible
 from portproof.rules.base import Severity
 
 _REASONS = 10
@@ -99,7 +99,7 @@ class _Writer:
     def diff(self, result: Result, fix: Fix) -> Iterator[str]:
         """The lines that change. Their place is left out where the header has just named it."""
         known = (result.location.path, result.location.line) if result.location else None
-        for hunk in patch.hunks(fix.patch):
+        for hunk in patch.hunks(discreet(fix.patch)):
             for number, line in hunk.changes:
                 if line.startswith("-") and (hunk.path, number) != known:
                     yield f"    {self.paint(f'{visible(hunk.path)}:{number}', dim=True)}"

@@ -1,0 +1,135 @@
+"""What is neither a port nor a name is in no report: passwords stand beside every port of every rule's fixtures."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from portproof import yamldoc
+from portproof.report import safe
+from tests.e2e.program import Program, environment
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "rules"
+FORMATS = ("text", "sarif", "github", "markdown")
+TEXTS = ("caller-service-port", "listening-port", "load-balancer-annotation", "controller-service-port")
+"""Rules that read texts; of the others two findings each will do."""
+
+CANARY = "canary7h3p455w0rd"
+_USER = re.compile(r"(?<=://)(?=[a-z0-9])")
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True
+
+
+def planted(data: Any) -> Any:
+    """`data` with passwords wherever a manifest can hold one without being about ports."""
+    if isinstance(data, str):
+        return _USER.sub(f"user:{CANARY}@", data)
+    if isinstance(data, list):
+        return [planted(one) for one in data]
+    if not isinstance(data, dict):
+        return data
+    found = {key: planted(one) for key, one in data.items()}
+    for container in found.get("containers", ()) if isinstance(found.get("containers"), list) else ():
+        if isinstance(container, dict):
+            container["env"] = [{"name": "API_TOKEN", "value": CANARY}, *(container.get("env") or [])]
+            if isinstance(container.get("args"), list):
+                container["args"].append(f"--password={CANARY}")
+    if found.get("kind") == "ConfigMap" and isinstance(found.get("data"), dict):
+        texts = {key: f"password={CANARY}\n{one}" for key, one in found["data"].items() if "\n" in str(one)}
+        found["data"] |= {**texts, "client-secret": CANARY}
+    if found.get("kind") == "Secret":
+        found |= {"stringData": {"key": CANARY}, "data": {"key": CANARY}}
+    return found
+
+
+def inputs() -> Iterator[Path]:
+    for rule in sorted(FIXTURES.iterdir()):
+        found = [one for one in sorted(rule.glob("*/input.yaml")) if not one.parent.name.startswith("ok-")]
+        yield from (one for one in (found if rule.name in TEXTS else found[:2]))
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Every format, of one repository that holds all those manifests."""
+    root = tmp_path_factory.mktemp("repository")
+    (root / ".git").mkdir()
+    for file in inputs():
+        text = file.read_text()
+        if text.startswith("# portproof.yaml"):
+            continue
+        documents = [planted(copy.deepcopy(yamldoc.load(part))) for _, part in yamldoc.split(text)]
+        folder = root / file.parent.parent.name / file.parent.name
+        folder.mkdir(parents=True)
+        whole = "---\n".join(yaml.dump(one, Dumper=_Dumper, sort_keys=False) for one in documents if one)
+        secret = f"---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData:\n  port: {CANARY}\n"
+        (folder / "all.yaml").write_text(whole + secret)
+    files = {name: root.parent / f"report.{name}" for name in FORMATS}
+    given = [part for name, file in files.items() for part in ("--report", f"{name}={file}")]
+    done = Program(environment())("check", "--format", "json", *given, str(root))
+    assert done.code == 1, done.stderr
+    return {
+        "json": done.stdout,
+        "stderr": done.stderr,
+        **{name: one.read_text() for name, one in files.items()},
+    }
+
+
+def test_there_are_findings_with_fixes_of_texts(reports: dict[str, str]) -> None:
+    findings = json.loads(reports["json"])["findings"]
+    told = [effect["before"] for one in findings if one["fix"] for effect in one["fix"]["effects"]]
+    assert len(findings) > 150
+    assert sum(isinstance(one, str) and "…" in one for one in told) > 20
+    assert json.loads(reports["json"])["summary"]["failed"] == 0
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "stderr"])
+def test_no_report_holds_a_password(reports: dict[str, str], name: str) -> None:
+    data = CANARY.encode()
+    encoded = [base64.b64encode(b"x" * offset + data).decode()[4:-4] for offset in range(3)]
+    for form in (CANARY, data.hex(), CANARY[::-1], *encoded):
+        assert form not in reports[name]
+
+
+def test_json_holds_one_only_in_the_patch_that_git_has_to_apply(reports: dict[str, str]) -> None:
+    data = json.loads(reports["json"])
+    for finding in data["findings"]:
+        for fix in (finding["fix"], *finding["alternatives"]):
+            if fix:
+                del fix["patch"]
+    assert CANARY not in json.dumps(data)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("url: amqp://user:hunter2@broker:5673", "url: amqp://************@broker:5673"),
+        ("dsn: root:hunter2@tcp(db:3306)/app", "dsn: root:*******@tcp(db:3306)/app"),
+        ("password: hunter2", "password: *******"),
+        ('  "apiKey": "hunter2",', '  "apiKey": "*******",'),
+        ("- --api-token=hunter2", "- --api-token=*******"),
+        ("DB_PASSWORD=hunter2;PORT=1", "DB_PASSWORD=*******;PORT=1"),
+        ("- name: DB_PASSWORD\n  value: hunter2", "- name: DB_PASSWORD\n  value: *******"),
+        ("secretName: web-tls", "secretName: web-tls"),
+        ("automountServiceAccountToken: false", "automountServiceAccountToken: false"),
+        ("secretKeyRef: {name: x, key: password}", "secretKeyRef: {name: x, key: password}"),
+        ("password: {{ .Values.password }}", "password: {{ .Values.password }}"),
+        ("image: registry.example.com:5000/a@sha256:00", "image: registry.example.com:5000/a@sha256:00"),
+        ("image: web:1.2@sha256:00", "image: web:1.2@sha256:00"),
+        ("targetPort: 8080", "targetPort: 8080"),
+        ("- name: http\n  value: 8080", "- name: http\n  value: 8080"),
+    ],
+)
+def test_neighbours_of_a_place_keep_their_secrets(line: str, shown: str) -> None:
+    assert safe.discreet(line) == shown
+    assert len(safe.discreet(line)) == len(line)

@@ -1,0 +1,52 @@
+"""What is told of a field that a fix changes: a port or a name, and nothing that merely stands beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from portproof.effects import HIDDEN, Change, told
+from portproof.manifests import ResourceKey
+
+KEY = ResourceKey("apps/v1", "Deployment", "default", "web")
+VALUE = ("spec", "template", "spec", "containers", 0, "env", 0, "value")
+WORDS = frozenset({"5673", "5672", "http", "web"})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        (8081, 8080, (8081, 8080)),
+        ("5673", "5672", ("5673", "5672")),
+        ("web", "http", ("web", "http")),
+        ("web-grpc", "http-grpc", ("web-grpc", "http-grpc")),
+        ("amqp://user:hunter2@broker:5673/%2f", "amqp://user:hunter2@broker:5672/%2f", ("…5673…", "…5672…")),
+        ("a\npassword=hunter2\nport=5673\nb", "a\npassword=hunter2\nport=5672\nb", ("…5673…", "…5672…")),
+        ("u:hunter2@a:5673,b:5673", "u:hunter2@a:5672,b:5672", ("…5673…5673", "…5672…5672")),
+        ("a:5673 u:hunter2@b:5673", "a:5672 u:hunter2@b:5672", ("…5673…5673", "…5672…5672")),
+        ("a:5673 hunter2", "a:5672 ", ("…" + HIDDEN, "…" + HIDDEN)),
+        ("hunter2", "hunter3", (HIDDEN, HIDDEN)),
+        (
+            "aHR0cDovL3U6aHVudGVyMkBhOjU2NzM=",
+            "aHR0cDovL3U6aHVudGVyMkBhOjU2NzI=",
+            (f"{HIDDEN}…", f"{HIDDEN}…"),
+        ),
+        ("0f" * 32, "1e" * 32, ("0f" * 32, "1e" * 32)),
+        ("x:5673", "x:", ("…5673", "…")),
+        (None, "hunter2", (None, HIDDEN)),
+        ("hunter2", None, (HIDDEN, None)),
+        (None, "5672", (None, "5672")),
+        (None, True, (None, True)),
+        ("http", 5672, ("http", 5672)),
+    ],
+)
+def test_of_a_text_only_what_the_edit_has_put_there(before: Any, after: Any, shown: Any) -> None:
+    change = told(Change(KEY, VALUE, before, after), WORDS)
+    assert (change.before, change.after) == shown
+
+
+def test_ports_and_names_that_come_and_go_are_told() -> None:
+    for step in ("name", "targetPort", "appProtocol"):
+        change = told(Change(KEY, ("spec", "ports", 0, step), None, "metrics"), WORDS)
+        assert change.after == "metrics"
