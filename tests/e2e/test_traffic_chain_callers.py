@@ -165,5 +165,5 @@ data:
     assert place(finding["location"]) == "base/config.yaml:7:44-7:48"
     assert finding["location"]["proof"] == "proven"
     (effect,) = finding["fix"]["effects"]
-    assert effect["before"] == "location /b { proxy_pass http://orders:8080; }"
-    assert effect["after"] == "location /b { proxy_pass http://orders:80; }"
+    assert effect["before"] == "…8080…"
+    assert effect["after"] == "…80…"
