@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 
 from portproof.graph import hosts, sites
 from portproof.graph import settings as settings_of
@@ -52,20 +52,24 @@ _COMMENT = re.compile(r"[ \t]*(?:#|;|//|--(?=\s)|<!--)")
 _OTHERWISE = re.compile(r"(?i)image|chown|--user|docker|tag\b|version")
 """Words of a line in which ``name:number`` is an image with its tag, or a user with a group."""
 MAX_HOST = 253
+MAX_ADDRESSES = 50_000
+"""Of one rendering; a text of nothing but addresses could hold a million."""
 
 
 def read(resources: Sequence[Resource]) -> tuple[Address, ...]:
     """Every address whose host can be a Service, in the order of the resources."""
     found: dict[object, Address] = {}
     maps = settings_of.config_maps(resources)
-    for resource in resources:
-        if resource.key.kind == "ConfigMap" and resource.key.group == "":
-            addresses = _in_config_map(resource)
-        else:
-            addresses = chain(_in_pods(resource, maps), _in_fields(resource))
-        for one in addresses:
-            found.setdefault((one.port.resource, one.port.path, one.port.piece and one.port.piece.start), one)
+    everything = chain.from_iterable(_in_resource(resource, maps) for resource in resources)
+    for one in islice(everything, MAX_ADDRESSES):
+        found.setdefault((one.port.resource, one.port.path, one.port.piece and one.port.piece.start), one)
     return tuple(_labelled(found.values()))
+
+
+def _in_resource(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> Iterator[Address]:
+    if resource.key.kind == "ConfigMap" and resource.key.group == "":
+        return _in_config_map(resource)
+    return chain(_in_pods(resource, maps), _in_fields(resource))
 
 
 def _labelled(addresses: Iterable[Address]) -> Iterator[Address]:

@@ -21,6 +21,9 @@ from portproof.ignores.words import named, problem
 from portproof.manifests import Manifests
 
 ANNOTATION = "portproof/ignore"
+_MAX = 10_000
+"""Characters that are read."""
+
 _LINE = re.compile(r"(?P<rules>[^\s,]+(?:\s*,\s*[^\s,]+)*)\s*(?P<reason>.*)\Z")
 
 
@@ -46,7 +49,7 @@ def annotated_in(manifests: Manifests) -> tuple[Annotated, ...]:
 
 def _lines(text: str) -> list[str]:
     """The lines that say something; one empty line when there is none, so that it is pointed out."""
-    return [line.strip() for line in text.splitlines() if line.strip()] or [""]
+    return [line.strip() for line in text[:_MAX].splitlines() if line.strip()] or [""]
 
 
 def _ignore(line: str) -> Ignore:

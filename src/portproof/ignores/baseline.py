@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from portproof.ignores.model import How, Ignore, Subject
 from portproof.source import RelPath, SourceError, Span, read_text
 
 SCHEMA = "portproof/baseline/1"
+_QUOTED = re.compile(r'"([^"\\]{1,200})"')
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,13 +48,15 @@ def read(file: Path, name: str, path: RelPath | None) -> Baseline:
             f"{name}: a baseline of another version: {data.schema[:80]}",
             next_step="Write it again with check --write-baseline FILE",
         )
-    return Baseline({line.fingerprint: _known(line, text, path) for line in data.findings})
-
-
-def _known(line: _Line, text: str, path: RelPath | None) -> Known:
-    start = text.find(f'"{line.fingerprint}"')
     # A fingerprint that is written with escapes is not found; then its place is not known.
-    place = None if path is None or start < 0 else Span(path, start, start + len(line.fingerprint) + 2)
+    places = {found[1]: found.start() for found in reversed(list(_QUOTED.finditer(text)))}
+    return Baseline(
+        {line.fingerprint: _known(line, places.get(line.fingerprint), path) for line in data.findings}
+    )
+
+
+def _known(line: _Line, start: int | None, path: RelPath | None) -> Known:
+    place = None if path is None or start is None else Span(path, start, start + len(line.fingerprint) + 2)
     ignore = Ignore(How.BASELINE, (line.rule,), REASON, line.fingerprint, place)
     about = " ".join(part for part in (line.resource, line.field) if part)
     return Known(line.target, about, ignore)

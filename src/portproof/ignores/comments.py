@@ -16,6 +16,9 @@ from portproof.ignores.model import How, Ignore
 from portproof.ignores.words import named, problem
 from portproof.source import RelPath, Span
 
+MAX_IGNORES = 1_000
+"""Comments of one file that are read; findings of which more would leave out simply count."""
+
 _MARK = "portproof:"
 _COMMENT = re.compile(
     r"(?:(?<!\S)#|\{\{-?\s*/\*)\s*portproof:\s*ignore\b(?P<words>.*?)(?:\*/\s*-?\}\}(?P<after>.*))?\Z"
@@ -39,14 +42,22 @@ def read(path: RelPath, text: str) -> Comments:
     lines = text.split("\n")
     found: list[Ignore] = []
     by_line: dict[int, list[Ignore]] = defaultdict(list)
-    offset = 0
+    offset = after = 0
     for index, line in enumerate(lines):
+        if len(found) == MAX_IGNORES:
+            break
         match = _COMMENT.search(line.rstrip("\r")) if _MARK in line else None
         if match is not None:
             ignore = _ignore(path, offset, match)
             found.append(ignore)
+            if not _stands_alone(match):
+                spoken_for = index
+            else:
+                # A comment below another one speaks for the same line; it is looked for once.
+                after = after if after > index else _after_comments(lines, index + 1)
+                spoken_for = after if after < len(lines) else index
             if not ignore.problem:
-                by_line[_spoken_for(lines, index, match)].append(ignore)
+                by_line[spoken_for + 1].append(ignore)
         offset += len(line) + 1
     return Comments(tuple(found), {number: tuple(group) for number, group in by_line.items()})
 
@@ -61,11 +72,12 @@ def _ignore(path: RelPath, offset: int, match: re.Match[str]) -> Ignore:
     return Ignore(How.COMMENT, rules, reason, text, span, problem(rules, reason))
 
 
-def _spoken_for(lines: Sequence[str], index: int, match: re.Match[str]) -> int:
-    """The line, from 1, that a comment on line `index` (from 0) speaks for."""
-    if match.string[: match.start()].strip() or (match["after"] or "").strip():
-        return index + 1
-    for number in range(index + 1, len(lines)):
-        if not _ONLY_COMMENT.match(lines[number]):
-            return number + 1
-    return index + 1
+def _stands_alone(match: re.Match[str]) -> bool:
+    return not (match.string[: match.start()].strip() or (match["after"] or "").strip())
+
+
+def _after_comments(lines: Sequence[str], index: int) -> int:
+    """The first line from `index` (from 0) that is no comment."""
+    while index < len(lines) and _ONLY_COMMENT.match(lines[index]):
+        index += 1
+    return index
