@@ -13,6 +13,7 @@ from portproof.report import pages
 from portproof.report.pages import Example, Prose
 from portproof.rules import all_rules
 from portproof.rules.base import Rule, Severity
+from portproof.rules.listing import Listed
 
 PAGE = inspect.cleandoc(
     """
@@ -140,8 +141,9 @@ def test_every_rule_has_a_page_that_reads_well() -> None:
 
 
 def test_rules_in_a_table_and_as_json() -> None:
-    other = Rule("x", Severity.ERROR, "Short", lambda _: (), "Short.")
-    assert pages.rules_table([RULE, other]) == (
+    one = Listed("some-rule", Severity.WARNING, "A Service ``sends`` traffic nowhere")
+    other = Listed("x", Severity.ERROR, "Short")
+    assert pages.rules_table([one, other]) == (
         "some-rule  warning  A Service `sends` traffic nowhere\nx          error    Short\n"
     )
     assert pages.rules_table([]) == ""

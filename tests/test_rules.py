@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from portproof.graph import references
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.names import distance, is_digits, is_near_name, label_problem, port_name_problem
 from portproof.rules.base import Severity
+from portproof.rules.listing import listed
 from tests.rule_support import RULES, described, findings, keys, read, remedied, rows
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "rules"
@@ -63,20 +66,15 @@ def test_a_page_says_when_the_rule_is_silent(rule_id: str) -> None:
     assert len(RULES[rule_id].summary) < 100
 
 
-def test_ids_are_module_names() -> None:
-    modules = {path.stem for path in Path(rules.__file__).parent.glob("*.py")}
-    assert {rule_id.replace("-", "_") for rule_id in RULES} == modules - {
-        "__init__",
-        "admitting",
-        "base",
-        "chosen",
-        "engine",
-        "misnaming",
-        "reaching",
-        "scraping",
-        "vocabulary",
+def test_what_is_listed_is_what_the_modules_say() -> None:
+    names = [found.name for found in pkgutil.iter_modules(rules.__path__)]
+    modules = [importlib.import_module(f"portproof.rules.{name}") for name in names]
+    loaded = {module.__name__: module.RULE for module in modules if hasattr(module, "RULE")}
+    assert [rule.id.replace("-", "_") for rule in loaded.values()] == [name.split(".")[-1] for name in loaded]
+    assert {rule.id: (rule.severity, rule.summary) for rule in loaded.values()} == {
+        one.id: (one.severity, one.summary) for one in listed()
     }
-    assert len(RULES) == len(rules.all_rules())
+    assert [one.id for one in listed()] == [rule.id for rule in rules.all_rules()] == sorted(RULES)
 
 
 @pytest.mark.parametrize("folder", CLAIMS, ids=lambda path: f"{path.parent.name}/{path.name}")

@@ -117,10 +117,10 @@ def explain(rule: str) -> int:
 def rules(output: str) -> int:
     """List the rules, one a line: id, severity, summary."""
     from portproof.report import pages  # noqa: PLC0415
-    from portproof.rules import all_rules  # noqa: PLC0415
+    from portproof.rules.listing import listed  # noqa: PLC0415
 
     write = pages.rules_json if output == "json" else pages.rules_table
-    click.echo(write(all_rules()), nl=False)
+    click.echo(write(listed()), nl=False)
     return ExitCode.OK
 
 

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from portproof.pipeline import Progress
     from portproof.report.model import Report
     from portproof.revision import Comparison
-    from portproof.rules.base import Severity
     from portproof.rules.engine import Questions
+    from portproof.rules.severity import Severity
 
 CONFIG_NAMES = frozenset(configuration.NAMES)
 """Files at the root that concern every target."""
@@ -366,7 +366,7 @@ def _configured(request: Request, root: Path) -> tuple[FileConfig, Config]:
 
 
 def _counts(severity: Severity, threshold: str) -> bool:
-    from portproof.rules.base import Severity
+    from portproof.rules.severity import Severity
 
     return threshold != "never" and severity.rank <= Severity(threshold).rank
 

@@ -17,7 +17,7 @@ from portproof.errors import UsageError
 from portproof.manifests import ResourceKey
 from portproof.report import model
 from portproof.report.model import Report
-from portproof.rules.base import Severity
+from portproof.rules.severity import Severity
 from portproof.source import normalise
 
 MAX_BYTES = 16 * 1024 * 1024

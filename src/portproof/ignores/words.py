@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from portproof.errors import UsageError
-from portproof.rules import find, unused_ignore
+from portproof.rules import known, unused_ignore
 
 
 def problem(rules: tuple[str, ...], reason: str) -> str:
@@ -16,7 +16,7 @@ def problem(rules: tuple[str, ...], reason: str) -> str:
         return "it has to name its rules, * is not one"
     for name in rules:
         try:
-            find(name)
+            known(name)
         except UsageError as error:
             return f"{error}, {error.next_step}"
         if name == unused_ignore.RULE.id:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from portproof.report import words
 from portproof.report.model import Location, Report, Result
 from portproof.report.safe import log_line, one_line, shortened, visible
-from portproof.rules.base import Severity
+from portproof.rules.severity import Severity
 
 LIMIT = 10
 """Annotations of one severity that GitHub keeps of a step."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from portproof.manifests import ResourceKey
 from portproof.report.model import Effect, Fix, Location, Related, Report, Result, TargetStatus, TextEdit
-from portproof.rules.base import Severity
+from portproof.rules.severity import Severity
 
 SCHEMA = "portproof/report/1"
 

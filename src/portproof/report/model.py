@@ -12,7 +12,7 @@ from portproof.discover.model import Skip
 from portproof.graph.chains import Hop
 from portproof.ignores.model import How
 from portproof.manifests import ResourceKey
-from portproof.rules.base import Severity
+from portproof.rules.severity import Severity
 from portproof.source import RelPath
 
 

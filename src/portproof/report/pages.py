@@ -15,10 +15,12 @@ import click
 
 from portproof.report.safe import log_line, one_line, visible
 from portproof.report.words import plural
-from portproof.rules.base import Rule, Severity
+from portproof.rules.severity import Severity
 
 if TYPE_CHECKING:
     from portproof.discover.model import Discovery, Skip, Target
+    from portproof.rules.base import Rule
+    from portproof.rules.listing import Listed
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 _INLINE = re.compile(r"``(?P<literal>[^`]+)``|`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*")
@@ -115,12 +117,12 @@ def markdown(rule: Rule, *, level: int = 2) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rules_table(rules: Sequence[Rule]) -> str:
+def rules_table(rules: Sequence[Listed]) -> str:
     """One line a rule: id, severity, summary."""
     return _table([(rule.id, rule.severity.value, _plain(rule.summary)) for rule in rules])
 
 
-def rules_json(rules: Sequence[Rule]) -> str:
+def rules_json(rules: Sequence[Listed]) -> str:
     """A list of ``{"id", "severity", "summary"}``."""
     return _json(
         [{"id": rule.id, "severity": rule.severity.value, "summary": _plain(rule.summary)} for rule in rules]

@@ -18,7 +18,7 @@ from portproof.report.phrases import code, ends, fix_told, other_told, proof, pr
 from portproof.report.scene import Scene
 from portproof.report.suggestion import Lines, suggestion
 from portproof.report.words import plural
-from portproof.rules.base import Severity
+from portproof.rules.severity import Severity
 from portproof.source import RelPath
 
 MAX_INLINE = 30

@@ -14,7 +14,7 @@ from portproof.report import words
 from portproof.report.excerpt import WIDTH, clip, excerpt
 from portproof.report.model import Effect, Fix, Related, Report, Result, TextEdit
 from portproof.report.safe import discreet, log_line, one_line, shortened, visible
-from portproof.rules.base import Severity
+from portproof.rules.severity import Severity
 
 _REASONS = 10
 _EFFECTS = 3

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from portproof.rules.base import Severity
+from portproof.rules.severity import Severity
 
 if TYPE_CHECKING:
     from portproof.manifests import ResourceKey

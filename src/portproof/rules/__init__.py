@@ -5,13 +5,12 @@ To add one, see CONTRIBUTING.md.
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING
 
 from portproof.errors import UsageError
+from portproof.rules.listing import Listed, listed
 
 if TYPE_CHECKING:
     from portproof.rules.base import Rule
@@ -20,19 +19,27 @@ if TYPE_CHECKING:
 @cache
 def all_rules() -> tuple[Rule, ...]:
     """Every rule, in the order of their ids."""
-    modules = (
-        importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)
-    )
-    return tuple(
-        sorted((module.RULE for module in modules if hasattr(module, "RULE")), key=lambda rule: rule.id)
-    )
+    return tuple(_load(one.id) for one in listed())
 
 
 def find(name: str) -> Rule:
     """The rule of that id. Raises `UsageError`, with the nearest id, when there is none."""
-    by_id = {rule.id: rule for rule in all_rules()}
+    return _load(known(name).id)
+
+
+def known(name: str) -> Listed:
+    """What is listed of the rule of that id, which is not loaded for it. Raises `UsageError` as `find` does."""
+    by_id = {one.id: one for one in listed()}
     if name not in by_id:
+        import difflib  # noqa: PLC0415 - only who mistypes waits for it
+
         near = difflib.get_close_matches(name, by_id, n=1)
         meant = f"did you mean {near[0]}? " if near else ""
         raise UsageError(f"there is no rule {name!r}", next_step=f"{meant}`portproof rules` lists them")
     return by_id[name]
+
+
+def _load(name: str) -> Rule:
+    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    loaded: Rule = module.RULE
+    return loaded

@@ -5,28 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TypeAlias
 
 from portproof.graph.model import PortGraph, Site
+from portproof.rules.severity import Severity
 
-
-class Severity(Enum):
-    """How certain and how bad.
-
-    error: Kubernetes will not deliver traffic, or the API server refuses the object. warning: very probably broken,
-    and the message names the evidence. note: worth knowing.
-    """
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
-
-    @property
-    def rank(self) -> int:
-        """0 for the worst."""
-        return tuple(Severity).index(self)
-
+__all__ = ["Check", "Finding", "Label", "Remedy", "Rule", "Scalar", "Severity", "rule"]
 
 Scalar: TypeAlias = "str | int"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from portproof.config import OFF, Config
 from portproof.graph.model import By
 from portproof.graph.references import CUSTOM, Row
-from portproof.rules import all_rules, find
-from portproof.rules.base import Severity
+from portproof.rules import find, known
 from portproof.rules.engine import Questions
+from portproof.rules.listing import listed
+from portproof.rules.severity import Severity
 
 
 def questions(config: Config) -> Questions:
@@ -15,11 +16,11 @@ def questions(config: Config) -> Questions:
 
     Raises `UsageError` for a rule that does not exist.
     """
-    chosen = {find(name).id for name in config.select} or {rule.id for rule in all_rules()}
-    chosen -= {find(name).id for name in config.ignore}
+    chosen = {known(name).id for name in config.select} or {one.id for one in listed()}
+    chosen -= {known(name).id for name in config.ignore}
     chosen -= {name for name, severity in config.severity.items() if severity == OFF}
     severities = {name: Severity(one) for name, one in config.severity.items() if one != OFF}
-    return Questions(tuple(rule for rule in all_rules() if rule.id in chosen), _rows(config), severities)
+    return Questions(tuple(find(name) for name in sorted(chosen)), _rows(config), severities)
 
 
 def _rows(config: Config) -> tuple[Row, ...]:

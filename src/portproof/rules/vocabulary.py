@@ -14,10 +14,10 @@ def vocabulary() -> Vocabulary:
 
 
 def _rule_problem(name: str) -> tuple[str, str] | None:
-    from portproof.rules import find
+    from portproof.rules import known
 
     try:
-        find(name)
+        known(name)
     except UsageError as error:
         return str(error), error.next_step
     return None

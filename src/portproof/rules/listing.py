@@ -1,0 +1,44 @@
+"""The rules by their ids, severities and summaries, read from their files without running them.
+
+Running all of them loads the whole port graph, which takes longer than a render; naming them must not. The modules
+stay the only list: a rule is a file with a page on top and `RULE = rule(__name__, __doc__, severity=…` as its last
+statement, and a test holds what is read here against what the modules say of themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from portproof.rules.severity import Severity
+
+_SUMMARY = re.compile(r'"""(?P<summary>[^\n]+?)\.?(?:"""|\n)')
+_STATED = re.compile(
+    r"^RULE = rule\(\s*__name__,\s*__doc__,\s*severity=Severity\.(?P<severity>[A-Z]+)", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a list of rules tells of one of them."""
+
+    id: str
+    severity: Severity
+    summary: str
+
+
+@cache
+def listed() -> tuple[Listed, ...]:
+    """Every rule, in the order of their ids."""
+    found = (_read(file) for file in Path(__file__).parent.glob("*.py"))
+    return tuple(sorted((one for one in found if one), key=lambda one: one.id))
+
+
+def _read(file: Path) -> Listed | None:
+    text = file.read_text(encoding="utf-8")
+    stated, page = _STATED.search(text), _SUMMARY.match(text)
+    if stated is None or page is None:
+        return None
+    return Listed(file.stem.replace("_", "-"), Severity[stated["severity"]], page["summary"])
