@@ -17,6 +17,7 @@ import pytest
 
 from portproof import yamldoc
 from portproof.action import run
+from tests import runner
 from tests.e2e.program import FIXTURES, environment
 from tests.github import FakeGitHub, GitRepo, Pull, Repository, Token
 from tests.github.gitrepo import Content
@@ -212,22 +213,7 @@ class World:
 
 def outputs_of(file: Path) -> dict[str, str]:
     """The outputs as the runner reads them."""
-    found: dict[str, str] = {}
-    lines = iter(file.read_text().split("\n")) if file.exists() else iter(())
-    for line in lines:
-        if not line:
-            continue
-        name, separator, delimiter = line.partition("<<")
-        assert separator, line
-        value = []
-        for inner in lines:
-            if inner == delimiter:
-                break
-            value.append(inner)
-        else:
-            raise AssertionError(f"{name} does not end")
-        found[name] = "\n".join(value)
-    return found
+    return dict(runner.file_commands(file.read_bytes().decode())) if file.exists() else {}
 
 
 def writing(fake: FakeGitHub) -> Token:

@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portproof.report.annotations import write
-from portproof.report.safe import log_line
+from portproof.report.safe import log_entry, log_line
 from portproof.rules.base import Severity
 from tests.report_support import INCIDENT, RELATED, SERVICE, VALUES, place, report, result, status
+from tests.runner import Command, obeyed, parse
+from tests.runner import lines as runner_lines
 from tests.test_report_text import HOSTILE, hostile_report
-
-COMMANDS = frozenset(
-    {"error", "warning", "notice", "add-mask", "stop-commands", "debug", "group", "set-env", "set-output"}
-)
-
-
-@dataclass(frozen=True)
-class Command:
-    name: str
-    properties: Mapping[str, str]
-    data: str
-
-
-def parse(line: str, registered: frozenset[str] = COMMANDS) -> Command | None:
-    """What actions/runner's ActionCommand.TryParseV2 and TryParse make of a line."""
-    trimmed = line.lstrip()
-    if trimmed.startswith("::") and (end := trimmed.find("::", 2)) >= 0:
-        name, _, rest = trimmed[2:end].partition(" ")
-        if name.lower() in registered:
-            escapes = {"%0D": "\r", "%0A": "\n", "%3A": ":", "%2C": ",", "%25": "%"}
-            pairs = (part.split("=", 1) for part in rest.strip().split(",") if "=" in part)
-            properties = {key: unescaped(value, escapes) for key, value in pairs}
-            return Command(
-                name,
-                properties,
-                unescaped(trimmed[end + 2 :], {k: escapes[k] for k in ("%0D", "%0A", "%25")}),
-            )
-    start = line.find("##[")
-    if start >= 0 and (end := line.find("]", start)) >= 0:
-        name = line[start + 3 : end].partition(" ")[0]
-        if name.lower() in registered:
-            return Command(name, {}, line[end + 1 :])
-    return None
-
-
-def unescaped(text: str, escapes: Mapping[str, str]) -> str:
-    for escape, character in escapes.items():
-        text = text.replace(escape, character)
-    return text
-
-
-def runner_lines(text: str) -> list[str]:
-    """Lines as the runner cuts them, and as anything else in between might."""
-    return re.split(r"\r\n|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]", text.removesuffix("\n"))
 
 
 def test_the_incident() -> None:
@@ -181,6 +137,7 @@ def test_no_text_becomes_a_command(name: str, message: str, reason: str) -> None
 @given(hostile)
 def test_no_log_line_becomes_a_command(text: str) -> None:
     assert all(parse(log_line(line)) is None for line in runner_lines(text))
+    assert obeyed(log_entry(text)) == []
 
 
 def test_the_port_of_the_parser_sees_commands() -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import gc
+import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -204,8 +205,7 @@ def main() -> NoReturn:
     except _TerminatedError:
         code = _interrupted(143)
     except click.ClickException as error:
-        error.show()
-        code = ExitCode.USAGE
+        code = _misused(error)
     except PortproofError as error:
         code = _complain(str(error), error.next_step, error.exit_code)
     except BrokenPipeError:
@@ -251,17 +251,30 @@ def _exhausted(error: OSError) -> int:
     )
 
 
+def _misused(error: click.ClickException) -> int:
+    shown = io.StringIO()
+    error.show(shown)
+    _log(shown.getvalue().splitlines())
+    return ExitCode.USAGE
+
+
 def _complain(message: str, next_step: str, code: int) -> int:
-    click.echo(f"portproof: {message}", err=True)
-    if next_step:
-        click.echo(f"  next: {next_step}", err=True)
+    _log([f"portproof: {message}", *([f"  next: {next_step}"] if next_step else [])])
     return code
+
+
+def _log(lines: Iterable[str]) -> None:
+    """Print to standard error; the words may be those of a file under test, or of its name."""
+    from portproof.report.safe import log_entry  # noqa: PLC0415 - most calls have nothing to complain about
+
+    for line in lines:
+        click.echo(log_entry(line), err=True)
 
 
 def _bug(error: Exception) -> int:
     import traceback  # noqa: PLC0415
 
-    click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    _log("".join(traceback.format_exception(error)).splitlines())
     return _complain(
         f"an error of its own: {error}", "please report it with the lines above", ExitCode.INTERNAL
     )

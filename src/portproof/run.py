@@ -421,7 +421,9 @@ def write_report(file: Path, text: str) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    from portproof.report.safe import log_entry
+
+    click.echo(log_entry(text), err=True)
 
 
 @contextmanager

@@ -66,6 +66,11 @@ def log_line(line: str) -> str:
     return _COMMAND.sub(r"\1: ", line).replace("##[", "## [")
 
 
+def log_entry(text: str) -> str:
+    """One line for a log, whatever `text` holds: line ends and controls as escapes, and no workflow command."""
+    return log_line(visible(text))
+
+
 def discreet(text: str) -> str:
     """Source text with stars for what looks like a password or a token, each character by its own: columns stay.
 
