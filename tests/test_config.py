@@ -58,6 +58,8 @@ references:
     namespace: backend.namespace
     by: either
     default: 80
+    protocol: UDP
+    host: true
 """
 
 
@@ -110,6 +112,8 @@ def test_every_key_is_read() -> None:
                 port="backend.port",
                 by="either",
                 default=80,
+                protocol="UDP",
+                host=True,
             ),
         ),
     )
@@ -206,6 +210,14 @@ def test_a_key_without_a_value_is_no_key() -> None:
         (
             "references:\n  - {kind: A, group: a.b, at: a, default: 0}\n",
             "portproof.yaml:2: references[0].default: expected a whole number from 1 to 65535, got 0",
+        ),
+        (
+            "references:\n  - {kind: A, group: a.b, at: a, protocol: udp}\n",
+            "portproof.yaml:2: references[0].protocol: expected one of TCP, UDP, SCTP, got 'udp'",
+        ),
+        (
+            "references:\n  - {kind: A, group: a.b, at: a, host: web}\n",
+            "portproof.yaml:2: references[0].host: expected true or false, got 'web'",
         ),
     ],
 )

@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from portproof.config import values
-from portproof.config.model import BY, FAIL_ON, OFF, SEVERITIES, ChartConfig, IgnoreConfig, ReferenceConfig
+from portproof.config.model import (
+    BY,
+    FAIL_ON,
+    OFF,
+    PROTOCOLS,
+    SEVERITIES,
+    ChartConfig,
+    IgnoreConfig,
+    ReferenceConfig,
+)
 from portproof.config.place import Key, Place, checked, describe
 
 MAX_IGNORES = 1_000
@@ -171,6 +180,14 @@ REFERENCE: Mapping[str, Key] = {
         values.whole(1, 65535),
         {"type": "integer", "minimum": 1, "maximum": 65535},
         "The port that counts when the field is absent (default: none, it is not checked then).",
+    ),
+    "protocol": Key(
+        values.choice(PROTOCOLS), {"enum": list(PROTOCOLS)}, "The protocol that the port has to have (default: any)."
+    ),
+    "host": Key(
+        values.boolean,
+        {"type": "boolean"},
+        "Whether the service's field holds a host, like web.shop.svc.cluster.local (default: false).",
     ),
 }  # fmt: skip
 KEYS: Mapping[str, Key] = {

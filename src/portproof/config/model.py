@@ -10,6 +10,7 @@ OFF = "off"
 """In place of a severity: the rule does not run."""
 SEVERITIES = ("error", "warning", "note", OFF)
 BY = ("number", "name", "either")
+PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class IgnoreConfig:
 class ReferenceConfig:
     """Where custom resources name a Service and a port of it; `by` says what the port field holds.
 
-    `at` are JSONPaths of the objects that hold the reference, the other fields are places within such an object.
+    `at` are JSONPaths of the objects that hold the reference, `service`, `namespace` and `port` places within such an
+    object. With `host` the service's field holds a host; the port has to have the `protocol`, empty for any.
     """
 
     kinds: tuple[str, ...]
@@ -58,6 +60,8 @@ class ReferenceConfig:
     port: str = "port"
     by: str = "number"
     default: int | None = None
+    protocol: str = ""
+    host: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,7 +276,7 @@ def _reference(
     _, stated = _field(resource, path, holder, row.namespace)
     place = (str(stated) if stated else resource.key.namespace, str(name))
     if row.host:
-        found = hosts.place(name, resource.key.namespace)
+        found = hosts.place(name, place[0])
         place = place if found is None else found
     where, port = _field(resource, path, holder, row.port)
     yield ServiceReference(

@@ -35,6 +35,8 @@ def _rows(config: Config) -> tuple[Row, ...]:
             port=one.port,
             by=By(one.by),
             default=one.default,
+            protocol=one.protocol,
+            host=one.host,
         )
         for one in config.references
     )

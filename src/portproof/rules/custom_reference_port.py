@@ -6,7 +6,9 @@ Which kinds name a Service, where, and what their fields hold, is said under
 the fields `service`, `namespace` and `port` (these are the defaults too,
 `service` aside: `name`). `by` says whether the port field holds the port's
 `number` (the default), its `name`, or `either`; `default` is the port that
-counts when the field is absent.
+counts when the field is absent. With `host: true` the `service` field holds a
+host, `web` or `web.shop.svc.cluster.local`, which then tells the namespace too;
+with `protocol: UDP` (or `TCP`, `SCTP`) a port of another protocol is none.
 
 Bad (the target port)::
 
@@ -58,12 +60,37 @@ Good::
       ports:
         - {port: 80, targetPort: 8080}
 
+Bad (a host, and a port that is there for TCP only)::
+
+    # portproof.yaml
+    references:
+      - kind: DnsForward
+        group: example.org
+        at: spec.upstream
+        service: host
+        host: true
+        protocol: UDP
+    ---
+    apiVersion: example.org/v1
+    kind: DnsForward
+    metadata: {name: forward, namespace: edge}
+    spec:
+      upstream: {host: dns.shop.svc.cluster.local, port: 53}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: dns, namespace: shop}
+    spec:
+      selector: {app: dns}
+      ports:
+        - {name: dns-tcp, port: 53, targetPort: 5353}
+
 How bad that is depends on the controller; `severity` in `portproof.yaml` gives
 this rule another severity.
 
 Silent when `portproof.yaml` has no `references`, when the Service is not in the
-rendering (or in another namespace of it), when it is an ExternalName, when the
-object says with a `kind` or `group` of its own that it names something else
+rendering (or in another namespace of it), when it is an ExternalName, for hosts
+outside of the cluster, when the object says with a `kind` or `group` of its own that it names something else
 than a Service, when the port is absent and has no `default`, and for
 placeholders (`${PORT}`).
 """

@@ -109,6 +109,9 @@ def finding(
     tail = f": {so}."
     if meant is not None and not meant.implicit and meant.target.value == wanted:
         tail = f": {wanted} is its targetPort; {so}."
+    foreign = wanted is not None and [one for one in service.ports if answers(one, wanted, reference.by)]
+    if foreign:
+        tail = f": {foreign[0].number.value} is for {foreign[0].protocol}, not {reference.protocol}; {so}."
     shown = (meant,) if meant else service.ports[:3]
     return Finding(
         message=f"{reference.service.resource} {does} {_asked_for(reference)} of {service.key}, which has {offered(service.ports)}{tail}",
@@ -141,16 +144,14 @@ def _asked_for(reference: ServiceReference) -> str:
 def _meant(service: Service, reference: ServiceReference) -> ServicePort | None:
     """The one port that the reference probably stands for."""
     wanted = reference.wanted
-    ports = [one for one in service.ports if one.protocol == (reference.protocol or "TCP")]
-    if not reference.protocol:
-        ports = ports or list(service.ports)
-    quoted = [one for one in ports if is_digits(wanted) and str(one.number.value) == wanted]
-    aimed = [one for one in ports if not one.implicit and one.target.value == wanted]
-    near = [one for one in ports if _is_near(one, wanted)]
-    for group in (quoted, aimed, near, ports):
-        if len(group) == 1:
-            return group[0]
-    return None
+    fitting = [one for one in service.ports if one.protocol == (reference.protocol or "TCP")]
+    pools = [fitting] if reference.protocol else [fitting, service.ports]
+    groups: list[Sequence[ServicePort]] = []
+    for ports in pools:
+        groups.append([one for one in ports if is_digits(wanted) and str(one.number.value) == wanted])
+        groups.append([one for one in ports if not one.implicit and one.target.value == wanted])
+        groups.append([one for one in ports if _is_near(one, wanted)])
+    return next((group[0] for group in (*groups, *pools) if len(group) == 1), None)
 
 
 def _is_near(port: ServicePort, wanted: Scalar | None) -> bool:
