@@ -75,6 +75,22 @@ def test_merged_values_are_found_where_the_anchor_stands_and_own_keys_win() -> N
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("m:\n  q: 3\n  <<: {p: 1, q: 2}\n", {"p": 1, "q": 2}),
+        ("m:\n  <<: {p: 1, q: 2}\n  q: 3\n  <<: {p: 4}\n", {"p": 4, "q": 3}),
+        ("m:\n  q: 3\n  <<: [{q: 4, q: 5}, {p: 6, q: 7}]\n", {"p": 6, "q": 5}),
+    ],
+)
+def test_of_keys_and_merges_the_last_counts(text: str, value: object) -> None:
+    """As seen with kustomize 5.5 and 5.7, and kubectl 1.35, which read with go-yaml v2: merges undo keys before them."""
+    assert yamldoc.load(text)["m"] == value
+    assert {key: int(value) for key, value in spans(text).items()} == {
+        f"m.{key}": one for key, one in yamldoc.load(text)["m"].items()
+    }
+
+
 def test_an_anchor_that_is_defined_twice_is_allowed() -> None:
     assert yamldoc.load("a: &x 1\nb: &x 2\nc: *x\n") == {"a": 1, "b": 2, "c": 2}
 

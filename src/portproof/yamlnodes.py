@@ -189,21 +189,19 @@ class _Builder:
 
     def _mapping(self, node: Node) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        merged: list[Any] = []
         for key_node, value_node in node.value:
             if type(key_node) is not ScalarNode:
                 raise _at(key_node, "a mapping key that is not a scalar")
             key = key_node.value
+            value = self.build(value_node)
             if key == "<<" and not key_node.style:
-                value = self.build(value_node)
-                merged.extend(value if isinstance(value, list) else [value])
+                # What comes later counts, merges too; of the mappings in one merge the first does (go-yaml v2, d.merge).
+                for source in reversed(value if isinstance(value, list) else [value]):
+                    if not isinstance(source, dict):
+                        raise _at(node, "a merge of something that is not a mapping")
+                    result.update(source)
             else:
-                result[key] = self.build(value_node)
-        for source in merged:
-            if not isinstance(source, dict):
-                raise _at(node, "a merge of something that is not a mapping")
-            for key, value in source.items():
-                result.setdefault(key, value)
+                result[key] = value
         return result
 
 
@@ -236,24 +234,23 @@ class _Places:
             for index, item in enumerate(node.value):
                 self.collect(item, (*path, index))
         elif isinstance(node, MappingNode):
-            self._mapping(node, path, frozenset())
+            self._mapping(node, path)
 
-    def _mapping(self, node: MappingNode, path: FieldPath, known: frozenset[str]) -> frozenset[str]:
+    def _mapping(self, node: MappingNode, path: FieldPath, known: set[str] | None = None) -> None:
         """Collect below the keys that are not `known`; what a merge brings in is found at the place of the anchor."""
-        merges: list[Node] = []
-        own: set[str] = set()
-        for key_node, value_node in node.value:
+        if known is None and not any(key.value == "<<" and not key.style for key, _ in node.value):
+            for key_node, value_node in node.value:
+                self.collect(value_node, (*path, key_node.value))
+            return
+        known = set() if known is None else known
+        for key_node, value_node in reversed(node.value):  # what comes later counts
             key = key_node.value
             if key == "<<" and not key_node.style:
-                merges += value_node.value if isinstance(value_node, SequenceNode) else [value_node]
+                for merge in value_node.value if isinstance(value_node, SequenceNode) else [value_node]:
+                    self._mapping(merge, path, known)
             elif key not in known:
-                own.add(key)
+                known.add(key)
                 self.collect(value_node, (*path, key))
-        known |= own
-        for merge in merges:
-            if isinstance(merge, MappingNode):
-                known = self._mapping(merge, path, known)
-        return known
 
     def _span(self, node: ScalarNode) -> ScalarSpan:
         start, end = node.start_mark.index + self.shift, node.end_mark.index + self.shift

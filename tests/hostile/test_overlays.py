@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -53,25 +54,61 @@ FIELDS = (
     "helmCharts: [{{name: x, valuesFile: '{}'}}]",
     "helmCharts: [{{name: x, additionalValuesFiles: ['{}']}}]",
     "helmChartInflationGenerator: [{{chartName: x, chartRepoUrl: '{}'}}]",
-    "transformers: ['{{apiVersion: builtin, kind: PatchTransformer, metadata: {{name: x}}, path: \"{}\"}}']",
-    "generators: ['{{apiVersion: builtin, kind: ConfigMapGenerator, metadata: {{name: x}}, files: [\"{}\"]}}']",
-)
+    "helmChartInflationGenerator: [{{chartName: x, values: '{}'}}]",
+    *(f"transformers: ['{{{{apiVersion: builtin, kind: {kind}, metadata: {{{{name: x}}}}, {field}}}}}']" for kind, field in (
+        ("PatchTransformer", 'path: "{}"'),
+        ("PatchJson6902Transformer", 'path: "{}"'),
+        ("PatchStrategicMergeTransformer", 'paths: ["{}"]'),
+        ("ReplacementTransformer", 'replacements: [{{path: "{}"}}]'),
+        ("ValueAddTransformer", 'targetFilePath: "{}"'),
+    )),
+    *(f"generators: ['{{{{apiVersion: builtin, kind: {kind}, metadata: {{{{name: x}}}}, {field}: [\"{{}}\"]}}}}']" for kind in (
+        "ConfigMapGenerator",
+        "SecretGenerator",
+    ) for field in ("files", "envs")),
+    "transformers: ['{{apiVersion: v1, kind: List, items: [{{apiVersion: builtin, kind: PatchTransformer, metadata: {{name: x}}, path: \"{}\"}}]}}']",
+)  # fmt: skip
+URL = "http://127.0.0.1:{port}/x"
+OUTSIDE = "../../outside/secret.yaml"
+DISGUISED: dict[str, str | bytes] = {
+    "fields in another case": f"Resources: ['{URL}']",
+    "fields with a long s": f"re\u017fources: ['{URL}']",
+    "fields of entries in another case": f"patches: [{{PATH: '{URL}'}}]",
+    "fields of generators in another case": f"configMapGenerator: [{{name: x, FILES: ['{URL}']}}]",
+    "fields of plugins in another case": f"transformers: ['{{apiVersion: builtin, kind: PatchTransformer, metadata: {{name: x}}, Path: \"{URL}\"}}']",
+    "a merge that undoes a key": f"resources: [s.yaml]\n<<: {{resources: ['{URL}']}}",
+    "two fields of one name": f"resources: [s.yaml]\nRESOURCES: ['{URL}']",
+    "an address that looks like a patch": f"patchesStrategicMerge: ['{URL}?a: b']",
+    "an address that looks like a plugin": f"generators: ['{URL}?a: b']",
+    "an address in escapes": 'resources: ["\\x68ttp:\\/\\/127.0.0.1:{port}/x"]',
+    "a second document that is broken": f"resources: ['{URL}']\n---\n'",
+    "a document end, and rubbish": f"resources: ['{URL}']\n...\n@@",
+    "another encoding": ("resources: ['http://127.0.0.1:80/x']\n").encode("utf-16"),
+    "more than is read": f"resources: ['{URL}']\n" + "# x\n" * 1_500_000,
+    "more values than are read": f"resources: ['{URL}']\ncommonAnnotations:\n" + "".join(f"  k{n}: v\n" for n in range(150_000)),
+    "more values than are read, and escapes": 'resources: ["\\x68ttp:\\/\\/127.0.0.1:{port}/x"]\ncommonAnnotations:\n' + "".join(f"  k{n}: v\n" for n in range(150_000)),
+}  # fmt: skip
+"""What kustomize reads and we might not: each has it ask for an address while it can (seen with 5.5 and 5.7)."""
 
 
-def many(name: str, texts: list[str]) -> Case:
+def many(name: str, texts: Sequence[str | bytes], reason: str = "") -> Case:
     """One repository with a kustomization for each text, all of them refused where they say so."""
 
     def build(place: Place) -> dict[str, str | bytes]:
         files: dict[str, str | bytes] = {}
         for number, text in enumerate(texts):
-            named = text.replace("{port}", str(place.port)).replace("{outside}", str(place.outside))
-            files |= overlay(f"k{number}", f"{named}\n", **{"s.yaml": SERVICE})
+            files |= overlay(f"k{number}", "", **{"s.yaml": SERVICE})
+            if isinstance(text, str):
+                named = text.replace("{port}", str(place.port)).replace("{outside}", str(place.outside))
+                files[f"k{number}/kustomization.yaml"] = f"{named}\n"
+            else:
+                files[f"k{number}/kustomization.yaml"] = text
         return files
 
     return Case(
         name,
         build,
-        {f"kustomize:k{number}": "skipped: " for number in range(len(texts))},
+        {f"kustomize:k{number}": f"skipped: {reason}" for number in range(len(texts))},
         silent=("no place",),
     )
 
@@ -106,6 +143,7 @@ CASES = [
     many("every field with an address", [field.format("http://127.0.0.1:{port}/x.yaml") for field in FIELDS]),
     many("every field with a path out of the tree", [field.format("../../outside/secret.yaml") for field in FIELDS]),
     many("every field with an absolute path", [field.format("{outside}/secret.yaml") for field in FIELDS]),
+    *(many(f"an address behind {name}", [text]) for name, text in DISGUISED.items()),
     many("helm's options in the fields of an inflator", [
         "helmCharts: [{name: '--post-renderer=run.sh', releaseName: '--debug', repo: 'http://127.0.0.1:{port}'}]",
         "helmGlobals: {configHome: ../home, chartHome: '{outside}'}\nhelmCharts: [{name: x}]",

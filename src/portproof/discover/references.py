@@ -3,19 +3,21 @@
 Every field that kustomize reads a path from is looked at before kustomize
 starts, because kustomize fetches remote references without being told to
 (kustomize v5, ``api/internal/loader`` and ``api/internal/git``).
+
+Names of fields are read as kustomize reads them, in whatever case: it decodes
+with Go's encoding/json, which takes ``Resources``, and a long s for an s, too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from portproof.discover.mention import mention
 from portproof.discover.walk import EscapeError, Place, resolve
 from portproof.source import RelPath, SourceError, Tree, join
-from portproof.yamldoc import YamlError, load_all
+from portproof.yamldoc import YamlError, load, load_all
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -33,6 +35,9 @@ _HOST_LIKE = re.compile(
     r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}(:[0-9]+)?[:/].|.*[?&](ref|version|submodules|timeout)=|.*\.git(/|\Z)|.*_git/",
     re.IGNORECASE,
 )
+# What may hide an address in a double-quoted scalar: escapes, and a line that is continued.
+_ESCAPE = re.compile(r"\\[xuU/\r\n]")
+_WORDS = re.compile(r"[\s\"'\[\]{},=]+")
 
 
 @dataclass(slots=True)
@@ -59,7 +64,7 @@ def read_references(tree: Tree, folder: RelPath, names: tuple[str, ...]) -> Refe
         place = reader.take(name, "kustomization")
         if place is not None and place.kind == "file":
             reader.file = place.path
-            for data in _load(tree, place.path):
+            for data in reader.load(place.path):
                 reader.read(data)
     return reader.found
 
@@ -84,9 +89,9 @@ class _Reader:
 
     def read(self, data: dict[str, Any]) -> None:
         """Look at every field of a kustomization that holds a path."""
-        self.found.component = self.found.component or data.get("kind") == "Component"
+        self.found.component = self.found.component or "Component" in _values(data, "kind")
         for key in _CHARTS:
-            if data.get(key):
+            if any(_values(data, key)):
                 self._refuse(_NOT_INFLATED, key)
         for text in _texts(data, "resources", "bases", "components"):
             self._take_base(text)
@@ -99,18 +104,38 @@ class _Reader:
                 self.take(text, "patch")
         self._take_paths(data, "patches", "patchesJson6902", "replacements", "openapi")
         for key in ("configMapGenerator", "secretGenerator"):
-            for generator in _list(data.get(key)):
+            for generator in _values(data, key):
                 self._take_sources(generator)
 
     def read_plugins(self, path: RelPath) -> None:
         """Look at a file of configurations of generators or transformers."""
         around, self.file = self.file, path
-        for data in _load(self.tree, path):
+        for data in self.load(path):
             self.read_plugin(data)
         self.file = around
 
+    def load(self, path: RelPath) -> list[dict[str, Any]]:
+        """The documents of a file. One that kustomize may be able to read and we are not is refused."""
+        try:
+            text = self.tree.text(path)
+        except SourceError as error:
+            self._refuse(f"{path} cannot be looked at: {error.reason}", "")
+            return []
+        try:
+            return _parse(text)
+        except YamlError as error:
+            if _ESCAPE.search(text) or any(is_remote(word) for word in _WORDS.split(text)):
+                reason = (
+                    f"{path} holds addresses and cannot be looked at: {error.problem} (line {error.line})"
+                )
+                self._refuse(reason, "")
+            return []
+
     def read_plugin(self, data: dict[str, Any]) -> None:
-        """Look at the configuration of a generator or transformer; only kustomize's own are run."""
+        """Look at the configuration of a generator or transformer, or a list of them; only kustomize's own are run."""
+        for item in _values(data, "items"):
+            if isinstance(item, dict):
+                self.read_plugin(item)
         kind, version = str(data.get("kind")), data.get("apiVersion")
         if kind.startswith("HelmChartInflation"):
             self._refuse(_NOT_INFLATED, kind)
@@ -120,7 +145,11 @@ class _Reader:
             self._refuse(f"the {_short(kind)} runs a program ({function}), which is not done", function)
         elif "kind" in data and isinstance(version, str) and version not in ("", "builtin"):
             self._refuse(f"it needs the plugin {_short(f'{version} {kind}')}, which is not run", version)
-        self._take_paths({"plugin": data, "replacements": data.get("replacements")}, "plugin", "replacements")
+        self._take_paths(
+            {"plugin": data, "replacements": _values(data, "replacements")}, "plugin", "replacements"
+        )
+        for text in _texts(data, "targetFilePath"):
+            self.take(text, "file")
         for text in _texts(data, "paths"):
             if not _is_inline(text):
                 self.take(text, "patch")
@@ -158,8 +187,11 @@ class _Reader:
 
     def _take_plugin(self, text: str) -> None:
         if _is_inline(text):
-            for data in _parse(text):
-                self.read_plugin(data)
+            try:
+                for data in _parse(text):
+                    self.read_plugin(data)
+            except YamlError as error:
+                self._refuse(f"a plugin configuration cannot be looked at: {error.problem}", text)
             return
         place = self.take(text, "plugin configuration")
         if place is not None and place.kind == "folder":
@@ -170,9 +202,9 @@ class _Reader:
     def _take_paths(self, data: dict[str, Any], *keys: str) -> None:
         """The ``path`` of each item of a field."""
         for key in keys:
-            for item in _list(data.get(key)):
-                if isinstance(item, dict) and isinstance(item.get("path"), str):
-                    self.take(item["path"], "file")
+            for item in _values(data, key):
+                for text in _texts(item, "path") if isinstance(item, dict) else ():
+                    self.take(text, "file")
 
     def _take_sources(self, generator: Any) -> None:
         """The ``files`` (``key=path`` or a path), ``envs`` and ``env`` of a ConfigMap or Secret generator."""
@@ -192,23 +224,17 @@ class _Reader:
 
 
 def _is_inline(text: str) -> bool:
-    """Whether an entry that may be a path or YAML is YAML."""
-    return "\n" in text or text.lstrip().startswith(("{", "[")) or ": " in text
+    """Whether an entry that may be a path or YAML is YAML; kustomize tries an address first."""
+    return "\n" in text or (not is_remote(text) and (text.lstrip().startswith(("{", "[")) or ": " in text))
 
 
-def _load(tree: Tree, path: RelPath) -> Iterator[dict[str, Any]]:
-    try:
-        yield from _parse(tree.text(path))
-    except SourceError:
-        return
-
-
-def _parse(text: str) -> Iterator[dict[str, Any]]:
+def _parse(text: str) -> list[dict[str, Any]]:
+    """Every document, or the first where another one is broken: kustomize reads no further."""
     try:
         data = load_all(text)
     except YamlError:
-        return
-    yield from (item for item in data if isinstance(item, dict))
+        data = [load(text)]
+    return [item for item in data if isinstance(item, dict)]
 
 
 def _short(text: str) -> str:
@@ -219,12 +245,15 @@ def _mapping(data: Any) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _list(data: Any) -> list[Any]:
-    """A field that is a list, or its single value."""
-    if isinstance(data, list):
-        return data
-    return [] if data is None else [data]
+def _values(data: dict[str, Any], *names: str) -> list[Any]:
+    """The items of fields that are lists, or their single values."""
+    found: list[Any] = []
+    for name in names:
+        for key, value in data.items():
+            if key == name or key.casefold() == name.casefold():
+                found += value if isinstance(value, list) else [] if value is None else [value]
+    return found
 
 
-def _texts(data: dict[str, Any], *keys: str) -> list[str]:
-    return [item for key in keys for item in _list(data.get(key)) if isinstance(item, str)]
+def _texts(data: dict[str, Any], *names: str) -> list[str]:
+    return [item for item in _values(data, *names) if isinstance(item, str)]
