@@ -2,7 +2,7 @@
 
 Run: ``python bench/large_graph.py [N...]`` (default 1250 2500 5000). Each workload declares two ports, has probes and
 calls another Service; each Service has two ports; each workload has a policy of its own and one for all; a tenth have an
-Ingress; one in fifty is broken. The last column is the time against that of the size before: 2 is linear, 4 is quadratic.
+Ingress, a monitor of their own and one for all, a route and a VirtualService; one in fifty is broken. The last column is the time against that of the size before: 2 is linear, 4 is quadratic.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from portproof.rules.engine import Questions, examine
 
 SERVICE = """apiVersion: v1
 kind: Service
-metadata: {{name: app-{n}, namespace: {ns}}}
+metadata: {{name: app-{n}, namespace: {ns}, labels: {{app: app-{n}, tier: web}}}}
 spec:
   selector: {{app: app-{n}, tier: web}}
   ports:
@@ -58,11 +58,38 @@ spec:
   podSelector: {{matchLabels: {{tier: web}}}}
   ingress: [{{ports: [{{port: 53}}]}}]
 """
-INGRESS = """apiVersion: networking.k8s.io/v1
+TENTH = """apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {{name: app-{n}, namespace: {ns}}}
 spec:
   defaultBackend: {{service: {{name: app-{n}, port: {{name: http}}}}}}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata: {{name: app-{n}, namespace: {ns}}}
+spec:
+  selector: {{matchLabels: {{app: app-{n}}}}}
+  endpoints: [{{port: metrics}}]
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata: {{name: all-{n}, namespace: {ns}}}
+spec:
+  selector: {{matchLabels: {{tier: web}}}}
+  podMetricsEndpoints: [{{port: metrics}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: app-{n}, namespace: {ns}}}
+spec:
+  rules: [{{backendRefs: [{{name: app-{n}, port: 80}}]}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: app-{n}, namespace: {ns}}}
+spec:
+  hosts: [app-{n}]
+  http: [{{route: [{{destination: {{host: app-{n}, port: {{number: 80}}}}}}]}}]
 """
 
 
@@ -98,7 +125,7 @@ def rendered(size: int, namespaces: int) -> Rendering:
         policies = POLICIES.format(**names, port=80 if broken else 8080)
         documents += policies.split("---\n")
         if n % 10 == 0:
-            documents.append(INGRESS.format(**names))
+            documents += TENTH.format(**names).split("---\n")
     return Rendering(ManifestTarget("."), tuple(RenderedDocument(one) for one in documents))
 
 
