@@ -48,6 +48,8 @@ charts:
     values: [values-prod.yaml, [/envs/base.yaml, /envs/prod.yaml]]
     release: shop
     namespace: shop-prod
+    kube-version: "1.30"
+    api-versions: [monitoring.coreos.com/v1, gateway.networking.k8s.io/v1/HTTPRoute, v1]
 severity: {headless: note, probe-port: "off", selector: off}
 references:
   - kind: AppRoute
@@ -99,6 +101,8 @@ def test_every_key_is_read() -> None:
                 (("values-prod.yaml",), ("/envs/base.yaml", "/envs/prod.yaml")),
                 "shop",
                 "shop-prod",
+                "1.30",
+                ("monitoring.coreos.com/v1", "gateway.networking.k8s.io/v1/HTTPRoute", "v1"),
             ),
         ),
         severity={"headless": "note", "probe-port": "off", "selector": "off"},
@@ -171,6 +175,14 @@ def test_a_key_without_a_value_is_no_key() -> None:
         (
             "charts:\n  - path: a\n    release: -o\n",
             f"portproof.yaml:3: charts[0].release: {LABEL.format(53)}, got '-o'",
+        ),
+        (
+            "charts:\n  - path: a\n    kube-version: 1.30\n",
+            "portproof.yaml:3: charts[0].kube-version: expected a version of Kubernetes, got 1.3",
+        ),
+        (
+            "charts:\n  - path: a\n    api-versions: [policy/v1, --post-renderer=a]\n",
+            "portproof.yaml:3: charts[0].api-versions[1]: expected an API version, got '--post-renderer=a'",
         ),
         (
             "- a\n",
@@ -305,6 +317,10 @@ WRONG_FOR_EDITORS = [
     "charts: [{release: a}]",
     "charts: [{path: a, release: -o}]",
     "charts: [{path: a, value: [b]}]",
+    "charts: [{path: a, kube-version: 1.30}]",
+    "charts: [{path: a, kube-version: latest}]",
+    "charts: [{path: a, api-versions: [monitoring.coreos.com]}]",
+    "charts: [{path: a, api-versions: --debug}]",
     "references: [{kind: A, at: a}]",
     "references: [{kind: A, group: a.b/v1, at: a}]",
     "references: [{kind: A, group: a.b, at: a, by: hand}]",

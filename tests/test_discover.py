@@ -14,6 +14,7 @@ from portproof.config import ChartConfig, Config
 from portproof.discover.charts import release_name
 from portproof.discover.find import discover
 from portproof.discover.model import (
+    Cluster,
     Dependency,
     Discovery,
     HelmTarget,
@@ -229,6 +230,14 @@ class TestConfiguredCharts:
         repository.add({"web/Chart.yaml": chart("web")})
         target = repository.helm(Config(charts=(ChartConfig("web", release="shop", namespace="prod"),)))
         assert (target.release, target.namespace) == ("shop", "prod")
+
+    def test_what_the_templates_learn_of_the_cluster_is_configured(self, repository: Repository) -> None:
+        repository.add({"web/Chart.yaml": chart("web")})
+        every = ChartConfig("*", kube_version="1.29", api_versions=("a.example.org/v1", "b.example.org/v1"))
+        web = ChartConfig("web", kube_version="1.30", api_versions=("b.example.org/v1", "c.example.org/v1"))
+        versions = ("a.example.org/v1", "b.example.org/v1", "c.example.org/v1")
+        assert repository.helm(Config(charts=(every, web))).cluster == Cluster("1.30", versions)
+        assert repository.helm().cluster == Cluster()
 
     @pytest.mark.parametrize(
         ("file", "problem"),

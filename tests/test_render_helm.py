@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from portproof.discover.find import discover
-from portproof.discover.model import HelmTarget, Mount
+from portproof.discover.model import Cluster, HelmTarget, Mount
 from portproof.render.engine import Engine
 from portproof.render.model import Rendering
 from portproof.source import Tree
@@ -107,6 +107,20 @@ def test_release_and_namespace(helm: Engine, repository: Path) -> None:
     assert "a: web.prod\n" in text(rendered(helm.render(target, tree)))
     bad = HelmTarget("x", release="--post-renderer=/bin/sh")
     assert "no release" in failed(helm.render(bad, tree)).message
+
+
+def test_what_the_templates_learn_of_the_cluster(helm: Engine, repository: Path) -> None:
+    asks = (
+        "a: {{ .Capabilities.KubeVersion.Minor }}\n"
+        'b: {{ .Capabilities.APIVersions.Has "monitoring.coreos.com/v1" }}\n'
+        'c: {{ .Capabilities.APIVersions.Has "example.org/v1/Thing" }}\n'
+        'd: {{ .Capabilities.APIVersions.Has "apps/v1" }}\n'
+    )
+    tree = write_files(repository, chart("x", {"templates/a.yaml": asks}))
+    cluster = Cluster("1.23", ("monitoring.coreos.com/v1", "example.org/v1/Thing"))
+    told = text(rendered(helm.render(HelmTarget("x", cluster=cluster), tree)))
+    assert "a: 23\nb: true\nc: true\nd: true\n" in told
+    assert "b: false\nc: false\nd: true\n" in text(rendered(helm.render(HelmTarget("x"), tree)))
 
 
 def test_tests_of_the_chart_are_left_out(helm: Engine, repository: Path) -> None:

@@ -136,6 +136,16 @@ CHART: Mapping[str, Key] = {
     ),
     "release": Key(values.label(53), {**_LABEL, "maxLength": 53}, "The release's name."),  # helm's own limit
     "namespace": Key(values.label(63), {**_LABEL, "maxLength": 63}, "The namespace it is installed into."),
+    "kube-version": Key(
+        values.kube_version,
+        {"type": "string", "pattern": f"^{values.KUBE_VERSION.pattern}$"},
+        "The version of Kubernetes that its templates are told of (default: helm's own).",
+    ),
+    "api-versions": Key(
+        values.some(values.api_version),
+        _any_number({"type": "string", "pattern": f"^{values.API_VERSION.pattern}$"}),
+        "API versions of the cluster that its templates ask for, beyond those that helm knows: monitoring.coreos.com/v1.",
+    ),
 }  # fmt: skip
 IGNORED: Mapping[str, Key] = {
     "rule": Key(

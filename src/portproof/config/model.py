@@ -18,13 +18,16 @@ class ChartConfig:
     """What the configuration says about the charts whose folder matches the glob `path`.
 
     Each entry of `values` makes one more target; it lists values files in helm's order. They are relative to the
-    chart's folder, or to the root of the repository when they start with ``/``.
+    chart's folder, or to the root of the repository when they start with ``/``. `kube_version` and `api_versions` are
+    what the templates learn of the cluster.
     """
 
     path: str
     values: tuple[tuple[str, ...], ...] = ()
     release: str | None = None
     namespace: str | None = None
+    kube_version: str | None = None
+    api_versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

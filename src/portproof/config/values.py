@@ -15,6 +15,9 @@ MAX_GLOB = 256
 MAX_GLOBS = 100
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _HOST = re.compile(r"[0-9a-z.:-]{1,253}\Z")
+KUBE_VERSION = re.compile(r"v?[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,4})?(-[0-9A-Za-z.+-]{1,40})?")
+API_VERSION = re.compile(r"([a-z0-9][a-z0-9.-]{0,252}/)?v[0-9][a-z0-9]{0,20}(/[A-Za-z][A-Za-z0-9]{0,62})?")
+"""``v1``, ``policy/v1`` and, with a kind, ``monitoring.coreos.com/v1/ServiceMonitor``: what ``.APIVersions.Has`` takes."""
 _FIELD = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z")
 
 
@@ -176,6 +179,27 @@ def fields(place: Place, value: Any) -> str:
     if not _FIELD.match(text(place, value)):
         place.refuse(f"expected the name of a field, got {describe(value)}", "Write it like backend.port")
     return str(value)
+
+
+def kube_version(place: Place, value: Any) -> str:
+    """A version of Kubernetes."""
+    # 1.30 without quotes is the number 1.3 to YAML.
+    if not isinstance(value, str) or not KUBE_VERSION.fullmatch(value):
+        place.refuse(
+            f"expected a version of Kubernetes, got {describe(value)}",
+            'Write it in quotes: "1.30" or "1.30.4"',
+        )
+    return value
+
+
+def api_version(place: Place, value: Any) -> str:
+    """An API version, with or without a kind."""
+    if not isinstance(value, str) or not API_VERSION.fullmatch(value):
+        place.refuse(
+            f"expected an API version, got {describe(value)}",
+            "Write it like monitoring.coreos.com/v1, or with a kind: monitoring.coreos.com/v1/ServiceMonitor",
+        )
+    return value
 
 
 def _short(place: Place, found: str) -> None:

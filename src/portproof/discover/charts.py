@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from portproof.config import ChartConfig, Config, matches
 from portproof.discover.dependencies import ChartFiles, Parts, RefusedError, assemble
-from portproof.discover.model import HelmTarget, Skip
+from portproof.discover.model import Cluster, HelmTarget, Skip
 from portproof.discover.walk import EscapeError, Listing, ancestors, resolve
 from portproof.source import RelPath, SourceError, Tree, join
 
@@ -102,12 +102,16 @@ def _with_values(
     entries = [entry for entry in config.charts if matches(entry.path, chart)]
     release = _last([entry.release for entry in entries]) or release_name(files.read(chart).name, chart)
     namespace = _last([entry.namespace for entry in entries]) or "default"
+    cluster = Cluster(
+        _last([entry.kube_version for entry in entries]) or "",
+        tuple(dict.fromkeys(one for entry in entries for one in entry.api_versions)),
+    )
     seen: set[tuple[RelPath, ...]] = set()
 
     def target(values: tuple[RelPath, ...]) -> HelmTarget:
         seen.add(values)
         mounts, missing, archives = tuple(parts.mounts), tuple(parts.missing), tuple(parts.archives)
-        return HelmTarget(chart, values, release, namespace, mounts, missing, archives, git=parts.git)
+        return HelmTarget(chart, values, release, namespace, mounts, missing, archives, parts.git, cluster)
 
     yield target(())
     own = _own_values(files.tree, listing, chart)

@@ -40,10 +40,18 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True)
+class Cluster:
+    """What templates learn of the cluster through ``.Capabilities``; empty: what helm itself assumes."""
+
+    kube_version: str = ""
+    api_versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class HelmTarget:
     """A chart with the values files that are given to it, in helm's order (the last wins).
 
-    `release` and `namespace` are what ``helm template`` is told. `mounts` says which folders of the repository make
+    `release`, `namespace` and `cluster` are what ``helm template`` is told. `mounts` says which folders of the repository make
     up the chart; `missing` what has to be fetched; `archives` (relative to the chart) are vendored ``.tgz`` files,
     whose insides nobody can edit here. `git` says that a ``.git`` lies in a folder of it, which no template may see.
     """
@@ -56,6 +64,7 @@ class HelmTarget:
     missing: tuple[Dependency, ...] = ()
     archives: tuple[RelPath, ...] = ()
     git: bool = False
+    cluster: Cluster = Cluster()
 
     kind = "helm"
 

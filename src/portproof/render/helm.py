@@ -97,6 +97,9 @@ class Helm:
             f"--namespace={target.namespace}",
         ]
         command += ["--skip-schema-validation", "--skip-tests", *more]
+        if target.cluster.kube_version:
+            command.append(f"--kube-version={target.cluster.kube_version}")
+        command += [f"--api-versions={one}" for one in target.cluster.api_versions]
         for file in assembled.values:
             command += ["-f", str(file)]
         return process.run(
