@@ -62,6 +62,9 @@ references:
     default: 80
     protocol: UDP
     host: true
+environments:
+  prod: [helm:charts/*, kustomize:overlays/prod]
+  dev: "*dev*"
 """
 
 
@@ -120,6 +123,7 @@ def test_every_key_is_read() -> None:
                 host=True,
             ),
         ),
+        environments={"prod": ("helm:charts/*", "kustomize:overlays/prod"), "dev": ("*dev*",)},
     )
     assert parse(WHOLE, "portproof.yaml") == expected
 
@@ -162,6 +166,11 @@ def test_a_key_without_a_value_is_no_key() -> None:
         ),
         (f"exclude: [{'a, ' * 101}]\n", "portproof.yaml:1: exclude: more than 100 entries"),
         ("exclude: ../other\n", "portproof.yaml:1: exclude: '../other' leads out of the repository"),
+        (
+            "environments: [a]\n",
+            "portproof.yaml:1: environments: expected a mapping of names to targets, got a list",
+        ),
+        ("environments:\n  prod: []\n", "portproof.yaml:2: environments.prod: the list is empty"),
         ("charts: {path: a}\n", "portproof.yaml:1: charts: expected a list, got a mapping"),
         ("charts:\n  - release: a\n", "portproof.yaml:2: charts[0]: the key 'path' is missing"),
         (
@@ -321,6 +330,10 @@ WRONG_FOR_EDITORS = [
     "charts: [{path: a, kube-version: latest}]",
     "charts: [{path: a, api-versions: [monitoring.coreos.com]}]",
     "charts: [{path: a, api-versions: --debug}]",
+    "environments: [helm:a]",
+    "environments: {prod: }",
+    "environments: {prod: []}",
+    "environments: {prod: [1]}",
     "references: [{kind: A, at: a}]",
     "references: [{kind: A, group: a.b/v1, at: a}]",
     "references: [{kind: A, group: a.b, at: a, by: hand}]",

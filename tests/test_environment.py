@@ -98,6 +98,32 @@ def test_a_settled_namespace_has_to_be_the_one_that_is_called() -> None:
     assert list(Environment([tied(SHOP, there), tied(ORDERS, elsewhere)]).callers())
 
 
+STATED = {"one": ("helm:charts/shop", "helm:charts/or*"), "two": ("helm:charts/shop", "manifests:ext?a")}
+
+
+def stated(*others: tuple[Target, int]) -> list[tuple[str, bool]]:
+    """The targets with the Service that are deployed with the shop, and whether that is stated."""
+    around = [tied(target, SERVICE.format(port=port)) for target, port in others]
+    found = Environment([tied(SHOP, CALLER), *around], STATED).around(SHOP)
+    return [(one.target, one.stated) for one in found.get("orders", ())]
+
+
+def test_a_stated_environment_counts_before_any_guess() -> None:
+    assert stated((prod(ORDERS), 8080)) == [("helm:charts/orders?values=values-prod.yaml", True)]
+    assert stated((ManifestTarget("extra"), 80)) == [("manifests:extra", True)]
+    assert stated((ManifestTarget("other"), 80)) == []  # a guess would have found it
+    assert [name for name, _ in stated((ORDERS, 80), (ManifestTarget("extra"), 81))] == [
+        "helm:charts/orders",
+        "manifests:extra",
+    ]
+
+
+def test_who_is_stated_goes_with_nobody_else() -> None:
+    lonely = Environment([tied(ManifestTarget("a"), CALLER), tied(ORDERS, SERVICE.format(port=81))], STATED)
+    assert not lonely.around(ManifestTarget("a"))
+    assert not list(lonely.callers())
+
+
 def test_an_edit_that_takes_a_called_port_away_is_told() -> None:
     environment = Environment([tied(SHOP, CALLER), tied(ORDERS, SERVICE.format(port=80))])
     ((rule, resource, path),) = environment.deserted(ORDERS, seen(ORDERS, SERVICE.format(port=8080)))

@@ -1,17 +1,19 @@
 """Which targets are deployed together, and who of them calls whom.
 
-Nothing in a repository says it outright, so it is guessed with care: charts and overlays of one repository are
-deployed together when they are for the same environment (``values-prod.yaml``, ``overlays/prod``; a target that is for
-none in particular goes with all), and lie in the same example or test (``examples/guestbook``), if in any. Values
+Where ``portproof.yaml`` does not say it (`environments`), it is guessed with care: charts and overlays of one repository
+are deployed together when they are for the same environment (``values-prod.yaml``, ``overlays/prod``; a target that is
+for none in particular goes with all), and lie in the same example or test (``examples/guestbook``), if in any. Values
 files of chart tests (``ci/``) install a chart alone.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from portproof.discover.model import HelmTarget, Target
 from portproof.graph.model import Address, Neighbour
@@ -55,10 +57,17 @@ class Ties:
 
 
 class Environment:
-    """The targets of a run, tied together by the calls between them."""
+    """The targets of a run, tied together by the calls between them.
 
-    def __init__(self, ties: Iterable[Ties]) -> None:
+    `stated` are globs of the ids of targets that are deployed together, by name; who is in one of them goes with nobody
+    else.
+    """
+
+    def __init__(
+        self, ties: Iterable[Ties], stated: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    ) -> None:
         self._ties = tuple(ties)
+        self._stated = stated
         self._offers: dict[str, list[tuple[Target, Neighbour]]] = defaultdict(list)
         for one in self._ties:
             for service in one.services:
@@ -83,7 +92,7 @@ class Environment:
         names = _lost(before, changed.services)
         if not names:
             return frozenset()
-        now = Environment([*(one for one in self._ties if one.target.id != target.id), changed])
+        now = Environment([*(one for one in self._ties if one.target.id != target.id), changed], self._stated)
         return frozenset(
             (RULE.id, call.port.resource, call.port.identity)
             for one in self._ties
@@ -101,14 +110,28 @@ class Environment:
     def _beside(self, target: Target, name: str) -> Iterator[Neighbour]:
         """The Services of that name that are deployed with `target`: of each chart, those of the same environment."""
         charts: dict[tuple[str, str], list[tuple[Target, Neighbour]]] = defaultdict(list)
+        named = self._named(target)
         for other, service in self._offers.get(name, ()):
-            if other.path != target.path and _yard(other) == _yard(target):
+            if other.path == target.path:
+                continue
+            if named or self._named(other):
+                if named & self._named(other):
+                    yield replace(service, stated=True)
+            elif _yard(other) == _yard(target):
                 charts[other.kind, other.path].append((other, service))
         label = environment_of(target)
         for offers in charts.values():
             same = [one for other, one in offers if environment_of(other) == label]
             general = [one for other, one in offers if label and not environment_of(other)]
             yield from same or general or (() if label else (one for _, one in offers))
+
+    def _named(self, target: Target) -> frozenset[str]:
+        """The stated environments that `target` is in."""
+        return frozenset(
+            name
+            for name, globs in self._stated.items()
+            if any(fnmatch.fnmatchcase(target.id, glob) for glob in globs)
+        )
 
 
 def _services(several: Iterable[Ties]) -> Iterator[Neighbour]:

@@ -38,7 +38,7 @@ class Plan:
 
     `beside` are what other targets offer to these; None when that is yet to be found out. `ignores` leave findings out.
     `whole` tells all that there is in the repository, whatever was asked for; without it nobody can tell which ignores
-    are no longer needed.
+    are no longer needed. `environments` are globs of targets that are deployed together, by name.
     """
 
     tree: Tree
@@ -50,6 +50,7 @@ class Plan:
     beside: tuple[Ties, ...] | None = None
     ignores: Given = field(default_factory=Given)
     whole: Callable[[], Discovery] | None = None
+    environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcome:
@@ -133,10 +134,10 @@ def _check_all(
     checked = _each(pool, partial(_check_one, plan, render, {}), plan.targets, progress)
     own = [one.ties for one in checked if one.ties is not None]
     beside: tuple[Ties, ...] = ()
-    environment = Environment(own)
+    environment = Environment(own, plan.environments)
     if caller_service_port.RULE in plan.questions.rules:
         beside = _beside(pool, plan, render, own) if plan.beside is None else plan.beside
-        environment = Environment((*own, *beside))
+        environment = Environment((*own, *beside), plan.environments)
         again = {target.id for target in environment.callers()}
         lonely = [one.target for one in checked if one.target.id in again]
         around = {target.id: environment.around(target) for target in lonely}

@@ -8,6 +8,7 @@ that use it, so that it loads while those renders run.
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import sys
 import time
@@ -127,11 +128,25 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
         from portproof.revision import compare_with
 
         comparison = compare_with(request.base, root, request.environ)
+    if paths == (".",):
+        _tell_idle_environments(file, found)
     targets = found.targets
     reconfigured = request.file is None and comparison is not None and CONFIG_NAMES & comparison.changed
     if comparison is not None and not reconfigured:
         targets = tuple(target for target in targets if comparison.affects(target))
     return Prepared(tree, paths, config, file, found, targets, comparison)
+
+
+def _tell_idle_environments(file: FileConfig, found: Discovery) -> None:
+    """Say which globs of `environments` mean nothing that is there: a slip would silently undo them."""
+    ids = [one.id for one in (*found.targets, *found.skips)]
+    for name, globs in file.environments.items():
+        for glob in globs:
+            if not fnmatch.filter(ids, glob):
+                _say(
+                    f"{file.path}:{file.lines['environments']}: environments: {name}: no target matches {glob!r} "
+                    "(`portproof targets` lists them)"
+                )
 
 
 def check(request: Request, *, output: str) -> int:
@@ -243,6 +258,7 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
             jobs=ready.config.jobs,
             ignores=_given(request, ready, known),
             whole=_whole(request, ready),
+            environments=ready.config.environments,
         )
         if ready.comparison is None:
             outcome, introduced = pipeline.check(plan, progress), None

@@ -124,6 +124,23 @@ def test_a_caller_that_changes_is_compared_with_what_it_calls(portproof: Program
     assert only(portproof.check("--base", "HEAD"))["introduced"] is False
 
 
+def test_what_the_configuration_names_together_is_no_guess(portproof: Program, shops: Repository) -> None:
+    shops.replace("charts/shop/values.yaml", "http://orders:80/v1", "http://orders:8080/v1")
+    shops.write({"portproof.yaml": "environments: {prod: [helm:charts/*]}\n"})
+    assert only(portproof.check())["severity"] == "error"
+    shops.write({"portproof.yaml": "environments:\n  prod: [helm:charts/shop]\n  dev: [helm:charts/order]\n"})
+    run = portproof("check", "--format", "json")
+    assert run.report["findings"] == []
+    said = "portproof.yaml:1: environments: dev: no target matches 'helm:charts/order'"
+    assert said in run.stderr
+
+
+def test_a_url_without_a_port_stays_a_note_across_charts(portproof: Program, shops: Repository) -> None:
+    shops.replace("charts/orders/values.yaml", "port: 80", "port: 8080")
+    shops.replace("charts/shop/values.yaml", "http://orders:80/v1", "http://orders/v1")
+    assert only(portproof.check())["severity"] == "note"
+
+
 def test_environments_are_kept_apart(portproof: Program, shops: Repository) -> None:
     shops.write(
         {

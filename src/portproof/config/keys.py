@@ -123,6 +123,16 @@ def _severity(place: Place, value: Any) -> dict[str, str]:
     return found
 
 
+def _environments(place: Place, value: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        place.refuse(
+            f"expected a mapping of names to targets, got {describe(value)}",
+            "For instance: {prod: [helm:charts/*?values=values-prod.yaml]}",
+        )
+    targets = values.at_least_one(values.some(values.pattern))
+    return {values.text(place, name): targets(place.at(name), globs) for name, globs in value.items()}
+
+
 CHART: Mapping[str, Key] = {
     "path": Key(
         values.glob, _GLOB, "Which charts: a glob of their folders.",
@@ -248,6 +258,11 @@ KEYS: Mapping[str, Key] = {
         _references,
         {"type": "array", "items": _object(REFERENCE)},
         "Custom resources that name a port of a Service; the rule custom-reference-port checks them.",
+    ),
+    "environments": Key(
+        _environments,
+        {"type": "object", "additionalProperties": _one_or_more(_GLOB)},
+        "What is deployed together, by a name: globs of ids as `portproof targets` shows them (default: guessed).",
     ),
 }  # fmt: skip
 

@@ -88,6 +88,7 @@ class FileConfig:
     exclude: tuple[str, ...] = ()
     charts: tuple[ChartConfig, ...] = ()
     references: tuple[ReferenceConfig, ...] = ()
+    environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
@@ -115,7 +116,8 @@ class Config:
 
     `allow_hosts` are the hosts that charts may be fetched from, None stands for every host with a public address.
     `exclude` are globs of paths that are never looked at; `timeout` is in seconds, for one render. `severity` is that of
-    all findings of a rule, or `OFF`; `baseline` is a file, relative to the root, and empty for none.
+    all findings of a rule, or `OFF`; `baseline` is a file, relative to the root, and empty for none. `environments` are
+    globs of the ids of targets that are deployed together, by a name that means nothing.
     """
 
     fail_on: str = "error"
@@ -132,4 +134,5 @@ class Config:
     exclude: tuple[str, ...] = ()
     charts: tuple[ChartConfig, ...] = ()
     references: tuple[ReferenceConfig, ...] = ()
+    environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     timeout: float = 60.0

@@ -82,6 +82,7 @@ def merge(file: FileConfig, flags: Flags | None = None) -> Config:
         exclude=file.exclude,
         charts=file.charts,
         references=file.references,
+        environments=file.environments,
         timeout=_first(file.timeout, defaults.timeout),
     )
 

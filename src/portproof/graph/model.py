@@ -275,12 +275,13 @@ class Neighbour:
     """A Service that another target renders, which is deployed together with this one.
 
     `target` is that target's id. Its namespace is `settled` when its manifest states it: else it goes wherever the
-    release goes.
+    release goes. That they are deployed together is `stated` by the configuration, or else guessed.
     """
 
     service: Service
     target: str
     settled: bool
+    stated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,9 @@ Good::
       ports:
         - {port: 6379}
 
-An error where caller and Service are in one rendering. A warning where the
-Service is rendered by another target of the same environment (a chart is
-installed beside this one, by guess), and where a headless Service is called on
+An error where caller and Service are in one rendering, or in two targets that
+`environments` in `portproof.yaml` names together. A warning where that they are
+deployed together is a guess (by the names of values files and overlays), and where a headless Service is called on
 a port that is a near miss of one that its pods declare: its callers reach the
 pods themselves, whatever ports it lists. A note where a URL names no port and
 the Service lacks that of its scheme: some programs add a port of their own.
@@ -142,12 +142,14 @@ def _beyond(graph: PortGraph, address: Address) -> Iterator[Finding]:
     if not services:
         return
     told = _finding(graph, address, services)
-    targets = {one.target for one in neighbours if one.service in services}
+    meant = [one for one in neighbours if one.service in services]
+    guessed = told.severity is Severity.ERROR and not all(one.stated for one in meant)
+    targets = {one.target for one in meant}
     where = listing(sorted({one.partition(":")[2].partition("?")[0] for one in targets})[:2])
     yield replace(
         told,
         message=f"{told.message.removesuffix('.')} (the Service is in {where}).",
-        severity=Severity.WARNING,
+        severity=Severity.WARNING if guessed else told.severity,
         related=(),
         remedies=tuple(one for one in told.remedies if one.changes[0][0] == address.port),
     )
