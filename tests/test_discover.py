@@ -889,6 +889,27 @@ class TestManifests:
         repository.add({"deploy/a.yaml": text})
         assert repository.skips() == [("manifests:deploy", "nothing with ports", False)]
 
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "networking.istio.io/v1 VirtualService",
+            "networking.istio.io/v1 ServiceEntry",
+            "gateway.networking.k8s.io/v1 Gateway",
+            "gateway.networking.k8s.io/v1 HTTPRoute",
+            "monitoring.coreos.com/v1 ServiceMonitor",
+            "networking.k8s.io/v1 NetworkPolicy",
+        ],
+    )
+    def test_a_folder_of_nothing_but_references_is_a_target(self, repository: Repository, kind: str) -> None:
+        version, name = kind.split()
+        repository.add({"mesh/a.yaml": f"apiVersion: {version}\nkind: {name}\nmetadata: {{name: web}}\n"})
+        assert repository.targets() == ["manifests:mesh"]
+
+    def test_routes_go_with_the_services_that_are_kept_beside_them(self, repository: Repository) -> None:
+        route = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web}\n"
+        repository.add({"k8s/services/a.yaml": SERVICE, "k8s/virtualservices/b.yaml": route})
+        assert repository.targets() == ["manifests:k8s"]
+
     def test_a_folder_of_custom_resource_definitions_is_no_target(self, repository: Repository) -> None:
         repository.add({"crds/a.yaml": CRD})
         assert repository.skips() == [("manifests:crds", "only CustomResourceDefinitions", False)]

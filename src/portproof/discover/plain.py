@@ -11,14 +11,11 @@ from typing import Any, TypeAlias
 
 from portproof.discover.alternatives import alternatives
 from portproof.discover.charts import enclosing_chart
+from portproof.discover.kinds import WITH_PORTS
 from portproof.discover.model import ManifestTarget, Skip
 from portproof.discover.walk import EscapeError, Folder, Listing, resolve
 from portproof.source import MAX_SOURCE_BYTES, RelPath, SourceError, Tree, parent
 from portproof.yamldoc import YamlError, load_all, split
-
-_WORKLOADS = ("Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "Rollout")
-WITH_PORTS = frozenset({"Service", "Ingress", "ReplicationController", *_WORKLOADS})
-"""A folder without any of these has nothing to check."""
 
 _ENDINGS = (".yaml", ".yml", ".json")
 _HEAD_BYTES = 64 * 1024
@@ -48,8 +45,20 @@ _OF_DATA = frozenset({"configmap", "cm", "secret", "pv", "pvc", "persistentvolum
 _OF_ACCESS = frozenset(
     {"rbac", "role", "rolebinding", "clusterrole", "clusterrolebinding", "serviceaccount", "sa"}
 )
-_OF_OTHERS = frozenset({"namespace", "ns", "hpa", "storageclass", "crd", "servicemonitor"})
-_DRAWERS = _OF_WORKLOADS | _OF_NETWORK | _OF_DATA | _OF_ACCESS | _OF_OTHERS
+# No gateway, route or server: applications are called that.
+_OF_MESHES = frozenset(
+    {
+        "virtualservice",
+        "destinationrule",
+        "serviceentry",
+        "serviceentrie",
+        "httproute",
+        "grpcroute",
+        "ingressroute",
+    }
+)
+_OF_OTHERS = frozenset({"namespace", "ns", "hpa", "storageclass", "crd", "servicemonitor", "podmonitor"})
+_DRAWERS = _OF_WORKLOADS | _OF_NETWORK | _OF_MESHES | _OF_DATA | _OF_ACCESS | _OF_OTHERS
 _PERHAPS_A_DRAWER = "deploy"
 
 

@@ -55,6 +55,9 @@ Fields: prometheus-operator ``pkg/apis/monitoring/v1/probe_types.go``, VictoriaM
 ``api/operator/v1beta1/vmprobe_types.go``.
 """
 
+KINDS = frozenset((*_POD_TEMPLATES, *_BACKENDS, *_ADDRESSES))
+"""All kinds of these tables."""
+
 FINITE = frozenset({"Job", "CronJob"})
 """Kinds whose pods end; a finished pod is no endpoint."""
 
