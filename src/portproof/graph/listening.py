@@ -1,4 +1,4 @@
-"""Where programs are told to listen: variables and arguments that well-known programs and frameworks read.
+"""Where programs are told to listen: variables, arguments and files that well-known programs and frameworks read.
 
 Only names that mean the program's own port count, and only values that say nothing but a port, or an address of this
 pod and a port. On public charts nearly every such setting repeats a declared port; a name that does not (``DB_PORT``)
@@ -45,6 +45,7 @@ _FLAGS = re.compile(
     r"|telemetry|secure|bind|monitoring|server\.http|server\.grpc)[._-]?)?"
     r"(?:port|listen|(?:listen|bind)[._-]?(?:addr|address)|(?<=[a-z][._-])(?:addr|address))"
 )
+_IN_FILES = re.compile(r"(?:(?:http|https|server|web|bind|listen)[._-]?)*(?:listen|bind|addr|address)")
 _ADDRESS = re.compile(
     r"(?:(?:https?|tcp)://)?(?:0\.0\.0\.0|\[::\]|\[?\$\([A-Z_]*IP\)\]?|[*+])?:(?P<port>\d{2,5})/?\Z"
 )
@@ -53,17 +54,23 @@ _NUMBER = re.compile(r"(?P<port>\d{2,5})\Z")
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A setting that tells a program of `container` to listen on the number that stands at `site`."""
+    """A setting that tells a program of `container` to listen on the number that stands at `site`.
+
+    `file` is the entry of a ConfigMap whose text has it in a line; empty for variables and arguments.
+    """
 
     container: Container
     site: Site
     number: int
     name: str
     purpose: Purpose
+    file: str = ""
 
     @property
     def label(self) -> str:
-        """``the variable PORT``, ``the argument --port``."""
+        """``the variable PORT``, ``the argument --port``, ``address in app.json of ConfigMap/app``."""
+        if self.file:
+            return f"{self.name} in {self.file} of {self.site.resource}"
         return f"{'the argument' if self.name.startswith('-') else 'the variable'} {self.name}"
 
     @property
@@ -102,6 +109,10 @@ def _of(
     for one, names in told:
         if names.fullmatch(one.name) or (names is _VARIABLES and _is_own(one.name, container)):
             yield from _listening(container, one)
+    template = lookup(resource.data, container.path[:-2])
+    for one in settings.files(resource.key, template if isinstance(template, dict) else {}, data, maps):
+        if _IN_FILES.fullmatch(one.name.lower()):
+            yield from _listening(container, one)
 
 
 def _is_own(name: str, container: Container) -> bool:
@@ -119,7 +130,8 @@ def _listening(container: Container, setting: Setting) -> Iterator[Listening]:
     number = int(match["port"])
     piece = Piece(setting.offset + start, setting.offset + end, setting.name)
     site = Site(setting.site.resource, setting.site.path, number, piece)
-    yield Listening(container, site, number, setting.name, purpose(setting.name))
+    file = str(setting.site.path[-1]) if setting.line else ""
+    yield Listening(container, site, number, setting.name, purpose(setting.name), file)
 
 
 def _takes_a_number(name: str) -> bool:

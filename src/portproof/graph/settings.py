@@ -1,7 +1,8 @@
-"""What a container is told: its variables, ConfigMaps included, and its arguments."""
+"""What a container is told: its variables, ConfigMaps included, its arguments, and addresses in its files."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,44 @@ def variables(
         if config is not None:
             for entry, text in mapping(config.data.get("data")).items():
                 yield Setting(str(entry), Site(config.key, ("data", entry), None), str(text))
+
+
+_ADDRESS_IN_FILE = re.compile(
+    r"""^[ \t]*["']?(?P<name>[A-Za-z][\w.-]*)["']?[ \t]*[:=][ \t]*["']?(?P<value>[\w.\[\]*]{0,40}:\d{2,5})["']?[ \t]*,?[ \t]*$""",
+    re.MULTILINE,
+)
+"""A line that gives a name to what ends like an address, in YAML, JSON, TOML or INI."""
+_SECTION = re.compile(r"^[ \t]*\[", re.MULTILINE)
+
+
+def files(
+    key: ResourceKey,
+    template: Mapping[str, Any],
+    container: Mapping[str, Any],
+    maps: Mapping[tuple[str, str], Resource],
+) -> Iterator[Setting]:
+    """The outermost addresses in files that a container has from ConfigMaps; `template` is the spec of its pod."""
+    sources = {
+        str(volume.get("name")): maps.get((key.namespace, str(mapping(volume.get("configMap")).get("name"))))
+        for _, volume in indexed(template.get("volumes"))
+    }
+    mounted = dict.fromkeys(str(one.get("name")) for _, one in indexed(container.get("volumeMounts")))
+    for config in dict.fromkeys(sources.get(name) for name in mounted):
+        if config is None:
+            continue
+        for entry, text in mapping(config.data.get("data")).items():
+            for match in _ADDRESS_IN_FILE.finditer(str(text)):
+                if _is_outermost(str(text), match):
+                    site = Site(config.key, ("data", entry), None)
+                    yield Setting(match["name"], site, match["value"], match.start("value"), line=True)
+
+
+def _is_outermost(text: str, match: re.Match[str]) -> bool:
+    """Whether the line is about the program as a whole: in no object of JSON, mapping of YAML or section of TOML."""
+    before = text[: match.start()]
+    if text.lstrip().startswith("{"):
+        return before.count("{") - before.count("}") == 1 and before.count("[") == before.count("]")
+    return match[0][0] not in " \t" and not _SECTION.search(before)
 
 
 def flags(key: ResourceKey, where: FieldPath, container: Mapping[str, Any]) -> Iterator[Setting]:

@@ -39,6 +39,31 @@ Bad (an argument)::
           ports: [{name: health, containerPort: 8081}]
           livenessProbe: {httpGet: {path: /healthz, port: health}}
 
+Bad (a file)::
+
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: ca}
+    data:
+      ca.json: |
+        {
+          "address": ":443"
+        }
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: ca}
+    spec:
+      containers:
+        - name: ca
+          image: ca:1
+          ports: [{name: https, containerPort: 9000}]
+          livenessProbe: {tcpSocket: {port: https}}
+          volumeMounts: [{name: config, mountPath: /etc/ca}]
+      volumes:
+        - name: config
+          configMap: {name: ca}
+
 Good::
 
     apiVersion: v1
@@ -65,7 +90,9 @@ The settings are `PORT`, alone or after a word such as `HTTP`, `SERVER`, `LISTEN
 or `METRICS`, or after the container's own name (`VOUCH_PORT` of `vouch`),
 `ASPNETCORE_URLS` and the like, `LISTEN_ADDRESS`, `BIND_ADDR`; of arguments
 `--port`, `--listen`, `--bind-address` and those after such a word
-(`--metrics-addr`). A ConfigMap that the variables come from is read, too. A
+(`--metrics-addr`). A ConfigMap that the variables come from is read, too; of one
+that the container has as files, an outermost `address`, `listen` or the like that
+is a port of this pod (`address: ":443"`). A
 setting about metrics, health, webhooks, gRPC, administration or TLS is held
 against the port whose name has such a word, any other one against the port that
 has none, or against the only port if that one is for gRPC or TLS
@@ -75,7 +102,8 @@ Silent when a container of the pod declares the number, when a Service or a prob
 uses it, when the container declares several ports for that purpose or none, when
 nothing goes to the declared one, when the other settings of the container mention
 that one, or its ConfigMaps do, when two settings for one purpose differ, when the
-value names another host (`127.0.0.1:8080`, `db:5432`), for pods whose ports are
+value names another host (`127.0.0.1:8080`, `db:5432`), when the line of a file
+stands within another object, mapping or section, for pods whose ports are
 added by injection, and for variants of one object.
 """
 
