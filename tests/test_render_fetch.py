@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
+import tarfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -98,6 +100,30 @@ def test_a_dependency_is_fetched_once_and_kept(
     with engine(tmp_path, offline=False) as later:
         rendered(later.render(target(repository.url, folder="x0"), tree))
     assert len(repository.archives()) == 1
+
+
+def test_an_archive_that_no_packaged_chart_is_like_is_not_given_to_helm(
+    repository: Repository, tmp_path: Path
+) -> None:
+    """It is refused when it is pulled, and again when it lies in the cache."""
+    text = b"apiVersion: v2\nname: redis\nversion: 6.6.6\n"
+    with tarfile.open(tmp_path / "served" / "redis-6.6.6.tgz", "w:gz") as archive:
+        for name, data in (("redis/Chart.yaml", text), ("redis/bomb", bytes(4_000_000))):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    index = ["repo", "index", str(tmp_path / "served"), "--url", repository.url]
+    subprocess.run(
+        [*current_helm().argv, *index], check=True, capture_output=True, env={"HOME": str(tmp_path)}
+    )
+    tree = write_files(tmp_path / "r", wanting("x", repository.url, "6.6.6"))
+    for _ in range(2):
+        with engine(tmp_path, offline=False) as made:
+            reason = refused(made.render(target(repository.url, "6.6.6"), tree))
+        assert reason == (
+            f"the archive of the dependency redis 6.6.6 from {repository.url} unfolds to more than 200 times its size"
+        )
+    assert repository.archives() == ["/redis-6.6.6.tgz"]
 
 
 def test_a_constraint_is_resolved_anew_in_every_run(repository: Repository, tmp_path: Path) -> None:

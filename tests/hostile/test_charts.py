@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,19 +50,26 @@ def template(name: str, text: str, status: str = "failed: ") -> Case:
     return Case(name, build, {"helm:x": status}, code)
 
 
-def archive(name: str, entries: dict[str, str], status: str, *, links: bool = False) -> Case:
+Entry = tuple[str, bytes, bytes]
+"""Name, type and content of a member of an archive."""
+
+
+def archive(
+    name: str, *entries: Entry, reason: str, packed: Callable[[bytes], bytes] = gzip.compress
+) -> Case:
+    """A vendored archive that is refused before helm sees it."""
+
     def build(place: Place) -> dict[str, str | bytes]:
         data = io.BytesIO()
-        with tarfile.open(fileobj=data, mode="w:gz") as made:
-            for path, text in entries.items():
+        with tarfile.open(fileobj=data, mode="w") as made:
+            for path, kind, text in (("lib/Chart.yaml", tarfile.REGTYPE, LIB.encode()), *entries):
                 entry = tarfile.TarInfo(path.format(root=place.root))
-                if links:
-                    entry.type, entry.linkname = tarfile.SYMTYPE, str(place.outside / "secret")
-                entry.size = 0 if links else len(text)
-                made.addfile(entry, io.BytesIO(text.encode()))
-        return {**chart("x", PLAIN), "x/charts/lib-1.0.0.tgz": data.getvalue()}
+                entry.type, entry.linkname = kind, str(place.outside / "secret")
+                entry.size = len(text)
+                made.addfile(entry, io.BytesIO(text))
+        return {**chart("x", PLAIN), "x/charts/lib-1.0.0.tgz": packed(data.getvalue())}
 
-    return Case(name, build, {"helm:x": status}, 1 if status.startswith("failed") else 0)
+    return Case(name, build, {"helm:x": f"skipped: the archive x/charts/lib-1.0.0.tgz {reason}"})
 
 
 def configured(name: str, values: str, target: str, problem: str) -> Case:
@@ -146,15 +155,13 @@ CASES = [
     configured("values from standard input", "-", "helm:x?values=-", "the values file - of the configuration is not there"),
     configured("values that look like an option", "--post-renderer=sh", "helm:x?values=--post-renderer=sh", "the values file --post-renderer=sh of the configuration is not there"),
     configured("values out of the tree", "../../outside/secret.yaml", "helm:x?values=/../../outside/secret.yaml", "the values file ../../outside/secret.yaml of the configuration leads out"),
-    archive("an archive that leads out", {"lib/Chart.yaml": LIB, "../../../evil": "x"}, "failed: "),
-    archive("an archive with absolute paths", {"{root}/evil": "x"}, "failed: "),
-    archive("an archive of a bomb", {"lib/Chart.yaml": LIB, "lib/big": "x" * 30_000_000}, "failed: "),
-    Case(
-        "an archive of links",
-        archive("", {"lib/Chart.yaml": LIB, "lib/secret": ""}, "failed: ", links=True).build,
-        {"helm:x": "failed: "},
-        code=1,
-    ),
+    archive("an archive that leads out", ("../../../evil", tarfile.REGTYPE, b"x"), reason="holds '../../../evil', which leads out of it"),
+    archive("an archive with absolute paths", ("{root}/evil", tarfile.REGTYPE, b"x"), reason="holds '/"),
+    archive("an archive with a link", ("lib/secret", tarfile.SYMTYPE, b""), reason="holds 'lib/secret', which is a link"),
+    archive("an archive of a bomb", ("lib/big", tarfile.REGTYPE, bytes(4_000_000)), reason="unfolds to more than 200 times its size"),
+    archive("an archive in an archive", ("lib/charts/a.tgz", tarfile.REGTYPE, gzip.compress(bytes(4_000_000))), reason="unfolds to more than 200 times its size"),
+    archive("an archive that is cut off", reason="cannot be read: Compressed file ended", packed=lambda data: gzip.compress(data)[:-9]),
+    Case("an archive that is none", lambda _: {**chart("x", PLAIN), "x/charts/lib-1.0.0.tgz": "version https://git-lfs.github.com/spec/v1\n"}, {"helm:x": "failed: "}, code=1),
     Case(
         "a name with a line break",
         lambda _: {**chart("x", PLAIN), "x/templates/a\n# Source: x": "a: 1\n"},

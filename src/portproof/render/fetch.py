@@ -86,7 +86,7 @@ class Fetcher:
         with lock:
             if key not in self._known:
                 try:
-                    self._known[key] = self._cached_or_pulled(dependency, helm)
+                    self._known[key] = _looked_through(dependency, self._cached_or_pulled(dependency, helm))
                 except FetchError as error:
                     self._known[key] = error
             known = self._known[key]
@@ -158,6 +158,16 @@ class Fetcher:
         key = f"{dependency.repository}\n{dependency.name}\n{dependency.version}"
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         return self.cache / "charts" / digest / f"{dependency.name}-{dependency.version}.tgz"
+
+
+def _looked_through(dependency: Dependency, archive: Path) -> Path:
+    from portproof.render.archives import ArchiveError, look_through  # noqa: PLC0415 - start-up: tarfile
+
+    try:
+        look_through(archive)
+    except ArchiveError as error:
+        raise FetchError(f"the archive of the dependency {_words(dependency)} {error}") from error
+    return archive
 
 
 def _checked_url(dependency: Dependency) -> SplitResult:

@@ -13,7 +13,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from portproof import process, yamldoc
@@ -42,11 +42,15 @@ class Helm:
     confines: Confines
     fetcher: Fetcher
     seconds: float
+    archives: dict[tuple[Path, ...], str | None] = field(default_factory=dict)
 
     def render(self, target: HelmTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Render `target` as `tree` has it."""
         if not _RELEASE.fullmatch(target.release):
             return RenderFailure(target, f"helm takes no release of the name {target.release!r}")
+        refusal = self._refused_archive(target, tree)
+        if refusal is not None:
+            return NotRendered(target, refusal)
         try:
             archives = self.fetcher.fetch_all(target, self.argv)
         except FetchError as error:
@@ -58,6 +62,19 @@ class Helm:
             return RenderFailure(target, f"the chart is too large: {error}")
         except OSError as error:  # a full disk, or a tree that changes while we copy it
             return RenderFailure(target, f"the chart could not be copied: {reason_of(error)}")
+
+    def _refused_archive(self, target: HelmTarget, tree: Tree) -> str | None:
+        """Why a vendored archive is not given to helm. A chart is rendered many times, and its archives stay."""
+        if not target.archives:
+            return None
+        paths = ChartPaths(target, tree)
+        names = [paths.on_tree(at) for at in target.archives]
+        files = tuple(tree.on_disk(name) for name in names)
+        if files not in self.archives:
+            from portproof.render.archives import refusal  # noqa: PLC0415 - start-up: tarfile; few charts have archives
+
+            self.archives[files] = refusal(zip(files, names, strict=True))
+        return self.archives[files]
 
     def _render(
         self, target: HelmTarget, tree: Tree, assembled: _Assembled
