@@ -1,0 +1,186 @@
+"""Port bugs of public charts, rebuilt small: each is found, at the line to edit, with the fix that heals it.
+
+One folder of ``fixtures/bugs`` for each bug, called after the repository and the number of the thread; the first line of its
+manifests names all threads about it. Nothing in them is copied.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.e2e.program import FIXTURES, Program, Repository, environment
+
+BUGS = FIXTURES / "bugs"
+_THREAD = re.compile(r"[\w.-]+/[\w.-]+#\d+")
+
+
+@dataclass(frozen=True)
+class Bug:
+    """What is said of a rebuilt bug: the rule, the severity, file and text of the place, and the fix in file, old, new."""
+
+    folder: str
+    rule: str
+    severity: str
+    path: str
+    text: str
+    fix: tuple[str, str, str] | None = None
+
+
+FOUND = (
+    Bug(
+        "ArroyoSystems.arroyo.682",
+        "service-target-number",
+        "error",
+        "templates/controller.yaml",
+        "8001",
+        ("values-custom.yaml", "8101", "8001"),
+    ),
+    Bug("Unleash.helm-charts.106", "service-target-number", "error", "values.yaml", "80"),
+    Bug(
+        "clickvisual.clickvisual.414",
+        "service-target-name",
+        "error",
+        "templates/visual.yaml",
+        "http",
+        ("templates/visual.yaml", "http", "19001"),
+    ),
+    Bug(
+        "gimlet-io.onechart.25",
+        "ingress-backend-port",
+        "error",
+        "values.yaml",
+        "8080",
+        ("values.yaml", "8080", "80"),
+    ),
+    Bug(
+        "microcumulus.ca-injector.4",
+        "webhook-service-port",
+        "error",
+        "templates/webhook.yaml",
+        "injector.example.org",
+        ("values.yaml", "80", "443"),
+    ),
+    Bug(
+        "mogensen.cert-checker.10",
+        "service-monitor-port",
+        "error",
+        "values.yaml",
+        "metrics",
+        ("values.yaml", "metrics", "web"),
+    ),
+    Bug(
+        "oauth2-proxy.manifests.86",
+        "service-target-name",
+        "error",
+        "values-tls.yaml",
+        "https",
+        ("values-tls.yaml", "https", "http"),
+    ),
+    Bug(
+        "rhobs.troubleshooting-scenarios.46",
+        "service-target-number",
+        "error",
+        "web.yaml",
+        "8081",
+        ("web.yaml", "8081", "8080"),
+    ),
+    Bug(
+        "Keyfactor.ejbca-community-helm.39",
+        "service-target-shared",
+        "warning",
+        "templates/service.yaml",
+        "proxy-http",
+        ("templates/service.yaml", "proxy-http", "proxy-https"),
+    ),
+    Bug(
+        "castai.helm-charts.951",
+        "service-target-number",
+        "warning",
+        "values.yaml",
+        "5432",
+        ("values.yaml", "5432", "10001"),
+    ),
+    Bug(
+        "neo4j.helm-charts.344",
+        "service-target-number",
+        "warning",
+        "templates/proxy.yaml",
+        "{{ add .Values.service.port 8000 }}",
+    ),
+    Bug(
+        "smallstep.helm-charts.82",
+        "listening-port",
+        "warning",
+        "values.yaml",
+        "9000",
+        ("values.yaml", "443", "9000"),
+    ),
+    Bug(
+        "vouch.helm-charts.13",
+        "listening-port",
+        "warning",
+        "templates/vouch.yaml",
+        "9090",
+        ("templates/vouch.yaml", "9090", "9191"),
+    ),
+)
+SILENT = ("helm.charts.15392",)
+"""Nothing in the chart tells where the program listens, so nothing can be said."""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    repository = Repository(tmp_path_factory.mktemp("bugs"))
+    shutil.copytree(BUGS, repository.root, dirs_exist_ok=True)
+    repository.commit()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(repository.root)
+        return Program(environment()).check()
+
+
+def of(report: dict[str, Any], folder: str) -> list[dict[str, Any]]:
+    return [
+        one
+        for one in report["findings"]
+        if any(
+            target.partition(":")[2].partition("/")[0].partition("?")[0] == folder
+            for target in one["targets"]
+        )
+    ]
+
+
+@pytest.mark.parametrize("bug", FOUND, ids=lambda bug: bug.folder)
+def test_a_bug_is_found_where_it_is_mended(bug: Bug, report: dict[str, Any]) -> None:
+    (found,) = of(report, bug.folder)
+    assert (found["rule"], found["severity"]) == (bug.rule, bug.severity)
+    place = found["location"]
+    lines = (BUGS / place["path"]).read_text().splitlines()
+    assert place["path"] == f"{bug.folder}/{bug.path}"
+    assert lines[place["line"] - 1][place["column"] - 1 : place["end_column"] - 1].strip("\"'") == bug.text
+    edits = [
+        (one["path"].partition("/")[2], one["old"], one["new"])
+        for one in (found["fix"] or {"edits": []})["edits"]
+    ]
+    assert edits == ([bug.fix] if bug.fix else [])
+
+
+@pytest.mark.parametrize("folder", SILENT)
+def test_what_nothing_tells_is_not_told(folder: str, report: dict[str, Any]) -> None:
+    assert of(report, folder) == []
+    assert [one["status"] for one in report["targets"] if one["path"] == folder] == ["checked", "checked"]
+
+
+@pytest.mark.parametrize("folder", sorted(path.name for path in BUGS.iterdir()))
+def test_every_folder_names_its_threads_and_is_in_the_table(folder: str) -> None:
+    assert folder in {*(bug.folder for bug in FOUND), *SILENT}
+    firsts = [
+        file.read_text().partition("\n")[0] for file in (BUGS / folder).rglob("*.yaml") if file.is_file()
+    ]
+    owner, repository, number = folder.split(".")
+    threads = [thread for line in firsts if line.startswith("#") for thread in _THREAD.findall(line)]
+    assert threads[:1] == [f"{owner}/{repository}#{number}"]
