@@ -41,7 +41,10 @@ _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """An entry of a Gateway's ``listeners``. `data` is that entry; `number` and `name` are None when absent."""
+    """An entry of a Gateway's or ListenerSet's ``listeners``.
+
+    `data` is that entry; `number` and `name` are None when absent.
+    """
 
     name: Site | None
     number: Site | None
@@ -49,6 +52,7 @@ class Listener:
     hostname: str
     path: FieldPath
     data: Mapping[str, Any]
+    is_of_set: bool = False
 
     @property
     def label(self) -> str:
@@ -103,9 +107,9 @@ class Parent:
         return (self.group, self.kind) == ("", "Service")
 
     @property
-    def is_gateway(self) -> bool:
-        """Whether a Gateway is meant."""
-        return (self.group, self.kind) == (GATEWAY_API, "Gateway")
+    def has_listeners(self) -> bool:
+        """Whether a Gateway or a ListenerSet is meant."""
+        return LISTENING.get(self.kind) == self.group
 
 
 def listeners(resource: Resource) -> tuple[Listener, ...]:
@@ -125,6 +129,7 @@ def _listener(key: ResourceKey, path: FieldPath, data: Mapping[str, Any]) -> Lis
         hostname=str(data.get("hostname") or ""),
         path=path,
         data=data,
+        is_of_set=key.kind != "Gateway",
     )
 
 

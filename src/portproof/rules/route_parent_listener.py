@@ -84,9 +84,11 @@ or selects others.
 When the parent is a Service (with `group: ""`), `port` is a port number of the
 Service, and `sectionName` the name of a port.
 
+A ListenerSet is a parent like a Gateway, and has its own listeners only; a route
+whose parent is the Gateway gets none of those.
+
 Silent when the Gateway or the Service is not in the rendering, when it is an
-ExternalName, for parents of another kind (ListenerSet), for protocols of a
-controller's own, for placeholders (`${PORT}`), and about namespaces when they
+ExternalName, for parents of another kind, for protocols of a controller's own, for placeholders (`${PORT}`), and about namespaces when they
 are selected by labels other than their name, or when one is not known for sure
 (not stated, or `default`, which the namespace of a release reads before it is
 installed).
@@ -98,10 +100,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from portproof.graph.evidence import is_near_miss
-from portproof.graph.gateways import Listener, Parent, is_settled, listeners, parents
+from portproof.graph.gateways import LISTENING, Listener, Parent, is_settled, listeners, parents
 from portproof.graph.model import By, PortGraph, ServiceReference, Site
 from portproof.graph.names import is_near_name, is_placeholder
-from portproof.graph.references import GATEWAY_API
 from portproof.graph.words import listing
 from portproof.manifests import Resource
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
@@ -119,17 +120,17 @@ class _Gateway:
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each parent that does not take its route."""
-    gateways: dict[tuple[str, str], list[_Gateway]] = {}
-    for one in graph.of_kind("Gateway", GATEWAY_API):
-        variants = gateways.setdefault((one.key.namespace, one.key.name), [])
-        variants.append(_Gateway(one, listeners(one)))
+    gateways: dict[tuple[str, str, str], list[_Gateway]] = {}
+    for kind, group in LISTENING.items():
+        for one in graph.of_kind(kind, group):
+            variants = gateways.setdefault((kind, one.key.namespace, one.key.name), [])
+            variants.append(_Gateway(one, listeners(one)))
     for parent in parents(graph):
         if parent.is_service:
             yield from _of_service(graph, parent)
-        elif parent.is_gateway:
-            found = [
-                _judged(parent, one) for one in gateways.get((parent.namespace, str(parent.name.value)), ())
-            ]
+        elif parent.has_listeners:
+            place = (parent.kind, parent.namespace, str(parent.name.value))
+            found = [_judged(parent, one) for one in gateways.get(place, ())]
             missing = [one for one in found if one is not None]
             if missing and len(missing) == len(found):
                 yield missing[0]
@@ -187,7 +188,9 @@ def _has_name(listener: Listener, section: Site | None) -> bool:
 
 
 def _has_port(listener: Listener, port: Site | None) -> bool:
-    return port is None or (listener.number is not None and listener.number.value == port.value)
+    """Whether the listener has the port; one without a port of its own, in an XListenerSet, gets any."""
+    own = None if listener.number is None else listener.number.value
+    return port is None or own == port.value or (own in (None, 0) and listener.is_of_set)
 
 
 def _absent(parent: Parent, gateway: _Gateway) -> Finding:
