@@ -186,6 +186,8 @@ def _backends(resource: Resource) -> Iterator[IngressBackend]:
     annotations = mapping(mapping(resource.data.get("metadata")).get("annotations"))
     texts = {str(name): str(value) for name, value in annotations.items()}
     key = resource.key
+    named = mapping(resource.data.get("spec")).get("ingressClassName")
+    ingress_class = str(named or texts.get("kubernetes.io/ingress.class", ""))
     for path, backend in sites.backends(resource):
         both = None
         service = backend.get("service")
@@ -206,6 +208,7 @@ def _backends(resource: Resource) -> Iterator[IngressBackend]:
             None if wanted is None else Site(key, port_path, scalar(wanted)),
             texts,
             both,
+            ingress_class,
         )
 
 

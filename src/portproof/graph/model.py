@@ -199,13 +199,25 @@ class Selection:
 class IngressBackend:
     """A Service that an Ingress sends traffic to; `port` is the name or number it asks for (None when absent).
 
-    `number` is set when a v1 backend gives a number beside the name, which the API server refuses.
+    `number` is set when a v1 backend gives a number beside the name, which the API server refuses; `ingress_class` is
+    the controller that the Ingress asks for, empty when it leaves that to the cluster.
     """
 
     service: Site
     port: Site | None
     annotations: Mapping[str, str]
     number: Site | None = None
+    ingress_class: str = ""
+
+    @property
+    def takes_target_ports(self) -> bool:
+        """Whether it is written for ingress-nginx, which finds a Service's port by its targetPort, too.
+
+        kubernetes/ingress-nginx ``internal/ingress/controller/controller.go``, serviceEndpoints.
+        """
+        if self.ingress_class:
+            return "nginx" in self.ingress_class.lower()
+        return any(one.startswith("nginx.ingress.kubernetes.io/") for one in self.annotations)
 
     @property
     def old(self) -> bool:

@@ -48,13 +48,15 @@ Good::
       ports:
         - {name: http, port: 80, targetPort: 8080}
 
-ingress-nginx accepts the target port too; other controllers do not. The API
+ingress-nginx accepts the target port too; other controllers do not. A **warning**
+therefore, where an Ingress of its class (or without a class, but with its
+annotations) asks for the target port; everything else is an **error**. The API
 server refuses a backend without a port, with both a name and a number, and with
 a name that no container port could have: the name of a Service port may have 63
 characters, but one of more than 15 can be referred to only by its number.
 
 Silent when the Service is not in the rendering (except for what the API server
-refuses), when it is an ExternalName, for `resource` backends, for placeholders
+refuses) or has no name yet, when it is an ExternalName, for `resource` backends, for placeholders
 (`${PORT}`), and for the port name `use-annotation` when the annotation
 `alb.ingress.kubernetes.io/actions.<service>` exists or Argo Rollouts writes it.
 """
@@ -79,6 +81,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             action = f"alb.ingress.kubernetes.io/actions.{backend.service.value}"
             if action not in backend.annotations and not _has_rollouts(graph):
                 yield _without_annotation(backend, backend.port, action)
+            continue
+        if not backend.service.value:  # values that are yet to be given
             continue
         services = graph.variants(backend.service.resource.namespace, backend.service.value)
         refusal = _refusal(backend, services)
@@ -173,6 +177,7 @@ def _missing(graph: PortGraph, backend: IngressBackend, wanted: Site, service: S
     what = (
         f"port {wanted.value}" if isinstance(wanted.value, int) else f"the port named {str(wanted.value)!r}"
     )
+    works = bool(aimed) and backend.takes_target_ports
     tail = (
         ": that is its targetPort, which only ingress-nginx accepts here."
         if aimed
@@ -180,7 +185,7 @@ def _missing(graph: PortGraph, backend: IngressBackend, wanted: Site, service: S
     )
     return Finding(
         message=f"{wanted.resource} sends traffic to {what} of {service.key}, which has {offered(service.ports)}{tail}",
-        severity=Severity.ERROR,
+        severity=Severity.WARNING if works else Severity.ERROR,
         primary=wanted,
         expected=meant[1] if meant else None,
         related=tuple(
