@@ -79,8 +79,8 @@ class Helm:
     def _render(
         self, target: HelmTarget, tree: Tree, assembled: _Assembled
     ) -> Rendering | RenderFailure | NotRendered:
-        limits = self.confines.limits(self.seconds, HELM_MEMORY)
         launcher = self.confines.rendering(self.argv[0], tree.root)
+        limits = self.confines.limits(self.seconds, HELM_MEMORY)  # depend on who the launcher has become
         done = self._run(target, assembled, limits, launcher)
         paths = ChartPaths(target, tree)
         if done.ok:

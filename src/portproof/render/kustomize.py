@@ -47,14 +47,15 @@ class Kustomize:
     def _build(
         self, target: KustomizeTarget, tree: Tree, root: Path
     ) -> Rendering | RenderFailure | NotRendered:
-        limits = self.confines.limits(self.seconds, KUSTOMIZE_MEMORY)
+        launcher = self.confines.rendering(self.argv[0], tree.root)
+        limits = self.confines.limits(self.seconds, KUSTOMIZE_MEMORY)  # depend on who the launcher has become
         folder = root if target.folder == "." else root / target.folder
         done = process.run(
             [*self.argv, str(folder)],
             env=self.scratch.kustomize_environment,
             cwd=self.scratch.cwd,
             limits=limits,
-            launcher=self.confines.rendering(self.argv[0], tree.root),
+            launcher=launcher,
         )
         if done.ok:
             found = tuple(
