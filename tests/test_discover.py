@@ -582,6 +582,9 @@ KUSTOMIZATION_FIELDS = {
     "generators: ['{{kind: ConfigMapGenerator, files: [{}]}}']": "file",
     "generators: ['{{kind: SecretGenerator, envs: [{}]}}']": "file",
     "transformers: ['{{kind: ReplacementTransformer, replacements: [{{path: {}}}]}}']": "file",
+    "transformers: ['{{kind: ValueAddTransformer, targetFilePath: {}}}']": "file",
+    "transformers: ['{{kind: List, items: [{{kind: PatchTransformer, path: {}}}]}}']": "file",
+    "ConfigMapGenerator: [{{Files: [{}]}}]": "file",
 }
 FIELDS = pytest.mark.parametrize(
     ("field", "what"), KUSTOMIZATION_FIELDS.items(), ids=list(KUSTOMIZATION_FIELDS)

@@ -73,8 +73,10 @@ def test_what_a_program_leaves_behind_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_program_that_closes_its_streams_and_runs_on_is_killed_at_the_deadline(tmp_path: Path) -> None:
-    done = sh("echo $$ > leader; exec >&- 2>&-; sleep 60", tmp_path, limits=Limits(seconds=0.5))
+    script = "echo printed; echo $$ > leader; exec >&- 2>&-; sleep 60"
+    done = sh(script, tmp_path, limits=Limits(seconds=0.5))
     assert done.ending is Ending.TIMEOUT
+    assert done.stdout == ""
     assert not is_running(int((tmp_path / "leader").read_text()))
 
 
