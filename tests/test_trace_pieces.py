@@ -42,6 +42,17 @@ def test_a_number_that_stays_has_no_origin() -> None:
     assert origin_of(piece(text, "8081"), text, "http://b:8081/ 31013", {"31013": "8081"}) is None
 
 
+def test_a_name_is_found_in_the_text_around_it() -> None:
+    text = "shop/web:http:PROXY"
+    after = "shop/web-001:http-000:PROXY"
+    assert origin_of(piece(text, "http"), text, after, {"http-000": "http", "web-001": "web"}) == "http-000"
+
+
+def test_a_name_whose_text_changes_otherwise_too_has_no_origin() -> None:
+    text = "shop/web:http"
+    assert origin_of(piece(text, "http"), text, "shop/api:http-000", {"http-000": "http"}) is None
+
+
 @given(st.lists(st.sampled_from(["80", "8081", "x", ":"]), min_size=1, max_size=8), st.data())
 def test_every_number_leads_back_to_its_own_stand_in(parts: list[str], data: st.DataObject) -> None:
     text = " ".join(parts)

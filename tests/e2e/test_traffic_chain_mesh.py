@@ -23,6 +23,8 @@ routes:
   mapping: 80
 functions:
   protocol: h2c
+streams:
+  "9000": default/web:http:PROXY
 """
 SERVICE = """apiVersion: v1
 kind: Service
@@ -88,6 +90,13 @@ spec:
       - port:
           number: 80 # of the Service
         tls: {mode: ISTIO_MUTUAL}
+"""
+STREAMS = """apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: tcp-services
+data:
+  {{- toYaml .Values.streams | nindent 2 }}
 """
 ROUTES = """apiVersion: traefik.io/v1alpha1
 kind: IngressRoute
@@ -161,6 +170,7 @@ CHART = {
     "chart/templates/deployment.yaml": WORKLOAD,
     "chart/templates/istio.yaml": ISTIO,
     "chart/templates/routes.yaml": ROUTES,
+    "chart/templates/streams.yaml": STREAMS,
 }
 OVERLAY = {
     "base/kustomization.yaml": "resources: [service.yaml, proxy.yaml]\n",
@@ -207,6 +217,7 @@ MUTATIONS = (
     Mutation("httpproxy-service-port", "error", VALUE, "contour: «80»", "8080", "8:12-8:16"),
     Mutation("controller-service-port", "error", VALUE, "nginx: «80»", "8080", "9:10-9:14"),
     Mutation("controller-service-port", "error", VALUE, "mapping: «80»", "8080", "12:12-12:16"),
+    Mutation("controller-service-port", "error", VALUE, "web:«http»:", "htpp", "16:23-16:27"),
     Mutation("route-target-port", "error", VALUE, "openshift: «http»", "web", "10:14-10:17"),
     Mutation("load-balancer-annotation", "error", VALUE, "neg: «80»", "8080", "11:8-11:12"),
     Mutation("knative-port", "error", VALUE, "protocol: «h2c»", "grpc", "14:13-14:17"),

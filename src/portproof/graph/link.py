@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from portproof.graph import addresses, references, sites
+from portproof.graph import addresses, references, sites, streams
 from portproof.graph.model import (
     RUNTIME_LABELS,
     Address,
@@ -49,7 +49,7 @@ def build(
     owners = tuple(sorted({str(one.key) for one in resources if _may_own_pods(one)}))
     selections = {service: _select(service, pods) for service in services}
     backends = tuple(backend for one in resources for backend in _backends(one))
-    referring = tuple(references.read(resources, rows))
+    referring = (*references.read(resources, rows), *streams.read(resources))
     calls = addresses.read(resources)
     return PortGraph(
         services=services,

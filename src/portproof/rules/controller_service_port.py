@@ -7,7 +7,11 @@ a *Service*: never the port of the container. Read are
 * Kong `TCPIngress`, `UDPIngress` (a number),
 * APISIX `ApisixRoute` (a number or a name),
 * Gloo `VirtualService`, `RouteTable`, `Upstream` (a number),
-* Emissary `Mapping`, `TCPMapping` (`service: web.shop:80`).
+* Emissary `Mapping`, `TCPMapping` (`service: web.shop:80`),
+* the ConfigMaps with the TCP and UDP services of ingress-nginx and HAProxy
+  (`"9000": shop/queue:5672`): those that an argument like
+  `--tcp-services-configmap` names, and those called `tcp-services` or
+  `udp-services` (a number or a name, of a port with that protocol).
 
 Bad (the target port)::
 
@@ -44,6 +48,22 @@ Bad (in an address)::
       ports:
         - {name: http, port: 80, targetPort: 8080}
 
+Bad (a service of TCP)::
+
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: tcp-services, namespace: ingress-nginx}
+    data:
+      "9000": "default/queue:15672"
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: queue}
+    spec:
+      selector: {app: queue}
+      ports:
+        - {name: amqp, port: 5672, targetPort: 5672}
+
 Good::
 
     apiVersion: k8s.nginx.org/v1
@@ -69,12 +89,14 @@ connects to a port on which the Service does not answer, and the route fails.
 (nginx/kubernetes-ingress `internal/k8s/controller.go`,
 Kong/kubernetes-ingress-controller `translate_upstreams.go`,
 apache/apisix-ingress-controller `apisixroute_controller.go`, solo-io/gloo
-`proxy.proto`, emissary-ingress/emissary `irbasemapping.py`)
+`proxy.proto`, emissary-ingress/emissary `irbasemapping.py`,
+kubernetes/ingress-nginx `controller.go`)
 
 Silent when the Service is not in the rendering (or in another namespace of it),
 when it is an ExternalName, for placeholders (`${PORT}`), and for a Mapping
 that names no port, that names another resolver than Kubernetes' DNS, or whose
-Service is headless (clients then reach the container's port).
+Service is headless (clients then reach the container's port); and of ConfigMaps
+for all others, and for entries that are not of that shape.
 """
 
 from __future__ import annotations

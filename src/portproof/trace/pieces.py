@@ -1,4 +1,4 @@
-"""Numbers inside longer texts: ``http://web:8081/api`` in an environment variable, a line of a configuration file."""
+"""Numbers and names inside longer texts: ``http://web:8081/api`` in a variable, ``shop/web:http`` in a ConfigMap."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from collections.abc import Mapping
 
 from portproof.graph.model import Piece
 
+_NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+
 
 def origin_of(piece: Piece, before: object, after: object, stand_ins: Mapping[str, str]) -> str | None:
     """The stand-in that took the place of `piece`, when nothing else but stand-ins changed in the text; else None.
 
-    `stand_ins` maps each number that was put into the source to the number that it replaced. Others may have changed
-    the same text, so places are counted in the text that is had by putting every number back.
+    `stand_ins` maps each text that was put into the source to the one that it replaced. Others may have changed the
+    same text, so places are counted in the text that is had by putting every one of them back.
     """
     if not isinstance(before, str) or not isinstance(after, str):
         return None
     found, restored, last = None, "", 0
-    for match in re.finditer(r"\d+", after):
+    form = _NUMBER if before[piece.start : piece.end].isdigit() else _WORD
+    for match in form.finditer(after):
         if match[0] not in stand_ins:
             continue
         restored += after[last : match.start()]
