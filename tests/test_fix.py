@@ -54,7 +54,7 @@ def numbers(outcome: Outcome) -> Merged:
 
 
 def test_both_ends_are_offered_the_reference_first(tmp_path: Path) -> None:
-    fixes = numbers(run(tmp_path, incident(tmp_path))).fixes
+    fixes = numbers(run(tmp_path, incident(tmp_path))).proposals
     assert [one.description for one in fixes] == ["set targetPort to 8080", "set containerPort to 8081"]
     assert [(edit.old, edit.new) for one in fixes for edit in one.edits] == [
         ("8081", "8080"),
@@ -67,7 +67,7 @@ def test_both_ends_are_offered_the_reference_first(tmp_path: Path) -> None:
 def test_a_fix_that_brings_a_new_finding_is_not_offered(tmp_path: Path) -> None:
     # The probe is a number: moving the container's port would leave the probe behind.
     outcome = run(tmp_path, incident(tmp_path, "service: 8081\ncontainer: 8080\nprobe: 8080\n"))
-    offered = [one.description for one in numbers(outcome).fixes]
+    offered = [one.description for one in numbers(outcome).proposals]
     assert offered[0] == "set targetPort to 8080"
 
 
@@ -76,8 +76,11 @@ def test_a_fix_that_breaks_another_target_is_not_offered(tmp_path: Path) -> None
     (tmp_path / "web/values-prod.yaml").write_text("container: 8081\n")
     prod = HelmTarget("web", ("web/values-prod.yaml",), release="web", mounts=default.mounts)
     # In prod the container does listen on 8081: the shared default may not simply follow the other environment.
-    outcome = run(tmp_path, default, prod)
-    assert [one.description for one in numbers(outcome).fixes] == ["set containerPort to 8081"]
+    found = numbers(run(tmp_path, default, prod))
+    # What is left would silence the finding; nothing says that the container listens there.
+    assert found.fix is None
+    assert [one.description for one in found.alternatives] == ["set containerPort to 8081"]
+    assert not pipeline.combine(run(tmp_path, default, prod)).edits
 
 
 def test_equal_findings_of_several_targets_are_one(tmp_path: Path) -> None:
@@ -86,7 +89,7 @@ def test_equal_findings_of_several_targets_are_one(tmp_path: Path) -> None:
     prod = HelmTarget("web", ("web/values-prod.yaml",), release="web", mounts=default.mounts)
     merged = numbers(run(tmp_path, prod, default))
     assert [member.target.id for member in merged.members] == ["helm:web", "helm:web?values=values-prod.yaml"]
-    assert merged.fixes
+    assert merged.fix
 
 
 def test_the_fingerprint_does_not_move_with_lines_or_values_files(tmp_path: Path) -> None:

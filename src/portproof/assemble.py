@@ -209,7 +209,6 @@ def _status(one: Checked) -> TargetStatus:
 
 def _result(one: Merged, places: _Places, introduced: Introduced | None) -> Result:
     finding, first = one.finding, one.first
-    fixes = [_fix(proposal, places) for proposal in one.fixes]
     primary = finding.primary
     return Result(
         rule=first.found.rule.id,
@@ -230,8 +229,8 @@ def _result(one: Merged, places: _Places, introduced: Introduced | None) -> Resu
             )
             for label in finding.related
         ),
-        fix=fixes[0] if fixes else None,
-        alternatives=tuple(fixes[1:]),
+        fix=_fix(one.fix, places) if one.fix else None,
+        alternatives=tuple(_fix(proposal, places) for proposal in one.alternatives),
         fingerprint=one.fingerprint,
         introduced=None
         if introduced is None

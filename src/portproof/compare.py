@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from portproof import pipeline
 from portproof.config import Config
 from portproof.discover.find import discover
-from portproof.discover.model import Target
+from portproof.discover.model import HelmTarget, Target
 from portproof.environment import Ties, mentions
 from portproof.ignores.model import How, Ignore
 from portproof.outcome import Outcome
@@ -133,7 +133,23 @@ def _survey(comparison: Comparison, plan: Plan, config: Config, *, whole: bool) 
         return Survey({}, ())
     with tempfile.TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as folder:
         tree = comparison.base_tree(plan.targets, plan.tree, Path(folder), whole=whole)
-        paths = {(target.kind, target.path) for target in plan.targets}
         found = discover(tree, (".",), config)
-        targets = tuple(target for target in found.targets if (target.kind, target.path) in paths)
+        targets = tuple(_comparable(plan, found.targets))
         return pipeline.survey(replace(plan, tree=tree, targets=targets, everything=targets))
+
+
+def _comparable(plan: Plan, base: Sequence[Target]) -> Iterator[Target]:
+    """The targets of the base that those of `plan` are held against.
+
+    The same ones, and what they may have been before: others of the same chart or folder that are not there any more,
+    or, for one that is new, its siblings (a chart with other values). Who installs a chart says nothing of another install.
+    """
+    wanted, today = {one.id for one in plan.targets}, {one.id for one in plan.everything}
+    paths = {(one.kind, one.path) for one in plan.targets}
+    old = {one.id for one in base}
+    grown = {(one.kind, one.path) for one in plan.targets if one.id not in old}
+    for one in base:
+        place = (one.kind, one.path)
+        sibling = place in grown and not (isinstance(one, HelmTarget) and one.install)
+        if one.id in wanted or (place in paths and (sibling or one.id not in today)):
+            yield one

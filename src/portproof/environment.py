@@ -20,7 +20,7 @@ from portproof.graph.model import Address, Neighbour
 from portproof.rules.caller_service_port import RULE
 from portproof.rules.engine import Examination, FindingKey
 from portproof.rules.reaching import unanswered
-from portproof.source import RelPath, SourceError, Tree
+from portproof.source import RelPath, SourceError, Tree, parent
 
 _VALUES = re.compile(r"values[-.](.+)\.ya?ml|(.+)[-.]values\.ya?ml")
 _ENVIRONMENT = re.compile(
@@ -109,16 +109,16 @@ class Environment:
 
     def _beside(self, target: Target, name: str) -> Iterator[Neighbour]:
         """The Services of that name that are deployed with `target`: of each chart, those of the same environment."""
-        charts: dict[tuple[str, str], list[tuple[Target, Neighbour]]] = defaultdict(list)
+        charts: dict[tuple[str, str, str], list[tuple[Target, Neighbour]]] = defaultdict(list)
         named = self._named(target)
         for other, service in self._offers.get(name, ()):
-            if other.path == target.path:
+            if other.path == target.path and not _both_installed(target, other):
                 continue
             if named or self._named(other):
                 if named & self._named(other):
                     yield replace(service, stated=True)
             elif _yard(other) == _yard(target):
-                charts[other.kind, other.path].append((other, service))
+                charts[other.kind, other.path, _installed_as(other)].append((other, service))
         label = environment_of(target)
         for offers in charts.values():
             same = [one for other, one in offers if environment_of(other) == label]
@@ -193,11 +193,22 @@ def environment_of(target: Target) -> str:
         match = _VALUES.fullmatch(path.rpartition("/")[2])
         if match:
             return str(match[1] or match[2])
-    steps = target.path.split("/")
+    installed = isinstance(target, HelmTarget) and target.install is not None
+    steps = parent(target.values[-1] if installed else target.path + "/").split("/")
     for above, step in zip(["", *steps], steps, strict=False):
         if above in _OVERLAYS or _ENVIRONMENT.match(step):
             return step
     return ""
+
+
+def _installed_as(target: Target) -> str:
+    """The name of the object that installs a chart, empty when none is known to."""
+    return target.install.name if isinstance(target, HelmTarget) and target.install else ""
+
+
+def _both_installed(one: Target, other: Target) -> bool:
+    """Whether two targets are two installs of one chart, which may call each other; else they are alternatives."""
+    return _installed_as(one) != _installed_as(other) and "" not in (_installed_as(one), _installed_as(other))
 
 
 def _yard(target: Target) -> tuple[str, ...]:

@@ -34,11 +34,12 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Edits that cure a finding, and the proof."""
+    """Edits that cure a finding, and the proof; one that is not `favoured` is for people to choose."""
 
     description: str
     edits: tuple[Edit, ...]
     proven: Proven
+    favoured: bool = True
 
     @property
     def effects(self) -> tuple[Change, ...]:

@@ -69,10 +69,20 @@ class Traced:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Equal findings of several targets; the first stands for all. `fixes` are proven, best first."""
+    """Equal findings of several targets; the first stands for all. `proposals` are proven, best first."""
 
     members: tuple[Traced, ...]
-    fixes: tuple[Proposal, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
+
+    @property
+    def fix(self) -> Proposal | None:
+        """The best proposal, when something speaks for it."""
+        return next((one for one in self.proposals[:1] if one.favoured), None)
+
+    @property
+    def alternatives(self) -> tuple[Proposal, ...]:
+        """The other proposals."""
+        return self.proposals[1:] if self.fix else self.proposals
 
     @property
     def first(self) -> Traced:
@@ -145,8 +155,8 @@ def fingerprint_of(failure: RenderFailure) -> str:
 def merge(traced: Iterable[Traced]) -> list[Merged]:
     """Merge findings that are one to the reader: the same rule, field, value, place and answer in several targets.
 
-    Where the place is proven, the resource may lie in another namespace in each overlay, and the field at another index of
-    its list; two findings of one target are never merged.
+    Where the place is proven, the resource may lie in another namespace in each overlay and have another name in each
+    install of a chart, and the field may be at another index of its list; two findings of one target are never merged.
     """
     groups: dict[object, list[Traced]] = defaultdict(list)
     for one in traced:
@@ -155,7 +165,8 @@ def merge(traced: Iterable[Traced]) -> list[Merged]:
         resource = finding.primary.resource
         if origin is not None and origin.proof is Proof.PROVEN:
             steps = tuple(step for step in finding.primary.identity if isinstance(step, str))
-            place: object = (origin.span, resource.group, resource.kind, resource.name, steps)
+            name = "" if one.target.kind == "helm" else resource.name
+            place: object = (origin.span, resource.group, resource.kind, name, steps)
         else:
             place = (one.target.path, resource, finding.primary.identity)
         key = (

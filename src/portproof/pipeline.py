@@ -223,17 +223,19 @@ def _prove_one(prover: Prover, votes: Counter[tuple[Span, Scalar]], group: Merge
     An edit that several findings ask for goes before one that cures this finding alone: when a port's name is misspelt
     where it is declared, every reference to it is reported, and one edit heals them all. Else the rule's order stands.
     """
-    fixes: list[tuple[int, Proposal]] = []
+    proposals: list[tuple[int, Proposal]] = []
     cured = frozenset(member.found.key for member in group.members)
     for remedy in group.finding.remedies:
         edits = edits_of(remedy, group.first.origins, prover.tree)
-        if edits is None or any(set(edits) == set(one.edits) for _, one in fixes):
+        if edits is None or any(set(edits) == set(one.edits) for _, one in proposals):
             continue
         proven = prover.prove(edits, cured)
         if proven is not None:
             main = _main_edit(remedy, group)
-            fixes.append((votes[main] if main else 0, Proposal(remedy.description, edits, proven)))
-    return Merged(group.members, tuple(one for _, one in sorted(fixes, key=lambda pair: -pair[0])))
+            asked = votes[main] if main else 0
+            favoured = remedy.favoured or asked > 1
+            proposals.append((asked, Proposal(remedy.description, edits, proven, favoured)))
+    return Merged(group.members, tuple(one for _, one in sorted(proposals, key=lambda pair: -pair[0])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +257,11 @@ def combine(outcome: Outcome) -> Combined:
     The fixes that cure most are taken first; a finding that another's fix has cured already needs none of its own.
     """
     prover = outcome.prover
+    fixes = {id(one): one.fix for one in outcome.merged if one.fix}
     fixable = sorted(
-        (one for one in outcome.merged if one.fixes), key=lambda one: -len(one.fixes[0].proven.cures)
+        (one for one in outcome.merged if one.fix), key=lambda one: -len(fixes[id(one)].proven.cures)
     )
-    paths = {edit.span.path for one in fixable for edit in one.fixes[0].edits}
+    paths = {edit.span.path for fix in fixes.values() for edit in fix.edits}
     texts = {path: prover.tree.text(path) for path in paths}
     pinned = replace(prover, tree=Tree(prover.tree.root, {**prover.tree.overlay, **texts}))
     taken: set[Edit] = set()
@@ -267,8 +270,8 @@ def combine(outcome: Outcome) -> Combined:
     for one in fixable:
         if not _keys_of(one) <= cured:
             chosen.append(one)
-            cured |= one.fixes[0].proven.cures
-    every = {edit for one in chosen for edit in one.fixes[0].edits}
+            cured |= fixes[id(one)].proven.cures
+    every = {edit for one in chosen for edit in fixes[id(one)].edits}
     if pinned.prove(tuple(every), _finding_keys(chosen)) is not None:
         return Combined(pinned.tree, tuple(sorted(every)), ())
     cured = frozenset()
@@ -276,7 +279,7 @@ def combine(outcome: Outcome) -> Combined:
     for one in fixable:  # some do not go together: take them one by one, each proven on top of the others
         if _keys_of(one) <= cured:
             continue
-        edits = taken | set(one.fixes[0].edits)
+        edits = taken | set(fixes[id(one)].edits)
         proven = pinned.prove(tuple(edits), _finding_keys([one]))
         if proven is None or not cured <= proven.cures:
             left_out.append(one)

@@ -185,7 +185,7 @@ def fix(request: Request, *, write_files: bool) -> int:
             _say(f"fixed {path}")
     elif combined.edits:
         click.echo(assemble.patch_of(combined.edits, combined.tree), nl=False)
-    left = [one for one in outcome.merged if not one.fixes or one in combined.left_out]
+    left = [one for one in outcome.merged if not one.fix or one in combined.left_out]
     failed = sum(one.outcome is not None or bool(one.problems) for one in outcome.checked)
     fixed = len(outcome.merged) - len(left)
     _say(

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from portproof.config import ChartConfig, Config, matches
 from portproof.discover.dependencies import ChartFiles, Parts, RefusedError, assemble
+from portproof.discover.installs import Installed, find_installs
 from portproof.discover.model import Cluster, HelmTarget, Skip
 from portproof.discover.walk import EscapeError, Listing, ancestors, resolve
 from portproof.source import RelPath, SourceError, Tree, join
 
 MAX_VALUES = 64
 """As many values files of one chart are rendered; what is left out is shown."""
+
+MAX_INSTALLS = 256
+"""As many installs of one chart are rendered; what is left out is shown."""
+
+MAX_RELEASE = 53
+"""helm's own limit for the name of a release."""
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 
 _ALTERNATIVE = re.compile(r"values[-.](?!schema\.).+\.ya?ml\Z")
 _CI = re.compile(r".*-values\.ya?ml\Z")  # chart-testing, pkg/chart/chart.go
@@ -40,6 +49,7 @@ def find_charts(tree: Tree, listing: Listing, config: Config) -> Charts:
         if "Chart.yaml" in folder.files or "Chart.yaml" in folder.links
     )
     files = ChartFiles(tree)
+    installs = find_installs(tree, listing, folders)
     targets: list[HelmTarget] = []
     skips: list[Skip] = []
     for chart in sorted(folders):
@@ -54,7 +64,8 @@ def find_charts(tree: Tree, listing: Listing, config: Config) -> Charts:
         except RefusedError as error:
             skips.append(Skip("helm", chart, str(error)))
             continue
-        for found in _with_values(files, listing, chart, parts, config):
+        known = _Chart(_plain(files, chart, parts, config), installs.get(chart, ()))
+        for found in _with_values(files, listing, config, known):
             if isinstance(found, HelmTarget):
                 targets.append(found)
             else:
@@ -75,7 +86,7 @@ def enclosing_chart(path: RelPath, charts: frozenset[RelPath]) -> RelPath | None
 def release_name(name: str, folder: RelPath) -> str:
     """A release name that helm accepts, made from the chart's name, else from its folder's name."""
     for text in (name, folder.rpartition("/")[2]):
-        valid = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:53].rstrip("-")
+        valid = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:MAX_RELEASE].rstrip("-")
         if valid:
             return valid
     return "release-name"
@@ -95,38 +106,87 @@ def _part_of(chart: RelPath, charts: frozenset[RelPath]) -> str | None:
     return None
 
 
+@dataclass(slots=True)
+class _Chart:
+    """One chart on its way to targets; `seen` are the lists of values files that have one already."""
+
+    plain: HelmTarget
+    installs: Sequence[Installed]
+    seen: set[tuple[RelPath, ...]] = field(default_factory=set)
+
+    def target(self, values: tuple[RelPath, ...]) -> HelmTarget:
+        self.seen.add(values)
+        return replace(self.plain, values=values)
+
+    def installed(self) -> Iterator[HelmTarget | Skip]:
+        """As Argo CD and Flux install it. Values files that they give without any of their own need no second target."""
+        for number, one in enumerate(self.installs):
+            if one.problem or number >= MAX_INSTALLS:
+                reason = one.problem or f"more than {MAX_INSTALLS} objects install it"
+                yield Skip(
+                    "helm", self.plain.chart, f"as {one.install.name} installs it: {reason}", (one.file,)
+                )
+                continue
+            yield _as_installed(one, self.target((*one.files, one.file)))
+            if not (one.install.values or one.install.parameters):
+                self.seen.add(one.files)
+
+
 def _with_values(
-    files: ChartFiles, listing: Listing, chart: RelPath, parts: Parts, config: Config
+    files: ChartFiles, listing: Listing, config: Config, chart: _Chart
 ) -> Iterator[HelmTarget | Skip]:
-    """The chart's defaults, its own values files, and those that the configuration names."""
-    entries = [entry for entry in config.charts if matches(entry.path, chart)]
-    release = _last([entry.release for entry in entries]) or release_name(files.read(chart).name, chart)
-    namespace = _last([entry.namespace for entry in entries]) or "default"
-    cluster = Cluster(
-        _last([entry.kube_version for entry in entries]) or "",
-        tuple(dict.fromkeys(one for entry in entries for one in entry.api_versions)),
-    )
-    seen: set[tuple[RelPath, ...]] = set()
-
-    def target(values: tuple[RelPath, ...]) -> HelmTarget:
-        seen.add(values)
-        mounts, missing, archives = tuple(parts.mounts), tuple(parts.missing), tuple(parts.archives)
-        return HelmTarget(chart, values, release, namespace, mounts, missing, archives, parts.git, cluster)
-
-    yield target(())
-    own = _own_values(files.tree, listing, chart)
+    """The chart's defaults, what installs it, its own values files, and those that the configuration names."""
+    folder = chart.plain.chart
+    yield chart.target(())
+    yield from chart.installed()
+    own = [path for path in _own_values(files.tree, listing, folder) if (path,) not in chart.seen]
     for path in own[:MAX_VALUES]:
         if _holds(_SOPS, files.tree, path):
-            yield Skip("helm", chart, "encrypted with sops", (path,))
+            yield Skip("helm", folder, "encrypted with sops", (path,))
         else:
-            yield target((path,))
+            yield chart.target((path,))
     for path in own[MAX_VALUES:]:
-        yield Skip("helm", chart, f"more than {MAX_VALUES} values files", (path,))
-    for values, problem in _configured(listing, chart, entries):
+        yield Skip("helm", folder, f"more than {MAX_VALUES} values files", (path,))
+    entries = [entry for entry in config.charts if matches(entry.path, folder)]
+    for values, problem in _configured(listing, folder, entries):
         if problem is not None:
-            yield Skip("helm", chart, problem, values)
-        elif values not in seen:
-            yield target(values)
+            yield Skip("helm", folder, problem, values)
+        elif values not in chart.seen:
+            yield chart.target(values)
+
+
+def _plain(files: ChartFiles, chart: RelPath, parts: Parts, config: Config) -> HelmTarget:
+    """The chart with its defaults, as the configuration wants it installed."""
+    entries = [entry for entry in config.charts if matches(entry.path, chart)]
+    return HelmTarget(
+        chart,
+        release=_last([entry.release for entry in entries]) or release_name(files.read(chart).name, chart),
+        namespace=_last([entry.namespace for entry in entries]) or "default",
+        mounts=tuple(parts.mounts),
+        missing=tuple(parts.missing),
+        archives=tuple(parts.archives),
+        git=parts.git,
+        cluster=Cluster(
+            _last([entry.kube_version for entry in entries]) or "",
+            tuple(dict.fromkeys(one for entry in entries for one in entry.api_versions)),
+        ),
+    )
+
+
+def _as_installed(one: Installed, target: HelmTarget) -> HelmTarget:
+    """The target with what the install says of the release; the configuration counts where it says nothing."""
+    return replace(
+        target,
+        release=one.release
+        if _LABEL.fullmatch(one.release) and len(one.release) <= MAX_RELEASE
+        else target.release,
+        namespace=one.namespace if _LABEL.fullmatch(one.namespace) else target.namespace,
+        cluster=Cluster(
+            one.cluster.kube_version or target.cluster.kube_version,
+            tuple(dict.fromkeys((*target.cluster.api_versions, *one.cluster.api_versions))),
+        ),
+        install=one.install,
+    )
 
 
 def _own_values(tree: Tree, listing: Listing, chart: RelPath) -> list[RelPath]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from portproof.source import RelPath, is_within
+from portproof.yamldoc import FieldPath
 
 _OTHER_VALUES = re.compile(r"ci/[^/]+\.ya?ml|values[-.][^/]+\.ya?ml")
 """Files of a chart that helm reads only when they are given to it."""
@@ -48,10 +49,24 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
+class Install:
+    """The object of Argo CD or Flux by which a chart is installed; it stands in the last of the target's `values`.
+
+    `document` counts the documents of that file that hold anything, from 0. At `values` in it are values that come after
+    those of all files, at `parameters` a list of single ones that come last; empty where there are none.
+    """
+
+    name: str
+    document: int
+    values: FieldPath = ()
+    parameters: FieldPath = ()
+
+
+@dataclass(frozen=True, slots=True)
 class HelmTarget:
     """A chart with the values files that are given to it, in helm's order (the last wins).
 
-    `release`, `namespace` and `cluster` are what ``helm template`` is told. `mounts` says which folders of the repository make
+    `release`, `namespace` and `cluster` are what ``helm template`` is told, `install` is who tells it so. `mounts` says which folders of the repository make
     up the chart; `missing` what has to be fetched; `archives` (relative to the chart) are vendored ``.tgz`` files,
     whose insides nobody can edit here. `git` says that a ``.git`` lies in a folder of it, which no template may see.
     """
@@ -64,7 +79,8 @@ class HelmTarget:
     missing: tuple[Dependency, ...] = ()
     archives: tuple[RelPath, ...] = ()
     git: bool = False
-    cluster: Cluster = Cluster()
+    cluster: Cluster = field(default_factory=Cluster)
+    install: Install | None = None
 
     kind = "helm"
 
@@ -75,10 +91,14 @@ class HelmTarget:
 
     @property
     def id(self) -> str:
-        """``helm:charts/backend?values=values-prod.yaml``; values outside the chart start with ``/`` (the root)."""
+        """``helm:charts/backend?values=values-prod.yaml``; values outside the chart start with ``/`` (the root).
+
+        The name of the object that installs it stands behind its file: ``?values=/apps/shop.yaml#backend``.
+        """
         if not self.values:
             return f"helm:{self.chart}"
-        return f"helm:{self.chart}?values={','.join(self._short(path) for path in self.values)}"
+        by = f"#{self.install.name}" if self.install else ""
+        return f"helm:{self.chart}?values={','.join(self._short(path) for path in self.values)}{by}"
 
     def reads(self, path: RelPath) -> bool:
         """Whether an edit of `path` can change this target's rendering.

@@ -144,7 +144,7 @@ class Blame:
 
     def _wanted(self, cause: str, at: str) -> str:
         """The top-level value that is nil at `at` because no values file has it; empty for any other cause."""
-        if "nil pointer" not in cause:
+        if "nil pointer" not in cause or self.target.install:
             return ""
         found = _TOP_VALUE.search(at)
         name = (found["field"] or found["key"]) if found else ""

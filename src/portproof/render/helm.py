@@ -23,6 +23,7 @@ from portproof.render.chartpaths import ChartPaths
 from portproof.render.confine import Confines
 from portproof.render.copying import CopyError, make_folder, shadow_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError
+from portproof.render.given import GivenError, given_by
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.scratch import HELM_MEMORY, Scratch
 from portproof.render.words import Places, reason_of, stopped
@@ -58,6 +59,8 @@ class Helm:
         try:
             with self._assembled(target, tree, archives) as assembled:
                 return self._render(target, tree, assembled)
+        except GivenError as error:
+            return RenderFailure(target, str(error))
         except CopyError as error:
             return RenderFailure(target, f"the chart is too large: {error}")
         except OSError as error:  # a full disk, or a tree that changes while we copy it
@@ -119,6 +122,7 @@ class Helm:
         command += [f"--api-versions={one}" for one in target.cluster.api_versions]
         for file in assembled.values:
             command += ["-f", str(file)]
+        command += assembled.options
         return process.run(
             command,
             env=self.scratch.helm_environment,
@@ -138,7 +142,7 @@ class Helm:
         if in_place and all(_is_there(tree, target, mount) for mount in mounts):
             chart = tree.on_disk(target.chart)
             values = [tree.on_disk(path) for path in target.values]
-            if not touched and all(_is_plain(path) for path in values):
+            if not (touched or target.install) and all(_is_plain(path) for path in values):
                 yield _Assembled(chart, tuple(values), Places.of(tree))
                 return
             with self.scratch.folder() as folder:
@@ -157,11 +161,12 @@ class Helm:
 
 @dataclass(frozen=True, slots=True)
 class _Assembled:
-    """What helm is given: a chart and values files, and what their paths are called in the repository."""
+    """What helm is given: a chart, values files and options, and what their paths are called in the repository."""
 
     chart: Path
     values: tuple[Path, ...]
     places: Places
+    options: tuple[str, ...] = ()
 
 
 def documents(output: str, paths: ChartPaths) -> Iterator[RenderedDocument]:
@@ -196,20 +201,27 @@ def _is_plain(path: Path) -> bool:
 
 
 def _with_values(target: HelmTarget, tree: Tree, chart: Path, folder: Path) -> _Assembled:
-    """Values files as the tree has them; those that are edited or oddly named are written to the scratch folder."""
+    """Values files as the tree has them; those that are edited or oddly named are written to the scratch folder.
+
+    So are values that stand in the object that installs the chart.
+    """
+    given = given_by(target, target.install, tree) if target.install else None
     names: dict[Path, RelPath] = {chart: target.chart}
     values = []
     for number, path in enumerate(target.values):
         file = tree.on_disk(path)
-        if path in tree.overlay or not _is_plain(file):
+        text = tree.overlay.get(path)
+        if given and number == len(target.values) - 1:
+            text = given.values
+        if text is not None or not _is_plain(file):
             file = folder / f"values-{number}.yaml"
             names[file] = path
-            if path in tree.overlay:
-                write_text(file, tree.overlay[path])
+            if text is not None:
+                write_text(file, text)
             else:
                 shutil.copyfile(tree.on_disk(path), file)
         values.append(file)
-    return _Assembled(chart, tuple(values), Places.of(tree, names))
+    return _Assembled(chart, tuple(values), Places.of(tree, names), given.options if given else ())
 
 
 def _put_together(tree: Tree, mounts: tuple[Mount, ...], to: Path, own: list[RelPath]) -> None:

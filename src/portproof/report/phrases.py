@@ -82,10 +82,11 @@ def _patch(patch: str) -> str:
     return fenced(patch, "diff")
 
 
-def other_told(fix: Fix, scene: Scene) -> str:
-    """A further fix in one line."""
+def other_told(result: Result, fix: Fix, scene: Scene) -> str:
+    """A further fix in one line; without one that anything speaks for, it is only what could be done."""
     where = ", ".join(link(edit, scene) for edit in fix.edits[:2])
-    return f"Or, proven as well: {prose(fix.description)}, at {where}."
+    lead = "Or, proven as well" if result.fix else "Possible, and proven"
+    return f"{lead}: {prose(fix.description)}, at {where}."
 
 
 def rule_told(rule: str, scene: Scene) -> str:

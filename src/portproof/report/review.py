@@ -202,14 +202,15 @@ def _text(result: Result, scene: Scene, mark: Mark, offer: tuple[Fix, str] | Non
         ends=list(ends(result, scene)),
         fix=fix_told(result, fix, scene) if fix else None,
         suggestion=_suggestion(result, offer) if offer else None,
-        others=[other_told(one, scene) for one in others[:1]],
+        others=[other_told(result, one, scene) for one in others[:1]],
         rule=rule_told(result.rule, scene),
     )
 
 
 def _suggestion(result: Result, offer: tuple[Fix, str]) -> dict[str, str]:
     fix, block = offer
-    lead = "" if fix is result.fix else f"Or change this line, proven as well: {prose(fix.description)}."
+    lead = "Or change this line, proven as well" if result.fix else "Possible, and proven"
+    lead = "" if fix is result.fix else f"{lead}: {prose(fix.description)}."
     return {"lead": lead, "block": block, "proof": proof(result, fix)}
 
 

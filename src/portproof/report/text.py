@@ -61,7 +61,8 @@ class _Writer:
         if result.fix:
             yield from self.fix(result, result.fix)
         for other in result.alternatives:
-            yield f"  or, proven as well: {_line(other.description)}{_where(other, result)}"
+            lead = "or, proven as well" if result.fix else "possible (proven by rendering again)"
+            yield f"  {lead}: {_line(other.description)}{_where(other, result)}"
 
     def header(self, result: Result) -> str:
         colour = _COLOURS[result.severity]

@@ -25,10 +25,14 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """A way to cure a finding: give each of these fields a new value. `description` completes "Fix: ..."."""
+    """A way to cure a finding: give each of these fields a new value. `description` completes "Fix: ...".
+
+    What is not `favoured` makes the finding go away, but nothing says that it is what was meant: it is never the fix.
+    """
 
     description: str
     changes: tuple[tuple[Site, Scalar], ...]
+    favoured: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,8 +147,11 @@ def _remedies(
         if verdict.meant is not None and verdict.meant.value not in said(verdict.workload)
     ]
     if len(changes) == len(verdicts) and all(changes):
+        # What a container declares is documentation: changed alone, nothing listens elsewhere.
         at_containers = Remedy(
-            f"set containerPort to {wanted}", tuple(change for each in changes for change in each)
+            f"set containerPort to {wanted}",
+            tuple(change for each in changes for change in each),
+            favoured=verdicts[0].container_is_odd,
         )
         remedies.insert(0 if verdicts[0].container_is_odd else 1, at_containers)
     return tuple(remedies)

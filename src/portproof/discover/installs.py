@@ -1,0 +1,238 @@
+"""What Argo CD and Flux install: charts of this repository, with the values, release and namespace that they are given.
+
+An ``Application`` (argo-cd ``pkg/apis/application/v1alpha1/types.go``) names a folder of the repository, values files and
+values of its own; a ``HelmRelease`` (helm-controller ``api/v2/helmrelease_types.go``) does the same with a chart of a
+GitRepository. Which repository they mean cannot be known from a checkout: a chart that lies at that path is taken for
+theirs. What they add that is not in the repository (values of a Secret, patches after rendering) is not known, and then
+the reason is told in place of a target.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from portproof.discover.model import Cluster, Install
+from portproof.discover.walk import EscapeError, Listing, ancestors, resolve
+from portproof.source import RelPath, SourceError, Tree, join, normalise
+from portproof.yamldoc import FieldPath, YamlError, load_all, lookup
+
+_ENDINGS = (".yaml", ".yml")
+_MARKS = ("HelmRelease", "argoproj.io/")
+_NOT_FOR_OBJECTS = frozenset({"templates", "charts", "crds", "files"})
+"""Folders of a chart whose files are filled in first, or belong to other charts."""
+
+_ARGO = "argoproj.io/"
+_FLUX = "helm.toolkit.fluxcd.io/"
+_OUTSIDE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+_UNKNOWN = re.compile(r"\$\{|\{\{")
+"""What somebody fills in later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A chart as one object installs it: the values `files` in helm's order, then what `file` itself holds.
+
+    `problem` says why it cannot be rendered as it is installed; empty when it can.
+    """
+
+    chart: RelPath
+    file: RelPath
+    install: Install
+    files: tuple[RelPath, ...] = ()
+    release: str = ""
+    namespace: str = ""
+    cluster: Cluster = field(default_factory=Cluster)
+    problem: str = ""
+
+
+def find_installs(
+    tree: Tree, listing: Listing, charts: frozenset[RelPath]
+) -> Mapping[RelPath, tuple[Installed, ...]]:
+    """The installs of each chart of `charts`, in the order of their files."""
+    if not charts:
+        return {}
+    objects = [one for file in _files(listing, charts) for one in _objects(tree, file)]
+    patched = frozenset(name for one in objects for name in _patched(one))
+    found: dict[RelPath, list[Installed]] = {}
+    for one in objects:
+        for installed in _installs(listing, charts, one):
+            if not installed.problem and not patched.isdisjoint((installed.install.name, "")):
+                problem = "its values are changed by a kustomization"
+                found.setdefault(installed.chart, []).append(replace(installed, problem=problem))
+            else:
+                found.setdefault(installed.chart, []).append(installed)
+    return {chart: tuple(some) for chart, some in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """A document of a file that is about an install."""
+
+    file: RelPath
+    number: int
+    data: Mapping[str, Any]
+
+    def at(self, *path: str | int) -> Any:
+        """The value at `path`, or None."""
+        return lookup(self.data, path)
+
+    def text(self, *path: str | int) -> str:
+        """The text at `path`, empty when there is none."""
+        value = self.at(*path)
+        return value if isinstance(value, str) else ""
+
+    def items(self, *path: str | int) -> list[Any]:
+        """The list at `path`, empty when there is none."""
+        value = self.at(*path)
+        return value if isinstance(value, list) else []
+
+
+def _files(listing: Listing, charts: Collection[RelPath]) -> Iterator[RelPath]:
+    for path, folder in sorted(listing.folders.items()):
+        around = next((one for one in (path, *ancestors(path)) if one in charts), None)
+        inside = path if around in (None, ".") else path[len(str(around)) + 1 :]
+        if around is not None and inside.partition("/")[0] in _NOT_FOR_OBJECTS:
+            continue
+        yield from (folder.child(name) for name in folder.files if name.endswith(_ENDINGS))
+
+
+def _objects(tree: Tree, file: RelPath) -> Iterator[_Object]:
+    try:
+        text = tree.text(file)
+        if any(mark in text for mark in _MARKS):
+            for number, data in enumerate(load_all(text)):
+                if isinstance(data, dict):
+                    yield _Object(file, number, data)
+    except (SourceError, YamlError):
+        return  # a manifest that is broken is told of where manifests are rendered
+
+
+def _installs(listing: Listing, charts: Collection[RelPath], one: _Object) -> Iterator[Installed]:
+    if one.text("kind") == "Application" and one.text("apiVersion").startswith(_ARGO):
+        several: list[FieldPath] = [("spec", "sources", n) for n in range(len(one.items("spec", "sources")))]
+        for at in several or [("spec", "source")]:
+            path = normalise(one.text(*at, "path")) if one.text(*at, "path") else None
+            if path in charts and not one.at(*at, "chart"):
+                yield _application(listing, one, str(path), at)
+    elif one.text("kind") == "HelmRelease" and one.text("apiVersion").startswith(_FLUX):
+        at = ("spec", "chart", "spec")
+        named = one.text(*at, "chart")
+        path = normalise(named) if named else None
+        if path in charts and one.text(*at, "sourceRef", "kind") in ("GitRepository", "Bucket"):
+            yield _helm_release(listing, one, str(path))
+
+
+def _application(listing: Listing, one: _Object, chart: RelPath, at: FieldPath) -> Installed:
+    helm = (*at, "helm")
+    own = next((key for key in ("valuesObject", "values") if one.at(*helm, key)), None)
+    name = one.text("metadata", "name")
+    optional = one.at(*helm, "ignoreMissingValueFiles") is True
+    files, problem = _value_files(listing, chart, one.items(*helm, "valueFiles"), optional=optional)
+    if one.at(*helm, "fileParameters"):
+        problem = problem or "it takes values from other files (fileParameters)"
+    return _checked(
+        Installed(
+            chart,
+            one.file,
+            Install(
+                name,
+                one.number,
+                (*helm, own) if own else (),
+                (*helm, "parameters") if one.items(*helm, "parameters") else (),
+            ),
+            files,
+            one.text(*helm, "releaseName") or name,
+            one.text("spec", "destination", "namespace"),
+            Cluster(
+                one.text(*helm, "kubeVersion"),
+                tuple(version for version in one.items(*helm, "apiVersions") if isinstance(version, str)),
+            ),
+            problem,
+        )
+    )
+
+
+def _helm_release(listing: Listing, one: _Object, chart: RelPath) -> Installed:
+    name, target = one.text("metadata", "name"), one.text("spec", "targetNamespace")
+    values: FieldPath = ("spec", "values") if one.at("spec", "values") else ()
+    rooted = [f"/{file}" for file in one.items("spec", "chart", "spec", "valuesFiles")]
+    files, problem = _value_files(listing, chart, rooted, optional=False)
+    defaults = join(chart, "values.yaml")
+    if files and defaults not in files:
+        # source-controller, internal/helm/chart/builder.go: they take the place of values.yaml
+        problem = problem or "its valuesFiles leave out the chart's values.yaml"
+    if any(lookup(entry, ("optional",)) is not True for entry in one.items("spec", "valuesFrom")):
+        problem = problem or "it takes values from objects of the cluster (valuesFrom)"
+    if one.at("spec", "postRenderers"):
+        problem = problem or "it patches what the chart renders (postRenderers)"
+    return _checked(
+        Installed(
+            chart,
+            one.file,
+            Install(name, one.number, values),
+            tuple(file for file in files if file != defaults),
+            one.text("spec", "releaseName") or (f"{target}-{name}" if target else name),
+            target or one.text("metadata", "namespace"),
+            problem=problem,
+        )
+    )
+
+
+def _checked(installed: Installed) -> Installed:
+    """The same, with the problem that names are filled in later, if they are."""
+    names = (installed.install.name, installed.release, installed.namespace)
+    text = next((name for name in names if _UNKNOWN.search(name)), None)
+    return replace(installed, problem=installed.problem or (f"{text!r} is filled in later" if text else ""))
+
+
+def _value_files(
+    listing: Listing, chart: RelPath, given: Iterable[Any], *, optional: bool
+) -> tuple[tuple[RelPath, ...], str]:
+    """The files of a list, from the root, and why one of them cannot be used.
+
+    ``/x`` and ``$ref/x`` begin at the root of the repository, everything else in the chart's folder.
+    """
+    found: list[RelPath] = []
+    for file in given:
+        text = str(file)
+        if _OUTSIDE.match(text) or _UNKNOWN.search(text):
+            return (), f"its values file {text} is not in the repository"
+        rest = text.partition("/")[2] if text.startswith(("/", "$")) else None
+        path = join(chart, text) if rest is None else normalise(rest)
+        try:
+            is_there = path is not None and resolve(listing.root, path).kind == "file"
+        except EscapeError:
+            path, is_there = None, False
+        if path is not None and is_there:
+            found.append(path)
+        elif path is None or not optional:
+            return (
+                (),
+                f"its values file {text} {'leads out of the repository' if path is None else 'is not there'}",
+            )
+    return tuple(found), ""
+
+
+def _patched(one: _Object) -> Iterator[str]:
+    """The names of the installs whose values a patch changes, empty for those of all: what they are is not known."""
+    if one.text("kind") == "HelmRelease" and one.at("spec", "values") and not one.at("spec", "chart"):
+        yield one.text("metadata", "name")  # a HelmRelease without a chart is a strategic-merge patch
+    for key in ("patches", "patchesStrategicMerge", "patchesJson6902"):
+        for entry in one.items(key):
+            yield from _patched_by(entry)
+
+
+def _patched_by(entry: Any) -> Iterable[str]:
+    text = entry if isinstance(entry, str) else entry.get("patch") if isinstance(entry, dict) else None
+    if not isinstance(text, str) or "values" not in text:
+        return
+    target = lookup(entry, ("target",))
+    kind = lookup(target, ("kind",)) or ""
+    if kind in ("HelmRelease", "Application") or any(
+        f"kind: {one}" in text for one in ("HelmRelease", "Application")
+    ):
+        name = lookup(target, ("name",)) or re.findall(r"^ {2}name:[ \t]*([a-z0-9.-]+)", text, re.MULTILINE)
+        yield from [name] if isinstance(name, str) else name or [""]

@@ -1,0 +1,58 @@
+"""The values that an object of Argo CD or Flux gives to a chart, as helm takes them: a values file, and ``--set``.
+
+They are read from the tree at each render, so that an edit of the object's file is an edit of the values.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from portproof.discover.model import HelmTarget, Install
+from portproof.source import SourceError, Tree
+from portproof.yamldoc import YamlError, load_all, lookup
+
+_COMMA = re.compile(r"(?<!\\),")
+
+
+class GivenError(Exception):
+    """The object cannot be read (any more); the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """`values` is the text of a values file, `options` are further arguments of helm."""
+
+    values: str = "{}\n"
+    options: tuple[str, ...] = ()
+
+
+def given_by(target: HelmTarget, install: Install, tree: Tree) -> Given:
+    """What the object that installs `target` gives to it. Raises `GivenError`."""
+    path = target.values[-1]
+    try:
+        found = load_all(tree.text(path))
+    except (SourceError, YamlError) as error:
+        raise GivenError(str(error) if isinstance(error, SourceError) else f"{path}: {error}") from error
+    if install.document >= len(found):
+        raise GivenError(f"{path}: the object that installs the chart is gone")
+    data = found[install.document]
+    values = lookup(data, install.values) if install.values else None
+    options = tuple(_options(lookup(data, install.parameters))) if install.parameters else ()
+    if isinstance(values, str):  # Argo CD's `values` is a text of YAML
+        return Given(values, options)
+    return Given(json.dumps(values or {}, ensure_ascii=False) + "\n", options)
+
+
+def _options(parameters: Any) -> Iterator[str]:
+    """argo-cd ``util/helm/helm.go``: ``--set name=value``, in which only a list in braces keeps its commas."""
+    for one in parameters if isinstance(parameters, list) else ():
+        if isinstance(one, dict) and isinstance(one.get("name"), str):
+            value = one.get("value")
+            text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
+            if not (text.startswith("{") and text.endswith("}")):
+                text = _COMMA.sub(r"\\,", text)
+            yield f"--set{'-string' if one.get('forceString') is True else ''}={one['name']}={text}"

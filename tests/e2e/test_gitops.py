@@ -1,0 +1,181 @@
+"""Values that stand in objects of Argo CD and Flux: found there, proven there, mended there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.program import Program, Repository, place
+
+CHART = {
+    "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+    "charts/web/values.yaml": "service:\n  port: 80\n  target: 8080\ncontainer:\n  port: 8080\n",
+    "charts/web/templates/all.yaml": """apiVersion: v1
+kind: Service
+metadata:
+  name: {{ .Release.Name }}
+spec:
+  selector: {app: {{ .Release.Name }}}
+  ports:
+    - {name: http, port: {{ .Values.service.port }}, targetPort: {{ .Values.service.target }}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .Release.Name }}
+spec:
+  selector: {matchLabels: {app: {{ .Release.Name }}}}
+  template:
+    metadata: {labels: {app: {{ .Release.Name }}}}
+    spec:
+      containers:
+        - name: web
+          image: registry.example.org/web:1
+          ports: [{name: http, containerPort: {{ .Values.container.port }}}]
+          readinessProbe: {httpGet: {path: /, port: http}}
+          {{- with .Values.backend }}
+          env: [{name: BACKEND, value: {{ . | quote }}}]
+          {{- end }}
+""",
+}
+APPLICATION = """apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: shop
+spec:
+  source:
+    repoURL: https://git.example.org/shop.git
+    path: charts/web
+    helm:
+{helm}
+  destination:
+    namespace: sales
+"""
+RELEASE = """apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata:
+  name: {name}
+spec:
+  chart:
+    spec:
+      chart: ./charts/web
+      sourceRef: {{kind: GitRepository, name: shop}}
+  values:
+    service:
+      target: {target}
+    backend: {backend}
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    found = Repository(tmp_path)
+    found.write(CHART)
+    found.commit()
+    monkeypatch.chdir(tmp_path)
+    return found
+
+
+def release(name: str, target: int = 8080, backend: str = "''") -> str:
+    return RELEASE.format(name=name, target=target, backend=backend)
+
+
+def only(report: dict[str, Any]) -> dict[str, Any]:
+    (finding,) = report["findings"]
+    return dict(finding)
+
+
+@pytest.mark.parametrize(
+    ("helm", "where"),
+    [
+        ("      valuesObject:\n        service: {target: 8081}\n", "apps/shop.yaml:11:27-11:31"),
+        (
+            "      values: |\n        # up to date\n        service: {target: 8081}\n",
+            "apps/shop.yaml:12:27-12:31",
+        ),
+        ("      parameters:\n      - {name: service.target, value: '8081'}\n", "apps/shop.yaml:11:40-11:44"),
+    ],
+)
+def test_an_application(portproof: Program, repository: Repository, helm: str, where: str) -> None:
+    repository.write({"apps/shop.yaml": APPLICATION.format(helm=helm)})
+    finding = only(portproof.check())
+    assert finding["rule"] == "service-target-number"
+    assert finding["resource"]["namespace"] == "sales"
+    assert finding["targets"] == ["helm:charts/web?values=/apps/shop.yaml#shop"]
+    assert place(finding["location"]) == where
+    assert finding["location"]["proof"] == "proven"
+    assert portproof("fix", "--write").code == 0
+    assert b"8080" in repository.read("apps/shop.yaml")
+    assert portproof.check()["findings"] == []
+
+
+def test_a_helm_release_in_a_pull_request(portproof: Program, repository: Repository) -> None:
+    repository.write(
+        {"apps/shop.yaml": release("shop"), "apps/kustomization.yaml": "resources: [shop.yaml]\n"}
+    )
+    repository.commit()
+    assert portproof.check()["findings"] == []
+    repository.replace("apps/shop.yaml", "target: 8080", "target: 8081")
+    report = portproof.check("--base", "HEAD")
+    finding = only(report)
+    assert finding["introduced"] is True
+    assert place(finding["location"]) == "apps/shop.yaml:12:15-12:19"
+    assert {one["id"] for one in report["targets"]} == {
+        "helm:charts/web?values=/apps/shop.yaml#shop",
+        "kustomize:apps",
+    }
+    patch = portproof("fix")
+    assert "+      target: 8080" in patch.stdout
+    repository.git("apply", "--check", stdin=patch.stdout)
+
+
+def test_one_wrong_line_of_the_chart_is_one_finding_for_all_that_install_it(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.replace("charts/web/values.yaml", "target: 8080", "target: 8081")
+    plain = release("one").replace("  values:\n    service:\n      target: 8080\n    backend: ''\n", "")
+    repository.write({"apps/one.yaml": plain, "apps/two.yaml": plain.replace("name: one", "name: two")})
+    finding = only(portproof.check())
+    assert finding["targets"] == [
+        "helm:charts/web",
+        "helm:charts/web?values=/apps/one.yaml#one",
+        "helm:charts/web?values=/apps/two.yaml#two",
+    ]
+    assert place(finding["location"]) == "charts/web/values.yaml:3:11-3:15"
+
+
+def test_installs_of_one_chart_call_each_other(portproof: Program, repository: Repository) -> None:
+    repository.write(
+        {"apps/one.yaml": release("one", backend="http://two:80/"), "apps/two.yaml": release("two")}
+    )
+    assert portproof.check()["findings"] == []
+    repository.replace("apps/one.yaml", "http://two:80/", "http://two:8080/")
+    finding = only(portproof.check())
+    assert finding["rule"] == "caller-service-port"
+    assert place(finding["location"]) == "apps/one.yaml:13:25-13:29"
+    assert finding["fix"]["edits"][0]["new"] == "80"
+
+
+def test_a_fix_that_would_break_another_install_is_none(portproof: Program, repository: Repository) -> None:
+    repository.write(
+        {
+            "apps/odd.yaml": release("odd").replace(
+                "service:\n      target: 8080", "container:\n      port: 9090"
+            )
+        }
+    )
+    finding = only(portproof.check())
+    assert place(finding["location"]) == "charts/web/values.yaml:3:11-3:15"
+    assert finding["fix"] is None
+    (other,) = finding["alternatives"]
+    assert [(edit["path"], edit["new"]) for edit in other["edits"]] == [("apps/odd.yaml", "8080")]
+    text = portproof("check").stdout
+    assert "possible (proven by rendering again): set containerPort to 8080" in text
+
+
+def test_an_object_without_a_chart_here_changes_nothing(portproof: Program, repository: Repository) -> None:
+    repository.write({"apps/shop.yaml": release("shop").replace("./charts/web", "./charts/other")})
+    report = portproof.check()
+    assert [one["id"] for one in report["targets"]] == ["helm:charts/web"]
