@@ -12,6 +12,7 @@ import pytest
 
 from portproof.discover.find import discover
 from portproof.discover.model import Cluster, HelmTarget, Mount
+from portproof.render.chartpaths import ChartPaths
 from portproof.render.engine import Engine
 from portproof.render.model import Rendering
 from portproof.source import Tree
@@ -166,6 +167,23 @@ def test_a_source_that_is_not_a_file_is_unknown(helm: Engine, repository: Path) 
     (repository / "x/charts/sub.tgz").unlink()
     result = rendered(helm.render(helm_target("x"), tree))
     assert sorted(map(str, sources(result))) == ["None", "x/templates/a.yaml"]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "shop/templates/none.yaml",
+        "shop/templates/../Chart.yaml",
+        "other/templates/a.yaml",
+        "shop/a.yaml",
+        "shop/templates/a.yaml\n",
+    ],
+)
+def test_a_name_that_no_template_has_is_no_place(repository: Path, named: str) -> None:
+    tree = write_files(repository, chart("x", {"templates/a.yaml": "kind: A\n"}))
+    paths = ChartPaths(helm_target("x"), tree)
+    assert paths.template("shop/templates/a.yaml") == "x/templates/a.yaml"
+    assert paths.template(named) is None
 
 
 def test_subcharts_are_found_by_name_and_alias_whatever_their_folder(helm: Engine, repository: Path) -> None:

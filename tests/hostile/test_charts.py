@@ -80,7 +80,7 @@ def configured(name: str, values: str, target: str, problem: str) -> Case:
         return {
             **chart("x", PLAIN),
             "portproof.yaml": f"charts: [{{path: x, values: ['{file}']}}]\n",
-            "x/link.yaml": f"-> {place.outside}/secret.yaml" if "link" in values else "a: 1\n",
+            "link.yaml": f"-> {place.outside}/secret.yaml",
         }
 
     return Case(name, build, {target: f"skipped: {problem}"})
@@ -155,7 +155,7 @@ CASES = [
     configured("values from standard input", "-", "helm:x?values=-", "the values file - of the configuration is not there"),
     configured("values that look like an option", "--post-renderer=sh", "helm:x?values=--post-renderer=sh", "the values file --post-renderer=sh of the configuration is not there"),
     configured("values out of the tree", "../../outside/secret.yaml", "helm:x?values=/../../outside/secret.yaml", "the values file ../../outside/secret.yaml of the configuration leads out"),
-    configured("values by a link out of the tree", "link.yaml", "helm:x?values=link.yaml", "the values file link.yaml of the configuration is absolute"),
+    configured("values by a link out of the tree", "../link.yaml", "helm:x?values=/link.yaml", "the values file ../link.yaml of the configuration is absolute"),
     archive("an archive that leads out", ("../../../evil", tarfile.REGTYPE, b"x"), reason="holds '../../../evil', which leads out of it"),
     archive("an archive with absolute paths", ("{root}/evil", tarfile.REGTYPE, b"x"), reason="holds '/"),
     archive("an archive with a link", ("lib/secret", tarfile.SYMTYPE, b""), reason="holds 'lib/secret', which is a link"),
