@@ -20,6 +20,7 @@ GROUP = "networking.istio.io"
 MESH = "mesh"
 """The gateway that stands for all sidecars."""
 
+_HTTP = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTP_PROXY"})
 _EXPORT = "networking.istio.io/exportTo"
 
 _Place = tuple[str, str]
@@ -27,11 +28,24 @@ _Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """An entry of a Gateway's ``servers``; `redirects` is true when it only sends callers to HTTPS."""
+    """An entry of a Gateway's ``servers``; `redirects` is true when it only sends callers to HTTPS.
+
+    `hosts` have the namespace of the Gateway where they say "this one", `bind` is empty for all addresses, and
+    `ends_tls` is true when TLS is spoken there, passed through or not.
+    """
 
     number: Site
     name: Site | None
     redirects: bool
+    protocol: str
+    hosts: tuple[str, ...]
+    bind: str
+    ends_tls: bool
+
+    @property
+    def is_http(self) -> bool:
+        """Whether it is for plain HTTP, in one of Istio's words (``pkg/config/protocol/instance.go`` IsHTTP)."""
+        return self.protocol in _HTTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +140,24 @@ def _servers(gateway: Resource) -> Iterator[Server]:
     for index, server in indexed(mapping(gateway.data.get("spec")).get("servers")):
         port, path = mapping(server.get("port")), ("spec", "servers", index, "port")
         number, name = scalar(port.get("number")), scalar(port.get("name"))
+        spoken = str(port.get("protocol") or "").upper()
+        named = server.get("hosts")
         if number is not None and not str(server.get("bind") or "").startswith("unix:"):
             yield Server(
                 number=Site(gateway.key, (*path, "number"), number),
                 name=None if name is None else Site(gateway.key, (*path, "name"), name),
                 redirects=mapping(server.get("tls")).get("httpsRedirect") is True,
+                protocol=spoken,
+                hosts=tuple(_host(one, gateway.key.namespace) for one in named if isinstance(one, str))
+                if isinstance(named, list)
+                else (),
+                bind=str(server.get("bind") or ""),
+                ends_tls=isinstance(server.get("tls"), dict) and spoken not in _HTTP,
             )
+
+
+def _host(text: str, namespace: str) -> str:
+    return f"{namespace}/{text.removeprefix('./')}" if text.startswith("./") else text
 
 
 def texts(resource: Resource, field: str) -> tuple[str, ...]:

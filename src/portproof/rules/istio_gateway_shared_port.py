@@ -1,0 +1,147 @@
+"""Two servers of Istio Gateways want one port of the same pods, and Istio serves only one of them.
+
+All Gateways with the same `selector` open their ports in the same pods. There
+plain HTTP can share a port with plain HTTP, and TLS with TLS for other hosts.
+Anything else is skipped, save for the server that was there first.
+
+Bad (TLS for one host twice)::
+
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+        - port: {number: 443, name: https, protocol: HTTPS}
+          hosts: ["*"]
+          tls: {mode: SIMPLE, credentialName: shop}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: blog}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+        - port: {number: 443, name: https, protocol: HTTPS}
+          hosts: ["*"]
+          tls: {mode: SIMPLE, credentialName: blog}
+
+Bad (a port for HTTP and for TCP)::
+
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+        - port: {number: 9000, name: http, protocol: HTTP}
+          hosts: ["*"]
+        - port: {number: 9000, name: tcp, protocol: TCP}
+          hosts: ["*"]
+
+Good::
+
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+        - port: {number: 443, name: https, protocol: HTTPS}
+          hosts: ["shop.example.org"]
+          tls: {mode: SIMPLE, credentialName: shop}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: blog}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+        - port: {number: 443, name: https, protocol: HTTPS}
+          hosts: ["blog.example.org"]
+          tls: {mode: SIMPLE, credentialName: blog}
+
+A warning, since the two may be kept for different clusters (istio
+`pilot/pkg/model/gateway.go`, mergeGateways).
+
+Silent when the selectors differ or are missing, for different `bind` addresses
+and control planes (`istio.io/rev`), when both servers are for plain HTTP, when
+one is for TLS and the other is not, for variants of one Gateway, and for
+placeholders (`${PORT}`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from portproof.graph import mesh
+from portproof.graph.mesh import Server
+from portproof.graph.model import PortGraph
+from portproof.graph.names import is_placeholder
+from portproof.graph.words import listing
+from portproof.graph.workloads import labels, mapping
+from portproof.manifests import Resource
+from portproof.rules.base import Finding, Label, Severity, rule
+
+_REVISION = "istio.io/rev"
+_SHOWN = 3
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each server that is in the way of an earlier one."""
+    for servers in _together(graph).values():
+        for index, server in enumerate(servers):
+            earlier = next((one for one in servers[:index] if _clash(one, server)), None)
+            if earlier is not None:
+                yield _finding(earlier, server)
+
+
+def _together(graph: PortGraph) -> Mapping[object, Sequence[Server]]:
+    """The servers that open one port of the same pods, by what they have in common."""
+    groups: dict[object, list[Server]] = defaultdict(list)
+    gateways = graph.of_kind("Gateway", mesh.GROUP)
+    variants = Counter(one.key for one in gateways)
+    for gateway in gateways:
+        selector = tuple(sorted(labels(mapping(gateway.data.get("spec")).get("selector")).items()))
+        if not selector or variants[gateway.key] > 1 or any(is_placeholder(value) for _, value in selector):
+            continue
+        for server in mesh.servers(gateway):
+            if isinstance(server.number.value, int):
+                groups[selector, _revision(gateway), server.number.value, server.bind].append(server)
+    return groups
+
+
+def _revision(gateway: Resource) -> str:
+    return labels(mapping(gateway.data.get("metadata")).get("labels")).get(_REVISION, "")
+
+
+def _clash(one: Server, other: Server) -> bool:
+    if one.ends_tls and other.ends_tls:
+        return bool(_common(one, other))
+    known = one.protocol and other.protocol and not is_placeholder(one.protocol + other.protocol)
+    return bool(known) and not one.ends_tls and not other.ends_tls and not (one.is_http and other.is_http)
+
+
+def _common(one: Server, other: Server) -> list[str]:
+    return [host for host in other.hosts if host in one.hosts and not is_placeholder(host)]
+
+
+def _finding(earlier: Server, server: Server) -> Finding:
+    own, others = server.number.resource, earlier.number.resource
+    who = f"Two servers of {own}" if own == others else f"{own} and {others}"
+    if server.ends_tls:
+        what = f"both take TLS for {listing(f'{host!r}' for host in _common(earlier, server)[:_SHOWN])} on"
+    elif server.protocol == earlier.protocol:
+        what = f"are both for {server.protocol} on"
+    else:
+        what = f"are for {server.protocol} and for {earlier.protocol} on"
+    return Finding(
+        message=f"{who} {what} port {server.number.value} of the same pods: Istio skips the later one.",
+        severity=Severity.WARNING,
+        primary=server.number,
+        related=(Label(earlier.number, "the other one"),),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)
