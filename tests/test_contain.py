@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from portproof import process
-from portproof.contain import Confinement, can_become, offered
+from portproof.contain import _MACHINES, Confinement, _steps, can_become, offered
 from portproof.process import Completed, Ending, Launcher, Limits
 from portproof.render.confine import _program
 
@@ -130,6 +131,84 @@ def test_there_are_no_sockets(tmp_path: Path, family: str) -> None:
     assert "PermissionError" in done.stderr
 
 
+# Numbers of calls on x86_64 and aarch64, as in Linux's arch/x86/entry/syscalls/syscall_64.tbl and
+# include/uapi/asm-generic/unistd.h, which arm64 includes (linux-libc-dev 6.1 of Debian, for amd64 and arm64).
+CALLS = {
+    "setgroups": (116, 159),
+    "setresgid": (119, 149),
+    "setresuid": (117, 147),
+    "socket": (41, 198),
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "pidfd_getfd": (438, 438),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "io_uring_setup": (425, 425),
+}
+READ = (0, 63)
+ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+"""AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64 of include/uapi/linux/audit.h: 64 bits, little endian, and ELF's machine."""
+ALLOWED, REFUSED = 0x7FFF0000, 0x0005000D
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_the_numbers_of_calls_are_the_kernels(machine: str) -> None:
+    column = list(ARCHITECTURES).index(machine)
+    numbers = [both[column] for both in CALLS.values()]
+    found = _MACHINES[machine]
+    assert found.audit == ARCHITECTURES[machine]
+    assert [*found.set_user, found.socket, *found.refused] == numbers
+
+
+def answer(steps: list[tuple[int, int, int, int]], number: int, architecture: int) -> int:
+    """What a filter says of a call: a program of classic BPF, with the four instructions that ours has."""
+    at, value = 0, 0
+    while True:
+        code, if_true, if_false, operand = steps[at]
+        if code == 0x06:
+            return operand
+        if code == 0x20:
+            value = {0: number, 4: architecture}[operand]
+            at += 1
+        else:
+            holds = {0x15: value == operand, 0x35: value >= operand}[code]
+            at += 1 + (if_true if holds else if_false)
+
+
+@pytest.mark.parametrize("network", [True, False])
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_the_filter_refuses_its_calls_and_no_other(machine: str, *, network: bool) -> None:
+    """On every architecture, whatever this machine is."""
+    column = list(ARCHITECTURES).index(machine)
+    steps = _steps(_MACHINES[machine], network=network)
+    refused = {both[column] for both in list(CALLS.values())[3 + network :]}
+    own = ARCHITECTURES[machine]
+    assert {number for number in range(600) if answer(steps, number, own) == REFUSED} == refused
+    assert {answer(steps, number, own) for number in range(600)} == {ALLOWED, REFUSED}
+    for other in {*ARCHITECTURES.values(), 0x40000003} - {
+        own
+    }:  # the last is i386, which a 64-bit kernel runs too
+        assert answer(steps, READ[column], other) == REFUSED
+    assert answer(steps, 0x40000000 + READ[column], own) == REFUSED
+
+
+def test_the_kernel_refuses_what_the_filter_says(tmp_path: Path) -> None:
+    numbers = _MACHINES[platform.machine()].refused
+    script = f"""
+import ctypes
+lib = ctypes.CDLL(None, use_errno=True)
+for number in {numbers}:
+    print(lib.syscall(ctypes.c_long(number), 0, 0, 0, 0, 0), ctypes.get_errno())
+"""
+    with confined(tmp_path) as launcher:
+        done = python(launcher, tmp_path, script)
+    assert done.stdout.splitlines() == ["-1 13"] * len(numbers), done.stderr
+
+
 def test_with_the_network_one_can_connect_but_not_listen(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, confined(tmp_path, network=True) as launcher:
         port = server.getsockname()[1]
@@ -145,7 +224,7 @@ def test_limits_hold_for_another_user_too(tmp_path: Path) -> None:
     user = (65534, 65534) if can_become() else None
     with confined(tmp_path, user=user) as launcher:
         limits = Limits(open_files=64, memory_bytes=1 << 30, file_bytes=1 << 20)
-        done = sh(launcher, Path("/"), "id -u; ulimit -n; ulimit -v; ulimit -c", limits)
+        done = sh(launcher, Path("/"), "sleep 0.3; id -u; ulimit -n; ulimit -v; ulimit -c", limits)
     expected = [user[0] if user else os.getuid(), 64, 1 << 20, 0]
     assert done.stdout.split() == [str(number) for number in expected], done.stderr
 

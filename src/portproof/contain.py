@@ -162,16 +162,19 @@ def _can_filter() -> bool:
 
 
 def _filter(*, network: bool) -> int:
-    """Refuse the calls of the table, and every call of another architecture than this one."""
-    machine = _MACHINES[platform.machine()]
+    steps = _steps(_MACHINES[platform.machine()], network=network)
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+    program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
+    return _prctl(_PR_SET_SECCOMP, _FILTER, ctypes.addressof(program))
+
+
+def _steps(machine: _Machine, *, network: bool) -> list[tuple[int, int, int, int]]:
+    """The filter: refuse the calls of the table, and every call of another architecture than this one."""
     refused = machine.refused if network else (machine.socket, *machine.refused)
     steps = [(_LOAD, 0, 0, 4), (_EQUAL, 0, len(refused) + 3, machine.audit), (_LOAD, 0, 0, 0)]
     steps.append((_AT_LEAST, len(refused) + 1, 0, 0x40000000))  # the x32 variant of a call
     steps += [(_EQUAL, len(refused) - index, 0, number) for index, number in enumerate(refused)]
-    steps += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _DENY)]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
-    program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
-    return _prctl(_PR_SET_SECCOMP, _FILTER, ctypes.addressof(program))
+    return [*steps, (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _DENY)]
 
 
 def _become(user: int, group: int) -> None:
