@@ -29,6 +29,26 @@ Bad (a number twice)::
         - {number: 25, name: tcp-smtp, protocol: TCP}
         - {number: 25, name: tcp-mail, protocol: TCP}
 
+Bad (two entries of one host)::
+
+    apiVersion: networking.istio.io/v1
+    kind: ServiceEntry
+    metadata: {name: mail}
+    spec:
+      hosts: [mail.example.org]
+      resolution: DNS
+      ports:
+        - {number: 8080, name: http, protocol: HTTP}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: ServiceEntry
+    metadata: {name: mail-tls}
+    spec:
+      hosts: [mail.example.org]
+      resolution: DNS
+      ports:
+        - {number: 8080, name: tls, protocol: TLS}
+
 Good::
 
     apiVersion: networking.istio.io/v1
@@ -47,9 +67,13 @@ Good::
 Istio refuses such an entry (`pkg/config/validation/validation.go`), and one with
 a number outside of 1 to 65535.
 
+Two entries that have one port of one host for different protocols are a warning
+(istioctl's IST0177): only one of them counts.
+
 Silent about endpoints that are workloads of their own (WorkloadEntry), about
-those of an entry that is not resolved by `STATIC` or `DNS`, and about
-placeholders (`${PORT}`).
+those of an entry that is not resolved by `STATIC` or `DNS`, about protocols of
+entries that different namespaces see (`exportTo`), and about placeholders
+(`${PORT}`).
 """
 
 from __future__ import annotations
@@ -78,6 +102,44 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         yield from _out_of_range(entry, spec)
         if str(spec.get("resolution")) in _WITH_ENDPOINTS:
             yield from _unknown_names(entry, spec)
+    yield from _contradicted(graph)
+
+
+def _contradicted(graph: PortGraph) -> Iterator[Finding]:
+    """Ports that two entries have for one host, each with a protocol of its own."""
+    seen: dict[tuple[str, object, str], tuple[str, Site]] = {}
+    for entry in graph.of_kind("ServiceEntry", mesh.GROUP):
+        spec = mapping(entry.data.get("spec"))
+        scope = "" if _is_for_all(spec) else entry.key.namespace
+        for index, port in indexed(spec.get("ports")):
+            number, spoken = scalar(port.get("number")), scalar(port.get("protocol"))
+            if not isinstance(number, int) or spoken is None or is_placeholder(spoken):
+                continue
+            site = Site(entry.key, ("spec", "ports", index, "protocol"), spoken)
+            for host in mesh.texts(entry, "hosts"):
+                protocol = str(spoken).upper()
+                other, first = seen.setdefault((host, number, scope), (protocol, site))
+                if other != protocol and first.resource != entry.key and not is_placeholder(host):
+                    yield _contradiction(host, number, first, site)
+                    break
+
+
+def _is_for_all(spec: Mapping[str, Any]) -> bool:
+    """Whether every namespace sees the entry: it says so, or says nothing (``pkg/config/visibility``)."""
+    seen = spec.get("exportTo")
+    return not isinstance(seen, list) or not seen or "*" in seen
+
+
+def _contradiction(host: str, number: int, first: Site, site: Site) -> Finding:
+    return Finding(
+        message=(
+            f"{site.resource} has port {number} of {host!r} for {site.value}, and {first.resource} has it for "
+            f"{first.value}: Istio heeds only one of them."
+        ),
+        severity=Severity.WARNING,
+        primary=site,
+        related=(Label(first, "the other one"),),
+    )
 
 
 def _twice(entry: Resource, spec: Mapping[str, Any], field: str) -> Iterator[Finding]:
