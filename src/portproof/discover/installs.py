@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +21,9 @@ from portproof.source import RelPath, SourceError, Tree, join, normalise
 from portproof.yamldoc import FieldPath, YamlError, load_all, lookup
 
 _ENDINGS = (".yaml", ".yml")
-_MARKS = ("HelmRelease", "argoproj.io/")
+_KINDS = ("HelmRelease", "Application")
+# Told by their text, because parsing takes long, and most YAML of most repositories is about something else.
+_NAMED = re.compile(r"""[\s{,](?:path|chart)["']?:[ \t]+["']?([^\s"',}#]+)""")
 _NOT_FOR_OBJECTS = frozenset({"templates", "charts", "crds", "files"})
 """Folders of a chart whose files are filled in first, or belong to other charts."""
 
@@ -54,16 +57,20 @@ def find_installs(
     """The installs of each chart of `charts`, in the order of their files."""
     if not charts:
         return {}
-    objects = [one for file in _files(listing, charts) for one in _objects(tree, file)]
-    patched = frozenset(name for one in objects for name in _patched(one))
+    texts = dict(_texts(tree, _files(listing, charts)))
+    objects = (
+        one for file, text in texts.items() if _names_one(text, charts) for one in _objects(file, text)
+    )
+    every = [installed for one in objects for installed in _installs(listing, charts, one)]
+    patched = _patched_among(texts, {one.install.name for one in every})
     found: dict[RelPath, list[Installed]] = {}
-    for one in objects:
-        for installed in _installs(listing, charts, one):
-            if not installed.problem and not patched.isdisjoint((installed.install.name, "")):
-                problem = "its values are changed by a kustomization"
-                found.setdefault(installed.chart, []).append(replace(installed, problem=problem))
-            else:
-                found.setdefault(installed.chart, []).append(installed)
+    for one in every:
+        if not one.problem and one.install.name in patched:
+            found.setdefault(one.chart, []).append(
+                replace(one, problem="its values are changed by a kustomization")
+            )
+        else:
+            found.setdefault(one.chart, []).append(one)
     return {chart: tuple(some) for chart, some in found.items()}
 
 
@@ -99,15 +106,24 @@ def _files(listing: Listing, charts: Collection[RelPath]) -> Iterator[RelPath]:
         yield from (folder.child(name) for name in folder.files if name.endswith(_ENDINGS))
 
 
-def _objects(tree: Tree, file: RelPath) -> Iterator[_Object]:
-    try:
-        text = tree.text(file)
-        if any(mark in text for mark in _MARKS):
-            for number, data in enumerate(load_all(text)):
-                if isinstance(data, dict):
-                    yield _Object(file, number, data)
-    except (SourceError, YamlError):
-        return  # a manifest that is broken is told of where manifests are rendered
+def _texts(tree: Tree, files: Iterable[RelPath]) -> Iterator[tuple[RelPath, str]]:
+    """The files that speak of the kinds that install charts, and what they say."""
+    for file in files:
+        with suppress(SourceError):  # what cannot be read is told of where manifests are rendered
+            text = tree.text(file)
+            if any(kind in text for kind in _KINDS):
+                yield file, text
+
+
+def _names_one(text: str, charts: Collection[RelPath]) -> bool:
+    return any(normalise(found) in charts for found in _NAMED.findall(text))
+
+
+def _objects(file: RelPath, text: str) -> Iterator[_Object]:
+    with suppress(YamlError):  # a manifest that is broken is told of, too
+        for number, data in enumerate(load_all(text)):
+            if isinstance(data, dict):
+                yield _Object(file, number, data)
 
 
 def _installs(listing: Listing, charts: Collection[RelPath], one: _Object) -> Iterator[Installed]:
@@ -216,8 +232,19 @@ def _value_files(
     return tuple(found), ""
 
 
+def _patched_among(texts: Mapping[RelPath, str], names: Collection[str]) -> frozenset[str]:
+    """Those of the installs called `names` whose values a kustomization changes: what they are then is not known."""
+    if not names:
+        return frozenset()
+    # a whole HelmRelease names its chart; what names none is a patch, or holds patches
+    perhaps = ((file, text) for file, text in texts.items() if "patch" in text or "chart:" not in text)
+    objects = (one for file, text in perhaps if "values" in text for one in _objects(file, text))
+    patched = frozenset(name for one in objects for name in _patched(one))
+    return frozenset(names) if "" in patched else patched & frozenset(names)
+
+
 def _patched(one: _Object) -> Iterator[str]:
-    """The names of the installs whose values a patch changes, empty for those of all: what they are is not known."""
+    """The names of the installs whose values a patch changes, empty for those of all."""
     if one.text("kind") == "HelmRelease" and one.at("spec", "values") and not one.at("spec", "chart"):
         yield one.text("metadata", "name")  # a HelmRelease without a chart is a strategic-merge patch
     for key in ("patches", "patchesStrategicMerge", "patchesJson6902"):
@@ -231,8 +258,6 @@ def _patched_by(entry: Any) -> Iterable[str]:
         return
     target = lookup(entry, ("target",))
     kind = lookup(target, ("kind",)) or ""
-    if kind in ("HelmRelease", "Application") or any(
-        f"kind: {one}" in text for one in ("HelmRelease", "Application")
-    ):
+    if kind in _KINDS or any(f"kind: {one}" in text for one in _KINDS):
         name = lookup(target, ("name",)) or re.findall(r"^ {2}name:[ \t]*([a-z0-9.-]+)", text, re.MULTILINE)
         yield from [name] if isinstance(name, str) else name or [""]
