@@ -210,6 +210,8 @@ def test_what_installs_no_chart_of_this_repository_makes_no_target(root: Path, t
             application({"fileParameters": [{"name": "a", "path": "b"}]}),
             "it takes values from other files (fileParameters)",
         ),
+        (application({"valuesObject": {"a": "{{ host }}"}}), "'{{ host }}' is filled in later"),
+        (application({"values": 'a: "x.{{ host }}"'}), "'{{ host }}' is filled in later"),
         (
             release(valuesFrom=[{"kind": "Secret", "name": "a"}]),
             "it takes values from objects of the cluster (valuesFrom)",
@@ -227,6 +229,14 @@ def test_what_installs_no_chart_of_this_repository_makes_no_target(root: Path, t
 def test_what_cannot_be_known_is_told(root: Path, text: str, problem: str) -> None:
     write(root, {"env/prod.yaml": "", "apps/shop.yaml": text})
     assert reasons(root) == [f"as shop installs it: {problem}"]
+
+
+def test_what_the_chart_itself_fills_in_is_known(root: Path) -> None:
+    write(
+        root,
+        {"apps/shop.yaml": application({"valuesObject": {"a": '{{ .Release.Name }}-{{ include "x" . }}'}})},
+    )
+    assert installed(root).install
 
 
 def test_missing_files_and_values_that_are_optional_are_left_out(root: Path) -> None:

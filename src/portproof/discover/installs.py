@@ -18,7 +18,7 @@ from typing import Any
 from portproof.discover.model import Cluster, Install
 from portproof.discover.walk import EscapeError, Listing, ancestors, resolve
 from portproof.source import RelPath, SourceError, Tree, join, normalise
-from portproof.yamldoc import FieldPath, YamlError, load_all, lookup
+from portproof.yamldoc import FieldPath, YamlError, leaves, load_all, lookup
 
 _ENDINGS = (".yaml", ".yml")
 _KINDS = ("HelmRelease", "Application")
@@ -32,6 +32,9 @@ _FLUX = "helm.toolkit.fluxcd.io/"
 _OUTSIDE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 _UNKNOWN = re.compile(r"\$\{|\{\{")
 """What somebody fills in later."""
+
+_OF_ANOTHER_TOOL = re.compile(r"\{\{-?\s*\w+\s*-?\}\}")
+"""A bare word in braces; what helm itself fills in has a dot or arguments (``{{ .Release.Name }}``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,7 @@ def _application(listing: Listing, one: _Object, chart: RelPath, at: FieldPath) 
     if one.at(*helm, "fileParameters"):
         problem = problem or "it takes values from other files (fileParameters)"
     return _checked(
+        one,
         Installed(
             chart,
             one.file,
@@ -167,7 +171,7 @@ def _application(listing: Listing, one: _Object, chart: RelPath, at: FieldPath) 
                 tuple(version for version in one.items(*helm, "apiVersions") if isinstance(version, str)),
             ),
             problem,
-        )
+        ),
     )
 
 
@@ -185,6 +189,7 @@ def _helm_release(listing: Listing, one: _Object, chart: RelPath) -> Installed:
     if one.at("spec", "postRenderers"):
         problem = problem or "it patches what the chart renders (postRenderers)"
     return _checked(
+        one,
         Installed(
             chart,
             one.file,
@@ -193,15 +198,21 @@ def _helm_release(listing: Listing, one: _Object, chart: RelPath) -> Installed:
             one.text("spec", "releaseName") or (f"{target}-{name}" if target else name),
             target or one.text("metadata", "namespace"),
             problem=problem,
-        )
+        ),
     )
 
 
-def _checked(installed: Installed) -> Installed:
-    """The same, with the problem that names are filled in later, if they are."""
-    names = (installed.install.name, installed.release, installed.namespace)
-    text = next((name for name in names if _UNKNOWN.search(name)), None)
-    return replace(installed, problem=installed.problem or (f"{text!r} is filled in later" if text else ""))
+def _checked(one: _Object, installed: Installed) -> Installed:
+    """The same, with the problem that names or values are filled in later, if they are."""
+    install = installed.install
+    names = (install.name, installed.release, installed.namespace)
+    given = lookup(one.data, install.values) if install.values else None
+    values = (value for _, value in leaves(given) if isinstance(value, str))
+    found = [name for name in names if _UNKNOWN.search(name)]
+    found += [match[0] for value in values if (match := _OF_ANOTHER_TOOL.search(value))]
+    return replace(
+        installed, problem=installed.problem or (f"{found[0]!r} is filled in later" if found else "")
+    )
 
 
 def _value_files(
