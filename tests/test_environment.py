@@ -79,6 +79,12 @@ def test_the_same_environment_counts_before_the_general_one() -> None:
     assert calls(SHOP, (dev(ORDERS), 8080), (prod(ORDERS), 8443))
 
 
+def test_charts_of_a_channel_stand_apart() -> None:
+    assert not calls(ManifestTarget("stable/shop"), (ManifestTarget("incubator/orders"), 8080))
+    assert not calls(ManifestTarget("stable/shop"), (ManifestTarget("stable/orders"), 8080))
+    assert calls(ManifestTarget("stable/shop/web"), (ManifestTarget("stable/shop/orders"), 8080))
+
+
 def test_examples_and_tests_stand_apart() -> None:
     assert not calls(SHOP, (ManifestTarget("examples/a"), 8080))
     assert not calls(ManifestTarget("examples/b"), (ManifestTarget("examples/a"), 8080))

@@ -188,7 +188,10 @@ def test_slips_of_the_hand(one: int, other: int) -> None:
     assert is_near_miss(one, other)
 
 
-@pytest.mark.parametrize(("one", "other"), [(80, 8080), (8080, 9090), (3000, 8080), (80, 443)])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(80, 8080), (8080, 9090), (3000, 8080), (80, 443), (9200, 9300), (6650, 6651), (6379, 26379)],
+)
 def test_different_ports(one: int, other: int) -> None:
     assert not is_near_miss(one, other)
 

@@ -2,7 +2,8 @@
 
 Where ``portproof.yaml`` does not say it (`environments`), it is guessed with care: charts and overlays of one repository
 are deployed together when they are for the same environment (``values-prod.yaml``, ``overlays/prod``; a target that is
-for none in particular goes with all), and lie in the same example or test (``examples/guestbook``), if in any. Values
+for none in particular goes with all), and lie in the same example or test (``examples/guestbook``), if in any. Charts
+that are published from a channel (``stable``, ``incubator``) go with nobody. Values
 files of chart tests (``ci/``) install a chart alone.
 """
 
@@ -29,6 +30,8 @@ _ENVIRONMENT = re.compile(
 )
 _WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
 _OVERLAYS = frozenset({"overlays", "environments", "envs", "env", "clusters", "stages"})
+_CHANNELS = frozenset({"stable", "incubator", "experimental", "deprecated", "archive", "archived", "legacy"})
+"""Folders of a collection that charts are published from: what lies in one is for users to combine, not for us."""
 _APART = frozenset(
     {
         "example",
@@ -212,9 +215,9 @@ def _both_installed(one: Target, other: Target) -> bool:
 
 
 def _yard(target: Target) -> tuple[str, ...]:
-    """The example or test that the target belongs to; empty for what is meant to be deployed."""
+    """The example, the test or the published chart that a target belongs to; empty for what is meant to be deployed."""
     steps = target.path.split("/")
     for index, step in enumerate(steps):
-        if step in _APART:
+        if step in _APART or step in _CHANNELS:
             return tuple(steps[: index + 2])
     return ()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from portproof.discover.model import Target
+from portproof.discover.model import ManifestTarget, Target
 from portproof.environment import Environment, Ties
 from portproof.fix import Proposal, Prover
 from portproof.graph.model import Site
@@ -18,6 +18,7 @@ from portproof.render.model import NotRendered, RenderFailure
 from portproof.rules import render_failed
 from portproof.rules.base import Finding
 from portproof.rules.engine import Examination, FindingKey, Found
+from portproof.source import RelPath, parent
 from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import format_path
 
@@ -144,6 +145,37 @@ def keys_of(one: Checked) -> frozenset[FindingKey] | None:
     if one.outcome is not None:
         return None
     return one.examination.keys if one.examination is not None else frozenset()
+
+
+def certain(checked: Iterable[Checked], everything: Iterable[Target]) -> list[Checked]:
+    """Those with findings, without what is wrong of a file only beside some of the alternatives of its folder.
+
+    Which of them such a file is applied with nobody knows; where it fits one, it is meant for that one.
+    """
+    with_findings = [one for one in checked if one.examination is not None and one.examination.found]
+    keys = {one.target.id: keys_of(one) or frozenset() for one in with_findings}
+    rivals: dict[RelPath, list[Target]] = defaultdict(list)
+    for target in everything:
+        if isinstance(target, ManifestTarget) and target.is_alternative:
+            rivals[parent(target.folder)].append(target)
+    return [_without_chance(one, keys, rivals) for one in with_findings]
+
+
+def _without_chance(
+    one: Checked, keys: Mapping[str, frozenset[FindingKey]], rivals: Mapping[RelPath, list[Target]]
+) -> Checked:
+    target, examination = one.target, one.examination
+    if examination is None or not isinstance(target, ManifestTarget) or not target.is_alternative:
+        return one
+    own = {found.key for found in examination.manifests.resources if found.document.source == target.folder}
+    others = rivals[parent(target.folder)]
+    kept = tuple(
+        found
+        for found in examination.found
+        if found.finding.primary.resource in own
+        or all(found.key in keys.get(other.id, frozenset()) for other in others)
+    )
+    return replace(one, examination=replace(examination, found=kept))
 
 
 def fingerprint_of(failure: RenderFailure) -> str:

@@ -16,7 +16,7 @@ from portproof.fix import Proposal, Prover, edits_of
 from portproof.graph.model import Neighbour, Site
 from portproof.ignores.annotations import annotated_in
 from portproof.ignores.book import Book, Given
-from portproof.outcome import Checked, Merged, Outcome, Traced, keys_of
+from portproof.outcome import Checked, Merged, Outcome, Traced, certain, keys_of
 from portproof.render.cache import remember
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.rules import caller_service_port
@@ -63,8 +63,7 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
         if plan.targets:
             pool.submit(warm_up)
         checked, environment, beside = _check_all(pool, plan, remembered, progress)
-        examined = [one for one in checked if one.examination is not None and one.examination.found]
-        traced = _each(pool, partial(_trace_one, plan), examined)
+        traced = _each(pool, partial(_trace_one, plan), certain(checked, plan.everything))
         book = Book(plan.ignores, plan.tree, {one.target: one.annotated for one in checked if one.annotated})
         verdict = ignoring.judge(plan.questions, book, checked, [one for some in traced for one in some])
         prover = Prover(

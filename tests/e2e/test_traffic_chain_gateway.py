@@ -182,3 +182,28 @@ def test_a_grant_is_mended_in_the_base(portproof: Program, shop: Repository) -> 
     assert (edit["path"], edit["old"], edit["new"]) == ("edge/base/grant.yaml", "Gateway", "HTTPRoute")
     assert portproof("fix", "--write").code == 0
     assert shop.read("edge/base/grant.yaml").decode() == GRANT
+
+
+def alternative(protocol: str) -> str:
+    """A Gateway of that name, with one listener."""
+    return (
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: public}\n"
+        f"spec: {{gatewayClassName: example, listeners: [{{name: in, port: 443, protocol: {protocol}}}]}}\n"
+    )
+
+
+BESIDE = """apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: {name: shop}
+spec: {parentRefs: [{name: public}], rules: [{backendRefs: [{name: shop, port: 80}]}]}
+"""
+
+
+@pytest.mark.parametrize(("protocol", "found"), [("TCP", 0), ("UDP", 2)])
+def test_a_file_beside_alternatives_is_right_when_it_fits_one(
+    portproof: Program, tmp_path: Path, protocol: str, found: int
+) -> None:
+    files = {"a.yaml": alternative("HTTP"), "b.yaml": alternative(protocol), "route.yaml": BESIDE}
+    Repository(tmp_path).write({f"deploy/{name}": text for name, text in files.items()})
+    findings = portproof.check(tmp_path)["findings"]
+    assert sum(len(one["targets"]) for one in findings) == found

@@ -165,6 +165,11 @@ class ManifestTarget:
         return self.folder
 
     @property
+    def is_alternative(self) -> bool:
+        """Whether it is one of several that nobody applies together."""
+        return self.folder in self.files
+
+    @property
     def id(self) -> str:
         """``manifests:deploy``, or ``manifests:deploy/install.yaml``."""
         return f"manifests:{self.folder}"

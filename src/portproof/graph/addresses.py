@@ -98,9 +98,19 @@ def _in_config_map(resource: Resource) -> Iterator[Address]:
     for key, value in mapping(resource.data.get("data")).items():
         text = Setting(str(key), Site(resource.key, ("data", key), None), str(value))
         settings.append(text)
-        yield from _in_text(text, namespace)
         yield from _from_pairs(_lines(text), namespace)
+    apart = _with_ports_apart(settings)
+    for text in settings:
+        yield from _in_text(text, namespace, whole=text.name not in apart)
     yield from _from_pairs(settings, namespace)
+
+
+def _with_ports_apart(settings: Iterable[Setting]) -> frozenset[str]:
+    """The names of settings whose port stands in one of its own: ``PROXY`` beside ``PROXY_PORT: "8080"``."""
+    ports = (one.name for one in settings if one.text.strip().isdigit())
+    return frozenset(
+        name[: -len("_PORT")] + end for name in ports if name.endswith("_PORT") for end in ("", "_URL")
+    )
 
 
 def _in_pods(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> Iterator[Address]:
@@ -114,9 +124,10 @@ def _in_pods(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> It
             where = (*path, "spec", field, index)
             variables = list(settings_of.variables(resource.key, where, container, maps))
             flags = list(settings_of.flags(resource.key, where, container))
+            apart = _with_ports_apart(variables)
             for one in (*variables, *flags):
                 if one.site.resource == resource.key:  # a ConfigMap's own text is read with the ConfigMap
-                    yield from _in_text(one, namespace)
+                    yield from _in_text(one, namespace, whole=one.name not in apart)
             yield from _from_pairs(variables, namespace)
             yield from _from_pairs(settings_of.split_flags(flags), namespace)
 
@@ -128,15 +139,19 @@ def _in_fields(resource: Resource) -> Iterator[Address]:
         yield from (one for one in _in_text(text, resource.key.namespace) if one.elsewhere)
 
 
-def _in_text(text: Setting, namespace: str) -> Iterator[Address]:
-    """``host:port`` and URLs in a text, line by line; commented lines do not count."""
+def _in_text(text: Setting, namespace: str, *, whole: bool = True) -> Iterator[Address]:
+    """``host:port`` and URLs in a text, line by line; commented lines do not count.
+
+    Where the text is not the `whole` address, for the port stands elsewhere, URLs without a port tell nothing.
+    """
     if not _MAY_MATTER.search(text.text):
         return
     start = 0
     for line in text.text.split("\n"):
         if _MAY_MATTER.search(line) and not _COMMENT.match(line):
             one = Setting(text.name, text.site, line, text.offset + start, line="\n" in text.text)
-            yield from _spelled_out(one, namespace)
+            found = _spelled_out(one, namespace)
+            yield from found if whole else (address for address in found if not address.implicit)
         start += len(line) + 1
 
 

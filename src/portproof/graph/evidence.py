@@ -33,6 +33,18 @@ _CORROBORATING = frozenset(
 WELL_KNOWN = 1024
 """Below are the ports that Services like to have (80, 443) and containers rarely listen on."""
 
+PORTS_OF_ONE_PROGRAM = (
+    frozenset({2379, 2380}),  # etcd: clients, peers
+    frozenset({4222, 6222, 8222}),  # NATS: clients, cluster, monitoring
+    frozenset({5671, 5672, 15671, 15672, 25672}),  # RabbitMQ: AMQP without and with TLS, management, peers
+    frozenset({6379, 16379, 26379}),  # Redis: clients, cluster bus, Sentinel
+    frozenset({6650, 6651}),  # Pulsar without and with TLS
+    frozenset({7473, 7474}),  # Neo4j with and without TLS
+    frozenset({9042, 9142}),  # Cassandra without and with TLS
+    frozenset({9200, 9300}),  # Elasticsearch, OpenSearch: clients, peers
+)
+"""Ports that look like slips of each other and are meant to differ; each set is of one program."""
+
 HABITUAL_PORTS = frozenset({4191, 9443, 10250, 10254, 13133, 15000, 15020, 15021})
 """Ports that well-known programs listen on without declaring them: controller-runtime's webhooks, Envoy, collectors."""
 
@@ -101,7 +113,8 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         meant,
         (*reasons, *silence),
         certain=fits and _supported(port, workload, meant) and not corroborated,
-        likely=fits or (near and not _has_own_port(service, port, workload, meant)),
+        likely=fits
+        or (near and not _is_written_twice(port) and not _has_own_port(service, port, workload, meant)),
         container_is_odd=corroborated and meant.value not in said(workload),
     )
 
@@ -143,6 +156,14 @@ def _repeats(port: ServicePort) -> bool:
     )
 
 
+def _is_written_twice(port: ServicePort) -> bool:
+    """Whether ``port`` and ``targetPort`` both say the number: no slip of the hand, for nobody slips twice alike."""
+    wanted = port.target.value
+    return (
+        not port.implicit and wanted == port.number.value and isinstance(wanted, int) and wanted >= WELL_KNOWN
+    )
+
+
 def _listens_undeclared(service: Service, port: ServicePort, workload: Workload) -> bool:
     """Whether a Service sends other numbers too to ports nobody declares: the application just does not declare them."""
     return any(
@@ -166,7 +187,7 @@ def mentioned(workload: Workload) -> frozenset[int]:
 
 def is_near_miss(one: int, other: int) -> bool:
     """Whether two ports differ as a slip of the hand would: by one digit, two swapped digits, or at most 2."""
-    if one == other:
+    if one == other or any(one in ports and other in ports for ports in PORTS_OF_ONE_PROGRAM):
         return False
     if abs(one - other) <= 2:  # 8080 and 8081, 9999 and 10000
         return True

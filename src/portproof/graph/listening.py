@@ -106,7 +106,10 @@ def _of(
         *((one, _VARIABLES) for one in settings.variables(resource.key, container.path, data, maps)),
         *((one, _FLAGS) for one in settings.split_flags(words)),
     ]
+    public = any(one.name == "SERVER_NAME" for one, _ in told)
     for one, names in told:
+        if public and one.name == "SERVER_PORT":  # a pair of CGI (RFC 3875, 4.1.15): what the outside calls
+            continue
         if names.fullmatch(one.name) or (names is _VARIABLES and _is_own(one.name, container)):
             yield from _listening(container, one)
     template = lookup(resource.data, container.path[:-2])

@@ -65,8 +65,9 @@ Silent when the command, args, environment, probes, annotations or a ConfigMap
 of the pod mention the number (the application listens there without declaring
 it), when the Service sends several numbers to ports that nobody declares, when
 the pods declare no port of that protocol at all, when other Service ports reach
-every declared port and the number is no near miss, when another port of the
-same Service reaches the near one, when it is a port that well-known programs
+every declared port and the number is no near miss, or is one that `port` says,
+too (nobody slips twice alike), when two ports look alike but are of one program
+(9200 and 9300), when another port of the same Service reaches the near one, when it is a port that well-known programs
 open without declaring it (9443, 10250, 15021), when another selected workload
 declares the number, on headless Services (clients connect to the container
 directly), and for pods whose ports are added by injection.
