@@ -141,6 +141,13 @@ class TestCharts:
         repository.add({"web/Chart.yaml": chart("web"), "web/ci/namespace.yaml": SERVICE})
         assert repository.targets() == ["helm:web"]
 
+    def test_descriptions_of_values_are_no_values(self, repository: Repository) -> None:
+        described = "port:\n  __metadata:\n    label: Port\n"
+        repository.add({"web/Chart.yaml": chart("web"), "web/values-metadata.yaml": described})
+        assert repository.skips() == [
+            ("helm:web?values=values-metadata.yaml", "describes values and holds none", False)
+        ]
+
     def test_encrypted_values_are_skipped(self, repository: Repository) -> None:
         repository.add(
             {"web/Chart.yaml": chart("web"), "web/values-prod.yaml": "a: ENC[x]\nsops:\n  mac: x\n"}

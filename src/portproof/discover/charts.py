@@ -30,6 +30,8 @@ _CI = re.compile(r".*-values\.ya?ml\Z")  # chart-testing, pkg/chart/chart.go
 _PERHAPS_CI = re.compile(r"(?!\.|ct\.|values\.schema\.).+\.ya?ml\Z")
 _OBJECT = re.compile(r"^(apiVersion|kind):", re.MULTILINE)
 _SOPS = re.compile(r"^sops:", re.MULTILINE)
+_METADATA = re.compile(r"^[ \t]*[\"']?__metadata[\"']?:", re.MULTILINE)
+"""What IBM Cloud Private shows of a chart's values: ``values-metadata.yaml`` beside ``values.yaml``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ def _with_values(
     for path in own[:MAX_VALUES]:
         if _holds(_SOPS, files.tree, path):
             yield Skip("helm", folder, "encrypted with sops", (path,))
+        elif _holds(_METADATA, files.tree, path):
+            yield Skip("helm", folder, "describes values and holds none", (path,), counts=False)
         else:
             yield chart.target((path,))
     for path in own[MAX_VALUES:]:

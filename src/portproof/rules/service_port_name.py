@@ -52,10 +52,12 @@ characters: that limit is for container ports (but see `ingress-backend-port`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from portproof.graph.model import PortGraph, Service, ServicePort, Site
 from portproof.graph.names import label_problem
+from portproof.graph.words import listing
 from portproof.rules.base import Finding, Label, Severity, rule
 
 
@@ -63,10 +65,11 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each Service port whose name the API server refuses."""
     for service in graph.services:
         first: dict[object, Site] = {}
+        nameless = [port for port in service.ports if port.name is None]
+        if nameless and len(service.ports) > 1:
+            yield _nameless(service, nameless)
         for port in service.ports:
             if port.name is None:
-                if len(service.ports) > 1:
-                    yield _nameless(service, port)
                 continue
             problem = label_problem(str(port.name.value))
             if problem:
@@ -79,9 +82,18 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             first.setdefault(port.name.value, port.name)
 
 
-def _nameless(service: Service, port: ServicePort) -> Finding:
-    what = f"has {len(service.ports)} ports, and port {port.number.value} has no name"
-    return _finding(service, port.number, what)
+def _nameless(service: Service, ports: Sequence[ServicePort]) -> Finding:
+    """One finding for all: who names one of them has to name the others."""
+    count = len(service.ports)
+    numbers = listing([str(port.number.value) for port in ports])
+    if len(ports) == 1:
+        what = f"and port {numbers} has no name"
+    elif len(ports) == count:
+        what = f"none of which has a name ({numbers})"
+    else:
+        what = f"of which {numbers} have no name"
+    finding = _finding(service, ports[0].number, f"has {count} ports, {what}")
+    return replace(finding, related=tuple(Label(one.number, "has no name either") for one in ports[1:]))
 
 
 def _finding(service: Service, site: Site, what: str, other: Site | None = None) -> Finding:

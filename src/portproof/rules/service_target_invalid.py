@@ -35,8 +35,9 @@ Good::
         - {port: 80, targetPort: http-app}
 
 Silent when the target is a string of digits (`service-target-numeric-string`
-has the fix for that), and when it is absent, 0 or empty: then it is the value
-of `port`.
+has the fix for that), when it is absent, 0 or empty (then it is the value of
+`port`), and when the Service itself has a name that cannot be (`service_name`):
+that is a form to be filled in.
 """
 
 from __future__ import annotations
@@ -44,13 +45,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph.model import PortGraph
-from portproof.graph.names import is_digits, port_name_problem
+from portproof.graph.names import is_digits, is_placeholder, label_problem, port_name_problem
 from portproof.rules.base import Finding, Severity, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each target that the API server refuses."""
     for service in graph.services:
+        if not is_placeholder(service.key.name) and label_problem(service.key.name):
+            continue
         for port in service.ports:
             problem = "" if port.implicit else _problem(port.target.value)
             if problem:

@@ -62,7 +62,9 @@ Good::
             - {name: dns-tcp, containerPort: 5353, protocol: TCP}
 
 It is an **error** for a name, since Kubernetes then publishes no port at all (a
-**warning** on a headless Service), and a **warning** for a number.
+**warning** on a headless Service), and a **warning** for a number. When the name
+of the declared port or of the Service's says the Service's protocol (`media-udp`),
+the declaration is mistaken and does no harm: a **note** there.
 
 Silent when a selected workload declares the port with the right protocol, when
 another Service port reaches the declared one (the application serves both
@@ -119,7 +121,32 @@ def _both_in_use(
     return any(one is declared for one in reached_by_others(graph, service, port, workload))
 
 
+def _told_by_name(port: ServicePort, declared: ContainerPort) -> bool:
+    """Whether the name of one of the two ports says the protocol of the Service's: ``media-udp``."""
+    names = [str(one.name.value).lower() for one in (port, declared) if one.name is not None]
+    return any(port.protocol.lower() in name.split("-") for name in names)
+
+
+def _mistaken_declaration(
+    service: Service, port: ServicePort, workload: Workload, declared: ContainerPort
+) -> Finding:
+    site = declared.protocol_site
+    change = f"set the container port's protocol to {port.protocol}"
+    return Finding(
+        message=(
+            f"{workload.key} declares {declared.value} over {_said(declared)} only, but {service.key} sends "
+            f"{port.protocol} there, as the port's name says: the declaration is mistaken."
+        ),
+        severity=Severity.NOTE,
+        primary=site or declared.number,
+        related=(Label(port.protocol_site or port.target, f"{service.key} sends to it here"),),
+        remedies=(Remedy(change, ((site, port.protocol),)),) if site is not None else (),
+    )
+
+
 def _finding(service: Service, port: ServicePort, workload: Workload, declared: ContainerPort) -> Finding:
+    if isinstance(port.target.value, int) and _told_by_name(port, declared):
+        return _mistaken_declaration(service, port, workload, declared)
     target = port.target.value
     named = not isinstance(target, int)
     what = f"the port named {str(target)!r}" if named else str(target)
