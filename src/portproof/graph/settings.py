@@ -53,6 +53,8 @@ _ADDRESS_IN_FILE = re.compile(
 )
 """A line that gives a name to what ends like an address, in YAML, JSON, TOML or INI."""
 _SECTION = re.compile(r"^[ \t]*\[", re.MULTILINE)
+_SECTION_OF_ITS_OWN = re.compile(r"^[ \t]*\[+(?:https?|server|web|listen(?:er)?s?)[\].]", re.MULTILINE)
+"""Where a program listens that has a section for it; InfluxDB's outermost ``bind-address`` is for backups."""
 
 
 def files(
@@ -82,7 +84,9 @@ def _is_outermost(text: str, match: re.Match[str]) -> bool:
     before = text[: match.start()]
     if text.lstrip().startswith("{"):
         return before.count("{") - before.count("}") == 1 and before.count("[") == before.count("]")
-    return match[0][0] not in " \t" and not _SECTION.search(before)
+    if match[0][0] in " \t" or _SECTION.search(before):
+        return False
+    return not _SECTION_OF_ITS_OWN.search(text, match.end())
 
 
 def flags(key: ResourceKey, where: FieldPath, container: Mapping[str, Any]) -> Iterator[Setting]:
