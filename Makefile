@@ -5,8 +5,9 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 JOBS ?= 2
+MINUTES ?= 10
 
-.PHONY: incident test lint types layers docs check clean
+.PHONY: incident test fuzz lint types layers docs check clean
 
 $(VENV)/installed: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +27,10 @@ incident: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n $(JOBS)
+
+# A long run of every parser and encoder on inputs that nobody thought of; what breaks is kept in tests/fuzz/corpus.
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from portproof.patch import unquoted
 from portproof.source import RelPath
 
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 _LARGE = 4_000_000
 
 

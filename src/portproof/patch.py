@@ -97,7 +97,7 @@ def hunks(patch: str) -> Iterator[Hunk]:
 
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")
-_ESCAPED = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
+_ESCAPED = re.compile(r"\\([0-3][0-7]{2}|.)", re.DOTALL)
 _C_ESCAPES = {
     0x07: "\\a",
     0x08: "\\b",
@@ -125,10 +125,17 @@ def unquoted(name: str) -> str:
     data, at = bytearray(), 0
     text = name[1:-1]
     for found in _ESCAPED.finditer(text):
-        data += text[at : found.start()].encode()
+        data += _encoded(text[at : found.start()])
         data.append(int(found[1], 8) if len(found[1]) == 3 else _C_LETTERS.get(found[1], ord("?")))
         at = found.end()
-    return (data + text[at:].encode()).decode("utf-8", "surrogateescape")
+    return (data + _encoded(text[at:])).decode("utf-8", "surrogateescape")
+
+
+def _encoded(name: str) -> bytes:
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # of no disk
+        return name.encode("utf-8", "replace")
 
 
 def _lines(text: str) -> list[str]:

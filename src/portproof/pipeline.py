@@ -32,6 +32,11 @@ Progress = Callable[[int, int], None]
 """Told how many of how many targets are done."""
 
 
+MAX_JUDGED = 250_000
+"""Findings that all proofs together look through: each asks all rules again. 500 of one target can all have a fix; of a
+text that was made to have ten thousand, the first few."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a run is to do: check `targets` of `tree`; `everything` are all targets that a fix must not break.
@@ -74,7 +79,9 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
             known={one.target.id: keys_of(one) for one in checked},
             judge=partial(_judge, plan, environment),
         )
-        merged = _each(pool, partial(_prove_one, prover, _votes(verdict.open)), verdict.open)
+        some = _affordable(verdict.open, prover.known)
+        proved = _each(pool, partial(_prove_one, prover, _votes(verdict.open)), verdict.open[:some])
+        merged = [*proved, *verdict.open[some:]]
     idle = ignoring.idle(_looked_at(plan), book, checked, verdict.used)
     return Outcome(tuple(checked), tuple(merged), prover, environment, beside, verdict, idle)
 
@@ -214,6 +221,16 @@ def _main_edit(remedy: Remedy, group: Merged) -> tuple[Span, Scalar] | None:
     site, new = remedy.changes[0]
     origin = group.first.origins.get(site)
     return None if origin is None else (origin.span, new)
+
+
+def _affordable(groups: Sequence[Merged], known: Mapping[str, frozenset[FindingKey] | None]) -> int:
+    """For how many of the groups fixes are proven, within `MAX_JUDGED`."""
+    judged = 0
+    for number, group in enumerate(groups):
+        judged += sum(len(known.get(member.target.id) or ()) for member in group.members)
+        if judged > MAX_JUDGED:
+            return number
+    return len(groups)
 
 
 def _prove_one(prover: Prover, votes: Counter[tuple[Span, Scalar]], group: Merged) -> Merged:

@@ -239,8 +239,9 @@ class _Places:
     def _mapping(self, node: MappingNode, path: FieldPath, known: set[str] | None = None) -> None:
         """Collect below the keys that are not `known`; what a merge brings in is found at the place of the anchor."""
         if known is None and not any(key.value == "<<" and not key.style for key, _ in node.value):
-            for key_node, value_node in node.value:
-                self.collect(value_node, (*path, key_node.value))
+            # Of a key that is there twice the last value counts, here as in the data.
+            for key, value in {key.value: value for key, value in node.value}.items():
+                self.collect(value, (*path, key))
             return
         known = set() if known is None else known
         for key_node, value_node in reversed(node.value):  # what comes later counts

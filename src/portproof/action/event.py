@@ -106,7 +106,7 @@ def _data(environ: Mapping[str, str]) -> Any:
     try:
         with file.open("rb") as stream:
             return json.loads(stream.read(_MAX_EVENT))  # what is cut off is no JSON any more
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
             f"the event file cannot be read ({type(error).__name__})", next_step="see GITHUB_EVENT_PATH"
         ) from error

@@ -51,9 +51,11 @@ class Heads:
             return None
         self._fetches += 1
         try:
-            return self._client.content(path, self._head)
+            data = self._client.content(path, self._head)
         except GithubError:
             return None
+        # Of a link GitHub gives the file that it leads to; that is not the text that a suggestion would replace.
+        return None if blob and data is not None and blob_id(data) != blob else data
 
     def _checkout(self, path: RelPath) -> str | None:
         data = self._bytes(path)

@@ -25,11 +25,11 @@ _MAX_FINDINGS = 5_000
 
 _Short = Annotated[str, Meta(max_length=2_000)]
 _Text = Annotated[str, Meta(max_length=20_000)]
-_Path = Annotated[str, Meta(min_length=1, max_length=4_096, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Path = Annotated[str, Meta(min_length=1, max_length=4_096, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
 _Line = Annotated[int, Meta(ge=1, le=10_000_000)]
 _Count = Annotated[int, Meta(ge=0)]
-_Rule = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-_Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{16,64}$")]
+_Rule = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
+_Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{16,64}\Z")]
 
 
 class _Part(msgspec.Struct, forbid_unknown_fields=True):

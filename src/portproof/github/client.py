@@ -8,7 +8,7 @@ import ipaddress
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from github import Auth, Github, GithubRetry
 
@@ -28,6 +28,7 @@ from portproof.github.model import (
 from portproof.github.translate import translated
 from portproof.report import marks
 from portproof.report.review import OPENING, Comment
+from portproof.report.safe import address_of
 from portproof.source import RelPath, normalise
 
 # PyGithub writes to standard error by itself; what goes wrong is told by us, encoded.
@@ -145,8 +146,7 @@ class Client:
         """A file of a commit; None when there is no such file (a folder and a submodule are none)."""
         try:
             with translated(f"reading a file of {commit[:10]}"):
-                name = quote(path.encode("utf-8", "surrogateescape"))
-                data = self._get(f"contents/{name}", ref=commit)
+                data = self._get(f"contents/{address_of(path)}", ref=commit)
                 if not isinstance(data, dict) or data.get("type") != "file":
                     return None
                 if data.get("encoding") != "base64":  # more than 1 MB

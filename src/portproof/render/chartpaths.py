@@ -9,6 +9,7 @@ answer is a file that exists.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,7 +66,8 @@ class ChartPaths:
 
     def exists(self, path: RelPath) -> bool:
         """Whether the tree has such a file."""
-        return path in self.tree.overlay or self.tree.on_disk(path).is_file()
+        # Unlike pathlib's, os.path's answer to a name that is too long for any disk is no, and not an error.
+        return path in self.tree.overlay or os.path.isfile(self.tree.on_disk(path))  # noqa: PTH113
 
     def _template(self, named: str) -> RelPath | None:
         if not named.isprintable() or normalise(named) != named:

@@ -11,6 +11,7 @@ The innermost level is the one that counts; the repetition at its end is left ou
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Iterator
@@ -266,7 +267,8 @@ class OverlayBlame:
         return next((path for path in paths if self._is_file(path)), None)
 
     def _is_file(self, path: RelPath) -> bool:
-        return path in self.tree.overlay or self.tree.on_disk(path).is_file()
+        # Not by pathlib, for which a name that is too long is an error.
+        return path in self.tree.overlay or os.path.isfile(self.tree.on_disk(path))  # noqa: PTH113
 
     def _documents(self, path: RelPath) -> list[yamldoc.Document]:
         try:

@@ -76,6 +76,11 @@ def read(text: str) -> list[Mark]:
     return [mark for mark in found if mark.fingerprint]
 
 
+def begins_one(text: str) -> bool:
+    """Whether a line of `text` begins like a mark."""
+    return re.search(r"^<!-- portproof:", text, re.MULTILINE) is not None
+
+
 def key_of_summary(text: str) -> str | None:
     """Whose summary a comment is; None when it is none."""
     for match in _MARK.finditer(text):

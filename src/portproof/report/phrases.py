@@ -7,13 +7,23 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from portproof.report.model import Effect, Fix, Location, Related, Result, TextEdit
-from portproof.report.safe import code_span, discreet, fenced, one_line, shortened, stripped
+from portproof.report.safe import (
+    LONGEST_RUN,
+    address_of,
+    code_span,
+    discreet,
+    fenced,
+    longest_run,
+    one_line,
+    shortened,
+    stripped,
+)
 from portproof.report.scene import Scene
 from portproof.report.words import field_of, is_of_field, listed
 
 _SPAN = re.compile(r"(?<![^ (])`([^`]+)`(?![^ ).,:;])")
 _WORD = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*\Z")
-_HEX = re.compile(r"[0-9a-fA-F]{7,}\Z")
+_HEX = re.compile(r"(?<![A-Za-z])[0-9a-fA-F]{7,}(?![A-Za-z])")
 _PARTS = re.compile(r"(\(*)(.*?)([),.;:]*)\Z", re.DOTALL)
 _PATCH = 6_000
 _DIFF_LINE = (" ", "+", "-", "@@ ", "diff --git ", "\\")
@@ -75,6 +85,7 @@ def _patch(patch: str) -> str:
     """
     if (
         len(patch) > _PATCH
+        or longest_run(patch) > LONGEST_RUN
         or discreet(patch) != patch
         or not all(line.startswith(_DIFF_LINE) for line in patch.splitlines())
     ):
@@ -151,7 +162,7 @@ def link(place: Location | TextEdit, scene: Scene) -> str:
     shown = f"{place.path}:{place.line}" if known else place.path
     if not scene.web:
         return code(shown)
-    address = f"{scene.web}/blob/{scene.head}/{quote(place.path.encode('utf-8', 'surrogateescape'))}"
+    address = f"{scene.web}/blob/{scene.head}/{address_of(place.path)}"
     return f"[{code(shown)}]({address}{f'#L{place.line}' if known else ''})"
 
 
@@ -164,6 +175,6 @@ def _word(word: str) -> str:
         return before + after
     if len(core) > 2 and core[0] == core[-1] == "'":
         return f"{before}{code(core[1:-1])}{after}"
-    if _WORD.match(core) and not _HEX.match(core) and not core.lower().startswith("www"):
+    if _WORD.match(core) and not _HEX.search(core) and not core.lower().startswith("www"):
         return word
     return f"{before}{code(core)}{after}"

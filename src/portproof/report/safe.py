@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import count
+from urllib.parse import quote
 
 _TELLING = (
     r"(?:passw(?:or)?d|passphrase|pwd|secret|token|credential|api[-_]?key|access[-_]?key|private[-_]?key)"
@@ -27,6 +29,11 @@ _CREDENTIALS = (
         r"[ \t+-]{0,80}value:[ \t]*(?P<hidden>[^\s{][^\r\n]*)"
     ),
 )
+LONGEST_RUN = 200
+"""Backticks in a row that a fence can be longer than: cmark-gfm counts to 255, and takes all beyond for as many."""
+
+_RUN = re.compile(r"`+")
+_LONG_RUN = re.compile(rf"`{{{LONGEST_RUN + 1},}}")
 _COMMAND = re.compile(r"^(\s*):(?=:)")
 
 
@@ -91,6 +98,19 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def address_of(path: str) -> str:
+    """A path of the repository as part of an address.
+
+    A name that is not UTF-8 on disk comes with surrogate escapes and leaves as its bytes; other lone surrogates cannot
+    come from a disk, and must not stop a report.
+    """
+    try:
+        data = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = path.encode("utf-8", "replace")
+    return quote(data)
+
+
 def one_line(text: str) -> str:
     """`text` with line ends and runs of white space as single spaces."""
     return " ".join(text.split())
@@ -99,7 +119,9 @@ def one_line(text: str) -> str:
 def code_span(text: str, limit: int = 300) -> str:
     """A Markdown code span: nothing in it is a link, a mention, an image or a tag."""
     content = shortened(one_line(stripped(text, keep="\n\r\t\v\f")), limit) or " "
-    ticks = "`" * (_longest_run(content) + 1)
+    # cmark-gfm takes a run of more than 80 for text: so not one more than the longest, but the first length that is free.
+    runs = {len(run) for run in _RUN.findall(content)}
+    ticks = "`" * next(length for length in count(1) if length not in runs)
     # A backtick or a space at an end would join the delimiter or be trimmed; CommonMark takes one space off.
     pad = " " if content[0] in "` " or content[-1] in "` " else ""
     return f"{ticks}{pad}{content}{pad}{ticks}"
@@ -113,10 +135,16 @@ def cell(markdown: str) -> str:
 
 def fenced(text: str, language: str = "") -> str:
     """A Markdown fence that `text` cannot leave."""
-    content = stripped(text, keep="\n\t").rstrip("\n")
-    fence = "`" * max(3, _longest_run(content) + 1)
+    content = _LONG_RUN.sub("`" * LONGEST_RUN, stripped(text, keep="\n\t").rstrip("\n"))
+    fence = fence_around(content)
     return f"{fence}{language}\n{content}\n{fence}"
 
 
-def _longest_run(text: str) -> int:
-    return max(map(len, re.findall(r"`+", text)), default=0)
+def fence_around(content: str) -> str:
+    """The marker of a fence that no line of `content` ends; not for one with a run of more than `LONGEST_RUN`."""
+    return "`" * max(3, longest_run(content) + 1)
+
+
+def longest_run(text: str) -> int:
+    """The length of the longest run of backticks in `text`."""
+    return max(map(len, _RUN.findall(text)), default=0)

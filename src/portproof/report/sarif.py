@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from portproof.ignores.model import How
 from portproof.report import pages, words
 from portproof.report.json_ import dumps
 from portproof.report.model import Fix, Ignored, Location, Report, Result, TargetStatus, TextEdit
-from portproof.report.safe import visible
+from portproof.report.safe import address_of, visible
 from portproof.rules.base import Rule, Severity
 from portproof.source import RelPath
 
@@ -144,13 +143,7 @@ def _physical(location: Location) -> dict[str, Any]:
 
 
 def _artifact(path: RelPath) -> dict[str, str]:
-    # A name that is not UTF-8 on disk comes with surrogate escapes and leaves as its bytes; other lone surrogates
-    # cannot come from a disk, and must not stop the report.
-    try:
-        data = path.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        data = path.encode("utf-8", "replace")
-    return {"uri": quote(data), "uriBaseId": _ROOT}
+    return {"uri": address_of(path), "uriBaseId": _ROOT}
 
 
 def _region(place: Location | TextEdit) -> dict[str, int]:

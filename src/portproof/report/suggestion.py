@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass
 
 from portproof import yamldoc
+from portproof.report import marks
 from portproof.report.model import Location, TextEdit
-from portproof.report.safe import stripped
+from portproof.report.safe import LONGEST_RUN, fence_around, longest_run, stripped
 from portproof.source import RelPath
 
 _VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\Z")
@@ -53,7 +54,9 @@ def suggestion(edit: TextEdit, lines: Lines, text: str) -> str | None:
     if not _same_shape(text, "\n".join([*rows[: lines.first - 1], *after, *rows[lines.last :]]), lines.path):
         return None
     content = "\n".join(after)
-    fence = "`" * max(3, max(map(len, re.findall(r"`+", content)), default=0) + 1)
+    if marks.begins_one(content) or longest_run(content) > LONGEST_RUN:
+        return None
+    fence = fence_around(content)
     return f"{fence}suggestion\n{content}\n{fence}"
 
 
