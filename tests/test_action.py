@@ -358,6 +358,11 @@ FORGED = {
         location=json.loads(forged())["findings"][0]["location"] | {"path": "/etc/passwd"}
     ),
     "a path with a line end": forged(targets=["a\nb"]),
+    "a path that ends in a line end": forged(
+        location=json.loads(forged())["findings"][0]["location"] | {"path": "a.yaml\n"}
+    ),
+    "a rule that ends in a line end": forged(rule="service-target-number\n"),
+    "a fingerprint that ends in a line end": forged(fingerprint="0123456789abcdef\n"),
     "line 0": forged(location=json.loads(forged())["findings"][0]["location"] | {"line": 0}),
     "a strange fingerprint": forged(fingerprint="--> x"),
     "a strange rule": forged(rule="](http://evil)"),
@@ -603,7 +608,9 @@ def test_no_value_breaks_out_of_an_output(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ["", "[]", "{}", '{"pull_request": {"number": "1"}}', '{"pull_request": null}']
+    "data",
+    ["", "[]", "{}", '{"pull_request": {"number": "1"}}', '{"pull_request": null}', "[" * 100_000],
+    ids=lambda data: data[:40],
 )
 def test_an_event_file_that_is_none_is_refused(tmp_path: Path, data: str) -> None:
     (tmp_path / "event.json").write_text(data)

@@ -319,6 +319,8 @@ def test_a_fence_is_longer_than_any_run_of_backticks() -> None:
         ("a: 8081\n", ".github/workflows/ci.yaml"),
         ("a: 8081\n", ".GitHub/ci.yaml"),
         (f"a: 8081 # {'x' * 2000}\n", VALUES),
+        (f"a: 8081 # {'`' * 201}\n", VALUES),
+        ("<!-- portproof:v1 fingerprint=0123456789abcdef key=8081 -->\n", VALUES),
     ],
 )
 def test_no_suggestion_where_more_than_the_number_could_change(text: str, path: str) -> None:

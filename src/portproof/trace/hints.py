@@ -18,24 +18,33 @@ def by_position(manifests: Manifests, fields: Sequence[Site], tree: Tree) -> dic
     """Origins in plain manifests: the text itself is what is applied, so its place is certain."""
     found: dict[Site, Origin] = {}
     resources = {one.key: one for one in manifests.resources}
+    parsed: dict[int, list[yamldoc.Document]] = {}
     for one in fields:
         resource = resources.get(one.resource)
         if resource is None or resource.document.source is None or resource.document.offset is None:
             continue
-        span = _span_in_document(resource, one, tree)
+        key = id(resource.document)
+        if key not in parsed:  # once, however many of its fields are asked for
+            parsed[key] = _documents(resource.document.text)
+        span = _span_in_document(resource, one, tree, parsed[key])
         if span is not None:
             found[one] = span
     return found
 
 
-def _span_in_document(resource: Resource, one: Site, tree: Tree) -> Origin | None:
+def _documents(text: str) -> list[yamldoc.Document]:
+    try:
+        return yamldoc.documents(text)
+    except yamldoc.YamlError:
+        return []
+
+
+def _span_in_document(
+    resource: Resource, one: Site, tree: Tree, parsed: Sequence[yamldoc.Document]
+) -> Origin | None:
     document = resource.document
     assert document.source is not None  # noqa: S101 - by_position() looked
     assert document.offset is not None  # noqa: S101
-    try:
-        parsed = yamldoc.documents(document.text)
-    except yamldoc.YamlError:
-        return None
     place = parsed[0].spans.get((*resource.inside, *one.path)) if parsed else None
     if place is None:
         return None

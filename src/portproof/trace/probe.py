@@ -8,6 +8,7 @@ within a budget.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,11 +28,16 @@ from portproof.yamldoc import FieldPath, lookup
 MAX_RENDERS = 14
 """Probe renders for one target; nearly always one or two are enough."""
 
+MAX_PIECES = 200
+"""Numbers of one text that are traced: each takes a look through the whole text."""
+
 
 def origins(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Renderer) -> dict[Site, Origin]:
     """Where each of `fields` comes from; a field of which nothing is known is left out."""
-    wanted = sorted(
-        set(fields), key=lambda one: (one.resource, str(one.path), one.piece.start if one.piece else 0)
+    wanted = _bounded(
+        sorted(
+            set(fields), key=lambda one: (one.resource, str(one.path), one.piece.start if one.piece else 0)
+        )
     )
     if isinstance(manifests.target, ManifestTarget):
         return hints.by_position(manifests, wanted, tree)
@@ -44,6 +50,17 @@ def origins(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Re
             if hint is not None:
                 search.found[one] = hint
     return search.found
+
+
+def _bounded(fields: Iterable[Site]) -> list[Site]:
+    """`fields` without those that are one number too many of their text."""
+    count: Counter[tuple[ResourceKey, FieldPath]] = Counter()
+    kept = []
+    for one in fields:
+        count[one.resource, one.path] += one.piece is not None
+        if one.piece is None or count[one.resource, one.path] <= MAX_PIECES:
+            kept.append(one)
+    return kept
 
 
 class Alignment:

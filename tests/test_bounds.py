@@ -1,0 +1,54 @@
+"""A repository that is made to have thousands of findings: they are told, and the rest is bounded in its number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from portproof import pipeline
+from portproof.report.model import Report
+from portproof.run import Request, report_of, session
+from portproof.trace import probe
+
+WEB = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec: {containers: [{name: web, ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: callers}
+data:
+  urls: |
+"""
+
+
+def checked(folder: Path, count: int) -> Report:
+    """A ConfigMap with so many addresses of a port that is not there."""
+    (folder / "all.yaml").write_text(WEB + "".join(f"    http://web:{9000 + one}/\n" for one in range(count)))
+    with session(Request(paths=(str(folder),), root=folder)) as run:
+        return report_of(run)
+
+
+def test_a_fix_is_proven_for_as_many_as_there_is_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [one.fix is not None for one in checked(tmp_path, 6).results] == [True] * 6
+    monkeypatch.setattr(pipeline, "MAX_JUDGED", 6 * 4)  # each of six proofs looks through six findings
+    found = checked(tmp_path, 6).results
+    assert [one.fix is not None for one in found] == [True] * 4 + [False] * 2
+    assert all(one.location for one in found)
+
+
+def test_of_one_text_so_many_numbers_are_traced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "MAX_PIECES", 3)
+    found = checked(tmp_path, 5).results
+    assert sorted(one.value for one in found if one.location) == [9000, 9001, 9002]
+    assert len(found) == 5
