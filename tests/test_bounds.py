@@ -50,5 +50,5 @@ def test_a_fix_is_proven_for_as_many_as_there_is_room_for(
 def test_of_one_text_so_many_numbers_are_traced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "MAX_PIECES", 3)
     found = checked(tmp_path, 5).results
-    assert sorted(one.value for one in found if one.location) == [9000, 9001, 9002]
+    assert {one.value for one in found if one.location} == {9000, 9001, 9002}
     assert len(found) == 5
