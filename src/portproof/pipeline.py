@@ -10,13 +10,14 @@ from functools import partial
 from typing import TypeVar
 
 from portproof import ignoring, process
-from portproof.discover.model import Discovery, Target
+from portproof.discover.model import Discovery, HelmTarget, Target
 from portproof.environment import Environment, Ties, mentions, ties, wanted
 from portproof.fix import Proposal, Prover, edits_of
 from portproof.graph.model import Neighbour, Site
 from portproof.ignores.annotations import annotated_in
 from portproof.ignores.book import Book, Given
 from portproof.outcome import Checked, Merged, Outcome, Traced, certain, keys_of
+from portproof.override import override
 from portproof.render.cache import remember
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.rules import caller_service_port
@@ -246,12 +247,29 @@ def _prove_one(prover: Prover, votes: Counter[tuple[Span, Scalar]], group: Merge
         if edits is None or any(set(edits) == set(one.edits) for _, one in proposals):
             continue
         proven = prover.prove(edits, cured)
+        if proven is None and remedy.favoured and (own := _overrides(remedy, group, prover.tree)):
+            edits, proven = own, prover.prove(own, cured)
         if proven is not None:
             main = _main_edit(remedy, group)
             asked = votes[main] if main else 0
             favoured = remedy.favoured or asked > 1
             proposals.append((asked, Proposal(remedy.description, edits, proven, favoured)))
     return Merged(group.members, tuple(one for _, one in sorted(proposals, key=lambda pair: -pair[0])))
+
+
+def _overrides(remedy: Remedy, group: Merged, tree: Tree) -> tuple[Edit, ...]:
+    """Lines for the values files of the concerned targets alone, where a shared value cannot change; empty for none."""
+    if len(remedy.changes) != 1:
+        return ()
+    site, new = remedy.changes[0]
+    origin = group.first.origins[site]  # edits_of() has found it proven
+    added = {
+        override(target, origin.span, new, tree)
+        for member in group.members
+        if isinstance(target := member.target, HelmTarget)
+    }
+    edits = sorted(edit for edit in added if edit is not None)
+    return tuple(edits) if len(edits) == len(added) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,18 @@ def documents(text: str) -> list[Document]:
     ]
 
 
+def blocks(text: str) -> list[Mapping[FieldPath, int]]:
+    """For each document of `text` that holds anything: where the first key of each mapping in block style stands.
+
+    Raises `YamlError`.
+    """
+    from portproof import yamlnodes  # noqa: PLC0415
+
+    shift = 1 if text.startswith("\ufeff") else 0
+    nodes = (node for node in yamlnodes.compose(text) if yamlnodes.build(node) is not None)
+    return [yamlnodes.blocks(node, shift) for node in nodes]
+
+
 def format_path(path: FieldPath) -> str:
     """Write a path the way people do: ``spec.ports[0].targetPort``."""
     parts: list[str] = []

@@ -172,6 +172,22 @@ def spans(node: Node, text: str, shift: int) -> dict[FieldPath, ScalarSpan]:
     return places.found
 
 
+def blocks(node: Node, shift: int) -> dict[FieldPath, int]:
+    """The offset of the first key of each mapping in block style, below no alias or list."""
+    found: dict[FieldPath, int] = {}
+    pending: list[tuple[Node, FieldPath]] = [(node, ())]
+    seen: set[int] = set()
+    while pending:
+        here, path = pending.pop()
+        if isinstance(here, MappingNode) and here.value and not here.flow_style and id(here) not in seen:
+            seen.add(id(here))
+            found[path] = here.value[0][0].start_mark.index + shift
+            pending += [
+                (value, (*path, key.value)) for key, value in here.value if isinstance(key, ScalarNode)
+            ]
+    return found
+
+
 class _Builder:
     """Builds plain data from nodes; a node that is referred to twice is built once."""
 

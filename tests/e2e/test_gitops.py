@@ -168,11 +168,42 @@ def test_a_fix_that_would_break_another_install_is_none(portproof: Program, repo
     )
     finding = only(portproof.check())
     assert place(finding["location"]) == "charts/web/values.yaml:3:11-3:15"
+    (edit,) = finding["fix"]["edits"]
+    assert (edit["path"], edit["line"], edit["old"]) == ("apps/odd.yaml", 11, "")
+    assert edit["new"] == "    service:\n      target: 9090\n"
+    (other,) = finding["alternatives"]
+    assert [(edit["path"], edit["new"]) for edit in other["edits"]] == [("apps/odd.yaml", "8080")]
+    repository.git("apply", "--check", stdin=portproof("fix").stdout)
+    assert portproof("fix", "--write").code == 0
+    assert portproof.check()["findings"] == []
+
+
+def test_what_is_asked_for_does_not_bound_the_proof(portproof: Program, repository: Repository) -> None:
+    odd = release("odd").replace("service:\n      target: 8080", "container:\n      port: 9090")
+    repository.write(
+        {"apps/odd.yaml": odd, "apps/other.yaml": release("other").replace("service:", "unused:")}
+    )
+    report = portproof.check("apps/odd.yaml")
+    assert [one["id"] for one in report["targets"]] == ["helm:charts/web?values=/apps/odd.yaml#odd"]
+    (edit,) = only(report)["fix"]["edits"]
+    assert edit["path"] == "apps/odd.yaml"  # not the chart's values, which others go by
+    assert (
+        "apps/odd.yaml:11\n    +     service:\n    +       target: 9090\n"
+        in portproof("check", "apps/odd.yaml").stdout
+    )
+
+
+def test_where_nothing_can_be_added_what_is_declared_is_no_fix(
+    portproof: Program, repository: Repository
+) -> None:
+    odd = release("odd").replace("  values:\n    service:\n      target: 8080\n    backend: ''\n", "")
+    repository.write({"apps/odd.yaml": odd + "  values: {container: {port: 9090}}\n"})
+    finding = only(portproof.check())
     assert finding["fix"] is None
     (other,) = finding["alternatives"]
     assert [(edit["path"], edit["new"]) for edit in other["edits"]] == [("apps/odd.yaml", "8080")]
-    text = portproof("check").stdout
-    assert "possible (proven by rendering again): set containerPort to 8080" in text
+    assert "possible (proven by rendering again): set containerPort to 8080" in portproof("check").stdout
+    assert portproof("fix").stdout == ""
 
 
 def test_an_object_without_a_chart_here_changes_nothing(portproof: Program, repository: Repository) -> None:

@@ -26,13 +26,15 @@ def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | Non
     charts = find_charts(tree, listing, config)
     overlays = find_overlays(tree, listing, charts.folders)
     plain = find_manifests(tree, listing, charts.folders, overlays.files)
-    targets: list[Target] = [*charts.targets, *overlays.targets, *plain.targets]
+    found: list[Target] = [*charts.targets, *overlays.targets, *plain.targets]
+    targets = tuple(sorted(found, key=lambda one: one.id))
     skips = [*listing.skips, *charts.skips, *overlays.skips, *plain.skips]
     return Discovery(
-        tuple(sorted((target for target in targets if _asked_for(target, paths)), key=lambda one: one.id)),
+        tuple(target for target in targets if _asked_for(target, paths)),
         tuple(
             sorted((skip for skip in skips if _concerns(skip, paths)), key=lambda one: (one.id, one.reason))
         ),
+        targets,
     )
 
 

@@ -209,7 +209,11 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What was found under the paths that were asked for, each list in the order of its ids."""
+    """What was found under the paths that were asked for, each list in the order of its ids.
+
+    `everything` are the targets of the whole tree: an edit under one path may break what lies elsewhere.
+    """
 
     targets: tuple[Target, ...]
     skips: tuple[Skip, ...]
+    everything: tuple[Target, ...] = field(default=(), compare=False)

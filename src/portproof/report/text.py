@@ -101,10 +101,12 @@ class _Writer:
         """The lines that change. Their place is left out where the header has just named it."""
         known = (result.location.path, result.location.line) if result.location else None
         for hunk in patch.hunks(discreet(fix.patch)):
+            told = 0  # the line up to which the place has been named: what is added there goes without saying
             for number, line in hunk.changes:
-                if line.startswith("-") and (hunk.path, number) != known:
+                if (line.startswith("-") or number > told) and (hunk.path, number) != known:
                     yield f"    {self.paint(f'{visible(hunk.path)}:{number}', dim=True)}"
                 known = (hunk.path, number) if line.startswith("-") else known
+                told = max(told, number + line.startswith("-"))
                 column = _column(fix.edits, hunk.path, number)
                 shown = f"{line[0]} {clip(line[1:], column, column + 1).text}"
                 yield f"    {self.paint(shown, fg='red' if line.startswith('-') else 'green')}"
