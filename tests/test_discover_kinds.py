@@ -28,8 +28,8 @@ spec:
       containers: [{name: web, image: web, ports: [{containerPort: 80}]}]
 """
 
-APART = {"CustomResourceDefinition"}
-"""Has a skip of its own."""
+APART = {"CustomResourceDefinition", "Namespace"}
+"""The one has a skip of its own, the other tells something about the rest, and nothing alone."""
 
 
 class Asked(Mapping[str, tuple[Resource, ...]]):

@@ -54,7 +54,6 @@ _IRRELEVANT = frozenset(
         "PersistentVolume",
         "StorageClass",
         "PriorityClass",
-        "Namespace",
         "ResourceQuota",
         "LimitRange",
         "HorizontalPodAutoscaler",

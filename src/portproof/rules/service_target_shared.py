@@ -70,11 +70,11 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each port that goes where another one goes, past the one that has its name."""
     for service in graph.services:
         workloads = graph.select(service).workloads
-        if len(service.ports) < 2 or not workloads or service.headless or _is_balanced(graph, service):
+        if len(service.ports) < 2 or not workloads or service.headless:
             continue
         for port in service.ports:
             found = [_passed_by(graph, service, port, one) for one in workloads]
-            if all(found):
+            if all(found) and not _is_balanced(graph, service):
                 yield _finding(service, port, [one for one in found if one is not None])
 
 
