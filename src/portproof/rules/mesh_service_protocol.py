@@ -113,7 +113,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 
 def _target(port: ServicePort, workload: Workload) -> int | None:
-    if port.protocol != "TCP":
+    if port.protocol in ("UDP", "SCTP"):
         return None
     if isinstance(port.target.value, int):
         return port.target.value

@@ -113,7 +113,7 @@ def _contradicted(graph: PortGraph) -> Iterator[Finding]:
         scope = "" if _is_for_all(spec) else entry.key.namespace
         for index, port in indexed(spec.get("ports")):
             number, spoken = scalar(port.get("number")), scalar(port.get("protocol"))
-            if not isinstance(number, int) or spoken is None or is_placeholder(spoken):
+            if not isinstance(number, int) or not spoken or is_placeholder(spoken):
                 continue
             site = Site(entry.key, ("spec", "ports", index, "protocol"), spoken)
             for host in mesh.texts(entry, "hosts"):
