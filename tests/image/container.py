@@ -54,9 +54,17 @@ class Runner:
     temporary: bool = True
 
     def act(
-        self, variables: Mapping[str, str], *, options: tuple[str, ...] = (), workspace_mode: str = "rw"
+        self,
+        variables: Mapping[str, str],
+        *,
+        options: tuple[str, ...] = (),
+        arguments: tuple[str, ...] = (),
+        workspace_mode: str = "rw",
     ) -> Done:
-        """One step with the action; values of variables never stand on the command line, as the runner has it."""
+        """One step with the action; values of variables never stand on the command line, as the runner has it.
+
+        `arguments` are for another entry point, which `options` name.
+        """
         mounts = {
             self.temp / "_github_home": "/github/home",
             self.folder / "workflow": "/github/workflow",
@@ -106,7 +114,7 @@ class Runner:
         # the docker client has a HOME of its own: `-e HOME=` is the one value that stands on the command line
         command[command.index("HOME")] = "HOME=/github/home"
         del environ["HOME"]
-        return docker(*command, IMAGE, environ=environ)
+        return docker(*command, IMAGE, *arguments, environ=environ)
 
     @property
     def temp(self) -> Path:
