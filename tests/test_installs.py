@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,12 @@ def test_an_application_gives_files_values_parameters_release_and_namespace(root
     )
 
 
+@pytest.mark.parametrize("write_as", [json.dumps, lambda data: yaml.safe_dump(data, default_flow_style=True)])
+def test_however_it_is_written(root: Path, write_as: Callable[[object], str]) -> None:
+    write(root, {"apps/shop.yaml": write_as(yaml.safe_load(application({"values": "a: 1"})))})
+    assert installed(root).install == Install("shop", 0, ("spec", "source", "helm", "values"))
+
+
 def test_values_may_be_a_text(root: Path) -> None:
     write(root, {"apps/shop.yaml": application({"values": "port: 8080\n# why\n"})})
     assert given(root, installed(root)) == Given("port: 8080\n# why\n")
@@ -154,7 +161,7 @@ def test_the_configuration_counts_where_the_object_says_nothing(root: Path) -> N
     (target,) = (one for one in charts(root, config) if one.install)
     assert (target.release, target.namespace, target.cluster.kube_version) == ("front", "sales", "1.29")
     write(root, {"apps/shop.yaml": text})
-    assert reasons(root) == ["as ${app} installs it: '${app}' is filled in later"]
+    assert reasons(root) == ["as '${app}' installs it: '${app}' is filled in later"]
 
 
 def test_values_files_that_an_object_gives_need_no_second_target(root: Path) -> None:
@@ -228,7 +235,7 @@ def test_what_installs_no_chart_of_this_repository_makes_no_target(root: Path, t
 )
 def test_what_cannot_be_known_is_told(root: Path, text: str, problem: str) -> None:
     write(root, {"env/prod.yaml": "", "apps/shop.yaml": text})
-    assert reasons(root) == [f"as shop installs it: {problem}"]
+    assert reasons(root) == [f"as 'shop' installs it: {problem}"]
 
 
 def test_what_the_chart_itself_fills_in_is_known(root: Path) -> None:
@@ -263,7 +270,7 @@ PATCH = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata:\n  
 )
 def test_values_that_a_kustomization_changes_are_not_known(root: Path, files: Mapping[str, str]) -> None:
     write(root, {"apps/shop.yaml": release(values={"port": 2}), **files})
-    assert reasons(root) == ["as shop installs it: its values are changed by a kustomization"]
+    assert reasons(root) == ["as 'shop' installs it: its values are changed by a kustomization"]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +301,7 @@ def test_so_many_installs_are_not_rendered(root: Path) -> None:
     found = discover(Tree(root))
     assert len([one for one in found.targets if isinstance(one, HelmTarget) and one.install]) == MAX_INSTALLS
     assert [one.reason for one in found.skips if one.counts] == [
-        f"as shop-{n} installs it: more than {MAX_INSTALLS} objects install it"
+        f"as 'shop-{n}' installs it: more than {MAX_INSTALLS} objects install it"
         for n in (MAX_INSTALLS, MAX_INSTALLS + 1)
     ]
 

@@ -126,7 +126,7 @@ class _Chart:
             if one.problem or number >= MAX_INSTALLS:
                 reason = one.problem or f"more than {MAX_INSTALLS} objects install it"
                 yield Skip(
-                    "helm", self.plain.chart, f"as {one.install.name} installs it: {reason}", (one.file,)
+                    "helm", self.plain.chart, f"as {one.install.name!r} installs it: {reason}", (one.file,)
                 )
                 continue
             yield _as_installed(one, self.target((*one.files, one.file)))

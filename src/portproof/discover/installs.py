@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from portproof.config.values import API_VERSION, KUBE_VERSION
 from portproof.discover.model import Cluster, Install
 from portproof.discover.walk import EscapeError, Listing, ancestors, resolve
 from portproof.source import RelPath, SourceError, Tree, join, normalise
@@ -23,9 +24,12 @@ from portproof.yamldoc import FieldPath, YamlError, leaves, load_all, lookup
 _ENDINGS = (".yaml", ".yml")
 _KINDS = ("HelmRelease", "Application")
 # Told by their text, because parsing takes long, and most YAML of most repositories is about something else.
-_NAMED = re.compile(r"""[\s{,](?:path|chart)["']?:[ \t]+["']?([^\s"',}#]+)""")
+_NAMED = re.compile(r"""[\s{,]["']?(?:path|chart)["']?[ \t]*:\s*["']?([^\s"',}#]+)""")
 _NOT_FOR_OBJECTS = frozenset({"templates", "charts", "crds", "files"})
 """Folders of a chart whose files are filled in first, or belong to other charts."""
+
+# apimachinery validation.NameIsDNSSubdomain; a target's id ends in it
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 _ARGO = "argoproj.io/"
 _FLUX = "helm.toolkit.fluxcd.io/"
@@ -204,12 +208,18 @@ def _helm_release(listing: Listing, one: _Object, chart: RelPath) -> Installed:
 
 def _checked(one: _Object, installed: Installed) -> Installed:
     """The same, with the problem that names or values are filled in later, if they are."""
-    install = installed.install
+    install, cluster = installed.install, installed.cluster
+    if not _NAME.fullmatch(install.name) and not _UNKNOWN.search(install.name):
+        return replace(installed, problem="that is no name of an object")
+    odd = [one for one in (cluster.kube_version,) if one and not KUBE_VERSION.fullmatch(one)]
+    odd += [one for one in cluster.api_versions if not API_VERSION.fullmatch(one)]
+    if odd:
+        return replace(installed, problem=f"{odd[0]!r} is no version")
     names = (install.name, installed.release, installed.namespace)
     given = lookup(one.data, install.values) if install.values else None
-    values = (value for _, value in leaves(given) if isinstance(value, str))
+    texts = (value for _, value in leaves(given) if isinstance(value, str))
     found = [name for name in names if _UNKNOWN.search(name)]
-    found += [match[0] for value in values if (match := _OF_ANOTHER_TOOL.search(value))]
+    found += [match[0] for value in texts if (match := _OF_ANOTHER_TOOL.search(value))]
     return replace(
         installed, problem=installed.problem or (f"{found[0]!r} is filled in later" if found else "")
     )

@@ -15,6 +15,9 @@ from portproof.discover.model import HelmTarget, Install
 from portproof.source import SourceError, Tree
 from portproof.yamldoc import YamlError, load_all, lookup
 
+MAX_OPTIONS = 64 * 1024
+"""Characters of all parameters together; Linux takes twice as many in one argument."""
+
 _COMMA = re.compile(r"(?<!\\),")
 
 
@@ -42,6 +45,8 @@ def given_by(target: HelmTarget, install: Install, tree: Tree) -> Given:
     data = found[install.document]
     values = lookup(data, install.values) if install.values else None
     options = tuple(_options(lookup(data, install.parameters))) if install.parameters else ()
+    if sum(map(len, options)) > MAX_OPTIONS or any("\0" in one for one in options):
+        raise GivenError(f"{path}: parameters that are too long, or hold what no argument can")
     if isinstance(values, str):  # Argo CD's `values` is a text of YAML
         return Given(values, options)
     return Given(json.dumps(values or {}, ensure_ascii=False) + "\n", options)

@@ -1,0 +1,99 @@
+"""Objects of an attacker's that install charts: they choose values, parameters and names, and no more than that."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.support import Case, Place, run_case
+from tests.rendering_support import chart
+
+TEMPLATE = {
+    "templates/map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n"
+    "  a: {{ .Values.a | default 1 | quote }}\n  b: {{ .Release.Name }}.{{ .Release.Namespace }}\n"
+}
+INSTALLED = "helm:x?values=/apps/a.yaml#app"
+
+
+def application(name: str, status: str, code: int = 0, *, app: str = "app", **helm: object) -> Case:
+    """A chart that an Application installs in an odd way."""
+
+    def build(place: Place) -> dict[str, str | bytes]:
+        given = json.loads(
+            json.dumps(helm).replace("OUTSIDE", str(place.outside)).replace("PORT", str(place.port))
+        )
+        data = {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": app},
+            "spec": {"source": {"path": "x", "helm": given}, "destination": {"namespace": "--debug"}},
+        }
+        return {**chart("x", TEMPLATE), "apps/a.yaml": json.dumps(data)}
+
+    target = INSTALLED if not status.startswith("skipped") else INSTALLED.removesuffix("#app")
+    return Case(name, build, {target: status}, code)
+
+
+def parameters(*pairs: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in pairs]
+
+
+BOMB = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
+    for before, name in zip("abcdefg", "bcdefgh", strict=True)
+)
+CASES = [
+    application(
+        "values from a file outside",
+        "skipped: as 'app' installs it: its values",
+        valueFiles=["../../outside/secret"],
+    ),
+    application(
+        "values from an absolute path",
+        "skipped: as 'app' installs it: its values",
+        valueFiles=["OUTSIDE/secret"],
+    ),
+    application(
+        "values from an address",
+        "skipped: as 'app' installs it: its values",
+        valueFiles=["http://127.0.0.1:PORT/v.yaml"],
+    ),
+    application(
+        "values files that read as options",
+        "skipped: as 'app' installs it: its values",
+        valueFiles=["--post-renderer"],
+    ),
+    application(
+        "files that parameters take",
+        "skipped: as 'app' installs it: it takes",
+        fileParameters=[{"name": "a"}],
+    ),
+    application(
+        "a release that reads as an option", "checked", releaseName="--post-renderer=OUTSIDE/../bin/sh"
+    ),
+    application(
+        "a version that reads as more", "skipped: as 'app' installs it: ", kubeVersion="1.30 --debug"
+    ),
+    application(
+        "API versions that are none", "skipped: as 'app' installs it: ", apiVersions=["a\n::error::"]
+    ),
+    application("a name with lines", "skipped: as 'app\\n::error::x' installs it: ", app="app\n::error::x"),
+    application(
+        "parameters that read as options",
+        "checked",
+        parameters=parameters(("--post-renderer", "x"), ("-f", "/")),
+    ),
+    application("a parameter with a NUL", "failed: ", 1, parameters=parameters(("a", "x\0y"))),
+    application("a parameter of a megabyte", "failed: ", 1, parameters=parameters(("a", "x" * 1_000_000))),
+    application("a list of a billion", "failed: ", 1, parameters=parameters(("a[999999999]", "x"))),
+    application("values that unfold without end", "failed: ", 1, values=BOMB),
+    application("values that are none", "failed: ", 1, values="- a\n"),
+    application("a template in values", "checked", values="a: '{{ .Files.Get \"../outside/secret\" }}'"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_application(case: Case, tmp_path: Path) -> None:
+    run_case(case, tmp_path)
