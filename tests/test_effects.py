@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from portproof.effects import HIDDEN, Change, told
+from portproof.discover.model import ManifestTarget
+from portproof.effects import HIDDEN, Change, differences, told
 from portproof.manifests import ResourceKey
+from portproof.render.model import RenderedDocument, Rendering
 
 KEY = ResourceKey("apps/v1", "Deployment", "default", "web")
 VALUE = ("spec", "template", "spec", "containers", 0, "env", 0, "value")
@@ -50,3 +52,17 @@ def test_ports_and_names_that_come_and_go_are_told() -> None:
     for step in ("name", "targetPort", "appProtocol"):
         change = told(Change(KEY, ("spec", "ports", 0, step), None, "metrics"), WORDS)
         assert change.after == "metrics"
+
+
+def test_what_is_empty_can_be_kept_in_sets_too() -> None:
+    text = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {volumes: [{name: a, emptyDir: {}}]}\n"
+    before, after = (
+        Rendering(ManifestTarget("."), (RenderedDocument(one),))
+        for one in (text, text.replace("[{name: a, emptyDir: {}}]", "[]"))
+    )
+    changes = differences(before, after, "default")
+    assert {one.path[-1]: (one.before, one.after) for one in set(changes)} == {
+        "name": ("a", None),
+        "emptyDir": ("{}", None),
+        "volumes": (None, "[]"),
+    }

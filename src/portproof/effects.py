@@ -71,7 +71,12 @@ def _in_resource(key: ResourceKey, old: Any, new: Any) -> Iterator[Change]:
             if key.kind == "Secret":
                 yield Change(key, path, HIDDEN if one is not None else None, HIDDEN)
             else:
-                yield Change(key, path, one, other)
+                yield Change(key, path, _scalar(one), _scalar(other))
+
+
+def _scalar(value: Any) -> Any:
+    """The value itself; an empty mapping or list, the only ones that are leaves, as text, for effects are kept in sets."""
+    return str(value) if isinstance(value, dict | list) else value
 
 
 def told(change: Change, words: Collection[str]) -> Change:
