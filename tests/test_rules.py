@@ -212,6 +212,9 @@ def test_slips_in_names(one: str, other: str) -> None:
         ("grpc", "http"),
         ("http", "http2"),
         ("a", "b"),
+        ("frontend-a", "frontend-b"),
+        ("frontend", "frontend-b"),
+        ("a-frontend", "frontend"),
     ],
 )
 def test_names_meant_to_differ(one: str, other: str) -> None:

@@ -62,13 +62,13 @@ def is_digits(value: object) -> bool:
 def is_near_name(one: str, other: str) -> bool:
     """Whether two names differ by one slip (a letter missing, added, changed, or two swapped); two in a long name.
 
-    Names that differ in their digits (``web-1`` and ``web-2``), or as a protocol and its secured twin do, are meant
-    to differ.
+    Names that differ in their digits (``web-1`` and ``web-2``), in a word of one letter (``web-a`` and ``web-b``, or
+    ``web``), or as a protocol and its secured twin do, are meant to differ.
     """
     # Most pairs of names differ so much that counting letters tells: a slip brings in or takes away two at most.
     if abs(len(one) - len(other)) > 2 or len(set(one) ^ set(other)) > 4:
         return False
-    if one == other or digits(one) != digits(other) or _is_secured_twin(one, other):
+    if one == other or digits(one) != digits(other) or _is_twin(one, other):
         return False
     shorter = min(len(one), len(other))
     slips = distance(one, other)
@@ -93,6 +93,16 @@ def distance(one: str, other: str) -> int:
 def digits(text: str) -> str:
     """The digits of a name, which near names have in common."""
     return re.sub(r"\D", "", text)
+
+
+def _is_twin(one: str, other: str) -> bool:
+    return _is_secured_twin(one, other) or _is_lettered_twin(one, other)
+
+
+def _is_lettered_twin(one: str, other: str) -> bool:
+    """Whether only words of one letter tell the names apart, as those of two stages or halves are."""
+    first, second = ([word for word in name.split("-") if len(word) > 1] for name in (one, other))
+    return first == second
 
 
 def _is_secured_twin(one: str, other: str) -> bool:

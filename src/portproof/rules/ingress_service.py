@@ -38,8 +38,8 @@ Good::
         - {port: 80}
 
 Silent when no Service of the namespace is near, or more than one is, when the
-names differ in their digits, when the near one lacks the port, and when the
-port name is `use-annotation`.
+names differ in their digits or in a word of one letter (`web` and `web-b`), when
+the near one lacks the port, and when the port name is `use-annotation`.
 """
 
 from __future__ import annotations
