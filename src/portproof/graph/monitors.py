@@ -23,6 +23,8 @@ from portproof.graph.workloads import labels, mapping, scalar
 from portproof.manifests import Resource, ResourceKey
 from portproof.yamldoc import FieldPath
 
+_SWITCHED_ON = frozenset({"true", "yes", "on", "enabled", "1"})
+
 
 class Means(Enum):
     """What a field of an endpoint holds, in words that complete "the field takes"."""
@@ -184,5 +186,9 @@ def _labels(resource: Resource) -> Mapping[str, str]:
 
 
 def _is_broad(selector: Selector) -> bool:
-    """Whether it names no value that a label has to have: it reaches beyond what one rendering can know."""
-    return not selector.labels and not any(one.operator == "In" for one in selector.requirements)
+    """Whether it names nobody: no value that a label has to have, or only that a switch is on (``scrape: "true"``).
+
+    It reaches beyond what one rendering can know: operators give such labels to what they make.
+    """
+    named = any(value.lower() not in _SWITCHED_ON for _, value in selector.labels)
+    return not named and not any(one.operator == "In" for one in selector.requirements)

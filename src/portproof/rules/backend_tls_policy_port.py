@@ -59,6 +59,8 @@ from portproof.graph.model import PortGraph
 from portproof.rules.base import Finding, Severity, rule
 from portproof.rules.reaching import finding, missed
 
+_ADVICE = "a sectionName is the name of a port, not its number, so the policy does not attach"
+
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each policy that names a port which the Service does not have."""
@@ -73,7 +75,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 reference,
                 services,
                 does="applies to",
-                so="that is a number, and the policy does not attach",
+                so=_ADVICE,
             )
             yield replace(found, severity=Severity.WARNING)
         else:

@@ -83,7 +83,7 @@ name is no slip of one that is there: it may be meant for another version. A num
 refuses it), and so are digits in quotes in `targetPort`.
 
 Silent when no Service here has the labels, when the selector names no value that
-a label must have, when one of several Services has the port, when a Service has
+a label must have or only a switch (`scrape: "true"`, which operators set, too), when one of several Services has the port, when a Service has
 no selector, is an ExternalName, or is headless and lists no port (its endpoints
 are made elsewhere), when the pods of `targetPort` are not here, when an init
 container declares it, for the names of ports that a mesh adds at admission, for
