@@ -82,6 +82,7 @@ class Listening:
 def read(graph: PortGraph) -> Iterator[tuple[Workload, Listening]]:
     """Every setting of that kind in the containers of a rendering that declare a port."""
     maps = settings.config_maps(graph.resources)
+    files = settings.Files(maps)
     resources: dict[object, list[Resource]] = {}
     for resource in graph.resources:
         resources.setdefault(resource.key, []).append(resource)
@@ -91,12 +92,15 @@ def read(graph: PortGraph) -> Iterator[tuple[Workload, Listening]]:
             continue
         for container in workload.containers:
             if container.role is not Role.INIT and container.ports:
-                for one in _of(container, holders[0], maps):
+                for one in _of(container, holders[0], maps, files):
                     yield workload, one
 
 
 def _of(
-    container: Container, resource: Resource, maps: Mapping[tuple[str, str], Resource]
+    container: Container,
+    resource: Resource,
+    maps: Mapping[tuple[str, str], Resource],
+    files: settings.Files,
 ) -> Iterator[Listening]:
     data = lookup(resource.data, container.path)
     if not isinstance(data, dict):
@@ -113,7 +117,7 @@ def _of(
         if names.fullmatch(one.name) or (names is _VARIABLES and _is_own(one.name, container)):
             yield from _listening(container, one)
     template = lookup(resource.data, container.path[:-2])
-    for one in settings.files(resource.key, template if isinstance(template, dict) else {}, data, maps):
+    for one in files.of(resource.key, template if isinstance(template, dict) else {}, data):
         if _IN_FILES.fullmatch(one.name.lower()):
             yield from _listening(container, one)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from portproof.graph.model import Site
@@ -52,31 +53,45 @@ _ADDRESS_IN_FILE = re.compile(
     re.MULTILINE,
 )
 """A line that gives a name to what ends like an address, in YAML, JSON, TOML or INI."""
+MAX_FILE = 64 * 1024
+"""Longer files are no configuration of where to listen."""
+MAX_ADDRESSES = 100
+"""Of one file: what precedes each of them has to be looked at."""
 _SECTION = re.compile(r"^[ \t]*\[", re.MULTILINE)
 _SECTION_OF_ITS_OWN = re.compile(r"^[ \t]*\[+(?:https?|server|web|listen(?:er)?s?)[\].]", re.MULTILINE)
 """Where a program listens that has a section for it; InfluxDB's outermost ``bind-address`` is for backups."""
 
 
-def files(
-    key: ResourceKey,
-    template: Mapping[str, Any],
-    container: Mapping[str, Any],
-    maps: Mapping[tuple[str, str], Resource],
-) -> Iterator[Setting]:
-    """The outermost addresses in files that a container has from ConfigMaps; `template` is the spec of its pod."""
-    sources = {
-        str(volume.get("name")): maps.get((key.namespace, str(mapping(volume.get("configMap")).get("name"))))
-        for _, volume in indexed(template.get("volumes"))
-    }
-    mounted = dict.fromkeys(str(one.get("name")) for _, one in indexed(container.get("volumeMounts")))
-    for config in dict.fromkeys(sources.get(name) for name in mounted):
-        if config is None:
+class Files:
+    """The outermost addresses in files that containers have from ConfigMaps; each ConfigMap is read once."""
+
+    def __init__(self, maps: Mapping[tuple[str, str], Resource]) -> None:
+        self._maps = maps
+        self._read: dict[Resource, tuple[Setting, ...]] = {}
+
+    def of(
+        self, key: ResourceKey, template: Mapping[str, Any], container: Mapping[str, Any]
+    ) -> Iterator[Setting]:
+        """Those of one container; `template` is the spec of its pod."""
+        mounted = {str(one.get("name")) for _, one in indexed(container.get("volumeMounts"))}
+        for _, volume in indexed(template.get("volumes")):
+            name = str(mapping(volume.get("configMap")).get("name"))
+            config = self._maps.get((key.namespace, name)) if str(volume.get("name")) in mounted else None
+            if config is not None:
+                if config not in self._read:
+                    self._read[config] = tuple(_addresses(config))
+                yield from self._read[config]
+
+
+def _addresses(config: Resource) -> Iterator[Setting]:
+    for entry, value in mapping(config.data.get("data")).items():
+        text = str(value)
+        if len(text) > MAX_FILE:
             continue
-        for entry, text in mapping(config.data.get("data")).items():
-            for match in _ADDRESS_IN_FILE.finditer(str(text)):
-                if _is_outermost(str(text), match):
-                    site = Site(config.key, ("data", entry), None)
-                    yield Setting(match["name"], site, match["value"], match.start("value"), line=True)
+        for match in islice(_ADDRESS_IN_FILE.finditer(text), MAX_ADDRESSES):
+            if _is_outermost(text, match):
+                site = Site(config.key, ("data", entry), None)
+                yield Setting(match["name"], site, match["value"], match.start("value"), line=True)
 
 
 def _is_outermost(text: str, match: re.Match[str]) -> bool:

@@ -91,10 +91,35 @@ _SHOWN = 3
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each server that is in the way of an earlier one."""
     for servers in _together(graph).values():
-        for index, server in enumerate(servers):
-            earlier = next((one for one in servers[:index] if _clash(one, server)), None)
-            if earlier is not None:
-                yield _finding(earlier, server)
+        yield from _of_hosts([one for one in servers if one.ends_tls])
+        yield from _of_plain([one for one in servers if not one.ends_tls and _is_known(one.protocol)])
+
+
+def _of_hosts(servers: Sequence[Server]) -> Iterator[Finding]:
+    """TLS for one host twice; a server that is skipped takes no host from a third one."""
+    taken: dict[str, Server] = {}
+    for server in servers:
+        hosts = [one for one in server.hosts if not is_placeholder(one)]
+        common = [one for one in hosts if one in taken]
+        if common:
+            shown = listing(f"{one!r}" for one in common[:_SHOWN])
+            yield _finding(taken[common[0]], server, f"both take TLS for {shown}")
+        else:
+            taken.update(dict.fromkeys(hosts, server))
+
+
+def _of_plain(servers: Sequence[Server]) -> Iterator[Finding]:
+    """Plain servers beside the first one, unless both are for HTTP."""
+    for server in servers[1:]:
+        first = servers[0]
+        if server.protocol == first.protocol and not server.is_http:
+            yield _finding(first, server, f"are both for {server.protocol}")
+        elif not (server.is_http and first.is_http):
+            yield _finding(first, server, f"are for {server.protocol} and for {first.protocol}")
+
+
+def _is_known(protocol: str) -> bool:
+    return bool(protocol) and not is_placeholder(protocol)
 
 
 def _together(graph: PortGraph) -> Mapping[object, Sequence[Server]]:
@@ -116,28 +141,11 @@ def _revision(gateway: Resource) -> str:
     return labels(mapping(gateway.data.get("metadata")).get("labels")).get(_REVISION, "")
 
 
-def _clash(one: Server, other: Server) -> bool:
-    if one.ends_tls and other.ends_tls:
-        return bool(_common(one, other))
-    known = one.protocol and other.protocol and not is_placeholder(one.protocol + other.protocol)
-    return bool(known) and not one.ends_tls and not other.ends_tls and not (one.is_http and other.is_http)
-
-
-def _common(one: Server, other: Server) -> list[str]:
-    return [host for host in other.hosts if host in one.hosts and not is_placeholder(host)]
-
-
-def _finding(earlier: Server, server: Server) -> Finding:
+def _finding(earlier: Server, server: Server, what: str) -> Finding:
     own, others = server.number.resource, earlier.number.resource
     who = f"Two servers of {own}" if own == others else f"{own} and {others}"
-    if server.ends_tls:
-        what = f"both take TLS for {listing(f'{host!r}' for host in _common(earlier, server)[:_SHOWN])} on"
-    elif server.protocol == earlier.protocol:
-        what = f"are both for {server.protocol} on"
-    else:
-        what = f"are for {server.protocol} and for {earlier.protocol} on"
     return Finding(
-        message=f"{who} {what} port {server.number.value} of the same pods: Istio skips the later one.",
+        message=f"{who} {what} on port {server.number.value} of the same pods: Istio skips the later one.",
         severity=Severity.WARNING,
         primary=server.number,
         related=(Label(earlier.number, "the other one"),),
