@@ -10,6 +10,7 @@ message can quote.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -60,6 +61,10 @@ ADDED_PORT_NAMES = ("dapr-", "http-envoy-prom", "linkerd-")
 """How the names of ports begin that meshes add to pods at admission."""
 
 
+_PROXY = re.compile(r"(?<!sql)(?<!sql[-_])proxy|nginx|envoy|stunnel|ghostunnel", re.IGNORECASE)
+"""Names of what takes traffic for the other containers of a pod; not those that lead out, as to Cloud SQL."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weighed:
     """The verdict on a number that no container of `workload` declares.
@@ -98,6 +103,8 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     if meant is None:
         return Weighed(workload, None)
     near = is_near_miss(wanted, meant.value)
+    if not near and _has_silent_proxy(workload):
+        return Weighed(workload, None)
     same_name = port.name is not None and meant.name is not None and port.name.value == meant.name.value
     orphaned = len(orphans) == 1 and orphans[0] is meant
     reasons = tuple(_reasons(port, workload, meant, orphaned=orphaned, same_name=same_name))
@@ -154,6 +161,12 @@ def _repeats(port: ServicePort) -> bool:
     return (
         not port.implicit and wanted == port.number.value and isinstance(wanted, int) and wanted < WELL_KNOWN
     )
+
+
+def _has_silent_proxy(workload: Workload) -> bool:
+    """Whether a proxy stands in front of the others and declares no port: traffic may well go to where it listens."""
+    silent = (one for one in _running(workload) if not one.ports)
+    return any(_PROXY.search(text) for one in silent for text in (one.name, one.image))
 
 
 def _is_written_twice(port: ServicePort) -> bool:

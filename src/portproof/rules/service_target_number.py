@@ -70,7 +70,9 @@ too (nobody slips twice alike), when two ports look alike but are of one program
 (9200 and 9300), when another port of the same Service reaches the near one, when it is a port that well-known programs
 open without declaring it (9443, 10250, 15021), when another selected workload
 declares the number, on headless Services (clients connect to the container
-directly), and for pods whose ports are added by injection.
+directly), when a proxy in the pod declares no port (it may listen there for the
+others) and the number is no near miss, and for pods whose ports are added by
+injection.
 """
 
 from __future__ import annotations
