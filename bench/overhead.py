@@ -24,6 +24,7 @@ from pathlib import Path
 from repositories import PROGRAM, expand, name, report, table
 
 from portproof.discover.model import HelmTarget, KustomizeTarget, Target
+from portproof.render.helm import ASSUMED
 from portproof.run import Request, Tools, prepare
 
 BUDGET = 1.10
@@ -96,9 +97,12 @@ def bare_commands(repository: Path, wanted: set[str]) -> Iterator[tuple[str, ...
 def _bare(target: Target, repository: Path, tools: Tools) -> tuple[str, ...]:
     match target:
         case HelmTarget():
-            values = [word for path in target.values for word in ("-f", str(repository / path))]
+            # What an object installs is no file that helm could be given as it stands.
+            files = target.values[:-1] if target.install else target.values
+            values = [word for path in files for word in ("-f", str(repository / path))]
             chart = str(repository / target.chart)
             flags = ("--namespace", target.namespace, "--skip-schema-validation", "--skip-tests")
+            flags += tuple(f"--api-versions={one}" for one in ASSUMED)
             return (*tools.helm.argv, "template", target.release, chart, *flags, *values)
         case KustomizeTarget():
             # A kubectl's `argv` ends in its own word for build; a plain kustomize needs the word.

@@ -14,6 +14,7 @@ from portproof.discover.find import discover
 from portproof.discover.model import Cluster, HelmTarget, Mount
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.engine import Engine
+from portproof.render.helm import ASSUMED
 from portproof.render.model import Rendering
 from portproof.source import Tree
 
@@ -113,15 +114,21 @@ def test_release_and_namespace(helm: Engine, repository: Path) -> None:
 def test_what_the_templates_learn_of_the_cluster(helm: Engine, repository: Path) -> None:
     asks = (
         "a: {{ .Capabilities.KubeVersion.Minor }}\n"
-        'b: {{ .Capabilities.APIVersions.Has "monitoring.coreos.com/v1" }}\n'
+        'b: {{ .Capabilities.APIVersions.Has "example.org/v1" }}\n'
         'c: {{ .Capabilities.APIVersions.Has "example.org/v1/Thing" }}\n'
         'd: {{ .Capabilities.APIVersions.Has "apps/v1" }}\n'
     )
     tree = write_files(repository, chart("x", {"templates/a.yaml": asks}))
-    cluster = Cluster("1.23", ("monitoring.coreos.com/v1", "example.org/v1/Thing"))
+    cluster = Cluster("1.23", ("example.org/v1", "example.org/v1/Thing"))
     told = text(rendered(helm.render(HelmTarget("x", cluster=cluster), tree)))
     assert "a: 23\nb: true\nc: true\nd: true\n" in told
     assert "b: false\nc: false\nd: true\n" in text(rendered(helm.render(HelmTarget("x"), tree)))
+
+
+def test_monitors_are_rendered_where_a_chart_asks_for_their_kinds(helm: Engine, repository: Path) -> None:
+    asks = "".join(f'{{{{ if .Capabilities.APIVersions.Has "{one}" }}}}y{{{{ end }}}}' for one in ASSUMED)
+    tree = write_files(repository, chart("x", {"templates/a.yaml": f"a: {asks}\n"}))
+    assert f"a: {'y' * len(ASSUMED)}\n" in text(rendered(helm.render(HelmTarget("x"), tree)))
 
 
 def test_tests_of_the_chart_are_left_out(helm: Engine, repository: Path) -> None:

@@ -24,6 +24,7 @@ from portproof.discover.model import Dependency, HelmTarget, KustomizeTarget, Mo
 from portproof.process import MIB, Completed
 from portproof.render import copying
 from portproof.render.confine import NOBODY
+from portproof.render.helm import ASSUMED
 from portproof.render.model import Rendering
 from portproof.render.scratch import HELM_MEMORY
 from portproof.source import Tree
@@ -261,7 +262,8 @@ def test_the_command_lines_are_ours(place: Place, started: Started) -> None:
     root = place.repository
     helm = [rest(argv, current_helm(), root) for argv, _ in started if argv[0] == current_helm().argv[0]]
     built = [rest(argv, kustomize(), root) for argv, _ in started if argv[0] == kustomize().argv[0]]
-    always = "--namespace=default --skip-schema-validation --skip-tests"
+    assumed = " ".join(f"--api-versions={one}" for one in ASSUMED)
+    always = f"--namespace=default --skip-schema-validation --skip-tests {assumed}"
     work = f"{scratch.root}/work"
     assert sorted(text.replace(work, "WORK") for text in helm) == [
         f"template broken ROOT/broken {always}",

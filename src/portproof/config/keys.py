@@ -154,7 +154,7 @@ CHART: Mapping[str, Key] = {
     "api-versions": Key(
         values.some(values.api_version),
         _any_number({"type": "string", "pattern": f"^{values.API_VERSION.pattern}$"}),
-        "API versions of the cluster that its templates ask for, beyond those that helm knows: monitoring.coreos.com/v1.",
+        "API versions of the cluster that its templates ask for, beyond helm's own and monitoring.coreos.com/v1.",
     ),
 }  # fmt: skip
 IGNORED: Mapping[str, Key] = {

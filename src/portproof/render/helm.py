@@ -29,6 +29,16 @@ from portproof.render.scratch import HELM_MEMORY, Scratch
 from portproof.render.words import Places, reason_of, stopped
 from portproof.source import RelPath, Tree, is_within
 
+ASSUMED = (
+    "monitoring.coreos.com/v1",
+    *(
+        f"monitoring.coreos.com/v1/{kind}"
+        for kind in ("PodMonitor", "Probe", "PrometheusRule", "ServiceMonitor")
+    ),
+)
+"""What every cluster is taken to have beyond what helm knows: charts put their monitors behind a question for it, and
+have nothing else to offer where it is not there."""
+
 _RELEASE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?")
 _SOURCE = re.compile(r"\r?\n# Source: ([^\r\n]+)\r?(?:\n|\Z)")
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
@@ -116,13 +126,13 @@ class Helm:
             str(assembled.chart),
             f"--namespace={target.namespace}",
         ]
-        command += ["--skip-schema-validation", "--skip-tests", *more]
+        command += ["--skip-schema-validation", "--skip-tests"]
         if target.cluster.kube_version:
             command.append(f"--kube-version={target.cluster.kube_version}")
-        command += [f"--api-versions={one}" for one in target.cluster.api_versions]
+        command += [f"--api-versions={one}" for one in (*ASSUMED, *target.cluster.api_versions)]
         for file in assembled.values:
             command += ["-f", str(file)]
-        command += assembled.options
+        command += [*assembled.options, *more]
         return process.run(
             command,
             env=self.scratch.helm_environment,
