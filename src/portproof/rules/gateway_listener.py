@@ -51,8 +51,9 @@ Good::
         - {name: names, port: 53, protocol: UDP}
         - {name: names-tcp, port: 53, protocol: TCP}
 
-The API server also refuses a port that is text or outside 1 to 65535. The rule
-reads ListenerSets too.
+The API server also refuses a port that is text or outside 1 to 65535, and
+controllers refuse `http`: protocols are in capital letters. The rule reads
+ListenerSets too.
 
 A warning when HTTP, HTTPS and TLS listeners share a port and a hostname: the
 specification leaves it to the controller, and Envoy Gateway and Istio do not
@@ -75,6 +76,7 @@ from portproof.manifests import ResourceKey
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
 _WEB = ("HTTP", "HTTPS", "TLS")
+_KNOWN = (*_WEB, "TCP", "UDP")
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -85,6 +87,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield from _same_names(resource.key, found)
             for listener in found:
                 yield from _port(listener)
+                yield from _protocol(resource.key, listener)
             yield from _conflicts(resource.key, found)
 
 
@@ -121,6 +124,23 @@ def _port(listener: Listener) -> Iterator[Finding]:
         expected=number if usable else None,
         remedies=(Remedy("write it without quotes", ((site, number),)),) if usable else (),
     )
+
+
+def _protocol(key: ResourceKey, listener: Listener) -> Iterator[Finding]:
+    """A protocol in small letters, which is none: a controller's own has its domain in front (``example.org/http``)."""
+    meant = listener.protocol.upper()
+    if meant in _KNOWN and listener.protocol != meant:
+        site = Site(key, (*listener.path, "protocol"), listener.protocol)
+        yield Finding(
+            message=(
+                f"Listener {_name(listener)} of {key} has the protocol {listener.protocol!r}, and protocols are in "
+                "capital letters: controllers do not accept it (UnsupportedProtocol)."
+            ),
+            severity=Severity.ERROR,
+            primary=site,
+            expected=meant,
+            remedies=(Remedy(f"set the protocol to {meant}", ((site, meant),)),),
+        )
 
 
 def _is_chosen(site: Site) -> bool:
