@@ -51,6 +51,8 @@ _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 _COMMENT = re.compile(r"[ \t]*(?:#|;|//|--(?=\s)|<!--)")
 _OTHERWISE = re.compile(r"(?i)image|chown|--user|docker|tag\b|version")
 """Words of a line in which ``name:number`` is an image with its tag, or a user with a group."""
+_PORT_APART = re.compile(r"(?P<base>.+)[._-]port")
+_URL_APART = re.compile(r"[._-](?:url|uri|host|addr|address|endpoint|server)\Z")
 MAX_HOST = 253
 MAX_ADDRESSES = 50_000
 """Of one rendering; a text of nothing but addresses could hold a million."""
@@ -101,16 +103,20 @@ def _in_config_map(resource: Resource) -> Iterator[Address]:
         yield from _from_pairs(_lines(text), namespace)
     apart = _with_ports_apart(settings)
     for text in settings:
-        yield from _in_text(text, namespace, whole=text.name not in apart)
+        yield from _in_text(text, namespace, whole=_is_whole(text, apart))
     yield from _from_pairs(settings, namespace)
 
 
 def _with_ports_apart(settings: Iterable[Setting]) -> frozenset[str]:
-    """The names of settings whose port stands in one of its own: ``PROXY`` beside ``PROXY_PORT: "8080"``."""
-    ports = (one.name for one in settings if one.text.strip().isdigit())
-    return frozenset(
-        name[: -len("_PORT")] + end for name in ports if name.endswith("_PORT") for end in ("", "_URL")
-    )
+    """What the ports that stand in settings of their own belong to: ``proxy`` of ``PROXY_PORT: "8080"``."""
+    ports = (_PORT_APART.fullmatch(one.name.lower()) for one in settings if one.text.strip().isdigit())
+    return frozenset(match["base"] for match in ports if match)
+
+
+def _is_whole(text: Setting, apart: frozenset[str]) -> bool:
+    """Whether no setting beside `text` holds its port: of ``PROXY``, ``PROXY_URL``, ``--proxy-url=http://cache``."""
+    name = (text.name or text.text.partition("=")[0]).lower()
+    return name not in apart and _URL_APART.sub("", name) not in apart
 
 
 def _in_pods(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> Iterator[Address]:
@@ -124,10 +130,10 @@ def _in_pods(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> It
             where = (*path, "spec", field, index)
             variables = list(settings_of.variables(resource.key, where, container, maps))
             flags = list(settings_of.flags(resource.key, where, container))
-            apart = _with_ports_apart(variables)
+            apart = _with_ports_apart((*variables, *settings_of.split_flags(flags)))
             for one in (*variables, *flags):
                 if one.site.resource == resource.key:  # a ConfigMap's own text is read with the ConfigMap
-                    yield from _in_text(one, namespace, whole=one.name not in apart)
+                    yield from _in_text(one, namespace, whole=_is_whole(one, apart))
             yield from _from_pairs(variables, namespace)
             yield from _from_pairs(settings_of.split_flags(flags), namespace)
 
