@@ -583,8 +583,11 @@ def test_an_output_path_that_is_a_link_is_refused(tmp_path: Path, kind: str) -> 
 
 @pytest.mark.parametrize("name", ["../x", "a/../../x", ""])
 def test_an_output_path_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
+    work = tmp_path / "work"
+    (work / "a").mkdir(parents=True)
     with pytest.raises(UsageError):
-        output.write(tmp_path / "work", name, "new")
+        output.write(work, name, "new")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_an_output_replaces_a_file_at_once(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ ATTACKS = {
     "81 backticks": "`" * 81 + "<b>@octocat",
     "255 backticks": "a\n" + "`" * 255 + "\n@octocat <img src=x>",
     "a line of 300 backticks": "a\n " + "`" * 300 + "\n ## approved",
+    "a span beside a span": "`x`:`@octocat",
+    "a span behind a word": "x1(`y`(`@octocat`",
     "a pipe": "a|b|c",
     "a pipe behind backslashes": "a\\|b\\\\|@octocat",
     "a formula": "$x$ $`x`$",

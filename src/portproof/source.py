@@ -79,10 +79,12 @@ class Tree:
     def text(self, path: RelPath) -> str:
         """Return the text of a file.
 
-        Raises `SourceError` for a missing, unreadable, oversized or binary file.
+        Raises `SourceError` for a missing, unreadable, oversized or binary file, and for one that is none of the tree's.
         """
         if path in self.overlay:
             return self.overlay[path]
+        if not is_inside(path):
+            raise SourceError(path, "not a file of the repository")
         return read_text(self.on_disk(path), path)
 
     def with_edits(self, edits: Iterable[Edit]) -> Tree:
@@ -167,6 +169,16 @@ def normalise(path: str) -> RelPath | None:
         else:
             steps.append(step)
     return "/".join(steps) or "."
+
+
+def is_inside(path: str) -> bool:
+    """Whether `path` is one of the tree's files by its words: written as a `RelPath`, and none of git's own."""
+    return (
+        not path.startswith("/")
+        and "\0" not in path
+        and normalise(path) == path
+        and ".git" not in path.split("/")
+    )
 
 
 def join(folder: RelPath, path: str) -> RelPath | None:

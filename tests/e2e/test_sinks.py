@@ -88,3 +88,24 @@ def test_so_are_those_of_findings_without_a_fix(
     shown = capsys.readouterr().err
     assert "no proven fix" in shown
     is_data(shown)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("verb", ["parse", "read"])
+def test_a_file_that_an_error_names_is_not_read(
+    inside: bool, verb: str, portproof: Program, make_repository: MakeRepository
+) -> None:
+    """helm repeats the chart's own words, and they may name any file: none but the repository's is looked at."""
+    repository = make_repository("")
+    repository.commit()
+    secret = repository.root / ".git/credentials" if inside else repository.root.parent / "credentials"
+    secret.write_text("first\nsecond: CANARY\nthird\n")
+    wanted = json.dumps(f"failed to {verb} {secret}: line 2")
+    repository.write({"c/Chart.yaml": f"apiVersion: v2\nname: c\nversion: 1.0.0\nkubeVersion: {wanted}\n"})
+    for output in ("text", "json", "sarif", "github", "markdown"):
+        done = portproof("check", "--format", output)
+        assert done.code == 1, done.stderr
+        assert "chart requires kubeVersion" in done.stdout
+        assert "CANARY" not in done.stdout + done.stderr
+    (found,) = portproof.check()["findings"]
+    assert found["location"] is None or found["location"]["path"] == "c/Chart.yaml"

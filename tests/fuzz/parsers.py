@@ -297,6 +297,7 @@ def _explained(chart: Tree, found: RenderFailure | NotRendered) -> None:
 def _site(chart: Tree, site: FailureSite) -> None:
     assert normalise(site.path) == site.path
     assert not site.path.startswith("/")
+    assert ".git" not in site.path.split("/")
     assert chart.on_disk(site.path).exists()
     assert site.line >= 1
     assert site.column >= 1
@@ -311,6 +312,7 @@ def _chart() -> Tree:
         "chart/values.yaml": "port: 8080\nname: a\n",
         "chart/templates/service.yaml": 'kind: Service\n{{ if .x }}{{ fail "no port is given" }}{{ end }}\n  port: {{ .Values.port }}\n',
         "overlay/kustomization.yaml": "resources: [service.yaml]\npatches:\n- path: patch.yaml\n",
+        ".git/config": "[core]\n",
         "overlay/service.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n",
     }.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -377,6 +379,8 @@ _HELM = (
     "Error: cannot load values.yaml: error converting YAML to JSON: yaml: line 99: x\n",
     "Error: An error occurred while checking for chart dependencies. found in Chart.yaml, but missing in charts/ directory: redis\n",
     "Error: validation: chart.metadata.version is required\n",
+    "Error: chart requires kubeVersion: failed to parse /etc/hosts: line 3 which is incompatible with Kubernetes v1.30.0\n",
+    "Error: chart requires kubeVersion: failed to read .git/config: line 3 which is incompatible with Kubernetes v1.30.0\n",
 )
 _KUSTOMIZE = (
     "Error: accumulating resources: accumulation err='accumulating resources from 'gone.yaml': open /r/gone.yaml: no such file or directory': must build at directory: not a valid directory: evalsymlink failure on '/r/gone.yaml' : lstat /r/gone.yaml: no such file or directory\n",
@@ -385,6 +389,9 @@ _KUSTOMIZE = (
     "Error: couldn't make target for path '/r/x': unable to find one of 'kustomization.yaml'\n",
     "Error: trouble configuring builtin PatchTransformer with config: `\npath: patch.yaml\n`: failed to get the patch file from path(patch.yaml)\n",
     "Error: security; file '/etc/passwd' is not in or below '/r'\n",
+    "Error: accumulating resources: wrong Node Kind for x in File: /etc/hosts\n",
+    "Error: invalid Kustomization: couldn't make target for path '../../etc': lstat /etc/hosts: not a directory at line 3\n",
+    "Error: trouble from path(/etc/hosts): yaml: line 3: x in File: .git/config\n",
 )
 _CONFIG = (
     "fail-on: warning\nselect: [service-target-name]\nignore:\n- rule: service-selector\n  reason: made elsewhere\n  target: 'helm:*'\n  resource: Service/a\n",

@@ -230,7 +230,7 @@ class Blame:
         if problem is not None:
             return FailureSite(path, problem.line, problem.column)
         line = _YAML_LINE.search(text)
-        return FailureSite(path, int(line.group(1)) if line else 1)
+        return FailureSite(path, max(1, int(line.group(1))) if line else 1)
 
     def _text(self, path: RelPath) -> str:
         try:

@@ -16,7 +16,7 @@ from typing import Any
 
 from portproof import yamldoc
 from portproof.discover.model import HelmTarget, Mount
-from portproof.source import RelPath, SourceError, Tree, normalise
+from portproof.source import RelPath, SourceError, Tree, is_inside, normalise
 
 _NAME = re.compile(r"^name:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
 _CHARTS = "charts/"
@@ -67,7 +67,8 @@ class ChartPaths:
     def exists(self, path: RelPath) -> bool:
         """Whether the tree has such a file."""
         # Unlike pathlib's, os.path's answer to a name that is too long for any disk is no, and not an error.
-        return path in self.tree.overlay or os.path.isfile(self.tree.on_disk(path))  # noqa: PTH113
+        # And helm's words may hold a stranger's, who names what is no file of the repository.
+        return path in self.tree.overlay or (is_inside(path) and os.path.isfile(self.tree.on_disk(path)))  # noqa: PTH113
 
     def _template(self, named: str) -> RelPath | None:
         if not named.isprintable() or normalise(named) != named:

@@ -21,7 +21,7 @@ from portproof import yamldoc
 from portproof.discover.model import KustomizeTarget
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.words import Places, clean, error_text
-from portproof.source import LineIndex, RelPath, SourceError, Tree, join, normalise, parent
+from portproof.source import LineIndex, RelPath, SourceError, Tree, is_inside, join, normalise, parent
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -268,7 +268,8 @@ class OverlayBlame:
 
     def _is_file(self, path: RelPath) -> bool:
         # Not by pathlib, for which a name that is too long is an error.
-        return path in self.tree.overlay or os.path.isfile(self.tree.on_disk(path))  # noqa: PTH113
+        # And kustomize's words may hold a stranger's, who names what is no file of the repository.
+        return path in self.tree.overlay or (is_inside(path) and os.path.isfile(self.tree.on_disk(path)))  # noqa: PTH113
 
     def _documents(self, path: RelPath) -> list[yamldoc.Document]:
         try:

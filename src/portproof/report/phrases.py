@@ -21,7 +21,9 @@ from portproof.report.safe import (
 from portproof.report.scene import Scene
 from portproof.report.words import field_of, is_of_field, listed
 
-_SPAN = re.compile(r"(?<![^ (])`([^`]+)`(?![^ ).,:;])")
+_SPAN = re.compile(r"(?<![^ ])(\(*)`([^`]+)`([).,:;]*)(?![^ ])")
+"""A code span that is a word of its own: one beside another would join its backticks with the other's."""
+
 _WORD = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*\Z")
 _HEX = re.compile(r"(?<![A-Za-z])[0-9a-fA-F]{7,}(?![A-Za-z])")
 _PARTS = re.compile(r"(\(*)(.*?)([),.;:]*)\Z", re.DOTALL)
@@ -49,11 +51,11 @@ def code(text: str, limit: int = 200) -> str:
 def prose(text: str, limit: int = 700) -> str:
     """A message as Markdown: plain words stay, names, numbers and all else become code spans; what is one, stays one."""
     plain = shortened(one_line(stripped(text, keep="\n\r\t\v\f")), limit)
-    parts = _SPAN.split(plain)  # every second one stood between backticks
-    return "".join(
-        code(part) if number % 2 else " ".join(_word(word) for word in part.split(" "))
-        for number, part in enumerate(parts)
-    )
+    parts, at = [], 0
+    for span in _SPAN.finditer(plain):
+        parts += [_words(plain[at : span.start()]), span[1], code(span[2]), span[3]]
+        at = span.end()
+    return "".join((*parts, _words(plain[at:])))
 
 
 def reached(result: Result, fix: Fix) -> str:
@@ -164,6 +166,10 @@ def link(place: Location | TextEdit, scene: Scene) -> str:
         return code(shown)
     address = f"{scene.web}/blob/{scene.head}/{address_of(place.path)}"
     return f"[{code(shown)}]({address}{f'#L{place.line}' if known else ''})"
+
+
+def _words(text: str) -> str:
+    return " ".join(_word(word) for word in text.split(" "))
 
 
 def _word(word: str) -> str:
