@@ -6,7 +6,7 @@ import pytest
 
 from portproof import yamldoc
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, Target
-from portproof.environment import Environment, Ties, environment_of, ties
+from portproof.environment import MANY_CHARTS, Environment, Ties, environment_of, is_collection, ties
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules import all_rules
 from portproof.rules.engine import Examination, Questions, examine
@@ -83,6 +83,16 @@ def test_charts_of_a_channel_stand_apart() -> None:
     assert not calls(ManifestTarget("stable/shop"), (ManifestTarget("incubator/orders"), 8080))
     assert not calls(ManifestTarget("stable/shop"), (ManifestTarget("stable/orders"), 8080))
     assert calls(ManifestTarget("stable/shop/web"), (ManifestTarget("stable/shop/orders"), 8080))
+
+
+def test_charts_of_a_large_collection_call_nobody() -> None:
+    around = [tied(SHOP, CALLER), tied(ORDERS, SERVICE.format(port=8080))]
+    assert list(Environment(around).callers())
+    assert not list(Environment(around, guess=False).callers())
+    assert list(Environment(around, {"shop": ("*",)}, guess=False).callers())
+    many = [HelmTarget(f"charts/{number}") for number in range(MANY_CHARTS + 1)]
+    assert is_collection(many)
+    assert not is_collection(many[1:])
 
 
 def test_examples_and_tests_stand_apart() -> None:

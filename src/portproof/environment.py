@@ -3,8 +3,8 @@
 Where ``portproof.yaml`` does not say it (`environments`), it is guessed with care: charts and overlays of one repository
 are deployed together when they are for the same environment (``values-prod.yaml``, ``overlays/prod``; a target that is
 for none in particular goes with all), and lie in the same example or test (``examples/guestbook``), if in any. Charts
-that are published from a channel (``stable``, ``incubator``) go with nobody. Values
-files of chart tests (``ci/``) install a chart alone.
+that are published from a channel (``stable``, ``incubator``) go with nobody, nor do those of a repository that has dozens.
+Values files of chart tests (``ci/``) install a chart alone.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _ENVIRONMENT = re.compile(
 )
 _WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
 _OVERLAYS = frozenset({"overlays", "environments", "envs", "env", "clusters", "stages"})
+MANY_CHARTS = 50
 _CHANNELS = frozenset({"stable", "incubator", "experimental", "deprecated", "archive", "archived", "legacy"})
 """Folders of a collection that charts are published from: what lies in one is for users to combine, not for us."""
 _APART = frozenset(
@@ -63,14 +64,19 @@ class Environment:
     """The targets of a run, tied together by the calls between them.
 
     `stated` are globs of the ids of targets that are deployed together, by name; who is in one of them goes with nobody
-    else.
+    else. Without `guess` nobody else goes together.
     """
 
     def __init__(
-        self, ties: Iterable[Ties], stated: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+        self,
+        ties: Iterable[Ties],
+        stated: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+        *,
+        guess: bool = True,
     ) -> None:
         self._ties = tuple(ties)
         self._stated = stated
+        self._guess = guess
         self._offers: dict[str, list[tuple[Target, Neighbour]]] = defaultdict(list)
         for one in self._ties:
             for service in one.services:
@@ -95,7 +101,11 @@ class Environment:
         names = _lost(before, changed.services)
         if not names:
             return frozenset()
-        now = Environment([*(one for one in self._ties if one.target.id != target.id), changed], self._stated)
+        now = Environment(
+            [*(one for one in self._ties if one.target.id != target.id), changed],
+            self._stated,
+            guess=self._guess,
+        )
         return frozenset(
             (RULE.id, call.port.resource, call.port.identity)
             for one in self._ties
@@ -120,7 +130,7 @@ class Environment:
             if named or self._named(other):
                 if named & self._named(other):
                     yield replace(service, stated=True)
-            elif _yard(other) == _yard(target):
+            elif self._guess and _yard(other) == _yard(target):
                 charts[other.kind, other.path, _installed_as(other)].append((other, service))
         label = environment_of(target)
         for offers in charts.values():
@@ -135,6 +145,11 @@ class Environment:
             for name, globs in self._stated.items()
             if any(fnmatch.fnmatchcase(target.id, glob) for glob in globs)
         )
+
+
+def is_collection(targets: Iterable[Target]) -> bool:
+    """Whether these are charts to choose from: nobody deploys so many together."""
+    return len({one.chart for one in targets if isinstance(one, HelmTarget)}) > MANY_CHARTS
 
 
 def _services(several: Iterable[Ties]) -> Iterator[Neighbour]:

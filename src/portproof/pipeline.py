@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from portproof import ignoring, process
 from portproof.discover.model import Discovery, HelmTarget, Target
-from portproof.environment import Environment, Ties, mentions, ties, wanted
+from portproof.environment import Environment, Ties, is_collection, mentions, ties, wanted
 from portproof.fix import Proposal, Prover, edits_of
 from portproof.graph.model import Neighbour, Site
 from portproof.ignores.annotations import annotated_in
@@ -141,10 +141,11 @@ def _check_all(
     checked = _each(pool, partial(_check_one, plan, render, {}), plan.targets, progress)
     own = [one.ties for one in checked if one.ties is not None]
     beside: tuple[Ties, ...] = ()
-    environment = Environment(own, plan.environments)
+    guess = not is_collection(plan.everything)
+    environment = Environment(own, plan.environments, guess=guess)
     if caller_service_port.RULE in plan.questions.rules:
         beside = _beside(pool, plan, render, own) if plan.beside is None else plan.beside
-        environment = Environment((*own, *beside), plan.environments)
+        environment = Environment((*own, *beside), plan.environments, guess=guess)
         again = {target.id for target in environment.callers()}
         lonely = [one.target for one in checked if one.target.id in again]
         around = {target.id: environment.around(target) for target in lonely}

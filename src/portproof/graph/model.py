@@ -210,6 +210,12 @@ class IngressBackend:
     ingress_class: str = ""
 
     @property
+    def is_albs(self) -> bool:
+        """Whether its class or its annotations are those of the AWS Load Balancer Controller."""
+        named = "alb" in self.ingress_class.lower()
+        return named or any(one.startswith("alb.ingress.kubernetes.io/") for one in self.annotations)
+
+    @property
     def takes_target_ports(self) -> bool:
         """Whether it is written for ingress-nginx, which finds a Service's port by its targetPort, too.
 

@@ -58,7 +58,8 @@ characters, but one of more than 15 can be referred to only by its number.
 Silent when the Service is not in the rendering (except for what the API server
 refuses) or has no name yet, when it is an ExternalName, for `resource` backends, for placeholders
 (`${PORT}`), and for the port name `use-annotation` when the annotation
-`alb.ingress.kubernetes.io/actions.<service>` exists or Argo Rollouts writes it.
+`alb.ingress.kubernetes.io/actions.<service>` exists or Argo Rollouts writes it, or
+when neither class nor annotations say that the AWS controller serves the Ingress.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for backend in graph.backends:
         if backend.port is not None and backend.port.value == _ANNOTATION:
             action = f"alb.ingress.kubernetes.io/actions.{backend.service.value}"
-            if action not in backend.annotations and not _has_rollouts(graph):
+            if action not in backend.annotations and backend.is_albs and not _has_rollouts(graph):
                 yield _without_annotation(backend, backend.port, action)
             continue
         if not backend.service.value:  # values that are yet to be given

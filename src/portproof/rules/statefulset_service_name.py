@@ -75,16 +75,20 @@ Good::
 Silent when the Service is absent and not exactly one headless Service of the
 rendering selects the pods, nor one whose name is a slip away (it may be made
 elsewhere), when the Service has no selector or one with labels that are set at
-run time, and when it selects the pods without being headless.
+run time (`role: master`, too, when the pods have no such label), and when it selects the pods without being headless.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from portproof.graph.model import RUNTIME_LABELS, GoverningService, PortGraph, Service
 from portproof.graph.names import is_near_name
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+
+_LEADING = re.compile(r"master|leader|primary|replica|slave|secondary|standby", re.IGNORECASE)
+"""Values of labels that a database gives to the pods that lead and follow at the time."""
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -112,7 +116,11 @@ def _governs(service: Service, labels: Mapping[str, str]) -> bool | None:
     """Whether the Service selects pods with these labels; None when that cannot be known."""
     if not service.selector or service.type == "ExternalName" or RUNTIME_LABELS & service.selector.keys():
         return None
-    return all(labels.get(key) == value for key, value in service.selector.items())
+    differing = [key for key, value in service.selector.items() if labels.get(key) != value]
+    later = [key for key in differing if key not in labels and _LEADING.search(service.selector[key])]
+    if differing and later == differing:
+        return None
+    return not differing
 
 
 def _absent(governing: GoverningService, fitting: Service) -> Finding:
