@@ -14,7 +14,8 @@ _INSIDE = re.compile(r"}}|\"|`|/\*")
 _STRING_END = re.compile(r"\"|\\|\n")
 _OPENS = re.compile(r"(if|with|range|define|block)\b")
 _REFUSES = re.compile(r"\b(fail|required)\b")
-_LITERAL = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|`([^`]*)`")
+# What never ends is a literal, too: if the search went on behind its beginning, time would grow with the square.
+_LITERAL = re.compile(r"\"((?:[^\"\\\n]|\\.)*+)\"?|`([^`]*+)`?")
 _VERB = re.compile(r"%[-+# 0-9.]*[a-zA-Z]")
 _STEP = re.compile(r"{{.*?}}")
 
@@ -70,7 +71,12 @@ def actions(text: str) -> Iterator[Action]:
 
 def pieces(line: str) -> tuple[str, ...]:
     """The text of a template's line between its actions; empty when that is too little to recognise the line by."""
-    found = tuple(piece.strip() for piece in _STEP.split(line.strip()))
+    line = line.strip()
+    last = (
+        line.rfind("}}") + 2 if "}}" in line else 0
+    )  # looked for here, or each step without an end would look for it
+    *steps, rest = _STEP.split(line[:last])
+    found = tuple(piece.strip() for piece in (*steps, rest + line[last:]))
     return found if sum(len(piece) for piece in found) >= 2 else ()
 
 

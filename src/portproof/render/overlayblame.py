@@ -35,7 +35,7 @@ _CONFIGURED = re.compile(r"trouble configuring builtin (\w+) with config: `\n.*?
 _ENTRY = re.compile(r"accumulating resources from '([^'\n]{1,1000})'")
 _BAD_TARGET = re.compile(r"couldn't make target for path '([^'\n]{1,1000})': ")
 _IN_FILE = re.compile(r"\bin File: ([^\n]{1,1000}?)(?=[\"'\\]*(?:\n|\Z))")
-_GONE = re.compile(r"(?:lstat |open |stat )?([^\s'\"`]{1,1000}): no such file or directory")
+_GONE = re.compile(r"(?<![^\s'\"`])(?:lstat |open |stat )?([^\s'\"`]{1,1000}): no such file or directory")
 _PATCH = re.compile(r"(?:from path\(|\[path: \\?\")([^)\"\\\n]{1,1000})")
 _INLINE_PATCH = re.compile(r"\[patch: \\?\"\s*([^\"\\\n]{2,300})")
 _MUST_RESOLVE = re.compile(r"'[^'\n]{1,1000}' must resolve to a file': ")

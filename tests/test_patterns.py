@@ -1,0 +1,110 @@
+"""No line, however long, keeps one of our patterns busy: time grows with the length, not with its square."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import portproof
+from portproof.render import actions
+
+LENGTH = 20_000
+SECONDS = 1.0  # of our own time; a linear pattern takes a thousandth, a quadratic one more
+PIECES = (
+    "a",
+    "0",
+    " ",
+    "-",
+    "/",
+    ":",
+    "a.",
+    "a: ",
+    "a=",
+    "\\",
+    '"',
+    "{{ ",
+    "\n",
+    "\n ",
+    "- ",
+    "---\n",
+    "http://",
+    "@",
+    "%",
+    "_",
+)
+USES: dict[str, Callable[[re.Pattern[str], str], Any]] = {
+    "match": re.Pattern.match,
+    "fullmatch": re.Pattern.fullmatch,
+    "search": re.Pattern.search,
+    "finditer": lambda pattern, text: list(pattern.finditer(text)),
+    "findall": re.Pattern.findall,
+    "split": re.Pattern.split,
+    "sub": lambda pattern, text: pattern.sub("", text),
+}
+BOUNDED = {
+    "portproof.render.actions._STEP": "a line is cut at its last end (`pieces`)",
+    "portproof.graph.addresses._HOST_BEFORE": "as many characters as a host has (MAX_HOST)",
+    "portproof.graph.addresses._LINE": "lines of less than 400 characters",
+    "portproof.report.phrases._PARTS": "single words of messages",
+}
+"""Patterns that would take long, and what is long for them."""
+
+
+def uses() -> Iterator[tuple[str, str, str]]:
+    """Every pattern that a module of ours holds, and how that module applies it."""
+    for info in pkgutil.walk_packages(portproof.__path__, "portproof."):
+        if info.name.endswith("__main__"):
+            continue
+        module = importlib.import_module(info.name)
+        source = inspect.getsource(module)
+        for name, value in vars(module).items():
+            known = f"{info.name}.{name}" in BOUNDED
+            if isinstance(value, re.Pattern) and isinstance(value.pattern, str) and not known:
+                applied = re.findall(rf"(?<![\w.]){name}\.({'|'.join(USES)})\b", source)
+                yield from ((info.name, name, use) for use in sorted(set(applied)))
+
+
+class SlowError(Exception):
+    """The time is up."""
+
+
+def stop(*_: object) -> None:
+    raise SlowError
+
+
+@pytest.mark.parametrize(("module", "name", "use"), list(uses()))
+def test_a_long_line_is_read_in_a_moment(module: str, name: str, use: str) -> None:
+    pattern: re.Pattern[str] = getattr(importlib.import_module(module), name)
+    before = signal.signal(signal.SIGVTALRM, stop)
+    try:
+        for piece in (*PIECES, pattern.pattern[:40]):
+            text = (piece * (LENGTH // len(piece) + 1))[:LENGTH]
+            signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)  # `re` looks for signals while it works
+            USES[use](pattern, text)
+            USES[use](pattern, text + "\0")
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def test_templates_and_errors_are_read_in_a_moment() -> None:
+    started = time.process_time()
+    actions.pieces("{{" * 1_000_000)
+    endless = '{{ fail "a" /* "' + '\\"' * 500_000 + " */ }}"
+    assert not any(one.says("other") for one in actions.actions(endless))
+    assert time.process_time() - started < 10
+
+
+def test_pieces_of_a_line_stand_between_its_steps() -> None:
+    assert actions.pieces("  port: {{ .a }}-{{ .b }}: x {{ if ") == ("port:", "-", ": x {{ if")
+    assert actions.pieces("plain") == ("plain",)
+    assert actions.pieces("}} x") == ("}} x",)
+    assert actions.pieces("{{ .a }}") == ()
