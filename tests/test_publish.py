@@ -205,6 +205,12 @@ def test_marks_of_others_do_not_count(hub: Hub) -> None:
     assert hub.posts == 3
 
 
+def test_a_review_of_somebody_else_that_carries_our_mark_silences_nothing(hub: Hub) -> None:
+    hub.review(report(NOWHERE), hub.fake.token("somebody", contents="read", pull_requests="write"))
+    assert hub.review(report(NOWHERE), hub.writing()) == Outcome("posted 1 finding")
+    assert len(hub.pull.reviews) == 2
+
+
 def test_the_token_of_an_app_knows_its_own_marks(hub: Hub) -> None:
     token = hub.fake.token("porty[bot]", contents="read", pull_requests="write")
     hub.review(report(RESULT), token)

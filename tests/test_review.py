@@ -335,8 +335,13 @@ def test_no_suggestion_of_anything_but_a_number_or_a_name(new: str) -> None:
     assert offered("a: 8081\n", 1, "8081", new) is None
 
 
+def test_no_suggestion_that_changes_a_key() -> None:
+    assert offered("8081: a\n8090: b\n", 1, "8081", "8090") is None
+
+
 def test_a_line_that_reads_differently_is_not_touched() -> None:
     edit = FIX.edits[0]
+    assert suggestion(edit, Lines(VALUES, 14, 14), SOURCE.replace("8081", "9999")) is None
     assert suggestion(edit, Lines(VALUES, 14, 14), SOURCE.replace("targetPort", "targetport ")) is None
     assert suggestion(replace(edit, path="other"), Lines(VALUES, 14, 14), SOURCE) is None
     assert suggestion(edit, Lines(VALUES, 13, 13), SOURCE) is None
