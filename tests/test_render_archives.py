@@ -97,6 +97,7 @@ REFUSED = {
     "a link": (packed(member("lib/a", type=tarfile.SYMTYPE, linkname="/etc/passwd")), "holds 'lib/a', which is a link"),
     "a hard link": (packed(member("lib/a", type=tarfile.LNKTYPE, linkname="lib/Chart.yaml")), "holds 'lib/a', which is a link"),
     "a device": (packed(member("lib/a", type=tarfile.CHRTYPE)), "holds 'lib/a', which is neither a file nor a folder"),
+    "a file with holes": (packed(member("lib/a", type=tarfile.GNUTYPE_SPARSE)), "holds 'lib/a', which is neither a file nor a folder"),
     "a pipe": (packed(member("lib/a", type=tarfile.FIFOTYPE)), "holds 'lib/a', which is neither a file nor a folder"),
     "a name with a line break": (packed(member("lib/a\n::error::x")), "holds 'lib/a\\n::error::x', a name that is too long or not printable UTF-8"),
     "a name that is not UTF-8": (packed(member("lib/\udcff")), "holds 'lib/', a name that is too long or not printable UTF-8"),
