@@ -95,7 +95,7 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     declared = [one for one in workload.ports if one.protocol == port.protocol]
     if not isinstance(wanted, int) or wanted in HABITUAL_PORTS or is_mentioned(workload, wanted):
         return Weighed(workload, None)
-    if not declared or workload.opaque:
+    if not declared or workload.opaque or any(not isinstance(one.number.value, int) for one in declared):
         return Weighed(workload, None)
     reached = set(_reached_by_others(graph, service, port, workload))
     orphans = [one for one in declared if one.value not in reached]

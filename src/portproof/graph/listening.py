@@ -8,7 +8,7 @@ is about somebody else's port and is not in the list.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -49,6 +49,7 @@ _IN_FILES = re.compile(r"(?:(?:http|https|server|web|bind|listen)[._-]?)*(?:list
 _ADDRESS = re.compile(
     r"(?:(?:https?|tcp)://)?(?:0\.0\.0\.0|\[::\]|\[?\$\([A-Z_]*IP\)\]?|[*+])?:(?P<port>\d{2,5})/?\Z"
 )
+_OTHER_HOST = re.compile(r"(?!localhost\b)[a-z][a-z0-9.-]*")
 _NUMBER = re.compile(r"(?P<port>\d{2,5})\Z")
 
 
@@ -110,9 +111,9 @@ def _of(
         *((one, _VARIABLES) for one in settings.variables(resource.key, container.path, data, maps)),
         *((one, _FLAGS) for one in settings.split_flags(words)),
     ]
-    public = any(one.name == "SERVER_NAME" for one, _ in told)
+    elsewhere = _elsewhere([one for one, _ in told])
     for one, names in told:
-        if public and one.name == "SERVER_PORT":  # a pair of CGI (RFC 3875, 4.1.15): what the outside calls
+        if one.name in elsewhere:
             continue
         if names.fullmatch(one.name) or (names is _VARIABLES and _is_own(one.name, container)):
             yield from _listening(container, one)
@@ -120,6 +121,18 @@ def _of(
     for one in files.of(resource.key, template if isinstance(template, dict) else {}, data):
         if _IN_FILES.fullmatch(one.name.lower()):
             yield from _listening(container, one)
+
+
+def _elsewhere(told: Sequence[Setting]) -> frozenset[str]:
+    """The names of settings that are about somebody else, for what stands beside them.
+
+    ``SERVER_NAME`` and ``SERVER_PORT`` are a pair of CGI (RFC 3875, 4.1.15): what the outside calls. ``PORT`` beside a
+    ``SERVER`` or ``HOST`` that is another one's name is that one's.
+    """
+    found = {"SERVER_PORT"} if any(one.name == "SERVER_NAME" for one in told) else set[str]()
+    if any(one.name in ("SERVER", "HOST") and _OTHER_HOST.fullmatch(one.text) for one in told):
+        found.add("PORT")
+    return frozenset(found)
 
 
 def _is_own(name: str, container: Container) -> bool:

@@ -71,8 +71,8 @@ too (nobody slips twice alike), when two ports look alike but are of one program
 open without declaring it (9443, 10250, 15021), when another selected workload
 declares the number, on headless Services (clients connect to the container
 directly), when a proxy in the pod declares no port (it may listen there for the
-others) and the number is no near miss, and for pods whose ports are added by
-injection.
+others) and the number is no near miss, when a declared port has no number yet,
+and for pods whose ports are added by injection.
 """
 
 from __future__ import annotations
