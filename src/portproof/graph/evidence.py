@@ -55,6 +55,9 @@ HEALTH_PORTS = frozenset(
 )  # fmt: skip
 """Ports that health and metrics endpoints use by habit, declared or not."""
 
+EXPORTERS_PORTS = range(9100, 10000)
+"""Which exporters share out among themselves (prometheus wiki, Default port allocations)."""
+
 _SILENCE = "nothing else mentions"
 
 ADDED_PORT_NAMES = ("dapr-", "http-envoy-prom", "linkerd-")
@@ -94,6 +97,8 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     wanted = port.target.value
     declared = [one for one in workload.ports if one.protocol == port.protocol]
     if not isinstance(wanted, int) or wanted in HABITUAL_PORTS or is_mentioned(workload, wanted):
+        return Weighed(workload, None)
+    if wanted in EXPORTERS_PORTS and _is_exporter(workload):
         return Weighed(workload, None)
     if not declared or workload.opaque or any(not isinstance(one.number.value, int) for one in declared):
         return Weighed(workload, None)
@@ -161,6 +166,11 @@ def _repeats(port: ServicePort) -> bool:
     return (
         not port.implicit and wanted == port.number.value and isinstance(wanted, int) and wanted < WELL_KNOWN
     )
+
+
+def _is_exporter(workload: Workload) -> bool:
+    """Whether a container is called so: those have a port of their own, declared or not."""
+    return any("exporter" in text.lower() for one in _running(workload) for text in (one.name, one.image))
 
 
 def _has_silent_proxy(workload: Workload) -> bool:
