@@ -377,6 +377,25 @@ def test_a_forged_report_is_refused(name: str) -> None:
         received.parse(FORGED[name])
 
 
+@pytest.mark.parametrize("kind", ["link", "pipe", "too large", "a folder of two"])
+def test_a_report_that_is_no_file_of_its_own_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    whole = json_.write(INCIDENT)
+    file = tmp_path / "report.json"
+    (tmp_path / "elsewhere.json").write_text(whole)
+    assert received.load(tmp_path / "elsewhere.json").results
+    if kind == "link":
+        file.symlink_to("elsewhere.json")
+    elif kind == "pipe":
+        os.mkfifo(file)
+    else:
+        file.write_text(whole)
+        monkeypatch.setattr(received, "MAX_BYTES", len(whole) - 1 if kind == "too large" else 10**6)
+    with pytest.raises(UsageError):
+        received.load(tmp_path if kind == "a folder of two" else file)
+
+
 def test_a_report_comes_back_as_it_was_written() -> None:
     found = received.parse(json_.write(INCIDENT).encode())
     assert found.results == (replace(RESULT, chain=()),)  # the picture is not for programs
