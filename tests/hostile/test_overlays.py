@@ -28,6 +28,11 @@ REMOTE = (
     "github.com/a/b?ref=main",
     "https://github.com/a/b//base?ref=v1",
     "_git/../x.git//y?ref=z",
+    # each by one part of what tells a remote reference only
+    "git@127.0.0.1:a/b",
+    "localhost.test:{port}/a/b",
+    "127/_git/y",
+    "127/a/b.git",
 )
 FIELDS = (
     "resources: ['{}']",
@@ -66,7 +71,7 @@ FIELDS = (
         "ConfigMapGenerator",
         "SecretGenerator",
     ) for field in ("files", "envs")),
-    "transformers: ['{{apiVersion: v1, kind: List, items: [{{apiVersion: builtin, kind: PatchTransformer, metadata: {{name: x}}, path: \"{}\"}}]}}']",
+    "transformers: ['{{kind: List, items: [{{apiVersion: builtin, kind: PatchTransformer, metadata: {{name: x}}, path: \"{}\"}}]}}']",
 )  # fmt: skip
 URL = "http://127.0.0.1:{port}/x"
 OUTSIDE = "../../outside/secret.yaml"
@@ -143,6 +148,11 @@ CASES = [
     many("every field with an address", [field.format("http://127.0.0.1:{port}/x.yaml") for field in FIELDS]),
     many("every field with a path out of the tree", [field.format("../../outside/secret.yaml") for field in FIELDS]),
     many("every field with an absolute path", [field.format("{outside}/secret.yaml") for field in FIELDS]),
+    Case(
+        "a folder that is called like a host",
+        lambda place: {**overlay("k", "resources: [github.com/a/b]\n"), **overlay("k/github.com/a/b", "resources: [s.yaml]\n", **{"s.yaml": place.config_map()})},
+        {"kustomize:k": "skipped: remote base github.com/a/b: not fetched (k/kustomization.yaml:1)"},
+    ),
     *(many(f"an address behind {name}", [text]) for name, text in DISGUISED.items()),
     many("helm's options in the fields of an inflator", [
         "helmCharts: [{name: '--post-renderer=run.sh', releaseName: '--debug', repo: 'http://127.0.0.1:{port}'}]",
@@ -150,6 +160,7 @@ CASES = [
     ]),
     transformer("a program as a function", FUNCTION.format("exec: {path: {run}}"), "the Fn runs a program (config.kubernetes.io/function), which is not done (k/t.yaml:6)"),
     transformer("a container as a function", FUNCTION.format("container: {image: x, network: true}"), "the Fn runs a program"),
+    transformer("helm's inflator as a plugin", "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: x}\nname: x\nchartHome: .\n", "helmCharts are not inflated yet (k/t.yaml:2)"),
     transformer("a plugin", "apiVersion: example.com/v1\nkind: Evil\nmetadata: {name: x}\n", "it needs the plugin example.com/v1 Evil, which is not run (k/t.yaml:1)"),
     Case(
         "a generator's file is a link out of the tree",
