@@ -37,8 +37,7 @@ FOUND = (
         "service-target-number",
         "error",
         "templates/controller.yaml",
-        "8001",
-        ("values-custom.yaml", "8101", "8001"),
+        "8001",  # the cure is a targetPort by name; another containerPort is only a possibility
     ),
     Bug("Unleash.helm-charts.106", "service-target-number", "error", "values.yaml", "80"),
     Bug(
