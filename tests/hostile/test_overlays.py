@@ -87,6 +87,7 @@ DISGUISED: dict[str, str | bytes] = {
     "an address that looks like a plugin": f"generators: ['{URL}?a: b']",
     "an address in escapes": 'resources: ["\\x68ttp:\\/\\/127.0.0.1:{port}/x"]',
     "a second document that is broken": f"resources: ['{URL}']\n---\n'",
+    "a second document that is broken, and out of the tree": "resources: ['{outside}/folder']\n---\n'",
     "a document end, and rubbish": f"resources: ['{URL}']\n...\n@@",
     "another encoding": ("resources: ['http://127.0.0.1:80/x']\n").encode("utf-16"),
     "more than is read": f"resources: ['{URL}']\n" + "# x\n" * 1_500_000,
