@@ -526,6 +526,17 @@ def test_every_request_names_the_version_and_none_goes_elsewhere(hub: Hub) -> No
     assert {one.host for one in hub.fake.log} == {"api"}
 
 
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../b", "./a", "a//b", "a/./b"])
+def test_a_path_that_git_does_not_write_is_no_file_of_the_pull_request(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [{"filename": one, "status": "added", "sha": "1" * 40} for one in (path, "a.yaml")]
+    client = Client("octo/shop", "x", "https://api.github.com")
+    monkeypatch.setattr(client, "_all", lambda *_: iter(listed))
+    found = client.files(1)
+    assert list(found.changes) == list(found.blobs) == ["a.yaml"]
+
+
 def test_enterprise_addresses_work(tmp_path: Path) -> None:
     git = GitRepo.create(tmp_path / "shop.git")
     git.commit({VALUES: BASE})

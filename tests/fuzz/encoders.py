@@ -269,7 +269,7 @@ def code_scanning(given: str) -> None:
 
 def machine(given: str) -> None:
     """JSON that our schema takes, and that says what it was told."""
-    given = given or "a"  # no path is empty
+    given = re.sub(r"^/+|\.\.", "", given) or "a"  # no path is empty, absolute, or leads out
     written = json_.write(everything(given))
     _is_json(written)
     data = json.loads(written)
