@@ -970,7 +970,8 @@ class TestManifests:
         )
 
     @pytest.mark.parametrize(
-        "line", ["spec: {{ .Values.x }}", "{{- if x }}", "{% if x %}", "<%= x %>: [", "#@ load('x')"]
+        "line",
+        ["spec: {{ .Values.x }}", "{{- if x }}", "{% if x %}", "<%= x %>: [", "x: %%X%%", "#@ load('x')"],
     )
     def test_a_template_of_another_tool_is_a_skip(self, repository: Repository, line: str) -> None:
         repository.add({"deploy/a.yaml": f"{SERVICE}{line}\n"})

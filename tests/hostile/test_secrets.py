@@ -126,6 +126,8 @@ def test_json_holds_one_only_in_the_patch_that_git_has_to_apply(reports: dict[st
         ("password: {{ .Values.password }}", "password: {{ .Values.password }}"),
         ("image: registry.example.com:5000/a@sha256:00", "image: registry.example.com:5000/a@sha256:00"),
         ("image: web:1.2@sha256:00", "image: web:1.2@sha256:00"),
+        ("at <.Values.x> (templates/secret.yaml:19)", "at <.Values.x> (templates/secret.yaml:19)"),
+        ("scanning for the next token: found character", "scanning for the next token: found character"),
         ("targetPort: 8080", "targetPort: 8080"),
         ("- name: http\n  value: 8080", "- name: http\n  value: 8080"),
     ],

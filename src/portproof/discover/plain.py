@@ -24,7 +24,7 @@ _API_VERSION = re.compile(r"""\n["']?apiVersion["']?[ \t]*:[ \t]*["']?([^\s"']*)
 _KIND = re.compile(r"""\n["']?kind["']?[ \t]*:[ \t]*["']?([A-Za-z]*)""")
 _INNER_KIND = re.compile(r"""^[ \t-]+["']?kind["']?[ \t]*:[ \t]*["']?([A-Za-z]+)""", re.MULTILINE)
 _JSON_MANIFEST = re.compile(r"""\s*\{\s*"(apiVersion|kind)"\s*:""")
-_TEMPLATE_MARKS = ("{{", "{%", "<%")
+_TEMPLATE_MARKS = ("{{", "{%", "<%", "%%")
 _YTT = re.compile(r"^[ \t]*#@[ \t]+(load|def|if|for|data)\b|^#@data/|:[ \t]+#@ ", re.MULTILINE)
 # Files that look like manifests and are not for a cluster.
 _FOREIGN = (

@@ -18,9 +18,11 @@ _CREDENTIALS = (
     # user:password@ and token@ of a URL; user:password@ of a connection string without a scheme, as for MySQL in Go.
     re.compile(r"(?<=://)(?P<hidden>[^\s/?#\"'<>]{1,500})(?=@)"),
     re.compile(r"(?<![^\s\"'=,;])[^\s:/@\"'=]{1,100}:(?P<hidden>[^\s/@\"']{1,200})(?=@(?!sha256))"),
-    # password: x, --api-key=x, "token": "x", PASSWORD=x; but not secretName: x, nor secretKeyRef: {...}
+    # password: x, --api-key=x, "token": "x", PASSWORD=x; but not secretName: x, nor secretKeyRef: {...}, nor what helm and
+    # libyaml say: templates/secret.yaml:9, scanning for the next token: found ...
     re.compile(
         rf"(?i){_TELLING}(?!s?-?(?:name|(?:key)?ref\b))[\w.-]{{0,60}}[\"']?[ \t]{{0,9}}[:=][ \t]{{0,9}}[\"']?"
+        r"(?<!\.yaml:)(?<!\.yml:)(?<!\.tpl:)(?<!the next token: )"
         r"(?P<hidden>(?!(?:true|false|null)\b)[^\s\"',;&{}]{2,})"
     ),
     # - name: DB_PASSWORD, and its value on the next line
