@@ -75,11 +75,12 @@ Good::
 
 An error where caller and Service are in one rendering, or in two targets that
 `environments` in `portproof.yaml` names together. A warning where that they are
-deployed together is a guess (by the names of values files and overlays), and where a headless Service is called on
-a port that is a near miss of one that its pods declare: its callers reach the
-pods themselves, whatever ports it lists. A note where a URL names no port and
-the Service lacks that of its scheme: some programs add a port of their own (none
-where the port stands beside it: `PROXY_PORT` and `PROXY`, `--db-port` and `--db-url`).
+deployed together is a guess (by the names of values files and overlays), and
+where a headless Service is called on a port that is a near miss of one that its
+pods declare: its callers reach the pods themselves, whatever ports it lists. A
+note where a URL names no port and the Service lacks that of its scheme: some
+programs add a port of their own (none where the port stands beside it:
+`PROXY_PORT` and `PROXY`, `--db-port` and `--db-url`).
 
 Silent when no target here has a Service of that name (in the namespace that is
 named, or else the caller's own), when one of several variants has the port, for

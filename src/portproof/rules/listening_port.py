@@ -98,16 +98,16 @@ against the port whose name has such a word, any other one against the port that
 has none, or against the only port if that one is for gRPC or TLS
 (`--web.listen-address` of exporters: for metrics, too).
 
-Silent when a container of the pod declares the number, when a Service or a probe
-uses it, when the container declares several ports for that purpose or none, when
-nothing goes to the declared one, when the other settings of the container mention
-that one, or its ConfigMaps do, when two settings for one purpose differ, when the
-value names another host (`127.0.0.1:8080`, `db:5432`), for `SERVER_PORT` beside a
-`SERVER_NAME` (together they are the address that the outside calls), for `PORT`
-beside a `SERVER` or `HOST` of another name (it is that one's), when the
-line of a file stands within another object, mapping or section, or the file has
-a section for that (`[http]`), for pods whose ports are added by injection, and
-for variants of one object.
+Silent when a container of the pod declares the number, when a Service or a
+probe uses it, when the container declares several ports for that purpose or
+none, when nothing goes to the declared one, when the other settings of the
+container mention that one, or its ConfigMaps do, when two settings for one
+purpose differ, when the value names another host (`127.0.0.1:8080`, `db:5432`),
+for `SERVER_PORT` beside a `SERVER_NAME` (together they are the address that the
+outside calls), for `PORT` beside a `SERVER` or `HOST` of another name (it is
+that one's), when the line of a file stands within another object, mapping or
+section, or the file has a section for that (`[http]`), for pods whose ports are
+added by injection, and for variants of one object.
 """
 
 from __future__ import annotations

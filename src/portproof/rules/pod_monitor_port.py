@@ -62,11 +62,11 @@ name, and so is a number in `port` of a PodMonitor, which the API server refuses
 
 Silent when no workload here has the labels, or only Jobs and other pods that
 end, when the selector names no value that a label must have or only a switch
-(`scrape: "true"`, which operators set, too), when one of the
-pods declares the port, in an init container too, for the names of ports that a
-mesh adds at admission, for numbers that an annotation of the pod mentions, for
-numbers of PodMonitoring (it scrapes them undeclared), for patterns
-(`http.*`) and for placeholders (`${PORT}`).
+(`scrape: "true"`, which operators set, too), when one of the pods declares the
+port, in an init container too, for the names of ports that a mesh adds at
+admission, for numbers that an annotation of the pod mentions, for numbers of
+PodMonitoring (it scrapes them undeclared), for patterns (`http.*`) and for
+placeholders (`${PORT}`).
 """
 
 from __future__ import annotations

@@ -76,18 +76,20 @@ Good::
           image: web:1
           ports: [{name: http, containerPort: 8080}, {containerPort: 9090}]
 
-An **error** when the monitor looks in namespaces that it names (or its own), and
-a **warning** when it looks in all of them: Services of other releases may be
-meant. Also a warning when other endpoints of the monitor find targets and the
-name is no slip of one that is there: it may be meant for another version. A number in `port` is an error wherever the Services are (the API server
-refuses it), and so are digits in quotes in `targetPort`.
+An **error** when the monitor looks in namespaces that it names (or its own),
+and a **warning** when it looks in all of them: Services of other releases may
+be meant. Also a warning when other endpoints of the monitor find targets and
+the name is no slip of one that is there: it may be meant for another version. A
+number in `port` is an error wherever the Services are (the API server refuses
+it), and so are digits in quotes in `targetPort`.
 
-Silent when no Service here has the labels, when the selector names no value that
-a label must have or only a switch (`scrape: "true"`, which operators set, too), when one of several Services has the port, when a Service has
-no selector, is an ExternalName, or is headless and lists no port (its endpoints
-are made elsewhere), when the pods of `targetPort` are not here, when an init
-container declares it, for the names of ports that a mesh adds at admission, for
-numbers that an annotation of the pods mentions, for patterns (`http.*`) and for
+Silent when no Service here has the labels, when the selector names no value
+that a label must have or only a switch (`scrape: "true"`, which operators set,
+too), when one of several Services has the port, when a Service has no selector,
+is an ExternalName, or is headless and lists no port (its endpoints are made
+elsewhere), when the pods of `targetPort` are not here, when an init container
+declares it, for the names of ports that a mesh adds at admission, for numbers
+that an annotation of the pods mentions, for patterns (`http.*`) and for
 placeholders (`${PORT}`).
 """
 

@@ -75,7 +75,8 @@ Good::
 Silent when the Service is absent and not exactly one headless Service of the
 rendering selects the pods, nor one whose name is a slip away (it may be made
 elsewhere), when the Service has no selector or one with labels that are set at
-run time (`role: master`, too, when the pods have no such label), and when it selects the pods without being headless.
+run time (`role: master`, too, when the pods have no such label), and when it
+selects the pods without being headless.
 """
 
 from __future__ import annotations
