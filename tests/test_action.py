@@ -609,6 +609,14 @@ def test_an_output_path_that_leads_out_is_refused(tmp_path: Path, name: str) -> 
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_a_file_of_the_runner_that_became_a_link_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept")
+    (tmp_path / "link").symlink_to("kept")
+    output.summary({"GITHUB_STEP_SUMMARY": str(tmp_path / "link")}, "new")
+    output.outputs({"GITHUB_OUTPUT": str(tmp_path / "link")}, {"errors": "1"})
+    assert (tmp_path / "kept").read_text() == "kept"
+
+
 def test_an_output_replaces_a_file_at_once(tmp_path: Path) -> None:
     for text in ("one", "two"):
         output.write(tmp_path, "a/b/x", text)

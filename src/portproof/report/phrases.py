@@ -181,6 +181,6 @@ def _word(word: str) -> str:
         return before + after
     if len(core) > 2 and core[0] == core[-1] == "'":
         return f"{before}{code(core[1:-1])}{after}"
-    if _WORD.match(core) and not _HEX.search(core) and not core.lower().startswith("www"):
+    if _WORD.match(core) and not _HEX.search(core):
         return word
     return f"{before}{code(core)}{after}"
