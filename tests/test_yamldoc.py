@@ -140,6 +140,7 @@ BOMBS = {
     "wide-merges": f"a: &a {{{', '.join(f'k{n}: 1' for n in range(2000))}}}\nb:\n  <<: [{', '.join(['*a'] * 2000)}]\n",
     "long-texts": f"a: &a {'x' * 1_000_000}\nb: [{', '.join(['*a'] * 100)}]\n",
     "deep-by-aliases": "a0: &a0 x\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 2000)),
+    "deep-by-few-aliases": "a0: &a0 x\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 150)),
     "circle-by-merge": "a: &a\n  <<: *a\n",
     "flow-lists": "[" * 200_000,
     "flow-maps": "{a: " * 200_000,
