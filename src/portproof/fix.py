@@ -65,17 +65,19 @@ class Prover:
     random: dict[str, frozenset[tuple[ResourceKey, FieldPath]]] = field(default_factory=dict)
 
     def prove(self, edits: Sequence[Edit], cured: frozenset[FindingKey]) -> Proven | None:
-        """What `edits` do when they cure every finding of `cured`, and nothing else breaks; else None."""
+        """What `edits` do when they cure every finding of `cured`, and nothing else breaks; else None.
+
+        The targets that have these findings are asked first: what does not cure them needs no look at all the others.
+        """
         try:
             tree = self.tree.with_edits(edits)
         except (ValueError, SourceError):
             return None
         paths = {edit.span.path for edit in edits}
-        changes: dict[Change, None] = {}
+        readers = [target for target in self.targets if any(target.reads(path) for path in paths)]
+        changes: dict[str, list[Change]] = {target.id: [] for target in readers}
         cures: set[tuple[str, FindingKey]] = set()
-        for target in self.targets:
-            if not any(target.reads(path) for path in paths):
-                continue
+        for target in sorted(readers, key=lambda one: not (self.known.get(one.id) or frozenset()) & cured):
             before = self._before(target)
             if before is None:
                 continue
@@ -87,8 +89,9 @@ class Prover:
                 return None
             cures.update((target.id, key) for key in before - keys)
             words = {text.strip("\"'") for edit in edits for text in (edit.old, edit.new)}
-            changes.update(dict.fromkeys(told(one, words) for one in self._effects(target, after, edits)))
-        return Proven(tuple(changes), frozenset(cures))
+            changes[target.id] = [told(one, words) for one in self._effects(target, after, edits)]
+        every = dict.fromkeys(one for some in changes.values() for one in some)
+        return Proven(tuple(every), frozenset(cures))
 
     def _before(self, target: Target) -> frozenset[FindingKey] | None:
         if target.id not in self.known:
