@@ -113,6 +113,9 @@ def test_documents_are_cut_at_markers_not_inside_of_scalars() -> None:
         ("[" * 200 + "]" * 200, "nested too deeply"),
         ("{{ template }}: x\n{{", "expected"),
         ("? [a]\n: 1\n", "not a scalar"),
+        ('a: "\\ud800"\n', "invalid Unicode"),
+        ('a: &x 1\nb: &x "\\ud800"\n', "invalid Unicode"),
+        ('a: &x 1\nb: &x 2\n"\\udc80": 3\n', "invalid Unicode"),
     ],
 )
 def test_what_cannot_be_read_is_an_error_with_its_place(text: str, problem: str) -> None:

@@ -25,6 +25,7 @@ _UNTAGGED = "?"
 
 
 _TOO_DEEP = f"nested too deeply (more than {MAX_DEPTH} levels)"
+_HALF = re.compile(r"[\ud800-\udfff]")
 _LENIENT_BYTES = 100_000
 """Where the slow parser gives up; it takes seconds for so much."""
 
@@ -48,7 +49,7 @@ class _Bounds:
         if self.depth > MAX_DEPTH or self.nodes > MAX_VALUES:
             mark = self.peek_event().start_mark  # type: ignore[attr-defined]
             problem = _TOO_DEEP if self.depth > MAX_DEPTH else f"too many values (more than {MAX_VALUES:,})"
-            raise YamlError(problem, mark.line + 1, mark.column + 1)
+            raise YamlError(problem, *_place_of(mark))
 
     def ascend_resolver(self) -> None:
         self.depth -= 1
@@ -59,13 +60,22 @@ class _Loader(_Bounds, _BASE):  # type: ignore[misc]
 
 
 class _LenientLoader(_Bounds, yaml.SafeLoader):
-    """Accepts an anchor that is defined twice, as Go's parser does; slow, used only then."""
+    """Accepts an anchor that is defined twice, as Go's parser does; slow, used only then.
+
+    What libyaml refuses it refuses too: half of a surrogate pair is no character, and no file could hold it.
+    """
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if not isinstance(event, yaml.AliasEvent) and getattr(event, "anchor", None) is not None:
             self.anchors.pop(event.anchor, None)
+        if isinstance(event, yaml.ScalarEvent) and _HALF.search(event.value):
+            raise YamlError("invalid Unicode character escape code", *_place_of(event.start_mark))
         return super().compose_node(parent, index)
+
+
+def _place_of(mark: Any) -> tuple[int, int]:
+    return mark.line + 1, mark.column + 1
 
 
 def compose(text: str, *, only_first: bool = False) -> list[Node]:
@@ -118,7 +128,7 @@ def _yaml_error(error: yaml.YAMLError) -> YamlError:
     problem = getattr(error, "problem", None) or _one_line(str(error))
     context = getattr(error, "context", None)
     text = f"{context}: {problem}" if context else str(problem)
-    return YamlError(text, mark.line + 1, mark.column + 1) if mark else YamlError(text)
+    return YamlError(text, *_place_of(mark)) if mark else YamlError(text)
 
 
 def _one_line(text: str) -> str:
@@ -222,7 +232,7 @@ class _Builder:
 
 
 def _at(node: Node, problem: str) -> YamlError:
-    return YamlError(problem, node.start_mark.line + 1, node.start_mark.column + 1)
+    return YamlError(problem, *_place_of(node.start_mark))
 
 
 def _scalar(node: ScalarNode) -> Any:
