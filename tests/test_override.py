@@ -34,6 +34,8 @@ def given(
         ("a:\n  b:\n    # here\n    x: 1\n", "a:\n  b:\n    # here\n    port: 8080\n    x: 1\n"),
         ("a:\r\n  b:\r\n    x: 1\r\n", "a:\r\n  b:\r\n    port: 8080\r\n    x: 1\r\n"),
         ("---\nx: 1\n", "---\na:\n  b:\n    port: 8080\nx: 1\n"),
+        ("\ufeffx: 1\n", "\ufeffa:\n  b:\n    port: 8080\nx: 1\n"),
+        ("a:\n  b: 1\na:\n  x: 1\n", "a:\n  b: 1\na:\n  b:\n    port: 8080\n  x: 1\n"),
     ],
 )
 def test_the_line_goes_where_its_neighbours_are(tmp_path: Path, own: str, changed: str) -> None:
@@ -49,10 +51,18 @@ def test_the_line_goes_where_its_neighbours_are(tmp_path: Path, own: str, change
         "a:\n  b: {x: 1}\n",
         "a:\n  b: 1\n",
         "a: &anchor\n  b:\n    port: 1\n",
+        "a:\n  b:\n    port:\n",
+        "a:\n  b:\n    port:\n      x: 1\n",
+        "a:\n  b:\n",
+        "a:\nx: 1\n",
+        "x: &x\n  y: 1\na: *x\n",
+        "a: &x\n  y: 1\nx: *x\n",
+        "d:\n- &x\n  y: 1\na: *x\n",
         "- x: 1\n",
         "--- x\n",
         "a: [\n",
         "{a: 1}\n",
+        "\n\ufeffx: 1\n",
     ],
 )
 def test_what_is_no_block_of_keys_takes_no_line(tmp_path: Path, own: str) -> None:

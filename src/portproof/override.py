@@ -37,7 +37,9 @@ def override(target: HelmTarget, shared: Span, new: str | int, tree: Tree) -> Ed
         return None
     whole = (*(target.install.values if target.install else ()), *path)
     depth = max((len(block) for block in found[number] if block == whole[: len(block)]), default=-1)
-    if depth < len(whole) - len(path) or lookup(data[number], whole[: depth + 1]) is not None:
+    if not len(whole) - len(path) <= depth < len(whole) or whole[depth] in lookup(
+        data[number], whole[:depth]
+    ):
         return None
     return _added(text, found[number][whole[:depth]], whole[depth:], new, Span(target.values[-1], 0, 0))
 
@@ -54,10 +56,12 @@ def _path_of(text: str, span: Span) -> FieldPath | None:
 
 def _added(text: str, before: int, steps: FieldPath, new: str | int, file: Span) -> Edit | None:
     """The lines for `steps` in front of the key at `before`, as far in as that is."""
-    start = text.rfind("\n", 0, before) + 1
+    start = text.rfind("\n", 0, before) + 1 or len(text) - len(text.removeprefix("\ufeff"))
     margin = text[start:before]
-    if margin.strip(" \ufeff"):
+    if margin.strip(" "):
         return None  # the key shares its line with the dash of a list, or with a document marker
+    if "\ufeff" in text[1:]:
+        return None  # the parser does not count a byte order mark that stands within
     end = "\r\n" if "\r\n" in text else "\n"
     lines = [f"{margin}{'  ' * depth}{step}:" for depth, step in enumerate(steps)]
     lines[-1] += f" {new}" if plain_value(str(new)) == new else f" {json.dumps(new)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import yaml
@@ -183,19 +184,34 @@ def spans(node: Node, text: str, shift: int) -> dict[FieldPath, ScalarSpan]:
 
 
 def blocks(node: Node, shift: int) -> dict[FieldPath, int]:
-    """The offset of the first key of each mapping in block style, below no alias or list."""
+    """The offset of the first key of each mapping in block style that is below no list, and stands for itself alone.
+
+    One that an alias names stands for others too; and of a key that is there twice only the last counts in the data.
+    """
     found: dict[FieldPath, int] = {}
+    shared: set[FieldPath] = set()
+    first: dict[int, FieldPath] = {}
     pending: list[tuple[Node, FieldPath]] = [(node, ())]
-    seen: set[int] = set()
     while pending:
         here, path = pending.pop()
-        if isinstance(here, MappingNode) and here.value and not here.flow_style and id(here) not in seen:
-            seen.add(id(here))
-            found[path] = here.value[0][0].start_mark.index + shift
-            pending += [
-                (value, (*path, key.value)) for key, value in here.value if isinstance(key, ScalarNode)
-            ]
-    return found
+        if id(here) in first:
+            shared |= {path, first[id(here)]}
+        elif isinstance(here, MappingNode):
+            first[id(here)] = path
+            if here.value and not here.flow_style:
+                found[path] = here.value[0][0].start_mark.index + shift
+            last = {key.value: value for key, value in here.value if isinstance(key, ScalarNode)}
+            pending += [(value, (*path, key)) for key, value in last.items()]
+        elif isinstance(here, SequenceNode):
+            first[id(here)] = path
+            pending += [(item, (*path, index)) for index, item in enumerate(here.value)]
+    return {path: at for path, at in found.items() if not _is_below(path, shared)}
+
+
+def _is_below(path: FieldPath, shared: Collection[FieldPath]) -> bool:
+    """Whether `path` leads through a list, or through one of `shared`."""
+    through = (path[:length] for length in range(len(path) + 1))
+    return any(isinstance(step, int) for step in path) or any(one in shared for one in through)
 
 
 class _Builder:
