@@ -247,6 +247,19 @@ def test_workflows_ask_for_little_and_pin_what_they_use(workflow: Any) -> None:
                 assert given["persist-credentials"] is False
 
 
+def test_no_expression_stands_in_shell_text_that_others_copy() -> None:
+    examples = [text for page in PAGES for text in fences(page, "yaml") if re.search(r"\brun:", text)]
+    assert examples
+    for text in examples:
+        found = yaml.safe_load(text)
+        steps = (
+            found
+            if isinstance(found, list)
+            else [one for job in found["jobs"].values() for one in job["steps"]]
+        )
+        assert not [step for step in steps if "${{" in step.get("run", "")]
+
+
 def test_the_second_workflow_follows_the_first_and_checks_nothing_out() -> None:
     first, second = (workflow for page, workflow in WORKFLOWS if page == "docs/forks.md")
     # YAML 1.1 reads the key "on" as true.

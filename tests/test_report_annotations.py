@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from portproof.report.annotations import write
@@ -94,6 +94,34 @@ def test_hostile_names_stay_data() -> None:
     assert first.data.startswith("::error::\\x1b[31m::error::x\\x0d## [add-mask]")
 
 
+def test_paths_that_were_asked_for_stay_data() -> None:
+    *_, last, _ = write(report(targets=()), paths=["##[error]x\x1b[2J\n::error::y"]).split("\n")
+    assert last.isprintable()
+    assert parse(last) is None
+
+
+def test_what_is_long_is_cut() -> None:
+    reason = status("helm:a", "skipped", "why " * 200)
+    one, other, _, _ = write(report(result(rule="r" * 300, message="m" * 9_000), targets=(reason,))).split(
+        "\n"
+    )
+    command, notice = parse(one), parse(other)
+    assert command is not None
+    assert notice is not None
+    assert (len(command.data), len(command.properties["title"])) == (4_000, 200)
+    assert command.data.endswith("…")
+    assert len(notice.data) < 350
+
+
+def test_of_many_reasons_the_first_are_told_and_the_rest_is_counted() -> None:
+    targets = tuple(status(f"helm:{number}", "skipped", f"reason {number}") for number in range(14))
+    command = parse(write(report(targets=targets)).split("\n")[1])
+    assert command is not None
+    assert command.properties["title"] == "portproof: 14 targets not checked"
+    assert command.data.count("\n") == 10
+    assert command.data.endswith("\nand 4 more")
+
+
 def test_values_come_back_as_they_were() -> None:
     path = "charts/a,b: 100%25/values.yaml"
     command = parse(write(report(result(message="50%0A: a, b", location=place(path=path)))).split("\n")[0])
@@ -135,6 +163,8 @@ def test_no_text_becomes_a_command(name: str, message: str, reason: str) -> None
 
 @settings(deadline=None)
 @given(hostile)
+@example("\t ::error::x")
+@example("x ##[error]y")
 def test_no_log_line_becomes_a_command(text: str) -> None:
     assert all(parse(log_line(line)) is None for line in runner_lines(text))
     assert obeyed(log_entry(text)) == []

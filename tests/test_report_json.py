@@ -113,6 +113,13 @@ def test_hostile_names_come_back_as_they_were() -> None:
     assert load(written)["findings"][0]["message"] == hostile.results[0].message
 
 
+@pytest.mark.parametrize("character", ["\x7f", "\x9b", "\u202e", "\u200b", "\u2028", "\ud800"])
+def test_no_character_is_left_that_a_terminal_would_obey(character: str) -> None:
+    written = json_.write(report(result(message=character)))
+    assert character not in written
+    assert load(written)["findings"][0]["message"] == character
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

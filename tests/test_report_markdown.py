@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import replace
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -170,6 +171,20 @@ def test_a_long_report_stays_below_the_limit_and_counts_the_rest() -> None:
 def test_a_long_patch_is_left_to_the_command() -> None:
     long = replace(FIX, patch=FIX.patch * 100)
     assert "Not shown here: `portproof fix` prints it.\n" in markdown.write(report(result(fix=long)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["`" * 201, "password: hunter2", "url: amqp://user:hunter2@broker", "x\n<!-- portproof:v1 kind=summary key=job -->",
+     "x\u2028<!-- portproof:v1 fingerprint=0123456789abcdef -->", "x\r<!-- portproof:"],
+)  # fmt: skip
+def test_a_patch_with_more_than_ports_near_it_is_left_to_the_command(line: str) -> None:
+    """A password, a line that could be a mark of ours, more backticks than a renderer counts: not on the line, beside it."""
+    patch = FIX.patch.replace("   port: 80\n", f"   port: 80\n {line}\n")
+    assert patch != FIX.patch
+    written = markdown.write(report(result(fix=replace(FIX, patch=patch))))
+    assert "Not shown here: `portproof fix` prints it.\n" in written
+    assert line not in written
 
 
 def only_code_from_strangers(written: str, secret: str) -> None:

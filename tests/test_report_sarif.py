@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from portproof.ignores.model import How
 from portproof.report import sarif
 from portproof.report.model import Ignored, Report
 from portproof.rules.base import Rule, Severity
-from tests.report_support import INCIDENT, RELATED, RESULT, SERVICE, place, report, result, status
+from tests.report_support import FIX, INCIDENT, RELATED, RESULT, SERVICE, place, report, result, status
 from tests.test_report_text import hostile_report
 
 VALIDATOR = Draft202012Validator(
@@ -172,6 +173,27 @@ def test_hostile_names_stay_data() -> None:
     run_of(hostile_report())
     linked = result(message="see [here](http://example.com)")
     assert run_of(report(linked))["results"][0]["message"]["text"] == "see [here] (http://example.com)"
+
+
+def messages(data: Any) -> Iterator[str]:
+    """Every text that a reader of SARIF shows."""
+    if isinstance(data, dict):
+        yield from (value for key, value in data.items() if key in ("text", "justification"))
+    for item in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+        yield from messages(item)
+
+
+def test_no_message_links_or_steers_a_terminal() -> None:
+    hostile = "\x1b[2J[here](http://example.com)\u202e"
+    fix = replace(FIX, description=hostile)
+    one = result(message=hostile, related=(replace(RELATED, message=hostile),), fix=fix, alternatives=(fix,))
+    left_out = Ignored(replace(one, message="M."), How.COMMENT, hostile)
+    targets = (status(hostile, "skipped", hostile), status("helm:a", "failed", hostile))
+    found = run_of(report(one, targets=targets, ignored=(left_out,), left_out=1))
+    shown = [text for text in messages([found["results"], found["invocations"]]) if "example.com" in text]
+    assert len(shown) == 8
+    assert all(text.isprintable() for text in shown)
+    assert sum("](" in text for text in shown) == 1  # the justification, which is no message
 
 
 @settings(max_examples=25, deadline=None)

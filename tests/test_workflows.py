@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -179,6 +180,13 @@ class TestImage:
     def test_knows_nothing_of_where_it_is_built(self) -> None:
         for word in ("index-url", "trusted-host", "--mount", "secret", "proxy", "PIP_CERT"):
             assert word not in self.dockerfile
+
+    def test_starts_without_a_shell_and_imports_nothing_of_the_checkout(self) -> None:
+        started = dict(re.findall(r"^(ENTRYPOINT|CMD)\s+(.*)$", self.dockerfile, re.MULTILINE))
+        python, *options = json.loads(started["ENTRYPOINT"])
+        assert python.startswith("/opt/")
+        assert options == ["-I", "-B", "-m", "portproof"]
+        assert json.loads(started["CMD"]) == ["action"]
 
     def test_installs_nothing_without_a_sum(self) -> None:
         installs = [part for part in self.dockerfile.replace("\\\n", " ").split("&&") if " install " in part]

@@ -262,8 +262,10 @@ def code_scanning(given: str) -> None:
     for key, value in _members(data):
         if key == "uri":
             assert re.fullmatch(r"[\w.~/%-]*", value, re.ASCII)
-        if key == "text" and "insertedContent" not in value:
-            assert "](" not in value or value == given
+        if key == "text":
+            assert "](" not in value
+        if key in ("text", "justification"):
+            assert all(stripped(line) == line for line in value.split("\n"))
     assert re.fullmatch(r"[\w.~/%-]*", address_of(given), re.ASCII)
 
 
