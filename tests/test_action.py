@@ -500,6 +500,10 @@ def test_near_misses_are_pointed_out() -> None:
         ("CONFIG", "a\nb"),
         ("SARIF-FILE", "--output=x"),
         ("REPORT-FILE", "x" * 5000),
+        ("PATH", "a\n  -x"),
+        ("PATH", "a\x7fb"),
+        ("PATH", "a\rb"),
+        ("CONFIG", " -x"),
     ],
 )
 def test_wrong_inputs_are_refused_with_their_name(name: str, text: str) -> None:
@@ -691,7 +695,8 @@ def test_no_child_can_read_the_token_from_this_process(world: World) -> None:
     stolen = world.folder / "stolen"
     helm = world.folder / "helm"
     helm.write_text(
-        f"#!/bin/sh\n/bin/cat /proc/$PPID/environ > {stolen}\n/usr/bin/env >> {stolen}\necho v4.1.4\n"
+        f"#!/bin/sh\n/bin/cat /proc/$PPID/environ /proc/$PPID/cmdline > {stolen}\n"
+        f"/usr/bin/env >> {stolen}\necho v4.1.4\n"
     )
     helm.chmod(0o755)
     environ = world.environ(secret) | {

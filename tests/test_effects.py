@@ -66,3 +66,13 @@ def test_what_is_empty_can_be_kept_in_sets_too() -> None:
         "emptyDir": ("{}", None),
         "volumes": (None, "[]"),
     }
+
+
+def test_nothing_of_a_secret_is_told_not_even_a_port_that_comes_or_goes() -> None:
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: web}\nstringData: {port: '5673', name: http, old: web}\n"
+    new = text.replace("5673", "5672").replace("http", "web").replace("old: web", "new: 5672")
+    before, after = (Rendering(ManifestTarget("."), (RenderedDocument(one),)) for one in (text, new))
+    changes = differences(before, after, "default")
+    assert [change.path[-1] for change in changes] == ["port", "name", "old", "new"]
+    shown = [told(change, WORDS) for change in changes]
+    assert {value for one in (*changes, *shown) for value in (one.before, one.after)} <= {HIDDEN, "…", None}

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import click
 
-from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, Skip
+from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, ManifestTarget, Skip
 from portproof.report import pages
 from portproof.report.pages import Example, Prose
 from portproof.rules import all_rules
 from portproof.rules.base import Rule, Severity
 from portproof.rules.listing import Listed
+from tests import runner
 
 PAGE = inspect.cleandoc(
     """
@@ -176,6 +177,21 @@ def test_targets_as_text() -> None:
     assert pages.targets_text(Discovery((), ()), ["docs"]) == (
         "Nothing to check under docs: no chart, kustomization or manifest was found\n"
     )
+
+
+def test_what_strangers_named_stays_data() -> None:
+    evil = "::error::x\x1b[2J\u202e##[error]y\r"
+    found = Discovery((HelmTarget(evil), ManifestTarget(evil)), (Skip(evil, evil, f"why\n{evil}"),))
+    tools = [Tool(evil, evil, evil, evil)]
+    for written in (
+        pages.targets_text(found),
+        pages.targets_text(Discovery((), ()), [evil, evil]),
+        pages.tools_text(tools),
+        pages.targets_json(found),
+    ):
+        assert all(line.isprintable() for line in written.split("\n"))
+    for written in (pages.targets_text(found), pages.targets_text(Discovery((), ()), [evil])):
+        assert runner.obeyed(written) == []
 
 
 def test_targets_as_json() -> None:

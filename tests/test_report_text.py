@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from portproof.discover.model import Skip
 from portproof.manifests import ResourceKey
+from portproof.patch import unified
 from portproof.report import text
 from portproof.report.excerpt import clip
 from portproof.report.model import Effect, Report
 from portproof.rules.base import Severity
+from tests import runner
 from tests.report_support import (
     DEPLOYMENT,
     FIELD,
@@ -318,6 +320,7 @@ def source(line: str, **where: Any) -> list[str]:
         ("e\u0301: 端口", {"column": 5, "width": 2}, ["  1 | e\u0301: 端口", "    |    ^^^^"]),
         ("\x07: 8081", {"column": 4}, ["  1 | \\x07: 8081", "    |       ^^^^"]),
         ("port: ", {"column": 7, "width": 0}, ["  1 | port:", "    |       ^"]),
+        ("##[x]: 8081", {"column": 8}, ["  1 | ## [x]: 8081", "    |         ^^^^"]),
         ("gone", {"column": 70}, ["  1 | gone", "    |     ^"]),
         ("", {"column": 1}, ["  1 |", "    | ^"]),
     ],
@@ -364,3 +367,35 @@ def test_a_long_diff_is_capped() -> None:
     )
     written = text.write(report(result(fix=fixed)))
     assert "    … and 48 more lines (portproof fix prints them all)\n" in written
+
+
+def test_whatever_is_named_stays_data_and_is_short() -> None:
+    """In places that the report of the hostile names leaves empty: other ends with a place, further fixes, what was asked for."""
+    evil = f"{HOSTILE}\n::error::{'x' * 3_000}".replace(
+        "\ud800", "\udcff"
+    )  # no path of a disk has such a half
+    fix = replace(
+        FIX,
+        edits=(replace(FIX.edits[0], path=evil),),
+        effects=(Effect(SERVICE, "f", evil, evil),),
+        patch=unified(evil, f"a: 1 # {evil}\n", f"a: 2 # {evil}\n"),
+    )
+    finding = result(
+        rule=HOSTILE,
+        message=evil,
+        location=place(path=evil),
+        targets=(evil, evil),
+        related=(replace(RELATED, message=evil, location=place(path=HOSTILE)),),
+        fix=fix,
+        alternatives=(fix,),
+    )
+    for one in (report(finding), report(replace(finding, fix=None)), report(targets=())):
+        written = text.write(one, paths=[HOSTILE, evil])
+        assert all(line.isprintable() for line in written.split("\n"))
+        assert runner.obeyed(written) == []
+    many = result(
+        message="word " * 2_000, location=None, related=(replace(RELATED, message="word " * 200),), fix=fix
+    )
+    written = text.write(report(many))
+    assert written.count("word") == 2_000 / 5 + 300 / 5
+    assert max(map(len, written.split("\n"))) < 400

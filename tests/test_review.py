@@ -312,6 +312,8 @@ def test_a_fence_is_longer_than_any_run_of_backticks() -> None:
     [
         ("a: 8081\r\n", VALUES),
         ("a: 8081\nb: 1\r\nc: 2\n", VALUES),
+        ("a: 8081\nb: 1\rc: 2\n", VALUES),
+        ("b: 1\r\na: 8081", VALUES),
         ("x: 1\na: 8081", VALUES),
         ("a: 8081 # \u202e\n", VALUES),
         ("a: 8081 # \x1b[2J\n", VALUES),
@@ -349,6 +351,19 @@ def test_a_line_that_reads_differently_is_not_touched() -> None:
         suggestion(edit, Lines(VALUES, 13, 14), SOURCE)
         == "```suggestion\n  port: 80\n  targetPort: 8080\n```"
     )
+
+
+def test_an_edit_of_more_than_one_line_is_not_offered() -> None:
+    edit = replace(FIX.edits[0], end_line=15)
+    assert suggestion(edit, Lines(VALUES, 14, 15), SOURCE) is None
+
+
+@pytest.mark.parametrize("above", ["x: 1 # \u202e", "x: 1 # \x1b[2J", f"x: {'x' * 2000}", "`" * 201])
+def test_an_odd_line_beside_it_is_not_offered_either(above: str) -> None:
+    text = f"{above}\na: 8081\n"
+    edit = replace(FIX.edits[0], line=2, end_line=2, column=4, end_column=8)
+    assert suggestion(edit, Lines(VALUES, 2, 2), text) is not None
+    assert suggestion(edit, Lines(VALUES, 1, 2), text) is None
 
 
 @given(st.text(alphabet=st.sampled_from("`~ab:8 \\<>&#\t-"), max_size=30), st.integers(1, 65535))
@@ -453,6 +468,17 @@ def test_a_mark_comes_back_as_it_was_written() -> None:
     assert marks.read(f"x\n{mark}\ny") == [mark]
     assert mark.fingerprint == RESULT.fingerprint
     assert "fingerprint=0123456789abcdef key=job" in str(mark)
+
+
+@pytest.mark.parametrize(
+    "around", ["x {}", "`{}`", " {}", "> {}", "{} x", "{}`", "\u2028{}", "x\r{}", "\x0c{}"]
+)
+def test_a_mark_that_does_not_have_its_line_for_itself_is_none(around: str) -> None:
+    mark = marks.of_result(RESULT, "job")
+    assert marks.read(f"a\n{around.format(mark)}\nb") == []
+    assert marks.key_of_summary(around.format(marks.summary("job"))) is None
+    text = f"{around.format(mark)}\n\n{mark}\nb"
+    assert marks.with_state(text, mark, fixed=True, note="N\n").endswith("state=fixed -->\nN\nb")
 
 
 def test_moving_a_line_or_rewording_a_message_keeps_the_mark() -> None:
