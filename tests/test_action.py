@@ -346,7 +346,15 @@ def forged(**changes: Any) -> bytes:
     return json.dumps(data).encode()
 
 
+def many(count: int) -> bytes:
+    data = json.loads(forged())
+    return json.dumps(
+        data | {"findings": data["findings"] * count, "summary": data["summary"] | {"error": count}}
+    ).encode()
+
+
 FORGED = {
+    "more findings than anybody reads": many(5_001),
     "not JSON": b"{",
     "not a report": b"[]",
     "another schema": forged().replace(b"portproof/report/1", b"portproof/report/2"),
@@ -397,6 +405,7 @@ def test_a_report_that_is_no_file_of_its_own_is_refused(
 
 
 def test_a_report_comes_back_as_it_was_written() -> None:
+    assert len(received.parse(many(5_000)).results) == 5_000
     found = received.parse(json_.write(INCIDENT).encode())
     assert found.results == (replace(RESULT, chain=()),)  # the picture is not for programs
     assert json_.write(found) == json_.write(INCIDENT)

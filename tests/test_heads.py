@@ -59,3 +59,11 @@ def test_the_checkout_serves_where_it_is_the_same(tmp_path: Path) -> None:
     answers = Answers(b"other\n")
     assert heads(answers, TEXT, tmp_path, "2" * 40).text("a.yaml") == TEXT.decode()
     assert answers.asked == []
+
+
+def test_so_many_files_are_asked_for_and_no_more() -> None:
+    answers = Answers(TEXT)
+    found = heads(answers, None)
+    texts = [found.text(f"{number}.yaml") for number in range(130)]
+    assert texts == [TEXT.decode()] * 100 + [None] * 30
+    assert len(answers.asked) == 100

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from portproof.diff import FileDiff
 from portproof.errors import UsageError
 from portproof.github.client import Client, checked_address
 from portproof.github.files import ApiFiles, comparison
-from portproof.github.model import GithubError
+from portproof.github.model import Files, GithubError
 from portproof.github.publish import Budget, Job, Outcome, Publisher
 from portproof.report import marks
 from portproof.report.model import Report, Result
@@ -404,6 +406,14 @@ def test_one_bad_comment_does_not_lose_the_others(hub: Hub) -> None:
     assert hub.posts <= 9
 
 
+def test_when_every_comment_is_bad_github_is_asked_so_often_and_no_more(hub: Hub) -> None:
+    given = numbered(30)
+    hub.fake.faults.status("POST", REVIEWS, 422, within=r'"comments": \[\{', times=99)
+    hub.review(report(*given), hub.writing())
+    assert hub.posts <= 15
+    assert hub.said() == {one.fingerprint for one in given}
+
+
 def test_a_diff_that_changed_between_reading_and_writing_is_read_again(hub: Hub) -> None:
     moved = hub.git.commit({VALUES: "new: 1\n" * 40 + SOURCE}, branch="feature")
     hub.fake.faults.call("POST", REVIEWS, lambda: hub.fake.push(hub.pull, moved))
@@ -571,6 +581,18 @@ def test_a_pull_request_beyond_githubs_list_is_not_compared(tmp_path: Path) -> N
         client = hub.client(hub.writing())
         with pytest.raises(GithubError, match="lists 2 of 3 changed files"):
             comparison(client, client.pull(1), client.files(1), hub.pull.head)
+
+
+@pytest.mark.parametrize(("status", "fetched"), [("modified", False), ("removed", False), ("added", True)])
+def test_a_pull_request_with_more_files_than_are_fetched_is_not_compared(
+    hub: Hub, status: str, fetched: bool
+) -> None:
+    client = hub.client(hub.writing())
+    names = [f"{number}.yaml" for number in range(301)]
+    files = Files({name: FileDiff(name, status) for name in names}, {})
+    refused = pytest.raises(GithubError, match="301 files changed, more than are fetched one by one")
+    with nullcontext() if fetched else refused:  # a new file has nothing in the base
+        comparison(client, replace(client.pull(1), changed_files=301), files, hub.pull.head)
 
 
 def test_the_base_through_the_api(tmp_path: Path) -> None:
