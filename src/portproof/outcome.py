@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from portproof.discover.model import ManifestTarget, Target
+from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.environment import Environment, Ties
 from portproof.fix import Proposal, Prover
 from portproof.graph.model import Site
@@ -187,8 +187,8 @@ def fingerprint_of(failure: RenderFailure) -> str:
 def merge(traced: Iterable[Traced]) -> list[Merged]:
     """Merge findings that are one to the reader: the same rule, field, value, place and answer in several targets.
 
-    Where the place is proven, the resource may lie in another namespace in each overlay and have another name in each
-    install of a chart, and the field may be at another index of its list; two findings of one target are never merged.
+    Where the place is proven, the resource may lie in another namespace in each overlay and be named after another release
+    of its chart, and the field may be at another index of its list; two findings of one target are never merged.
     """
     groups: dict[object, list[Traced]] = defaultdict(list)
     for one in traced:
@@ -197,8 +197,13 @@ def merge(traced: Iterable[Traced]) -> list[Merged]:
         resource = finding.primary.resource
         if origin is not None and origin.proof is Proof.PROVEN:
             steps = tuple(step for step in finding.primary.identity if isinstance(step, str))
-            name = "" if one.target.kind == "helm" else resource.name
-            place: object = (origin.span, resource.group, resource.kind, name, steps)
+            place: object = (
+                origin.span,
+                resource.group,
+                resource.kind,
+                _unreleased(resource.name, one.target),
+                steps,
+            )
         else:
             place = (one.target.path, resource, finding.primary.identity)
         key = (
@@ -211,3 +216,13 @@ def merge(traced: Iterable[Traced]) -> list[Merged]:
         ordinal = sum(other.target is one.target for other in groups[key])
         groups[(key, ordinal) if ordinal else key].append(one)
     return [Merged(tuple(sorted(group, key=lambda one: one.target.id))) for group in groups.values() if group]
+
+
+def _unreleased(name: str, target: Target) -> str:
+    """A resource's name with ``*`` where it begins or ends with that of the release."""
+    if not isinstance(target, HelmTarget):
+        return name
+    release = target.release
+    if name == release or name.startswith(f"{release}-"):
+        return f"*{name[len(release) :]}"
+    return f"{name[: -len(release)]}*" if name.endswith(f"-{release}") else name

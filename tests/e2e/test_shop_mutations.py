@@ -182,7 +182,7 @@ MUTATIONS = (
         "ingress-path-number",
         "charts/shop/values.yaml",
         "service: web\n      port: «80»",
-        "8080",
+        "8090",
         (("ingress-backend-port", "Ingress/shop", (DEFAULTS, STAGING)),),
     ),
     Mutation(
