@@ -28,6 +28,7 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def repository(root: Path, files: dict[str, str]) -> Path:
+    root.mkdir(exist_ok=True)
     git(root, "init", "--quiet", "--initial-branch=main")
     put(root, files)
     git(root, "add", "--all")
@@ -133,4 +134,20 @@ def test_a_program_that_the_repository_names_is_not_started(tmp_path: Path) -> N
     put(root, {"charts/a/values.yaml": "port: 2\n"})
     marker.unlink(missing_ok=True)
     assert "charts/a/values.yaml" in compared(root).changed
+    assert not marker.exists()
+
+
+def test_no_hook_of_the_work_tree_is_run(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    root = repository(tmp_path / "repository", CHART)
+    git(root, "switch", "--quiet", "--create=topic")
+    names = ("post-index-change", "post-checkout", "reference-transaction", "fsmonitor-watchman")
+    put(root, {f".husky/{name}": f"#!/bin/sh\necho {name} >>{marker}\n" for name in names})
+    for name in names:
+        (root / ".husky" / name).chmod(0o755)
+    put(root, {"charts/a/values.yaml": "port: 2\n"})
+    git(root, "config", "core.hooksPath", ".husky")
+    git(root, "config", "core.fsmonitor", ".husky/fsmonitor-watchman")
+    found = compared(root)
+    assert found.texts(["charts/a/values.yaml"]) == {"charts/a/values.yaml": "port: 1\n"}
     assert not marker.exists()

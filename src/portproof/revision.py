@@ -132,7 +132,14 @@ class Git:
     def attempt(self, *arguments: str, env: Mapping[str, str] | None = None) -> process.Completed:
         """Run a git command at the root, whatever comes of it."""
         kept = {name: self.environ[name] for name in ("PATH", "HOME") if name in self.environ}
-        settings = ("core.fsmonitor=false", "core.quotePath=false", f"safe.directory={self.root}")
+        # Hooks may lie in the work tree (husky sets core.hooksPath), where a pull request brings them: reading a
+        # commit into an index would run post-index-change.
+        settings = (
+            "core.fsmonitor=false",
+            f"core.hooksPath={os.devnull}",
+            "core.quotePath=false",
+            f"safe.directory={self.root}",
+        )
         options = [part for setting in settings for part in ("-c", setting)]
         return process.run(
             [self.program, *options, *arguments],
