@@ -15,6 +15,7 @@ that read none start faster.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -234,10 +235,11 @@ def _number(text: str) -> Any:
         sign = -1 if digits.startswith("-") else 1
         digits = digits.lstrip("+-")
         if digits.startswith(("0x", "0b", "0o")):
-            return sign * int(digits, 0)
+            return sign * int(digits, 0) if len(digits) > 2 else text
         return sign * int(digits, 8 if digits.startswith("0") and len(digits) > 1 else 10)
-    if text.isdecimal():  # 0808 is no octal number; go-yaml then reads it as a decimal one
+    if text.isascii() and text.isdecimal():  # 0808 is no octal number; go-yaml then reads it as a decimal one
         return int(text)
     if _FLOAT.match(text) and any(character.isdigit() for character in text):
-        return float(text)
+        value = float(text)
+        return value if math.isfinite(value) else text  # Go takes what is out of range for text
     return text

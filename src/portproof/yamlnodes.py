@@ -106,6 +106,8 @@ def _compose_leniently(text: str, *, only_first: bool) -> list[Node]:
         return _compose_with(_LenientLoader, text, only_first=only_first)
     except yaml.YAMLError as error:
         raise _yaml_error(error) from error
+    except ValueError as error:  # an escape beyond Unicode, a version of thousands of digits
+        raise YamlError(_one_line(str(error))) from error
 
 
 def _compose_with(loader_class: Any, text: str, *, only_first: bool) -> list[Node]:
