@@ -6,7 +6,6 @@ import importlib
 import inspect
 import pkgutil
 import re
-import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +14,8 @@ import pytest
 
 import portproof
 from portproof.render import actions
+from portproof.report import excerpt, marks, mermaid, phrases, safe, text
+from tests.boxed import boxed
 
 LENGTH = 20_000
 SECONDS = 1.0  # of our own time; a linear pattern takes a thousandth, a quadratic one more
@@ -53,7 +54,6 @@ BOUNDED = {
     "portproof.render.actions._STEP": "a line is cut at its last end (`pieces`)",
     "portproof.graph.addresses._HOST_BEFORE": "as many characters as a host has (MAX_HOST)",
     "portproof.graph.addresses._LINE": "lines of less than 400 characters",
-    "portproof.report.phrases._PARTS": "single words of messages",
 }
 """Patterns that would take long, and what is long for them."""
 
@@ -72,27 +72,51 @@ def uses() -> Iterator[tuple[str, str, str]]:
                 yield from ((info.name, name, use) for use in sorted(set(applied)))
 
 
-class SlowError(Exception):
-    """The time is up."""
-
-
-def stop(*_: object) -> None:
-    raise SlowError
-
-
 @pytest.mark.parametrize(("module", "name", "use"), list(uses()))
 def test_a_long_line_is_read_in_a_moment(module: str, name: str, use: str) -> None:
     pattern: re.Pattern[str] = getattr(importlib.import_module(module), name)
-    before = signal.signal(signal.SIGVTALRM, stop)
-    try:
-        for piece in (*PIECES, pattern.pattern[:40]):
-            text = (piece * (LENGTH // len(piece) + 1))[:LENGTH]
-            signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)  # `re` looks for signals while it works
-            USES[use](pattern, text)
-            USES[use](pattern, text + "\0")
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+    for piece in (*PIECES, pattern.pattern[:40]):
+        line = (piece * (LENGTH // len(piece) + 1))[:LENGTH]
+        with boxed(SECONDS):
+            USES[use](pattern, line)
+            USES[use](pattern, line + "\0")
+
+
+MEGABYTE = 1_000_000
+SIGNS = ("(", ")", ",", ".", "\\", "`", "|", ":", "a,", "a:", "://", "password", "\n", "\u0300")
+SAID: dict[str, Callable[[str], object]] = {
+    "a message": phrases.prose,
+    "a word of one": phrases._word,
+    "a span": safe.code_span,
+    "a cell": safe.cell,
+    "a fence": safe.fenced,
+    "a label": mermaid.escaped,
+    "a line of a log": safe.log_entry,
+    "a neighbour": safe.discreet,
+    "a comment": marks.read,
+    "a comment without its marks": marks.without,
+    "a message for a terminal": lambda line: list(text._wrapped(line)),
+    "the beginning of a line": excerpt.clip,
+    "the end of a line": lambda line: excerpt.clip(line, MEGABYTE - 5, MEGABYTE),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_whatever_is_said_of_a_megabyte_is_said_in_a_moment(name: str) -> None:
+    for sign in SIGNS:
+        line = (sign * MEGABYTE)[:MEGABYTE]
+        with boxed(4 * SECONDS):
+            SAID[name](line + "x")
+
+
+def test_no_report_applies_a_pattern_that_is_not_tried_here() -> None:
+    """One that is written where it is used is held by nobody; that of a mark is its own text."""
+    for info in pkgutil.iter_modules(importlib.import_module("portproof.report").__path__):
+        source = inspect.getsource(importlib.import_module(f"portproof.report.{info.name}"))
+        found = re.findall(
+            r"\bre\.(?:sub|search|match|fullmatch|split|findall|finditer)\((?!pattern,)", source
+        )
+        assert not found, info.name
 
 
 def test_templates_and_errors_are_read_in_a_moment() -> None:

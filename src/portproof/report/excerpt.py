@@ -16,6 +16,9 @@ from portproof.report.safe import discreet, visible_character
 WIDTH = 110
 """Lines are cut to about so many columns."""
 
+SEEN = 20 * WIDTH
+"""So many characters on each side of a place are looked at: a line may well be a megabyte."""
+
 _TAB = 4
 _BEFORE = 2
 _AFTER = 1
@@ -69,14 +72,18 @@ def excerpt(lines: Mapping[int, str], location: Location) -> Iterator[Row]:
 
 def clip(line: str, column: int = 1, end_column: int = 1, room: int = WIDTH) -> Clip:
     """`line` in at most `room` columns, cut so that the place (from 1, end exclusive) stays in sight."""
-    cells = _cells(line.rstrip("\r\n"))
-    start = min(max(column - 1, 0), len(cells))
-    end = min(max(end_column - 1, start), len(cells))
-    if _width(cells) <= room:
+    line = line.rstrip("\r\n")
+    start = min(max(column - 1, 0), len(line))
+    before = max(0, start - SEEN)
+    cells = _cells(line[before : start + SEEN])
+    after = len(line) - before - len(cells)
+    end = min(max(end_column - 1, start) - before, len(cells))
+    start -= before
+    if not (before or after) and _width(cells) <= room:
         return _clip(cells, start, end, "", "")
     begin = 0
     if (
-        _width(cells[:end]) > room - 2
+        before or _width(cells[:end]) > room - 2
     ):  # far out to the right: keep a third of the room for what stands before
         begin = start
         while begin > 0 and _width(cells[begin - 1 : start]) <= room // 3:
@@ -87,7 +94,7 @@ def clip(line: str, column: int = 1, end_column: int = 1, room: int = WIDTH) -> 
         used += cells[stop].width
         stop += 1
     shown = cells[begin:stop]
-    left, right = ("…" if begin else ""), ("…" if stop < len(cells) else "")
+    left, right = ("…" if before or begin else ""), ("…" if after or stop < len(cells) else "")
     return _clip(shown, start - begin, min(end - begin, len(shown)), left, right)
 
 

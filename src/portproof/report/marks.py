@@ -17,6 +17,7 @@ from portproof.report.model import Result
 
 SUMMARY = "summary"
 _MARK = re.compile(r"^<!-- portproof:v1((?: [a-z]+=[0-9A-Za-z._-]{1,80})+) -->\r?$", re.MULTILINE)
+_BEGINNING = re.compile(r"^<!-- portproof:", re.MULTILINE)
 _PLAIN = re.compile(r"[0-9a-f]{8,64}\Z")
 
 
@@ -78,7 +79,7 @@ def read(text: str) -> list[Mark]:
 
 def begins_one(text: str) -> bool:
     """Whether a line of `text` begins like a mark."""
-    return re.search(r"^<!-- portproof:", text, re.MULTILINE) is not None
+    return _BEGINNING.search(text) is not None
 
 
 def key_of_summary(text: str) -> str | None:

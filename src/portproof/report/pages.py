@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from portproof.rules.listing import Listed
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+_LITERAL = re.compile(r"``([^`]+)``")
 _INLINE = re.compile(r"``(?P<literal>[^`]+)``|`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*")
 
 
@@ -209,7 +210,7 @@ def _plain(text: str) -> str:
 
 def _as_markdown(text: str) -> str:
     # Stars mean the same in both; only the doubled backticks of reStructuredText differ in habit.
-    return re.sub(r"``([^`]+)``", r"`\1`", text)
+    return _LITERAL.sub(r"`\1`", text)
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

@@ -26,7 +26,6 @@ _SPAN = re.compile(r"(?<![^ ])(\(*)`([^`]+)`([).,:;]*)(?![^ ])")
 
 _WORD = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*\Z")
 _HEX = re.compile(r"(?<![A-Za-z])[0-9a-fA-F]{7,}(?![A-Za-z])")
-_PARTS = re.compile(r"(\(*)(.*?)([),.;:]*)\Z", re.DOTALL)
 _PATCH = 6_000
 _DIFF_LINE = (" ", "+", "-", "@@ ", "diff --git ", "\\")
 _ENDS = 4
@@ -173,10 +172,9 @@ def _words(text: str) -> str:
 
 
 def _word(word: str) -> str:
-    found = _PARTS.match(word)
-    if found is None:  # every text matches; this keeps the type checker and the reader calm
-        return code(word)
-    before, core, after = found.groups()
+    bare = word.lstrip("(")
+    core = bare.rstrip("),.;:")
+    before, after = word[: len(word) - len(bare)], bare[len(core) :]
     if not core:
         return before + after
     if len(core) > 2 and core[0] == core[-1] == "'":

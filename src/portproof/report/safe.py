@@ -36,6 +36,7 @@ LONGEST_RUN = 200
 
 _RUN = re.compile(r"`+")
 _LONG_RUN = re.compile(rf"`{{{LONGEST_RUN + 1},}}")
+_PIPE = re.compile(r"(?<!\\)\\*\|")
 _COMMAND = re.compile(r"^(\s*):(?=:)")
 
 
@@ -132,7 +133,7 @@ def code_span(text: str, limit: int = 300) -> str:
 def cell(markdown: str) -> str:
     r"""Markdown of ours inside a table cell, where a pipe ends the cell unless written ``\|``."""
     # A backslash before the pipe would make that escape ambiguous between renderers, so it is dropped.
-    return re.sub(r"\\*\|", r"\\|", markdown)
+    return _PIPE.sub(r"\\|", markdown)
 
 
 def fenced(text: str, language: str = "") -> str:
