@@ -28,6 +28,7 @@ from portproof.render.helm import ASSUMED
 from portproof.render.model import Rendering
 from portproof.render.scratch import HELM_MEMORY
 from portproof.source import Tree
+from tests import rendering_support
 from tests.hostile.support import Place, forms_of, overlay
 from tests.hostile.test_overlays import SERVICE
 from tests.rendering_support import (
@@ -137,6 +138,38 @@ def test_what_holds_when_kustomize_is_started_all_the_same(
     assert not [form for form in forms_of(place.canary) if form in str(answer)]
     assert not place.marker.exists()
     assert place.connections == 0
+
+
+ALLOWED = {
+    "charts": "helmCharts: [{name: x, releaseName: x}]\n",
+    "charts with another home": "helmGlobals: {configHome: ../k}\nhelmCharts: [{name: x}]\n",
+    "a file outside": "resources: ['{outside}/secret.yaml']\n",
+    "a base outside": "resources: ['{outside}/folder']\n",
+    "a generator's file outside": "configMapGenerator: [{name: x, files: ['{outside}/secret']}]\n",
+    "an address": "resources: ['http://127.0.0.1:{port}/x.yaml']\n",
+}
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_what_kustomize_is_told_to_allow_the_kernel_refuses(
+    place: Place, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel alone: every option that opens something is given, and modes of files keep nobody from anything."""
+    place.marker.parent.chmod(0o777)
+    text = ALLOWED[name].replace("{outside}", str(place.outside)).replace("{port}", str(place.port))
+    place.write(overlay("k", text))
+    place.write({f"k/charts/{path}": one for path, one in chart("x", {}).items()})
+    helm = f"--helm-command={place.root / 'bin/helm'}"
+    allowed = ("--enable-helm", helm, "--enable-alpha-plugins", "--load-restrictor=LoadRestrictionsNone")
+    told = Tool((*kustomize().argv, *allowed))
+    monkeypatch.setattr(rendering_support, "kustomize", lambda: told)
+    with engine(place.root) as made:
+        answer = made.render(KustomizeTarget("k"), Tree(place.repository))
+    assert not place.marker.exists()
+    assert place.connections == 0
+    assert not [form for form in forms_of(place.canary) if form in str(answer)]
+    assert not isinstance(answer, Rendering)
+    assert "unknown flag" not in str(answer)
 
 
 @pytest.mark.parametrize("kind", ["in place", "copied"])
