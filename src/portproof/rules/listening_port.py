@@ -113,12 +113,13 @@ added by injection, and for variants of one object.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from portproof.graph import listening
 from portproof.graph.evidence import resolve
 from portproof.graph.listening import Listening, Purpose
-from portproof.graph.model import ContainerPort, PortGraph, Role, Workload
+from portproof.graph.model import ContainerPort, PortGraph, Workload
 from portproof.graph.referrers import renumbering
 from portproof.graph.words import listing
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
@@ -126,23 +127,56 @@ from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each setting that keeps a program away from the port that traffic goes to."""
-    told = groupby(listening.read(graph), key=lambda pair: (pair[0], pair[1].container.path))
-    for (workload, _), group in told:
-        if not workload.opaque:
-            yield from _of(graph, workload, [one for _, one in group])
+    for workload, every in groupby(listening.read(graph), key=lambda pair: pair[0]):
+        around = None if workload.opaque else _around(graph, workload)
+        for _, group in groupby(every, key=lambda pair: pair[1].container.path):
+            if around is not None:
+                yield from _of(graph, workload, [one for _, one in group], around)
 
 
-def _of(graph: PortGraph, workload: Workload, told: Sequence[Listening]) -> Iterator[Finding]:
-    known = {port.value for container in workload.containers for port in container.ports}
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a pod's containers share, found out once however many they are.
+
+    `known` are the numbers that one of them declares, or that a Service or a probe uses; `sent` the numbers that each
+    Service reaches.
+    """
+
+    known: frozenset[str | int | None]
+    sent: tuple[tuple[str, frozenset[int]], ...]
+
+
+def _around(graph: PortGraph, workload: Workload) -> _Around:
+    services = graph.services_of(workload)
+    known: set[str | int | None] = {
+        port.value for container in workload.containers for port in container.ports
+    }
+    known |= {check.port.value for container in workload.containers for check in container.checks}
+    known |= {port.target.value for service in services for port in service.ports}
+    sent = (
+        frozenset(hit.value for one in service.ports if (hit := resolve(one, workload)) is not None)
+        for service in services
+    )
+    return _Around(
+        frozenset(known), tuple((str(one.key), numbers) for one, numbers in zip(services, sent, strict=True))
+    )
+
+
+def _of(
+    graph: PortGraph, workload: Workload, told: Sequence[Listening], around: _Around
+) -> Iterator[Finding]:
+    together: dict[Purpose, list[Listening]] = {}
     for one in told:
-        same = [other for other in told if other.purpose is one.purpose]
-        if one is not same[0] or len({other.number for other in same}) > 1 or one.number in known:
+        together.setdefault(one.purpose, []).append(one)
+    for same in together.values():
+        one = same[0]
+        if len({other.number for other in same}) > 1 or one.number in around.known:
             continue
         meant = _meant(one, workload)
         if meant is None:
             continue
-        reaching = _reaching(graph, workload, meant)
-        if reaching and not _reaches_number(graph, workload, one.number):
+        reaching = _reaching(one, meant, around)
+        if reaching:
             yield _finding(graph, workload, same, meant, reaching)
 
 
@@ -162,29 +196,14 @@ def _name(port: ContainerPort) -> str:
     return str(port.name.value) if port.name is not None else ""
 
 
-def _reaching(graph: PortGraph, workload: Workload, port: ContainerPort) -> list[str]:
+def _reaching(one: Listening, port: ContainerPort, around: _Around) -> list[str]:
     """What sends traffic to `port`, in words."""
-    found = [
-        str(service.key)
-        for service in graph.services_of(workload)
-        if any(
-            (hit := resolve(one, workload)) is not None and hit.value == port.value for one in service.ports
-        )
+    values = (port.value, port.name.value if port.name else None)
+    checks = (check for check in one.container.checks if check.port.value in values and not check.host)
+    return [
+        *(service for service, numbers in around.sent if port.value in numbers),
+        *(f"the {check.label}" for check in checks),
     ]
-    for container in workload.containers:
-        if container.name == port.container and container.role is not Role.INIT:
-            values = (port.value, port.name.value if port.name else None)
-            found += [
-                f"the {one.label}" for one in container.checks if one.port.value in values and not one.host
-            ]
-    return found
-
-
-def _reaches_number(graph: PortGraph, workload: Workload, number: int) -> bool:
-    """Whether a Service or a probe goes to the number that nobody declares."""
-    targets = (port.target.value for service in graph.services_of(workload) for port in service.ports)
-    checks = (check.port.value for container in workload.containers for check in container.checks)
-    return number in targets or number in checks
 
 
 def _finding(

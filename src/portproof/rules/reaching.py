@@ -213,4 +213,9 @@ def slip_of(groups: Mapping[tuple[str, str], Sequence[Service]], namespace: str,
 def _is_used(graph: PortGraph, port: ServicePort) -> bool:
     """Whether others in the rendering rely on the port as it is."""
     place = (port.number.resource.namespace, port.number.resource.name)
-    return any(answers(port, wanted, by) for wanted, by in graph.asked.get(place, ()))
+    number, name = port.number.value, port.name.value if port.name else None
+    known: list[tuple[str | int, By]]
+    known = [(number, by) for by in (By.EITHER, By.NUMBER) if isinstance(number, int)]
+    known += [(name, by) for by in (By.EITHER, By.NAME) if isinstance(name, str) and name]
+    # Looked up, not gone through: thousands may ask, and each of them may be told so.
+    return not graph.asked.get(place, frozenset()).isdisjoint(known)
