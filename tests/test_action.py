@@ -17,8 +17,11 @@ import pytest
 
 from portproof.action import event, inputs, output, received
 from portproof.action.entry import kept
+from portproof.action.runner import Action, run
 from portproof.errors import UsageError
+from portproof.github.publish import Budget
 from portproof.report import json_, marks
+from tests import gfm, runner
 from tests.action_support import World, below, canary, files_of, no_git, outputs_of, writing
 from tests.e2e.program import environment
 from tests.github import FakeGitHub, Token
@@ -758,3 +761,29 @@ def test_hostile_names_start_no_command_and_reach_no_markdown(world: World) -> N
     for line in ran.stdout.split("\n"):
         assert "##[" not in line
         assert not line.startswith("::") or re.match(r"::(error|warning|notice) ", line)
+
+
+def test_what_a_note_or_a_warning_quotes_is_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """GitHub's words and names of files come in notes, what a workflow made of an input's name in warnings."""
+    evil = "not compared: x\n::error::y\r##[error]z\x1b[2J @octocat <b>"
+    summary = tmp_path / "summary.md"
+    environ = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_WORKSPACE": str(tmp_path), f"INPUT_{evil}": "x"}
+    action = Action(
+        inputs.Inputs(),
+        event.OtherEvent("push"),
+        environ,
+        tmp_path,
+        None,
+        Budget(0, lambda _: None),
+        told=True,
+    )
+    action.note(evil)
+    action.note(evil)
+    with pytest.raises(UsageError):
+        run(environ | {"INPUT_PATH": ".."})
+    printed = capsys.readouterr().out
+    assert [one.name for one in runner.obeyed(printed)] == ["notice", "warning"]
+    assert all(line.isprintable() for line in printed.split("\n"))
+    page = gfm.rendered(summary.read_text())
+    gfm.is_harmless(page, links="")
+    assert page.shape == ["blockquote", "p", "/p", "/blockquote"]
