@@ -102,6 +102,8 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         return Weighed(workload, None)
     if not declared or workload.opaque or any(not isinstance(one.number.value, int) for one in declared):
         return Weighed(workload, None)
+    if any(_are_of_one_program(wanted, one.value) for one in declared):
+        return Weighed(workload, None)
     reached = set(_reached_by_others(graph, service, port, workload))
     orphans = [one for one in declared if one.value not in reached]
     meant = _meant(port, declared, orphans, wanted)
@@ -208,9 +210,14 @@ def mentioned(workload: Workload) -> frozenset[int]:
     return said(workload) | workload.annotation_numbers | numbers
 
 
+def _are_of_one_program(one: int, other: int) -> bool:
+    """Whether a program that listens on one of two different ports listens on the other as well."""
+    return one != other and any(one in ports and other in ports for ports in PORTS_OF_ONE_PROGRAM)
+
+
 def is_near_miss(one: int, other: int) -> bool:
     """Whether two ports differ as a slip of the hand would: by one digit, two swapped digits, or at most 2."""
-    if one == other or any(one in ports and other in ports for ports in PORTS_OF_ONE_PROGRAM):
+    if one == other or _are_of_one_program(one, other):
         return False
     if abs(one - other) <= 2:  # 8080 and 8081, 9999 and 10000
         return True
