@@ -26,7 +26,7 @@ from portproof.render import copying
 from portproof.render.confine import NOBODY
 from portproof.render.helm import ASSUMED
 from portproof.render.model import Rendering
-from portproof.render.scratch import HELM_MEMORY
+from portproof.render.scratch import HELM_MEMORY, KUSTOMIZE_MEMORY
 from portproof.source import Tree
 from tests import rendering_support
 from tests.hostile.support import Place, forms_of, overlay
@@ -237,6 +237,18 @@ def test_the_tools_are_limited(place: Place) -> None:
     assert found["file size"] == str(100 * MIB)
     assert found["open files"] == "1024"
     assert (found["processes"] == "4096") == can_become()
+
+
+def test_the_memory_of_kustomize_is_limited(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bomb of aliases in a resource takes gigabytes of it."""
+    tool = place.root / "tool"
+    tool.write_text("#!/bin/sh\n/usr/bin/sleep 0.5\necho a: $(/usr/bin/grep space /proc/self/limits)\n")
+    tool.chmod(0o755)
+    place.write(overlay("k", ""))
+    monkeypatch.setattr(rendering_support, "kustomize", lambda: Tool((str(tool),)))
+    with engine(place.root) as made:
+        text = rendered(made.render(KustomizeTarget("k"), Tree(place.repository))).documents[0].text
+    assert f"Max address space {KUSTOMIZE_MEMORY} " in text
 
 
 def test_no_one_is_reached_whatever_a_tool_tries(place: Place) -> None:
