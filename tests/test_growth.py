@@ -27,12 +27,14 @@ def pod(name: str, *containers: dict[str, Any]) -> RenderedDocument:
     return thing("Pod", name, spec={"containers": list(containers)})
 
 
-SERVICE = thing("Service", "web", spec={"selector": {"app": "web"}, "ports": [{"port": 80}]})
+SERVICE = thing(
+    "Service", "web", spec={"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}
+)
 
 
 def calls_of_one_service() -> list[RenderedDocument]:
     urls = "".join(f"http://web:{1000 + one}/\n" for one in range(4 * SIZE))
-    web = {"name": "web", "ports": [{"containerPort": 80}]}
+    web = {"name": "web", "ports": [{"containerPort": 8080}]}
     return [SERVICE, pod("web", web), thing("ConfigMap", "urls", data={"urls": urls})]
 
 
