@@ -787,3 +787,19 @@ def test_what_a_note_or_a_warning_quotes_is_data(tmp_path: Path, capsys: pytest.
     page = gfm.rendered(summary.read_text())
     gfm.is_harmless(page, links="")
     assert page.shape == ["blockquote", "p", "/p", "/blockquote"]
+
+
+def test_a_run_knows_the_token_by_its_client_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def looked_at(action: Action) -> int:
+        seen.append(repr((action.environ, action.inputs, action.event)))
+        return 0
+
+    monkeypatch.setattr(Action, "run", looked_at)
+    secret = canary()
+    variables = dict.fromkeys(inputs.variables("github-token"), secret)
+    assert run({**variables, "GITHUB_EVENT_NAME": "push", "GITHUB_WORKSPACE": str(tmp_path)}) == 0
+    (known,) = seen
+    assert "GITHUB_WORKSPACE" in known
+    assert secret not in known
