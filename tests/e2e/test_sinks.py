@@ -82,7 +82,7 @@ def test_so_are_those_of_findings_without_a_fix(
     repository = make_repository("")
     name = json.dumps("a" + EVIL)
     pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {app: a}}\nspec: {containers: [{name: a, ports: [{containerPort: 1}]}]}\n"
-    service = f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{selector: {{app: a}}, ports: [{{port: 80, targetPort: {name}}}]}}\n"
+    service = f"apiVersion: v1\nkind: Service\nmetadata: {{name: a}}\nspec: {{selector: {{app: a}}, ports: [{{port: 80, targetPort: {name}}}]}}\n"
     repository.write({"all.yaml": f"{service}---\n{pod}"})
     assert fix(Request(paths=(str(repository.root),)), write_files=False) == 1
     shown = capsys.readouterr().err
