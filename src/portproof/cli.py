@@ -196,6 +196,7 @@ def main() -> NoReturn:
     # A thread that has output to read or a program to start must not wait for the others' five milliseconds.
     sys.setswitchinterval(0.0005)
     signal.signal(signal.SIGTERM, _terminated)
+    _open_what_is_closed()
     try:
         code = app.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -219,6 +220,17 @@ def main() -> NoReturn:
     sys.stdout.flush()
     gc.freeze()  # at the end nothing is worth collecting, and the interpreter would look through everything once more
     sys.exit(int(code or 0))
+
+
+def _open_what_is_closed() -> None:
+    """Give the standard streams something behind them; without it, the next file that is opened would be taken for one."""
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        opened = os.open(os.devnull, os.O_RDWR)
+        while opened <= 2:
+            opened = os.open(os.devnull, os.O_RDWR)
+        os.close(opened)
+        sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
 class _TerminatedError(BaseException):

@@ -137,3 +137,19 @@ def test_a_tree_that_changes_under_us(tmp_path: Path) -> None:
             assert "Chart.yaml" in failed(made.render(found["a"], one)).message
         made.render(found["b"], edited["b"])
         assert "a: 2" in rendered(made.render(found["c"], edited["c"])).documents[0].text
+
+
+@pytest.mark.parametrize("streams", [(1,), (0, 1, 2)])
+def test_streams_that_are_closed_are_nobodys_error(tmp_path: Path, streams: tuple[int, ...]) -> None:
+    (tmp_path / "a.yaml").write_text("kind: Service\napiVersion: v1\nmetadata: {name: a}\n")
+    closing = "".join(f"os.close({one});" for one in streams)
+    start = [sys.executable, "-c", f"import os,sys;{closing}os.execv(sys.executable, sys.argv[1:])"]
+    done = subprocess.run(
+        [*start, *PROGRAM, "check", "--report", "json=report.json", "."],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "report.json").read_text())["findings"] == []
