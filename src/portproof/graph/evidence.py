@@ -118,6 +118,7 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     alone = len({one.value for one in declared}) == 1
     fits = same_name or (orphaned and (alone or near))
     corroborated = wanted in reached or wanted in _numbers_of_policies(graph)
+    supported = _supported(port, workload, meant)
     silence = () if corroborated else (f"{_SILENCE} {wanted}",)
     if _listens_undeclared(service, port, workload):
         # Such an application does not vouch for its declared ports either; only a slip beside a lonely port tells.
@@ -126,8 +127,8 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         workload,
         meant,
         (*reasons, *silence),
-        certain=fits and _supported(port, workload, meant) and not corroborated,
-        likely=fits
+        certain=fits and supported and not corroborated,
+        likely=(fits and (supported or not _declares_what_callers_use(port, meant)))
         or (near and not _is_written_twice(port) and not _has_own_port(service, port, workload, meant)),
         container_is_odd=corroborated and meant.value not in said(workload),
     )
@@ -168,6 +169,14 @@ def _repeats(port: ServicePort) -> bool:
     return (
         not port.implicit and wanted == port.number.value and isinstance(wanted, int) and wanted < WELL_KNOWN
     )
+
+
+def _declares_what_callers_use(port: ServicePort, meant: ContainerPort) -> bool:
+    """Whether the container's port was copied from ``port``: then ``targetPort`` is what somebody thought about.
+
+    As charts do whose template says ``containerPort: {{ .Values.service.port }}`` once a ``targetPort`` is added.
+    """
+    return not port.implicit and meant.value == port.number.value
 
 
 def _is_exporter(workload: Workload) -> bool:

@@ -67,9 +67,11 @@ it), when the Service sends several numbers to ports that nobody declares, when
 the pods declare no port of that protocol at all, when other Service ports reach
 every declared port and the number is no near miss, or is one that `port` says,
 too (nobody slips twice alike), when the number and a declared port are of one
-program (9200 and 9300, or 15672 and 5672), when another port of the same
-Service reaches the near one, when it is a port that well-known programs open
-without declaring it (9443, 10250, 15021), or 9100 to 9999 in a pod with an
+program (9200 and 9300, or 15672 and 5672), when the container merely declares
+what `port` says while `targetPort` says something else (the declaration was
+copied, and the probes and settings do not use it), when another port of the
+same Service reaches the near one, when it is a port that well-known programs
+open without declaring it (9443, 10250, 15021), or 9100 to 9999 in a pod with an
 exporter, when another selected workload declares the number, on headless
 Services (clients connect to the container directly), when a proxy in the pod
 declares no port (it may listen there for the others) and the number is no near
