@@ -251,13 +251,7 @@ def is_near_miss(one: int, other: int) -> bool:
 
 def resolve(port: ServicePort, workload: Workload) -> ContainerPort | None:
     """The declared port that a Service port reaches in a pod, by Kubernetes' own search (FindPort); else None."""
-    for declared in workload.ports:
-        if declared.protocol != port.protocol:
-            continue
-        target = port.target.value
-        if declared.value == target or (declared.name is not None and declared.name.value == target):
-            return declared
-    return None
+    return workload.port(port.target.value, port.protocol)
 
 
 def _has_own_port(service: Service, port: ServicePort, workload: Workload, meant: ContainerPort) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from portproof.manifests import Resource, ResourceKey
 from portproof.yamldoc import FieldPath, lookup
@@ -116,7 +117,7 @@ class Container:
     mentions: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots: what is found out once is kept
 class Workload:
     """Something that makes pods, described by its pod template.
 
@@ -137,7 +138,7 @@ class Workload:
     annotation_numbers: frozenset[int]
     configs: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def ports(self) -> tuple[ContainerPort, ...]:
         """Declared ports in the order in which Kubernetes searches: containers, then native sidecars."""
         ranked = sorted(
@@ -145,6 +146,18 @@ class Workload:
             key=lambda one: one.role is Role.SIDECAR,
         )
         return tuple(port for container in ranked for port in container.ports)
+
+    def port(self, target: object, protocol: str) -> ContainerPort | None:
+        """The first declared port of that number or name and protocol, as Kubernetes finds it (FindPort); else None."""
+        return self._by_target.get((target, protocol))
+
+    @cached_property
+    def _by_target(self) -> Mapping[tuple[object, str], ContainerPort]:
+        found: dict[tuple[object, str], ContainerPort] = {}
+        for port in self.ports:
+            for target in (port.value, None if port.name is None else port.name.value):
+                found.setdefault((target, port.protocol), port)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
