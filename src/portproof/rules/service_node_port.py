@@ -56,8 +56,9 @@ Good::
 
 Silent when the protocols differ, when the number is 0 (the cluster chooses
 one), when the two are variants of one Service (same name and namespace), for
-placeholders (`${PORT}`), and
-about the range that the cluster allots to node ports: it can be configured.
+placeholders (`${PORT}`), and about the range that the cluster allots to node
+ports: it can be configured. A **warning** when the two stand in different
+plain files and in different namespaces: the files may be alternatives.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 if owner is service and earlier is not site:
                     yield _refused(service, site, f"has nodePort {site.value} {port.protocol} twice", earlier)
                 elif owner.key != service.key:
-                    yield _clash(service, site, owner, earlier)
+                    yield _clash(graph, service, site, owner, earlier)
 
 
 def _refused(service: Service, site: Site, what: str, other: Site | None = None) -> Finding:
@@ -106,13 +107,26 @@ def _name(owner: Service, service: Service) -> str:
     return str(owner.key) if same else f"{owner.key} in namespace {owner.key.namespace!r}"
 
 
-def _clash(service: Service, site: Site, owner: Service, earlier: Site) -> Finding:
+def _may_be_alternatives(graph: PortGraph, service: Service, owner: Service) -> bool:
+    """Whether nothing but their folder says that the two are applied together: no renderer, and no namespace."""
+    if service.key.namespace == owner.key.namespace:
+        return False
+    files = {
+        one.document.source
+        for one in graph.of_kind("Service", "")
+        if one.key in (service.key, owner.key) and one.document.offset is not None
+    }
+    return len(files) > 1
+
+
+def _clash(graph: PortGraph, service: Service, site: Site, owner: Service, earlier: Site) -> Finding:
+    apart = _may_be_alternatives(graph, service, owner)
     return Finding(
         message=(
             f"{service.key} takes nodePort {site.value}, which {_name(owner, service)} has already: there is only one in a cluster, "
-            "so the API server refuses the second."
+            f"so the API server refuses the second{' if both files are applied' if apart else ''}."
         ),
-        severity=Severity.ERROR,
+        severity=Severity.WARNING if apart else Severity.ERROR,
         primary=site,
         related=(Label(earlier, f"{owner.key} takes it here"),),
     )

@@ -1,0 +1,45 @@
+"""Two files of one folder need not be applied together: what a rule says of them then."""
+
+from __future__ import annotations
+
+import pytest
+
+from portproof import manifests
+from portproof.discover.model import ManifestTarget
+from portproof.graph import link
+from portproof.render.model import RenderedDocument, Rendering
+from portproof.rules.base import Severity
+from portproof.source import RelPath
+from tests.rule_support import RULES
+
+_SERVICE = """apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  type: NodePort
+  selector: {{app: {name}}}
+  ports: [{{port: 80, nodePort: 30500}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("namespace", "file", "offset", "severity"),
+    [
+        ("two", "other.yaml", 0, Severity.WARNING),
+        ("one", "other.yaml", 0, Severity.ERROR),
+        ("two", "web.yaml", 0, Severity.ERROR),
+        ("two", "other.yaml", None, Severity.ERROR),
+    ],
+    ids=["alternatives", "one namespace", "one file", "rendered together"],
+)
+def test_a_node_port_taken_twice_in_separate_files(
+    namespace: str, file: str, offset: int | None, severity: Severity
+) -> None:
+    documents = (
+        RenderedDocument(_SERVICE.format(name="web", namespace="one"), RelPath("web.yaml"), offset),
+        RenderedDocument(_SERVICE.format(name="other", namespace=namespace), RelPath(file), offset),
+    )
+    graph = link.build(manifests.read(Rendering(ManifestTarget("x"), documents)))
+    (finding,) = RULES["service-node-port"].check(graph)
+    assert finding.severity is severity
+    assert finding.message.endswith("if both files are applied.") is (severity is Severity.WARNING)
