@@ -147,7 +147,7 @@ def test_a_key_without_a_value_is_no_key() -> None:
         ("timeout: 0\n", "portproof.yaml:1: timeout: expected seconds, more than 0 and at most 600, got 0"),
         (
             "timeout: 1e400\n",
-            "portproof.yaml:1: timeout: expected seconds, more than 0 and at most 600, got inf",
+            "portproof.yaml:1: timeout: expected seconds, more than 0 and at most 600, got '1e400'",
         ),
         (
             "fail-on: worst\n",

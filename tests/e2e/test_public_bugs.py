@@ -107,7 +107,7 @@ FOUND = (
     Bug(
         "neo4j.helm-charts.344",
         "service-target-number",
-        "warning",
+        "note",
         "templates/proxy.yaml",
         "{{ add .Values.service.port 8000 }}",
     ),

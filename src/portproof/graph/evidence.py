@@ -74,7 +74,8 @@ class Weighed:
 
     `meant` is the declared port that was probably meant, None when nothing singles one out. `reasons` are pieces of
     evidence for a mistake, strongest first. `certain` is true when they leave no reasonable doubt; `likely` when a
-    mistake is at least probable. `container_is_odd` is true when the evidence says that the declaration, not the
+    mistake is at least probable. `copied` is true when a mistake is as probable as a declaration that says no more than
+    the Service's own port. `container_is_odd` is true when the evidence says that the declaration, not the
     reference, is the end that was changed.
     """
 
@@ -83,6 +84,7 @@ class Weighed:
     reasons: tuple[str, ...] = ()
     certain: bool = False
     likely: bool = False
+    copied: bool = False
     container_is_odd: bool = False
 
     @property
@@ -119,6 +121,7 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     fits = same_name or (orphaned and (alone or near))
     corroborated = wanted in reached or wanted in _numbers_of_policies(graph)
     supported = _supported(port, workload, meant)
+    copied = fits and not supported and _declares_what_callers_use(port, meant)
     silence = () if corroborated else (f"{_SILENCE} {wanted}",)
     if _listens_undeclared(service, port, workload):
         # Such an application does not vouch for its declared ports either; only a slip beside a lonely port tells.
@@ -128,8 +131,9 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         meant,
         (*reasons, *silence),
         certain=fits and supported and not corroborated,
-        likely=(fits and (supported or not _declares_what_callers_use(port, meant)))
+        likely=(fits and not copied)
         or (near and not _is_written_twice(port) and not _has_own_port(service, port, workload, meant)),
+        copied=copied,
         container_is_odd=corroborated and meant.value not in said(workload),
     )
 

@@ -58,8 +58,11 @@ wrong by itself. The rule weighs what else is known. It is an **error** when one
 declared port fits (it has the Service port's name, or no Service reaches it and
 it is the only one or a near miss, as 8081 for 8080), when the probes, the
 container's settings or the near miss agree with it, and when nothing else
-mentions the wrong number. It is a **warning** when only part of that holds. The
-message names the evidence.
+mentions the wrong number. It is a **warning** when only part of that holds, and
+a **note** when the container merely declares what `port` says while
+`targetPort` says something else, and neither probes nor settings use either:
+the declaration may have been copied, and be wrong itself. The message names the
+evidence.
 
 Silent when the command, args, environment, probes, annotations or a ConfigMap
 of the pod mention the number (the application listens there without declaring
@@ -67,11 +70,9 @@ it), when the Service sends several numbers to ports that nobody declares, when
 the pods declare no port of that protocol at all, when other Service ports reach
 every declared port and the number is no near miss, or is one that `port` says,
 too (nobody slips twice alike), when the number and a declared port are of one
-program (9200 and 9300, or 15672 and 5672), when the container merely declares
-what `port` says while `targetPort` says something else (the declaration was
-copied, and the probes and settings do not use it), when another port of the
-same Service reaches the near one, when it is a port that well-known programs
-open without declaring it (9443, 10250, 15021), or 9100 to 9999 in a pod with an
+program (9200 and 9300, or 15672 and 5672), when another port of the same
+Service reaches the near one, when it is a port that well-known programs open
+without declaring it (9443, 10250, 15021), or 9100 to 9999 in a pod with an
 exporter, when another selected workload declares the number, on headless
 Services (clients connect to the container directly), when a proxy in the pod
 declares no port (it may listen there for the others) and the number is no near
@@ -102,7 +103,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             if any(resolve(port, workload) for workload in selection.workloads):
                 continue
             verdicts = [weigh(graph, service, port, workload) for workload in selection.workloads]
-            if all(verdict.likely for verdict in verdicts):
+            if all(verdict.likely or verdict.copied for verdict in verdicts):
                 yield _finding(graph, service, port, verdicts)
 
 
@@ -111,14 +112,17 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
     meant = first.meant
     assert meant is not None  # noqa: S101 - likely implies it
     same = all(verdict.meant is not None and verdict.meant.value == meant.value for verdict in verdicts)
-    answer = same and not _wants_a_field(port)
-    advice = f" Add targetPort: {meant.value}." if same and not answer else ""
+    probable = all(verdict.likely for verdict in verdicts)
+    answer = same and probable and not _wants_a_field(port)
+    advice = "" if answer or not same else f" Add targetPort: {meant.value}."
+    if not probable:
+        advice = " One of the two is wrong."
     return Finding(
         message=(
             f"{_reference(service, port)}, but {first.workload.key} "
             f"declares {declared(first.workload.ports)}: {clauses(first.strongest)}.{advice}"
         ),
-        severity=Severity.ERROR if all(verdict.certain for verdict in verdicts) else Severity.WARNING,
+        severity=_severity(verdicts),
         primary=port.target,
         expected=meant.value if answer and not first.container_is_odd else None,
         related=tuple(
@@ -128,6 +132,12 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
         ),
         remedies=_remedies(graph, port, meant, verdicts) if answer else (),
     )
+
+
+def _severity(verdicts: list[Weighed]) -> Severity:
+    if all(verdict.certain for verdict in verdicts):
+        return Severity.ERROR
+    return Severity.WARNING if all(verdict.likely for verdict in verdicts) else Severity.NOTE
 
 
 def _wants_a_field(port: ServicePort) -> bool:
