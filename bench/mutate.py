@@ -272,18 +272,18 @@ def _locate(result: Result, loud: Sequence[Merged], mutant: Mutant, tree: Tree) 
     for one in loud:
         places = [one.first.origins.get(label.site) for label in one.finding.related]
         result.location |= proven(one.first.origins.get(one.finding.primary))
-        result.fix_edit |= any(hits(edit.span) for fix in one.fixes[:1] for edit in fix.edits)
+        result.fix_edit |= one.fix is not None and any(hits(edit.span) for edit in one.fix.edits)
         result.located |= any(map(proven, places)) or any(
-            hits(edit.span) for fix in one.fixes for edit in fix.edits
+            hits(edit.span) for fix in one.proposals for edit in fix.edits
         )
     result.located |= result.location
 
 
 def _heal(result: Result, loud: Sequence[Merged], bench: Bench, mutant: Mutant, tree: Tree) -> None:
-    outcomes = [[_healing(fix.edits, bench, mutant, tree) for fix in one.fixes] for one in loud]
-    firsts = [fixes[0] for fixes in outcomes if fixes]
-    result.fix = next((how for how in ("restored", "healed", "not healed") if how in firsts), "none")
-    result.alternatives = [how for fixes in outcomes for how in fixes[1:]]
+    fixes = [_healing(one.fix.edits, bench, mutant, tree) for one in loud if one.fix]
+    result.fix = next((how for how in ("restored", "healed", "not healed") if how in fixes), "none")
+    others = [fix.edits for one in loud for fix in one.alternatives]
+    result.alternatives = [_healing(edits, bench, mutant, tree) for edits in others]
 
 
 def _healing(edits: Sequence[Edit], bench: Bench, mutant: Mutant, tree: Tree) -> str:

@@ -101,8 +101,8 @@ def _bare(target: Target, repository: Path, tools: Tools) -> tuple[str, ...]:
             files = target.values[:-1] if target.install else target.values
             values = [word for path in files for word in ("-f", str(repository / path))]
             chart = str(repository / target.chart)
-            flags = ("--namespace", target.namespace, "--skip-schema-validation", "--skip-tests")
-            flags += tuple(f"--api-versions={one}" for one in ASSUMED)
+            assumed = [f"--api-versions={one}" for one in ASSUMED]
+            flags = ("--namespace", target.namespace, "--skip-schema-validation", "--skip-tests", *assumed)
             return (*tools.helm.argv, "template", target.release, chart, *flags, *values)
         case KustomizeTarget():
             # A kubectl's `argv` ends in its own word for build; a plain kustomize needs the word.
