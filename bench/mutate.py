@@ -248,7 +248,9 @@ def _is_new(one: Merged, bench: Bench) -> bool:
 
 def _is_about(one: Merged, mutant: Mutant) -> bool:
     """Whether the primary or a related field is an end of a reference that the mutant breaks."""
-    sites = [one.finding.primary, *(label.site for label in one.finding.related)]
+    # Each target may have the resource under another namespace or name.
+    findings = [member.found.finding for member in one.members]
+    sites = [site for found in findings for site in (found.primary, *(label.site for label in found.related))]
     ends: set[Place] = {end for broken in mutant.broken for end in (broken.source, *broken.ends)}
     return any(
         site.resource == key and site.path[: len(path)] == path for site in sites for key, path in ends

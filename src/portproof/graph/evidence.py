@@ -46,6 +46,9 @@ PORTS_OF_ONE_PROGRAM = (
 )
 """Ports that look like slips of each other and are meant to differ; each set is of one program."""
 
+DEFAULT_PORTS = frozenset({80, 443, 3000, 5000, 8000, 8080, 8443})
+"""Where web servers and frameworks listen when they are told nothing."""
+
 HABITUAL_PORTS = frozenset({4191, 9443, 10250, 10254, 13133, 15000, 15020, 15021})
 """Ports that well-known programs listen on without declaring them: controller-runtime's webhooks, Envoy, collectors."""
 
@@ -178,9 +181,10 @@ def _repeats(port: ServicePort) -> bool:
 def _declares_what_callers_use(port: ServicePort, meant: ContainerPort) -> bool:
     """Whether the container's port was copied from ``port``: then ``targetPort`` is what somebody thought about.
 
-    As charts do whose template says ``containerPort: {{ .Values.service.port }}`` once a ``targetPort`` is added.
+    As charts do whose template says ``containerPort: {{ .Values.service.port }}`` once a ``targetPort`` is added. It has
+    to be one that programs listen on by default: nobody thinks of 20068.
     """
-    return not port.implicit and meant.value == port.number.value
+    return not port.implicit and meant.value == port.number.value and port.target.value in DEFAULT_PORTS
 
 
 def _is_exporter(workload: Workload) -> bool:

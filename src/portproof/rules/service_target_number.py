@@ -60,9 +60,9 @@ it is the only one or a near miss, as 8081 for 8080), when the probes, the
 container's settings or the near miss agree with it, and when nothing else
 mentions the wrong number. It is a **warning** when only part of that holds, and
 a **note** when the container merely declares what `port` says while
-`targetPort` says something else, and neither probes nor settings use either:
-the declaration may have been copied, and be wrong itself. The message names the
-evidence.
+`targetPort` says another one that web servers listen on by default (80, 8080),
+and neither probes nor settings use either: the declaration may have been
+copied, and be wrong itself. The message names the evidence.
 
 Silent when the command, args, environment, probes, annotations or a ConfigMap
 of the pod mention the number (the application listens there without declaring
