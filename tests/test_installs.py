@@ -277,6 +277,11 @@ def test_values_that_a_kustomization_changes_are_not_known(root: Path, files: Ma
     "files",
     [
         {"over/patch.yaml": PATCH.format("other")},
+        {
+            "other/shop.yaml": PATCH.format("shop").replace(
+                "spec:", "spec:\n  chartRef: {kind: OCIRepository, name: shop}"
+            )
+        },
         {"over/patch.yaml": PATCH.format("shop").replace("values: {port: 1}", "interval: 1h")},
         {"over/kustomization.yaml": yaml.safe_dump({"patches": [{"patch": PATCH.format("other")}]})},
         {

@@ -266,7 +266,8 @@ def _patched_among(texts: Mapping[RelPath, str], names: Collection[str]) -> froz
 
 def _patched(one: _Object) -> Iterator[str]:
     """The names of the installs whose values a patch changes, empty for those of all."""
-    if one.text("kind") == "HelmRelease" and one.at("spec", "values") and not one.at("spec", "chart"):
+    whole = one.at("spec", "chart") or one.at("spec", "chartRef")
+    if one.text("kind") == "HelmRelease" and one.at("spec", "values") and not whole:
         yield one.text("metadata", "name")  # a HelmRelease without a chart is a strategic-merge patch
     for key in ("patches", "patchesStrategicMerge", "patchesJson6902"):
         for entry in one.items(key):
