@@ -212,7 +212,8 @@ def environment_of(target: Target) -> str:
         if match:
             return str(match[1] or match[2])
     installed = isinstance(target, HelmTarget) and target.install is not None
-    steps = parent(target.values[-1] if installed else target.path + "/").split("/")
+    folder = parent(target.values[-1]) if installed else target.path
+    steps = folder.split("/")
     for above, step in zip(["", *steps], steps, strict=False):
         if above in _OVERLAYS or _ENVIRONMENT.match(step):
             return step
