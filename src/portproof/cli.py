@@ -195,16 +195,12 @@ def main() -> NoReturn:
     gc.set_threshold(100_000, 20, 20)
     # A thread that has output to read or a program to start must not wait for the others' five milliseconds.
     sys.setswitchinterval(0.0005)
-    signal.signal(signal.SIGTERM, _terminated)
+    _heed_signals()
     _open_what_is_closed()
     try:
         code = app.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _interrupted(130)
-    except KeyboardInterrupt:
-        code = _interrupted(130)
-    except _TerminatedError:
-        code = _interrupted(143)
+    except _SignalError as error:
+        code = _ended_by(error.number)
     except click.ClickException as error:
         code = _misused(error)
     except PortproofError as error:
@@ -233,19 +229,34 @@ def _open_what_is_closed() -> None:
         sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
-class _TerminatedError(BaseException):
-    """SIGTERM: unwinds the program, so that children are killed and scratch folders removed."""
+class _SignalError(BaseException):
+    """A signal that ends the program: unwinds it, so that children are killed and scratch folders removed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
-def _terminated(_signal: int, _frame: FrameType | None) -> None:
-    raise _TerminatedError
+def _heed_signals() -> None:
+    """Have SIGTERM and Ctrl-C unwind the program in one way, unless whoever started it has it ignore Ctrl-C.
+
+    KeyboardInterrupt would not do: passing through an ``exec`` of the standard library, as any dataclass has one, it
+    makes the interpreter end by the signal whatever becomes of it (pythonrun.c, ``_Py_UnhandledKeyboardInterrupt``).
+    """
+    signal.signal(signal.SIGTERM, _unwind)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _unwind)
 
 
-def _interrupted(code: int) -> int:
+def _unwind(number: int, _frame: FrameType | None) -> None:
+    raise _SignalError(number)
+
+
+def _ended_by(number: int) -> int:
     from portproof import process  # noqa: PLC0415
 
     process.kill_all()
-    return code
+    return 128 + number
 
 
 def _print_no_more() -> None:

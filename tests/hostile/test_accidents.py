@@ -56,6 +56,31 @@ def test_a_signal_ends_everything_and_leaves_no_half_of_a_file(
         assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_in_the_making_of_a_class_ends_like_any_other(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """A dataclass is made by `exec`; a KeyboardInterrupt there would end `python -m` by the signal itself."""
+    (tmp_path / "interrupted.py").write_text(f"""
+import os
+from portproof import cli, process
+class Importing:
+    def main(self, **_): exec("os.kill(os.getpid(), {int(number)})")
+cli.app = Importing()
+cli.main()
+""")
+    argv = [sys.executable, "-m", "interrupted"]
+    assert subprocess.run(argv, cwd=tmp_path, preexec_fn=heeding, check=False).returncode == code
+
+
+def test_who_starts_it_without_ctrl_c_has_it_run_on() -> None:
+    program = (
+        "import os; from portproof import cli; cli._heed_signals(); os.kill(os.getpid(), 2); print('on')"
+    )
+    argv = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-P", "-c", program]
+    assert subprocess.run(argv, check=True, capture_output=True).stdout == b"on\n"
+
+
 CRASHES = {
     "a signal": ("kill -SEGV $$", "helm was killed by signal 11"),
     "a panic": ("echo 'panic: runtime error: index out of range' >&2; echo 'goroutine 1 [running]:' >&2; exit 2", "panic"),
