@@ -18,9 +18,9 @@ from itertools import chain, islice
 
 from portproof.graph import hosts, sites
 from portproof.graph import settings as settings_of
+from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import Address, Piece, Site
 from portproof.graph.pairs import Setting, paired
-from portproof.graph.workloads import indexed, mapping
 from portproof.manifests import Resource
 
 DEFAULT_PORTS: Mapping[str, int] = {

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from portproof.graph import sites
+from portproof.graph.fields import indexed, mapping, optional, scalar
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_placeholder
 from portproof.graph.references import GATEWAY_API
-from portproof.graph.workloads import indexed, mapping, optional, scalar
 from portproof.manifests import Resource, ResourceKey
 from portproof.yamldoc import FieldPath
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.gateways import ROUTES, is_settled, parents
 from portproof.graph.model import PortGraph, Service, ServiceReference, Site
 from portproof.graph.names import digits, is_placeholder
 from portproof.graph.references import GATEWAY_API
-from portproof.graph.workloads import indexed, mapping, scalar
 from portproof.manifests import Resource, ResourceKey
 
 Terms: TypeAlias = tuple[str, ...]

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from portproof.graph import addresses, references, sites, streams
+from portproof.graph.fields import indexed, labels, mapping, optional, protocol, scalar
 from portproof.graph.model import (
     RUNTIME_LABELS,
     Address,
@@ -23,7 +24,7 @@ from portproof.graph.model import (
     Site,
     Workload,
 )
-from portproof.graph.workloads import indexed, labels, mapping, optional, protocol, scalar, workloads
+from portproof.graph.workloads import workloads
 from portproof.manifests import Manifests, Resource, ResourceKey
 from portproof.yamldoc import FieldPath
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.model import By, Piece, Site
 from portproof.graph.names import is_digits, is_placeholder
-from portproof.graph.workloads import indexed, mapping, scalar
 from portproof.manifests import Resource
 
 Entries: TypeAlias = Iterator[tuple[int, int]]

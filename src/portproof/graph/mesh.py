@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from portproof.graph import hosts, selectors
+from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.labelled import Labelled
 from portproof.graph.model import PortGraph, ServiceReference, Site, Workload
-from portproof.graph.workloads import indexed, mapping, scalar
 from portproof.manifests import Resource
 
 GROUP = "networking.istio.io"

@@ -16,10 +16,10 @@ from functools import cached_property
 from typing import Any
 
 from portproof.graph import selectors, sites
+from portproof.graph.fields import labels, mapping, scalar
 from portproof.graph.labelled import Labelled
 from portproof.graph.model import PortGraph, Service, Site, Workload
 from portproof.graph.selectors import Selector
-from portproof.graph.workloads import labels, mapping, scalar
 from portproof.manifests import Resource, ResourceKey
 from portproof.yamldoc import FieldPath
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from portproof.graph import sites
+from portproof.graph.fields import mapping
 from portproof.graph.model import ContainerPort, PortGraph, Role, Site, Workload
-from portproof.graph.workloads import mapping
 from portproof.manifests import Resource
 
 _PLACEMENT = (

@@ -14,10 +14,10 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from portproof.graph import selectors, sites
+from portproof.graph.fields import indexed, mapping, optional
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.graph.selectors import Selector
-from portproof.graph.workloads import indexed, mapping, optional
 from portproof.manifests import Resource, ResourceKey
 from portproof.yamldoc import FieldPath
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from portproof.graph import selectors, sites
 from portproof.graph.admission import Taken, taken, workloads_by_label
+from portproof.graph.fields import mapping, scalar
 from portproof.graph.model import PortGraph, Site, Workload
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.graph.policies import MESH_ROOT, Opening, Writing
 from portproof.graph.selectors import Selector
-from portproof.graph.workloads import mapping, scalar
 from portproof.manifests import Resource
 from portproof.yamldoc import FieldPath, leaves
 

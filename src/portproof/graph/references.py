@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from portproof.graph import hosts, sites
+from portproof.graph.fields import mapping, scalar
 from portproof.graph.model import By, ServiceReference, Site
-from portproof.graph.workloads import mapping, scalar
 from portproof.manifests import Resource
 from portproof.yamldoc import FieldPath
 

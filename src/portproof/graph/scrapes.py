@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from portproof.graph import sites
+from portproof.graph.fields import mapping, scalar
 from portproof.graph.model import Piece, PortGraph, Service, Site, Workload
 from portproof.graph.names import is_digits
 from portproof.graph.numbers import numbers_in
-from portproof.graph.workloads import mapping, scalar
 from portproof.manifests import Resource
 from portproof.yamldoc import FieldPath
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from portproof.graph.fields import indexed, labels, mapping
 from portproof.graph.model import RUNTIME_LABELS
-from portproof.graph.workloads import indexed, labels, mapping
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import Site
 from portproof.graph.pairs import Setting
-from portproof.graph.workloads import indexed, mapping
 from portproof.manifests import Resource, ResourceKey
 from portproof.yamldoc import FieldPath
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from portproof.graph import settings, sites
+from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import By, Piece, ServiceReference, Site
-from portproof.graph.workloads import indexed, mapping
 from portproof.manifests import Resource
 
 RULE = "controller-service-port"

@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from portproof.graph.fields import mapping
 from portproof.graph.model import Site
-from portproof.graph.workloads import mapping
 from portproof.ignores.model import How, Ignore
 from portproof.ignores.words import named, problem
 from portproof.manifests import Manifests

@@ -105,8 +105,8 @@ import re
 from collections.abc import Iterator
 
 from portproof.graph import hosts, sites
+from portproof.graph.fields import mapping
 from portproof.graph.model import By, Piece, PortGraph, ServiceReference, Site
-from portproof.graph.workloads import mapping
 from portproof.manifests import Resource
 from portproof.rules.base import Finding, Severity, rule
 from portproof.rules.reaching import finding, missed

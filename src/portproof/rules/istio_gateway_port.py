@@ -98,9 +98,9 @@ from dataclasses import dataclass
 
 from portproof.graph import mesh
 from portproof.graph.evidence import is_near_miss, resolve
+from portproof.graph.fields import labels, mapping
 from portproof.graph.model import PortGraph, Service, Workload
 from portproof.graph.words import offered
-from portproof.graph.workloads import labels, mapping
 from portproof.manifests import Resource
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 

@@ -76,11 +76,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from portproof.graph import mesh
+from portproof.graph.fields import labels, mapping
 from portproof.graph.mesh import Server
 from portproof.graph.model import PortGraph
 from portproof.graph.names import is_placeholder
 from portproof.graph.words import listing
-from portproof.graph.workloads import labels, mapping
 from portproof.manifests import Resource
 from portproof.rules.base import Finding, Label, Severity, rule
 

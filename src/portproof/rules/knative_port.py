@@ -59,9 +59,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from portproof.graph import sites
+from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_placeholder
-from portproof.graph.workloads import indexed, mapping, scalar
 from portproof.manifests import Resource, ResourceKey
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.yamldoc import FieldPath

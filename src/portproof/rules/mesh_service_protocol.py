@@ -80,8 +80,8 @@ from collections.abc import Iterator
 
 from portproof.graph import sites
 from portproof.graph.evidence import resolve
+from portproof.graph.fields import labels, mapping
 from portproof.graph.model import PortGraph, Service, ServicePort, Site, Workload
-from portproof.graph.workloads import labels, mapping
 from portproof.manifests import Resource
 from portproof.rules.base import Finding, Label, Severity, rule
 from portproof.yamldoc import lookup

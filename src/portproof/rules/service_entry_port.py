@@ -82,10 +82,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portproof.graph import mesh
+from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_placeholder
 from portproof.graph.words import listing
-from portproof.graph.workloads import indexed, mapping, scalar
 from portproof.manifests import Resource
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 

@@ -102,9 +102,9 @@ from typing import Any
 
 from portproof.graph import mesh
 from portproof.graph.evidence import is_mentioned, is_near_miss, resolve
+from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.model import Piece, PortGraph, Service, Site, Workload
 from portproof.graph.names import is_placeholder
-from portproof.graph.workloads import indexed, mapping, scalar
 from portproof.manifests import Resource
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 

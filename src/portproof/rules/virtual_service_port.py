@@ -126,9 +126,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from portproof.graph import mesh, sites
+from portproof.graph.fields import mapping, scalar
 from portproof.graph.model import PortGraph, Service, ServiceReference, Site
 from portproof.graph.words import listing, offered
-from portproof.graph.workloads import mapping, scalar
 from portproof.manifests import Resource
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.rules.reaching import finding, has, missed
