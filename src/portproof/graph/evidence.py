@@ -105,6 +105,8 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         return Weighed(workload, None)
     if wanted in EXPORTERS_PORTS and _is_exporter(workload):
         return Weighed(workload, None)
+    if image_listening(workload, wanted):
+        return Weighed(workload, None)
     if not declared or workload.opaque or any(not isinstance(one.number.value, int) for one in declared):
         return Weighed(workload, None)
     if any(_are_of_one_program(wanted, one.value) for one in declared):
@@ -124,7 +126,9 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     fits = same_name or (orphaned and (alone or near))
     corroborated = wanted in reached or wanted in _numbers_of_policies(graph)
     supported = _supported(port, workload, meant)
-    copied = fits and not supported and _declares_what_callers_use(port, meant)
+    aside = not supported and wanted in DEFAULT_PORTS and _declares_what_callers_use(port, meant)
+    copied = fits and aside
+    fits = fits or (orphaned and not aside and _declares_what_callers_use(port, meant))
     silence = () if corroborated else (f"{_SILENCE} {wanted}",)
     if _listens_undeclared(service, port, workload):
         # Such an application does not vouch for its declared ports either; only a slip beside a lonely port tells.
@@ -137,7 +141,7 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         likely=(fits and not copied)
         or (near and not _is_written_twice(port) and not _has_own_port(service, port, workload, meant)),
         copied=copied,
-        container_is_odd=corroborated and meant.value not in said(workload),
+        container_is_odd=corroborated and not is_meant_to_listen(workload, meant.value),
     )
 
 
@@ -150,6 +154,9 @@ def _reasons(
         yield f"the probes use {meant.value}"
     if meant.value in said(workload):
         yield f"the container's own settings mention {meant.value}"
+    image = image_listening(workload, meant.value)
+    if image:
+        yield f"{image} listens on {meant.value} by default"
     if isinstance(wanted, int) and is_near_miss(wanted, meant.value):
         yield f"{wanted} is a near miss of {meant.value}"
     if same_name and meant.name is not None:
@@ -164,10 +171,21 @@ def _supported(port: ServicePort, workload: Workload, meant: ContainerPort) -> b
     wanted = port.target.value
     return (
         _probes_use_declared(workload, meant)
-        or meant.value in said(workload)
+        or is_meant_to_listen(workload, meant.value)
         or _repeats(port)
         or (isinstance(wanted, int) and is_near_miss(wanted, meant.value))
     )
+
+
+def is_meant_to_listen(workload: Workload, number: int) -> bool:
+    """Whether the pod's settings name the port, or its image opens it by default."""
+    return number in said(workload) or bool(image_listening(workload, number))
+
+
+def image_listening(workload: Workload, number: int) -> str:
+    """The image of the pod that listens on `number` when nothing tells it otherwise; empty when none is known to."""
+    images = (one.image.partition("@")[0] for one in _running(workload) if number in one.default_ports)
+    return next(images, "")
 
 
 def _repeats(port: ServicePort) -> bool:
@@ -179,12 +197,13 @@ def _repeats(port: ServicePort) -> bool:
 
 
 def _declares_what_callers_use(port: ServicePort, meant: ContainerPort) -> bool:
-    """Whether the container's port was copied from ``port``: then ``targetPort`` is what somebody thought about.
+    """Whether the container declares the very number that is in ``port``, and ``targetPort`` another.
 
-    As charts do whose template says ``containerPort: {{ .Values.service.port }}`` once a ``targetPort`` is added. It has
-    to be one that programs listen on by default: nobody thinks of 20068.
+    The declaration may be a copy, as in charts whose template says ``containerPort: {{ .Values.service.port }}`` once a
+    ``targetPort`` is added: then the latter is what somebody thought about. But nobody thinks of 20068; it has to be a
+    number that programs listen on by default.
     """
-    return not port.implicit and meant.value == port.number.value and port.target.value in DEFAULT_PORTS
+    return not port.implicit and meant.value == port.number.value
 
 
 def _is_exporter(workload: Workload) -> bool:

@@ -106,7 +106,11 @@ class PortCheck:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of a pod template. `mentions` are the numbers its command, args and environment contain."""
+    """A container of a pod template. `mentions` are the numbers its command, args and environment contain.
+
+    `default_ports` are where its image listens when told nothing, the main one first; empty when that is unknown, and
+    when something that cannot be read may tell it another (`images.default_ports`).
+    """
 
     name: str
     role: Role
@@ -115,6 +119,7 @@ class Container:
     ports: tuple[ContainerPort, ...]
     checks: tuple[PortCheck, ...]
     mentions: frozenset[int]
+    default_ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)  # no slots: what is found out once is kept

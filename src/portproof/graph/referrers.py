@@ -102,6 +102,27 @@ def renumbering(
     return tuple((site, new) for site in (port.number, *hosts, *checks))
 
 
+def moving(
+    graph: PortGraph, workload: Workload, port: ContainerPort, new: int
+) -> tuple[tuple[Site, int], ...]:
+    """The changes that give `port` the number `new` and send the Services there that ask for it by number.
+
+    Empty when one of them asks by its own ``port`` alone, or sends to other pods as well.
+    """
+    targets = []
+    for service in graph.services_of(workload):
+        aiming = [one for one in service.ports if resolve(one, workload) is port]
+        numeric = [one.target for one in aiming if one.target.value == port.value]
+        if numeric and (any(one.implicit for one in aiming) or len(graph.select(service).workloads) > 1):
+            return ()
+        targets += numeric
+    if any((one.value, one.protocol) == (new, port.protocol) for one in workload.ports):
+        return ()
+    hosts = [port.host_port] if port.host_port and port.host_port.value == port.value else []
+    checks = [check.port for check in container_of(workload, port).checks if check.port.value == port.value]
+    return tuple((site, new) for site in (port.number, *hosts, *checks, *targets))
+
+
 def container_of(workload: Workload, port: ContainerPort) -> Container:
     """The container that declares `port`."""
     return next(

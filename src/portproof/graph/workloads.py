@@ -8,6 +8,7 @@ from typing import Any
 
 from portproof.graph import sites
 from portproof.graph.fields import indexed, labels, mapping, optional, protocol, scalar
+from portproof.graph.images import default_ports
 from portproof.graph.model import Container, ContainerPort, PortCheck, Role, Site, Workload
 from portproof.graph.names import is_placeholder
 from portproof.graph.numbers import numbers_in
@@ -22,9 +23,10 @@ _HOOK_ANNOTATIONS = ("helm.sh/hook", "argocd.argoproj.io/hook")
 
 @dataclass(frozen=True, slots=True)
 class _Config:
-    """Numbers in the ConfigMaps of the rendering, by (namespace, name)."""
+    """Numbers in the ConfigMaps of the rendering, by (namespace, name), and the names of those by namespace."""
 
     numbers: Mapping[tuple[str, str], frozenset[int]]
+    names: Mapping[str, frozenset[str]]
 
     def referred_by(self, namespace: str, names: Iterable[str]) -> frozenset[int]:
         found: set[int] = set()
@@ -35,24 +37,30 @@ class _Config:
 
 def workloads(resources: Sequence[Resource]) -> Iterator[Workload]:
     """Every workload of a rendering, in its order."""
-    config = _Config(
-        {
-            (resource.key.namespace, resource.key.name): numbers_in(resource.data.get("data"))
-            for resource in resources
-            if resource.key.kind == "ConfigMap"
-        }
-    )
+    config = _config([one for one in resources if one.key.kind == "ConfigMap"])
     for resource in resources:
         found = sites.pod_template(resource)
         if found is not None:
             yield _workload(resource, *found, config)
 
 
+def _config(maps: Sequence[Resource]) -> _Config:
+    names: dict[str, set[str]] = {}
+    for one in maps:
+        if not one.data.get("binaryData"):
+            names.setdefault(one.key.namespace, set()).add(one.key.name)
+    return _Config(
+        {(one.key.namespace, one.key.name): numbers_in(one.data.get("data")) for one in maps},
+        {namespace: frozenset(every) for namespace, every in names.items()},
+    )
+
+
 def _workload(resource: Resource, path: FieldPath, template: Mapping[str, Any], config: _Config) -> Workload:
     metadata = mapping(template.get("metadata"))
     pod = mapping(template.get("spec"))
     annotations = mapping(metadata.get("annotations"))
-    containers = tuple(_containers(resource.key, (*path, "spec"), pod))
+    readable = config.names.get(resource.key.namespace, frozenset())
+    containers = tuple(_containers(resource.key, (*path, "spec"), pod, readable))
     configs = frozenset(_config_map_names(pod))
     return Workload(
         key=resource.key,
@@ -100,17 +108,22 @@ def _opaque(containers: Iterable[Container], annotations: Mapping[str, Any]) -> 
     return ""
 
 
-def _containers(key: ResourceKey, path: FieldPath, pod: Mapping[str, Any]) -> Iterator[Container]:
+def _containers(
+    key: ResourceKey, path: FieldPath, pod: Mapping[str, Any], readable: frozenset[str]
+) -> Iterator[Container]:
     for field in ("containers", "initContainers"):
         for index, data in indexed(pod.get(field)):
             if field == "containers":
                 role = Role.REGULAR
             else:  # native sidecars: KEP-753; k/k PR #127976 for their named ports
                 role = Role.SIDECAR if data.get("restartPolicy") == "Always" else Role.INIT
-            yield _container(key, (*path, field, index), data, role)
+            defaults = default_ports(data, pod, readable)
+            yield _container(key, (*path, field, index), data, role, defaults)
 
 
-def _container(key: ResourceKey, path: FieldPath, data: Mapping[str, Any], role: Role) -> Container:
+def _container(
+    key: ResourceKey, path: FieldPath, data: Mapping[str, Any], role: Role, defaults: tuple[int, ...]
+) -> Container:
     name = str(data.get("name") or "")
     said = [
         data.get("command"),
@@ -127,6 +140,7 @@ def _container(key: ResourceKey, path: FieldPath, data: Mapping[str, Any], role:
         ),
         checks=tuple(_checks(key, path, data)),
         mentions=numbers_in(said),
+        default_ports=defaults,
     )
 
 

@@ -56,10 +56,11 @@ Good::
 Declaring a port is only information, so a number that nobody declares is not
 wrong by itself. The rule weighs what else is known. It is an **error** when one
 declared port fits (it has the Service port's name, or no Service reaches it and
-it is the only one or a near miss, as 8081 for 8080), when the probes, the
-container's settings or the near miss agree with it, and when nothing else
-mentions the wrong number. It is a **warning** when only part of that holds, and
-a **note** when the container merely declares what `port` says while
+it is the only one, the number of the Service's `port` or a near miss, as 8081
+for 8080), when the probes, the container's settings, its image (a public one
+that listens there by default) or the near miss agree with it, and when nothing
+else mentions the wrong number. It is a **warning** when only part of that holds,
+and a **note** when the container merely declares what `port` says while
 `targetPort` says another one that web servers listen on by default (80, 8080),
 and neither probes nor settings use either: the declaration may have been
 copied, and be wrong itself. The message names the evidence.
@@ -69,7 +70,8 @@ of the pod mention the number (the application listens there without declaring
 it), when the Service sends several numbers to ports that nobody declares, when
 the pods declare no port of that protocol at all, when other Service ports reach
 every declared port and the number is no near miss, or is one that `port` says,
-too (nobody slips twice alike), when the number and a declared port are of one
+too (nobody slips twice alike), when a public image of the pod listens on the
+number by default, when the number and a declared port are of one
 program (9200 and 9300, or 15672 and 5672), when another port of the same
 Service reaches the near one, when it is a port that well-known programs open
 without declaring it (9443, 10250, 15021), or 9100 to 9999 in a pod with an
@@ -84,7 +86,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.evidence import WELL_KNOWN, Weighed, resolve, said, weigh
+from portproof.graph.evidence import WELL_KNOWN, Weighed, is_meant_to_listen, resolve, weigh
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
 from portproof.graph.referrers import renumbering
 from portproof.graph.words import clauses, declared
@@ -161,7 +163,7 @@ def _remedies(
     changes = [
         renumbering(graph, verdict.workload, verdict.meant, wanted)
         for verdict in verdicts
-        if verdict.meant is not None and verdict.meant.value not in said(verdict.workload)
+        if verdict.meant is not None and not is_meant_to_listen(verdict.workload, verdict.meant.value)
     ]
     if len(changes) == len(verdicts) and all(changes):
         # What a container declares is documentation: changed alone, nothing listens elsewhere.
