@@ -142,14 +142,8 @@ def _reaching(graph: PortGraph, workload: Workload, container: Container, port: 
         return []
     values = (port.value, port.name.value if port.name else None)
     checks = (check for check in container.checks if check.port.value in values and not check.host)
-    return [
-        *(
-            str(service.key)
-            for service in services
-            if any(resolve(one, workload) is port for one in service.ports)
-        ),
-        *(f"the {check.label}" for check in checks),
-    ]
+    going = (one for one in services if any(resolve(each, workload) is port for each in one.ports))
+    return [*dict.fromkeys(str(one.key) for one in going), *(f"the {check.label}" for check in checks)]
 
 
 def _finding(
