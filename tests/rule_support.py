@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -17,11 +18,16 @@ from portproof.rules import all_rules, chosen
 from portproof.rules.base import Finding, Remedy, Rule
 from portproof.rules.vocabulary import vocabulary
 
+_SOURCE = re.compile(r"\s*# Source: (\S+)\n")
 RULES = {rule.id: rule for rule in all_rules()}
 
 
 def read(text: str) -> Manifests:
-    documents = tuple(RenderedDocument(part) for _, part in yamldoc.split(text))
+    """Resources of rendered text; where helm's ``# Source:`` begins a document, it is one of a chart."""
+    documents = tuple(
+        RenderedDocument(part, source=origin[1] if (origin := _SOURCE.match(part)) else None)
+        for _, part in yamldoc.split(text)
+    )
     found = manifests.read(Rendering(ManifestTarget("x"), documents))
     assert not found.problems, found.problems
     return found

@@ -85,6 +85,8 @@ CASES = [
         "set a now",
         expected=True,
     ),
+    Case("credential", {X: "a: {{ .Values.a | b64enc }}\n"}, f"{X}:1:19", "expected string", expected=True),
+    Case("no credential", {X: "a: {{ .Values.a | upper }}\n"}, f"{X}:1:19", "expected string"),
     Case("required", {X: 'a: {{ required "set a" .Values.a }}\n'}, f"{X}:1:7", "set a", expected=True),
     Case(
         "required in a helper",

@@ -226,6 +226,38 @@ def test_what_is_nobodys_mistake_is_a_reason(
     assert reason in refused(kustomize.render(overlay_target(tree, "o"), tree))
 
 
+@pytest.mark.parametrize(
+    ("missing", "more", "reason"),
+    [
+        ("o//secret.env", {".gitignore": "*.env\n"}, "needs o/secret.env, which git ignores"),
+        ("o//deep/secret.env", {"o/.gitignore": "deep/\n"}, "needs o/deep, which git ignores"),
+        ("config/webhook//manifests.yaml", {}, "needs config/webhook/manifests.yaml, which controller-gen"),
+        ("config/crd//bases/x.yaml", {}, "needs config/crd/bases, which controller-gen makes"),
+        ("config/crd//bases/x.yaml", {"config/crd/bases/y.yaml": SERVICE}, "which controller-gen makes"),
+        ("config/manifests//bases/x.clusterserviceversion.yaml", {}, "which operator-sdk makes"),
+    ],
+)
+def test_what_is_made_elsewhere_is_a_reason(
+    kustomize: Engine, tmp_path: Path, missing: str, more: dict[str, str], reason: str
+) -> None:
+    folder, _, entry = missing.partition("//")
+    files = {f"{folder}/kustomization.yaml": f"{HEAD}resources:\n- {entry}\n", **more}
+    tree = write_files(
+        tmp_path, {**files, "PROJECT": "domain: example.com\nlayout:\n- go.kubebuilder.io/v4\n"}
+    )
+    assert reason in refused(kustomize.render(overlay_target(tree, folder), tree))
+
+
+@pytest.mark.parametrize("more", [{}, {"PROJECT": "about us\n"}, {".gitignore": "other.yaml\n"}])
+def test_the_same_file_is_missed_where_nobody_makes_it(
+    kustomize: Engine, tmp_path: Path, more: dict[str, str]
+) -> None:
+    overlay = "config/webhook/kustomization.yaml"
+    tree = write_files(tmp_path, {overlay: f"{HEAD}resources:\n- manifests.yaml\n", **more})
+    failure = failed(kustomize.render(overlay_target(tree, "config/webhook"), tree))
+    assert place(failure) == f"{overlay}:4:3"
+
+
 def test_a_stand_in_git_is_never_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marker = tmp_path / "marker"
     program = tmp_path / "bin" / "git"

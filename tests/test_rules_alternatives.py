@@ -26,11 +26,11 @@ spec:
     ("namespace", "file", "offset", "severity"),
     [
         ("two", "other.yaml", 0, Severity.WARNING),
-        ("one", "other.yaml", 0, Severity.ERROR),
+        ("one", "other.yaml", 0, Severity.WARNING),
         ("two", "web.yaml", 0, Severity.ERROR),
         ("two", "other.yaml", None, Severity.ERROR),
     ],
-    ids=["alternatives", "one namespace", "one file", "rendered together"],
+    ids=["alternatives", "alternatives in one namespace", "one file", "rendered together"],
 )
 def test_a_node_port_taken_twice_in_separate_files(
     namespace: str, file: str, offset: int | None, severity: Severity

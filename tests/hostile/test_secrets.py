@@ -128,6 +128,8 @@ def test_json_holds_one_only_in_the_patch_that_git_has_to_apply(reports: dict[st
         ("image: web:1.2@sha256:00", "image: web:1.2@sha256:00"),
         ("at <.Values.x> (templates/secret.yaml:19)", "at <.Values.x> (templates/secret.yaml:19)"),
         ("scanning for the next token: found character", "scanning for the next token: found character"),
+        ("from 'secret-made.yaml': a/b: no such file", "from 'secret-made.yaml': a/b: no such file"),
+        ("password.yaml: hunter2", "password.yaml: hunter2"),
         ("targetPort: 8080", "targetPort: 8080"),
         ("- name: http\n  value: 8080", "- name: http\n  value: 8080"),
     ],

@@ -42,12 +42,16 @@ PORTS_OF_ONE_PROGRAM = (
     frozenset({6650, 6651}),  # Pulsar without and with TLS
     frozenset({7473, 7474}),  # Neo4j with and without TLS
     frozenset({9042, 9142}),  # Cassandra without and with TLS
+    frozenset({8443, 8444}),  # Kong, Kourier: TLS for clients, for administrators, or for the cluster
     frozenset({9200, 9300}),  # Elasticsearch, OpenSearch: clients, peers
 )
 """Ports that look like slips of each other and are meant to differ; each set is of one program."""
 
 DEFAULT_PORTS = frozenset({80, 443, 3000, 5000, 8000, 8080, 8443})
 """Where web servers and frameworks listen when they are told nothing."""
+
+CLIENTS_PORTS = frozenset({1433, 1521, 3306, 5432, 5672, 6379, 9042, 9092, 9200, 11211, 27017})
+"""Where clients look for databases and brokers: what stands in front of one has it for them, wherever it listens itself."""
 
 HABITUAL_PORTS = frozenset({4191, 9443, 10250, 10254, 13133, 15000, 15020, 15021})
 """Ports that well-known programs listen on without declaring them: controller-runtime's webhooks, Envoy, collectors."""
@@ -77,8 +81,8 @@ class Weighed:
 
     `meant` is the declared port that was probably meant, None when nothing singles one out. `reasons` are pieces of
     evidence for a mistake, strongest first. `certain` is true when they leave no reasonable doubt; `likely` when a
-    mistake is at least probable. `copied` is true when a mistake is as probable as a declaration that says no more than
-    the Service's own port. `container_is_odd` is true when the evidence says that the declaration, not the
+    mistake is at least probable. `copied` is true when it is as probable that the declaration is the wrong end, as one that
+    was copied from the Service's own port or from another manifest. `container_is_odd` is true when the evidence says that the declaration, not the
     reference, is the end that was changed.
     """
 
@@ -126,9 +130,9 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     fits = same_name or (orphaned and (alone or near))
     corroborated = wanted in reached or wanted in _numbers_of_policies(graph)
     supported = _supported(port, workload, meant)
-    aside = not supported and wanted in DEFAULT_PORTS and _declares_what_callers_use(port, meant)
-    copied = fits and aside
-    fits = fits or (orphaned and not aside and _declares_what_callers_use(port, meant))
+    meant_so = wanted in DEFAULT_PORTS or corroborated or (_is_thought_of(port) and not near)
+    copied = fits and not supported and meant_so
+    fits = fits or (orphaned and (supported or not meant_so) and _declares_what_callers_use(port, meant))
     silence = () if corroborated else (f"{_SILENCE} {wanted}",)
     if _listens_undeclared(service, port, workload):
         # Such an application does not vouch for its declared ports either; only a slip beside a lonely port tells.
@@ -173,7 +177,7 @@ def _supported(port: ServicePort, workload: Workload, meant: ContainerPort) -> b
         _probes_use_declared(workload, meant)
         or is_meant_to_listen(workload, meant.value)
         or _repeats(port)
-        or (isinstance(wanted, int) and is_near_miss(wanted, meant.value))
+        or (isinstance(wanted, int) and is_near_miss(wanted, meant.value) and not _is_written_twice(port))
     )
 
 
@@ -223,6 +227,11 @@ def _is_written_twice(port: ServicePort) -> bool:
     return (
         not port.implicit and wanted == port.number.value and isinstance(wanted, int) and wanted >= WELL_KNOWN
     )
+
+
+def _is_thought_of(port: ServicePort) -> bool:
+    """Whether the number is written twice, and not only because it is what callers of a database expect."""
+    return _is_written_twice(port) and port.target.value not in CLIENTS_PORTS
 
 
 def _listens_undeclared(service: Service, port: ServicePort, workload: Workload) -> bool:

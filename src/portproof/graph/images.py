@@ -141,6 +141,16 @@ def default_ports(
     return ports
 
 
+def is_placeholder_image(image: str, *names: str) -> bool:
+    """Whether a chart's default image is probably there to be replaced by the reader's own.
+
+    ``helm create`` writes nginx into every chart, whatever the chart is for. An image that is meant is what the container
+    or its object, whose `names` these are, is called after.
+    """
+    words = re.findall(r"[a-z]{3,}", _name(image).rpartition("/")[2])
+    return not any(word in name.lower() for word in words for name in names)
+
+
 def _name(image: str) -> str:
     """The image without its registry when that is a public one, its tag and its digest."""
     name = image.partition("@")[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 from portproof.graph import sites
 from portproof.graph.fields import indexed, labels, mapping, optional, protocol, scalar
-from portproof.graph.images import default_ports
+from portproof.graph.images import default_ports, is_placeholder_image
 from portproof.graph.model import Container, ContainerPort, PortCheck, Role, Site, Workload
 from portproof.graph.names import is_placeholder
 from portproof.graph.numbers import numbers_in
@@ -60,7 +60,7 @@ def _workload(resource: Resource, path: FieldPath, template: Mapping[str, Any], 
     pod = mapping(template.get("spec"))
     annotations = mapping(metadata.get("annotations"))
     readable = config.names.get(resource.key.namespace, frozenset())
-    containers = tuple(_containers(resource.key, (*path, "spec"), pod, readable))
+    containers = tuple(_containers(resource, (*path, "spec"), pod, readable))
     configs = frozenset(_config_map_names(pod))
     return Workload(
         key=resource.key,
@@ -109,7 +109,7 @@ def _opaque(containers: Iterable[Container], annotations: Mapping[str, Any]) -> 
 
 
 def _containers(
-    key: ResourceKey, path: FieldPath, pod: Mapping[str, Any], readable: frozenset[str]
+    resource: Resource, path: FieldPath, pod: Mapping[str, Any], readable: frozenset[str]
 ) -> Iterator[Container]:
     for field in ("containers", "initContainers"):
         for index, data in indexed(pod.get(field)):
@@ -118,7 +118,15 @@ def _containers(
             else:  # native sidecars: KEP-753; k/k PR #127976 for their named ports
                 role = Role.SIDECAR if data.get("restartPolicy") == "Always" else Role.INIT
             defaults = default_ports(data, pod, readable)
-            yield _container(key, (*path, field, index), data, role, defaults)
+            if defaults and _is_of_a_chart(resource):
+                names = (str(data.get("name")), resource.key.name)
+                defaults = () if is_placeholder_image(str(data.get("image")), *names) else defaults
+            yield _container(resource.key, (*path, field, index), data, role, defaults)
+
+
+def _is_of_a_chart(resource: Resource) -> bool:
+    """Whether helm rendered it: only helm names a file and shows another text than the file's own."""
+    return resource.document.source is not None and resource.document.offset is None
 
 
 def _container(

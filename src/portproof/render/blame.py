@@ -140,7 +140,10 @@ class Blame:
                 lines.append(f"  at <{frame['at']}> ({name}:{frame['line']})")
         if len(frames) > MAX_FRAMES:
             lines.append(f"  … ({len(frames) - MAX_FRAMES} more)")
-        return replace(self._failure("\n".join(lines), site), wants=self._wanted(cause, frames[-1]["at"]))
+        # A credential that the defaults leave out is demanded like one that is `required`.
+        left_out = cause.startswith("invalid value; expected string") and frames[-1]["at"] == "b64enc"
+        failure = self._failure("\n".join(lines), site, expected=left_out and not self.target.values)
+        return replace(failure, wants=self._wanted(cause, frames[-1]["at"]))
 
     def _wanted(self, cause: str, at: str) -> str:
         """The top-level value that is nil at `at` because no values file has it; empty for any other cause."""

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 
 from portproof import yamldoc
 from portproof.discover.model import KustomizeTarget
+from portproof.render import generated
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.words import Places, clean, error_text
-from portproof.source import LineIndex, RelPath, SourceError, Tree, is_inside, join, normalise, parent
+from portproof.source import LineIndex, RelPath, SourceError, Tree, is_inside, join, normalise
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -77,11 +78,10 @@ class OverlayBlame:
                 f"it reads {clean(outside.group(1))} outside of the folder {clean(outside.group(2))}, which kustomize "
                 "only does with --load-restrictor LoadRestrictionsNone",
             )
-        ignored = self._ignored(text)
-        if ignored:  # .env and the like are made at deployment
-            return NotRendered(
-                self.target, f"it needs {clean(ignored)}, which git ignores: it is made elsewhere"
-            )
+        for path in self._missing(text):
+            why = generated.reason(path, self.tree)
+            if why:
+                return NotRendered(self.target, f"it needs {clean(path)}, {why}")
         folder, inner = self._innermost(text)
         if folder == self.target.folder and "kustomization.yaml is empty" in inner:
             return NotRendered(self.target, "its kustomization is empty")
@@ -91,24 +91,12 @@ class OverlayBlame:
             message = f"{message} (in {folder})"
         return RenderFailure(self.target, message or "kustomize failed without saying why", site)
 
-    def _ignored(self, text: str) -> RelPath | None:
-        """The missing file, when a .gitignore on the way to it says that it is not kept in the repository."""
-        from pathspec import GitIgnoreSpec  # noqa: PLC0415 - start-up; needed after a failure only
-
+    def _missing(self, text: str) -> Iterator[RelPath]:
+        """The files that kustomize did not find."""
         for found in _GONE.finditer(text):
             path = normalise(self.places.relative(found.group(1)))
-            if path is None or path == ".":
-                continue
-            for folder in _folders_above(path):
-                file = ".gitignore" if folder == "." else f"{folder}/.gitignore"
-                try:
-                    lines = self.tree.text(file).splitlines()
-                except SourceError:
-                    continue
-                inside = path if folder == "." else path[len(folder) + 1 :]
-                if GitIgnoreSpec.from_lines(lines).match_file(inside):
-                    return path
-        return None
+            if path is not None and path != ".":
+                yield path
 
     def _innermost(self, text: str) -> tuple[RelPath, str]:
         """The folder of the kustomization that failed, and the words about it."""
@@ -289,10 +277,3 @@ def _short(text: str) -> str:
     text = _CONFIGURED.sub(lambda found: f"{found.group(1)}: ", text)
     text = _MUST_RESOLVE.sub("", _LSTAT.sub("", _REPEATED.sub("", text))).strip()
     return text.removesuffix('"') if text.count('"') % 2 else text
-
-
-def _folders_above(path: RelPath) -> Iterator[RelPath]:
-    """The folders that hold `path`, the nearest first, the root last."""
-    while path != ".":
-        path = parent(path)
-        yield path

@@ -19,10 +19,10 @@ _CREDENTIALS = (
     re.compile(r"(?<=://)(?P<hidden>[^\s/?#\"'<>]{1,500})(?=@)"),
     re.compile(r"(?<![^\s\"'=,;])[^\s:/@\"'=]{1,100}:(?P<hidden>[^\s/@\"']{1,200})(?=@(?!sha256))"),
     # password: x, --api-key=x, "token": "x", PASSWORD=x; but not secretName: x, nor secretKeyRef: {...}, nor what helm and
-    # libyaml say: templates/secret.yaml:9, scanning for the next token: found ...
+    # kustomize say: templates/secret.yaml:9, 'secret.yaml': no such file, scanning for the next token: found ...
     re.compile(
-        rf"(?i){_TELLING}(?!s?-?(?:name|(?:key)?ref\b))[\w.-]{{0,60}}[\"']?[ \t]{{0,9}}[:=][ \t]{{0,9}}[\"']?"
-        r"(?<!\.yaml:)(?<!\.yml:)(?<!\.tpl:)(?<!the next token: )"
+        rf"(?i){_TELLING}(?!s?-?(?:name|(?:key)?ref\b))[\w.-]{{0,60}}(?<!\.yaml)(?<!\.yml)(?<!\.json)(?<!\.tpl)"
+        r"[\"']?[ \t]{0,9}[:=][ \t]{0,9}[\"']?(?<!the next token: )"
         r"(?P<hidden>(?!(?:true|false|null)\b)[^\s\"',;&{}]{2,})"
     ),
     # - name: DB_PASSWORD, and its value on the next line

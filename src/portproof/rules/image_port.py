@@ -75,15 +75,17 @@ your own is not one of them.
 Reports when a Service or a probe goes to the only TCP port that the container
 declares, and the image listens elsewhere.
 
-Silent when the container declares another TCP port, when a Service or a probe of
-the pod uses a port of the image, when a variable, an argument, an annotation or a
-ConfigMap of the pod mentions the number, when a variable or an argument is about
-where to listen, when the container has a command of its own, takes variables from
-a Secret or from a ConfigMap that is not in the rendering, or has files from there,
-from an init container or, where settings are, from a volume (exporters read no
-such files), when another container of the pod mentions the number or declares no
-port (it may listen there), for pods whose ports are added by injection, and when
-nothing goes to the port.
+Silent for a chart's image that neither the container nor its object is called
+after (`helm create` writes nginx into every chart, to be replaced), when the
+container declares another TCP port, when a Service or a probe of the pod uses a
+port of the image, when a variable, an argument, an annotation or a ConfigMap of
+the pod mentions the number, when a variable or an argument is about where to
+listen, when the container has a command of its own, takes variables from a
+Secret or from a ConfigMap that is not in the rendering, or has files from
+there, from an init container or, where settings are, from a volume (exporters
+read no such files), when another container of the pod mentions the number or
+declares no port (it may listen there), for pods whose ports are added by
+injection, and when nothing goes to the port.
 """
 
 from __future__ import annotations

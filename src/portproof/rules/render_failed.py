@@ -6,7 +6,7 @@ the tool names (`hinted`: nobody can render again to prove it).
 
 It is a **warning** when the chart is not broken but needs values that its own
 do not have: it refuses its defaults on purpose, with `required` or a guarded
-`fail`; it renders with another of its values files; or several charts read the
+`fail`; it encodes a credential (`b64enc`) that they leave out; it renders with another of its values files; or several charts read the
 same top-level value that none of them has, because a shared file is given to all
 of them. Such charts are checked as soon as `portproof.yaml` names the values::
 
@@ -15,8 +15,9 @@ of them. Such charts are checked as soon as `portproof.yaml` names the values::
         values: [ci/values.yaml]
 
 Silent about targets whose rendering was impossible for a reason that is
-nobody's mistake, such as a dependency that is not vendored: these are listed as
-`skipped`, with the reason, in every format.
+nobody's mistake, such as a dependency that is not vendored, a file that git
+ignores, or one that controller-gen or operator-sdk makes in a project of theirs:
+these are listed as `skipped`, with the reason, in every format.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ Silent when the protocols differ, when the number is 0 (the cluster chooses
 one), when the two are variants of one Service (same name and namespace), for
 placeholders (`${PORT}`), and about the range that the cluster allots to node
 ports: it can be configured. A **warning** when the two stand in different
-plain files and in different namespaces: the files may be alternatives.
+plain files, which may be alternatives.
 """
 
 from __future__ import annotations
@@ -108,9 +108,7 @@ def _name(owner: Service, service: Service) -> str:
 
 
 def _may_be_alternatives(graph: PortGraph, service: Service, owner: Service) -> bool:
-    """Whether nothing but their folder says that the two are applied together: no renderer, and no namespace."""
-    if service.key.namespace == owner.key.namespace:
-        return False
+    """Whether nothing but their folder says that the two are applied together: no renderer, and no file."""
     files = {
         one.document.source
         for one in graph.of_kind("Service", "")

@@ -60,9 +60,10 @@ it is the only one, the number of the Service's `port` or a near miss, as 8081
 for 8080), when the probes, the container's settings, its image (a public one
 that listens there by default) or the near miss agree with it, and when nothing
 else mentions the wrong number. It is a **warning** when only part of that holds,
-and a **note** when the container merely declares what `port` says while
-`targetPort` says another one that web servers listen on by default (80, 8080),
-and neither probes nor settings use either: the declaration may have been
+and a **note** when nothing but the declaration speaks against a number that
+somebody has thought about: one that web servers listen on by default (80, 5000),
+that another Service or a policy uses, too, or that `port` says as well (unless it
+is what clients of databases expect there, as 5432): the declaration may have been
 copied, and be wrong itself. The message names the evidence.
 
 Silent when the command, args, environment, probes, annotations or a ConfigMap

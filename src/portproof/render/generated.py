@@ -1,0 +1,55 @@
+"""Files that are made elsewhere and not kept in the repository: what needs one cannot be rendered here, and is not wrong.
+
+kubebuilder and the Operator SDK lay out kustomizations whose input their generators write. A project has only those that
+it uses, and the others stay as they were laid out (book.kubebuilder.io, "What's in a basic project?").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from portproof.source import RelPath, SourceError, Tree, parent
+
+_MADE_BY = (
+    (re.compile(r"(?:webhook/manifests\.yaml|rbac/role\.yaml|crd/bases(?:/[^/]+)?)\Z"), "controller-gen"),
+    (re.compile(r"manifests/bases(?:/[^/]+\.clusterserviceversion\.yaml)?\Z"), "operator-sdk"),
+)
+_LAYOUT = re.compile(r"^(?:layout|projectName|domain|version):", re.MULTILINE)
+
+
+def reason(path: RelPath, tree: Tree) -> str:
+    """What makes `path`, which is missing, nobody's mistake, as a clause; empty when nothing says so."""
+    if _is_ignored(path, tree):  # .env and the like are made at deployment
+        return "which git ignores: it is made elsewhere"
+    maker = next((maker for pattern, maker in _MADE_BY if pattern.search(path)), "")
+    if maker and any(_LAYOUT.search(_text(tree, folder, "PROJECT")) for folder in _folders_above(path)):
+        return f"which {maker} makes and the repository does not keep"
+    return ""
+
+
+def _is_ignored(path: RelPath, tree: Tree) -> bool:
+    """Whether a .gitignore on the way to it says so."""
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - start-up; needed after a failure only
+
+    for folder in _folders_above(path):
+        lines = _text(tree, folder, ".gitignore").splitlines()
+        inside = path if folder == "." else path[len(folder) + 1 :]
+        ignored = GitIgnoreSpec.from_lines(lines)
+        if ignored.match_file(inside) or ignored.match_file(f"{inside}/"):  # it may have been a folder
+            return True
+    return False
+
+
+def _text(tree: Tree, folder: RelPath, name: str) -> str:
+    try:
+        return tree.text(name if folder == "." else f"{folder}/{name}")
+    except SourceError:
+        return ""
+
+
+def _folders_above(path: RelPath) -> Iterator[RelPath]:
+    """The folders that hold `path`, the nearest first, the root last."""
+    while path != ".":
+        path = parent(path)
+        yield path
