@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
@@ -187,35 +187,36 @@ def fingerprint_of(failure: RenderFailure) -> str:
 def merge(traced: Iterable[Traced]) -> list[Merged]:
     """Merge findings that are one to the reader: the same rule, field, value, place and answer in several targets.
 
-    Where the place is proven, the resource may lie in another namespace in each overlay and be named after another release
-    of its chart, and the field may be at another index of its list; two findings of one target are never merged.
+    Where the place is proven, the resource may lie in another namespace in each overlay, and the field may be at another
+    index of its list. The resource may have another name, too, when no target has two findings at that place; else it may
+    be named after another release of its chart. Two findings of one target are never merged.
     """
+    every = list(traced)
+    at_place = Counter((_key(one, named=False), one.target.id) for one in every)
+    crowded = {key for (key, _), count in at_place.items() if count > 1}
     groups: dict[object, list[Traced]] = defaultdict(list)
-    for one in traced:
-        finding = one.found.finding
-        origin = one.origins.get(finding.primary)
-        resource = finding.primary.resource
-        if origin is not None and origin.proof is Proof.PROVEN:
-            steps = tuple(step for step in finding.primary.identity if isinstance(step, str))
-            place: object = (
-                origin.span,
-                resource.group,
-                resource.kind,
-                _unreleased(resource.name, one.target),
-                steps,
-            )
-        else:
-            place = (one.target.path, resource, finding.primary.identity)
-        key = (
-            one.found.rule.id,
-            finding.primary.value,
-            finding.expected,
-            finding.severity,
-            place,
-        )
+    for one in every:
+        key = _key(one, named=False)
+        if key in crowded:
+            key = _key(one, named=True)
         ordinal = sum(other.target is one.target for other in groups[key])
         groups[(key, ordinal) if ordinal else key].append(one)
     return [Merged(tuple(sorted(group, key=lambda one: one.target.id))) for group in groups.values() if group]
+
+
+def _key(one: Traced, *, named: bool) -> Hashable:
+    """What findings have in common that are one to the reader; `named` where the name has to tell them apart."""
+    finding = one.found.finding
+    origin = one.origins.get(finding.primary)
+    resource = finding.primary.resource
+    place: Hashable
+    if origin is not None and origin.proof is Proof.PROVEN:
+        steps = tuple(step for step in finding.primary.identity if isinstance(step, str))
+        name = _unreleased(resource.name, one.target) if named else ""
+        place = (origin.span, resource.group, resource.kind, name, steps)
+    else:
+        place = (one.target.path, resource, finding.primary.identity)
+    return (one.found.rule.id, finding.primary.value, finding.expected, finding.severity, place)
 
 
 def _unreleased(name: str, target: Target) -> str:

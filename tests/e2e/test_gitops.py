@@ -146,6 +146,21 @@ def test_one_wrong_line_of_the_chart_is_one_finding_for_all_that_install_it(
     assert place(finding["location"]) == "charts/web/values.yaml:3:11-3:15"
 
 
+def test_one_wrong_line_is_one_finding_for_a_chart_and_the_chart_around_it(
+    portproof: Program, repository: Repository
+) -> None:
+    """The usual full name, which leaves out what the release says already: web alone, shop-web in shop."""
+    repository.replace("charts/web/values.yaml", "target: 8080", "target: 8081")
+    name = "{{ .Release.Name }}{{ if ne .Release.Name .Chart.Name }}-{{ .Chart.Name }}{{ end }}"
+    templates = CHART["charts/web/templates/all.yaml"].replace("{{ .Release.Name }}", name)
+    around = "dependencies:\n- {name: web, version: 1.0.0, repository: 'file://../charts/web'}\n"
+    whole = f"apiVersion: v2\nname: shop\nversion: 1.0.0\n{around}"
+    repository.write({"shop/Chart.yaml": whole, "charts/web/templates/all.yaml": templates})
+    finding = only(portproof.check())
+    assert finding["targets"] == ["helm:charts/web", "helm:shop"]
+    assert place(finding["location"]) == "charts/web/values.yaml:3:11-3:15"
+
+
 def test_installs_of_one_chart_call_each_other(portproof: Program, repository: Repository) -> None:
     repository.write(
         {"apps/one.yaml": release("one", backend="http://two:80/"), "apps/two.yaml": release("two")}
