@@ -248,6 +248,43 @@ def test_what_is_made_elsewhere_is_a_reason(
     assert reason in refused(kustomize.render(overlay_target(tree, folder), tree))
 
 
+SECRETS = """secretGenerator:
+- {name: a, envs: [a.env], files: [key=b.env]}
+- {name: b, env: a.env}
+"""
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["in place", "in a copy"])
+def test_what_only_secrets_are_made_of_is_not_missed(
+    kustomize: Engine, tmp_path: Path, *, copied: bool
+) -> None:
+    files = {".gitignore": "*.env\n", "o/d.yaml": SERVICE, K: f"{HEAD}{RESOURCES}{SECRETS}"}
+    write_files(tmp_path, files)
+    tree = Tree(tmp_path, {"o/d.yaml": SERVICE.replace("name: web", "name: edited")} if copied else {})
+    target = overlay_target(tree, "o")
+    done = rendered(kustomize.render(target, tree))
+    assert done.target is target
+    assert sorted("kind: Secret" in one.text for one in done.documents) == [False, True, True]
+    assert any("name: edited" in one.text for one in done.documents) is copied
+    assert not list(tmp_path.rglob("*.env"))
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ("configMapGenerator:\n- {name: c, envs: [a.env]}\n", "needs o/a.env, which git ignores"),
+        ("patches:\n- path: c.env\n", "needs o/a.env, which git ignores"),
+    ],
+    ids=["also in a ConfigMap", "beside something else"],
+)
+def test_what_more_than_secrets_are_made_of_is_missed(
+    kustomize: Engine, tmp_path: Path, more: str, reason: str
+) -> None:
+    files = {".gitignore": "*.env\n", "o/d.yaml": SERVICE, K: f"{HEAD}{RESOURCES}{SECRETS}{more}"}
+    tree = write_files(tmp_path, files)
+    assert reason in refused(kustomize.render(overlay_target(tree, "o"), tree))
+
+
 @pytest.mark.parametrize("more", [{}, {"PROJECT": "about us\n"}, {".gitignore": "other.yaml\n"}])
 def test_the_same_file_is_missed_where_nobody_makes_it(
     kustomize: Engine, tmp_path: Path, more: dict[str, str]

@@ -7,9 +7,13 @@ it uses, and the others stay as they were laid out (book.kubebuilder.io, "What's
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from portproof.source import RelPath, SourceError, Tree, parent
+from portproof import yamldoc
+from portproof.source import RelPath, SourceError, Tree, join, parent
+
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 _MADE_BY = (
     (re.compile(r"(?:webhook/manifests\.yaml|rbac/role\.yaml|crd/bases(?:/[^/]+)?)\Z"), "controller-gen"),
@@ -26,6 +30,39 @@ def reason(path: RelPath, tree: Tree) -> str:
     if maker and any(_LAYOUT.search(_text(tree, folder, "PROJECT")) for folder in _folders_above(path)):
         return f"which {maker} makes and the repository does not keep"
     return ""
+
+
+def only_in_secrets(files: Iterable[RelPath], tree: Tree) -> frozenset[RelPath]:
+    """What the kustomizations among `files` make Secrets of and nothing else."""
+    used: dict[str, set[RelPath]] = {"secretGenerator": set(), "configMapGenerator": set()}
+    for path in files:
+        if path.rpartition("/")[2] in KUSTOMIZATIONS:
+            data = _load(tree, path)
+            for kind, sources in used.items():
+                sources.update(_sources(parent(path), data.get(kind)))
+    return frozenset(used["secretGenerator"] - used["configMapGenerator"])
+
+
+def _sources(folder: RelPath, generators: object) -> Iterator[RelPath]:
+    """The files of generators (kubernetes-sigs/kustomize ``api/types/kvpairsources.go``)."""
+    for one in generators if isinstance(generators, list) else ():
+        if isinstance(one, dict):
+            envs, files = one.get("envs"), one.get("files")
+            names = [
+                one.get("env"),
+                *(envs if isinstance(envs, list) else ()),
+                *(str(each).rpartition("=")[2] for each in (files if isinstance(files, list) else ())),
+            ]
+            found = (join(folder, name) for name in names if isinstance(name, str))
+            yield from (path for path in found if path is not None)
+
+
+def _load(tree: Tree, path: RelPath) -> Mapping[str, Any]:
+    try:
+        data = yamldoc.load(tree.text(path))
+    except (SourceError, yamldoc.YamlError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def _is_ignored(path: RelPath, tree: Tree) -> bool:

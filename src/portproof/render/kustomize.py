@@ -7,17 +7,18 @@ Load restrictions stay at their default and no plugin, exec or helm option is ev
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from portproof import process, yamldoc
 from portproof.discover.model import KustomizeTarget
+from portproof.render import generated
 from portproof.render.confine import Confines
 from portproof.render.copying import CopyError, copy_files
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
 from portproof.render.words import Places, reason_of, stopped
-from portproof.source import Tree
+from portproof.source import RelPath, Tree
 
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
 
@@ -32,7 +33,21 @@ class Kustomize:
     seconds: float
 
     def render(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
-        """Build `target` as `tree` has it. kustomize does not say which file a document came from."""
+        """Build `target` as `tree` has it. kustomize does not say which file a document came from.
+
+        A file that is made elsewhere and goes into Secrets only is taken for empty: they are not looked at.
+        """
+        first = result = self._once(target, tree)
+        empty: dict[RelPath, str] = {}
+        while isinstance(result, NotRendered) and result.missing and result.missing not in empty:
+            if result.missing not in generated.only_in_secrets(target.files, tree):
+                return first
+            empty[result.missing] = ""
+            more = replace(target, files=(*target.files, *empty))
+            result = self._once(more, Tree(tree.root, {**tree.overlay, **empty}))
+        return replace(result, target=target) if isinstance(result, Rendering) else first
+
+    def _once(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         if not any(target.reads(path) for path in tree.overlay):
             return self._build(target, tree, tree.root)
         with self.scratch.folder() as folder:

@@ -53,10 +53,14 @@ class RenderFailure:
 
 @dataclass(frozen=True, slots=True)
 class NotRendered:
-    """A target that cannot be rendered here for a reason that is nobody's mistake, such as a chart to be fetched."""
+    """A target that cannot be rendered here for a reason that is nobody's mistake, such as a chart to be fetched.
+
+    `missing` is the file that would have to be made first, where that is the reason.
+    """
 
     target: Target
     reason: str
+    missing: RelPath = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,6 @@ from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.words import Places, clean, error_text
 from portproof.source import LineIndex, RelPath, SourceError, Tree, is_inside, join, normalise
 
-KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-
 _LEVEL = re.compile(r"recursed accumulation of path \\?'([^'\n]{1,1000}?)\\?': ")
 _WRAPPING = re.compile(
     r"\A(?:accumulating (?:resources|components): |accumulation err='|loading generator plugins: |loader\.New \\?\"must build at directory: not a valid directory: |accumulateDirectory: \\?\")+"
@@ -81,7 +79,7 @@ class OverlayBlame:
         for path in self._missing(text):
             why = generated.reason(path, self.tree)
             if why:
-                return NotRendered(self.target, f"it needs {clean(path)}, {why}")
+                return NotRendered(self.target, f"it needs {clean(path)}, {why}", missing=path)
         folder, inner = self._innermost(text)
         if folder == self.target.folder and "kustomization.yaml is empty" in inner:
             return NotRendered(self.target, "its kustomization is empty")
@@ -251,7 +249,7 @@ class OverlayBlame:
         return FailureSite(path)
 
     def _kustomization(self, folder: RelPath) -> RelPath | None:
-        paths = (name if folder == "." else f"{folder}/{name}" for name in KUSTOMIZATIONS)
+        paths = (name if folder == "." else f"{folder}/{name}" for name in generated.KUSTOMIZATIONS)
         return next((path for path in paths if self._is_file(path)), None)
 
     def _is_file(self, path: RelPath) -> bool:
