@@ -47,9 +47,6 @@ PORTS_OF_ONE_PROGRAM = (
 )
 """Ports that look like slips of each other and are meant to differ; each set is of one program."""
 
-DEFAULT_PORTS = frozenset({80, 443, 3000, 5000, 8000, 8080, 8443})
-"""Where web servers and frameworks listen when they are told nothing."""
-
 CLIENTS_PORTS = frozenset({1433, 1521, 3306, 5432, 5672, 6379, 9042, 9092, 9200, 11211, 27017})
 """Where clients look for databases and brokers: what stands in front of one has it for them, wherever it listens itself."""
 
@@ -81,7 +78,7 @@ class Weighed:
 
     `meant` is the declared port that was probably meant, None when nothing singles one out. `reasons` are pieces of
     evidence for a mistake, strongest first. `certain` is true when they leave no reasonable doubt; `likely` when a
-    mistake is at least probable. `copied` is true when it is as probable that the declaration is the wrong end, as one that
+    mistake is at least probable. `doubtful` is true when it is as probable that the declaration is the wrong end: one that
     was copied from the Service's own port or from another manifest. `container_is_odd` is true when the evidence says that the declaration, not the
     reference, is the end that was changed.
     """
@@ -91,7 +88,7 @@ class Weighed:
     reasons: tuple[str, ...] = ()
     certain: bool = False
     likely: bool = False
-    copied: bool = False
+    doubtful: bool = False
     container_is_odd: bool = False
 
     @property
@@ -127,24 +124,23 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     orphaned = len(orphans) == 1 and orphans[0] is meant
     reasons = tuple(_reasons(port, workload, meant, orphaned=orphaned, same_name=same_name))
     alone = len({one.value for one in declared}) == 1
-    fits = same_name or (orphaned and (alone or near))
+    asked = not port.implicit and meant.value == port.number.value
+    fits = same_name or (orphaned and (alone or near or asked))
     corroborated = wanted in reached or wanted in _numbers_of_policies(graph)
     supported = _supported(port, workload, meant)
-    meant_so = wanted in DEFAULT_PORTS or corroborated or (_is_thought_of(port) and not near)
-    copied = fits and not supported and meant_so
-    fits = fits or (orphaned and (supported or not meant_so) and _declares_what_callers_use(port, meant))
     silence = () if corroborated else (f"{_SILENCE} {wanted}",)
     if _listens_undeclared(service, port, workload):
         # Such an application does not vouch for its declared ports either; only a slip beside a lonely port tells.
         return Weighed(workload, meant, (*reasons, *silence), likely=near and meant in orphans)
+    slip = near and not _is_written_twice(port) and not _has_own_port(service, port, workload, meant)
+    likely = slip or (fits and (supported or near or _repeats(port)) and not (corroborated and not supported))
     return Weighed(
         workload,
         meant,
         (*reasons, *silence),
         certain=fits and supported and not corroborated,
-        likely=(fits and not copied)
-        or (near and not _is_written_twice(port) and not _has_own_port(service, port, workload, meant)),
-        copied=copied,
+        likely=likely,
+        doubtful=fits and not likely,
         container_is_odd=corroborated and not is_meant_to_listen(workload, meant.value),
     )
 
@@ -176,7 +172,6 @@ def _supported(port: ServicePort, workload: Workload, meant: ContainerPort) -> b
     return (
         _probes_use_declared(workload, meant)
         or is_meant_to_listen(workload, meant.value)
-        or _repeats(port)
         or (isinstance(wanted, int) and is_near_miss(wanted, meant.value) and not _is_written_twice(port))
     )
 
@@ -193,21 +188,14 @@ def image_listening(workload: Workload, number: int) -> str:
 
 
 def _repeats(port: ServicePort) -> bool:
-    """Whether ``targetPort`` was copied from ``port``, as 80 or 443 sometimes are."""
+    """Whether ``targetPort`` says what callers of ``port`` expect, as 443 and 5432, wherever the program listens."""
     wanted = port.target.value
     return (
-        not port.implicit and wanted == port.number.value and isinstance(wanted, int) and wanted < WELL_KNOWN
+        not port.implicit
+        and wanted == port.number.value
+        and isinstance(wanted, int)
+        and (wanted < WELL_KNOWN or wanted in CLIENTS_PORTS)
     )
-
-
-def _declares_what_callers_use(port: ServicePort, meant: ContainerPort) -> bool:
-    """Whether the container declares the very number that is in ``port``, and ``targetPort`` another.
-
-    The declaration may be a copy, as in charts whose template says ``containerPort: {{ .Values.service.port }}`` once a
-    ``targetPort`` is added: then the latter is what somebody thought about. But nobody thinks of 20068; it has to be a
-    number that programs listen on by default.
-    """
-    return not port.implicit and meant.value == port.number.value
 
 
 def _is_exporter(workload: Workload) -> bool:
@@ -227,11 +215,6 @@ def _is_written_twice(port: ServicePort) -> bool:
     return (
         not port.implicit and wanted == port.number.value and isinstance(wanted, int) and wanted >= WELL_KNOWN
     )
-
-
-def _is_thought_of(port: ServicePort) -> bool:
-    """Whether the number is written twice, and not only because it is what callers of a database expect."""
-    return _is_written_twice(port) and port.target.value not in CLIENTS_PORTS
 
 
 def _listens_undeclared(service: Service, port: ServicePort, workload: Workload) -> bool:

@@ -60,11 +60,10 @@ it is the only one, the number of the Service's `port` or a near miss, as 8081
 for 8080), when the probes, the container's settings, its image (a public one
 that listens there by default) or the near miss agree with it, and when nothing
 else mentions the wrong number. It is a **warning** when only part of that holds,
-and a **note** when nothing but the declaration speaks against a number that
-somebody has thought about: one that web servers listen on by default (80, 5000),
-that another Service or a policy uses, too, or that `port` says as well (unless it
-is what clients of databases expect there, as 5432): the declaration may have been
-copied, and be wrong itself. The message names the evidence.
+or when `port` and `targetPort` both say what callers expect (443, 5432), and a
+**note** when nothing but the declaration speaks against the number, or another
+Service or a policy uses the number, too: the declaration may have been copied,
+and be wrong itself. The message names the evidence.
 
 Silent when the command, args, environment, probes, annotations or a ConfigMap
 of the pod mention the number (the application listens there without declaring
@@ -106,7 +105,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             if any(resolve(port, workload) for workload in selection.workloads):
                 continue
             verdicts = [weigh(graph, service, port, workload) for workload in selection.workloads]
-            if all(verdict.likely or verdict.copied for verdict in verdicts):
+            if all(verdict.likely or verdict.doubtful for verdict in verdicts):
                 yield _finding(graph, service, port, verdicts)
 
 
@@ -116,7 +115,7 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
     assert meant is not None  # noqa: S101 - likely implies it
     same = all(verdict.meant is not None and verdict.meant.value == meant.value for verdict in verdicts)
     probable = all(verdict.likely for verdict in verdicts)
-    answer = same and probable and not _wants_a_field(port)
+    answer = same and not _wants_a_field(port)
     advice = "" if answer or not same else f" Add targetPort: {meant.value}."
     if not probable:
         advice = " One of the two is wrong."
@@ -127,7 +126,7 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
         ),
         severity=_severity(verdicts),
         primary=port.target,
-        expected=meant.value if answer and not first.container_is_odd else None,
+        expected=meant.value if answer and probable and not first.container_is_odd else None,
         related=tuple(
             Label(verdict.meant.number, f"{verdict.workload.key} declares {verdict.meant.value} here")
             for verdict in verdicts
@@ -160,7 +159,8 @@ def _remedies(
     field = "port" if port.implicit else "targetPort"
     wanted = port.target.value
     assert isinstance(wanted, int)  # noqa: S101 - check() looked
-    remedies = [Remedy(f"set {field} to {meant.value}", ((port.target, meant.value),))]
+    probable = all(verdict.likely for verdict in verdicts)
+    remedies = [Remedy(f"set {field} to {meant.value}", ((port.target, meant.value),), favoured=probable)]
     changes = [
         renumbering(graph, verdict.workload, verdict.meant, wanted)
         for verdict in verdicts
@@ -171,7 +171,7 @@ def _remedies(
         at_containers = Remedy(
             f"set containerPort to {wanted}",
             tuple(change for each in changes for change in each),
-            favoured=verdicts[0].container_is_odd,
+            favoured=probable and verdicts[0].container_is_odd,
         )
         remedies.insert(0 if verdicts[0].container_is_odd else 1, at_containers)
     return tuple(remedies)
