@@ -48,10 +48,10 @@ Good::
       ports:
         - {name: http, port: 80, targetPort: 8080}
 
-ingress-nginx accepts the target port too; other controllers do not. A **warning**
+ingress-nginx accepts the target port too; other controllers do not. A **note**
 therefore, where an Ingress of its class (or without a class, but with its
-annotations) asks for the target port; everything else is an **error**. The API
-server refuses a backend without a port, with both a name and a number, and with
+annotations) asks for the target port: that works until another controller takes
+over. Everything else is an **error**. The API server refuses a backend without a port, with both a name and a number, and with
 a name that no container port could have: the name of a Service port may have 63
 characters, but one of more than 15 can be referred to only by its number.
 
@@ -186,7 +186,7 @@ def _missing(graph: PortGraph, backend: IngressBackend, wanted: Site, service: S
     )
     return Finding(
         message=f"{wanted.resource} sends traffic to {what} of {service.key}, which has {offered(service.ports)}{tail}",
-        severity=Severity.WARNING if works else Severity.ERROR,
+        severity=Severity.NOTE if works else Severity.ERROR,
         primary=wanted,
         expected=meant[1] if meant else None,
         related=tuple(
