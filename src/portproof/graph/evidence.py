@@ -11,7 +11,7 @@ message can quote.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from portproof.graph.model import (
@@ -102,15 +102,7 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     """Weigh the evidence about `port`, whose numeric target no container of `workload` declares."""
     wanted = port.target.value
     declared = [one for one in workload.ports if one.protocol == port.protocol]
-    if not isinstance(wanted, int) or wanted in HABITUAL_PORTS or is_mentioned(workload, wanted):
-        return Weighed(workload, None)
-    if wanted in EXPORTERS_PORTS and _is_exporter(workload):
-        return Weighed(workload, None)
-    if image_listening(workload, wanted):
-        return Weighed(workload, None)
-    if not declared or workload.opaque or any(not isinstance(one.number.value, int) for one in declared):
-        return Weighed(workload, None)
-    if any(_are_of_one_program(wanted, one.value) for one in declared):
+    if not isinstance(wanted, int) or _may_well_listen(workload, wanted, declared):
         return Weighed(workload, None)
     reached = set(_reached_by_others(graph, service, port, workload))
     orphans = [one for one in declared if one.value not in reached]
@@ -122,26 +114,42 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         return Weighed(workload, None)
     same_name = port.name is not None and meant.name is not None and port.name.value == meant.name.value
     orphaned = len(orphans) == 1 and orphans[0] is meant
-    reasons = tuple(_reasons(port, workload, meant, orphaned=orphaned, same_name=same_name))
+    corroborated = wanted in reached or wanted in _numbers_of_policies(graph)
+    reasons = (
+        *_reasons(port, workload, meant, orphaned=orphaned, same_name=same_name),
+        *(() if corroborated else (f"{_SILENCE} {wanted}",)),
+    )
+    if _listens_undeclared(service, port, workload):
+        # Such an application does not vouch for its declared ports either; only a slip beside a lonely port tells.
+        return Weighed(workload, meant, reasons, likely=near and meant in orphans)
     alone = len({one.value for one in declared}) == 1
     asked = not port.implicit and meant.value == port.number.value
     fits = same_name or (orphaned and (alone or near or asked))
-    corroborated = wanted in reached or wanted in _numbers_of_policies(graph)
     supported = _supported(port, workload, meant)
-    silence = () if corroborated else (f"{_SILENCE} {wanted}",)
-    if _listens_undeclared(service, port, workload):
-        # Such an application does not vouch for its declared ports either; only a slip beside a lonely port tells.
-        return Weighed(workload, meant, (*reasons, *silence), likely=near and meant in orphans)
     slip = near and not _is_written_twice(port) and not _has_own_port(service, port, workload, meant)
-    likely = slip or (fits and (supported or near or _repeats(port)) and not (corroborated and not supported))
+    odd = fits and (supported or ((near or _repeats(port)) and not corroborated))
     return Weighed(
         workload,
         meant,
-        (*reasons, *silence),
+        reasons,
         certain=fits and supported and not corroborated,
-        likely=likely,
-        doubtful=fits and not likely,
+        likely=slip or odd,
+        doubtful=fits and not (slip or odd),
         container_is_odd=corroborated and not is_meant_to_listen(workload, meant.value),
+    )
+
+
+def _may_well_listen(workload: Workload, wanted: int, declared: Sequence[ContainerPort]) -> bool:
+    """Whether a program of the pod may well listen on `wanted`, or nothing is known about where its programs listen."""
+    return (
+        wanted in HABITUAL_PORTS
+        or is_mentioned(workload, wanted)
+        or (wanted in EXPORTERS_PORTS and _is_exporter(workload))
+        or bool(image_listening(workload, wanted))
+        or not declared
+        or bool(workload.opaque)
+        or any(not isinstance(one.number.value, int) for one in declared)
+        or any(_are_of_one_program(wanted, one.value) for one in declared)
     )
 
 
