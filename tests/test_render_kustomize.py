@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -246,6 +247,22 @@ def test_what_is_made_elsewhere_is_a_reason(
         tmp_path, {**files, "PROJECT": "domain: example.com\nlayout:\n- go.kubebuilder.io/v4\n"}
     )
     assert reason in refused(kustomize.render(overlay_target(tree, folder), tree))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["\\#*\\", "a\\", "!", "[z-a]", "[[:alpha:]]", "[a&&b]", "*a" * 40, "**/" * 40, "[a"],
+)
+def test_a_pattern_that_is_none_or_takes_long_ignores_nothing(
+    kustomize: Engine, tmp_path: Path, line: str
+) -> None:
+    missing = "a" * 180
+    tree = write_files(tmp_path, {K: f"{HEAD}resources:\n- {missing}\n", ".gitignore": f"{line}\n" * 5000})
+    started = time.monotonic()
+    failed(kustomize.render(overlay_target(tree, "o"), tree))
+    write_files(tmp_path, {".gitignore": f"{line}\n" * 100 + f"{missing}\n"})
+    refused(kustomize.render(overlay_target(tree, "o"), tree))
+    assert time.monotonic() - started < 20
 
 
 SECRETS = """secretGenerator:
