@@ -22,7 +22,7 @@ from portproof.graph import addresses, link
 from portproof.ignores import baseline, comments
 from portproof.ignores.annotations import annotated_in
 from portproof.manifests import Resource, ResourceKey
-from portproof.render import actions
+from portproof.render import actions, generated
 from portproof.render.blame import Blame
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.helm import documents
@@ -233,6 +233,18 @@ def kustomization(text: str) -> None:
     for path in (*found.files, *found.folders, *found.plugins, *found.resources):
         assert normalise(path) == path
         assert not path.startswith("/")
+
+
+def ignored_by_git(text: str) -> None:
+    """A .gitignore ignores the missing file or not."""
+    tree = Tree(
+        scratch(),
+        {".gitignore": text, "config/.gitignore": text, "PROJECT": text, "kustomization.yaml": text},
+    )
+    for path in ("a.env", "config/webhook/manifests.yaml", "config/[a]/b c/*.env"):
+        assert isinstance(generated.reason(path, tree), str)
+    for path in generated.only_in_secrets(("kustomization.yaml",), tree):
+        assert normalise(path) == path
 
 
 def chart_file(text: str) -> None:
@@ -456,6 +468,8 @@ TARGETS = (
             ["a\nb\nc\n\n=\na\nB\nc\n", "x\n=\nx\n", *(f"{one}\n=\n{one.replace('80', '81')}" for one in _manifests()[:20])]),
     _target("address", address, (":", "/", "@", ".", "=", ",", " ", "\n", "8080", "host", "port", "web", *_URLS), _URLS),
     _target("kustomization", kustomization, (*_YAML, *(word for one in _KUSTOMIZATION for word in one.split())), _KUSTOMIZATION),
+    _target("gitignore", ignored_by_git, ("*", "**/", "/", "!", "#", "\\", "[a-z]", "[!", "]", "?", "\n", "&&", "--", "[[:alpha:]]", "a.env", " "), [
+        "*.env\n!a.env\n/config/**/manifests.yaml\n# x\n\\#a\nb\\ c\n", "secretGenerator:\n- {name: a, envs: [a.env, ../b], files: [k=v, x], env: e}\n"]),
     _target("chart-file", chart_file, (*_YAML, "dependencies:\n", "repository: ", "version: ", "file://../x"), [
         "name: a\ntype: library\ndependencies:\n- name: b\n  version: 1.0.0\n  repository: file://../b\n"]),
     _target("tree", tree, (*_YAML, "{{ .x }}", "#@ x", '{"apiVersion": "v1", "kind": "List", "items": []}'), _manifests()),

@@ -22,7 +22,7 @@ MAX_PATH = 200
 MAX_PATTERNS = 600
 """Longer paths and more patterns are not looked at: whoever writes both can make the search long."""
 
-_SLOW = re.compile(r"(?:\*++[^*]*+){4}|\[(?![!^]?[\w.-]+\])")
+_SLOW = re.compile(r"\*{3}|(?:\*++[^*]*+){4}|\[(?![!^]?(?:\w-\w|\w)+\])")
 """More wildcards than anybody needs, each of which multiplies the search, and sets that Python reads otherwise."""
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
