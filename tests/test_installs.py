@@ -217,6 +217,10 @@ def test_what_installs_no_chart_of_this_repository_makes_no_target(root: Path, t
             application({"fileParameters": [{"name": "a", "path": "b"}]}),
             "it takes values from other files (fileParameters)",
         ),
+        (
+            application({"valuesObject": {"a": 1}}).replace("helm:", "plugin: {name: x}\n    helm:"),
+            "a plugin of Argo CD renders it",
+        ),
         (application({"valuesObject": {"a": "{{ host }}"}}), "'{{ host }}' is filled in later"),
         (application({"values": 'a: "x.{{ host }}"'}), "'{{ host }}' is filled in later"),
         (

@@ -1,14 +1,15 @@
-"""Two files of one folder need not be applied together: what a rule says of them then."""
+"""What is rendered need not be what is applied: files of one folder, a chart's defaults. What a rule says then."""
 
 from __future__ import annotations
 
 import pytest
 
 from portproof import manifests
-from portproof.discover.model import ManifestTarget
+from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.graph import link
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules.base import Severity
+from portproof.rules.engine import Questions, examine
 from portproof.source import RelPath
 from tests.rule_support import RULES
 
@@ -43,3 +44,24 @@ def test_a_node_port_taken_twice_in_separate_files(
     (finding,) = RULES["service-node-port"].check(graph)
     assert finding.severity is severity
     assert finding.message.endswith("if both files are applied.") is (severity is Severity.WARNING)
+
+
+_UNSET = """apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {ports: [{name: http, port: }]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "severity"),
+    [
+        (HelmTarget("web"), Severity.NOTE),
+        (HelmTarget("web", values=("web/values-prod.yaml",)), Severity.WARNING),
+        (ManifestTarget("web"), Severity.WARNING),
+    ],
+    ids=["defaults", "an environment", "manifests"],
+)
+def test_a_number_that_is_not_given(target: Target, severity: Severity) -> None:
+    found = examine(Rendering(target, (RenderedDocument(_UNSET),)), Questions((RULES["service-port-range"],)))
+    assert [one.finding.severity for one in found.found] == [severity]

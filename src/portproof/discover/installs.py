@@ -154,6 +154,8 @@ def _application(listing: Listing, one: _Object, chart: RelPath, at: FieldPath) 
     name = one.text("metadata", "name")
     optional = one.at(*helm, "ignoreMissingValueFiles") is True
     files, problem = _value_files(listing, chart, one.items(*helm, "valueFiles"), optional=optional)
+    if one.at(*at, "plugin"):
+        problem = "a plugin of Argo CD renders it"
     if one.at(*helm, "fileParameters"):
         problem = problem or "it takes values from other files (fileParameters)"
     return _checked(

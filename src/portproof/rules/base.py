@@ -40,7 +40,8 @@ class Finding:
     """What a rule has to say about one field.
 
     `primary` is the field that is wrong; `expected` is what it should hold when there is one answer. `remedies` come
-    best supported first, for either end of the mismatch. The finding does not know its rule, file or line.
+    best supported first, for either end of the mismatch. The finding does not know its rule, file or line. `unset` says
+    that the field is there and empty, as a template leaves it when its value was not given.
     """
 
     message: str
@@ -49,6 +50,7 @@ class Finding:
     expected: Scalar | None = None
     related: tuple[Label, ...] = ()
     remedies: tuple[Remedy, ...] = ()
+    unset: bool = False
 
 
 Check: TypeAlias = Callable[[PortGraph], Iterable[Finding]]

@@ -104,7 +104,7 @@ def examine(
     seen: dict[FindingKey, Found] = {}
     for rule in questions.rules:
         for finding in rule.check(graph):
-            severity = questions.severity(rule.id, finding.severity)
+            severity = questions.severity(rule.id, _severity(finding, rendering.target))
             judged = finding if severity is finding.severity else replace(finding, severity=severity)
             ends = [label.site for label in finding.related]
             one = Found(rule, judged, chains.around(finding.primary, ends, finding.expected))
@@ -116,6 +116,12 @@ def examine(
         frozenset(one.key for one in read.resources if _states_namespace(one, rendering.target)),
         tuple(one for one in graph.addresses if not graph.variants(*one.place)),
     )
+
+
+def _severity(finding: Finding, target: Target) -> Severity:
+    """What a chart's defaults leave unset is worth knowing and no more: whoever installs it gives the value."""
+    defaults = isinstance(target, HelmTarget) and not target.values
+    return Severity.NOTE if finding.unset and defaults else finding.severity
 
 
 def _states_namespace(resource: Resource, target: Target) -> bool:

@@ -33,8 +33,9 @@ Good::
       ports:
         - {port: 80, targetPort: 8080}
 
-An **error**, but a **warning** when the field is there and empty: then a value
-of the chart was probably left for its user to give.
+An **error**, but a **warning** when the field is there and empty, as a template
+leaves it when its value is not given, and a **note** then where a chart is
+rendered with its defaults alone: whoever installs it gives the value.
 
 Silent when the number is in range, whatever it is used for, and for
 placeholders that are filled in later (`${PORT}`).
@@ -74,9 +75,11 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort) -> Finding:
         what = f"has port '{value}' as a string, where a number belongs"
     else:
         what = f"has port {value!r}, which is not a number between 1 and 65535"
+    unset = graph.is_empty(port.number)
     return Finding(
         message=f"{service.key} {what}: the API server refuses the Service.",
-        severity=Severity.WARNING if graph.is_empty(port.number) else Severity.ERROR,
+        severity=Severity.WARNING if unset else Severity.ERROR,
+        unset=unset,
         primary=port.number,
         expected=number if quoted else None,
         remedies=(Remedy(f"write {number} without quotes", ((port.number, number),)),) if quoted else (),
