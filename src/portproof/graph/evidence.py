@@ -196,13 +196,16 @@ def image_listening(workload: Workload, number: int) -> str:
 
 
 def _repeats(port: ServicePort) -> bool:
-    """Whether ``targetPort`` says what callers of ``port`` expect, as 443 and 5432, wherever the program listens."""
+    """Whether ``targetPort`` says what callers of ``port`` expect, as 443 and 5432, wherever the program listens.
+
+    Not 80: images that serve pages do listen there, whatever the developers' own server used (4200, 5173).
+    """
     wanted = port.target.value
     return (
         not port.implicit
         and wanted == port.number.value
         and isinstance(wanted, int)
-        and (wanted < WELL_KNOWN or wanted in CLIENTS_PORTS)
+        and (80 != wanted < WELL_KNOWN or wanted in CLIENTS_PORTS)
     )
 
 
