@@ -26,8 +26,8 @@ spec:
 @pytest.mark.parametrize(
     ("namespace", "file", "offset", "severity"),
     [
-        ("two", "other.yaml", 0, Severity.WARNING),
-        ("one", "other.yaml", 0, Severity.WARNING),
+        ("two", "other.yaml", 0, Severity.NOTE),
+        ("one", "other.yaml", 0, Severity.NOTE),
         ("two", "web.yaml", 0, Severity.ERROR),
         ("two", "other.yaml", None, Severity.ERROR),
     ],
@@ -43,7 +43,7 @@ def test_a_node_port_taken_twice_in_separate_files(
     graph = link.build(manifests.read(Rendering(ManifestTarget("x"), documents)))
     (finding,) = RULES["service-node-port"].check(graph)
     assert finding.severity is severity
-    assert finding.message.endswith("if both files are applied.") is (severity is Severity.WARNING)
+    assert finding.message.endswith("if both files are applied.") is (severity is Severity.NOTE)
 
 
 _UNSET = """apiVersion: v1

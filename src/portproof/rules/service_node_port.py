@@ -57,7 +57,7 @@ Good::
 Silent when the protocols differ, when the number is 0 (the cluster chooses
 one), when the two are variants of one Service (same name and namespace), for
 placeholders (`${PORT}`), and about the range that the cluster allots to node
-ports: it can be configured. A **warning** when the two stand in different
+ports: it can be configured. A **note** when the two stand in different
 plain files, which may be alternatives.
 """
 
@@ -124,7 +124,7 @@ def _clash(graph: PortGraph, service: Service, site: Site, owner: Service, earli
             f"{service.key} takes nodePort {site.value}, which {_name(owner, service)} has already: there is only one in a cluster, "
             f"so the API server refuses the second{' if both files are applied' if apart else ''}."
         ),
-        severity=Severity.WARNING if apart else Severity.ERROR,
+        severity=Severity.NOTE if apart else Severity.ERROR,
         primary=site,
         related=(Label(earlier, f"{owner.key} takes it here"),),
     )
