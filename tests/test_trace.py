@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from portproof import manifests, yamldoc
-from portproof.discover.model import HelmTarget, ManifestTarget
+from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget
 from portproof.graph.model import Site
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.source import Tree
+from portproof.trace import hints
 from portproof.trace.model import Origin, Proof
 from portproof.trace.probe import MAX_RENDERS, origins
 from portproof.trace.sentinels import Sentinels
@@ -141,6 +142,50 @@ def test_plain_manifests_are_traced_by_position(tmp_path: Path) -> None:
     origin = origins(read, [site], Tree(tmp_path), FakeRenderer())[site]
     assert text[origin.span.start : origin.span.end] == "http"
     assert origin.proof is Proof.PROVEN
+
+
+ABSENT = """apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  ports:
+  - {name: first, port: 80}
+  - name: second
+    targetPort: http
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [(("spec", "ports", 1, "port"), "7: second"), (("spec", "ports", 1, "appProtocol", "x"), "7: second")],
+)
+def test_a_field_that_is_not_there_is_hinted_at_by_what_stands_beside_it(
+    tmp_path: Path, path: yamldoc.FieldPath, line: str
+) -> None:
+    (tmp_path / "a.yaml").write_text(ABSENT)
+    target = ManifestTarget(".", ("a.yaml",))
+    read = manifests.read(Rendering(target, (RenderedDocument(ABSENT, "a.yaml", 0),)))
+    site = Site(read.resources[0].key, path, None)
+    origin = origins(read, [site], Tree(tmp_path), FakeRenderer())[site]
+    assert (at(tmp_path, origin), origin.proof) == (f"a.yaml:{line}", Proof.HINTED)
+
+
+def test_nothing_is_hinted_at_in_one_of_two_variants(tmp_path: Path) -> None:
+    documents = tuple(RenderedDocument(ABSENT, file, 0) for file in ("a.yaml", "b.yaml"))
+    read = manifests.read(Rendering(ManifestTarget(".", ("a.yaml", "b.yaml")), documents))
+    site = Site(read.resources[0].key, ("spec", "ports", 1, "port"), None)
+    assert origins(read, [site], Tree(tmp_path), FakeRenderer()) == {}
+
+
+def test_an_overlays_field_that_is_not_there_is_hinted_at_where_the_others_are(tmp_path: Path) -> None:
+    (tmp_path / "patch.yaml").write_text(ABSENT.partition("  - {")[0] + "  - {name: other, port: 1}\n")
+    (tmp_path / "web.yaml").write_text(ABSENT)
+    target = KustomizeTarget(".", ("patch.yaml", "web.yaml"))
+    read = manifests.read(Rendering(target, (RenderedDocument(ABSENT),)))
+    site = Site(read.resources[0].key, ("spec", "ports", 1, "port"), None)
+    origin = hints.best(read, site, Tree(tmp_path))
+    assert origin is not None
+    assert at(tmp_path, origin) == "web.yaml:7: second"
 
 
 @pytest.mark.parametrize("text", ["http", "a-very-long-port-name", "web-ui", "8080"])

@@ -126,6 +126,7 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     asked = not port.implicit and meant.value == port.number.value
     fits = same_name or (orphaned and (alone or near or asked))
     supported = _supported(port, workload, meant)
+    near = near and (same_name or not _is_written_twice(port))  # nobody slips twice alike
     slip = near and not _is_written_twice(port) and not _has_own_port(service, port, workload, meant)
     odd = fits and (supported or ((near or _repeats(port)) and not corroborated))
     return Weighed(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from portproof import yamldoc
 from portproof.discover.model import KustomizeTarget
@@ -15,9 +16,13 @@ from portproof.trace.model import Origin, Proof
 
 
 def by_position(manifests: Manifests, fields: Sequence[Site], tree: Tree) -> dict[Site, Origin]:
-    """Origins in plain manifests: the text itself is what is applied, so its place is certain."""
+    """Origins in plain manifests: the text itself is what is applied, so its place is certain.
+
+    A field that is not there is hinted at by what stands beside it.
+    """
     found: dict[Site, Origin] = {}
     resources = {one.key: one for one in manifests.resources}
+    variants = Counter(one.key for one in manifests.resources)
     parsed: dict[int, list[yamldoc.Document]] = {}
     for one in fields:
         resource = resources.get(one.resource)
@@ -26,9 +31,11 @@ def by_position(manifests: Manifests, fields: Sequence[Site], tree: Tree) -> dic
         key = id(resource.document)
         if key not in parsed:  # once, however many of its fields are asked for
             parsed[key] = _documents(resource.document.text)
-        span = _span_in_document(resource, one, tree, parsed[key])
-        if span is not None:
-            found[one] = span
+        origin = _span_in_document(resource, one, tree, parsed[key])
+        if origin is None and parsed[key] and variants[one.resource] == 1:
+            origin = _beside(resource, one, parsed[key][0])
+        if origin is not None:
+            found[one] = origin
     return found
 
 
@@ -61,6 +68,33 @@ def _span_in_document(
     except SourceError:
         return None
     return Origin(Span(document.source, start, end), text, Proof.PROVEN)
+
+
+def _beside(resource: Resource, one: Site, parsed: yamldoc.Document) -> Origin | None:
+    """The first text of what is nearest around a field that is not there."""
+    document, path = resource.document, (*resource.inside, *one.path)
+    if document.source is None or document.offset is None or path in parsed.spans:
+        return None
+    found = _nearest(parsed.spans, path, len(resource.inside) + 1)
+    if found is None:
+        return None
+    place = found[1]
+    span = Span(document.source, document.offset + place.start, document.offset + place.end)
+    return Origin(span, document.text[place.start : place.end], Proof.HINTED)
+
+
+def _nearest(
+    spans: Mapping[yamldoc.FieldPath, yamldoc.ScalarSpan], path: yamldoc.FieldPath, least: int
+) -> tuple[int, yamldoc.ScalarSpan] | None:
+    """The first scalar within the innermost mapping or list on the way to `path`, and how many steps lead there.
+
+    None when fewer than `least` steps do.
+    """
+    for length in range(len(path), least - 1, -1):
+        around = [place for where, place in spans.items() if where[:length] == path[:length]]
+        if around:
+            return length, min(around, key=lambda place: place.start)
+    return None
 
 
 def _within_scalar(resource: Resource, one: Site, piece: Piece, start: int, end: int) -> int | None:
@@ -108,20 +142,33 @@ def _in_template(path: str, one: Site, tree: Tree) -> Origin | None:
 
 
 def _in_overlay_files(target: KustomizeTarget, one: Site, tree: Tree) -> Origin | None:
-    """The same field of a resource of that kind and name (prefixes and suffixes aside) in an input file."""
+    """The same field of a resource of that kind and name in an input file, else what stands beside it there."""
+    found = [
+        (near, path, text)
+        for path, text, document in _inputs(target, tree)
+        if _is_about(document, one) and (near := _nearest(document.spans, one.path, 2)) is not None
+    ]
+    if not found:
+        return None
+    (_, place), path, text = max(found, key=lambda each: each[0][0])  # the first of the nearest ones
+    return Origin(Span(path, place.start, place.end), text[place.start : place.end], Proof.HINTED)
+
+
+def _inputs(target: KustomizeTarget, tree: Tree) -> Iterator[tuple[str, str, yamldoc.Document]]:
+    """The documents of an overlay's files that are YAML."""
     for path in sorted(target.files):
         try:
-            content = tree.text(path)
-            parsed = yamldoc.documents(content)
+            text = tree.text(path)
+            parsed = yamldoc.documents(text)
         except (SourceError, yamldoc.YamlError):
             continue
-        for document in parsed:
-            data = document.data
-            if not isinstance(data, dict) or data.get("kind") != one.resource.kind:
-                continue
-            name = str(yamldoc.lookup(data, ("metadata", "name")) or "")
-            place = document.spans.get(one.path)
-            if name and name in one.resource.name and place is not None:
-                text = content[place.start : place.end]
-                return Origin(Span(path, place.start, place.end), text, Proof.HINTED)
-    return None
+        yield from ((path, text, document) for document in parsed)
+
+
+def _is_about(document: yamldoc.Document, one: Site) -> bool:
+    """Whether it has the kind of the resource, and its name, prefixes and suffixes aside."""
+    data = document.data
+    if not isinstance(data, dict) or data.get("kind") != one.resource.kind:
+        return False
+    name = str(yamldoc.lookup(data, ("metadata", "name")) or "")
+    return bool(name) and name in one.resource.name
