@@ -155,10 +155,7 @@ MUTATIONS = (
         "charts/payments/values.yaml",
         "targetPort: «9080»",
         "9081",
-        (
-            ("service-target-number", "Service/payments", (PAYMENTS,)),
-            ("service-target-number", "Service/shop-card", SHOP),
-        ),
+        (("service-target-number", "Service/payments", (PAYMENTS, *SHOP)),),
     ),
     Mutation(
         "template-in-a-value",
@@ -198,8 +195,7 @@ MUTATIONS = (
         "targetPort: «8080»",
         "8081",
         (  # staging patches it away
-            ("service-target-number", "Service/prod-web", (K_PROD,)),
-            ("service-target-number", "Service/web", (K_DEV,)),
+            ("service-target-number", "Service/web", (K_DEV, K_PROD)),
         ),
     ),
     Mutation(
@@ -207,10 +203,7 @@ MUTATIONS = (
         "k8s/apps/mail/base/mailer.yaml",
         "targetPort: «8025»",
         "8026",
-        (
-            ("service-target-number", "Service/mailer", (MAIL_DEV,)),
-            ("service-target-number", "Service/mailer-v1", (MAIL_PROD,)),
-        ),
+        (("service-target-number", "Service/mailer", (MAIL_DEV, MAIL_PROD)),),
     ),
     Mutation(
         "strategic-merge-patch",
@@ -246,20 +239,14 @@ MUTATIONS = (
         "k8s/components/metrics/service.yaml",
         "targetPort: «metrics»",
         "metrcs",
-        (
-            ("service-target-name", "Service/prod-api", (K_PROD,)),
-            ("service-target-name", "Service/staging-api", (K_STAGING,)),
-        ),
+        (("service-target-name", "Service/prod-api", (K_PROD, K_STAGING)),),
     ),
     Mutation(
         "component-probe",
         "k8s/components/metrics/exporter.yaml",
         "port: «metrics»",
         "metric",
-        (
-            ("probe-port-name", "Deployment/prod-api", (K_PROD,)),
-            ("probe-port-name", "Deployment/staging-api", (K_STAGING,)),
-        ),
+        (("probe-port-name", "Deployment/prod-api", (K_PROD, K_STAGING)),),
     ),
     Mutation(
         "replacement-source",

@@ -42,7 +42,6 @@ PORTS_OF_ONE_PROGRAM = (
     frozenset({6650, 6651}),  # Pulsar without and with TLS
     frozenset({7473, 7474}),  # Neo4j with and without TLS
     frozenset({9042, 9142}),  # Cassandra without and with TLS
-    frozenset({8443, 8444}),  # Kong, Kourier: TLS for clients, for administrators, or for the cluster
     frozenset({9200, 9300}),  # Elasticsearch, OpenSearch: clients, peers
 )
 """Ports that look like slips of each other and are meant to differ; each set is of one program."""
@@ -59,6 +58,9 @@ HEALTH_PORTS = frozenset(
 )  # fmt: skip
 """Ports that health and metrics endpoints use by habit, declared or not."""
 
+GATEWAYS_PORTS = frozenset({8443, 8444})
+"""Kong and Kourier: TLS for clients, for administrators or for the cluster."""
+
 EXPORTERS_PORTS = range(9100, 10000)
 """Which exporters share out among themselves (prometheus wiki, Default port allocations)."""
 
@@ -70,6 +72,10 @@ ADDED_PORT_NAMES = ("dapr-", "http-envoy-prom", "linkerd-")
 
 _PROXY = re.compile(r"(?<!sql)(?<!sql[-_])proxy|nginx|envoy|stunnel|ghostunnel", re.IGNORECASE)
 """Names of what takes traffic for the other containers of a pod; not those that lead out, as to Cloud SQL."""
+
+
+_GATEWAY = re.compile(r"kong|kourier|envoy", re.IGNORECASE)
+_EXPORTER = re.compile(r"exporter", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +131,10 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     alone = len({one.value for one in declared}) == 1
     asked = not port.implicit and meant.value == port.number.value
     fits = same_name or (orphaned and (alone or near or asked))
-    supported = _supported(port, workload, meant)
     near = near and (same_name or not _is_written_twice(port))  # nobody slips twice alike
+    supported = near or _probes_use_declared(workload, meant) or is_meant_to_listen(workload, meant.value)
     slip = near and not _is_written_twice(port) and not _has_own_port(service, port, workload, meant)
-    odd = fits and (supported or ((near or _repeats(port)) and not corroborated))
+    odd = fits and (supported or (_repeats(port) and not corroborated))
     return Weighed(
         workload,
         meant,
@@ -145,12 +151,13 @@ def _may_well_listen(workload: Workload, wanted: int, declared: Sequence[Contain
     return (
         wanted in HABITUAL_PORTS
         or is_mentioned(workload, wanted)
-        or (wanted in EXPORTERS_PORTS and _is_exporter(workload))
+        or (wanted in EXPORTERS_PORTS and _is_called(workload, _EXPORTER))
         or bool(image_listening(workload, wanted))
         or not declared
         or bool(workload.opaque)
         or any(not isinstance(one.number.value, int) for one in declared)
         or any(_are_of_one_program(wanted, one.value) for one in declared)
+        or (wanted in GATEWAYS_PORTS and _is_called(workload, _GATEWAY))
     )
 
 
@@ -174,15 +181,6 @@ def _reasons(
         yield f"no other Service port reaches {meant.value}"
     if _repeats(port):
         yield f"{wanted} repeats the Service's own port"
-
-
-def _supported(port: ServicePort, workload: Workload, meant: ContainerPort) -> bool:
-    wanted = port.target.value
-    return (
-        _probes_use_declared(workload, meant)
-        or is_meant_to_listen(workload, meant.value)
-        or (isinstance(wanted, int) and is_near_miss(wanted, meant.value) and not _is_written_twice(port))
-    )
 
 
 def is_meant_to_listen(workload: Workload, number: int) -> bool:
@@ -210,9 +208,9 @@ def _repeats(port: ServicePort) -> bool:
     )
 
 
-def _is_exporter(workload: Workload) -> bool:
-    """Whether a container is called so: those have a port of their own, declared or not."""
-    return any("exporter" in text.lower() for one in _running(workload) for text in (one.name, one.image))
+def _is_called(workload: Workload, name: re.Pattern[str]) -> bool:
+    """Whether a container or its image is called so."""
+    return any(name.search(text) for one in _running(workload) for text in (one.name, one.image))
 
 
 def _has_silent_proxy(workload: Workload) -> bool:

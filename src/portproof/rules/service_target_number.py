@@ -59,11 +59,12 @@ declared port fits (it has the Service port's name, or no Service reaches it and
 it is the only one, the number of the Service's `port` or a near miss, as 8081
 for 8080), when the probes, the container's settings, its image (a public one
 that listens there by default) or the near miss agree with it, and when nothing
-else mentions the wrong number. It is a **warning** when only part of that holds,
-or when `port` and `targetPort` both say what callers expect (443, 5432), and a
-**note** when nothing but the declaration speaks against the number, or another
-Service or a policy uses the number, too: the declaration may have been copied,
-and be wrong itself. The message names the evidence.
+else mentions the wrong number. A near miss that `port` says as well does not
+agree unless the names do: nobody slips twice alike. It is a **warning** when only
+part of that holds, or when `port` and `targetPort` both say what callers expect
+(443, 5432), and a **note** when nothing but the declaration speaks against the
+number, or another Service or a policy uses the number, too: the declaration may
+have been copied, and be wrong itself. The message names the evidence.
 
 Silent when the command, args, environment, probes, annotations or a ConfigMap
 of the pod mention the number (the application listens there without declaring
@@ -72,7 +73,7 @@ the pods declare no port of that protocol at all, when other Service ports reach
 every declared port and the number is no near miss, or is one that `port` says,
 too (nobody slips twice alike), when a public image of the pod listens on the
 number by default, when the number and a declared port are of one
-program (9200 and 9300, or 15672 and 5672), when another port of the same
+program (9200 and 9300, or 15672 and 5672; 8443 and 8444 of Kong or Kourier), when another port of the same
 Service reaches the near one, when it is a port that well-known programs open
 without declaring it (9443, 10250, 15021), or 9100 to 9999 in a pod with an
 exporter, when another selected workload declares the number, on headless
