@@ -131,10 +131,14 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     alone = len({one.value for one in declared}) == 1
     asked = not port.implicit and meant.value == port.number.value
     fits = same_name or (orphaned and (alone or near or asked))
-    near = near and (same_name or not _is_written_twice(port))  # nobody slips twice alike
-    supported = near or _probes_use_declared(workload, meant) or is_meant_to_listen(workload, meant.value)
-    slip = near and not _is_written_twice(port) and not _has_own_port(service, port, workload, meant)
-    odd = fits and (supported or (_repeats(port) and not corroborated))
+    written_once = not _is_written_twice(port)  # nobody slips twice alike, unless both come from one value
+    supported = (
+        (near and (same_name or written_once))
+        or _probes_use_declared(workload, meant)
+        or is_meant_to_listen(workload, meant.value)
+    )
+    slip = near and written_once and not _has_own_port(service, port, workload, meant)
+    odd = fits and (supported or ((near or _repeats(port)) and not corroborated))
     return Weighed(
         workload,
         meant,

@@ -59,9 +59,9 @@ declared port fits (it has the Service port's name, or no Service reaches it and
 it is the only one, the number of the Service's `port` or a near miss, as 8081
 for 8080), when the probes, the container's settings, its image (a public one
 that listens there by default) or the near miss agree with it, and when nothing
-else mentions the wrong number. A near miss that `port` says as well does not
-agree unless the names do: nobody slips twice alike. It is a **warning** when only
-part of that holds, or when `port` and `targetPort` both say what callers expect
+else mentions the wrong number. It is a **warning** when only part of that holds,
+as for a near miss that `port` says as well, where the names do not agree (nobody
+slips twice alike), or when `port` and `targetPort` both say what callers expect
 (443, 5432), and a **note** when nothing but the declaration speaks against the
 number, or another Service or a policy uses the number, too: the declaration may
 have been copied, and be wrong itself. The message names the evidence.
