@@ -234,7 +234,7 @@ def _result(one: Merged, places: _Places, introduced: Introduced | None) -> Resu
         fingerprint=one.fingerprint,
         introduced=None
         if introduced is None
-        else introduced.finding((member.target for member in one.members), first.found.key),
+        else introduced.finding((member.target, member.found.key) for member in one.members),
         chain=first.found.chain,
     )
 

@@ -34,9 +34,9 @@ class Introduced:
     ties: tuple[Ties, ...]
     brought: frozenset[Ignore] = frozenset()
 
-    def finding(self, targets: Iterable[Target], key: FindingKey) -> bool:
-        """Whether a finding of these targets is new: the base had it in none of them."""
-        return not any(key in self._keys(target) for target in targets)
+    def finding(self, members: Iterable[tuple[Target, FindingKey]]) -> bool:
+        """Whether a finding, by what it is in each of its targets, is new: the base had it in none of them."""
+        return not any(key in self._keys(target) for target, key in members)
 
     def failure(self, targets: Iterable[str]) -> bool:
         """Whether a failure to render is new: each of the targets rendered in the base, or was not there."""

@@ -155,10 +155,16 @@ def test_one_wrong_line_is_one_finding_for_a_chart_and_the_chart_around_it(
     templates = CHART["charts/web/templates/all.yaml"].replace("{{ .Release.Name }}", name)
     around = "dependencies:\n- {name: web, version: 1.0.0, repository: 'file://../charts/web'}\n"
     whole = f"apiVersion: v2\nname: shop\nversion: 1.0.0\n{around}"
-    repository.write({"shop/Chart.yaml": whole, "charts/web/templates/all.yaml": templates})
+    repository.write({"charts/web/templates/all.yaml": templates})
+    repository.commit()
+    repository.write({"a-shop/Chart.yaml": whole})
     finding = only(portproof.check())
-    assert finding["targets"] == ["helm:charts/web", "helm:shop"]
+    assert finding["targets"] == ["helm:a-shop", "helm:charts/web"]
     assert place(finding["location"]) == "charts/web/values.yaml:3:11-3:15"
+    # The chart around it is new and comes first; the base had the finding by another name.
+    assert only(portproof.check("--base", "HEAD"))["introduced"] is True
+    repository.replace("charts/web/values.yaml", "port: 80\n", "port: 81\n")
+    assert only(portproof.check("--base", "HEAD"))["introduced"] is False
 
 
 def test_installs_of_one_chart_call_each_other(portproof: Program, repository: Repository) -> None:

@@ -84,9 +84,9 @@ class Weighed:
 
     `meant` is the declared port that was probably meant, None when nothing singles one out. `reasons` are pieces of
     evidence for a mistake, strongest first. `certain` is true when they leave no reasonable doubt; `likely` when a
-    mistake is at least probable. `doubtful` is true when it is as probable that the declaration is the wrong end: one that
-    was copied from the Service's own port or from another manifest. `container_is_odd` is true when the evidence says that the declaration, not the
-    reference, is the end that was changed.
+    mistake is at least probable. `doubtful` is true when it is as probable that the declaration is the wrong end: one
+    that was copied from the Service's own port or from another manifest. `container_is_odd` is true when the evidence
+    says that the declaration, not the reference, is the end that was changed.
     """
 
     workload: Workload
