@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from portproof.render.engine import Engine
+from portproof.render.generated import MAX_EMPTY
+from portproof.render.model import NotRendered, Rendering
 from portproof.render.words import error_text
 from portproof.source import Tree
 
@@ -284,6 +286,15 @@ def test_what_only_secrets_are_made_of_is_not_missed(
     assert sorted("kind: Secret" in one.text for one in done.documents) == [False, True, True]
     assert any("name: edited" in one.text for one in done.documents) is copied
     assert not list(tmp_path.rglob("*.env"))
+
+
+@pytest.mark.parametrize("count", [MAX_EMPTY, MAX_EMPTY + 1])
+def test_only_so_many_files_are_taken_for_empty(kustomize: Engine, tmp_path: Path, count: int) -> None:
+    names = ", ".join(f"{number}.env" for number in range(count))
+    overlay = f"{HEAD}{RESOURCES}secretGenerator:\n- {{name: a, envs: [{names}]}}\n"
+    tree = write_files(tmp_path, {".gitignore": "*.env\n", "o/d.yaml": SERVICE, K: overlay})
+    result = kustomize.render(overlay_target(tree, "o"), tree)
+    assert isinstance(result, Rendering if count == MAX_EMPTY else NotRendered)
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def ignored_by_git(text: str) -> None:
     )
     for path in ("a.env", "config/webhook/manifests.yaml", "config/[a]/b c/*.env"):
         assert isinstance(generated.reason(path, tree), str)
-    for path in generated.only_in_secrets(("kustomization.yaml",), tree):
+    for path in generated.taken_for_empty(("kustomization.yaml",), tree):
         assert normalise(path) == path
 
 

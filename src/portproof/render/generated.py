@@ -6,6 +6,7 @@ it uses, and the others stay as they were laid out (book.kubebuilder.io, "What's
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -13,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from portproof import yamldoc
+from portproof.discover.references import NAMES
 from portproof.source import RelPath, SourceError, Tree, join, parent
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ MAX_PATTERNS = 600
 _SLOW = re.compile(r"\*{3}|(?:\*++[^*]*+){4}|\[(?![!^]?(?:\w-\w|\w)+\])")
 """More wildcards than anybody needs, each of which multiplies the search, and sets that Python reads otherwise."""
 
-KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+MAX_EMPTY = 8
+"""As many files of one overlay are taken for empty: each is held against the patterns."""
 
 _MADE_BY = (
     (re.compile(r"(?:webhook/manifests\.yaml|rbac/role\.yaml|crd/bases(?:/[^/]+)?)\Z"), "controller-gen"),
@@ -44,15 +47,20 @@ def reason(path: RelPath, tree: Tree) -> str:
     return ""
 
 
-def only_in_secrets(files: Iterable[RelPath], tree: Tree) -> frozenset[RelPath]:
-    """What the kustomizations among `files` make Secrets of and nothing else."""
+def taken_for_empty(files: Iterable[RelPath], tree: Tree) -> tuple[RelPath, ...]:
+    """What is missing, is made elsewhere, and goes into Secrets and nothing else, by the kustomizations among `files`."""
     used: dict[str, set[RelPath]] = {"secretGenerator": set(), "configMapGenerator": set()}
     for path in files:
-        if path.rpartition("/")[2] in KUSTOMIZATIONS:
+        if path.rpartition("/")[2] in NAMES:
             data = _load(tree, path)
             for kind, sources in used.items():
                 sources.update(_sources(parent(path), data.get(kind)))
-    return frozenset(used["secretGenerator"] - used["configMapGenerator"])
+    missing = (
+        path
+        for path in sorted(used["secretGenerator"] - used["configMapGenerator"])
+        if path not in tree.overlay and not os.path.lexists(tree.on_disk(path))
+    )
+    return tuple(path for path in islice(missing, MAX_EMPTY) if reason(path, tree))
 
 
 def _sources(folder: RelPath, generators: object) -> Iterator[RelPath]:

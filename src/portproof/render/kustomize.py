@@ -18,7 +18,7 @@ from portproof.render.copying import CopyError, copy_files
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
 from portproof.render.words import Places, reason_of, stopped
-from portproof.source import RelPath, Tree
+from portproof.source import Tree
 
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
 
@@ -37,15 +37,15 @@ class Kustomize:
 
         A file that is made elsewhere and goes into Secrets only is taken for empty: they are not looked at.
         """
-        first = result = self._once(target, tree)
-        empty: dict[RelPath, str] = {}
-        while isinstance(result, NotRendered) and result.missing and result.missing not in empty:
-            if result.missing not in generated.only_in_secrets(target.files, tree):
-                return first
-            empty[result.missing] = ""
-            more = replace(target, files=(*target.files, *empty))
-            result = self._once(more, Tree(tree.root, {**tree.overlay, **empty}))
-        return replace(result, target=target) if isinstance(result, Rendering) else first
+        first = self._once(target, tree)
+        if not isinstance(first, NotRendered) or not first.missing:
+            return first
+        empty = generated.taken_for_empty(target.files, tree)
+        if first.missing not in empty:
+            return first
+        more = replace(target, files=(*target.files, *empty))
+        again = self._once(more, Tree(tree.root, {**tree.overlay, **dict.fromkeys(empty, "")}))
+        return replace(again, target=target) if isinstance(again, Rendering) else first
 
     def _once(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         if not any(target.reads(path) for path in tree.overlay):

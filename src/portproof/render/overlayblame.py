@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from portproof import yamldoc
 from portproof.discover.model import KustomizeTarget
+from portproof.discover.references import NAMES
 from portproof.render import generated
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.words import Places, clean, error_text
@@ -249,7 +250,7 @@ class OverlayBlame:
         return FailureSite(path)
 
     def _kustomization(self, folder: RelPath) -> RelPath | None:
-        paths = (name if folder == "." else f"{folder}/{name}" for name in generated.KUSTOMIZATIONS)
+        paths = (name if folder == "." else f"{folder}/{name}" for name in NAMES)
         return next((path for path in paths if self._is_file(path)), None)
 
     def _is_file(self, path: RelPath) -> bool:
