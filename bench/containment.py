@@ -21,8 +21,8 @@ from repositories import expand, name, table
 
 from portproof.discover.model import Target
 from portproof.process import Launcher
-from portproof.render.confine import Confines
 from portproof.render.engine import Engine, RenderOptions
+from portproof.render.sandboxes import Confines
 from portproof.run import Prepared, Request, Tools, prepare
 
 

@@ -15,7 +15,7 @@ from repositories import table
 from portproof.discover.model import ManifestTarget
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules import all_rules
-from portproof.rules.engine import Questions, examine
+from portproof.rules.evaluate import Questions, examine
 
 SERVICE = """apiVersion: v1
 kind: Service

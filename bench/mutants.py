@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from references import MISSED, REACHED, UNKNOWN, Place, Reference, references
 
-from portproof import manifests
+from portproof import resources
 from portproof.discover.model import HelmTarget, Target
 from portproof.effects import Change, differences
 from portproof.graph import link
@@ -103,7 +103,7 @@ class Subject:
 
 
 def _references(rendering: Rendering) -> dict[Place, Reference]:
-    return references(link.build(manifests.read(rendering)))
+    return references(link.build(resources.read(rendering)))
 
 
 def _differences(before: Rendering, after: Rendering) -> list[Change]:

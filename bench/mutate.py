@@ -28,15 +28,15 @@ from mutants import Attempt, Mutant, Subject, changes, input_texts
 from references import MISSED, REACHED, Place, references
 from repositories import expand, name, table
 
-from portproof import manifests, pipeline
+from portproof import pipeline, resources
 from portproof.discover.model import Target
 from portproof.graph import link
 from portproof.outcome import Merged
 from portproof.render.engine import Engine, RenderOptions
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
-from portproof.rules import chosen
+from portproof.rules import rule_set
 from portproof.rules.base import Severity
-from portproof.rules.engine import FindingKey, Questions, examine
+from portproof.rules.evaluate import FindingKey, Questions, examine
 from portproof.run import Prepared, Request, Tools, prepare
 from portproof.source import Edit, LineIndex, Span, Tree
 from portproof.toolchain import cache_folder
@@ -136,7 +136,7 @@ def opened(repository: Path) -> Iterator[Bench]:
     tools = Tools(ready.config, request.environ)
     options = RenderOptions(offline=True, seconds=ready.config.timeout, cache=cache_folder(request.environ))
     with Engine(helm=lambda: tools.helm, kustomize=lambda: tools.kustomize, options=options) as engine:
-        yield Bench(repository, ready, chosen.questions(ready.config), engine.render)
+        yield Bench(repository, ready, rule_set.questions(ready.config), engine.render)
 
 
 def mutants(
@@ -300,7 +300,7 @@ def _healing(edits: Sequence[Edit], bench: Bench, mutant: Mutant, tree: Tree) ->
             return "not healed"
     rendering = bench.render(mutant.target, mended)
     assert isinstance(rendering, Rendering)
-    now = references(link.build(manifests.read(rendering)))
+    now = references(link.build(resources.read(rendering)))
     arrives = all(one.source in now and now[one.source].state == REACHED for one in mutant.broken)
     return "healed" if arrives else "not healed"
 

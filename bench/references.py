@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from portproof.graph.model import ContainerPort, PortGraph, Role, ServicePort, Site, Workload
-from portproof.manifests import ResourceKey
+from portproof.resources import ResourceKey
 from portproof.yamldoc import FieldPath
 
 Place = tuple[ResourceKey, FieldPath]

@@ -11,15 +11,34 @@ from portproof import yamldoc
 from portproof.config.keys import schema
 from portproof.report.json_ import dumps
 from portproof.report.pages import markdown as page_markdown
-from portproof.rules import all_rules
+from portproof.rules import all_rules, families
+from portproof.rules.listing import listed
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def rules_page() -> str:
-    """Every rule's page, in the order of their ids."""
-    head = "# Rules\n\nGenerated from the rules' docstrings by `make docs`.\n"
-    return "\n".join([head, *(page_markdown(rule) for rule in all_rules())])
+    """A table of contents, then every rule's page, by family."""
+    pages = {rule.id: page_markdown(rule) for rule in all_rules()}
+    parts = ["# Rules\n\nGenerated from the rules' docstrings by `make docs`.\n", contents()]
+    for family, title in families().items():
+        parts.append(f"# {title}\n")
+        parts += [pages[one.id] for one in listed() if one.family == family]
+    return "\n".join(parts)
+
+
+def contents() -> str:
+    """The rules of each family, as links."""
+    lines = []
+    for family, title in families().items():
+        lines.append(f"* [{title}](#{anchor(title)})")
+        lines += [f"  * [`{one.id}`](#{one.id}): {one.summary}" for one in listed() if one.family == family]
+    return "\n".join(lines) + "\n"
+
+
+def anchor(title: str) -> str:
+    """The address that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
 def config_schema() -> str:
@@ -28,13 +47,17 @@ def config_schema() -> str:
 
 
 def rules_table() -> str:
-    """One line a rule."""
-    lines = ["| rule | at worst | what it finds |", "|---|---|---|"]
-    lines += [
-        f"| [`{rule.id}`](docs/rules.md#{rule.id}) | {rule.severity.value} | {rule.summary} |"
-        for rule in all_rules()
-    ]
-    return "\n".join(lines)
+    """One table a family, one line a rule."""
+    lines = []
+    for family, title in families().items():
+        lines += [f"**{title}**", "", "| rule | max severity | what it finds |", "|---|---|---|"]
+        lines += [
+            f"| [`{one.id}`](docs/rules.md#{one.id}) | {one.severity.value} | {one.summary} |"
+            for one in listed()
+            if one.family == family
+        ]
+        lines.append("")
+    return "\n".join(lines).rstrip()
 
 
 def inputs_table() -> str:

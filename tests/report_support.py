@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from portproof.graph.chains import Fate, Hop, Stop
-from portproof.manifests import ResourceKey
 from portproof.patch import unified
 from portproof.report.model import Effect, Fix, Location, Related, Report, Result, TargetStatus, TextEdit
+from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
 
 SERVICE = ResourceKey("v1", "Service", "default", "backend-v1")

@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from portproof import config, manifests, yamldoc
+from portproof import config, resources, yamldoc
 from portproof.discover.model import ManifestTarget
 from portproof.graph import link
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.references import Row
-from portproof.manifests import Manifests, Resource
 from portproof.render.model import RenderedDocument, Rendering
-from portproof.rules import all_rules, chosen
+from portproof.resources import Manifests, Resource
+from portproof.rules import all_rules, rule_set
 from portproof.rules.base import Finding, Remedy, Rule
 from portproof.rules.vocabulary import vocabulary
 
@@ -28,7 +28,7 @@ def read(text: str) -> Manifests:
         RenderedDocument(part, source=origin[1] if (origin := _SOURCE.match(part)) else None)
         for _, part in yamldoc.split(text)
     )
-    found = manifests.read(Rendering(ManifestTarget("x"), documents))
+    found = resources.read(Rendering(ManifestTarget("x"), documents))
     assert not found.problems, found.problems
     return found
 
@@ -39,7 +39,7 @@ def rows(text: str) -> tuple[Row, ...]:
     if not first.startswith("# portproof.yaml\n"):
         return ()
     file = config.parse(first, "portproof.yaml", vocabulary())
-    return chosen.questions(config.merge(file)).rows
+    return rule_set.questions(config.merge(file)).rows
 
 
 def graph(text: str) -> PortGraph:

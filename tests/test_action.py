@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from portproof.action import event, inputs, output, received
+from portproof.action import event, inputs, output, untrusted_report
 from portproof.action.entry import kept
 from portproof.action.runner import Action, run
 from portproof.errors import UsageError
@@ -385,7 +385,7 @@ FORGED = {
 @pytest.mark.parametrize("name", FORGED)
 def test_a_forged_report_is_refused(name: str) -> None:
     with pytest.raises(UsageError):
-        received.parse(FORGED[name])
+        untrusted_report.parse(FORGED[name])
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "too large", "a folder of two"])
@@ -395,21 +395,21 @@ def test_a_report_that_is_no_file_of_its_own_is_refused(
     whole = json_.write(INCIDENT)
     file = tmp_path / "report.json"
     (tmp_path / "elsewhere.json").write_text(whole)
-    assert received.load(tmp_path / "elsewhere.json").results
+    assert untrusted_report.load(tmp_path / "elsewhere.json").results
     if kind == "link":
         file.symlink_to("elsewhere.json")
     elif kind == "pipe":
         os.mkfifo(file)
     else:
         file.write_text(whole)
-        monkeypatch.setattr(received, "MAX_BYTES", len(whole) - 1 if kind == "too large" else 10**6)
+        monkeypatch.setattr(untrusted_report, "MAX_BYTES", len(whole) - 1 if kind == "too large" else 10**6)
     with pytest.raises(UsageError):
-        received.load(tmp_path if kind == "a folder of two" else file)
+        untrusted_report.load(tmp_path if kind == "a folder of two" else file)
 
 
 def test_a_report_comes_back_as_it_was_written() -> None:
-    assert len(received.parse(many(5_000)).results) == 5_000
-    found = received.parse(json_.write(INCIDENT).encode())
+    assert len(untrusted_report.parse(many(5_000)).results) == 5_000
+    found = untrusted_report.parse(json_.write(INCIDENT).encode())
     assert found.results == (replace(RESULT, chain=()),)  # the picture is not for programs
     assert json_.write(found) == json_.write(INCIDENT)
 

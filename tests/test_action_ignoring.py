@@ -76,10 +76,10 @@ def test_a_comment_without_a_reason_is_commented_on(world: World) -> None:
 
 
 def test_a_report_of_another_workflow_keeps_the_number(world: World) -> None:
-    from portproof.action import received
-    from portproof.report import words
+    from portproof.action import untrusted_report
+    from portproof.report import summary_line
 
     world.open(REPAIRED, IGNORED)
     ran = world.run(writing(world.fake))
-    report = received.load(Path(ran.outputs["report-file"]))
-    assert (report.left_out, words.ignored(report)) == (1, "1 ignored")
+    report = untrusted_report.load(Path(ran.outputs["report-file"]))
+    assert (report.left_out, summary_line.ignored(report)) == (1, "1 ignored")

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from portproof import process
-from portproof.contain import _MACHINES, Confinement, _steps, can_become, offered
 from portproof.process import Completed, Ending, Launcher, Limits
-from portproof.render.confine import _program
+from portproof.render.sandboxes import _program
+from portproof.sandbox import _MACHINES, Confinement, _steps, can_become, offered
 
 PROGRAMS = ("/bin", "/usr", "/lib", "/lib64", sys.base_prefix)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from portproof.discover.kinds import WITH_PORTS
 from portproof.graph import references, sites
-from portproof.manifests import Resource
+from portproof.resources import Resource
 from tests.rule_support import RULES, graph
 
 EVERYDAY = """\

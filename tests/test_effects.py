@@ -8,8 +8,8 @@ import pytest
 
 from portproof.discover.model import ManifestTarget
 from portproof.effects import HIDDEN, Change, differences, told
-from portproof.manifests import ResourceKey
 from portproof.render.model import RenderedDocument, Rendering
+from portproof.resources import ResourceKey
 
 KEY = ResourceKey("apps/v1", "Deployment", "default", "web")
 VALUE = ("spec", "template", "spec", "containers", 0, "env", 0, "value")

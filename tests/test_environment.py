@@ -9,7 +9,7 @@ from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget
 from portproof.environment import MANY_CHARTS, Environment, Ties, environment_of, is_collection, ties
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules import all_rules
-from portproof.rules.engine import Examination, Questions, examine
+from portproof.rules.evaluate import Examination, Questions, examine
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {{name: orders}}\nspec:\n  ports: [{{port: {port}}}]\n"
 CALLER = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {url: 'http://orders:80'}\n"

@@ -11,7 +11,7 @@ from portproof.discover.model import HelmTarget, Target
 from portproof.errors import ConflictError
 from portproof.outcome import Merged, Outcome
 from portproof.rules import all_rules
-from portproof.rules.engine import Questions
+from portproof.rules.evaluate import Questions
 from portproof.source import Tree
 from tests.fake_renderer import FakeRenderer, chart
 

@@ -14,11 +14,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portproof import manifests, yamldoc
+from portproof import resources, yamldoc
 from portproof.discover.model import ManifestTarget
 from portproof.graph import link
-from portproof.manifests import Manifests, Resource
 from portproof.render.model import RenderedDocument
+from portproof.resources import Manifests, Resource
 from portproof.rules import all_rules
 from portproof.yamldoc import FieldPath
 
@@ -83,7 +83,7 @@ def test_no_rule_fails_and_findings_hold_what_is_there(documents: list[Any]) -> 
     resources = tuple(
         Resource(key, item, RenderedDocument(""), inside)
         for data in documents
-        for key, item, inside in manifests.objects(data, "default", ())
+        for key, item, inside in resources.objects(data, "default", ())
     )
     graph = link.build(Manifests(ManifestTarget("."), resources))
     for rule in all_rules():

@@ -12,7 +12,7 @@ import pytest
 from portproof.discover.model import ManifestTarget
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules import all_rules
-from portproof.rules.engine import Questions, examine
+from portproof.rules.evaluate import Questions, examine
 
 SIZE = 4_000
 SECONDS = 8.0  # of our own time; what is linear takes one or two, what is quadratic half a minute

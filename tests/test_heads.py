@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from portproof.action.heads import Heads
+from portproof.action.head_files import Heads
 from portproof.github.client import Client, blob_id
 from portproof.github.model import Files
 

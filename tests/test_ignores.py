@@ -11,14 +11,14 @@ import pytest
 from portproof.config import IgnoreConfig
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, Mount, Skip, Target
 from portproof.errors import ConfigError
-from portproof.ignores import baseline, comments, idle
-from portproof.ignores.annotations import annotated_in
-from portproof.ignores.book import Baseline, Book, Given
-from portproof.ignores.entries import entries
-from portproof.ignores.idle import Idle, Scope
-from portproof.ignores.model import How, Ignore, Subject, fingerprint
-from portproof.manifests import ResourceKey
+from portproof.resources import ResourceKey
 from portproof.source import Span, Tree
+from portproof.suppressions import baseline, comments, unused
+from portproof.suppressions.annotations import annotated_in
+from portproof.suppressions.collected import Baseline, Book, Given
+from portproof.suppressions.entries import entries
+from portproof.suppressions.model import How, Ignore, Subject, fingerprint
+from portproof.suppressions.unused import Idle, Scope
 from tests.rule_support import read
 
 RULE = "service-target-number"
@@ -317,7 +317,7 @@ BASE = comment("base/service.yaml")
 def test_a_comment_is_unused_only_when_all_that_reads_it_was_rendered(
     ignore: Ignore, looked: Scope, expected: bool
 ) -> None:
-    assert idle.is_seen_through(Idle(ignore, ignore.rules), looked) is expected
+    assert unused.is_seen_through(Idle(ignore, ignore.rules), looked) is expected
 
 
 @pytest.mark.parametrize(
@@ -350,9 +350,9 @@ def test_an_entry_is_unused_only_when_all_that_it_can_mean_was_rendered(
     tmp_path: Path, entry: IgnoreConfig, looked: Scope, expected: bool
 ) -> None:
     book = Book(Given(entries([entry], "portproof.yaml")), Tree(tmp_path), {})
-    found = list(idle.unused_given(book, (), {RULE, "caller-service-port"}, looked))
+    found = list(unused.unused_given(book, (), {RULE, "caller-service-port"}, looked))
     assert bool(found) is expected
-    assert list(idle.unused_given(book, (), {OTHER}, looked)) == []
+    assert list(unused.unused_given(book, (), {OTHER}, looked)) == []
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_a_known_finding_is_gone_only_when_its_target_was_rendered(
     (tmp_path / "b.json").write_text(baseline.written([SUBJECT]))
     known: Baseline = baseline.read(tmp_path / "b.json", "b.json", "b.json")
     book = Book(Given(baseline=known), Tree(tmp_path), {})
-    found = [one.message for one in idle.unused_given(book, (), {RULE}, looked)]
+    found = [one.message for one in unused.unused_given(book, (), {RULE}, looked)]
     gone = (
         "shop/Service/web-prod spec.ports[0].targetPort in helm:charts/web has no finding of service-target-number any "
         "more: remove it, or write the baseline again."
@@ -380,7 +380,7 @@ def test_a_known_finding_is_gone_only_when_its_target_was_rendered(
 
 def test_only_the_rules_that_left_nothing_out_are_named() -> None:
     ignore = comment("charts/web/values.yaml", RULE, OTHER, "host-port")
-    (found,) = idle.unused([ignore], {(ignore, RULE)}, {RULE, OTHER})
+    (found,) = unused.unused([ignore], {(ignore, RULE)}, {RULE, OTHER})
     assert found.rules == (OTHER,)
     assert found.message.endswith("If all is well, take service-selector out of it.")
-    assert list(idle.unused([ignore], {(ignore, RULE), (ignore, OTHER)}, {RULE, OTHER})) == []
+    assert list(unused.unused([ignore], {(ignore, RULE), (ignore, OTHER)}, {RULE, OTHER})) == []

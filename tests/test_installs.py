@@ -14,7 +14,7 @@ from portproof.config import ChartConfig, Config
 from portproof.discover.charts import MAX_INSTALLS
 from portproof.discover.find import discover
 from portproof.discover.model import Cluster, HelmTarget, Install
-from portproof.render.given import Given, GivenError, given_by
+from portproof.render.install_values import Given, GivenError, given_by
 from portproof.source import Tree
 
 CHART = "apiVersion: v2\nname: web\nversion: 1.0.0\n"

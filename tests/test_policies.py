@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from portproof.discover.model import ManifestTarget
 from portproof.graph import link
-from portproof.graph.policies import Layer, entries, read
-from portproof.manifests import Manifests, Resource, objects
 from portproof.render.model import RenderedDocument
+from portproof.resources import Manifests, Resource, objects
+from portproof.rules.policy.policies import Layer, entries, read
 from tests.rule_support import RULES, findings, graph
 
 OURS = tuple(name for name in RULES if "policy" in name)

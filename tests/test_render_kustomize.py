@@ -14,7 +14,7 @@ import pytest
 from portproof.render.engine import Engine
 from portproof.render.generated import MAX_EMPTY
 from portproof.render.model import NotRendered, Rendering
-from portproof.render.words import error_text
+from portproof.render.tool_output import error_text
 from portproof.source import Tree
 
 from .rendering_support import engine, failed, overlay_target, place, refused, rendered, write_files

@@ -12,7 +12,7 @@ import pytest
 
 from portproof.errors import ToolError
 from portproof.process import MIB, Limits
-from portproof.render import confine, copying
+from portproof.render import copying, sandboxes
 from portproof.source import Tree
 
 from .rendering_support import (
@@ -74,7 +74,7 @@ def test_a_chart_that_hoards_memory_is_stopped(tmp_path: Path, helm: str) -> Non
 def test_a_chart_that_prints_too_much_is_stopped(
     tmp_path: Path, helm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confine, "Limits", partial(Limits, output_bytes=2 * MIB))
+    monkeypatch.setattr(sandboxes, "Limits", partial(Limits, output_bytes=2 * MIB))
     tree = write_files(tmp_path / "r", chart("x", {"templates/a.yaml": FLOOD}))
     with engine(tmp_path, helm=HELMS[helm]()) as made:
         message = failed(made.render(helm_target("x"), tree)).message

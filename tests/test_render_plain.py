@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from portproof import manifests
+from portproof import resources
 from portproof.discover.model import ManifestTarget
 from portproof.render import plain
 from portproof.source import Tree
@@ -60,15 +60,15 @@ def test_a_folder_of_endless_text_is_read_up_to_a_bound(tmp_path: Path) -> None:
     assert [problem.message for problem in result.problems] == [
         "not looked at: more than 50 MiB of manifests in one folder; split it"
     ]
-    read = manifests.read(result)
+    read = resources.read(result)
     assert len(read.resources) == 0
     assert [place(problem) for problem in read.problems][1:] == ["05.yaml:1:1"], "half of that is parsed"
 
 
 def test_more_documents_than_any_installer_has(tmp_path: Path) -> None:
-    many = manifests.MAX_DOCUMENTS + 10
+    many = resources.MAX_DOCUMENTS + 10
     tree = write_files(tmp_path, {"a.yaml": "---\na: 1\n" * many, "b.yaml": "a: 1\n"})
-    read = manifests.read(plain.render(ManifestTarget(".", ("a.yaml", "b.yaml")), tree))
+    read = resources.read(plain.render(ManifestTarget(".", ("a.yaml", "b.yaml")), tree))
     (problem,) = read.problems
     assert problem.message.startswith("more than 50,000 documents or 25 MiB")
-    assert place(problem) == f"a.yaml:{2 * manifests.MAX_DOCUMENTS + 1}:1"
+    assert place(problem) == f"a.yaml:{2 * resources.MAX_DOCUMENTS + 1}:1"

@@ -142,8 +142,8 @@ def test_every_rule_has_a_page_that_reads_well() -> None:
 
 
 def test_rules_in_a_table_and_as_json() -> None:
-    one = Listed("some-rule", Severity.WARNING, "A Service ``sends`` traffic nowhere")
-    other = Listed("x", Severity.ERROR, "Short")
+    one = Listed("some-rule", "service", Severity.WARNING, "A Service ``sends`` traffic nowhere")
+    other = Listed("x", "pod", Severity.ERROR, "Short")
     assert pages.rules_table([one, other]) == (
         "some-rule  warning  A Service `sends` traffic nowhere\nx          error    Short\n"
     )

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from portproof.ignores.model import How
 from portproof.report import sarif
 from portproof.report.model import Ignored, Report
 from portproof.rules.base import Rule, Severity
+from portproof.suppressions.model import How
 from tests.report_support import FIX, INCIDENT, RELATED, RESULT, SERVICE, place, report, result, status
 from tests.test_report_text import hostile_report
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portproof.discover.model import Skip
-from portproof.manifests import ResourceKey
 from portproof.patch import unified
 from portproof.report import text
 from portproof.report.excerpt import clip
 from portproof.report.model import Effect, Report
+from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
 from tests import runner
 from tests.report_support import (

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from portproof.diff import FileDiff, changes, file_diff
-from portproof.manifests import ResourceKey
 from portproof.patch import unified
 from portproof.report import marks
 from portproof.report.marks import Mark
@@ -22,6 +21,7 @@ from portproof.report.relocate import at_head
 from portproof.report.review import BODY_LIMIT, body, comment, compose, fixed, fixed_entry
 from portproof.report.scene import Scene
 from portproof.report.suggestion import Lines, suggestion
+from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
 from tests.report_support import (
     DEPLOYMENT,

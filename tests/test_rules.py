@@ -67,10 +67,13 @@ def test_a_page_says_when_the_rule_is_silent(rule_id: str) -> None:
 
 
 def test_what_is_listed_is_what_the_modules_say() -> None:
-    names = [found.name for found in pkgutil.iter_modules(rules.__path__)]
-    modules = [importlib.import_module(f"portproof.rules.{name}") for name in names]
+    names = [found.name for found in pkgutil.walk_packages(rules.__path__, "portproof.rules.")]
+    modules = [importlib.import_module(name) for name in names]
     loaded = {module.__name__: module.RULE for module in modules if hasattr(module, "RULE")}
-    assert [rule.id.replace("-", "_") for rule in loaded.values()] == [name.split(".")[-1] for name in loaded]
+    assert {name.split(".")[-1]: rule.id.replace("-", "_") for name, rule in loaded.items()} == {
+        name.split(".")[-1]: name.split(".")[-1] for name in loaded
+    }
+    assert {f"portproof.rules.{one.module}" for one in listed()} == set(loaded)
     assert {rule.id: (rule.severity, rule.summary) for rule in loaded.values()} == {
         one.id: (one.severity, one.summary) for one in listed()
     }

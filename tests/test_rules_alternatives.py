@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from portproof import manifests
+from portproof import resources
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.graph import link
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules.base import Severity
-from portproof.rules.engine import Questions, examine
+from portproof.rules.evaluate import Questions, examine
 from portproof.source import RelPath
 from tests.rule_support import RULES
 
@@ -40,7 +40,7 @@ def test_a_node_port_taken_twice_in_separate_files(
         RenderedDocument(_SERVICE.format(name="web", namespace="one"), RelPath("web.yaml"), offset),
         RenderedDocument(_SERVICE.format(name="other", namespace=namespace), RelPath(file), offset),
     )
-    graph = link.build(manifests.read(Rendering(ManifestTarget("x"), documents)))
+    graph = link.build(resources.read(Rendering(ManifestTarget("x"), documents)))
     (finding,) = RULES["service-node-port"].check(graph)
     assert finding.severity is severity
     assert finding.message.endswith("if both files are applied.") is (severity is Severity.NOTE)

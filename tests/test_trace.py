@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from portproof import manifests, yamldoc
+from portproof import resources, yamldoc
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget
 from portproof.graph.model import Site
 from portproof.render.model import RenderedDocument, Rendering
@@ -37,7 +37,7 @@ def trace(
     tree = Tree(root)
     answer = render(target, tree)
     assert isinstance(answer, Rendering)
-    read = manifests.read(answer)
+    read = resources.read(answer)
     sites = [
         Site(one.key, path, yamldoc.lookup(one.data, path))
         for one in read.resources
@@ -137,7 +137,7 @@ def test_plain_manifests_are_traced_by_position(tmp_path: Path) -> None:
         RenderedDocument(part, "a.yaml", offset, text.count("\n", 0, offset) + 1)
         for offset, part in yamldoc.split(text)
     )
-    read = manifests.read(Rendering(target, documents))
+    read = resources.read(Rendering(target, documents))
     site = Site(read.resources[0].key, TARGET, "http")
     origin = origins(read, [site], Tree(tmp_path), FakeRenderer())[site]
     assert text[origin.span.start : origin.span.end] == "http"
@@ -164,7 +164,7 @@ def test_a_field_that_is_not_there_is_hinted_at_by_what_stands_beside_it(
 ) -> None:
     (tmp_path / "a.yaml").write_text(ABSENT)
     target = ManifestTarget(".", ("a.yaml",))
-    read = manifests.read(Rendering(target, (RenderedDocument(ABSENT, "a.yaml", 0),)))
+    read = resources.read(Rendering(target, (RenderedDocument(ABSENT, "a.yaml", 0),)))
     site = Site(read.resources[0].key, path, None)
     origin = origins(read, [site], Tree(tmp_path), FakeRenderer())[site]
     assert (at(tmp_path, origin), origin.proof) == (f"a.yaml:{line}", Proof.HINTED)
@@ -172,7 +172,7 @@ def test_a_field_that_is_not_there_is_hinted_at_by_what_stands_beside_it(
 
 def test_nothing_is_hinted_at_in_one_of_two_variants(tmp_path: Path) -> None:
     documents = tuple(RenderedDocument(ABSENT, file, 0) for file in ("a.yaml", "b.yaml"))
-    read = manifests.read(Rendering(ManifestTarget(".", ("a.yaml", "b.yaml")), documents))
+    read = resources.read(Rendering(ManifestTarget(".", ("a.yaml", "b.yaml")), documents))
     site = Site(read.resources[0].key, ("spec", "ports", 1, "port"), None)
     assert origins(read, [site], Tree(tmp_path), FakeRenderer()) == {}
 
@@ -181,7 +181,7 @@ def test_an_overlays_field_that_is_not_there_is_hinted_at_where_the_others_are(t
     (tmp_path / "patch.yaml").write_text(ABSENT.partition("  - {")[0] + "  - {name: other, port: 1}\n")
     (tmp_path / "web.yaml").write_text(ABSENT)
     target = KustomizeTarget(".", ("patch.yaml", "web.yaml"))
-    read = manifests.read(Rendering(target, (RenderedDocument(ABSENT),)))
+    read = resources.read(Rendering(target, (RenderedDocument(ABSENT),)))
     site = Site(read.resources[0].key, ("spec", "ports", 1, "port"), None)
     origin = hints.best(read, site, Tree(tmp_path))
     assert origin is not None

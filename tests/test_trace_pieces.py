@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portproof import manifests, yamldoc
+from portproof import resources, yamldoc
 from portproof.discover.model import ManifestTarget
 from portproof.graph.model import Piece, Site
 from portproof.render.model import RenderedDocument, Rendering
@@ -94,7 +94,7 @@ data:
 def test_plain_manifests_hold_the_piece_itself(tmp_path: Path, key: str, number: int, line: int) -> None:
     (tmp_path / "web.yaml").write_text(MANIFEST)
     target = ManifestTarget(".", ("web.yaml",))
-    read = manifests.read(Rendering(target, (RenderedDocument(MANIFEST, "web.yaml", 0, 1),)))
+    read = resources.read(Rendering(target, (RenderedDocument(MANIFEST, "web.yaml", 0, 1),)))
     value = yamldoc.lookup(read.resources[0].data, ("data", key))
     site = Site(read.resources[0].key, ("data", key), 8081, piece(value, "8081", number))
     origin = origins(read, [site], Tree(tmp_path), FakeRenderer())[site]

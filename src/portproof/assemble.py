@@ -12,8 +12,6 @@ from portproof import __version__
 from portproof.compare import Introduced
 from portproof.discover.model import Discovery
 from portproof.fix import Proposal
-from portproof.ignores.idle import Idle
-from portproof.ignores.model import How, Ignore
 from portproof.outcome import Checked, Merged, Outcome, fingerprint_of
 from portproof.patch import unified_many
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
@@ -29,10 +27,12 @@ from portproof.report.model import (
     TextEdit,
 )
 from portproof.report.safe import discreet
-from portproof.rules import render_failed, unused_ignore
 from portproof.rules.base import Scalar, Severity
-from portproof.rules.engine import Questions
+from portproof.rules.evaluate import Questions
+from portproof.rules.run import render_failed, unused_ignore
 from portproof.source import Edit, LineIndex, RelPath, SourceError, Span, Tree
+from portproof.suppressions.model import How, Ignore
+from portproof.suppressions.unused import Idle
 from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import format_path
 

@@ -12,12 +12,12 @@ from portproof.config import Config
 from portproof.discover.find import discover
 from portproof.discover.model import HelmTarget, Target
 from portproof.environment import Ties, mentions
-from portproof.ignores.model import How, Ignore
 from portproof.outcome import Outcome
 from portproof.pipeline import Plan, Progress, Survey
 from portproof.revision import Comparison
-from portproof.rules.engine import FindingKey
+from portproof.rules.evaluate import FindingKey
 from portproof.source import RelPath, SourceError, Tree, is_within
+from portproof.suppressions.model import How, Ignore
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from portproof import yamldoc
-from portproof.manifests import ResourceKey, objects
 from portproof.render.model import RenderedDocument, Rendering
+from portproof.resources import ResourceKey, objects
 from portproof.yamldoc import FieldPath, leaves
 
 HIDDEN = "(hidden)"

@@ -18,9 +18,9 @@ from types import MappingProxyType
 
 from portproof.discover.model import HelmTarget, Target
 from portproof.graph.model import Address, Neighbour
-from portproof.rules.caller_service_port import RULE
-from portproof.rules.engine import Examination, FindingKey
-from portproof.rules.reaching import unanswered
+from portproof.rules.callers.caller_service_port import RULE
+from portproof.rules.evaluate import Examination, FindingKey
+from portproof.rules.port_references import unanswered
 from portproof.source import RelPath, SourceError, Tree, parent
 
 _VALUES = re.compile(r"values[-.](.+)\.ya?ml|(.+)[-.]values\.ya?ml")

@@ -15,10 +15,10 @@ from portproof.discover.model import HelmTarget, Target
 from portproof.effects import Change, differences, told
 from portproof.graph.model import Site
 from portproof.graph.names import is_digits
-from portproof.manifests import ResourceKey
 from portproof.render.model import Renderer, Rendering
+from portproof.resources import ResourceKey
 from portproof.rules.base import Remedy, Scalar
-from portproof.rules.engine import FindingKey
+from portproof.rules.evaluate import FindingKey
 from portproof.source import Edit, SourceError, Span, Tree
 from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import FieldPath

@@ -10,15 +10,15 @@ from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.environment import Environment, Ties
 from portproof.fix import Proposal, Prover
 from portproof.graph.model import Site
-from portproof.ignores.annotations import Annotated
-from portproof.ignores.book import Use
-from portproof.ignores.idle import Idle
-from portproof.ignores.model import Ignore, Subject, fingerprint
 from portproof.render.model import NotRendered, RenderFailure
-from portproof.rules import render_failed
 from portproof.rules.base import Finding
-from portproof.rules.engine import Examination, FindingKey, Found
+from portproof.rules.evaluate import Examination, FindingKey, Found
+from portproof.rules.run import render_failed
 from portproof.source import RelPath, parent
+from portproof.suppressions.annotations import Annotated
+from portproof.suppressions.collected import Use
+from portproof.suppressions.model import Ignore, Subject, fingerprint
+from portproof.suppressions.unused import Idle
 from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import format_path
 

@@ -9,21 +9,21 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from portproof import ignoring, process
+from portproof import judge, process
 from portproof.discover.model import Discovery, HelmTarget, Target
 from portproof.environment import Environment, Ties, is_collection, mentions, ties, wanted
 from portproof.fix import Proposal, Prover, edits_of
 from portproof.graph.model import Neighbour, Site
-from portproof.ignores.annotations import annotated_in
-from portproof.ignores.book import Book, Given
 from portproof.outcome import Checked, Merged, Outcome, Traced, certain, keys_of
 from portproof.override import override
 from portproof.render.cache import remember
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
-from portproof.rules import caller_service_port
 from portproof.rules.base import Finding, Remedy, Scalar
-from portproof.rules.engine import FindingKey, Questions, examine, warm_up
+from portproof.rules.callers import caller_service_port
+from portproof.rules.evaluate import FindingKey, Questions, examine, warm_up
 from portproof.source import Edit, Span, Tree
+from portproof.suppressions.annotations import annotated_in
+from portproof.suppressions.collected import Book, Given
 from portproof.trace.probe import origins
 
 _In = TypeVar("_In")
@@ -71,7 +71,7 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
         checked, environment, beside = _check_all(pool, plan, remembered, progress)
         traced = _each(pool, partial(_trace_one, plan), certain(checked, plan.everything))
         book = Book(plan.ignores, plan.tree, {one.target: one.annotated for one in checked if one.annotated})
-        verdict = ignoring.judge(plan.questions, book, checked, [one for some in traced for one in some])
+        verdict = judge.judge(plan.questions, book, checked, [one for some in traced for one in some])
         prover = Prover(
             tree=plan.tree,
             render=remembered,
@@ -83,12 +83,12 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
         some = _affordable(verdict.open, prover.known)
         proved = _each(pool, partial(_prove_one, prover, _votes(verdict.open)), verdict.open[:some])
         merged = [*proved, *verdict.open[some:]]
-    idle = ignoring.idle(_looked_at(plan), book, checked, verdict.used)
+    idle = judge.idle(_looked_at(plan), book, checked, verdict.used)
     return Outcome(tuple(checked), tuple(merged), prover, environment, beside, verdict, idle)
 
 
-def _looked_at(plan: Plan) -> ignoring.LookedAt:
-    return ignoring.LookedAt(plan.tree, plan.render, plan.questions, plan.whole)
+def _looked_at(plan: Plan) -> judge.LookedAt:
+    return judge.LookedAt(plan.tree, plan.render, plan.questions, plan.whole)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
 
-from portproof.contain import Confinement, enter
+from portproof.sandbox import Confinement, enter
 
 if sys.platform == "linux":
     import resource  # here, because a launcher's thread can read no module any more

@@ -23,24 +23,24 @@ import click
 
 from portproof import config as configuration
 from portproof.config import Config, FileConfig
-from portproof.contain import offered
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, Target
 from portproof.errors import ConfigError, ExitCode, UsageError
 from portproof.render.engine import Engine, RenderOptions
 from portproof.rules.vocabulary import vocabulary
+from portproof.sandbox import offered
 from portproof.source import RelPath, Tree, normalise
 from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize, install
 
 if TYPE_CHECKING:
     from portproof.compare import Introduced
-    from portproof.ignores.book import Baseline, Given
     from portproof.outcome import Outcome
     from portproof.pipeline import Progress
     from portproof.report.model import Report
     from portproof.revision import Comparison
-    from portproof.rules.engine import Questions
+    from portproof.rules.evaluate import Questions
     from portproof.rules.severity import Severity
+    from portproof.suppressions.collected import Baseline, Given
 
 CONFIG_NAMES = frozenset(configuration.NAMES)
 """Files at the root that concern every target."""
@@ -163,7 +163,7 @@ def check(request: Request, *, output: str) -> int:
 
 def _write_baseline(file: Path, run: Session) -> None:
     """Write the findings that do not count from now on."""
-    from portproof.ignores.baseline import written
+    from portproof.suppressions.baseline import written
 
     known = run.outcome.verdict.known
     write_report(file, written(known))
@@ -246,9 +246,9 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
     ):
         engine.begin(ready.targets, ready.tree, ready.config.jobs)
         from portproof import compare, pipeline
-        from portproof.rules import chosen
+        from portproof.rules import rule_set
 
-        questions = chosen.questions(ready.config)
+        questions = rule_set.questions(ready.config)
         plan = pipeline.Plan(
             tree=ready.tree,
             targets=ready.targets,
@@ -269,8 +269,8 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
 
 def _given(request: Request, ready: Prepared, known: Baseline | None) -> Given:
     """What leaves findings out before anything is rendered."""
-    from portproof.ignores.book import Baseline, Given
-    from portproof.ignores.entries import entries
+    from portproof.suppressions.collected import Baseline, Given
+    from portproof.suppressions.entries import entries
 
     # A configuration that the caller has read may be another revision's: its lines are not those of the tree.
     path = None
@@ -286,7 +286,7 @@ def _baseline(request: Request, ready: Prepared) -> Baseline | None:
     name = ready.config.baseline
     if not name or request.write_baseline is not None:
         return None
-    from portproof.ignores import baseline
+    from portproof.suppressions import baseline
 
     place = Path(name).absolute() if request.baseline else ready.tree.root / name
     if not place.is_file():

@@ -36,13 +36,13 @@ def loaded(script: str) -> set[str]:
 def test_rules_loads_nothing_heavy() -> None:
     modules = loaded("from portproof.cli import app; app(['rules'], standalone_mode=False)")
     assert "portproof.rules.listing" in modules
-    assert not (HEAVY | {"portproof.rules.base", "portproof.graph", "portproof.manifests"}) & modules
+    assert not (HEAVY | {"portproof.rules.base", "portproof.graph", "portproof.resources"}) & modules
 
 
 def test_a_page_loads_no_other_rule() -> None:
     modules = loaded("from portproof.cli import app; app(['explain', 'host-port'], standalone_mode=False)")
-    assert "portproof.rules.host_port" in modules
-    assert "portproof.rules.service_target_number" not in modules
+    assert "portproof.rules.pod.host_port" in modules
+    assert "portproof.rules.service.service_target_number" not in modules
 
 
 def test_the_first_render_waits_for_half_of_the_program_only() -> None:

@@ -21,8 +21,6 @@ import portproof
 from portproof.action import output
 from portproof.diff import FileDiff, changes
 from portproof.graph.chains import Fate, Hop, Stop
-from portproof.ignores.model import How
-from portproof.manifests import ResourceKey
 from portproof.patch import unified
 from portproof.report import annotations as workflow
 from portproof.report import json_, markdown, marks, mermaid, sarif, text
@@ -45,7 +43,9 @@ from portproof.report.safe import (
 )
 from portproof.report.scene import Scene
 from portproof.report.suggestion import Lines, suggestion
+from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
+from portproof.suppressions.model import How
 from tests import gfm, runner
 from tests.fuzz.target import Target, put
 from tests.report_support import FIX, OTHER, SOURCE, VALUES, place, report, result, status

@@ -13,7 +13,7 @@ from portproof import yamldoc
 from portproof.discover.find import discover
 from portproof.discover.model import HelmTarget, Install
 from portproof.override import override
-from portproof.render.given import MAX_OPTIONS, GivenError, given_by
+from portproof.render.install_values import MAX_OPTIONS, GivenError, given_by
 from portproof.source import Span, Tree
 from tests.fuzz.target import Target, scratch
 from tests.test_installs import application, release

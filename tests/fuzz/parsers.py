@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from portproof import config, diff, manifests, patch, yamldoc
-from portproof.action import event, received
+from portproof import config, diff, patch, resources, yamldoc
+from portproof.action import event, untrusted_report
 from portproof.config.globs import matches
 from portproof.discover.dependencies import ChartFiles
 from portproof.discover.find import discover
@@ -19,20 +19,20 @@ from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget
 from portproof.discover.references import read_references
 from portproof.errors import ConfigError, UsageError
 from portproof.graph import addresses, link
-from portproof.ignores import baseline, comments
-from portproof.ignores.annotations import annotated_in
-from portproof.manifests import Resource, ResourceKey
 from portproof.render import actions, generated
 from portproof.render.blame import Blame
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.helm import documents
 from portproof.render.model import FailureSite, NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.overlayblame import OverlayBlame
-from portproof.render.words import Places
+from portproof.render.tool_output import Places
 from portproof.report import json_, marks
+from portproof.resources import Resource, ResourceKey
 from portproof.rules import all_rules
 from portproof.rules.vocabulary import vocabulary
 from portproof.source import Edit, LineIndex, Span, Tree, apply, normalise
+from portproof.suppressions import baseline, comments
+from portproof.suppressions.annotations import annotated_in
 from portproof.trace.pieces import place_in
 from tests.fuzz.target import Target, put, scratch
 from tests.report_support import INCIDENT
@@ -77,7 +77,7 @@ def _span(text: str, path: yamldoc.FieldPath, span: yamldoc.ScalarSpan, value: A
 def manifest(text: str) -> None:
     """One document after the other, through graph and rules; sites hold what findings say."""
     parts = tuple(RenderedDocument(part, "a.yaml", start) for start, part in yamldoc.split(text))
-    read = manifests.read(Rendering(ManifestTarget("."), parts))
+    read = resources.read(Rendering(ManifestTarget("."), parts))
     annotated_in(read)
     graph = link.build(read)
     for rule in all_rules():
@@ -130,7 +130,7 @@ def known_findings(text: str) -> None:
 def report_of_another(text: str) -> None:
     """A report or an error; what it is about lies in the repository, and can be told in a mark."""
     try:
-        found = received.parse(text.encode("utf-8", "surrogatepass"))
+        found = untrusted_report.parse(text.encode("utf-8", "surrogatepass"))
     except UsageError:
         return
     for one in found.results:

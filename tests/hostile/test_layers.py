@@ -18,15 +18,15 @@ from typing import Any
 import pytest
 
 from portproof import process
-from portproof.contain import can_become
 from portproof.discover.find import discover
 from portproof.discover.model import Dependency, HelmTarget, KustomizeTarget, Mount
 from portproof.process import MIB, Completed
 from portproof.render import copying
-from portproof.render.confine import NOBODY
 from portproof.render.helm import ASSUMED
 from portproof.render.model import Rendering
+from portproof.render.sandboxes import NOBODY
 from portproof.render.scratch import HELM_MEMORY, KUSTOMIZE_MEMORY
+from portproof.sandbox import can_become
 from portproof.source import Tree
 from tests import rendering_support
 from tests.hostile.support import Place, forms_of, overlay

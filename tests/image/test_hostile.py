@@ -38,7 +38,7 @@ LEAK = "a: {{ range $path, $_ := .Files }}{{ $path }} {{ $.Files.Get $path }} {{
 # helm and once with a script in its place, which the kernel lets read and start everything that its user may.
 PROBE = """
 import json, os, pathlib, sys
-from portproof import contain
+from portproof import sandbox
 from portproof.discover.model import HelmTarget
 from portproof.render.engine import Engine, RenderOptions
 from portproof.source import Tree
@@ -51,7 +51,7 @@ def render(tool, folder):
     with Engine(helm=lambda: Tool(tool), kustomize=lambda: Tool("/none"), options=options) as engine:
         return str(engine.render(HelmTarget(folder), Tree(pathlib.Path.cwd())))
 
-offer = contain.offered()
+offer = sandbox.offered()
 told = {"offered": [offer.landlock, offer.filters], "who": render("/opt/probe/who", "good")}
 for folder in sys.argv[1:]:
     told[folder] = render(os.environ["PORTPROOF_HELM"], folder)

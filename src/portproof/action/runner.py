@@ -16,7 +16,7 @@ from portproof.action import event as events
 from portproof.action import inputs as reading
 from portproof.action.configured import Choice
 from portproof.action.event import Event, OtherEvent, PullEvent, RunEvent
-from portproof.action.heads import Heads
+from portproof.action.head_files import Heads
 from portproof.action.inputs import Inputs
 from portproof.errors import ExitCode, UsageError
 from portproof.github import files as base
@@ -30,7 +30,7 @@ from portproof.report.phrases import prose
 from portproof.report.review import BODY_LIMIT
 from portproof.report.safe import log_line, visible
 from portproof.report.scene import Scene
-from portproof.report.words import plural
+from portproof.report.summary_line import plural
 from portproof.revision import Comparison, OldFiles, compare_with
 from portproof.rules import all_rules
 from portproof.rules.base import Rule, Severity
@@ -227,13 +227,13 @@ class Action:
 
     def received(self) -> Checked:
         """The report that the first workflow has left; nothing is rendered, and nothing in it is believed unseen."""
-        from portproof.action import received  # noqa: PLC0415 - only the second workflow needs it
+        from portproof.action import untrusted_report  # noqa: PLC0415 - only the second workflow needs it
 
         if len(self.inputs.paths) != 1:
             raise UsageError(
                 "several paths where one report should be", next_step="give the downloaded report"
             )
-        report = received.load(reading.inside(self.workspace, "path", self.inputs.paths[0]))
+        report = untrusted_report.load(reading.inside(self.workspace, "path", self.inputs.paths[0]))
         return Checked(report, tuple(all_rules()), self.inputs.fail_on or "error")
 
     def number_of(self, event: RunEvent) -> int | None:

@@ -28,7 +28,7 @@ from portproof.report.model import Report, Result
 from portproof.report.review import Comment, Review, body, compose, fixed, fixed_entry, plain
 from portproof.report.review import comment as comment_on
 from portproof.report.scene import Scene
-from portproof.report.words import plural
+from portproof.report.summary_line import plural
 from portproof.source import RelPath
 
 PERMISSIONS = "`permissions: { contents: read, pull-requests: write }`"

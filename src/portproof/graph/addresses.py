@@ -21,7 +21,7 @@ from portproof.graph import settings as settings_of
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import Address, Piece, Site
 from portproof.graph.pairs import Setting, paired
-from portproof.manifests import Resource
+from portproof.resources import Resource
 
 DEFAULT_PORTS: Mapping[str, int] = {
     "http": 80,

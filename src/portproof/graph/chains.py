@@ -24,7 +24,7 @@ from portproof.graph.model import (
     Site,
     Workload,
 )
-from portproof.manifests import ResourceKey
+from portproof.resources import ResourceKey
 
 _SHOWN = 3
 """Callers, workloads and ports of one object that are named; the rest is counted."""

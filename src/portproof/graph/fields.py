@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portproof.graph.model import Site
-from portproof.manifests import ResourceKey
+from portproof.resources import ResourceKey
 from portproof.yamldoc import FieldPath
 
 

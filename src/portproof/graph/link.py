@@ -25,7 +25,7 @@ from portproof.graph.model import (
     Workload,
 )
 from portproof.graph.workloads import workloads
-from portproof.manifests import Manifests, Resource, ResourceKey
+from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.yamldoc import FieldPath
 
 _Key = TypeVar("_Key", bound=Hashable)

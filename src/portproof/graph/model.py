@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
-from portproof.manifests import Resource, ResourceKey
+from portproof.resources import Resource, ResourceKey
 from portproof.yamldoc import FieldPath, lookup
 
 RUNTIME_LABELS = frozenset(

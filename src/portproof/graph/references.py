@@ -16,7 +16,7 @@ from typing import Any
 from portproof.graph import hosts, sites
 from portproof.graph.fields import mapping, scalar
 from portproof.graph.model import By, ServiceReference, Site
-from portproof.manifests import Resource
+from portproof.resources import Resource
 from portproof.yamldoc import FieldPath
 
 

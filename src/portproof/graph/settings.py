@@ -10,7 +10,7 @@ from typing import Any
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import Site
 from portproof.graph.pairs import Setting
-from portproof.manifests import Resource, ResourceKey
+from portproof.resources import Resource, ResourceKey
 from portproof.yamldoc import FieldPath
 
 

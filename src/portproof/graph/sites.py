@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from portproof.manifests import Resource
+from portproof.resources import Resource
 from portproof.yamldoc import FieldPath
 
 _APPS = ("apps", "extensions")

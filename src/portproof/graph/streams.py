@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from portproof.graph import settings, sites
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import By, Piece, ServiceReference, Site
-from portproof.manifests import Resource
+from portproof.resources import Resource
 
 RULE = "controller-service-port"
 

@@ -12,7 +12,7 @@ from portproof.graph.images import default_ports, is_placeholder_image
 from portproof.graph.model import Container, ContainerPort, PortCheck, Role, Site, Workload
 from portproof.graph.names import is_placeholder
 from portproof.graph.numbers import numbers_in
-from portproof.manifests import Resource, ResourceKey
+from portproof.resources import Resource, ResourceKey
 from portproof.yamldoc import FieldPath
 
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from portproof.render.copying import MAX_BYTES, MAX_FILE_BYTES, MAX_FILES
-from portproof.render.words import clean
+from portproof.render.tool_output import clean
 
 MAX_RATIO = 200
 """How many times its size an archive may unfold to. Of 3,447 archives in public repositories the utmost was 33."""

@@ -18,7 +18,7 @@ from portproof.discover.model import HelmTarget
 from portproof.render import actions
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
-from portproof.render.words import Places, clean, error_text
+from portproof.render.tool_output import Places, clean, error_text
 from portproof.source import LineIndex, RelPath, SourceError, Tree
 
 MAX_FRAMES = 4

@@ -14,11 +14,11 @@ from typing import Protocol, Self, TypeAlias
 from portproof import process
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, Target
 from portproof.render import plain
-from portproof.render.confine import Confines
 from portproof.render.fetch import Fetcher
 from portproof.render.helm import Helm
 from portproof.render.kustomize import Kustomize
 from portproof.render.model import NotRendered, RenderFailure, Rendering
+from portproof.render.sandboxes import Confines
 from portproof.render.scratch import Scratch
 from portproof.source import Tree
 

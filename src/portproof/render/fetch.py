@@ -15,9 +15,9 @@ from urllib.parse import SplitResult, urlsplit
 from portproof import process
 from portproof.discover.model import Dependency, HelmTarget
 from portproof.process import Completed, Ending, Limits
-from portproof.render.confine import Confines
+from portproof.render.sandboxes import Confines
 from portproof.render.scratch import HELM_MEMORY, Scratch
-from portproof.render.words import clean, error_text, stopped
+from portproof.render.tool_output import clean, error_text, stopped
 from portproof.source import RelPath
 
 MAX_ARCHIVE_BYTES = 100 * process.MIB

@@ -20,13 +20,13 @@ from portproof import process, yamldoc
 from portproof.discover.model import HelmTarget, Mount
 from portproof.process import Completed, Launcher, Limits
 from portproof.render.chartpaths import ChartPaths
-from portproof.render.confine import Confines
 from portproof.render.copying import CopyError, make_folder, shadow_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError
-from portproof.render.given import GivenError, given_by
+from portproof.render.install_values import GivenError, given_by
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
+from portproof.render.sandboxes import Confines
 from portproof.render.scratch import HELM_MEMORY, Scratch
-from portproof.render.words import Places, reason_of, stopped
+from portproof.render.tool_output import Places, reason_of, stopped
 from portproof.source import RelPath, Tree, is_within
 
 ASSUMED = (

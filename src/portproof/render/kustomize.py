@@ -13,11 +13,11 @@ from pathlib import Path
 from portproof import process, yamldoc
 from portproof.discover.model import KustomizeTarget
 from portproof.render import generated
-from portproof.render.confine import Confines
 from portproof.render.copying import CopyError, copy_files
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
+from portproof.render.sandboxes import Confines
 from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
-from portproof.render.words import Places, reason_of, stopped
+from portproof.render.tool_output import Places, reason_of, stopped
 from portproof.source import Tree
 
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)

@@ -22,7 +22,7 @@ from portproof.discover.model import KustomizeTarget
 from portproof.discover.references import NAMES
 from portproof.render import generated
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
-from portproof.render.words import Places, clean, error_text
+from portproof.render.tool_output import Places, clean, error_text
 from portproof.source import LineIndex, RelPath, SourceError, Tree, is_inside, join, normalise
 
 _LEVEL = re.compile(r"recursed accumulation of path \\?'([^'\n]{1,1000}?)\\?': ")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from portproof.report import words
+from portproof.report import summary_line
 from portproof.report.model import Location, Report, Result
 from portproof.report.safe import log_line, one_line, shortened, visible
 from portproof.rules.severity import Severity
@@ -30,7 +30,7 @@ def write(report: Report, *, paths: Sequence[str] = (".",)) -> str:
     for severity, command in _COMMANDS.items():
         results = [result for result in report.results if result.severity is severity]
         commands += [_annotation(command, result) for result in results[: _room(report, severity)]]
-    parts = [words.headline(report, [visible(path) for path in paths]), words.ignored(report)]
+    parts = [summary_line.headline(report, [visible(path) for path in paths]), summary_line.ignored(report)]
     headline = "; ".join(filter(None, parts))
     if not report.results and not report.status_count("checked"):
         commands.append(_command("warning", {"title": "portproof"}, headline))
@@ -57,7 +57,7 @@ def _room(report: Report, severity: Severity) -> int:
     if severity is not Severity.NOTE:
         return LIMIT
     others = sum(max(0, report.count(one) - LIMIT) for one in Severity if one is not Severity.NOTE)
-    room = LIMIT - bool(words.unchecked(report)) - bool(words.brought(report))
+    room = LIMIT - bool(summary_line.unchecked(report)) - bool(summary_line.brought(report))
     return room - 1 if others or report.count(severity) > room else room
 
 
@@ -78,36 +78,36 @@ def _place(location: Location | None) -> dict[str, str]:
 def _message(result: Result) -> str:
     parts = [result.message]
     if result.location is None:
-        parts.append(f"In {words.subject(result)}; the line to edit is not known.")
+        parts.append(f"In {summary_line.subject(result)}; the line to edit is not known.")
     elif result.location.proof != "proven":
         parts.append("This place is a hint, not proven.")
     parts += [
-        f"{related.message.rstrip('.:')}: {words.place(related.location)}"
+        f"{related.message.rstrip('.:')}: {summary_line.place(related.location)}"
         for related in result.related
         if related.location
     ]
     if len(result.targets) > 1:
-        parts.append(f"In {len(result.targets)} targets: {words.listed(result.targets)}")
+        parts.append(f"In {len(result.targets)} targets: {summary_line.listed(result.targets)}")
     if result.fix:
         parts.append(f"Fix (proven by rendering again): {result.fix.description}")
     return "\n".join(parts)
 
 
 def _closing(report: Report) -> Iterator[str]:
-    if brought := words.brought(report):
+    if brought := summary_line.brought(report):
         yield _command("notice", {"title": "portproof"}, f"{brought}.")
-    groups = words.unchecked(report)
+    groups = summary_line.unchecked(report)
     if groups:
         reasons = [
-            f"{status} {words.listed(tuple(target.id for target in targets))}: {shortened(one_line(reason), 300)}"
+            f"{status} {summary_line.listed(tuple(target.id for target in targets))}: {shortened(one_line(reason), 300)}"
             for (status, reason), targets in groups.items()
         ]
         lines = reasons[:LIMIT] + ([f"and {len(reasons) - LIMIT} more"] if len(reasons) > LIMIT else [])
         count = sum(map(len, groups.values()))
-        title = f"portproof: {words.plural(count, 'target')} not checked"
+        title = f"portproof: {summary_line.plural(count, 'target')} not checked"
         yield _command("notice", {"title": title}, "\n".join(lines))
     left = {severity: report.count(severity) - _room(report, severity) for severity in Severity}
-    counts = [words.plural(count, severity.value) for severity, count in left.items() if count > 0]
+    counts = [summary_line.plural(count, severity.value) for severity, count in left.items() if count > 0]
     if counts:
         yield _command(
             "notice", {"title": "portproof"}, f"{', '.join(counts)} more: see the job summary or the log."

@@ -7,8 +7,8 @@ import math
 import unicodedata
 from typing import Any
 
-from portproof.manifests import ResourceKey
 from portproof.report.model import Effect, Fix, Location, Related, Report, Result, TargetStatus, TextEdit
+from portproof.resources import ResourceKey
 from portproof.rules.severity import Severity
 
 SCHEMA = "portproof/report/1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from portproof.report import mermaid, phrases, words
+from portproof.report import mermaid, phrases, summary_line
 from portproof.report.model import Report, Result
 from portproof.report.safe import code_span
 from portproof.report.scene import Scene
@@ -41,12 +41,12 @@ def write(
     for rows, details in _SIZES:
         text = render(
             "summary.md.jinja",
-            headline=words.headline(report, [code_span(path) for path in paths]),
+            headline=summary_line.headline(report, [code_span(path) for path in paths]),
             notes=notes,
-            ignored=[text for text in (words.ignored(report), words.brought(report)) if text],
+            ignored=[text for text in (summary_line.ignored(report), summary_line.brought(report)) if text],
             results=report.results,
             targets=sorted(report.targets, key=lambda target: _ORDER.index(target.status)),
-            unchecked=bool(words.unchecked(report)),
+            unchecked=bool(summary_line.unchecked(report)),
             table=len(report.results) > min(details, _FEW),
             rows=rows,
             details=details,
@@ -64,7 +64,7 @@ def write(
 
 def _place(result: Result, scene: Scene) -> str:
     if result.location is None:
-        return f"{code_span(words.subject(result))} (the line is not known)"
+        return f"{code_span(summary_line.subject(result))} (the line is not known)"
     hint = "" if result.location.proof == "proven" else " (a hint, not proven)"
     return f"{phrases.link(result.location, scene)}{hint}"
 

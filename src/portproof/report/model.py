@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from portproof.discover.model import Skip
 from portproof.graph.chains import Hop
-from portproof.ignores.model import How
-from portproof.manifests import ResourceKey
+from portproof.resources import ResourceKey
 from portproof.rules.severity import Severity
 from portproof.source import RelPath
+from portproof.suppressions.model import How
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import click
 
 from portproof.report.safe import log_line, one_line, visible
-from portproof.report.words import plural
+from portproof.report.summary_line import plural
 from portproof.rules.severity import Severity
 
 if TYPE_CHECKING:

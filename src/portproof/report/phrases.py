@@ -19,7 +19,7 @@ from portproof.report.safe import (
     stripped,
 )
 from portproof.report.scene import Scene
-from portproof.report.words import field_of, is_of_field, listed
+from portproof.report.summary_line import field_of, is_of_field, listed
 
 _SPAN = re.compile(r"(?<![^ ])(\(*)`([^`]+)`([).,:;]*)(?![^ ])")
 """A code span that is a word of its own: one beside another would join its backticks with the other's."""

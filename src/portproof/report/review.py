@@ -17,7 +17,7 @@ from portproof.report.model import Fix, Result
 from portproof.report.phrases import code, ends, fix_told, other_told, proof, prose, rule_told
 from portproof.report.scene import Scene
 from portproof.report.suggestion import Lines, suggestion
-from portproof.report.words import plural
+from portproof.report.summary_line import plural
 from portproof.rules.severity import Severity
 from portproof.source import RelPath
 

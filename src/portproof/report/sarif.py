@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from portproof.ignores.model import How
-from portproof.report import pages, words
+from portproof.report import pages, summary_line
 from portproof.report.json_ import dumps
 from portproof.report.model import Fix, Ignored, Location, Report, Result, TargetStatus, TextEdit
 from portproof.report.safe import address_of, visible
 from portproof.rules.base import Rule, Severity
 from portproof.source import RelPath
+from portproof.suppressions.model import How
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 MAX_RESULTS = 25_000
@@ -126,7 +126,7 @@ def _primary(result: Result, targets: Mapping[str, TargetStatus]) -> dict[str, A
         place = {"physicalLocation": {"artifactLocation": _artifact(_main_file(target))}}
     if result.resource is None:
         return place
-    name = words.field_of(result.resource, result.field)
+    name = summary_line.field_of(result.resource, result.field)
     return {**place, "logicalLocations": [{"name": name, "fullyQualifiedName": name, "kind": "object"}]}
 
 
@@ -186,9 +186,9 @@ def _notifications(report: Report) -> list[dict[str, Any]]:
         if target.status == status
     ]
     if report.left_out:
-        found.append({"level": "note", "message": _message(f"{words.ignored(report)}.")})
+        found.append({"level": "note", "message": _message(f"{summary_line.ignored(report)}.")})
     if not report.status_count("checked"):
-        found.insert(0, {"level": "warning", "message": _message(f"{words.headline(report)}.")})
+        found.insert(0, {"level": "warning", "message": _message(f"{summary_line.headline(report)}.")})
     if len(report.results) > MAX_RESULTS:
         more = len(report.results) - MAX_RESULTS
         found.insert(

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from portproof import patch
-from portproof.report import words
+from portproof.report import summary_line
 from portproof.report.excerpt import WIDTH, clip, excerpt
 from portproof.report.model import Effect, Fix, Related, Report, Result, TextEdit
 from portproof.report.safe import discreet, log_line, one_line, shortened, visible
@@ -54,7 +54,7 @@ class _Writer:
         for related in result.related:
             yield f"  {self.paint('note', bold=True)}: {_related(related)}"
         if len(result.targets) > 1:
-            names = words.listed(tuple(map(visible, result.targets)))
+            names = summary_line.listed(tuple(map(visible, result.targets)))
             yield f"  in {len(result.targets)} targets: {names}"
         if result.introduced is False:
             yield "  this was there before: the base has it too"
@@ -67,7 +67,7 @@ class _Writer:
     def header(self, result: Result) -> str:
         colour = _COLOURS[result.severity]
         kind = self.paint(result.severity.value, fg=colour, bold=True)
-        subject = self.paint(visible(words.subject(result)), bold=True)
+        subject = self.paint(visible(summary_line.subject(result)), bold=True)
         hint = ""
         if result.location is None:
             hint = " (the line to edit is not known)"
@@ -94,7 +94,7 @@ class _Writer:
         lines = list(self.diff(result, fix))
         yield from lines[:_DIFF_LINES]
         if len(lines) > _DIFF_LINES:
-            yield f"    … and {words.plural(len(lines) - _DIFF_LINES, 'more line')} (portproof fix prints them all)"
+            yield f"    … and {summary_line.plural(len(lines) - _DIFF_LINES, 'more line')} (portproof fix prints them all)"
         yield from _effects(result, fix)
 
     def diff(self, result: Result, fix: Fix) -> Iterator[str]:
@@ -112,25 +112,25 @@ class _Writer:
                 yield f"    {self.paint(shown, fg='red' if line.startswith('-') else 'green')}"
 
     def unchecked(self) -> Iterator[str]:
-        groups = words.unchecked(self.report)
+        groups = summary_line.unchecked(self.report)
         if groups:
             yield self.paint("Not checked:", bold=True)
         for (status, reason), targets in list(groups.items())[:_REASONS]:
-            names = words.listed(tuple(visible(target.id) for target in targets))
+            names = summary_line.listed(tuple(visible(target.id) for target in targets))
             yield f"  {self.paint(status, fg='yellow')} {names}"
             yield from _wrapped(reason, indent="      ")
         if len(groups) > _REASONS:
-            more = words.plural(len(groups) - _REASONS, "more reason")
+            more = summary_line.plural(len(groups) - _REASONS, "more reason")
             yield f"  … and {more}; portproof targets lists every target"
 
     def closing(self, paths: Sequence[str]) -> Iterator[str]:
         yield from self.verdict(paths)
-        ignored = [words.ignored(self.report), words.brought(self.report)]
+        ignored = [summary_line.ignored(self.report), summary_line.brought(self.report)]
         if any(ignored):
             yield "; ".join(filter(None, ignored))
 
     def verdict(self, paths: Sequence[str]) -> Iterator[str]:
-        line = words.headline(self.report, paths)
+        line = summary_line.headline(self.report, paths)
         found = [severity for severity in Severity if self.report.count(severity)]
         colour = _COLOURS[found[0]] if found else "green" if line.startswith("No findings") else "yellow"
         yield self.paint(line, fg=colour, bold=True)
@@ -164,21 +164,21 @@ def _line(text: str) -> str:
 def _related(related: Related) -> str:
     message = _line(related.message).rstrip(".:")
     if related.location is None:
-        return f"{message}: {_line(words.field_of(related.resource, related.field))}"
+        return f"{message}: {_line(summary_line.field_of(related.resource, related.field))}"
     hint = "" if related.location.proof == "proven" else " (a hint)"
-    return f"{message}: {visible(words.place(related.location))}{hint}"
+    return f"{message}: {visible(summary_line.place(related.location))}{hint}"
 
 
 def _effects(result: Result, fix: Fix) -> Iterator[str]:
     """What else the fix changes, so that nobody is surprised."""
-    others = [one for one in fix.effects if not words.is_of_field(one, result.resource, result.field)]
+    others = [one for one in fix.effects if not summary_line.is_of_field(one, result.resource, result.field)]
     if others:
         verb = "also changes" if len(others) < len(fix.effects) else "changes"
-        yield f"    {verb}: {words.listed(tuple(dict.fromkeys(map(_effect, others))), _EFFECTS)}"
+        yield f"    {verb}: {summary_line.listed(tuple(dict.fromkeys(map(_effect, others))), _EFFECTS)}"
 
 
 def _effect(effect: Effect) -> str:
-    where = words.field_of(effect.resource, effect.field)
+    where = summary_line.field_of(effect.resource, effect.field)
     return f"{_line(where)}: {_value(effect.before)} -> {_value(effect.after)}"
 
 
@@ -189,7 +189,7 @@ def _value(value: object) -> str:
 def _where(fix: Fix, result: Result) -> str:
     places = tuple(dict.fromkeys(f"{visible(edit.path)}:{edit.line}" for edit in fix.edits))
     here = f"{visible(result.location.path)}:{result.location.line}" if result.location else ""
-    return f" ({words.listed(places)})" if places and places != (here,) else ""
+    return f" ({summary_line.listed(places)})" if places and places != (here,) else ""
 
 
 def _column(edits: Sequence[TextEdit], path: str, line: int) -> int:

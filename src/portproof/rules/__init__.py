@@ -1,4 +1,4 @@
-"""The rules. A module of this package that has a ``RULE`` is a rule; there is no other list.
+"""The rules, by family. A module of a family that has a ``RULE`` is a rule; there is no other list.
 
 To add one, see CONTRIBUTING.md.
 """
@@ -6,6 +6,8 @@ To add one, see CONTRIBUTING.md.
 from __future__ import annotations
 
 import importlib
+import inspect
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
 @cache
 def all_rules() -> tuple[Rule, ...]:
     """Every rule, in the order of their ids."""
-    return tuple(_load(one.id) for one in listed())
+    return tuple(_load(one) for one in listed())
 
 
 def find(name: str) -> Rule:
     """The rule of that id. Raises `UsageError`, with the nearest id, when there is none."""
-    return _load(known(name).id)
+    return _load(known(name))
 
 
 def known(name: str) -> Listed:
@@ -39,7 +41,14 @@ def known(name: str) -> Listed:
     return by_id[name]
 
 
-def _load(name: str) -> Rule:
-    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+def families() -> Mapping[str, str]:
+    """The title of each family, by its package's name: what the package's docstring says."""
+    names = sorted({one.family for one in listed()})
+    packages = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+    return {name: (inspect.getdoc(package) or name).rstrip(".") for name, package in packages.items()}
+
+
+def _load(one: Listed) -> Rule:
+    module = importlib.import_module(f"{__name__}.{one.module}")
     loaded: Rule = module.RULE
     return loaded

@@ -22,17 +22,23 @@ _STATED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a list of rules tells of one of them."""
+    """What a list of rules says of one of them; its `family` is the package that its module is in."""
 
     id: str
+    family: str
     severity: Severity
     summary: str
+
+    @property
+    def module(self) -> str:
+        """The module's name below ``portproof.rules``."""
+        return f"{self.family}.{self.id.replace('-', '_')}"
 
 
 @cache
 def listed() -> tuple[Listed, ...]:
     """Every rule, in the order of their ids."""
-    found = (_read(file) for file in Path(__file__).parent.glob("*.py"))
+    found = (_read(file) for file in Path(__file__).parent.glob("*/*.py"))
     return tuple(sorted((one for one in found if one), key=lambda one: one.id))
 
 
@@ -41,4 +47,6 @@ def _read(file: Path) -> Listed | None:
     stated, page = _STATED.search(text), _SUMMARY.match(text)
     if stated is None or page is None:
         return None
-    return Listed(file.stem.replace("_", "-"), Severity[stated["severity"]], page["summary"])
+    return Listed(
+        file.stem.replace("_", "-"), file.parent.name, Severity[stated["severity"]], page["summary"]
+    )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from portproof import yamldoc
 from portproof.discover.model import KustomizeTarget
 from portproof.graph.model import Piece, Site
-from portproof.manifests import Manifests, Resource
+from portproof.resources import Manifests, Resource
 from portproof.source import SourceError, Span, Tree
 from portproof.trace import pieces
 from portproof.trace.model import Origin, Proof

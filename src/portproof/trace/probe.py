@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from portproof import manifests as manifests_of
+from portproof import resources as manifests_of
 from portproof.discover.model import ManifestTarget
 from portproof.graph.model import Site
-from portproof.manifests import Manifests, Resource, ResourceKey
 from portproof.render.model import Renderer, Rendering
+from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.source import Edit, SourceError, Tree, is_within, parent
 from portproof.trace import hints, pieces
 from portproof.trace.candidates import MAX_CANDIDATES, Candidate, candidates, inputs, is_kustomize

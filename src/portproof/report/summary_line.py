@@ -1,0 +1,121 @@
+"""The words that all formats share: counts, places, verdicts in plain English."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from portproof.rules.severity import Severity
+
+if TYPE_CHECKING:
+    from portproof.report.model import Effect, Location, Report, Result, TargetStatus
+    from portproof.resources import ResourceKey
+
+RENDER_FAILED = "render-failed"
+_INDEX = re.compile(r"\[\d+\]")
+_WAYS = {
+    "CONFIG": "entries of portproof.yaml",
+    "COMMENT": "comments",
+    "ANNOTATION": "annotations",
+    "BASELINE": "entries of the baseline",
+}
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def headline(report: Report, paths: Sequence[str] = ()) -> str:
+    """The whole report in one line; that nothing was checked never reads like a pass.
+
+    `paths` are what was asked for, named when there was nothing.
+    """
+    found = [plural(count, one.value) for one in Severity if (count := report.count(one))]
+    checked, failed, skipped = (report.status_count(one) for one in ("checked", "failed", "skipped"))
+    since = f"since {report.base[:12]}" if report.base else ""
+    if not report.targets and not found and report.unaffected:
+        return f"Nothing to check: what changed {since} affects none of {plural(report.unaffected, 'target')}"
+    if not report.targets and not found:
+        under = f" under {listed(tuple(paths))}" if paths else ""
+        aside = (
+            f" ({plural(len(report.skips), 'folder')} passed over: portproof targets)" if report.skips else ""
+        )
+        return f"Nothing to check{under}: no chart, kustomization or manifest was found{aside}"
+    if not found and not checked:
+        return f"Nothing was checked: {skipped} skipped, {failed} failed"
+    aside = f" ({skipped} skipped, {failed} failed)" if skipped or failed else ""
+    if not found:
+        resources = sum(target.resources for target in report.targets if target.status == "checked")
+        rest = f"; {report.unaffected} unaffected by what changed {since}" if report.unaffected else ""
+        return (
+            f"No findings: {plural(checked, 'target')} checked, {plural(resources, 'resource')}{aside}{rest}"
+        )
+    new = sum(result.introduced is True for result in report.results)
+    compared = any(result.introduced is not None for result in report.results)
+    introduced = f", {new} introduced since the base" if compared and new < len(report.results) else ""
+    return f"{', '.join(found)} in {plural(len(report.targets), 'target')}{aside}{introduced}"
+
+
+def ignored(report: Report) -> str:
+    """``3 ignored (2 in portproof.yaml, 1 by comment)``; empty when nothing is left out."""
+    ways = Counter(one.how.value for one in report.ignored)
+    listing = ", ".join(f"{count} {way}" for way, count in ways.items())
+    aside = f" ({listing})" if listing else ""
+    return f"{report.left_out} ignored{aside}" if report.left_out else ""
+
+
+def brought(report: Report) -> str:
+    """``2 findings are ignored by comments that this change adds``; empty when the base has them all."""
+    new = [one for one in report.ignored if one.brought]
+    ways = " and ".join(dict.fromkeys(_WAYS[one.how.name] for one in new))
+    verb = "is" if len(new) == 1 else "are"
+    return f"{plural(len(new), 'finding')} {verb} ignored by {ways} that this change adds" if new else ""
+
+
+def place(location: Location) -> str:
+    """``charts/backend/values.yaml:14:15``."""
+    return f"{location.path}:{location.line}:{location.column}"
+
+
+def field_of(resource: ResourceKey | None, field: str) -> str:
+    """``Service/backend-v1 spec.ports[0].targetPort``."""
+    return " ".join(part for part in (str(resource) if resource else "", field) if part)
+
+
+def subject(result: Result) -> str:
+    """Where a finding is: its place, or, without one, the field or the target that it is about."""
+    if result.location:
+        return place(result.location)
+    return field_of(result.resource, result.field) or (result.targets[0] if result.targets else "")
+
+
+def listed(items: tuple[str, ...], limit: int = 3) -> str:
+    """``a, b, c and 4 more``."""
+    more = len(items) - limit
+    if more <= 0:
+        return ", ".join(items)
+    return f"{', '.join(items[:limit])} and {more} more"
+
+
+def unchecked(report: Report) -> dict[tuple[str, str], list[TargetStatus]]:
+    """The targets that failed, then those that were skipped, by equal status and reason.
+
+    A failure that a finding tells about is not told twice.
+    """
+    told = {target for result in report.results if result.rule == RENDER_FAILED for target in result.targets}
+    groups: dict[tuple[str, str], list[TargetStatus]] = {}
+    for status in ("failed", "skipped"):
+        for target in report.targets:
+            if target.status == status:
+                known = status == "failed" and target.id in told
+                reason = f"see {RENDER_FAILED} above" if known else target.reason or "no reason known"
+                groups.setdefault((status, reason), []).append(target)
+    return groups
+
+
+def is_of_field(effect: Effect, resource: ResourceKey | None, field: str) -> bool:
+    """Whether the effect is on that field, at whatever index of its lists: they differ from overlay to overlay."""
+    return effect.resource == resource and _INDEX.sub("[]", effect.field) == _INDEX.sub("[]", field)

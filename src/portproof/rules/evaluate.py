@@ -1,0 +1,130 @@
+"""Rendering -> findings: reads the resources, links the ports, asks the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+from portproof import resources as manifests_of
+from portproof.discover.model import HelmTarget, Target
+from portproof.graph.model import Address, Neighbour, Service
+from portproof.graph.references import Row
+from portproof.render.model import Rendering
+from portproof.resources import Manifests, Resource, ResourceKey
+from portproof.rules.base import Finding, Rule, Severity
+from portproof.yamldoc import FieldPath, lookup
+
+if TYPE_CHECKING:
+    from portproof.graph.chains import Hop
+
+FindingKey: TypeAlias = tuple[str, ResourceKey, FieldPath]
+"""What makes two findings of one target the same: rule, resource and field; never lines or words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked of every rendering: these rules, about the built-in references and those of further `rows`.
+
+    `severities` are those that all findings of a rule get, whatever the rule says, by the rule's id.
+    """
+
+    rules: tuple[Rule, ...]
+    rows: tuple[Row, ...] = ()
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+
+    def asks(self, rule: str) -> bool:
+        """Whether the rule of that id runs."""
+        return any(one.id == rule for one in self.rules)
+
+    def severity(self, rule: str, found: Severity) -> Severity:
+        """The severity of a finding of that rule, which the rule itself found to be `found`."""
+        return self.severities.get(rule, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding, the rule that has it, and the way of the traffic through the field that is wrong."""
+
+    rule: Rule
+    finding: Finding
+    chain: tuple[Hop, ...] = ()
+
+    @property
+    def key(self) -> FindingKey:
+        """The identity of the finding within its target."""
+        return self.rule.id, self.finding.primary.resource, self.finding.primary.identity
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What the rules say about one rendering.
+
+    `services` are what it offers to others (those whose namespace is written down are `settled`), `calls` the addresses
+    of Services that it does not have.
+    """
+
+    manifests: Manifests
+    found: tuple[Found, ...]
+    services: tuple[Service, ...]
+    settled: frozenset[ResourceKey]
+    calls: tuple[Address, ...]
+
+    @property
+    def keys(self) -> frozenset[FindingKey]:
+        """The identities of all findings."""
+        return frozenset(one.key for one in self.found)
+
+
+def warm_up() -> None:
+    """Load what the first `examine` needs; done beside the first render, it costs no time of its own."""
+    from portproof import yamlnodes  # noqa: F401, PLC0415
+    from portproof.graph import chains, link, sites  # noqa: F401, PLC0415
+
+    sites.compiled("$")
+
+
+def examine(
+    rendering: Rendering,
+    questions: Questions,
+    neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
+) -> Examination:
+    """Ask `questions` about `rendering`; findings keep the order of the rules and of the resources.
+
+    `neighbours` are Services of other targets that it may call, by name.
+    """
+    # Imported on first use: compiling the JSONPaths takes as long as a render, and goes on beside the first one.
+    from portproof.graph import link  # noqa: PLC0415
+    from portproof.graph.chains import Chains  # noqa: PLC0415
+
+    read = manifests_of.read(rendering)
+    graph = link.build(read, questions.rows, neighbours)
+    chains = Chains(graph)
+    seen: dict[FindingKey, Found] = {}
+    for rule in questions.rules:
+        for finding in rule.check(graph):
+            severity = questions.severity(rule.id, _severity(finding, rendering.target))
+            judged = finding if severity is finding.severity else replace(finding, severity=severity)
+            ends = [label.site for label in finding.related]
+            one = Found(rule, judged, chains.around(finding.primary, ends, finding.expected))
+            seen.setdefault(one.key, one)
+    return Examination(
+        read,
+        tuple(seen.values()),
+        graph.services,
+        frozenset(one.key for one in read.resources if _states_namespace(one, rendering.target)),
+        tuple(one for one in graph.addresses if not graph.variants(*one.place)),
+    )
+
+
+def _severity(finding: Finding, target: Target) -> Severity:
+    """What a chart's defaults leave unset is worth knowing and no more: whoever installs it gives the value."""
+    defaults = isinstance(target, HelmTarget) and not target.values
+    return Severity.NOTE if finding.unset and defaults else finding.severity
+
+
+def _states_namespace(resource: Resource, target: Target) -> bool:
+    if isinstance(target, HelmTarget) and target.namespace != "default":
+        return True
+    return lookup(resource.data, ("metadata", "namespace")) is not None

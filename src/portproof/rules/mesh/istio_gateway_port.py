@@ -1,0 +1,203 @@
+"""An Istio Gateway listens on a port that no Service of its pods exposes.
+
+The pods that a Gateway's `selector` finds open a listener on each server's port.
+Clients come in through the Services in front of these pods, so the number has to
+be a `port` or a `targetPort` of one of them.
+
+Bad::
+
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: public}
+    spec:
+      selector: {istio: ingress}
+      servers:
+        - port: {number: 8081, name: http, protocol: HTTP}
+          hosts: ["*"]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: ingress}
+    spec:
+      selector: {istio: ingress}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: ingress}
+    spec:
+      template:
+        metadata: {labels: {istio: ingress}}
+        spec:
+          containers:
+            - {name: proxy, image: proxy, ports: [{containerPort: 8080}]}
+
+Bad (a name twice)::
+
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: public}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+        - port: {number: 80, name: http, protocol: HTTP}
+          hosts: ["web.example.org"]
+        - port: {number: 8080, name: http, protocol: HTTP}
+          hosts: ["api.example.org"]
+
+Good::
+
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: public}
+    spec:
+      selector: {istio: ingress}
+      servers:
+        - port: {number: 80, name: http, protocol: HTTP}
+          hosts: ["*"]
+        - port: {number: 8443, name: https, protocol: HTTPS}
+          hosts: ["*"]
+          tls: {mode: SIMPLE, credentialName: web}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: ingress}
+    spec:
+      selector: {istio: ingress}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+        - {name: https, port: 443, targetPort: 8443}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: ingress}
+    spec:
+      template:
+        metadata: {labels: {istio: ingress}}
+        spec:
+          containers:
+            - name: proxy
+              image: proxy
+              ports: [{containerPort: 8080}, {containerPort: 8443}]
+
+A port that no Service exposes is a warning (istioctl's IST0162), since a Service
+may live elsewhere. A name that two servers share is an error: Istio refuses the
+Gateway (`pkg/config/validation/validation.go`).
+
+Silent about ports when the Gateway's pods, or a Service in front of them, are not
+in the rendering (Istio's own ingress gateway seldom is), when the pods use the
+host's network or a `hostPort` with that number, when a named target port cannot
+be looked up, and for Gateways without a selector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from portproof.graph.evidence import is_near_miss, resolve
+from portproof.graph.fields import labels, mapping
+from portproof.graph.mesh_hosts import ISTIO
+from portproof.graph.model import PortGraph, Service, Workload
+from portproof.graph.phrasing import offered
+from portproof.resources import Resource
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.mesh import mesh
+
+_SHOWN = 3
+"""Services that a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """The Services before a Gateway's pods, and all numbers on which clients can come in."""
+
+    services: tuple[Service, ...]
+    exposed: frozenset[int]
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each server that nobody can reach, and each name that is there twice."""
+    gateways = graph.of_kind("Gateway", ISTIO)
+    if not gateways:
+        return
+    pods = mesh.pods(graph)
+    fronts: dict[tuple[tuple[str, str], ...], _Front | None] = {}
+    for gateway in gateways:
+        yield from _shared_names(gateway)
+        selector = labels(mapping(gateway.data.get("spec")).get("selector"))
+        shared = tuple(sorted(selector.items()))  # most Gateways share one
+        if shared not in fronts:
+            fronts[shared] = _front(graph, mesh.chosen(pods, selector))
+        front = fronts[shared]
+        if front is not None:
+            for server in mesh.servers(gateway):
+                if isinstance(server.number.value, int) and server.number.value not in front.exposed:
+                    yield _hidden(server, front.services)
+
+
+def _shared_names(gateway: Resource) -> Iterator[Finding]:
+    seen: dict[object, mesh.Server] = {}
+    for server in mesh.servers(gateway):
+        if server.name is None or not server.name.value:
+            continue
+        first = seen.setdefault(server.name.value, server)
+        if first is not server and first.name is not None:
+            yield Finding(
+                message=(
+                    f"{gateway.key} has two servers whose port is named {str(server.name.value)!r}: Istio refuses it."
+                ),
+                severity=Severity.ERROR,
+                primary=server.name,
+                related=(Label(first.name, "the first one"),),
+            )
+
+
+def _front(graph: PortGraph, pods: Sequence[Workload]) -> _Front | None:
+    """How clients come in to these pods; None when that cannot be known."""
+    services = tuple(dict.fromkeys(one for pod in pods for one in graph.services_of(pod)))
+    if not pods or any(one.host_network or not graph.services_of(one) for one in pods):
+        return None
+    found: set[object] = set()
+    for service in services:
+        for port in service.ports:
+            found |= {port.number.value, port.target.value}
+            if isinstance(port.target.value, str):
+                targets = [resolve(port, pod) for pod in graph.select(service).workloads]
+                if None in targets:
+                    return None
+                found |= {one.value for one in targets if one is not None}
+    hosts = [port for pod in pods for port in pod.ports if port.host_port is not None]
+    found |= {port.value for port in hosts} | {port.host_port.value for port in hosts if port.host_port}
+    return _Front(services, frozenset(one for one in found if isinstance(one, int)))
+
+
+def _hidden(server: mesh.Server, services: Sequence[Service]) -> Finding:
+    site = server.number
+    ports = [port for service in services for port in service.ports]
+    near = {
+        port.number.value: port
+        for port in ports
+        if isinstance(port.number.value, int)
+        and isinstance(site.value, int)
+        and is_near_miss(port.number.value, site.value)
+    }
+    meant = next(iter(near)) if len(near) == 1 else None
+    offers = "; ".join(f"{one.key} has {offered(one.ports)}" for one in services[:_SHOWN])
+    return Finding(
+        message=(
+            f"{site.resource} listens on port {site.value}, which no Service of its pods exposes: {offers}."
+        ),
+        severity=Severity.WARNING,
+        primary=site,
+        expected=meant,
+        related=tuple(
+            Label(one.name or one.number, "exposed here")
+            for one in (near.values() if near else ports[:_SHOWN])
+        ),
+        remedies=() if meant is None else (Remedy(f"set the port to {meant}", ((site, meant),)),),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -1,0 +1,183 @@
+"""Services of one workload in a mesh disagree about what one of its ports speaks.
+
+Istio's sidecar opens each port of a pod once, for HTTP or for plain TCP, as the
+name of the Service's port (or `appProtocol`) tells. When one Service calls it
+`http` and another one `tcp`, the first Service counts, and clients of the other
+one are treated wrongly: bytes that are not HTTP are refused, or rules about paths
+and headers do not apply.
+
+Bad::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web-internal}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: tcp-web, port: 8080, targetPort: 8080}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      template:
+        metadata: {labels: {app: web, sidecar.istio.io/inject: "true"}}
+        spec:
+          containers:
+            - {name: web, image: web:1, ports: [{containerPort: 8080}]}
+
+Good::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web-internal}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http-web, port: 8080, targetPort: 8080}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      template:
+        metadata: {labels: {app: web, sidecar.istio.io/inject: "true"}}
+        spec:
+          containers:
+            - {name: web, image: web:1, ports: [{containerPort: 8080}]}
+
+Istio's requirements say that Services of a pod cannot have a port for different
+protocols; it is what istioctl's IST0116 and IST0137 are after. A pod is known to
+be in a mesh by the label or annotation `sidecar.istio.io/inject`, a Namespace of
+the rendering with `istio-injection: enabled` or `istio.io/rev`, or a container
+`istio-proxy`.
+
+Silent when the pods are not known to be in a mesh, when all names mean the same
+or one of them says nothing (Istio then looks at the bytes), when one port is for
+UDP, when a name does not lead to a declared port, and for pods that exclude
+ports from the sidecar or use the host's network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph import sites
+from portproof.graph.evidence import resolve
+from portproof.graph.fields import labels, mapping
+from portproof.graph.model import PortGraph, Service, ServicePort, Site, Workload
+from portproof.resources import Resource
+from portproof.rules.base import Finding, Label, Severity, rule
+from portproof.yamldoc import lookup
+
+_INJECT = "sidecar.istio.io/inject"
+_HTTP = frozenset({"http", "http2", "grpc", "grpc-web", "kubernetes.io/h2c", "kubernetes.io/ws"})
+_TCP = frozenset({"tcp", "tls", "https", "mongo", "mysql", "redis", "kubernetes.io/wss"})
+_EXCLUDING = ("traffic.sidecar.istio.io/excludeInboundPorts", "traffic.sidecar.istio.io/includeInboundPorts")
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each port of a Service that calls a pod's port HTTP where another calls it TCP."""
+    told: set[tuple[Service, object]] = set()
+    known = _Known(graph)
+    for workload in graph.workloads:
+        fronts = graph.services_of(workload)
+        if sum(len(one.ports) for one in fronts) < 2 or not known.is_in_mesh(workload):
+            continue
+        first: dict[int, tuple[ServicePort, Site, bool]] = {}
+        for service in fronts:
+            for port in service.ports:
+                number, spoken = _target(port, workload), known.spoken(service, port)
+                if number is None or spoken is None:
+                    continue
+                other, site, is_http = first.setdefault(number, (port, *spoken))
+                if is_http is not spoken[1] and (service, port.path) not in told:
+                    told.add((service, port.path))
+                    yield _finding(workload, number, (other, site), (port, spoken[0]))
+
+
+def _target(port: ServicePort, workload: Workload) -> int | None:
+    if port.protocol in ("UDP", "SCTP"):
+        return None
+    if isinstance(port.target.value, int):
+        return port.target.value
+    found = resolve(port, workload)
+    return None if found is None else found.value
+
+
+def _judged(site: Site, word: str) -> tuple[Site, bool] | None:
+    return (site, word in _HTTP) if word in _HTTP or word in _TCP else None
+
+
+class _Known:
+    """What a rendering says of pods in the mesh and of its Services' protocols; its objects by who they are."""
+
+    def __init__(self, graph: PortGraph) -> None:
+        self._objects = {one.key: one for one in graph.resources}
+        self._injected = {one.key.name for one in graph.of_kind("Namespace", "") if _injects(one)}
+
+    def spoken(self, service: Service, port: ServicePort) -> tuple[Site, bool] | None:
+        """What says that the port is for HTTP (true) or for plain TCP; None when nothing does."""
+        path = (*port.path, "appProtocol")
+        stated = lookup(self._objects[service.key].data, path)
+        if isinstance(stated, str) and stated:
+            return _judged(Site(service.key, path, stated), stated.lower())
+        if port.name is None or not isinstance(port.name.value, str):
+            return None
+        name = port.name.value.lower()
+        return _judged(port.name, "grpc-web" if name.startswith("grpc-web") else name.partition("-")[0])
+
+    def is_in_mesh(self, workload: Workload) -> bool:
+        """Whether its pods have a sidecar of Istio that sees all their ports."""
+        template = sites.pod_template(self._objects[workload.key])
+        metadata = mapping(template[1].get("metadata")) if template is not None else {}
+        annotations = mapping(metadata.get("annotations"))
+        if workload.host_network or any(one in annotations for one in _EXCLUDING):
+            return False
+        said = str(workload.labels.get(_INJECT) or annotations.get(_INJECT) or "").lower()
+        if said in ("true", "false"):
+            return said == "true"
+        named = any(one.name == "istio-proxy" for one in workload.containers)
+        return named or workload.key.namespace in self._injected
+
+
+def _injects(namespace: Resource) -> bool:
+    found = labels(mapping(namespace.data.get("metadata")).get("labels"))
+    return found.get("istio-injection") == "enabled" or (
+        bool(found.get("istio.io/rev")) and found.get("istio-injection") != "disabled"
+    )
+
+
+def _finding(
+    workload: Workload, number: int, first: tuple[ServicePort, Site], second: tuple[ServicePort, Site]
+) -> Finding:
+    (other, calls), (port, site) = first, second
+    return Finding(
+        message=(
+            f"{site.resource} calls port {number} of {workload.key} {str(site.value)!r} (port {port.number.value}), and "
+            f"{calls.resource} calls it {str(calls.value)!r} (port {other.number.value}): its sidecar opens it for only "
+            "one of HTTP and TCP."
+        ),
+        severity=Severity.WARNING,
+        primary=site,
+        related=(Label(calls, "the other name"),),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)

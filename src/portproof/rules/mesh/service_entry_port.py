@@ -1,0 +1,202 @@
+"""A ServiceEntry has ports that contradict each other.
+
+The ports of an Istio ServiceEntry have each a name and a number of their own.
+`ports` of an endpoint says by that name which number the endpoint listens on.
+
+Bad (a name that no port has)::
+
+    apiVersion: networking.istio.io/v1
+    kind: ServiceEntry
+    metadata: {name: mail}
+    spec:
+      hosts: [mail.example.org]
+      resolution: STATIC
+      ports:
+        - {number: 25, name: smtp, protocol: TCP}
+      endpoints:
+        - address: 192.0.2.25
+          ports: {mail: 2525}
+
+Bad (a number twice)::
+
+    apiVersion: networking.istio.io/v1
+    kind: ServiceEntry
+    metadata: {name: mail}
+    spec:
+      hosts: [mail.example.org]
+      resolution: DNS
+      ports:
+        - {number: 25, name: tcp-smtp, protocol: TCP}
+        - {number: 25, name: tcp-mail, protocol: TCP}
+
+Bad (two entries of one host)::
+
+    apiVersion: networking.istio.io/v1
+    kind: ServiceEntry
+    metadata: {name: mail}
+    spec:
+      hosts: [mail.example.org]
+      resolution: DNS
+      ports:
+        - {number: 8080, name: http, protocol: HTTP}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: ServiceEntry
+    metadata: {name: mail-tls}
+    spec:
+      hosts: [mail.example.org]
+      resolution: DNS
+      ports:
+        - {number: 8080, name: tls, protocol: TLS}
+
+Good::
+
+    apiVersion: networking.istio.io/v1
+    kind: ServiceEntry
+    metadata: {name: mail}
+    spec:
+      hosts: [mail.example.org]
+      resolution: STATIC
+      ports:
+        - {number: 25, name: smtp, protocol: TCP, targetPort: 2525}
+        - {number: 587, name: submission, protocol: TCP}
+      endpoints:
+        - address: 192.0.2.25
+          ports: {submission: 5870}
+
+Istio refuses such an entry (`pkg/config/validation/validation.go`), and one with
+a number outside of 1 to 65535.
+
+Two entries that have one port of one host for different protocols are a warning
+(istioctl's IST0177): only one of them counts.
+
+Silent about endpoints that are workloads of their own (WorkloadEntry), about
+those of an entry that is not resolved by `STATIC` or `DNS`, about protocols of
+entries that different namespaces see (`exportTo`), and about placeholders
+(`${PORT}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from portproof.graph.fields import indexed, mapping, scalar
+from portproof.graph.mesh_hosts import ISTIO, texts
+from portproof.graph.model import PortGraph, Site
+from portproof.graph.names import is_placeholder
+from portproof.graph.phrasing import listing
+from portproof.resources import Resource
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+
+_WITH_ENDPOINTS = frozenset({"STATIC", "DNS", "DNS_ROUND_ROBIN"})
+_HIGHEST = 65535
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each port that Istio refuses."""
+    for entry in graph.of_kind("ServiceEntry", ISTIO):
+        spec = mapping(entry.data.get("spec"))
+        yield from _twice(entry, spec, "number")
+        yield from _twice(entry, spec, "name")
+        yield from _out_of_range(entry, spec)
+        if str(spec.get("resolution")) in _WITH_ENDPOINTS:
+            yield from _unknown_names(entry, spec)
+    yield from _contradicted(graph)
+
+
+def _contradicted(graph: PortGraph) -> Iterator[Finding]:
+    """Ports that two entries have for one host, each with a protocol of its own."""
+    seen: dict[tuple[str, object, str], tuple[str, Site]] = {}
+    for entry in graph.of_kind("ServiceEntry", ISTIO):
+        spec = mapping(entry.data.get("spec"))
+        scope = "" if _is_for_all(spec) else entry.key.namespace
+        for index, port in indexed(spec.get("ports")):
+            number, spoken = scalar(port.get("number")), scalar(port.get("protocol"))
+            if not isinstance(number, int) or not spoken or is_placeholder(spoken):
+                continue
+            site = Site(entry.key, ("spec", "ports", index, "protocol"), spoken)
+            for host in texts(entry, "hosts"):
+                protocol = str(spoken).upper()
+                other, first = seen.setdefault((host, number, scope), (protocol, site))
+                if other != protocol and first.resource != entry.key and not is_placeholder(host):
+                    yield _contradiction(host, number, first, site)
+                    break
+
+
+def _is_for_all(spec: Mapping[str, Any]) -> bool:
+    """Whether every namespace sees the entry: it says so, or says nothing (``pkg/config/visibility``)."""
+    seen = spec.get("exportTo")
+    return not isinstance(seen, list) or not seen or "*" in seen
+
+
+def _contradiction(host: str, number: int, first: Site, site: Site) -> Finding:
+    return Finding(
+        message=(
+            f"{site.resource} has port {number} of {host!r} for {site.value}, and {first.resource} has it for "
+            f"{first.value}: Istio heeds only one of them."
+        ),
+        severity=Severity.WARNING,
+        primary=site,
+        related=(Label(first, "the other one"),),
+    )
+
+
+def _twice(entry: Resource, spec: Mapping[str, Any], field: str) -> Iterator[Finding]:
+    seen: dict[object, Site] = {}
+    for index, port in indexed(spec.get("ports")):
+        value = scalar(port.get(field))
+        if value is None or is_placeholder(value):
+            continue
+        site = Site(entry.key, ("spec", "ports", index, field), value)
+        first = seen.setdefault(value, site)
+        if first is not site:
+            yield Finding(
+                message=f"{entry.key} has two ports with the {field} {value}: Istio refuses it.",
+                severity=Severity.ERROR,
+                primary=site,
+                related=(Label(first, "the first one"),),
+            )
+
+
+def _out_of_range(entry: Resource, spec: Mapping[str, Any]) -> Iterator[Finding]:
+    for index, port in indexed(spec.get("ports")):
+        for field in ("number", "targetPort"):
+            value = scalar(port.get(field))
+            allowed = range(0 if field == "targetPort" else 1, _HIGHEST + 1)
+            if isinstance(value, int) and value not in allowed:
+                yield Finding(
+                    message=f"{entry.key} has a port with the {field} {value}, outside of 1 to {_HIGHEST}: Istio refuses it.",
+                    severity=Severity.ERROR,
+                    primary=Site(entry.key, ("spec", "ports", index, field), value),
+                )
+
+
+def _unknown_names(entry: Resource, spec: Mapping[str, Any]) -> Iterator[Finding]:
+    names = [
+        Site(entry.key, ("spec", "ports", index, "name"), scalar(port.get("name")))
+        for index, port in indexed(spec.get("ports"))
+        if port.get("name")
+    ]
+    known = {one.value for one in names}
+    if any(map(is_placeholder, known)):
+        return
+    for index, endpoint in indexed(spec.get("endpoints")):
+        ports = mapping(endpoint.get("ports"))
+        for key, number in ports.items():
+            name = str(key)
+            if name not in known and not is_placeholder(name):
+                alone = len(names) == 1 and len(ports) == 1
+                yield Finding(
+                    message=(
+                        f"{entry.key} gives an endpoint a port named {name!r}, and its own ports are named "
+                        f"{listing(sorted(map(str, known))) if known else 'not at all'}: Istio refuses it."
+                    ),
+                    severity=Severity.ERROR,
+                    primary=Site(entry.key, ("spec", "endpoints", index, "ports", name), scalar(number)),
+                    related=tuple(Label(one, "the port's name") for one in names[:3]),
+                    remedies=(Remedy(f"name the port {name}", ((names[0], name),)),) if alone else (),
+                )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

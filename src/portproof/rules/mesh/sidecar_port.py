@@ -1,0 +1,218 @@
+"""An Istio Sidecar listens, or passes requests on, at a port not of its pods.
+
+`ingress` replaces the listeners that Istio makes for a pod's ports. The `port` of a
+listener is the one at which requests reach the pod, a *target port* of its
+Services; `defaultEndpoint` is where the application listens.
+
+Bad (the Service's port)::
+
+    apiVersion: networking.istio.io/v1
+    kind: Sidecar
+    metadata: {name: web}
+    spec:
+      workloadSelector: {labels: {app: web}}
+      ingress:
+        - port: {number: 80, protocol: HTTP, name: http}
+          defaultEndpoint: 127.0.0.1:8080
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      template:
+        metadata: {labels: {app: web}}
+        spec:
+          containers:
+            - {name: web, image: web, ports: [{containerPort: 8080}]}
+
+Bad (a slip beside the declared port)::
+
+    apiVersion: networking.istio.io/v1
+    kind: Sidecar
+    metadata: {name: web}
+    spec:
+      workloadSelector: {labels: {app: web}}
+      ingress:
+        - port: {number: 9080, protocol: HTTP, name: http}
+          defaultEndpoint: 127.0.0.1:8081
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      template:
+        metadata: {labels: {app: web}}
+        spec:
+          containers:
+            - {name: web, image: web, ports: [{containerPort: 8080}]}
+
+Good::
+
+    apiVersion: networking.istio.io/v1
+    kind: Sidecar
+    metadata: {name: web}
+    spec:
+      workloadSelector: {labels: {app: web}}
+      ingress:
+        - port: {number: 9080, protocol: HTTP, name: http}
+          defaultEndpoint: 127.0.0.1:8080
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 9080}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      template:
+        metadata: {labels: {app: web}}
+        spec:
+          containers:
+            - {name: web, image: web, ports: [{containerPort: 8080}, {containerPort: 9080}]}
+
+Istio refuses two listeners with one number, and an endpoint whose host is not the
+pod itself or whose port is no number (`pkg/config/validation/validation.go`):
+errors. A listener on the port of a Service that has another target, and an
+endpoint that nobody declares or mentions one slip from the only declared port,
+are warnings.
+
+Silent about other ports that do not fit: a pod may be called without a Service,
+and an application may listen without saying so. Silent, too, when the pods are not
+in the rendering, for sockets (`unix://`), and for placeholders (`${PORT}`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from portproof.graph.evidence import is_mentioned, is_near_miss, resolve
+from portproof.graph.fields import indexed, mapping, scalar
+from portproof.graph.mesh_hosts import ISTIO
+from portproof.graph.model import Piece, PortGraph, Service, Site, Workload
+from portproof.graph.names import is_placeholder
+from portproof.resources import Resource
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.mesh import mesh
+
+_ENDPOINT = re.compile(r"(?:127\.0\.0\.1|0\.0\.0\.0|\[::1?\])?:(?P<port>[1-9][0-9]{0,4})")
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each listener that is refused or does not fit."""
+    sidecars = graph.of_kind("Sidecar", ISTIO)
+    if not sidecars:
+        return
+    pods = mesh.pods(graph)
+    for sidecar in sidecars:
+        spec = mapping(sidecar.data.get("spec"))
+        selector = mapping(spec.get("workloadSelector")).get("labels")
+        selected = mesh.chosen(pods, selector, frozenset({sidecar.key.namespace}))
+        seen: dict[int, Site] = {}
+        for index, listener in indexed(spec.get("ingress")):
+            path = ("spec", "ingress", index)
+            number = scalar(mapping(listener.get("port")).get("number"))
+            if isinstance(number, int):
+                site = Site(sidecar.key, (*path, "port", "number"), number)
+                first = seen.setdefault(number, site)
+                yield from _twice(first, site) if first is not site else _confused(graph, site, selected)
+            yield from _endpoint(
+                sidecar, Site(sidecar.key, (*path, "defaultEndpoint"), _text(listener)), selected
+            )
+
+
+def _text(listener: Mapping[str, Any]) -> str:
+    value = listener.get("defaultEndpoint")
+    return value if isinstance(value, str) else ""
+
+
+def _twice(first: Site, site: Site) -> Iterator[Finding]:
+    yield Finding(
+        message=f"{site.resource} has two listeners on port {site.value}: Istio refuses it.",
+        severity=Severity.ERROR,
+        primary=site,
+        related=(Label(first, "the first one"),),
+    )
+
+
+def _confused(graph: PortGraph, site: Site, pods: Sequence[Workload]) -> Iterator[Finding]:
+    """A listener on the port of a Service, when its requests reach the pods at another one."""
+    services: tuple[Service, ...] = tuple(
+        dict.fromkeys(one for pod in pods for one in graph.services_of(pod))
+    )
+    ports = [(service, port) for service in services for port in service.ports]
+    targets: set[object] = set()
+    for service, port in ports:
+        resolved = [resolve(port, pod) for pod in graph.select(service).workloads]
+        if isinstance(port.target.value, str) and None in resolved:
+            return
+        targets |= {port.target.value} | {one.value for one in resolved if one is not None}
+    same = [port for _, port in ports if port.number.value == site.value]
+    declared = {one.value for pod in pods for one in pod.ports}
+    if not same or site.value in targets or site.value in declared:
+        return
+    aims = {port.target.value for port in same}
+    meant = next(iter(aims)) if len(aims) == 1 else None
+    yield Finding(
+        message=(
+            f"{site.resource} listens on port {site.value} of its pods, and {same[0].number.resource} sends what comes "
+            f"to its port {site.value} to {same[0].target.value}: the listener gets no requests."
+        ),
+        severity=Severity.WARNING,
+        primary=site,
+        expected=meant if isinstance(meant, int) else None,
+        related=(Label(same[0].target, "where requests reach the pods"),),
+        remedies=(Remedy(f"set the port to {meant}", ((site, meant),)),) if isinstance(meant, int) else (),
+    )
+
+
+def _endpoint(sidecar: Resource, site: Site, pods: Sequence[Workload]) -> Iterator[Finding]:
+    text = str(site.value)
+    if not text or text.startswith("unix:") or is_placeholder(text):
+        return
+    found = _ENDPOINT.fullmatch(text)
+    if found is None:
+        yield Finding(
+            message=(
+                f"{sidecar.key} passes requests on to {text!r}: Istio takes a port of the pod itself "
+                "(127.0.0.1:8080, 0.0.0.0:8080) or a socket (unix://)."
+            ),
+            severity=Severity.ERROR,
+            primary=site,
+        )
+        return
+    number = int(found["port"])
+    declared = {port.value: port for pod in pods for port in pod.ports if port.protocol == "TCP"}
+    if len(declared) != 1 or number in declared or any(is_mentioned(pod, number) for pod in pods):
+        return
+    ((meant, port),) = declared.items()
+    if is_near_miss(number, meant):
+        end = Site(sidecar.key, site.path, number, Piece(found.start("port"), found.end("port"), "port"))
+        yield Finding(
+            message=(
+                f"{sidecar.key} passes requests on to port {number}, which {port.number.resource} does not declare: "
+                f"{number} is a near miss of {meant}, its only port, and nothing else mentions {number}."
+            ),
+            severity=Severity.WARNING,
+            primary=end,
+            expected=meant,
+            related=(Label(port.number, "declared here"),),
+            remedies=(Remedy(f"set the port to {meant}", ((end, meant),)),),
+        )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

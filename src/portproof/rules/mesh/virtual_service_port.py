@@ -1,0 +1,248 @@
+"""An Istio VirtualService sends requests to a port that the Service does not have.
+
+The port of a destination is a port of the *Service* (`port.number`), never that
+of the container. A destination names its Service by host: `web` is one of the
+VirtualService's own namespace, `web.shop.svc.cluster.local` one of `shop`.
+
+Bad (the target port)::
+
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: web}
+    spec:
+      hosts: [web.example.org]
+      gateways: [public]
+      http:
+        - route:
+            - destination: {host: web, port: {number: 8080}}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+Bad (the port is part of the host)::
+
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: web}
+    spec:
+      hosts: [web.example.org]
+      gateways: [public]
+      http:
+        - route:
+            - destination: {host: "web:80"}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+Bad (no port, and the gateway listens on another one)::
+
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: web}
+    spec:
+      hosts: [web.example.org]
+      gateways: [public]
+      http:
+        - route:
+            - destination: {host: web}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: public}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+        - port: {number: 80, name: http, protocol: HTTP}
+          hosts: ["*"]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 8080}
+        - {name: http-metrics, port: 9090}
+
+Good::
+
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: web}
+    spec:
+      hosts: [web.example.org]
+      gateways: [public]
+      http:
+        - match: [{port: 80}]
+          route:
+            - destination: {host: web.default.svc.cluster.local, port: {number: 8080}}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: public}
+    spec:
+      selector: {istio: ingressgateway}
+      servers:
+        - port: {number: 80, name: http, protocol: HTTP}
+          hosts: ["*"]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 8080}
+        - {name: http-metrics, port: 9090}
+
+Without a port a destination takes the only port of its Service; of several, the
+one with the number at which the request came in. When the rendering shows all
+the ports at which requests come in (servers of Gateways, ports of the hosts'
+Services) and none is the Service's, that is an error; when a Gateway lives
+elsewhere and the Service has none of its usual ports (80, 443, 8080, 8443), a
+warning. So is a `match` on a port at which no request comes in, and a destination
+of weight 0: nothing is sent there until somebody raises it.
+
+Silent when the Service is not in the rendering, for wildcards and hosts outside
+of the cluster, when a ServiceEntry describes the host or `exportTo` hides the
+Service from other namespaces, when it is an ExternalName, and for placeholders.
+Of matches and missing ports also when a Gateway or a host's Service lives
+elsewhere, save for the warning above.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from portproof.graph import sites
+from portproof.graph.fields import mapping, scalar
+from portproof.graph.mesh_hosts import ISTIO, texts
+from portproof.graph.model import PortGraph, Service, ServiceReference, Site
+from portproof.graph.phrasing import listing, offered
+from portproof.resources import Resource
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.mesh import mesh
+from portproof.rules.port_references import finding, has, missed
+from portproof.yamldoc import lookup
+
+_JOINED = re.compile(r"(?P<host>[a-z0-9.-]+):(?P<port>[0-9]{1,5})")
+_USUAL = (80, 443, 8080, 8443)
+"""The ports on which Gateways listen, nearly always."""
+
+_MATCHES = ("spec.http[*].match[*]", "spec.tcp[*].match[*]", "spec.tls[*].match[*]")
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each destination port that is not there, and each match that no request meets."""
+    known = mesh.read(graph)
+    resources = {one.key: one for one in graph.of_kind("VirtualService", ISTIO)}
+    for reference in graph.referring("virtual-service-port"):
+        joined = _JOINED.fullmatch(str(reference.service.value))
+        if joined is not None:
+            yield _joined(reference, joined["host"])
+        elif not known.hidden.is_plain(reference):
+            continue
+        elif reference.port is not None:
+            services = missed(graph, reference)
+            if services:
+                yield _missing(graph, reference, services)
+        else:
+            yield from _without_port(known, resources[reference.service.resource], reference)
+    for resource in resources.values():
+        yield from _matches(known, resource)
+
+
+def _missing(graph: PortGraph, reference: ServiceReference, services: Sequence[Service]) -> Finding:
+    copies = "mirror" in reference.holder or "mirrors" in reference.holder
+    return finding(
+        graph,
+        reference,
+        services,
+        does="mirrors traffic to" if copies else "sends traffic to",
+        so="the copies are lost" if copies else "requests are answered with 503",
+    )
+
+
+def _joined(reference: ServiceReference, host: str) -> Finding:
+    return Finding(
+        message=(
+            f"{reference.service.resource} names the host {str(reference.service.value)!r}, and Istio refuses a host "
+            "with a port: write the port as `port.number`."
+        ),
+        severity=Severity.ERROR,
+        primary=reference.service,
+        expected=host if reference.port is not None else None,
+        remedies=(Remedy(f"set the host to {host}", ((reference.service, host),)),)
+        if reference.port is not None
+        else (),
+    )
+
+
+def _without_port(known: mesh.Mesh, resource: Resource, reference: ServiceReference) -> Iterator[Finding]:
+    """What to say of a destination without a port whose Service has several."""
+    services = known.graph.variants(reference.namespace, reference.name)
+    stated = lookup(resource.data, (*reference.service.path[:-1], "port"))
+    if stated or not services or any(len(one.ports) < 2 for one in services):
+        return
+    gateways = texts(resource, "gateways") or (mesh.MESH,)
+    arriving = known.arrivals(resource, gateways, redirecting=False)
+    expected = sorted(arriving) if arriving else [] if mesh.MESH in gateways else list(_USUAL)
+    if not expected or any(has(one, number, protocol="TCP") for one in services for number in expected):
+        return
+    numbers = ", ".join(map(str, expected))
+    why = f"requests come in at {numbers}" if arriving else f"gateways listen on {numbers} as a rule"
+    yield Finding(
+        message=(
+            f"{reference.service.resource} sends traffic to {services[0].key} without a port, so to the port at which "
+            f"a request came in; {why}, and the Service has {offered(services[0].ports)}. Add `port.number`."
+        ),
+        severity=Severity.ERROR if arriving and not reference.idle else Severity.WARNING,
+        primary=reference.service,
+        related=_shown(services),
+    )
+
+
+def _shown(services: Sequence[Service]) -> tuple[Label, ...]:
+    service = services[0]
+    return tuple(Label(one.name or one.number, f"{service.key} has it here") for one in service.ports[:3])
+
+
+def _matches(known: mesh.Mesh, resource: Resource) -> Iterator[Finding]:
+    """Matches on ports at which no request comes in."""
+    for text in _MATCHES:
+        for path, match in sites.find(text, resource.data):
+            site = Site(resource.key, (*path, "port"), scalar(mapping(match).get("port")))
+            stated = mapping(match).get("gateways")
+            own = [one for one in stated if isinstance(one, str)] if isinstance(stated, list) else []
+            gateways = own or texts(resource, "gateways") or (mesh.MESH,)
+            arriving = known.arrivals(resource, gateways, redirecting=True)
+            if isinstance(site.value, int) and arriving is not None and site.value not in arriving:
+                yield _unmet(site, sorted(arriving))
+
+
+def _unmet(site: Site, arriving: Sequence[int]) -> Finding:
+    only = arriving[0] if len(arriving) == 1 else None
+    return Finding(
+        message=(
+            f"{site.resource} matches requests to port {site.value}, and they come in only at "
+            f"{listing(map(str, arriving))}: the match is never met."
+        ),
+        severity=Severity.WARNING,
+        primary=site,
+        expected=only,
+        remedies=() if only is None else (Remedy(f"set the port to {only}", ((site, only),)),),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -1,0 +1,194 @@
+"""What monitors scrape: the endpoints of ServiceMonitors, PodMonitors and their like, and what each selects.
+
+A new kind is a row here. Meanings: prometheus-operator ``pkg/prometheus/promcfg.go`` (generateServiceMonitorConfig,
+generatePodMonitorConfig, getNamespacesFromNamespaceSelector); VictoriaMetrics operator
+``internal/controller/operator/factory/vmscrapes``; GoogleCloudPlatform/prometheus-engine
+``pkg/operator/apis/monitoring/v1/pod_config.go``. All of them keep the targets whose *declared* port has the name or
+number: a port on which a container listens without declaring it is never found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+from portproof.graph import selectors, sites
+from portproof.graph.fields import labels, mapping, scalar
+from portproof.graph.labelled import Labelled
+from portproof.graph.model import PortGraph, Service, Site, Workload
+from portproof.graph.selectors import Selector
+from portproof.resources import Resource, ResourceKey
+from portproof.yamldoc import FieldPath
+
+_SWITCHED_ON = frozenset({"true", "yes", "on", "enabled", "1"})
+
+
+class Means(Enum):
+    """What a field of an endpoint holds, in words that complete "the field takes"."""
+
+    SERVICE_NAME = "the name of a Service's port"
+    NAME = "the name of a container's port"
+    NUMBER = "the number of a container's port"
+    EITHER = "the name or number of a container's port"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Where the resources of a kind say what they scrape.
+
+    `fields` of an endpoint come by precedence: the first that is not empty counts. `pods` tells whether the selector
+    is one over pods, or over Services; `everywhere`, that there is no namespace to look in first. `any_number` is for
+    those that scrape a number whether it is declared or not.
+    """
+
+    kind: str
+    group: str
+    endpoints: str
+    fields: tuple[tuple[str, Means], ...]
+    pods: bool = False
+    everywhere: bool = False
+    any_number: bool = False
+
+
+_SERVICE = (("port", Means.SERVICE_NAME), ("targetPort", Means.EITHER))
+_POD = (("port", Means.NAME), ("portNumber", Means.NUMBER), ("targetPort", Means.EITHER))
+_MANAGED = (("port", Means.EITHER),)
+_GOOGLE = "monitoring.googleapis.com"
+
+ROWS: tuple[Row, ...] = (
+    Row("ServiceMonitor", "monitoring.coreos.com", "spec.endpoints[*]", _SERVICE),
+    Row("VMServiceScrape", "operator.victoriametrics.com", "spec.endpoints[*]", _SERVICE),
+    Row("PodMonitor", "monitoring.coreos.com", "spec.podMetricsEndpoints[*]", _POD, pods=True),
+    Row("VMPodScrape", "operator.victoriametrics.com", "spec.podMetricsEndpoints[*]", _POD, pods=True),
+    Row("PodMonitoring", _GOOGLE, "spec.endpoints[*]", _MANAGED, pods=True, any_number=True),
+    Row(
+        "ClusterPodMonitoring",
+        _GOOGLE,
+        "spec.endpoints[*]",
+        _MANAGED,
+        pods=True,
+        everywhere=True,
+        any_number=True,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One entry of a monitor: the field that counts, what it means, and where its targets are looked for.
+
+    `selector` is None when it cannot be read, `namespaces` when all of them are searched. `free` means that a number
+    need not be declared.
+    """
+
+    port: Site
+    means: Means
+    pods: bool
+    selector: Selector | None
+    namespaces: frozenset[str] | None
+    free: bool
+
+    @property
+    def monitor(self) -> ResourceKey:
+        """The resource that the endpoint stands in."""
+        return self.port.resource
+
+    @property
+    def question(self) -> Hashable:
+        """What it asks for, and where: endpoints that share it have the same answer."""
+        return self.pods, self.means, self.selector, self.namespaces, self.port.value
+
+    @property
+    def field(self) -> str:
+        """``port``, ``portNumber`` or ``targetPort``."""
+        return str(self.port.path[-1])
+
+
+def _read(graph: PortGraph) -> Iterator[Endpoint]:
+    """The endpoints of all monitors; those of one monitor follow each other."""
+    for row in ROWS:
+        for resource in graph.of_kind(row.kind, row.group):
+            spec = mapping(resource.data.get("spec"))
+            selector = selectors.kubernetes(spec.get("selector"))
+            namespaces = None if row.everywhere else _namespaces(spec, resource.key.namespace)
+            for path, holder in sites.find(row.endpoints, resource.data):
+                found = _port(row, resource, path, holder) if isinstance(holder, dict) else None
+                if found is not None:
+                    port, means = found
+                    free = row.any_number and isinstance(port.value, int)
+                    yield Endpoint(port, means, row.pods, selector, namespaces, free)
+
+
+def _port(
+    row: Row, resource: Resource, path: FieldPath, holder: Mapping[str, Any]
+) -> tuple[Site, Means] | None:
+    """The field of an endpoint that counts; None when it names no port."""
+    for field, means in row.fields:
+        value = scalar(holder.get(field))
+        if value not in (None, "", 0):
+            return Site(resource.key, (*path, field), value), means
+    return None
+
+
+def _namespaces(spec: Mapping[str, Any], own: str) -> frozenset[str] | None:
+    """Where the operator looks: ``any`` comes before ``matchNames``, and without both it is the monitor's namespace."""
+    selector = mapping(spec.get("namespaceSelector"))
+    if selector.get("any") is True:
+        return None
+    names = selector.get("matchNames")
+    return frozenset(str(name) for name in names) if isinstance(names, list) and names else frozenset({own})
+
+
+class Monitors:
+    """The endpoints of a rendering, and what of it each of them selects."""
+
+    def __init__(self, graph: PortGraph) -> None:
+        """Read the monitors of `graph`, and sort its Services and workloads by their labels."""
+        self._endpoints = tuple(_read(graph))
+        holders = (one for one in graph.of_kind("Service", "") if one.key.api_version == "v1")
+        self._services = Labelled(
+            (service.key.namespace, _labels(resource), service)
+            for service, resource in zip(graph.services, holders, strict=True)
+        )
+        self._workloads = Labelled((one.key.namespace, one.labels, one) for one in graph.workloads)
+
+    def endpoints(self, *, pods: bool) -> tuple[Endpoint, ...]:
+        """The endpoints of monitors that select pods, or of those that select Services."""
+        return tuple(one for one in self._endpoints if one.pods is pods)
+
+    def services(self, endpoint: Endpoint) -> tuple[Service, ...]:
+        """The Services that the endpoint's monitor selects; none when the selector says too little to tell."""
+        if endpoint.pods or endpoint.selector is None or _is_broad(endpoint.selector):
+            return ()
+        return self._services.matching(endpoint.selector, endpoint.namespaces)
+
+    def workloads(self, endpoint: Endpoint) -> tuple[Workload, ...]:
+        """The workloads whose pods the endpoint's monitor selects, those that end included."""
+        if not endpoint.pods or endpoint.selector is None or _is_broad(endpoint.selector):
+            return ()
+        return self._workloads.matching(endpoint.selector, endpoint.namespaces)
+
+    @cached_property
+    def asked(self) -> frozenset[tuple[ResourceKey, str | int | None]]:
+        """Each Service and workload with each value that a monitor asks it for."""
+        found: set[tuple[ResourceKey, str | int | None]] = set()
+        for endpoint in {one.question: one for one in self._endpoints}.values():  # many may share a selector
+            found |= {(one.key, endpoint.port.value) for one in self.services(endpoint)}
+            found |= {(one.key, endpoint.port.value) for one in self.workloads(endpoint)}
+        return frozenset(found)
+
+
+def _labels(resource: Resource) -> Mapping[str, str]:
+    return labels(mapping(resource.data.get("metadata")).get("labels"))
+
+
+def _is_broad(selector: Selector) -> bool:
+    """Whether it names nobody: no value that a label has to have, or only that a switch is on (``scrape: "true"``).
+
+    It reaches beyond what one rendering can know: operators give such labels to what they make.
+    """
+    named = any(value.lower() not in _SWITCHED_ON for _, value in selector.labels)
+    return not named and not any(one.operator == "In" for one in selector.requirements)

@@ -1,0 +1,157 @@
+"""The annotation `prometheus.io/port` names a port that very probably nobody listens on.
+
+Scrape configurations by annotation put this number behind the address of each
+pod. It is a convention, and a pod may well serve metrics on a port that it does
+not declare, so the rule needs evidence: the number is a near miss of one declared
+port, or exactly one declared port has a name for metrics, and nothing else
+mentions the number.
+
+Bad (a near miss)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, annotations: {prometheus.io/scrape: "true", prometheus.io/port: "3001"}}
+    spec:
+      containers:
+        - {name: web, image: web:1, ports: [{name: http, containerPort: 3000}]}
+
+Bad (another port is for metrics)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, annotations: {prometheus.io/port: "9102"}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 8080}, {name: metrics, containerPort: 9090}]
+
+Bad (no number)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web, annotations: {prometheus.io/scrape: "true", prometheus.io/port: "map[http:80]"}}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80}
+
+Good::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, annotations: {prometheus.io/scrape: "true", prometheus.io/port: "9090"}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 8080}, {name: metrics, containerPort: 9090}]
+
+Never more than a **warning**: the scrape configuration is not in the manifests.
+On a Service the number may be one of the Service's own ports, a target, or a
+declared port of its pods: configurations differ in what they take.
+
+Silent when `prometheus.io/scrape` is not "true" (absent counts as "true"), when a
+container declares the number, when the settings, probes, other annotations or
+ConfigMaps of the pods mention it, when a Service sends traffic to it, when the
+pods are not here or declare no TCP port, when nothing singles out another port,
+for near misses that are usual health and metrics ports (8081, 9000), for ports
+that well-known programs and meshes open without declaring them (10254, 15020),
+for pods that end or whose ports are added by injection, for the name of a port,
+for several numbers with commas, and for placeholders (`${PORT}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from portproof.graph.evidence import HABITUAL_PORTS, HEALTH_PORTS, is_near_miss, said
+from portproof.graph.model import ContainerPort, PortGraph
+from portproof.graph.names import is_placeholder
+from portproof.graph.phrasing import declared
+from portproof.graph.purpose import Purpose, purpose
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.monitoring import scrapes
+from portproof.rules.monitoring.scrapes import ANNOTATION, Scrape
+
+_ADDED = HABITUAL_PORTS | {9901, 15090}
+"""Ports that well-known programs open undeclared, and those of sidecars that meshes add."""
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each annotation whose port is most likely wrong."""
+    for scrape in scrapes.read(graph):
+        if not any(one.opaque for one in scrape.workloads):
+            value = scrape.port.value
+            found = _number(graph, scrape, value) if isinstance(value, int) else _text(scrape, str(value))
+            if found is not None:
+                yield found
+
+
+def _number(graph: PortGraph, scrape: Scrape, number: int) -> Finding | None:
+    if number in _ADDED or number in scrape.others or any(number in one for one in _known(graph, scrape)):
+        return None
+    ports = [port for one in scrape.workloads for port in one.ports if port.protocol == "TCP"]
+    meant, reason = _meant(number, ports)
+    if meant is None:
+        return None
+    who = f"{scrape.workloads[0].key} " if scrape.service is not None else ""
+    return Finding(
+        message=(
+            f"{scrape.port.resource} has {number} in the annotation {ANNOTATION}, but {who}declares "
+            f"{declared(ports)}: {reason}, and nothing else mentions {number}."
+        ),
+        severity=Severity.WARNING,
+        primary=scrape.port,
+        expected=meant.value,
+        related=(Label(meant.number, f"{meant.value} is declared here"),),
+        remedies=(Remedy(f"set {ANNOTATION} to {meant.value}", ((scrape.port, meant.value),)),),
+    )
+
+
+def _known(graph: PortGraph, scrape: Scrape) -> Iterator[Sequence[object] | frozenset[int]]:
+    """The numbers that speak for themselves: declared, probed, mentioned, or a Service's."""
+    if scrape.service is not None:
+        yield [port.number.value for port in scrape.service.ports]
+        yield [port.target.value for port in scrape.service.ports]
+    for workload in scrape.workloads:
+        yield said(workload)
+        yield [port.value for container in workload.containers for port in container.ports]
+        yield [check.port.value for container in workload.containers for check in container.checks]
+        yield [port.target.value for service in graph.services_of(workload) for port in service.ports]
+        if scrape.service is not None:
+            yield workload.annotation_numbers
+
+
+def _meant(number: int, ports: Sequence[ContainerPort]) -> tuple[ContainerPort | None, str]:
+    """The declared port that was probably meant, and why; None when nothing, or more than one thing, tells."""
+    metrics = [port for port in ports if port.name and purpose(str(port.name.value)) is Purpose.METRICS]
+    near = [port for port in ports if is_near_miss(port.value, number)]
+    if len({port.value for port in (*metrics, *near)}) != 1:
+        return None, ""
+    if metrics:
+        return metrics[0], f"its port for metrics is {metrics[0].value}"
+    if number in HEALTH_PORTS:
+        return None, ""
+    return near[0], f"{number} is a near miss of {near[0].value}"
+
+
+def _text(scrape: Scrape, text: str) -> Finding | None:
+    """What to say of a text that is neither a number nor the name of a port."""
+    names = [port.name for one in scrape.workloads for port in one.ports if port.name]
+    names += [port.name for port in (scrape.service.ports if scrape.service else ()) if port.name]
+    if is_placeholder(text) or any(name.value == text for name in names):
+        return None
+    if all(part.strip().isdigit() for part in text.split(",")):
+        return None
+    return Finding(
+        message=(
+            f"{scrape.port.resource} has {text!r} in the annotation {ANNOTATION}: scrape configurations read a number "
+            "there."
+        ),
+        severity=Severity.WARNING,
+        primary=scrape.port,
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)

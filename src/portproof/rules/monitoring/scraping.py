@@ -1,0 +1,204 @@
+"""What the rules about monitors share: whether the pods declare what is scraped, and what was meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import TypeVar
+
+from portproof.graph.evidence import ADDED_PORT_NAMES, is_near_miss, said
+from portproof.graph.model import ContainerPort, PortGraph, Workload
+from portproof.graph.names import is_digits, is_near_name, is_placeholder
+from portproof.graph.phrasing import declared
+from portproof.graph.referrers import renaming
+from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
+from portproof.rules.monitoring.monitors import Endpoint, Means, Monitors
+
+_Lack = TypeVar("_Lack")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+def is_open(value: Scalar | None) -> bool:
+    """Whether the value stands for what is not known here: filled in later, or a pattern (Prometheus reads one)."""
+    return is_placeholder(value) or (isinstance(value, str) and not _PLAIN.match(value))
+
+
+def may_declare(workload: Workload, wanted: Scalar) -> bool:
+    """Whether a container of the pod, of whatever role, declares a port of that name or number, or may get one.
+
+    Prometheus makes targets of the ports of init containers too, and of those that a mesh adds at admission.
+    """
+    if workload.opaque or (isinstance(wanted, str) and wanted.startswith(ADDED_PORT_NAMES)):
+        return True
+    if isinstance(wanted, int) and wanted in workload.annotation_numbers:
+        return True
+    ports = (port for container in workload.containers for port in container.ports)
+    return any(wanted in (port.number.value, port.name.value if port.name else None) for port in ports)
+
+
+def _refused(endpoint: Endpoint, answer: Callable[[Endpoint], Scalar | None]) -> Finding | None:
+    """What to say of a number where a name belongs, or of a text that can be no name; None when neither.
+
+    The schemas of the monitors take text for a name and a number for a number; the name of a container's port has at
+    least one letter.
+    """
+    value, means = endpoint.port.value, endpoint.means
+    if is_placeholder(value):
+        return None
+    if isinstance(value, int) is (means in (Means.SERVICE_NAME, Means.NAME)) and means is not Means.EITHER:
+        kind = "number" if isinstance(value, int) else "text"
+        what = f"takes {means.value}: the API server refuses a {kind}"
+    elif is_digits(value) and means in (Means.NAME, Means.EITHER):
+        what = "reads a text as the name of a container's port, which has at least one letter: nothing is scraped"
+    else:
+        return None
+    right = answer(endpoint)
+    fix = "remove the quotes" if str(right) == value else f"set {endpoint.field} to {right}"
+    return Finding(
+        message=f"{endpoint.monitor} scrapes {endpoint.field} {value!r}, but the field {what}.",
+        severity=Severity.ERROR,
+        primary=endpoint.port,
+        expected=right,
+        remedies=(Remedy(fix, ((endpoint.port, right),)),) if right is not None else (),
+    )
+
+
+def answer_for(endpoint: Endpoint, workloads: Sequence[Workload]) -> Scalar | None:
+    """What a field that holds a number in the wrong form should hold, as far as the pods declare that number."""
+    text = str(endpoint.port.value)
+    number = int(text) if is_digits(text) and len(text) <= 5 else None
+    ports = [port for one in workloads for port in one.ports if port.value == number]
+    if not ports or number is None:
+        return None
+    if endpoint.means is not Means.NAME:
+        return number
+    return next((port.name.value for port in ports if port.name is not None), None)
+
+
+def lacking(endpoint: Endpoint, workloads: Sequence[Workload]) -> Sequence[Workload]:
+    """The workloads behind `endpoint` when none of them declares its port; none when one does, or may."""
+    wanted = endpoint.port.value
+    if wanted is None or endpoint.free or is_open(wanted):
+        return ()
+    return () if any(may_declare(one, wanted) for one in workloads) else workloads
+
+
+def undeclared(graph: PortGraph, endpoint: Endpoint, workloads: Sequence[Workload]) -> Finding:
+    """What to say when none of the pods behind `endpoint` declares its port."""
+    wanted = endpoint.port.value
+    assert wanted is not None  # noqa: S101 - lacking() looked
+    first = workloads[0]
+    meant = None if wanted in said(first) else _meant(first, wanted)
+    value = _value(endpoint, meant)
+    what = f"port {wanted}" if isinstance(wanted, int) else f"the port named {wanted!r}"
+    who = f"of {first.key}, which declares {declared(first.ports)}"
+    if len(workloads) > 1:
+        who = f"of {len(workloads)} workloads, and none declares it ({first.key} declares {declared(first.ports)})"
+    advice = f" Declare {wanted} in the container that listens there." if wanted in said(first) else ""
+    shown = (meant,) if meant else first.ports[:3]
+    return Finding(
+        message=(
+            f"{endpoint.monitor} scrapes {what} {who}: only declared ports are found, so nothing is scraped.{advice}"
+        ),
+        severity=Severity.WARNING if endpoint.namespaces is None else Severity.ERROR,
+        primary=endpoint.port,
+        expected=value,
+        related=tuple(Label(one.name or one.number, f"{first.key} declares it here") for one in shown),
+        remedies=tuple(_remedies(graph, endpoint, workloads, meant, value)),
+    )
+
+
+def _meant(workload: Workload, wanted: Scalar) -> ContainerPort | None:
+    """The declared port that was probably meant: the only near one, else the only one."""
+    ports = [one for one in workload.ports if one.protocol == "TCP"]
+    if isinstance(wanted, int):
+        near = [one for one in ports if is_near_miss(one.value, wanted)]
+    else:
+        near = [one for one in ports if one.name and is_near_name(str(one.name.value), wanted)]
+    for group in (near, ports):
+        if len(group) == 1:
+            return group[0]
+    return None
+
+
+def _value(endpoint: Endpoint, meant: ContainerPort | None) -> Scalar | None:
+    """What the endpoint's field would hold to mean `meant`; None when the field cannot hold it."""
+    if meant is None:
+        return None
+    name = meant.name.value if meant.name is not None else None
+    if endpoint.means is Means.NUMBER or (
+        isinstance(endpoint.port.value, int) and endpoint.means is Means.EITHER
+    ):
+        return meant.value
+    return name if endpoint.means is Means.NAME or name else meant.value
+
+
+def _remedies(
+    graph: PortGraph,
+    endpoint: Endpoint,
+    workloads: Sequence[Workload],
+    meant: ContainerPort | None,
+    value: Scalar | None,
+) -> Iterator[Remedy]:
+    wanted = endpoint.port.value
+    if value is not None:
+        yield Remedy(f"set {endpoint.field} to {value}", ((endpoint.port, value),))
+    if meant is not None and isinstance(wanted, str) and len(workloads) == 1:
+        changes = renaming(graph, workloads[0], meant, wanted)
+        if changes:
+            yield Remedy(f"name the container's port {wanted}", changes)
+
+
+def findings(
+    monitors: Monitors,
+    *,
+    pods: bool,
+    answer: Callable[[Endpoint], Scalar | None],
+    lack: Callable[[Endpoint], _Lack | None],
+    tell: Callable[[Endpoint, _Lack], Finding],
+) -> Iterator[Finding]:
+    """What is to be said of the monitors over pods, or over Services.
+
+    `answer` gives what a field with a value in the wrong form should hold; `lack` what an endpoint selects when all of
+    it lacks the port, else None; `tell` puts that into words.
+    """
+    lacks: dict[Hashable, _Lack | None] = {}
+    for _, group in groupby(monitors.endpoints(pods=pods), key=lambda one: one.monitor):
+        endpoints = tuple(group)
+        for one in endpoints:
+            if one.question not in lacks:
+                lacks[one.question] = lack(one)
+        served = any(lacks[one.question] is None for one in endpoints)
+        for one in endpoints:
+            refusal, lacked = _refused(one, answer), lacks[one.question]
+            if refusal is not None:
+                yield refusal
+            elif lacked is not None:
+                found = _keeping(monitors, tell(one, lacked))
+                yield _beside_others(found) if served else found
+
+
+def _beside_others(found: Finding) -> Finding:
+    """A monitor whose other endpoints find targets may name this one for another version of what it scrapes."""
+    if isinstance(found.primary.value, str) and is_near_name(found.primary.value, str(found.expected)):
+        return found
+    text = f"{found.message} Its other endpoints may find targets."
+    return replace(found, message=text, severity=Severity.WARNING)
+
+
+def _keeping(monitors: Monitors, found: Finding) -> Finding:
+    """The finding without the remedies that take away a name which a monitor asks for."""
+    kept = tuple(
+        one
+        for one in found.remedies
+        if not any((site.resource, site.value) in monitors.asked for site, _ in one.changes)
+    )
+    return replace(found, remedies=kept)
+
+
+def lasting_first(workloads: Sequence[Workload]) -> tuple[Workload, ...]:
+    """Those whose pods last before those whose pods end; none when all of them end."""
+    lasting = tuple(one for one in workloads if one.serves)
+    return (*lasting, *(one for one in workloads if not one.serves)) if lasting else ()

@@ -1,0 +1,191 @@
+"""A ServiceMonitor scrapes a port that its Services or their pods do not have.
+
+`port` of an endpoint is the *name* of a Service's port, never a number; it comes
+before `targetPort`, which is the name or number of a port that a container
+*declares*. When nothing has that port the monitor just has no targets, and
+nothing tells. VMServiceScrape reads the same fields.
+
+Bad (a name that no Service has)::
+
+    apiVersion: monitoring.coreos.com/v1
+    kind: ServiceMonitor
+    metadata: {name: web}
+    spec:
+      selector: {matchLabels: {app: web}}
+      endpoints:
+        - {port: metrics}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80}
+
+Bad (a number that no container declares)::
+
+    apiVersion: monitoring.coreos.com/v1
+    kind: ServiceMonitor
+    metadata: {name: web}
+    spec:
+      selector: {matchLabels: {app: web}}
+      endpoints:
+        - {targetPort: 9090}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: http}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      containers:
+        - {name: web, image: web:1, ports: [{name: http, containerPort: 8080}]}
+
+Good::
+
+    apiVersion: monitoring.coreos.com/v1
+    kind: ServiceMonitor
+    metadata: {name: web}
+    spec:
+      selector: {matchLabels: {app: web}}
+      endpoints:
+        - {port: http}
+        - {targetPort: 9090}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: http}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 8080}, {containerPort: 9090}]
+
+An **error** when the monitor looks in namespaces that it names (or its own),
+and a **warning** when it looks in all of them: Services of other releases may
+be meant. Also a warning when other endpoints of the monitor find targets and
+the name is no slip of one that is there: it may be meant for another version. A
+number in `port` is an error wherever the Services are (the API server refuses
+it), and so are digits in quotes in `targetPort`.
+
+Silent when no Service here has the labels, when the selector names no value
+that a label must have or only a switch (`scrape: "true"`, which operators set,
+too), when one of several Services has the port, when a Service has no selector,
+is an ExternalName, or is headless and lists no port (its endpoints are made
+elsewhere), when the pods of `targetPort` are not here, when an init container
+declares it, for the names of ports that a mesh adds at admission, for numbers
+that an annotation of the pods mentions, for patterns (`http.*`) and for
+placeholders (`${PORT}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from portproof.graph.model import By, PortGraph, Service, ServiceReference, Workload
+from portproof.rules.base import Finding, Scalar, Severity, rule
+from portproof.rules.monitoring.monitors import Endpoint, Means, Monitors
+from portproof.rules.monitoring.scraping import answer_for, findings, is_open, lacking, undeclared
+from portproof.rules.port_references import clarity, finding, has
+
+
+@dataclass(frozen=True, slots=True)
+class _Lack:
+    """What lacks the port: `workloads`, or else the Service that says best what was meant, of `count` Services."""
+
+    workloads: Sequence[Workload] = ()
+    service: Service | None = None
+    count: int = 0
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each endpoint of a monitor over Services that can have no targets."""
+    monitors = Monitors(graph)
+
+    def answer(endpoint: Endpoint) -> Scalar | None:
+        services = monitors.services(endpoint)
+        if endpoint.means is Means.SERVICE_NAME:
+            return _named(endpoint, services)
+        return answer_for(endpoint, _behind(graph, services))
+
+    def lack(endpoint: Endpoint) -> _Lack | None:
+        services = monitors.services(endpoint)
+        if endpoint.means is Means.SERVICE_NAME:
+            return _absent(endpoint, services)
+        workloads = lacking(endpoint, _behind(graph, services))
+        return _Lack(workloads) if workloads else None
+
+    return findings(
+        monitors, pods=False, answer=answer, lack=lack, tell=lambda one, found: _told(graph, one, found)
+    )
+
+
+def _named(endpoint: Endpoint, services: Sequence[Service]) -> Scalar | None:
+    """The name of the one port that a number in ``port`` stands for, as the Service's port or as its target."""
+    ports = [port for one in services for port in one.ports if port.name is not None]
+    own = {port.name.value for port in ports if port.name and port.number.value == endpoint.port.value}
+    aimed = {port.name.value for port in ports if port.name and port.target.value == endpoint.port.value}
+    return next((name for found in (own, aimed) if len(found) == 1 for name in found), None)
+
+
+def _absent(endpoint: Endpoint, services: Sequence[Service]) -> _Lack | None:
+    """The Services when none of them has a port of that name; None when one does, or may."""
+    wanted = endpoint.port.value
+    if not services or wanted is None or is_open(wanted):
+        return None
+    if any(not one.selector or has(one, wanted, By.NAME) for one in services):
+        return None
+    service = min(services, key=lambda one: clarity(one, _reference(endpoint, one)))
+    return _Lack(service=service, count=len(services))
+
+
+def _told(graph: PortGraph, endpoint: Endpoint, lack: _Lack) -> Finding:
+    if lack.service is None:
+        return undeclared(graph, endpoint, lack.workloads)
+    so = "nothing is scraped"
+    if lack.count > 1:
+        so = f"none of the {lack.count} Services that it selects has it, and {so}"
+    reference = _reference(endpoint, lack.service)
+    found = finding(graph, reference, (lack.service,), does="scrapes", so=so)
+    return replace(found, severity=Severity.WARNING) if endpoint.namespaces is None else found
+
+
+def _reference(endpoint: Endpoint, service: Service) -> ServiceReference:
+    name = replace(endpoint.port, value=service.key.name)
+    return ServiceReference(
+        rule="service-monitor-port",
+        service=name,
+        namespace=service.key.namespace,
+        name=service.key.name,
+        port=endpoint.port,
+        by=By.NAME,
+        default=None,
+        holder=endpoint.port.path[:-1],
+    )
+
+
+def _behind(graph: PortGraph, services: Sequence[Service]) -> tuple[Workload, ...]:
+    """The workloads behind all these Services; none when those of one are not known."""
+    selections = [graph.select(one) for one in services]
+    if any(one.unknown or not one.workloads for one in selections):
+        return ()
+    return tuple(dict.fromkeys(workload for one in selections for workload in one.workloads))
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

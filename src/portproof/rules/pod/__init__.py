@@ -1,0 +1,1 @@
+"""Pods: containers, probes, host ports."""

@@ -1,0 +1,143 @@
+"""Where programs are told to listen: variables, arguments and files that well-known programs and frameworks read.
+
+Only names that mean the program's own port count, and only values that say nothing but a port, or an address of this
+pod and a port. On public charts nearly every such setting repeats a declared port; a name that does not (``DB_PORT``)
+is about somebody else's port and is not in the list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from portproof.graph import settings
+from portproof.graph.model import Container, Piece, PortGraph, Role, Site, Workload
+from portproof.graph.pairs import Setting
+from portproof.graph.purpose import Purpose, purpose
+from portproof.resources import Resource
+from portproof.yamldoc import lookup
+
+_VARIABLES = re.compile(
+    r"(?:(?:HTTP|HTTPS|GRPC|WEB|APP|APPLICATION|SERVER|SERVER_HTTP|LISTEN|LISTENER|LISTENING|CONTAINER|METRICS|HEALTH"
+    r"|HEALTHCHECK|ADMIN|MANAGEMENT|MANAGEMENT_SERVER|WEBHOOK|TELEMETRY|PROMETHEUS|MICRONAUT_SERVER|QUARKUS_HTTP"
+    r"|UVICORN|NGINX_HTTP)_)?PORT(?:_NUMBER)?"
+    r"|(?:HTTP_|GRPC_|METRICS_|HEALTH_|SERVER_)?(?:LISTEN|BIND|LISTEN_)(?:_?ADDR|_?ADDRESS)"
+    r"|ASPNETCORE_(?:URLS|HTTP_PORTS|HTTPS_PORTS)"
+)
+_FLAGS = re.compile(
+    r"-{1,2}(?:(?:http|https|grpc|web|server|listen|metrics|health|healthz|health-probe|readiness|probe|admin|webhook"
+    r"|telemetry|secure|bind|monitoring|server\.http|server\.grpc)[._-]?)?"
+    r"(?:port|listen|(?:listen|bind)[._-]?(?:addr|address)|(?<=[a-z][._-])(?:addr|address))"
+)
+_IN_FILES = re.compile(r"(?:(?:http|https|server|web|bind|listen)[._-]?)*(?:listen|bind|addr|address)")
+_ADDRESS = re.compile(
+    r"(?:(?:https?|tcp)://)?(?:0\.0\.0\.0|\[::\]|\[?\$\([A-Z_]*IP\)\]?|[*+])?:(?P<port>\d{2,5})/?\Z"
+)
+_OTHER_HOST = re.compile(r"(?!localhost\b)[a-z][a-z0-9.-]*")
+_NUMBER = re.compile(r"(?P<port>\d{2,5})\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A setting that tells a program of `container` to listen on the number that stands at `site`.
+
+    `file` is the entry of a ConfigMap whose text has it in a line; empty for variables and arguments.
+    """
+
+    container: Container
+    site: Site
+    number: int
+    name: str
+    purpose: Purpose
+    file: str = ""
+
+    @property
+    def label(self) -> str:
+        """``the variable PORT``, ``the argument --port``, ``address in app.json of ConfigMap/app``."""
+        if self.file:
+            return f"{self.name} in {self.file} of {self.site.resource}"
+        return f"{'the argument' if self.name.startswith('-') else 'the variable'} {self.name}"
+
+    @property
+    def is_exporters(self) -> bool:
+        """Whether it is the flag of prometheus/exporter-toolkit: what listens there serves metrics."""
+        return self.name.lstrip("-") == "web.listen-address"
+
+
+def read(graph: PortGraph) -> Iterator[tuple[Workload, Listening]]:
+    """Every setting of that kind in the containers of a rendering that declare a port."""
+    maps = settings.config_maps(graph.resources)
+    files = settings.Files(maps)
+    resources: dict[object, list[Resource]] = {}
+    for resource in graph.resources:
+        resources.setdefault(resource.key, []).append(resource)
+    for workload in graph.workloads:
+        holders = resources[workload.key]
+        if len(holders) > 1:  # variants of one object cannot be told apart by their key
+            continue
+        for container in workload.containers:
+            if container.role is not Role.INIT and container.ports:
+                for one in _of(container, holders[0], maps, files):
+                    yield workload, one
+
+
+def _of(
+    container: Container,
+    resource: Resource,
+    maps: Mapping[tuple[str, str], Resource],
+    files: settings.Files,
+) -> Iterator[Listening]:
+    data = lookup(resource.data, container.path)
+    if not isinstance(data, dict):
+        return
+    words = list(settings.flags(resource.key, container.path, data))
+    told = [
+        *((one, _VARIABLES) for one in settings.variables(resource.key, container.path, data, maps)),
+        *((one, _FLAGS) for one in settings.split_flags(words)),
+    ]
+    elsewhere = _elsewhere([one for one, _ in told])
+    for one, names in told:
+        if one.name in elsewhere:
+            continue
+        if names.fullmatch(one.name) or (names is _VARIABLES and _is_own(one.name, container)):
+            yield from _listening(container, one)
+    template = lookup(resource.data, container.path[:-2])
+    for one in files.of(resource.key, template if isinstance(template, dict) else {}, data):
+        if _IN_FILES.fullmatch(one.name.lower()):
+            yield from _listening(container, one)
+
+
+def _elsewhere(told: Sequence[Setting]) -> frozenset[str]:
+    """The names of settings that are about somebody else, for what stands beside them.
+
+    ``SERVER_NAME`` and ``SERVER_PORT`` are a pair of CGI (RFC 3875, 4.1.15): what the outside calls. ``PORT`` beside a
+    ``SERVER`` or ``HOST`` that is another one's name is that one's.
+    """
+    found = {"SERVER_PORT"} if any(one.name == "SERVER_NAME" for one in told) else set[str]()
+    if any(one.name in ("SERVER", "HOST") and _OTHER_HOST.fullmatch(one.text) for one in told):
+        found.add("PORT")
+    return frozenset(found)
+
+
+def _is_own(name: str, container: Container) -> bool:
+    """Whether the variable is the port of what the container is called, or its image: ``VOUCH_PORT`` of ``vouch``."""
+    base = re.sub(r"_PORT(?:_NUMBER)?\Z", "", name)
+    image = container.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return base != name and base.lower().replace("_", "-") in (container.name, image)
+
+
+def _listening(container: Container, setting: Setting) -> Iterator[Listening]:
+    match = _ADDRESS.match(setting.text) or (_takes_a_number(setting.name) and _NUMBER.match(setting.text))
+    if not match:
+        return
+    start, end = match.span("port")
+    number = int(match["port"])
+    piece = Piece(setting.offset + start, setting.offset + end, setting.name)
+    site = Site(setting.site.resource, setting.site.path, number, piece)
+    file = str(setting.site.path[-1]) if setting.line else ""
+    yield Listening(container, site, number, setting.name, purpose(setting.name), file)
+
+
+def _takes_a_number(name: str) -> bool:
+    return bool(re.search(r"port|listen\Z", name.lower()))

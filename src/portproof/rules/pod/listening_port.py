@@ -1,0 +1,237 @@
+"""A program is told to listen on one port, and traffic goes to another.
+
+A container's ports only inform; the program listens where its settings tell. When
+a variable or an argument that means the program's own port (`PORT`,
+`--web.listen-address`) names a number that the pod does not declare, while a
+Service or a probe goes to the one port that the container declares for that
+purpose, requests there are refused.
+
+Bad::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {port: 80, targetPort: http}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          env: [{name: PORT, value: "3000"}]
+          ports: [{name: http, containerPort: 8080}]
+
+Bad (an argument)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: manager}
+    spec:
+      containers:
+        - name: manager
+          image: manager:1
+          args: [--health-probe-bind-address=:9090]
+          ports: [{name: health, containerPort: 8081}]
+          livenessProbe: {httpGet: {path: /healthz, port: health}}
+
+Bad (a file)::
+
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: ca}
+    data:
+      ca.json: |
+        {
+          "address": ":443"
+        }
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: ca}
+    spec:
+      containers:
+        - name: ca
+          image: ca:1
+          ports: [{name: https, containerPort: 9000}]
+          livenessProbe: {tcpSocket: {port: https}}
+          volumeMounts: [{name: config, mountPath: /etc/ca}]
+      volumes:
+        - name: config
+          configMap: {name: ca}
+
+Good::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {port: 80, targetPort: http}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          env: [{name: PORT, value: "3000"}]
+          ports: [{name: http, containerPort: 3000}]
+
+Never more than a **warning**: only the program knows which settings it reads.
+
+The settings are `PORT`, alone or after a word such as `HTTP`, `SERVER`, `LISTEN`
+or `METRICS`, or after the container's own name (`VOUCH_PORT` of `vouch`),
+`ASPNETCORE_URLS` and the like, `LISTEN_ADDRESS`, `BIND_ADDR`; of arguments
+`--port`, `--listen`, `--bind-address` and those after such a word
+(`--metrics-addr`). A ConfigMap that the variables come from is read, too; of one
+that the container has as files, an outermost `address`, `listen` or the like that
+is a port of this pod (`address: ":443"`). A
+setting about metrics, health, webhooks, gRPC, administration or TLS is held
+against the port whose name has such a word, any other one against the port that
+has none, or against the only port if that one is for gRPC or TLS
+(`--web.listen-address` of exporters: for metrics, too).
+
+Silent when a container of the pod declares the number, when a Service or a
+probe uses it, when the container declares several ports for that purpose or
+none, when nothing goes to the declared one, when the other settings of the
+container mention that one, or its ConfigMaps do, when two settings for one
+purpose differ, when the value names another host (`127.0.0.1:8080`, `db:5432`),
+for `SERVER_PORT` beside a `SERVER_NAME` (together they are the address that the
+outside calls), for `PORT` beside a `SERVER` or `HOST` of another name (it is
+that one's), when the line of a file stands within another object, mapping or
+section, or the file has a section for that (`[http]`), for pods whose ports are
+added by injection, and for variants of one object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from portproof.graph.evidence import resolve
+from portproof.graph.model import ContainerPort, PortGraph, Workload
+from portproof.graph.phrasing import listing
+from portproof.graph.purpose import Purpose, purpose
+from portproof.graph.referrers import renumbering
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.pod import listening
+from portproof.rules.pod.listening import Listening
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each setting that keeps a program away from the port that traffic goes to."""
+    for workload, every in groupby(listening.read(graph), key=lambda pair: pair[0]):
+        around = None if workload.opaque else _around(graph, workload)
+        for _, group in groupby(every, key=lambda pair: pair[1].container.path):
+            if around is not None:
+                yield from _of(graph, workload, [one for _, one in group], around)
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a pod's containers share, found out once however many they are.
+
+    `known` are the numbers that one of them declares, or that a Service or a probe uses; `sent` the numbers that each
+    Service reaches.
+    """
+
+    known: frozenset[str | int | None]
+    sent: tuple[tuple[str, frozenset[int]], ...]
+
+
+def _around(graph: PortGraph, workload: Workload) -> _Around:
+    services = graph.services_of(workload)
+    known: set[str | int | None] = {
+        port.value for container in workload.containers for port in container.ports
+    }
+    known |= {check.port.value for container in workload.containers for check in container.checks}
+    known |= {port.target.value for service in services for port in service.ports}
+    sent = (
+        frozenset(hit.value for one in service.ports if (hit := resolve(one, workload)) is not None)
+        for service in services
+    )
+    return _Around(
+        frozenset(known), tuple((str(one.key), numbers) for one, numbers in zip(services, sent, strict=True))
+    )
+
+
+def _of(
+    graph: PortGraph, workload: Workload, told: Sequence[Listening], around: _Around
+) -> Iterator[Finding]:
+    together: dict[Purpose, list[Listening]] = {}
+    for one in told:
+        together.setdefault(one.purpose, []).append(one)
+    for same in together.values():
+        one = same[0]
+        if len({other.number for other in same}) > 1 or one.number in around.known:
+            continue
+        meant = _meant(one, workload)
+        if meant is None:
+            continue
+        reaching = _reaching(one, meant, around)
+        if reaching:
+            yield _finding(graph, workload, same, meant, reaching)
+
+
+def _meant(one: Listening, workload: Workload) -> ContainerPort | None:
+    """The declared port that the setting is about, when there is one, and no setting mentions it."""
+    tcp = [port for port in one.container.ports if port.protocol == "TCP"]
+    purposes = {one.purpose}
+    if one.purpose is Purpose.MAIN and len(tcp) == 1:
+        purposes |= {Purpose.GRPC, Purpose.TLS, *([Purpose.METRICS] if one.is_exporters else [])}
+    ports = [port for port in tcp if purpose(_name(port)) in purposes]
+    if len(ports) != 1 or ports[0].value in one.container.mentions | workload.config_numbers:
+        return None
+    return ports[0]
+
+
+def _name(port: ContainerPort) -> str:
+    return str(port.name.value) if port.name is not None else ""
+
+
+def _reaching(one: Listening, port: ContainerPort, around: _Around) -> list[str]:
+    """What sends traffic to `port`, in words."""
+    values = (port.value, port.name.value if port.name else None)
+    checks = (check for check in one.container.checks if check.port.value in values and not check.host)
+    return [
+        *(service for service, numbers in around.sent if port.value in numbers),
+        *(f"the {check.label}" for check in checks),
+    ]
+
+
+def _finding(
+    graph: PortGraph,
+    workload: Workload,
+    told: Sequence[Listening],
+    meant: ContainerPort,
+    reaching: Sequence[str],
+) -> Finding:
+    one = told[0]
+    verb = "go" if len(reaching) > 1 else "goes"
+    changes = renumbering(graph, workload, meant, one.number)
+    remedies = [Remedy(f"set containerPort to {one.number}", changes)] if changes else []
+    names = listing(dict.fromkeys(other.name for other in told))
+    sites = dict.fromkeys(other.site for other in told)
+    remedies.append(Remedy(f"set {names} to {meant.value}", tuple((site, meant.value) for site in sites)))
+    return Finding(
+        message=(
+            f"In {workload.key}, {one.label} tells container {one.container.name!r} to listen on {one.number}, but "
+            f"{listing(reaching[:3])} {verb} to {meant.value}, the port that it declares: requests are refused there."
+        ),
+        severity=Severity.WARNING,
+        primary=meant.number,
+        expected=one.number if changes else None,
+        related=tuple(Label(other.site, f"{other.label} is set here") for other in told),
+        remedies=tuple(remedies),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)

@@ -1,0 +1,184 @@
+"""A probe or a hook names a port that its container does not declare.
+
+The kubelet looks the name up in the container of the probe only; other
+containers of the pod do not count. A name that is not there fails the probe
+every time: the pod never becomes ready, or is restarted for ever.
+
+Bad (a typo)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 8080}]
+          readinessProbe: {httpGet: {path: /, port: htpp}}
+
+Bad (the port of another container)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 8080}]
+        - name: proxy
+          image: proxy:1
+          livenessProbe: {httpGet: {path: /, port: http}}
+
+Bad (gRPC)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: grpc, containerPort: 9000}]
+          livenessProbe: {grpc: {port: grpc}}
+
+Good::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 8080}, {name: udp, containerPort: 9000, protocol: UDP}]
+          readinessProbe: {httpGet: {path: /, port: http}}
+          livenessProbe: {tcpSocket: {port: udp}}
+          startupProbe: {grpc: {port: 8080}}
+
+The protocol of the port is not compared. A gRPC probe takes a number only, and
+the API server refuses a name there.
+
+Silent when the port is a string of digits (`probe-port-numeric-string`), on
+plain init containers (they cannot have probes), for `tcpSocket` hooks
+(`lifecycle-tcp-socket`), for placeholders (`${PORT}`), and for pods whose ports are added by injection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.model import Container, ContainerPort, PortCheck, PortGraph, Role, Workload
+from portproof.graph.names import is_digits, is_near_name, is_placeholder
+from portproof.graph.phrasing import declared
+from portproof.graph.referrers import renaming
+from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each named port of a probe or hook that its container lacks."""
+    for workload in graph.workloads:
+        if workload.opaque:
+            continue
+        for container in workload.containers:
+            if container.role is Role.INIT:
+                continue
+            for one in container.checks:
+                name = one.port.value
+                if not isinstance(name, str) or is_digits(name) or is_placeholder(name):
+                    continue
+                if one.is_hook and one.handler == "tcpSocket":
+                    continue
+                if one.handler == "grpc":
+                    yield _grpc(workload, container, one)
+                elif not any(port.name is not None and port.name.value == name for port in container.ports):
+                    yield _missing(graph, workload, container, one)
+
+
+def _grpc(workload: Workload, container: Container, one: PortCheck) -> Finding:
+    named = [port for port in container.ports if port.name is not None and port.name.value == one.port.value]
+    expected = named[0].value if named else None
+    return Finding(
+        message=(
+            f"{workload.key} has a gRPC {one.label} on the port named {str(one.port.value)!r}: gRPC probes take a "
+            "number, and the API server refuses a name."
+        ),
+        severity=Severity.ERROR,
+        primary=one.port,
+        expected=expected,
+        related=tuple(Label(port.number, "the port of that name") for port in named),
+        remedies=()
+        if expected is None
+        else (Remedy(f"set the port to {expected}", ((one.port, expected),)),),
+    )
+
+
+def _missing(graph: PortGraph, workload: Workload, container: Container, one: PortCheck) -> Finding:
+    name = str(one.port.value)
+    meant = _meant(container, name)
+    expected = _answer(meant) if meant else None
+    elsewhere = [other for other in workload.containers if any(_is_named(port, name) for port in other.ports)]
+    has = (
+        f"container {elsewhere[0].name!r} has it, but a probe sees only its own container"
+        if elsewhere
+        else f"it declares {declared(container.ports)}"
+    )
+    return Finding(
+        message=(
+            f"{workload.key} has a {one.label} on the port named {name!r}, which container {container.name!r} does not "
+            f"declare: {has}."
+        ),
+        severity=Severity.ERROR,
+        primary=one.port,
+        expected=expected,
+        related=_related(meant, elsewhere, name),
+        remedies=_remedies(graph, workload, one, meant),
+    )
+
+
+def _related(meant: ContainerPort | None, elsewhere: list[Container], name: str) -> tuple[Label, ...]:
+    labels = (
+        [Label(meant.name or meant.number, f"container {meant.container!r} declares this port")]
+        if meant
+        else []
+    )
+    labels += [
+        Label(port.name, f"container {other.name!r} declares {name!r} here")
+        for other in elsewhere
+        for port in other.ports
+        if port.name is not None and port.name.value == name
+    ]
+    return tuple(labels)
+
+
+def _is_named(port: ContainerPort, name: str) -> bool:
+    return port.name is not None and port.name.value == name
+
+
+def _meant(container: Container, name: str) -> ContainerPort | None:
+    tcp = [port for port in container.ports if port.protocol == "TCP"]
+    near = [port for port in container.ports if port.name and is_near_name(str(port.name.value), name)]
+    for group in (near, tcp):
+        if len({port.value for port in group}) == 1:
+            return group[0]
+    return None
+
+
+def _answer(port: ContainerPort) -> Scalar:
+    return port.name.value if port.name is not None and isinstance(port.name.value, str) else port.value
+
+
+def _remedies(
+    graph: PortGraph, workload: Workload, one: PortCheck, meant: ContainerPort | None
+) -> tuple[Remedy, ...]:
+    if meant is None:
+        return ()
+    answer = _answer(meant)
+    remedies = [Remedy(f"set the port of the {one.label} to {answer}", ((one.port, answer),))]
+    changes = renaming(graph, workload, meant, str(one.port.value))
+    if changes:
+        remedies.append(Remedy(f"rename the container port to {one.port.value}", changes))
+    return tuple(remedies)
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

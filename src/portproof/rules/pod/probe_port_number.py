@@ -1,0 +1,117 @@
+"""A probe asks a port number that its container very probably does not listen on.
+
+A probe may use a number that its container does not declare: health endpoints
+often have a port of their own. So the rule needs evidence: the number is a near
+miss of one declared port, another probe of the container or a Service uses that
+port, and nothing else mentions the number.
+
+Bad::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 3000}]
+          readinessProbe: {httpGet: {path: /, port: http}}
+          livenessProbe: {httpGet: {path: /, port: 3001}}
+
+Good::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 3000}]
+          readinessProbe: {httpGet: {path: /, port: http}}
+          livenessProbe: {httpGet: {path: /, port: 3000}}
+
+Never more than a **warning**: only the application knows where it listens.
+
+Silent when the pod's settings, annotations or ConfigMaps mention the number,
+when any container of the pod declares it, when a Service sends traffic to it,
+when the container declares no TCP port, when no declared port is near, when two
+probes use the number, when `host` points elsewhere, and for usual health and
+metrics ports (8081, 9000, 10254, 15021 and the like).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.evidence import HEALTH_PORTS, is_near_miss, probed_numbers, resolve, said
+from portproof.graph.model import Container, ContainerPort, PortCheck, PortGraph, Role, Workload
+from portproof.graph.phrasing import clauses, declared
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each probe number whose evidence speaks against it."""
+    for workload in graph.workloads:
+        if workload.opaque:
+            continue
+        aimed = _aimed_at(graph, workload)
+        for container in workload.containers:
+            if container.role is Role.INIT:
+                continue
+            for one in container.checks:
+                number = one.port.value
+                if not isinstance(number, int) or one.host or number in aimed | HEALTH_PORTS:
+                    continue
+                finding = _finding(workload, container, one, number, aimed)
+                if finding is not None:
+                    yield finding
+
+
+def _aimed_at(graph: PortGraph, workload: Workload) -> frozenset[int]:
+    """The numbers that Services send to in the pods of `workload`."""
+    found = set()
+    for service in graph.services_of(workload):
+        for port in service.ports:
+            reached = resolve(port, workload)
+            value = reached.value if reached else port.target.value
+            if isinstance(value, int):
+                found.add(value)
+    return frozenset(found)
+
+
+def _finding(
+    workload: Workload, container: Container, one: PortCheck, number: int, aimed: frozenset[int]
+) -> Finding | None:
+    tcp = [port for port in container.ports if port.protocol == "TCP"]
+    near = [port for port in tcp if is_near_miss(port.value, number)]
+    known = {port.value for other in workload.containers for port in other.ports}
+    others = list(probed_numbers(container, apart_from=one))
+    if len(near) != 1 or number in known | said(workload) | workload.annotation_numbers or number in others:
+        return None
+    meant = near[0]
+    reasons = [f"{number} is a near miss of {meant.value}"]
+    if meant.value in others:
+        reasons.append(f"another probe uses {meant.value}")
+    elif len(tcp) == 1 and meant.value in aimed:
+        reasons.append(f"a Service sends to {meant.value}")
+    else:
+        return None
+    return Finding(
+        message=(
+            f"{workload.key} has a {one.label} on {number}, but container {container.name!r} declares "
+            f"{declared(container.ports)}: {clauses([*reasons, f'nothing else mentions {number}'])}."
+        ),
+        severity=Severity.WARNING,
+        primary=one.port,
+        expected=meant.value,
+        related=(Label(meant.number, f"container {container.name!r} declares {meant.value} here"),),
+        remedies=_remedies(one, meant),
+    )
+
+
+def _remedies(one: PortCheck, meant: ContainerPort) -> tuple[Remedy, ...]:
+    return (Remedy(f"set the port of the {one.label} to {meant.value}", ((one.port, meant.value),)),)
+
+
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)

@@ -1,0 +1,143 @@
+"""What a mesh is told about single ports of its workloads: a table of kinds.
+
+All of them mean the ports of the workload, never those of a Service. Sources: linkerd2 ``policy-controller`` (Server: a
+port of the pods by number or by name, and text is always a name); istio/api ``security/v1beta1`` (the keys of
+PeerAuthentication's ``portLevelMtls``, and the ports that an AuthorizationPolicy denies). A new kind is a row.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portproof.graph import selectors, sites
+from portproof.graph.fields import mapping, scalar
+from portproof.graph.model import PortGraph, Site, Workload
+from portproof.graph.names import is_digits, is_placeholder
+from portproof.graph.selectors import Selector
+from portproof.resources import Resource
+from portproof.rules.policy.ingress import Taken, taken, workloads_by_label
+from portproof.rules.policy.policies import MESH_ROOT, Opening, Writing
+from portproof.yamldoc import FieldPath, leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Where the resources of a kind say which pods they are about (a field of ``spec``), and, by JSONPath, which ports.
+
+    `keyed` says that the ports are the keys of a mapping. `only` is the action that counts where a kind has several,
+    `writing` how a number is written.
+    """
+
+    kind: str
+    groups: tuple[str, ...]
+    selector: str
+    ports: str
+    writing: Writing
+    keyed: bool = False
+    only: str = ""
+
+
+ROWS = (
+    Row("Server", ("policy.linkerd.io",), "podSelector", "spec.port", Writing.PLAIN),
+    Row(
+        "PeerAuthentication",
+        ("security.istio.io",),
+        "selector",
+        "spec.portLevelMtls",
+        Writing.DIGITS,
+        keyed=True,
+    ),
+    Row(
+        "AuthorizationPolicy",
+        ("security.istio.io",),
+        "selector",
+        "spec.rules[*].to[*].operation.ports[*]",
+        Writing.DIGITS,
+        only="DENY",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A port that a mesh is told about, with the pods that are meant, and what they have.
+
+    `site` is the port, or with `keyed` the first value below it, for a key is no value. `others` are the numbers and
+    names that resources of the same kind tell about the same pods.
+    """
+
+    opening: Opening
+    site: Site
+    keyed: bool
+    workloads: tuple[Workload, ...]
+    taken: Taken
+    others: frozenset[str | int]
+
+
+def settings(graph: PortGraph) -> Iterator[Setting]:
+    """Every port that a mesh is told about; without workloads when it is not known whose."""
+    for row in ROWS:
+        groups: dict[tuple[str, Selector | None], list[Resource]] = defaultdict(list)
+        for resource in graph.of_kind(row.kind, *row.groups):
+            if _counts(row, resource):
+                groups[resource.key.namespace, _selector(row, resource)].append(resource)
+        if groups:
+            yield from _told(graph, row, groups)
+
+
+def _told(
+    graph: PortGraph, row: Row, groups: Mapping[tuple[str, Selector | None], Sequence[Resource]]
+) -> Iterator[Setting]:
+    pods = workloads_by_label(graph)
+    meant = {key: pods.matching(key[1], frozenset({key[0]})) if key[1] is not None else () for key in groups}
+    told: dict[Workload, set[str | int]] = defaultdict(set)
+    openings = {key: [one for each in group for one in _openings(row, each)] for key, group in groups.items()}
+    for key, found in openings.items():
+        for workload in meant[key]:
+            told[workload].update(one.name or one.first for _, one in found)
+    for key, found in openings.items():
+        workloads = meant[key]
+        has, others = taken(graph, workloads), frozenset().union(*(told[one] for one in workloads))
+        for site, opening in found:
+            yield Setting(opening, site, row.keyed, workloads, has, others)
+
+
+def _counts(row: Row, resource: Resource) -> bool:
+    """Whether the resource is one of its kind's that are meant, and is for the pods of its own namespace."""
+    spec = mapping(resource.data.get("spec"))
+    elsewhere = resource.key.namespace == MESH_ROOT or {"targetRef", "targetRefs"} & set(spec)
+    return not elsewhere and row.only in ("", spec.get("action"))
+
+
+def _selector(row: Row, resource: Resource) -> Selector | None:
+    """Which pods are meant; None when it is not known, or others than those of the rendering may be, too."""
+    found = selectors.kubernetes(mapping(resource.data.get("spec")).get(row.selector))
+    return found if found is not None and found.is_narrow and found.is_exact else None
+
+
+def _openings(row: Row, resource: Resource) -> Iterator[tuple[Site, Opening]]:
+    for path, value in sites.find(row.ports, resource.data):
+        for place, port in mapping(value).items() if row.keyed else [("", value)]:
+            where = (*path, place) if row.keyed else path
+            found = scalar(place if row.keyed else port)
+            site = (
+                next(_leaves(resource, where, port), None) if row.keyed else Site(resource.key, path, found)
+            )
+            if site is not None and found is not None and not is_placeholder(found):
+                yield site, _opening(row, site, found)
+
+
+def _leaves(resource: Resource, path: FieldPath, value: Any) -> Iterator[Site]:
+    for below, leaf in leaves(value):
+        if not isinstance(leaf, dict | list):
+            yield Site(resource.key, (*path, *below), scalar(leaf))
+
+
+def _opening(row: Row, site: Site, found: str | int) -> Opening:
+    number = int(found) if row.writing is Writing.DIGITS and is_digits(found) else found
+    if isinstance(number, int):
+        return Opening(row.writing, site, number, number, "", "TCP")
+    return Opening(row.writing, site, 0, 0, number, "TCP")

@@ -1,0 +1,1 @@
+"""Ingress, Gateway API and other routes."""

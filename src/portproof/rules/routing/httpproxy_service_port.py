@@ -1,0 +1,104 @@
+"""A Contour proxy asks for a port that the Service does not have.
+
+The `port` of an `HTTPProxy` or `ExtensionService`, and the `healthPort` of a
+route with a health check, are numbers of the *Service's* TCP ports, neither
+names nor ports of the container.
+
+Bad (the target port)::
+
+    apiVersion: projectcontour.io/v1
+    kind: HTTPProxy
+    metadata: {name: web}
+    spec:
+      virtualhost: {fqdn: web.example.org}
+      routes:
+        - services:
+            - {name: web, port: 8080}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+Bad (a number in quotes)::
+
+    apiVersion: projectcontour.io/v1
+    kind: HTTPProxy
+    metadata: {name: web}
+    spec:
+      virtualhost: {fqdn: web.example.org}
+      tcpproxy:
+        services:
+          - {name: web, port: "80"}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+Good::
+
+    apiVersion: projectcontour.io/v1
+    kind: HTTPProxy
+    metadata: {name: web}
+    spec:
+      virtualhost: {fqdn: web.example.org}
+      routes:
+        - services:
+            - {name: web, port: 80}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+What comes of it: Contour marks the proxy invalid (ServiceUnresolvedReference),
+and the route answers 502 or nothing (projectcontour/contour
+`internal/dag/cache.go`, LookupService).
+
+Silent when the Service is not in the rendering, when it is an ExternalName, for
+a `healthPort` without a health check (Contour does not read it), and for
+placeholders (`${PORT}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from portproof.graph.model import PortGraph, ServiceReference
+from portproof.resources import Resource
+from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.port_references import finding, missed
+from portproof.yamldoc import lookup
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each port that the Service does not have."""
+    proxies = {one.key: one for one in graph.of_kind("HTTPProxy", "projectcontour.io")}
+    for reference in graph.referring("httpproxy-service-port"):
+        is_health = reference.port is not None and reference.port.path[-1] == "healthPort"
+        if is_health and not _has_health_check(proxies[reference.service.resource], reference):
+            continue
+        whole = replace(reference, idle=False)  # whatever its weight, the route that it is part of is lost
+        services = missed(graph, whole)
+        if services:
+            does = "checks the health of" if is_health else "sends traffic to"
+            yield finding(graph, whole, services, does=does, so="Contour marks it invalid")
+
+
+def _has_health_check(proxy: Resource, reference: ServiceReference) -> bool:
+    """Whether the route (or TCP proxy) has one; its ``services[]`` are two steps below it."""
+    return bool(lookup(proxy.data, (*reference.holder[:-2], "healthCheckPolicy")))
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -1,0 +1,184 @@
+"""A Knative service declares ports that Knative refuses.
+
+The pods of a Knative Service, Configuration or Revision have one port, over all
+their containers. Its name is no name but a protocol: `http1` (also when there is
+none) or `h2c`.
+
+Bad (a name)::
+
+    apiVersion: serving.knative.dev/v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      template:
+        spec:
+          containers:
+            - image: web
+              ports: [{name: http, containerPort: 8080}]
+
+Bad (two ports)::
+
+    apiVersion: serving.knative.dev/v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      template:
+        spec:
+          containers:
+            - image: web
+              ports: [{containerPort: 8080}, {containerPort: 9000}]
+
+Good::
+
+    apiVersion: serving.knative.dev/v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      template:
+        spec:
+          containers:
+            - image: web
+              ports: [{name: h2c, containerPort: 8080}]
+            - image: cache
+              name: cache
+
+Knative's webhook refuses (knative/serving `pkg/apis/serving/k8s_validation.go`)
+other names, a second port, none at all when there are several containers, other
+protocols than TCP, `hostPort` and `hostIP`, the numbers that its own proxy uses
+(8008, 8012, 8013, 8022, 9090, 9091), and a probe of the serving container that
+names another port.
+
+Silent about numbers of probes, about containers that do not serve, and about
+placeholders (`${PORT}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portproof.graph import sites
+from portproof.graph.fields import indexed, mapping, scalar
+from portproof.graph.model import PortGraph, Site
+from portproof.graph.names import is_placeholder
+from portproof.resources import Resource, ResourceKey
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.yamldoc import FieldPath
+
+_GROUP = "serving.knative.dev"
+_PODS = {"Service": "spec.template.spec", "Configuration": "spec.template.spec", "Revision": "spec"}
+_PROTOCOLS = ("http1", "h2c")
+_RESERVED = frozenset({8008, 8012, 8013, 8022, 9090, 9091})
+_PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+
+
+@dataclass(frozen=True, slots=True)
+class _Container:
+    """A container, its path, and its port entries with theirs."""
+
+    key: ResourceKey
+    path: FieldPath
+    data: Mapping[str, Any]
+    ports: tuple[tuple[FieldPath, Mapping[str, Any]], ...]
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each port that Knative refuses."""
+    for kind, place in _PODS.items():
+        for resource in graph.of_kind(kind, _GROUP):
+            for path, pod in sites.find(place, resource.data):
+                containers = tuple(_containers(resource, path, mapping(pod)))
+                yield from _number_of_ports(containers)
+                for container in containers:
+                    for where, port in container.ports:
+                        yield from _port(container.key, where, port)
+                    if container.ports or len(containers) == 1:
+                        yield from _probes(container)
+
+
+def _containers(resource: Resource, path: FieldPath, pod: Mapping[str, Any]) -> Iterator[_Container]:
+    for index, data in indexed(pod.get("containers")):
+        where = (*path, "containers", index)
+        ports = tuple(((*where, "ports", number), port) for number, port in indexed(data.get("ports")))
+        yield _Container(resource.key, where, data, ports)
+
+
+def _number_of_ports(containers: Sequence[_Container]) -> Iterator[Finding]:
+    declared = [port for one in containers for port in one.ports]
+    if not declared and len(containers) > 1:
+        one = containers[0]
+        name = "name" if one.data.get("name") else "image"
+        yield Finding(
+            message=(
+                f"{one.key} has {len(containers)} containers and no port: Knative refuses it, since the port tells "
+                "which of them serves."
+            ),
+            severity=Severity.ERROR,
+            primary=_site(one.key, one.path, one.data, name),
+        )
+    for path, port in declared[1:]:
+        key = containers[0].key
+        yield Finding(
+            message=f"{key} declares more than one port: Knative takes one, over all containers.",
+            severity=Severity.ERROR,
+            primary=_site(key, path, port, "containerPort"),
+            related=(Label(_site(key, *declared[0], "containerPort"), "the first one"),),
+        )
+
+
+def _port(key: ResourceKey, path: FieldPath, port: Mapping[str, Any]) -> Iterator[Finding]:
+    name = _site(key, path, port, "name")
+    if name.value and name.value not in _PROTOCOLS and not is_placeholder(name.value):
+        likely = sorted(_PROTOCOLS, key=lambda one: one != "h2c") if _is_http2(name.value) else _PROTOCOLS
+        yield Finding(
+            message=(
+                f"{key} names its port {name.value!r}: Knative refuses it, since the name tells the protocol and may "
+                "be only 'http1' or 'h2c', or absent."
+            ),
+            severity=Severity.ERROR,
+            primary=name,
+            expected=likely[0],
+            remedies=tuple(Remedy(f"set the port name to {one}", ((name, one),)) for one in likely),
+        )
+    number = _site(key, path, port, "containerPort")
+    if number.value in _RESERVED:
+        yield _refused(number, f"{key} declares port {number.value}, which Knative's own proxy uses")
+    protocol = _site(key, path, port, "protocol")
+    if protocol.value not in (None, "", "TCP") and not is_placeholder(protocol.value):
+        yield _refused(protocol, f"{key} declares a {protocol.value} port, and Knative serves only TCP")
+    for field in ("hostPort", "hostIP"):
+        site = _site(key, path, port, field)
+        if site.value:
+            yield _refused(site, f"{key} sets `{field}`")
+
+
+def _probes(container: _Container) -> Iterator[Finding]:
+    """Probes of the serving container may name its port only; without a name it is ``http``."""
+    named = [port.get("name") for _, port in container.ports]
+    own = (named[0] if named else None) or "http"
+    if is_placeholder(own):
+        return
+    for probe in _PROBES:
+        for handler in ("httpGet", "tcpSocket"):
+            call = mapping(mapping(container.data.get(probe)).get(handler))
+            site = _site(container.key, (*container.path, probe, handler), call, "port")
+            if isinstance(site.value, str) and site.value not in ("", own) and not is_placeholder(site.value):
+                yield _refused(
+                    site, f"{container.key} probes the port named {site.value!r}, and its own is {own!r}"
+                )
+
+
+def _refused(site: Site, what: str) -> Finding:
+    return Finding(message=f"{what}: Knative refuses it.", severity=Severity.ERROR, primary=site)
+
+
+def _site(key: ResourceKey, path: FieldPath, data: Mapping[str, Any], field: str) -> Site:
+    return Site(key, (*path, field), scalar(data.get(field)))
+
+
+def _is_http2(name: object) -> bool:
+    return any(part in str(name) for part in ("grpc", "h2", "http2"))
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -1,0 +1,205 @@
+"""A load-balancer annotation names a port that the Service does not have.
+
+Controllers read ports from the text of annotations, always those of the *Service*:
+
+* AWS: `aws-load-balancer-ssl-ports` (names or numbers), `...-healthcheck-port` and
+  `alb.ingress.kubernetes.io/healthcheck-port` (a name, if no number), and the
+  `servicePort` of `alb.ingress.kubernetes.io/actions.<name>`,
+* Google Cloud: `cloud.google.com/neg` (`exposed_ports`, numbers),
+  `cloud.google.com/backend-config` (`ports`, names or numbers),
+  `cloud.google.com/app-protocols` (names), and their beta and alpha forms,
+* Azure: `service.beta.kubernetes.io/port_<number>_...`, and the name in
+  `..._health-probe_port`.
+
+Bad (the target port)::
+
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: web
+      annotations:
+        cloud.google.com/neg: '{"exposed_ports": {"8080": {}}}'
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+Bad (a name that changed)::
+
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: web
+      annotations:
+        service.beta.kubernetes.io/aws-load-balancer-ssl-ports: tls
+    spec:
+      type: LoadBalancer
+      selector: {app: web}
+      ports:
+        - {name: https, port: 443, targetPort: 8443}
+
+Good::
+
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: web
+      annotations:
+        cloud.google.com/neg: '{"exposed_ports": {"80": {}}}'
+        cloud.google.com/backend-config: '{"ports": {"http": "web"}}'
+        service.beta.kubernetes.io/aws-load-balancer-ssl-ports: "80"
+        service.beta.kubernetes.io/azure-load-balancer-internal: "true"
+        service.beta.kubernetes.io/port_80_health-probe_port: http
+    spec:
+      type: LoadBalancer
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+It is an error where the controller then makes no load balancer (a missing port
+of `neg` and of an ALB action, a missing name of a health check), and a warning
+where it passes over the entry (the port goes without TLS, BackendConfig,
+protocol or probe) and where only an Ingress would suffer.
+
+Silent about numbers of health checks (they are ports of nodes or pods), about
+`*` and `traffic-port`, about texts that are no JSON where JSON belongs, about
+annotations for load balancers on Services of another type, when the Service of
+an Ingress is not in the rendering, for ExternalName Services, and for
+placeholders (`${PORT}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import replace
+
+from portproof.graph.model import By, PortGraph, Service, ServiceReference, Site
+from portproof.graph.phrasing import offered
+from portproof.resources import Resource
+from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.port_references import finding, has, missed
+from portproof.rules.routing import load_balancers
+
+_ID = "load-balancer-annotation"
+_ALB_GROUPS = ("networking.k8s.io", "extensions")
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each port that an annotation names and the Service does not have."""
+    for resource in graph.of_kind("Service", ""):
+        services = graph.variants(resource.key.namespace, resource.key.name)
+        if any(one.type == "ExternalName" for one in services):
+            continue
+        balances = any(one.type == "LoadBalancer" for one in services)
+        yield from _named(graph, resource, balances=balances)
+        if balances:
+            yield from _of_azure(resource, services[0])
+    overridden = {
+        one.key
+        for one in graph.of_kind("Service", "")
+        if load_balancers.ALB_HEALTH_CHECK in load_balancers.texts(one)
+    }
+    for ingress in graph.of_kind("Ingress", *_ALB_GROUPS):
+        yield from _of_actions(graph, ingress)
+    yield from _of_health_checks(graph, overridden)
+
+
+def _named(graph: PortGraph, resource: Resource, *, balances: bool) -> Iterator[Finding]:
+    texts = load_balancers.texts(resource)
+    for row in load_balancers.ROWS:
+        text = texts.get(row.annotation)
+        if text is None or (row.only_load_balancers and not balances):
+            continue
+        named = [load_balancers.site(resource, row.annotation, entry, row.by) for entry in row.read(text)]
+        for port in named:
+            name = Site(resource.key, ("metadata", "name"), resource.key.name)
+            reference = _reference(name, port, row.by)
+            services = missed(graph, reference)
+            if services:
+                found = finding(graph, reference, services, does="names", so=row.so)
+                if found.expected in {one.value for one in named}:
+                    found = replace(found, expected=None, remedies=())  # it is one entry too many
+                yield replace(
+                    found,
+                    message=(
+                        f"{resource.key} names {_asked(port)} in its annotation {row.annotation}, and has "
+                        f"{offered(services[0].ports)}: {row.so}."
+                    ),
+                    severity=Severity.ERROR if row.refused else Severity.WARNING,
+                )
+
+
+def _of_azure(resource: Resource, service: Service) -> Iterator[Finding]:
+    names = {str(one.name.value).lower() for one in service.ports if one.name is not None}
+    for setting in load_balancers.azure(resource):
+        name = setting.annotation.path[-1]
+        if not has(service, setting.number, By.NUMBER):
+            yield Finding(
+                message=(
+                    f"{resource.key} has the annotation {name} for port {setting.number}, and has "
+                    f"{offered(service.ports)}: the annotation applies to nothing."
+                ),
+                severity=Severity.WARNING,
+                primary=setting.annotation,
+            )
+        elif setting.probe and setting.probe.lower() not in names:
+            yield Finding(
+                message=(
+                    f"{resource.key} names the port {setting.probe!r} in its annotation {name}, and has "
+                    f"{offered(service.ports)}: the controller makes no load balancer."
+                ),
+                severity=Severity.ERROR,
+                primary=setting.annotation,
+            )
+
+
+def _of_actions(graph: PortGraph, ingress: Resource) -> Iterator[Finding]:
+    for name, port in load_balancers.actions(ingress):
+        reference = _reference(Site(ingress.key, port.path, name), port, By.EITHER)
+        services = missed(graph, reference)
+        if services:
+            yield finding(
+                graph, reference, services, does="forwards to", so="the controller refuses the Ingress"
+            )
+
+
+def _of_health_checks(graph: PortGraph, overridden: Container[object]) -> Iterator[Finding]:
+    """The name of a port in an Ingress's own annotation has to be there on each of its Services."""
+    ingresses = {one.key: one for one in graph.of_kind("Ingress", *_ALB_GROUPS)}
+    row = next(one for one in load_balancers.ROWS if one.annotation == load_balancers.ALB_HEALTH_CHECK)
+    for backend in graph.backends:
+        ingress = ingresses.get(backend.service.resource)
+        if ingress is None:
+            continue
+        for entry in row.read(load_balancers.texts(ingress).get(row.annotation, "")):
+            port = load_balancers.site(ingress, row.annotation, entry, row.by)
+            reference = _reference(backend.service, port, row.by)
+            services = missed(graph, reference)
+            if services and services[0].key not in overridden:
+                yield finding(
+                    graph,
+                    reference,
+                    services,
+                    does="checks the health of",
+                    so="the controller refuses the Ingress",
+                )
+
+
+def _reference(service: Site, port: Site, by: By) -> ServiceReference:
+    return ServiceReference(
+        rule=_ID,
+        service=service,
+        namespace=service.resource.namespace,
+        name=str(service.value),
+        port=port,
+        by=by,
+        default=None,
+        holder=service.path[:-1],
+    )
+
+
+def _asked(port: Site) -> str:
+    return f"port {port.value}" if isinstance(port.value, int) else f"the port {port.value!r}"
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -1,0 +1,204 @@
+"""A route of the Gateway API sends traffic to a port that the Service does not have.
+
+The `port` of a backendRef is a port of the *Service*, by its number: not the port
+of the container, and not a name. It has to be there when the backend is a Service.
+
+Bad (the target port)::
+
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop}
+    spec:
+      parentRefs: [{name: public}]
+      rules:
+        - backendRefs:
+            - {name: shop, port: 8080}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop}
+    spec:
+      selector: {app: shop}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+Bad (no port)::
+
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: GRPCRoute
+    metadata: {name: shop}
+    spec:
+      parentRefs: [{name: public}]
+      rules:
+        - backendRefs:
+            - {name: shop}
+
+Bad (a name)::
+
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop}
+    spec:
+      parentRefs: [{name: public}]
+      rules:
+        - backendRefs:
+            - {name: shop, port: http}
+
+Good::
+
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: shop}
+    spec:
+      parentRefs: [{name: public}]
+      rules:
+        - backendRefs:
+            - {name: shop, port: 80}
+          filters:
+            - type: RequestMirror
+              requestMirror:
+                backendRef: {name: shop, port: 9090}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop}
+    spec:
+      selector: {app: shop}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+        - {name: trial, port: 9090}
+
+It holds for HTTPRoute, GRPCRoute, TLSRoute, TCPRoute and UDPRoute in all versions,
+and for the backends of the filters RequestMirror and ExternalAuth, on a rule or on
+one backendRef.
+
+The API server refuses a route whose backendRef to a Service has no port, a text
+where a number has to stand, or a number outside 1 to 65535, whether the Service
+is in the rendering or not. A port that the Service does not have leaves the rule
+without a backend: HTTP clients get status 500.
+
+A warning: the port is there with another protocol (a UDPRoute needs a UDP port,
+the others a TCP port). Envoy Gateway refuses that, others send what nobody
+listens to. A warning, too, when the weight of the backendRef is 0: nothing is
+sent there until somebody raises it.
+
+Silent when the Service is not in the rendering (or in another namespace of it;
+except for what the API server refuses), when it is an ExternalName, for backends
+of another kind or group (ServiceImport, InferencePool, a controller's own), and
+for placeholders (`${PORT}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from portproof.graph.model import PortGraph, Service, ServicePort, ServiceReference, Site
+from portproof.graph.names import is_digits, is_placeholder
+from portproof.graph.phrasing import offered
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.port_references import answers, finding, has, missed
+
+_RULE = "route-backend-port"
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each backendRef whose port is refused, missing, or of another protocol."""
+    for reference in graph.referring(_RULE):
+        refusal = _refusal(graph, reference)
+        if refusal is not None:
+            yield refusal
+            continue
+        services = missed(graph, reference)
+        port, wanted = reference.port, reference.wanted
+        if not services or port is None or wanted is None:
+            continue
+        there = [one for one in services[0].ports if answers(one, wanted, reference.by)]
+        if there:
+            yield _other_protocol(reference, port, services[0], there[0])
+        elif not any(has(one, wanted, reference.by) for one in services):
+            yield finding(graph, reference, services, does=_does(reference), so=_lost(reference))
+
+
+def _does(reference: ServiceReference) -> str:
+    if "requestMirror" in reference.holder:
+        return "mirrors requests to"
+    return "asks" if "externalAuth" in reference.holder else "sends traffic to"
+
+
+def _lost(reference: ServiceReference) -> str:
+    if "requestMirror" in reference.holder:
+        return "no copy arrives"
+    return "no request is allowed" if "externalAuth" in reference.holder else "nothing gets through"
+
+
+def _refusal(graph: PortGraph, reference: ServiceReference) -> Finding | None:
+    """What the API server does not take, whatever the Service has."""
+    services = graph.variants(reference.namespace, reference.name)
+    route, port = reference.service.resource, reference.port
+    who = f"{route} {_does(reference)} Service/{reference.service.value}"
+    if port is None:
+        has_them = f" {services[0].key} has {offered(services[0].ports)}." if services else ""
+        return _refused(reference.service, f"{who} without a port, which a Service needs", has_them)
+    if is_placeholder(port.value):
+        return None
+    if isinstance(port.value, str):
+        number = _number(port.value, services)
+        found = _refused(port, f"{who}, port {port.value!r}, which is text where a number has to stand")
+        if number is None or (services and not any(has(one, number) for one in services)):
+            return found
+        how = "write it without quotes" if port.value == str(number) else f"set the port to {number}"
+        fix = Remedy(how, ((port, number),))
+        return replace(found, expected=number, remedies=(fix,))
+    if not 1 <= int(port.value or 0) <= 65535:
+        return _refused(port, f"{who}, port {port.value}, which is no number between 1 and 65535")
+    return None
+
+
+def _number(text: str, services: Sequence[Service]) -> int | None:
+    """The port number that a text stands for: its digits, or the number of the Service's port of that name."""
+    if is_digits(text):
+        return int(text) if len(text) <= 5 and 1 <= int(text) <= 65535 else None
+    numbers = {
+        port.number.value
+        for one in services
+        for port in one.ports
+        if port.name is not None and port.name.value == text
+    }
+    number = numbers.pop() if len(numbers) == 1 else None
+    return number if isinstance(number, int) else None
+
+
+def _refused(site: Site, what: str, more: str = "") -> Finding:
+    return Finding(
+        message=f"{what}: the API server refuses the {site.resource.kind}.{more}",
+        severity=Severity.ERROR,
+        primary=site,
+    )
+
+
+def _other_protocol(reference: ServiceReference, port: Site, service: Service, there: ServicePort) -> Finding:
+    needed = reference.protocol
+    fitting = [one.number.value for one in service.ports if one.protocol == needed]
+    number = fitting[0] if len(fitting) == 1 and isinstance(fitting[0], int) else None
+    remedies = []
+    if number is not None:
+        remedies.append(Remedy(f"set the port to {number}", ((port, number),)))
+    if there.protocol_site is not None:
+        remedies.append(
+            Remedy(f"set the Service port's protocol to {needed}", ((there.protocol_site, needed),))
+        )
+    return Finding(
+        message=(
+            f"{port.resource} {_does(reference)} port {port.value} of {service.key}, which is {there.protocol} there: "
+            f"{port.resource.kind}s carry {needed}, and Envoy Gateway refuses the backend."
+        ),
+        severity=Severity.WARNING,
+        primary=port,
+        expected=number,
+        related=(Label(there.protocol_site or there.number, f"{service.key} has it here"),),
+        remedies=tuple(remedies),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

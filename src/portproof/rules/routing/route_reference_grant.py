@@ -1,0 +1,173 @@
+"""A route sends traffic to a Service of another namespace that does not allow it.
+
+A backendRef with a `namespace` of its own needs a ReferenceGrant in *that*
+namespace, which names the kind and the namespace of the route (`from`) and the
+Service (`to`). Without one the controller refuses the backend (RefNotPermitted).
+
+Bad (a wrong word in the grant)::
+
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: public, namespace: edge}
+    spec:
+      parentRefs: [{name: public}]
+      rules:
+        - backendRefs:
+            - {name: shop, namespace: shop, port: 80}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: ReferenceGrant
+    metadata: {name: public, namespace: shop}
+    spec:
+      from:
+        - {group: gateway.networking.k8s.io, kind: Gateway, namespace: edge}
+      to:
+        - {group: "", kind: Service, name: shop}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec:
+      selector: {app: shop}
+      ports:
+        - {port: 80}
+
+Bad (no grant)::
+
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: public, namespace: edge}
+    spec:
+      parentRefs: [{name: public}]
+      rules:
+        - backendRefs:
+            - {name: shop, namespace: shop, port: 80}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec:
+      selector: {app: shop}
+      ports:
+        - {port: 80}
+
+Good::
+
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: HTTPRoute
+    metadata: {name: public, namespace: edge}
+    spec:
+      parentRefs: [{name: public}]
+      rules:
+        - backendRefs:
+            - {name: shop, namespace: shop, port: 80}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: ReferenceGrant
+    metadata: {name: public, namespace: shop}
+    spec:
+      from:
+        - {group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: edge}
+      to:
+        - {group: "", kind: Service}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: shop, namespace: shop}
+    spec:
+      selector: {app: shop}
+      ports:
+        - {port: 80}
+
+An error when a grant of the rendering was meant for this and fails in one word:
+it stands in the route's namespace instead of the Service's; its `group` is
+another; its `kind` is none that sends traffic to Services, or not Service; its
+namespace or name differs by a slip of the hand from the one that is needed.
+
+A warning when no grant of the rendering comes so near: one may be kept
+elsewhere, though the Service is kept here. A warning, too, when the weight of
+the backendRef is 0.
+
+Silent when a grant allows the reference, when the Service is not in the
+rendering, for backends of the route's own namespace, for routes of a mesh
+(whose parent is a Service), when either namespace is not known for sure (the
+route states none, or one of the two is `default`, which the namespace of a
+release reads before it is installed), and when a grant or a namespace has a
+placeholder (`${NAMESPACE}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.model import PortGraph, Site
+from portproof.graph.names import is_near_name
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.routing.gateways import ROUTES
+from portproof.rules.routing.grants import FIELDS, Crossing, Pair, refused
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each backendRef into another namespace that no grant allows."""
+    for crossing in refused(graph, "route-backend-port"):
+        slips = [(pair, index) for pair, index in crossing.near if _is_slip(graph, crossing, pair, index)]
+        yield _finding(crossing, *slips[0]) if slips else _without_grant(crossing)
+
+
+def _is_slip(graph: PortGraph, crossing: Crossing, pair: Pair, index: int) -> bool:
+    """Whether the one field in which `pair` differs can only be a mistake."""
+    field, held, needed = FIELDS[index], pair.terms[index], crossing.needs[index]
+    if field == "namespace":
+        return held == crossing.reference.service.resource.namespace
+    if field == "from.kind":
+        return held not in ROUTES
+    if field == "from.namespace":
+        return is_near_name(held, needed)
+    if field == "to.name":
+        return is_near_name(held, needed) and not graph.variants(crossing.reference.namespace, held)
+    return True
+
+
+def _finding(crossing: Crossing, pair: Pair, index: int) -> Finding:
+    site, needed = pair.sites[index], crossing.needs[index]
+    held = pair.terms[index]
+    where = ".".join(str(one) for one in site.path if isinstance(one, str))
+    moved = FIELDS[index] == "namespace"
+    change = () if moved or site.value is None or not needed else ((site, needed),)
+    return Finding(
+        message=(
+            f"{_what(crossing)}, and {pair.grant} does not allow it: its {where} is {held!r} where {needed!r} has to "
+            "stand, so the controller refuses the backend."
+        ),
+        severity=Severity.WARNING if crossing.reference.idle else Severity.ERROR,
+        primary=_primary(crossing),
+        related=(Label(site, f"{needed!r} has to stand here"),),
+        remedies=(Remedy(f"set {where} of the ReferenceGrant to {needed!r}", change),) if change else (),
+    )
+
+
+def _without_grant(crossing: Crossing) -> Finding:
+    return Finding(
+        message=(
+            f"{_what(crossing)}, and no ReferenceGrant of the rendering allows it: the controller refuses the backend, "
+            "unless a grant is kept elsewhere."
+        ),
+        severity=Severity.WARNING,
+        primary=_primary(crossing),
+    )
+
+
+def _what(crossing: Crossing) -> str:
+    route = crossing.reference.service.resource
+    return (
+        f"{route} in namespace {route.namespace!r} sends traffic to {crossing.service.key} in namespace "
+        f"{crossing.reference.namespace!r}"
+    )
+
+
+def _primary(crossing: Crossing) -> Site:
+    reference = crossing.reference
+    return Site(reference.service.resource, (*reference.holder, "namespace"), reference.namespace)
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

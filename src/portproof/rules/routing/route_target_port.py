@@ -1,0 +1,212 @@
+"""An OpenShift Route asks for a port that its Service's pods do not serve.
+
+`spec.port.targetPort` of a Route picks among the endpoints of its Services: as a
+name it is the name of a *Service* port, as a number the port of the *pod*.
+
+Bad (the name of the container's port)::
+
+    apiVersion: route.openshift.io/v1
+    kind: Route
+    metadata: {name: web}
+    spec:
+      to: {kind: Service, name: web}
+      port: {targetPort: http-web}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: http-web}
+
+Bad (neither port)::
+
+    apiVersion: route.openshift.io/v1
+    kind: Route
+    metadata: {name: web}
+    spec:
+      to: {kind: Service, name: web}
+      port: {targetPort: 8081}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+Good::
+
+    apiVersion: route.openshift.io/v1
+    kind: Route
+    metadata: {name: web}
+    spec:
+      to: {kind: Service, name: web}
+      port: {targetPort: http}
+    ---
+    apiVersion: route.openshift.io/v1
+    kind: Route
+    metadata: {name: web-number}
+    spec:
+      to: {kind: Service, name: web}
+      port: {targetPort: 8080}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+What comes of it: the router finds no endpoint for the Route and answers 503
+(openshift/router `pkg/router/template/template_helper.go`, endpointsForAlias).
+It is a warning when the number is the Service's own `port`, which other routers
+accept, and when another of the Route's backends serves the port.
+
+Silent when the Service is not in the rendering, when it has no selector or is an
+ExternalName, when a number may be that of a named target port which cannot be
+looked up, for Routes without `port`, for backends of weight 0, for UDP ports,
+and for placeholders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from portproof.graph.evidence import is_near_miss, resolve
+from portproof.graph.model import PortGraph, Service, ServicePort, ServiceReference
+from portproof.graph.names import is_digits, is_near_name, is_placeholder
+from portproof.graph.phrasing import listing, offered
+from portproof.resources import ResourceKey
+from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
+
+_DIGITS = 5
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each Route whose port no endpoint has."""
+    routes: dict[ResourceKey, list[ServiceReference]] = {}
+    for reference in graph.referring("route-target-port"):
+        if reference.port is not None and not reference.idle and not is_placeholder(reference.wanted):
+            routes.setdefault(reference.service.resource, []).append(reference)
+    for backends in routes.values():
+        failing = [one for one in backends if not _may_serve(graph, one, _wanted(one))]
+        if failing:
+            yield _finding(graph, failing[0], backends, is_whole=len(failing) == len(backends))
+
+
+def _wanted(reference: ServiceReference) -> Scalar:
+    """The name or number that is asked for; the router compares numbers as text, so quotes do not matter."""
+    text = str(reference.wanted)
+    return int(text) if is_digits(text) and len(text) <= _DIGITS else text
+
+
+def _may_serve(graph: PortGraph, reference: ServiceReference, wanted: Scalar) -> bool:
+    """Whether the Service has, or may have, an endpoint with that name or number."""
+    services = graph.variants(reference.namespace, reference.name)
+    return not services or any(
+        _is_open(one) or any(_is_served(graph, one, port, wanted) for port in _tcp(one)) for one in services
+    )
+
+
+def _is_open(service: Service) -> bool:
+    """Whether its endpoints are not known."""
+    return not service.selector or not service.ports or service.type == "ExternalName"
+
+
+def _is_served(graph: PortGraph, service: Service, port: ServicePort, wanted: Scalar) -> bool:
+    name = port.name.value if port.name is not None else ""
+    if is_placeholder(name) or is_placeholder(port.target.value) or name == str(wanted):
+        return True
+    return isinstance(wanted, int) and wanted in _numbers(graph, service, port, unknown=wanted)
+
+
+def _numbers(
+    graph: PortGraph, service: Service, port: ServicePort, *, unknown: int | None = None
+) -> frozenset[int]:
+    """The numbers of the endpoints of `port`; `unknown` stands for those that cannot be looked up."""
+    if isinstance(port.target.value, int):
+        return frozenset({port.target.value})
+    found = [resolve(port, workload) for workload in graph.select(service).workloads] or [None]
+    numbers = (unknown if one is None else one.value for one in found)
+    return frozenset(one for one in numbers if one is not None)
+
+
+def _tcp(service: Service) -> list[ServicePort]:
+    return [one for one in service.ports if one.protocol == "TCP"]
+
+
+def _finding(
+    graph: PortGraph, reference: ServiceReference, backends: Sequence[ServiceReference], *, is_whole: bool
+) -> Finding:
+    """What to say of a Route of which one backend, or all when `is_whole`, have no such endpoint."""
+    service = graph.variants(reference.namespace, reference.name)[0]
+    wanted, site = _wanted(reference), reference.port or reference.service
+    own = [one for one in _tcp(service) if one.number.value == wanted]
+    meant = _meant(service, wanted, own)
+    value = _value(graph, backends, service, meant, wanted) if meant is not None else None
+    if isinstance(wanted, int):
+        reached = sorted({one for port in _tcp(service) for one in _numbers(graph, service, port)})
+        what = f"port {wanted}, and {service.key} reaches its pods at {listing(map(str, reached)) or 'no TCP port'}"
+    else:
+        what = f"the port named {wanted!r} of {service.key}, which has {offered(service.ports)}"
+    return Finding(
+        message=f"{site.resource} asks for {what}: {_why(wanted, own, service, is_whole=is_whole)}.",
+        severity=Severity.WARNING if own or not is_whole else Severity.ERROR,
+        primary=site,
+        expected=value,
+        related=tuple(
+            Label(one.name or one.target, f"{service.key} has it here")
+            for one in ((meant,) if meant else service.ports[:3])
+        ),
+        remedies=() if value is None else (Remedy(f"set the Route's port to {value}", ((site, value),)),),
+    )
+
+
+def _why(wanted: Scalar, own: Sequence[ServicePort], service: Service, *, is_whole: bool) -> str:
+    if not is_whole:
+        return "another backend of the Route serves it, this one gets no requests"
+    if own:
+        return (
+            f"{wanted} is the Service's own port, and OpenShift's router takes a number for that of the pod"
+        )
+    if any(one.target.value == wanted for one in service.ports):
+        return f"{wanted!r} names a port of the container, and a Route names one of the Service; the router answers 503"
+    return "no endpoint has it, and the router answers 503"
+
+
+def _meant(service: Service, wanted: Scalar, own: Sequence[ServicePort]) -> ServicePort | None:
+    """The one port that the Route probably stands for."""
+    ports = _tcp(service)
+    aimed = [one for one in ports if one.target.value == wanted]
+    near = [one for one in ports if _is_near(one, wanted)]
+    for group in (list(own), aimed, near, ports):
+        if len(group) == 1:
+            return group[0]
+    return None
+
+
+def _is_near(port: ServicePort, wanted: Scalar) -> bool:
+    if isinstance(wanted, int):
+        return isinstance(port.target.value, int) and is_near_miss(port.target.value, wanted)
+    return port.name is not None and is_near_name(str(port.name.value), wanted)
+
+
+def _value(
+    graph: PortGraph,
+    backends: Sequence[ServiceReference],
+    service: Service,
+    port: ServicePort,
+    wanted: Scalar,
+) -> Scalar | None:
+    """What the Route would hold to mean `port` in all its backends: a number stays one where it can."""
+    numbers = sorted(_numbers(graph, service, port))
+    names = [str(port.name.value)] if port.name is not None else []
+    likely: list[Scalar] = [*numbers, *names] if isinstance(wanted, int) else [*names, *numbers]
+    return next((one for one in likely if all(_may_serve(graph, other, one) for other in backends)), None)
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -1,0 +1,113 @@
+"""A Traefik route asks for a port that the Service does not have.
+
+Routes (`IngressRoute`, `IngressRouteTCP`, `IngressRouteUDP`), a `TraefikService`
+and the `errors` middleware name a port of the *Service*: its number (`port`) or
+its name, never the port of the container. A number in quotes is a name.
+
+Bad (the target port)::
+
+    apiVersion: traefik.io/v1alpha1
+    kind: IngressRoute
+    metadata: {name: web}
+    spec:
+      routes:
+        - kind: Rule
+          match: Host(`web.example.org`)
+          services:
+            - {name: web, port: 8080}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+Bad (no port)::
+
+    apiVersion: traefik.io/v1alpha1
+    kind: TraefikService
+    metadata: {name: web}
+    spec:
+      weighted:
+        services:
+          - {name: web, weight: 1}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+Good::
+
+    apiVersion: traefik.io/v1alpha1
+    kind: IngressRoute
+    metadata: {name: web}
+    spec:
+      routes:
+        - kind: Rule
+          match: Host(`web.example.org`)
+          services:
+            - {name: web, port: 80}
+        - kind: Rule
+          match: Host(`www.example.org`)
+          services:
+            - {name: web, port: http}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+
+What comes of it: Traefik logs that the service port was not found and leaves out
+the whole route, so that requests are answered with 404 (traefik/traefik
+`pkg/provider/kubernetes/crd/kubernetes.go`, getServicePort).
+
+Silent when the Service is not in the rendering (or in another namespace of it),
+when it is an ExternalName, for references to a `TraefikService` and to services
+of other providers (`api@internal`), and for placeholders (`${PORT}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from portproof.graph.model import PortGraph, Service, ServiceReference
+from portproof.graph.phrasing import offered
+from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.port_references import finding, missed
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each port that the Service does not have, and for each Service named without one."""
+    for reference in graph.referring("traefik-service-port"):
+        whole = replace(reference, idle=False)  # whatever its weight, the route that it is part of is lost
+        services = missed(graph, whole)
+        if services:
+            yield finding(graph, whole, services, does="sends traffic to", so="Traefik drops the route")
+        elif reference.port is None:
+            known = graph.variants(reference.namespace, reference.name)
+            if known and not any(one.type == "ExternalName" for one in known):
+                yield _without_port(reference, known[0])
+
+
+def _without_port(reference: ServiceReference, service: Service) -> Finding:
+    return Finding(
+        message=(
+            f"{reference.service.resource} sends traffic to {service.key} without a port: Traefik drops the route. "
+            f"Add `port`; the Service has {offered(service.ports)}."
+        ),
+        severity=Severity.ERROR,
+        primary=reference.service,
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

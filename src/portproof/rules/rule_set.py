@@ -1,0 +1,42 @@
+"""Configuration -> what is asked of every rendering."""
+
+from __future__ import annotations
+
+from portproof.config import OFF, Config
+from portproof.graph.model import By
+from portproof.graph.references import CUSTOM, Row
+from portproof.rules import find, known
+from portproof.rules.evaluate import Questions
+from portproof.rules.listing import listed
+from portproof.rules.severity import Severity
+
+
+def questions(config: Config) -> Questions:
+    """The rules that run, their severities, and the references of the configuration.
+
+    Raises `UsageError` for a rule that does not exist.
+    """
+    chosen = {known(name).id for name in config.select} or {one.id for one in listed()}
+    chosen -= {known(name).id for name in config.ignore}
+    chosen -= {name for name, severity in config.severity.items() if severity == OFF}
+    severities = {name: Severity(one) for name, one in config.severity.items() if one != OFF}
+    return Questions(tuple(find(name) for name in sorted(chosen)), _rows(config), severities)
+
+
+def _rows(config: Config) -> tuple[Row, ...]:
+    return tuple(
+        Row(
+            CUSTOM,
+            one.groups,
+            one.kinds,
+            one.at,
+            service=one.service,
+            namespace=one.namespace,
+            port=one.port,
+            by=By(one.by),
+            default=one.default,
+            protocol=one.protocol,
+            host=one.host,
+        )
+        for one in config.references
+    )

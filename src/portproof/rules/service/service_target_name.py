@@ -1,0 +1,216 @@
+"""A Service sends traffic to a port name that its pods do not declare.
+
+Kubernetes looks a named `targetPort` up in every selected pod: the name and the
+protocol have to be equal. In a pod that has no such port, the Service port is
+left out, without an error and without an event: nothing listens behind it.
+
+Bad (a typo)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {port: 80, targetPort: htpp}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      selector: {matchLabels: {app: web}}
+      template:
+        metadata: {labels: {app: web}}
+        spec:
+          containers:
+            - {name: web, image: web:1, ports: [{name: http, containerPort: 8080}]}
+
+Bad (only an init container has it)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {port: 80, targetPort: setup}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      initContainers:
+        - {name: setup, image: web:1, ports: [{name: setup, containerPort: 9000}]}
+      containers:
+        - {name: web, image: web:1, ports: [{name: http, containerPort: 8080}]}
+
+Good::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {port: 80, targetPort: http}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      selector: {matchLabels: {app: web}}
+      template:
+        metadata: {labels: {app: web}}
+        spec:
+          containers:
+            - {name: web, image: web:1, ports: [{name: http, containerPort: 8080}]}
+
+Containers are searched first, then native sidecars (init containers with
+`restartPolicy: Always`); plain init containers never count. It is an **error**
+when none of the selected workloads declares the name, and a **note** when only
+some of them do, as in a blue-green switch or with pods of different roles. The
+clients of a headless Service find the pods by DNS, whatever the port: there it
+is a **warning** when one declared port was probably meant, else a **note**.
+
+Silent when no workload of the rendering matches the selector, when the name
+exists under another protocol (`service-target-protocol` reports that), when the
+target is a string of digits (`service-target-numeric-string`) or cannot be a
+name at all (`service-target-invalid`), for names that a mesh adds to pods when
+they are created (`linkerd-admin`, `dapr-http`), for placeholders (`${PORT}`),
+and for pods whose ports are added by injection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from portproof.graph.evidence import ADDED_PORT_NAMES, resolve
+from portproof.graph.model import ContainerPort, PortGraph, Role, Service, ServicePort, Workload
+from portproof.graph.names import is_digits, is_placeholder, port_name_problem
+from portproof.graph.phrasing import declared
+from portproof.graph.referrers import meant_by_name, renaming
+from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each named target that some selected workload does not declare."""
+    for service in graph.services:
+        workloads = graph.select(service).workloads
+        if not workloads or any(one.opaque for one in workloads):
+            continue
+        for port in service.ports:
+            name = port.target.value
+            if (
+                not isinstance(name, str)
+                or is_digits(name)
+                or is_placeholder(name)
+                or port_name_problem(name)
+            ):
+                continue
+            if name.startswith(ADDED_PORT_NAMES):
+                continue
+            missing = [one for one in workloads if resolve(port, one) is None]
+            if not missing or any(_has_other_protocol(port, one) for one in missing):
+                continue
+            if len(missing) < len(workloads):
+                yield _partial(service, port, workloads, missing)
+            else:
+                yield _unreached(graph, service, port, missing)
+
+
+def _has_other_protocol(port: ServicePort, workload: Workload) -> bool:
+    return any(one.name is not None and one.name.value == port.target.value for one in workload.ports)
+
+
+def _unreached(graph: PortGraph, service: Service, port: ServicePort, missing: Sequence[Workload]) -> Finding:
+    meant = [(one, meant_by_name(graph, service, port, one)) for one in missing]
+    found = [(workload, one) for workload, one in meant if one is not None]
+    answers = {_answer(one) for _, one in found}
+    expected = answers.pop() if len(answers) == 1 and len(found) == len(missing) else None
+    effect = (
+        "DNS still finds the pods, but the port is not published"
+        if service.headless
+        else f"nothing answers on port {port.number.value}"
+    )
+    return Finding(
+        message=(
+            f"{service.key} sends port {port.number.value} to the port named {str(port.target.value)!r}, but "
+            f"{missing[0].key} declares {_instead(missing[0], port)}{_others(missing[1:])}: {effect}."
+        ),
+        severity=_severity(service, found=bool(found)),
+        primary=port.target,
+        expected=expected,
+        related=tuple(
+            Label(one.name or one.number, f"{workload.key} declares {_answer(one)} here")
+            for workload, one in found
+        ),
+        remedies=_remedies(graph, port, expected, found),
+    )
+
+
+def _severity(service: Service, *, found: bool) -> Severity:
+    if service.headless:
+        return Severity.WARNING if found else Severity.NOTE
+    return Severity.ERROR
+
+
+def _partial(
+    service: Service, port: ServicePort, workloads: Sequence[Workload], missing: Sequence[Workload]
+) -> Finding:
+    having = [(one, found) for one in workloads if (found := resolve(port, one)) is not None]
+    return Finding(
+        message=(
+            f"{service.key} also selects {missing[0].key}, which has no port named {str(port.target.value)!r}: only "
+            f"the pods of {having[0][0].key} answer on port {port.number.value}."
+        ),
+        severity=Severity.NOTE,
+        primary=port.target,
+        related=tuple(
+            Label(found.name or found.number, f"{workload.key} declares it here")
+            for workload, found in having
+        ),
+    )
+
+
+def _instead(workload: Workload, port: ServicePort) -> str:
+    name = port.target.value
+    text = declared(workload.ports)
+    for container in workload.containers:
+        if container.role is Role.INIT and any(
+            one.name and one.name.value == name for one in container.ports
+        ):
+            return f"{text}, and {name!r} only in its init container {container.name!r}, which never serves"
+    return text
+
+
+def _others(missing: Sequence[Workload]) -> str:
+    if not missing:
+        return ""
+    if len(missing) == 1:
+        return f", and {missing[0].key} has no such port either"
+    return f", and {len(missing)} more workloads have no such port either"
+
+
+def _answer(port: ContainerPort) -> Scalar:
+    return port.name.value if port.name is not None and isinstance(port.name.value, str) else port.value
+
+
+def _remedies(
+    graph: PortGraph,
+    port: ServicePort,
+    expected: Scalar | None,
+    found: Sequence[tuple[Workload, ContainerPort]],
+) -> tuple[Remedy, ...]:
+    if expected is None:
+        return ()
+    remedies = [Remedy(f"set targetPort to {expected}", ((port.target, expected),))]
+    name = str(port.target.value)
+    changes = [renaming(graph, workload, one, name) for workload, one in found]
+    if all(changes):
+        remedies.append(
+            Remedy(f"rename the container port to {name}", tuple(pair for one in changes for pair in one))
+        )
+    return tuple(remedies)
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -1,0 +1,181 @@
+"""A Service sends traffic to a port number that its pods very probably do not listen on.
+
+Kubernetes uses a numeric `targetPort` as it is and never compares it with the
+ports that the containers declare. A wrong number is valid YAML, the pods become
+ready, and every request is refused: this is the incident that portproof was
+made for.
+
+Bad::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8081}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      selector: {matchLabels: {app: web}}
+      template:
+        metadata: {labels: {app: web}}
+        spec:
+          containers:
+            - name: web
+              image: web:1
+              ports: [{name: http, containerPort: 8080}]
+              readinessProbe: {httpGet: {path: /, port: http}}
+
+Good::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web}
+    spec:
+      selector: {matchLabels: {app: web}}
+      template:
+        metadata: {labels: {app: web}}
+        spec:
+          containers:
+            - name: web
+              image: web:1
+              ports: [{name: http, containerPort: 8080}]
+              readinessProbe: {httpGet: {path: /, port: http}}
+
+Declaring a port is only information, so a number that nobody declares is not
+wrong by itself. The rule weighs what else is known. It is an **error** when one
+declared port fits (it has the Service port's name, or no Service reaches it and
+it is the only one, the number of the Service's `port` or a near miss, as 8081
+for 8080), when the probes, the container's settings, its image (a public one
+that listens there by default) or the near miss agree with it, and when nothing
+else mentions the wrong number. It is a **warning** when only part of that holds,
+as for a near miss that `port` says as well, where the names do not agree (nobody
+slips twice alike), or when `port` and `targetPort` both say what callers expect
+(443, 5432), and a **note** when nothing but the declaration speaks against the
+number, or another Service or a policy uses the number, too: the declaration may
+have been copied, and be wrong itself. The message names the evidence.
+
+Silent when the command, args, environment, probes, annotations or a ConfigMap
+of the pod mention the number (the application listens there without declaring
+it), when the Service sends several numbers to ports that nobody declares, when
+the pods declare no port of that protocol at all, when other Service ports reach
+every declared port and the number is no near miss, or is one that `port` says,
+too (nobody slips twice alike), when a public image of the pod listens on the
+number by default, when the number and a declared port are of one
+program (9200 and 9300, or 15672 and 5672; 8443 and 8444 of Kong or Kourier), when another port of the same
+Service reaches the near one, when it is a port that well-known programs open
+without declaring it (9443, 10250, 15021), or 9100 to 9999 in a pod with an
+exporter, when another selected workload declares the number, on headless
+Services (clients connect to the container directly), when a proxy in the pod
+declares no port (it may listen there for the others) and the number is no near
+miss, when a declared port has no number yet, and for pods whose ports are added
+by injection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.evidence import WELL_KNOWN, Weighed, is_meant_to_listen, resolve, weigh
+from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
+from portproof.graph.phrasing import clauses, declared
+from portproof.graph.referrers import renumbering
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each numeric target whose evidence speaks against it."""
+    for service in graph.services:
+        selection = graph.select(service)
+        if service.headless or not selection.workloads:
+            continue
+        for port in service.ports:
+            if not isinstance(port.target.value, int):
+                continue
+            if any(resolve(port, workload) for workload in selection.workloads):
+                continue
+            verdicts = [weigh(graph, service, port, workload) for workload in selection.workloads]
+            if all(verdict.likely or verdict.doubtful for verdict in verdicts):
+                yield _finding(graph, service, port, verdicts)
+
+
+def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: list[Weighed]) -> Finding:
+    first = verdicts[0]
+    meant = first.meant
+    assert meant is not None  # noqa: S101 - likely implies it
+    same = all(verdict.meant is not None and verdict.meant.value == meant.value for verdict in verdicts)
+    probable = all(verdict.likely for verdict in verdicts)
+    answer = same and not _wants_a_field(port)
+    advice = "" if answer or not same else f" Add targetPort: {meant.value}."
+    if not probable:
+        advice = " One of the two is wrong."
+    return Finding(
+        message=(
+            f"{_reference(service, port)}, but {first.workload.key} "
+            f"declares {declared(first.workload.ports)}: {clauses(first.strongest)}.{advice}"
+        ),
+        severity=_severity(verdicts),
+        primary=port.target,
+        expected=meant.value if answer and probable and not first.container_is_odd else None,
+        related=tuple(
+            Label(verdict.meant.number, f"{verdict.workload.key} declares {verdict.meant.value} here")
+            for verdict in verdicts
+            if verdict.meant is not None
+        ),
+        remedies=_remedies(graph, port, meant, verdicts) if answer else (),
+    )
+
+
+def _severity(verdicts: list[Weighed]) -> Severity:
+    if all(verdict.certain for verdict in verdicts):
+        return Severity.ERROR
+    return Severity.WARNING if all(verdict.likely for verdict in verdicts) else Severity.NOTE
+
+
+def _wants_a_field(port: ServicePort) -> bool:
+    """Whether the cure is a targetPort that is not there: 80 and 443 are what callers use, and have to stay."""
+    return port.implicit and isinstance(port.target.value, int) and port.target.value < WELL_KNOWN
+
+
+def _reference(service: Service, port: ServicePort) -> str:
+    if port.implicit:
+        return f"{service.key} has no targetPort for port {port.number.value} and so sends it to {port.target.value}"
+    return f"{service.key} sends port {port.number.value} to {port.target.value}"
+
+
+def _remedies(
+    graph: PortGraph, port: ServicePort, meant: ContainerPort, verdicts: list[Weighed]
+) -> tuple[Remedy, ...]:
+    field = "port" if port.implicit else "targetPort"
+    wanted = port.target.value
+    assert isinstance(wanted, int)  # noqa: S101 - check() looked
+    probable = all(verdict.likely for verdict in verdicts)
+    remedies = [Remedy(f"set {field} to {meant.value}", ((port.target, meant.value),), favoured=probable)]
+    changes = [
+        renumbering(graph, verdict.workload, verdict.meant, wanted)
+        for verdict in verdicts
+        if verdict.meant is not None and not is_meant_to_listen(verdict.workload, verdict.meant.value)
+    ]
+    if len(changes) == len(verdicts) and all(changes):
+        # What a container declares is documentation: changed alone, nothing listens elsewhere.
+        at_containers = Remedy(
+            f"set containerPort to {wanted}",
+            tuple(change for each in changes for change in each),
+            favoured=probable and verdicts[0].container_is_odd,
+        )
+        remedies.insert(0 if verdicts[0].container_is_odd else 1, at_containers)
+    return tuple(remedies)
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -1,0 +1,125 @@
+"""A Service selects several workloads, and the target number is wrong for some of them.
+
+Pods of different roles may well declare different ports. But when all that is
+known about one of the workloads speaks for another port, requests that land on
+its pods are refused, and those that land on the others are answered.
+
+Bad::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: blue, labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 8080}]
+          readinessProbe: {httpGet: {port: http}}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: green, labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 8081}]
+          readinessProbe: {httpGet: {port: http}}
+
+Good::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: http}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: blue, labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 8080}]
+          readinessProbe: {httpGet: {port: http}}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: green, labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 8081}]
+          readinessProbe: {httpGet: {port: http}}
+
+Only a **note**, and only with the evidence that makes `service-target-number`
+an error: the message names it.
+
+Silent when none of the workloads declares the number, when the evidence is
+weaker, on headless Services, and for targets with a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.evidence import Weighed, resolve, weigh
+from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
+from portproof.graph.phrasing import clauses, declared
+from portproof.rules.base import Finding, Label, Severity, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a note for each numeric target that is certainly wrong for some of the selected workloads."""
+    for service in graph.services:
+        workloads = graph.select(service).workloads
+        if service.headless or len(workloads) < 2:
+            continue
+        for port in service.ports:
+            if not isinstance(port.target.value, int):
+                continue
+            having = [(one, found) for one in workloads if (found := resolve(port, one)) is not None]
+            missing = [one for one in workloads if resolve(port, one) is None]
+            verdicts = [weigh(graph, service, port, one) for one in missing]
+            wrong = [
+                one
+                for one in verdicts
+                if one.certain and one.workload.key not in {who.key for who, _ in having}
+            ]
+            if having and wrong:
+                yield _finding(service, port, wrong[0], having[0])
+
+
+def _finding(
+    service: Service, port: ServicePort, verdict: Weighed, having: tuple[Workload, ContainerPort]
+) -> Finding:
+    other, found = having
+    meant = verdict.meant
+    related = [Label(found.number, f"{other.key} declares {found.value} here")]
+    if meant is not None:
+        related.append(Label(meant.number, f"{verdict.workload.key} declares {meant.value} here"))
+    return Finding(
+        message=(
+            f"{service.key} sends port {port.number.value} to {port.target.value}, which {other.key} declares, but it "
+            f"also selects {verdict.workload.key}, which declares {declared(verdict.workload.ports)}: "
+            f"{clauses(verdict.strongest)}."
+        ),
+        severity=Severity.NOTE,
+        primary=port.target,
+        related=tuple(related),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.NOTE, check=check)

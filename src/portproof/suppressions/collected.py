@@ -1,0 +1,119 @@
+"""Everything that leaves findings out in one run, and the question whether a finding is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from portproof.discover.model import HelmTarget, Target
+from portproof.resources import ResourceKey
+from portproof.source import LineIndex, RelPath, SourceError, Span, Tree
+from portproof.suppressions import comments
+from portproof.suppressions.annotations import Annotated
+from portproof.suppressions.comments import Comments
+from portproof.suppressions.entries import Entry
+from portproof.suppressions.model import How, Ignore, Subject
+from portproof.trace.candidates import inputs
+
+Use: TypeAlias = tuple[Ignore, str]
+"""An ignore, and the rule of which it left a finding out."""
+
+
+REASON = "it was known when the baseline was written"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A finding of the baseline: in the targets of which kind and folder it was, what it was about, and its ignore."""
+
+    target: str
+    about: str
+    ignore: Ignore
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The findings of a baseline by their fingerprints."""
+
+    known: Mapping[str, Known] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is known before anything is rendered. With `learn` everything else becomes known: a baseline is written."""
+
+    entries: tuple[Entry, ...] = ()
+    baseline: Baseline = field(default_factory=Baseline)
+    learn: bool = False
+
+    @property
+    def is_said(self) -> bool:
+        """Whether something is left out by the configuration or the baseline."""
+        return bool(self.entries or self.baseline.known)
+
+
+@dataclass(slots=True)
+class Book:
+    """The ignores of a run. Files are read when they are first asked for."""
+
+    given: Given
+    tree: Tree
+    annotated: Mapping[Target, tuple[Annotated, ...]]
+    files: dict[RelPath, Comments] = field(default_factory=dict)
+    indexes: dict[RelPath, LineIndex] = field(default_factory=dict)
+
+    def of(self, subject: Subject) -> tuple[Ignore, ...]:
+        """All that leaves a finding out, what stands nearest to it first; empty when it counts."""
+        found = [
+            one
+            for path, line in subject.lines
+            for one in self.comments(path).by_line.get(line, ())
+            if subject.rule in one.rules
+        ]
+        found += self._annotation(subject.target, subject.resource, subject.rule)
+        found += [entry.ignore for entry in self.given.entries if entry.means(subject)]
+        known = self.given.baseline.known.get(subject.fingerprint)
+        if known is not None:
+            found.append(known.ignore)
+        elif not found and self.given.learn:
+            found.append(Ignore(How.BASELINE, (subject.rule,), REASON, subject.fingerprint))
+        return tuple(found)
+
+    def comments(self, path: RelPath) -> Comments:
+        """The comments of a file."""
+        if path not in self.files:
+            try:
+                self.files[path] = comments.read(path, self.tree.text(path))
+            except SourceError:
+                self.files[path] = Comments()
+        return self.files[path]
+
+    def comments_of(self, targets: Iterable[Target]) -> tuple[Ignore, ...]:
+        """The comments of all files that are read for these targets."""
+        paths: set[RelPath] = set()
+        walked: set[object] = set()
+        for target in targets:
+            # A chart has the same files in each of its targets, values files aside.
+            folders = target.mounts if isinstance(target, HelmTarget) else target.id
+            paths.update(target.values if folders in walked else inputs(target, self.tree))
+            walked.add(folders)
+        return tuple(one for path in sorted(paths) for one in self.comments(path).ignores)
+
+    def line(self, span: Span) -> tuple[RelPath, int]:
+        """The line, from 1, that a place begins on."""
+        if span.path not in self.indexes:
+            try:
+                self.indexes[span.path] = LineIndex.of(self.tree.text(span.path))
+            except SourceError:
+                self.indexes[span.path] = LineIndex.of("")
+        return span.path, self.indexes[span.path].position(span.start)[0]
+
+    def _annotation(self, target: Target, resource: ResourceKey | None, rule: str) -> list[Ignore]:
+        return [
+            one
+            for annotated in self.annotated.get(target, ())
+            if annotated.site.resource == resource
+            for one in annotated.ignores
+            if not one.problem and rule in one.rules
+        ]

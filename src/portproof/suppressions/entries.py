@@ -1,0 +1,48 @@
+"""The entries of ``ignore`` in portproof.yaml that give a reason."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from portproof.config import IgnoreConfig, matches
+from portproof.resources import ResourceKey
+from portproof.source import RelPath, Span
+from portproof.suppressions.model import How, Ignore, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry, and the ignore that it is."""
+
+    given: IgnoreConfig
+    ignore: Ignore
+
+    def means(self, subject: Subject) -> bool:
+        """Whether the entry is about the finding."""
+        given = self.given
+        return (
+            subject.rule in given.rules
+            and (given.target is None or fnmatch.fnmatchcase(subject.target.id, given.target))
+            and (given.path is None or any(matches(given.path, path) for path, _ in subject.lines))
+            and (given.resource is None or _is(subject.resource, given.resource))
+        )
+
+
+def entries(given: Iterable[IgnoreConfig], path: RelPath | None) -> tuple[Entry, ...]:
+    """The entries of the configuration at `path`; None when it lies outside of the tree."""
+    return tuple(Entry(one, _ignore(one, path)) for one in given)
+
+
+def _ignore(given: IgnoreConfig, path: RelPath | None) -> Ignore:
+    span = None if path is None else Span(path, given.start, given.end)
+    return Ignore(How.CONFIG, given.rules, given.reason, given.reason, span)
+
+
+def _is(resource: ResourceKey | None, globs: tuple[str, ...]) -> bool:
+    if resource is None:
+        return False
+    kind, *namespace, name = globs
+    pairs = [(resource.kind, kind), (resource.name, name), *((resource.namespace, one) for one in namespace)]
+    return all(fnmatch.fnmatchcase(text, glob) for text, glob in pairs)
