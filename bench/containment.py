@@ -22,7 +22,7 @@ from repositories import expand, name, table
 from portproof.discover.model import Target
 from portproof.process import Launcher
 from portproof.render.engine import Engine, RenderOptions
-from portproof.render.sandboxes import Confines
+from portproof.render.sandboxes import Sandboxes
 from portproof.run import Prepared, Request, Tools, prepare
 
 
@@ -61,10 +61,10 @@ def measure(ready: Prepared, targets: Sequence[Target], jobs: int, *, first: boo
 
 def render(ready: Prepared, targets: Sequence[Target], jobs: int, *, confined: bool) -> float:
     tools = Tools(ready.config, os.environ)
-    original = Confines.rendering
+    original = Sandboxes.rendering
     if not confined:
         launcher = Unconfined()
-        Confines.rendering = lambda *_: launcher  # type: ignore[method-assign]
+        Sandboxes.rendering = lambda *_: launcher  # type: ignore[method-assign]
     try:
         with tempfile.TemporaryDirectory() as cache:
             options = RenderOptions(offline=True, cache=Path(cache))
@@ -76,7 +76,7 @@ def render(ready: Prepared, targets: Sequence[Target], jobs: int, *, confined: b
                 list(pool.map(partial(engine.render, tree=ready.tree), targets))
             return time.perf_counter() - started
     finally:
-        Confines.rendering = original  # type: ignore[method-assign]
+        Sandboxes.rendering = original  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from repositories import table
 from portproof.discover.model import ManifestTarget
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules import all_rules
-from portproof.rules.evaluate import Questions, examine
+from portproof.rules.evaluate import RuleSet, evaluate
 
 SERVICE = """apiVersion: v1
 kind: Service
@@ -106,7 +106,7 @@ def main() -> None:
     for size in chosen.size:
         rendering = rendered(size, chosen.namespaces)
         started = time.perf_counter()
-        found = examine(rendering, Questions(all_rules())).found
+        found = evaluate(rendering, RuleSet(all_rules())).found
         seconds = time.perf_counter() - started
         ratio = f"{seconds / before:.1f}" if before else ""
         rows.append((size, len(rendering.documents), len(found), f"{seconds:.2f}", ratio))

@@ -31,12 +31,12 @@ from repositories import expand, name, table
 from portproof import pipeline, resources
 from portproof.discover.model import Target
 from portproof.graph import link
-from portproof.outcome import Merged
+from portproof.outcome import FindingGroup
 from portproof.render.engine import Engine, RenderOptions
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
-from portproof.rules import rule_set
 from portproof.rules.base import Severity
-from portproof.rules.evaluate import FindingKey, Questions, examine
+from portproof.rules.evaluate import FindingKey, RuleSet, evaluate
+from portproof.rules.rule_set import selected_rules
 from portproof.run import Prepared, Request, Tools, prepare
 from portproof.source import Edit, LineIndex, Span, Tree
 from portproof.toolchain import cache_folder
@@ -108,13 +108,13 @@ class Bench:
 
     repository: Path
     ready: Prepared
-    questions: Questions
+    rule_set: RuleSet
     render: Renderer
     known: dict[str, frozenset[FindingKey] | None] = field(default_factory=dict)
 
     def keys(self, target: Target, tree: Tree) -> frozenset[FindingKey] | None:
         rendering = self.render(target, tree)
-        return examine(rendering, self.questions).keys if isinstance(rendering, Rendering) else None
+        return evaluate(rendering, self.rule_set).keys if isinstance(rendering, Rendering) else None
 
     def healthy(self, target: Target) -> frozenset[FindingKey] | None:
         """What the rules say about a target before anything is changed; None when it does not render."""
@@ -136,7 +136,7 @@ def opened(repository: Path) -> Iterator[Bench]:
     tools = Tools(ready.config, request.environ)
     options = RenderOptions(offline=True, seconds=ready.config.timeout, cache=cache_folder(request.environ))
     with Engine(helm=lambda: tools.helm, kustomize=lambda: tools.kustomize, options=options) as engine:
-        yield Bench(repository, ready, rule_set.questions(ready.config), engine.render)
+        yield Bench(repository, ready, selected_rules(ready.config), engine.render)
 
 
 def mutants(
@@ -197,7 +197,7 @@ def trial(bench: Bench, mutant: Mutant) -> Result:
         tree=tree,
         targets=tuple(targets),
         everything=bench.ready.discovery.targets,
-        questions=bench.questions,
+        rule_set=bench.rule_set,
         render=counting,
         jobs=1,
     )
@@ -242,11 +242,11 @@ def _result(bench: Bench, mutant: Mutant, targets: int) -> Result:
     )
 
 
-def _is_new(one: Merged, bench: Bench) -> bool:
+def _is_new(one: FindingGroup, bench: Bench) -> bool:
     return any(member.found.key not in (bench.healthy(member.target) or ()) for member in one.members)
 
 
-def _is_about(one: Merged, mutant: Mutant) -> bool:
+def _is_about(one: FindingGroup, mutant: Mutant) -> bool:
     """Whether the primary or a related field is an end of a reference that the mutant breaks."""
     # Each target may have the resource under another namespace or name.
     findings = [member.found.finding for member in one.members]
@@ -257,11 +257,11 @@ def _is_about(one: Merged, mutant: Mutant) -> bool:
     )
 
 
-def _say(one: Merged) -> str:
+def _say(one: FindingGroup) -> str:
     return f"{one.finding.severity.value} {one.first.found.rule.id}"
 
 
-def _locate(result: Result, loud: Sequence[Merged], mutant: Mutant, tree: Tree) -> None:
+def _locate(result: Result, loud: Sequence[FindingGroup], mutant: Mutant, tree: Tree) -> None:
     index = LineIndex.of(tree.text(mutant.edit.span.path))
     line = index.position(mutant.edit.span.start)[0]
 
@@ -281,7 +281,7 @@ def _locate(result: Result, loud: Sequence[Merged], mutant: Mutant, tree: Tree) 
     result.located |= result.location
 
 
-def _heal(result: Result, loud: Sequence[Merged], bench: Bench, mutant: Mutant, tree: Tree) -> None:
+def _heal(result: Result, loud: Sequence[FindingGroup], bench: Bench, mutant: Mutant, tree: Tree) -> None:
     fixes = [_healing(one.fix.edits, bench, mutant, tree) for one in loud if one.fix]
     result.fix = next((how for how in ("restored", "healed", "not healed") if how in fixes), "none")
     others = [fix.edits for one in loud for fix in one.alternatives]

@@ -11,11 +11,12 @@ from portproof import config, resources, yamldoc
 from portproof.discover.model import ManifestTarget
 from portproof.graph import link
 from portproof.graph.model import PortGraph, Site
-from portproof.graph.references import Row
+from portproof.graph.references import ReferenceKind
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.resources import Manifests, Resource
-from portproof.rules import all_rules, rule_set
+from portproof.rules import all_rules
 from portproof.rules.base import Finding, Remedy, Rule
+from portproof.rules.rule_set import selected_rules
 from portproof.rules.vocabulary import vocabulary
 
 _SOURCE = re.compile(r"\s*# Source: (\S+)\n")
@@ -33,13 +34,13 @@ def read(text: str) -> Manifests:
     return found
 
 
-def rows(text: str) -> tuple[Row, ...]:
+def rows(text: str) -> tuple[ReferenceKind, ...]:
     """The references that a ``portproof.yaml`` adds, where the first document is one."""
     first = next((part for _, part in yamldoc.split(text)), "")
     if not first.startswith("# portproof.yaml\n"):
         return ()
     file = config.parse(first, "portproof.yaml", vocabulary())
-    return rule_set.questions(config.merge(file)).rows
+    return selected_rules(config.merge(file)).rows
 
 
 def graph(text: str) -> PortGraph:
@@ -50,7 +51,7 @@ def findings(rule: Rule, text: str) -> list[Finding]:
     return list(rule.check(graph(text)))
 
 
-def keys(resources: Manifests, further: Sequence[Row] = ()) -> set[tuple[str, str, str]]:
+def keys(resources: Manifests, further: Sequence[ReferenceKind] = ()) -> set[tuple[str, str, str]]:
     """What every rule finds: rule, resource and field, as the engine tells findings apart."""
     built = link.build(resources, further)
     return {

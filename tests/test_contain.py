@@ -16,7 +16,7 @@ import pytest
 from portproof import process
 from portproof.process import Completed, Ending, Launcher, Limits
 from portproof.render.sandboxes import _program
-from portproof.sandbox import _MACHINES, Confinement, _steps, can_become, offered
+from portproof.sandbox import _MACHINES, SandboxPolicy, _steps, can_become, kernel_support
 
 PROGRAMS = ("/bin", "/usr", "/lib", "/lib64", sys.base_prefix)
 
@@ -31,7 +31,7 @@ def confined(
         folder.mkdir(exist_ok=True)
         (folder / "file").write_text(f"{name}\n")
     launcher = Launcher(
-        Confinement((str(tmp_path / "read"),), (str(tmp_path / "write"),), PROGRAMS, network, user)
+        SandboxPolicy((str(tmp_path / "read"),), (str(tmp_path / "write"),), PROGRAMS, network, user)
     )
     yield launcher
     launcher.close()
@@ -50,8 +50,8 @@ def python(launcher: Launcher, tmp_path: Path, script: str) -> Completed:
 
 def test_this_machine_can_confine() -> None:
     """Where it cannot, the other tests of this module could not fail."""
-    assert offered().landlock >= 1
-    assert offered().filters
+    assert kernel_support().landlock >= 1
+    assert kernel_support().filters
 
 
 def test_what_is_named_can_be_read_and_written(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_other_processes_cannot_be_signalled(tmp_path: Path) -> None:
             sh(launcher, tmp_path, f"kill -9 {other.pid}")
         survived = other.poll() is None
         other.kill()
-    assert survived == (offered().landlock >= 6)  # earlier ones leave it to the users' ids
+    assert survived == (kernel_support().landlock >= 6)  # earlier ones leave it to the users' ids
 
 
 @pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"])
@@ -240,7 +240,7 @@ def test_we_stay_who_we_are(tmp_path: Path) -> None:
 
 def test_what_cannot_be_confined_is_not_started(tmp_path: Path) -> None:
     """A user that nobody can be: the kernel refuses, and so do we, each time anew."""
-    launcher = Launcher(Confinement(execute=PROGRAMS, user=(-2 - 2**32, 0)))
+    launcher = Launcher(SandboxPolicy(execute=PROGRAMS, user=(-2 - 2**32, 0)))
     for _ in range(2):
         marker = tmp_path / "marker"
         done = sh(launcher, tmp_path, f"touch {marker}")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from portproof.discover.model import ManifestTarget
-from portproof.effects import HIDDEN, Change, differences, told
+from portproof.effects import HIDDEN, Change, differences, redacted
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.resources import ResourceKey
 
@@ -44,13 +44,13 @@ WORDS = frozenset({"5673", "5672", "http", "web"})
     ],
 )
 def test_of_a_text_only_what_the_edit_has_put_there(before: Any, after: Any, shown: Any) -> None:
-    change = told(Change(KEY, VALUE, before, after), WORDS)
+    change = redacted(Change(KEY, VALUE, before, after), WORDS)
     assert (change.before, change.after) == shown
 
 
 def test_ports_and_names_that_come_and_go_are_told() -> None:
     for step in ("name", "targetPort", "appProtocol"):
-        change = told(Change(KEY, ("spec", "ports", 0, step), None, "metrics"), WORDS)
+        change = redacted(Change(KEY, ("spec", "ports", 0, step), None, "metrics"), WORDS)
         assert change.after == "metrics"
 
 
@@ -74,5 +74,5 @@ def test_nothing_of_a_secret_is_told_not_even_a_port_that_comes_or_goes() -> Non
     before, after = (Rendering(ManifestTarget("."), (RenderedDocument(one),)) for one in (text, new))
     changes = differences(before, after, "default")
     assert [change.path[-1] for change in changes] == ["port", "name", "old", "new"]
-    shown = [told(change, WORDS) for change in changes]
+    shown = [redacted(change, WORDS) for change in changes]
     assert {value for one in (*changes, *shown) for value in (one.before, one.after)} <= {HIDDEN, "…", None}

@@ -6,22 +6,29 @@ import pytest
 
 from portproof import yamldoc
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, Target
-from portproof.environment import MANY_CHARTS, Environment, Ties, environment_of, is_collection, ties
+from portproof.environment import (
+    MANY_CHARTS,
+    Environment,
+    TargetInterface,
+    environment_of,
+    interface_of,
+    is_collection,
+)
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules import all_rules
-from portproof.rules.evaluate import Examination, Questions, examine
+from portproof.rules.evaluate import Evaluation, RuleSet, evaluate
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {{name: orders}}\nspec:\n  ports: [{{port: {port}}}]\n"
 CALLER = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {url: 'http://orders:80'}\n"
 
 
-def seen(target: Target, text: str) -> Examination:
+def seen(target: Target, text: str) -> Evaluation:
     documents = tuple(RenderedDocument(part) for _, part in yamldoc.split(text))
-    return examine(Rendering(target, documents), Questions(all_rules()))
+    return evaluate(Rendering(target, documents), RuleSet(all_rules()))
 
 
-def tied(target: Target, text: str) -> Ties:
-    return ties(target, seen(target, text))
+def tied(target: Target, text: str) -> TargetInterface:
+    return interface_of(target, seen(target, text))
 
 
 def calls(caller: Target, *others: tuple[Target, int]) -> bool:

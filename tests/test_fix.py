@@ -9,9 +9,9 @@ import pytest
 from portproof import pipeline, write
 from portproof.discover.model import HelmTarget, Target
 from portproof.errors import ConflictError
-from portproof.outcome import Merged, Outcome
+from portproof.outcome import FindingGroup, Outcome
 from portproof.rules import all_rules
-from portproof.rules.evaluate import Questions
+from portproof.rules.evaluate import RuleSet
 from portproof.source import Tree
 from tests.fake_renderer import FakeRenderer, chart
 
@@ -37,9 +37,7 @@ spec:
 
 
 def run(root: Path, *targets: Target, render: FakeRenderer | None = None) -> Outcome:
-    plan = pipeline.Plan(
-        Tree(root), targets, targets, Questions(all_rules()), render or FakeRenderer(), jobs=2
-    )
+    plan = pipeline.Plan(Tree(root), targets, targets, RuleSet(all_rules()), render or FakeRenderer(), jobs=2)
     return pipeline.check(plan)
 
 
@@ -47,7 +45,7 @@ def incident(root: Path, values: str = "service: 8081\ncontainer: 8080\nprobe: h
     return chart(root, {"values.yaml": values, "templates/all.yaml": TEMPLATE})
 
 
-def numbers(outcome: Outcome) -> Merged:
+def numbers(outcome: Outcome) -> FindingGroup:
     found = [one for one in outcome.merged if one.first.found.rule.id == "service-target-number"]
     assert len(found) == 1
     return found[0]

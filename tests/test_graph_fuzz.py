@@ -80,18 +80,18 @@ def renderings(draw: st.DrawFn) -> list[Any]:
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(renderings())
 def test_no_rule_fails_and_findings_hold_what_is_there(documents: list[Any]) -> None:
-    resources = tuple(
+    found = tuple(
         Resource(key, item, RenderedDocument(""), inside)
         for data in documents
         for key, item, inside in resources.objects(data, "default", ())
     )
-    graph = link.build(Manifests(ManifestTarget("."), resources))
+    graph = link.build(Manifests(ManifestTarget("."), found))
     for rule in all_rules():
         for finding in rule.check(graph):
             assert finding.message
             held = [
                 yamldoc.lookup(one.data, finding.primary.path)
-                for one in resources
+                for one in found
                 if one.key == finding.primary.resource
             ]
             assert held, "a finding is about a resource of the rendering"

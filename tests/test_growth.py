@@ -12,7 +12,7 @@ import pytest
 from portproof.discover.model import ManifestTarget
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules import all_rules
-from portproof.rules.evaluate import Questions, examine
+from portproof.rules.evaluate import RuleSet, evaluate
 
 SIZE = 4_000
 SECONDS = 8.0  # of our own time; what is linear takes one or two, what is quadratic half a minute
@@ -61,5 +61,5 @@ def settings_of_one_container() -> list[RenderedDocument]:
 def test_no_rendering_keeps_the_rules_busy(build: Callable[[], list[RenderedDocument]]) -> None:
     rendering = Rendering(ManifestTarget("."), tuple(build()))
     started = time.process_time()
-    examine(rendering, Questions(all_rules()))
+    evaluate(rendering, RuleSet(all_rules()))
     assert time.process_time() - started < SECONDS

@@ -9,7 +9,7 @@ import pytest
 
 from portproof.action.head_files import Heads
 from portproof.github.client import Client, blob_id
-from portproof.github.model import Files
+from portproof.github.model import ChangedFiles
 
 HEAD = "1" * 40
 TEXT = b"targetPort: 8081\n"
@@ -28,7 +28,7 @@ class Answers:
 
 
 def heads(answers: Answers, blob: bytes | None, root: Path | None = None, here: str | None = None) -> Heads:
-    files = Files({}, {} if blob is None else {"a.yaml": blob_id(blob)})
+    files = ChangedFiles({}, {} if blob is None else {"a.yaml": blob_id(blob)})
     return Heads(cast("Client", answers), HEAD, files, root, here)
 
 

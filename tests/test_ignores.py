@@ -15,10 +15,10 @@ from portproof.resources import ResourceKey
 from portproof.source import Span, Tree
 from portproof.suppressions import baseline, comments, unused
 from portproof.suppressions.annotations import annotated_in
-from portproof.suppressions.collected import Baseline, Book, Given
+from portproof.suppressions.collected import Baseline, SuppressionInputs, Suppressions
 from portproof.suppressions.entries import entries
-from portproof.suppressions.model import How, Ignore, Subject, fingerprint
-from portproof.suppressions.unused import Idle, Scope
+from portproof.suppressions.model import Subject, Suppression, SuppressionSource, fingerprint
+from portproof.suppressions.unused import Scope, UnusedSuppression
 from tests.rule_support import read
 
 RULE = "service-target-number"
@@ -116,7 +116,7 @@ def test_a_comment_that_does_not_count_says_why(form: str, words: str, problem: 
     (ignore,) = found.ignores
     assert ignore.problem == problem
     assert found.by_line == {}
-    assert problem in Idle(ignore).message
+    assert problem in UnusedSuppression(ignore).message
 
 
 def test_an_empty_line_parts_a_comment_from_what_follows() -> None:
@@ -135,7 +135,7 @@ def test_a_hostile_comment_costs_little(text: str) -> None:
 # annotations
 
 
-def annotated(value: str) -> tuple[Ignore, ...]:
+def annotated(value: str) -> tuple[Suppression, ...]:
     metadata = {"name": "web", "annotations": {"portproof/ignore": value}}
     (found,) = annotated_in(read(json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": metadata})))
     assert found.site.value == value
@@ -258,22 +258,25 @@ def test_what_stands_nearest_is_named_and_all_count_as_used(tmp_path: Path) -> N
     )
     print_ = fingerprint(CHART, "x")
     (tmp_path / "b.json").write_text(baseline.written([replace(SUBJECT, fingerprint=print_)]))
-    given = Given(
+    given = SuppressionInputs(
         entries([IgnoreConfig((RULE,), "far")], "portproof.yaml"),
         baseline.read(tmp_path / "b.json", "b.json", "b.json"),
     )
-    book = Book(given, Tree(tmp_path), {})
-    found = book.of(replace(SUBJECT, fingerprint=print_))
-    assert [(one.how, one.reason) for one in found][:2] == [(How.COMMENT, "near"), (How.CONFIG, "far")]
-    assert found[2].how is How.BASELINE
-    assert book.of(replace(SUBJECT, rule=OTHER)) == ()
+    suppressions = Suppressions(given, Tree(tmp_path), {})
+    found = suppressions.of(replace(SUBJECT, fingerprint=print_))
+    assert [(one.source, one.reason) for one in found][:2] == [
+        (SuppressionSource.COMMENT, "near"),
+        (SuppressionSource.CONFIG, "far"),
+    ]
+    assert found[2].source is SuppressionSource.BASELINE
+    assert suppressions.of(replace(SUBJECT, rule=OTHER)) == ()
 
 
 def test_a_baseline_learns_only_what_nothing_else_leaves_out(tmp_path: Path) -> None:
-    given = Given(entries([IgnoreConfig((OTHER,), "known")], None), learn=True)
-    book = Book(given, Tree(tmp_path), {})
-    assert [one.how for one in book.of(SUBJECT)] == [How.BASELINE]
-    assert [one.how for one in book.of(replace(SUBJECT, rule=OTHER))] == [How.CONFIG]
+    given = SuppressionInputs(entries([IgnoreConfig((OTHER,), "known")], None), learn=True)
+    suppressions = Suppressions(given, Tree(tmp_path), {})
+    assert [one.source for one in suppressions.of(SUBJECT)] == [SuppressionSource.BASELINE]
+    assert [one.source for one in suppressions.of(replace(SUBJECT, rule=OTHER))] == [SuppressionSource.CONFIG]
 
 
 # what is unused
@@ -283,8 +286,8 @@ def scope(*left: Target, skips: tuple[Skip, ...] = ()) -> Scope:
     return Scope(tuple(one for one in (CHART, OVERLAY, FOLDER) if one not in left), left, skips)
 
 
-def comment(path: str, *rules: str) -> Ignore:
-    return Ignore(How.COMMENT, rules or (RULE,), "r", "# ...", Span(path, 0, 5))
+def comment(path: str, *rules: str) -> Suppression:
+    return Suppression(SuppressionSource.COMMENT, rules or (RULE,), "r", "# ...", Span(path, 0, 5))
 
 
 VALUES = comment("charts/web/values.yaml")
@@ -315,9 +318,9 @@ BASE = comment("base/service.yaml")
     ],
 )
 def test_a_comment_is_unused_only_when_all_that_reads_it_was_rendered(
-    ignore: Ignore, looked: Scope, expected: bool
+    ignore: Suppression, looked: Scope, expected: bool
 ) -> None:
-    assert unused.is_seen_through(Idle(ignore, ignore.rules), looked) is expected
+    assert unused.is_seen_through(UnusedSuppression(ignore, ignore.rules), looked) is expected
 
 
 @pytest.mark.parametrize(
@@ -349,10 +352,10 @@ def test_a_comment_is_unused_only_when_all_that_reads_it_was_rendered(
 def test_an_entry_is_unused_only_when_all_that_it_can_mean_was_rendered(
     tmp_path: Path, entry: IgnoreConfig, looked: Scope, expected: bool
 ) -> None:
-    book = Book(Given(entries([entry], "portproof.yaml")), Tree(tmp_path), {})
-    found = list(unused.unused_given(book, (), {RULE, "caller-service-port"}, looked))
+    suppressions = Suppressions(SuppressionInputs(entries([entry], "portproof.yaml")), Tree(tmp_path), {})
+    found = list(unused.unused_given(suppressions, (), {RULE, "caller-service-port"}, looked))
     assert bool(found) is expected
-    assert list(unused.unused_given(book, (), {OTHER}, looked)) == []
+    assert list(unused.unused_given(suppressions, (), {OTHER}, looked)) == []
 
 
 @pytest.mark.parametrize(
@@ -369,8 +372,8 @@ def test_a_known_finding_is_gone_only_when_its_target_was_rendered(
 ) -> None:
     (tmp_path / "b.json").write_text(baseline.written([SUBJECT]))
     known: Baseline = baseline.read(tmp_path / "b.json", "b.json", "b.json")
-    book = Book(Given(baseline=known), Tree(tmp_path), {})
-    found = [one.message for one in unused.unused_given(book, (), {RULE}, looked)]
+    suppressions = Suppressions(SuppressionInputs(baseline=known), Tree(tmp_path), {})
+    found = [one.message for one in unused.unused_given(suppressions, (), {RULE}, looked)]
     gone = (
         "shop/Service/web-prod spec.ports[0].targetPort in helm:charts/web has no finding of service-target-number any "
         "more: remove it, or write the baseline again."

@@ -14,7 +14,7 @@ from portproof.config import ChartConfig, Config
 from portproof.discover.charts import MAX_INSTALLS
 from portproof.discover.find import discover
 from portproof.discover.model import Cluster, HelmTarget, Install
-from portproof.render.install_values import Given, GivenError, given_by
+from portproof.render.install_values import GivenError, InstallValues, install_values
 from portproof.source import Tree
 
 CHART = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
@@ -78,9 +78,9 @@ def reasons(root: Path) -> list[str]:
     return [one.reason for one in found.skips if one.kind == "helm" and one.counts]
 
 
-def given(root: Path, target: HelmTarget) -> Given:
+def given(root: Path, target: HelmTarget) -> InstallValues:
     assert target.install
-    return given_by(target, target.install, Tree(root))
+    return install_values(target, target.install, Tree(root))
 
 
 def test_an_application_gives_files_values_parameters_release_and_namespace(root: Path) -> None:
@@ -103,7 +103,7 @@ def test_an_application_gives_files_values_parameters_release_and_namespace(root
     assert target.values == ("charts/web/values-prod.yaml", "env/prod.yaml", "apps/shop.yaml")
     assert (target.release, target.namespace) == ("front", "sales")
     assert target.cluster == Cluster("1.30", ("monitoring.coreos.com/v1",))
-    assert given(root, target) == Given(
+    assert given(root, target) == InstallValues(
         '{"name": "8080", "port": 8080, "tls": false}\n',
         ("--set=a.b=1\\,2", "--set=list={1,2}", "--set-string=text=01"),
     )
@@ -117,7 +117,7 @@ def test_however_it_is_written(root: Path, write_as: Callable[[object], str]) ->
 
 def test_values_may_be_a_text(root: Path) -> None:
     write(root, {"apps/shop.yaml": application({"values": "port: 8080\n# why\n"})})
-    assert given(root, installed(root)) == Given("port: 8080\n# why\n")
+    assert given(root, installed(root)) == InstallValues("port: 8080\n# why\n")
 
 
 def test_one_of_several_sources_may_be_a_chart_with_files_of_another(root: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_helm_release_gives_files_values_release_and_namespace(root: Path) -> 
     target = installed(root)
     assert target.id == "helm:charts/web?values=/env/prod.yaml,/apps/shop.yaml#shop"
     assert (target.release, target.namespace) == ("shop", "sales")
-    assert given(root, target) == Given('{"port": 8080}\n')
+    assert given(root, target) == InstallValues('{"port": 8080}\n')
     write(root, {"apps/shop.yaml": release(targetNamespace="east")})
     assert (installed(root).release, installed(root).namespace) == ("east-shop", "east")
     write(root, {"apps/shop.yaml": release(targetNamespace="east", releaseName="front")})
@@ -321,4 +321,4 @@ def test_an_object_that_is_edited_away_is_a_failure_not_a_guess(root: Path) -> N
     assert target.install
     for text in ("", "kind: [", "{"):
         with pytest.raises(GivenError, match=r"apps/shop\.yaml"):
-            given_by(target, target.install, Tree(root, {"apps/shop.yaml": text}))
+            install_values(target, target.install, Tree(root, {"apps/shop.yaml": text}))

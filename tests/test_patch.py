@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portproof.patch import Hunk, hunks, quoted, unified, unified_many
+from portproof.patch import PatchHunk, hunks, quoted, unified, unified_many
 
 GIT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
 
@@ -106,7 +106,7 @@ def test_the_same_text_needs_no_patch() -> None:
 
 def test_changes_carry_the_old_line_numbers() -> None:
     (hunk,) = hunks(unified("x", "1\n2\n3\n4\n5\n6\n", "1\n2\n3\n4\nfive\n5b\n6\n"))
-    assert hunk == Hunk("x", 2, (" 2", " 3", " 4", "-5", "+five", "+5b", " 6"))
+    assert hunk == PatchHunk("x", 2, (" 2", " 3", " 4", "-5", "+five", "+5b", " 6"))
     assert hunk.changes == ((5, "-5"), (6, "+five"), (6, "+5b"))
 
 

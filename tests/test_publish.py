@@ -14,8 +14,8 @@ from portproof.diff import FileDiff
 from portproof.errors import UsageError
 from portproof.github.client import Client, checked_address
 from portproof.github.files import ApiFiles, comparison
-from portproof.github.model import Files, GithubError
-from portproof.github.publish import Budget, Job, Outcome, Publisher
+from portproof.github.model import ChangedFiles, GithubError
+from portproof.github.publish import Budget, Job, Publisher, PublishOutcome
 from portproof.report import marks
 from portproof.report.model import Report, Result
 from portproof.report.scene import Scene
@@ -53,7 +53,7 @@ class Hub:
         job = Job(1, head, given, scene, texts)
         return Publisher(self.client(token), job, Budget(budget, self.slept.append))
 
-    def review(self, given: Report, token: Token | str, **options: Any) -> Outcome:
+    def review(self, given: Report, token: Token | str, **options: Any) -> PublishOutcome:
         return self.publisher(given, token, **options).review()
 
     def writing(self, **more: Any) -> Token:
@@ -127,7 +127,7 @@ def test_a_wrong_token_is_told(hub: Hub) -> None:
 
 def test_one_review_with_a_comment_on_the_line_one_on_the_file_and_the_rest(hub: Hub) -> None:
     outcome = hub.review(report(RESULT, IN_FILE, NOWHERE), hub.writing())
-    assert outcome == Outcome("posted 3 findings")
+    assert outcome == PublishOutcome("posted 3 findings")
     assert hub.posts == 1
     first, second = hub.fake.comments(hub.pull)
     assert {(one.anchor.path, one.anchor.line) for one in (first, second)} == {
@@ -154,7 +154,7 @@ def test_applying_the_suggestion_gives_the_line_back(hub: Hub) -> None:
 
 def test_findings_that_the_base_has_too_are_not_posted(hub: Hub) -> None:
     outcome = hub.review(report(replace(RESULT, introduced=False)), hub.writing())
-    assert outcome == Outcome("nothing new to say")
+    assert outcome == PublishOutcome("nothing new to say")
     assert hub.fake.log.writes == []
 
 
@@ -173,7 +173,7 @@ def test_a_second_run_writes_nothing(hub: Hub) -> None:
     token = hub.writing()
     hub.review(given, token)
     before = len(hub.fake.log.writes)
-    assert hub.review(given, token) == Outcome("nothing new to say")
+    assert hub.review(given, token) == PublishOutcome("nothing new to say")
     assert len(hub.fake.log.writes) == before
 
 
@@ -184,7 +184,7 @@ def test_a_moved_line_or_a_reworded_message_is_not_new(hub: Hub) -> None:
     hub.fake.push(hub.pull, hub.git.commit({VALUES: "# moved\n" + SOURCE}, branch="feature"))
     fix = replace(FIX, edits=(replace(FIX.edits[0], line=15, end_line=15),))
     moved = replace(RESULT, message="In other words.", location=place(line=15), fix=fix, alternatives=())
-    assert hub.review(report(moved), token) == Outcome("nothing new to say")
+    assert hub.review(report(moved), token) == PublishOutcome("nothing new to say")
     assert len(hub.fake.log.writes) == before
 
 
@@ -193,8 +193,8 @@ def test_two_findings_of_one_fingerprint_in_two_files_are_two(hub: Hub) -> None:
     token = hub.writing()
     hub.review(report(RESULT, other), token)
     assert len(hub.bodies()) == 2
-    assert hub.review(report(RESULT, other), token) == Outcome("nothing new to say")
-    assert hub.review(report(RESULT), token) == Outcome("marked 1 finding as fixed")
+    assert hub.review(report(RESULT, other), token) == PublishOutcome("nothing new to say")
+    assert hub.review(report(RESULT), token) == PublishOutcome("marked 1 finding as fixed")
     gone = [one for one in hub.fake.comments(hub.pull) if marks.read(one.body)[0].fixed]
     assert [one.anchor.path for one in gone] == ["far.yaml"]
 
@@ -209,20 +209,20 @@ def test_marks_of_others_do_not_count(hub: Hub) -> None:
 
 def test_a_review_of_somebody_else_that_carries_our_mark_silences_nothing(hub: Hub) -> None:
     hub.review(report(NOWHERE), hub.fake.token("somebody", contents="read", pull_requests="write"))
-    assert hub.review(report(NOWHERE), hub.writing()) == Outcome("posted 1 finding")
+    assert hub.review(report(NOWHERE), hub.writing()) == PublishOutcome("posted 1 finding")
     assert len(hub.pull.reviews) == 2
 
 
 def test_the_token_of_an_app_knows_its_own_marks(hub: Hub) -> None:
     token = hub.fake.token("porty[bot]", contents="read", pull_requests="write")
     hub.review(report(RESULT), token)
-    assert hub.review(report(RESULT), token) == Outcome("nothing new to say")
+    assert hub.review(report(RESULT), token) == PublishOutcome("nothing new to say")
 
 
 def test_a_fixed_finding_is_said_to_be_fixed_where_the_token_may_not_resolve(hub: Hub) -> None:
     token = hub.writing()
     hub.review(report(RESULT, NOWHERE), token)
-    assert hub.review(GONE, token) == Outcome("marked 2 findings as fixed")
+    assert hub.review(GONE, token) == PublishOutcome("marked 2 findings as fixed")
     (comment,) = hub.fake.comments(hub.pull)
     assert marks.read(comment.body)[0].fixed
     assert "suggestion" not in comment.body
@@ -230,7 +230,7 @@ def test_a_fixed_finding_is_said_to_be_fixed_where_the_token_may_not_resolve(hub
     (review,) = [one for one in hub.pull.reviews.values() if one.body]
     assert "> **Fixed** as of" in review.body
     before = len(hub.fake.log.writes)
-    assert hub.review(GONE, token) == Outcome("nothing new to say")
+    assert hub.review(GONE, token) == PublishOutcome("nothing new to say")
     assert len(hub.fake.log.writes) == before
 
 
@@ -240,7 +240,7 @@ def test_a_fixed_finding_is_resolved_where_the_token_may(hub: Hub) -> None:
     hub.review(GONE, token)
     (comment,) = hub.fake.comments(hub.pull)
     assert comment.id in hub.pull.resolved
-    assert hub.review(report(RESULT), token) == Outcome("renewed 1 comment")
+    assert hub.review(report(RESULT), token) == PublishOutcome("renewed 1 comment")
     assert hub.pull.resolved == {}
     assert marks.read(hub.bodies()[0])[0].fixed is False
     assert "```suggestion" in hub.bodies()[0]
@@ -265,35 +265,35 @@ def test_a_finding_that_comes_back_elsewhere_is_said_anew(hub: Hub) -> None:
     hub.review(report(RESULT), token)
     hub.review(GONE, token)
     back = replace(RESULT, location=place(line=13, column=9, width=2), fix=None, alternatives=())
-    assert hub.review(report(back), token) == Outcome("posted 1 finding")
+    assert hub.review(report(back), token) == PublishOutcome("posted 1 finding")
     assert len(hub.bodies()) == 2
-    assert hub.review(report(back), token) == Outcome("nothing new to say")
+    assert hub.review(report(back), token) == PublishOutcome("nothing new to say")
 
 
 def test_a_target_that_could_not_be_checked_has_no_fixed_findings(hub: Hub) -> None:
     token = hub.writing()
     hub.review(report(RESULT), token)
     failed = report(targets=(status("helm:charts/backend?values=x.yaml", "failed", "no"),))
-    assert hub.review(failed, token) == Outcome("nothing new to say")
+    assert hub.review(failed, token) == PublishOutcome("nothing new to say")
 
 
 def test_another_jobs_findings_are_known_but_not_taken_back(hub: Hub) -> None:
     token = hub.writing()
     hub.review(report(RESULT), token, key="one")
-    assert hub.review(report(RESULT), token, key="two") == Outcome("nothing new to say")
-    assert hub.review(GONE, token, key="two") == Outcome("nothing new to say")
-    assert hub.review(GONE, token, key="one") == Outcome("marked 1 finding as fixed")
+    assert hub.review(report(RESULT), token, key="two") == PublishOutcome("nothing new to say")
+    assert hub.review(GONE, token, key="two") == PublishOutcome("nothing new to say")
+    assert hub.review(GONE, token, key="one") == PublishOutcome("marked 1 finding as fixed")
 
 
 def test_a_suggestion_that_is_no_longer_proven_is_taken_away(hub: Hub) -> None:
     token = hub.writing()
     hub.review(report(RESULT), token)
     other = replace(FIX, edits=(replace(FIX.edits[0], new="8090"),), description="set targetPort to 8090")
-    assert hub.review(report(replace(RESULT, fix=other, alternatives=())), token) == Outcome(
+    assert hub.review(report(replace(RESULT, fix=other, alternatives=())), token) == PublishOutcome(
         "renewed 1 comment"
     )
     assert "targetPort: 8090" in hub.bodies()[0]
-    assert hub.review(report(replace(RESULT, fix=None, alternatives=())), token) == Outcome(
+    assert hub.review(report(replace(RESULT, fix=None, alternatives=())), token) == PublishOutcome(
         "renewed 1 comment"
     )
     assert "suggestion" not in hub.bodies()[0]
@@ -305,7 +305,7 @@ def test_a_comment_that_somebody_deleted_meanwhile_is_no_trouble(hub: Hub) -> No
     hub.review(report(RESULT), token)
     (comment,) = hub.fake.comments(hub.pull)
     hub.fake.faults.call("PATCH", f"/comments/{comment.id}$", lambda: hub.pull.comments.pop(comment.id))
-    assert hub.review(GONE, token) == Outcome("marked 1 finding as fixed")
+    assert hub.review(GONE, token) == PublishOutcome("marked 1 finding as fixed")
 
 
 # when GitHub fails
@@ -316,7 +316,7 @@ def test_reads_are_tried_again(hub: Hub, path: str) -> None:
     fault = hub.fake.faults.status("GET", path, 502, times=2)
     reset = hub.fake.faults.reset("GET", path, nth=4)
     reset.optional = True
-    assert hub.review(report(RESULT), hub.writing()) == Outcome("posted 1 finding")
+    assert hub.review(report(RESULT), hub.writing()) == PublishOutcome("posted 1 finding")
     assert fault.fired == 2
 
 
@@ -338,7 +338,7 @@ def test_broken_json_is_no_answer(hub: Hub) -> None:
 def test_a_write_that_took_effect_is_not_repeated(hub: Hub, kind: str) -> None:
     fault: Any = getattr(hub.fake.faults, kind)
     fault("POST", REVIEWS, after=True)
-    assert hub.review(report(RESULT, NOWHERE), hub.writing()) == Outcome("posted 2 findings")
+    assert hub.review(report(RESULT, NOWHERE), hub.writing()) == PublishOutcome("posted 2 findings")
     assert hub.posts == 1
     assert len(hub.bodies()) == 1
 
@@ -347,7 +347,7 @@ def test_a_write_that_took_effect_is_not_repeated(hub: Hub, kind: str) -> None:
 def test_a_write_that_did_not_is_tried_one_more_time(hub: Hub, kind: str) -> None:
     fault: Any = getattr(hub.fake.faults, kind)
     fault("POST", REVIEWS)
-    assert hub.review(report(RESULT), hub.writing()) == Outcome("posted 1 finding")
+    assert hub.review(report(RESULT), hub.writing()) == PublishOutcome("posted 1 finding")
     assert hub.posts == 2
     assert len(hub.bodies()) == 1
 
@@ -372,7 +372,7 @@ def test_a_secondary_limit_is_waited_for_within_the_budget(
     hub: Hub, code: int, after: int | None, waited: int
 ) -> None:
     hub.fake.faults.secondary("POST", REVIEWS, code, retry_after=after)
-    assert hub.review(report(RESULT), hub.writing()) == Outcome("posted 1 finding")
+    assert hub.review(report(RESULT), hub.writing()) == PublishOutcome("posted 1 finding")
     assert hub.slept == [waited]
     assert hub.posts == 2
 
@@ -432,7 +432,7 @@ def test_a_pending_review_of_ours_that_stands_in_the_way_is_removed(hub: Hub) ->
 
 def test_a_file_comment_that_is_refused_becomes_an_entry_of_the_body(hub: Hub) -> None:
     hub.fake.faults.status("POST", COMMENTS, 422)
-    assert hub.review(report(IN_FILE), hub.writing()) == Outcome("posted 1 finding")
+    assert hub.review(report(IN_FILE), hub.writing()) == PublishOutcome("posted 1 finding")
     assert hub.said() == {IN_FILE.fingerprint}
     assert hub.bodies() == []
 
@@ -460,7 +460,7 @@ def test_a_head_that_moves_at_the_last_moment_is_not_commented_on(hub: Hub) -> N
 def test_a_closed_pull_request_gets_no_review(hub: Hub, merged: bool) -> None:
     hub.fake.close(hub.pull, merged=merged)
     outcome = hub.review(report(RESULT), hub.writing())
-    assert outcome == Outcome(f"no review: the pull request is {'merged' if merged else 'closed'}")
+    assert outcome == PublishOutcome(f"no review: the pull request is {'merged' if merged else 'closed'}")
     assert hub.fake.log.writes == []
 
 
@@ -475,15 +475,15 @@ def test_a_locked_conversation_gets_no_review(hub: Hub) -> None:
 
 def test_one_sticky_summary_is_kept_up_to_date(hub: Hub) -> None:
     token = hub.writing()
-    assert hub.publisher(report(RESULT), token).summary("one") == Outcome("the summary was posted")
-    assert hub.publisher(report(RESULT), token).summary("one") == Outcome("the summary is up to date")
-    assert hub.publisher(GONE, token).summary("none") == Outcome("the summary was updated")
+    assert hub.publisher(report(RESULT), token).summary("one") == PublishOutcome("the summary was posted")
+    assert hub.publisher(report(RESULT), token).summary("one") == PublishOutcome("the summary is up to date")
+    assert hub.publisher(GONE, token).summary("none") == PublishOutcome("the summary was updated")
     (remark,) = hub.pull.talk.values()
     assert remark.body == f"{marks.summary('job')}\nnone"
 
 
 def test_without_findings_no_summary_is_begun(hub: Hub) -> None:
-    assert hub.publisher(GONE, hub.writing()).summary("none") == Outcome("no findings, nothing said")
+    assert hub.publisher(GONE, hub.writing()).summary("none") == PublishOutcome("no findings, nothing said")
     assert hub.fake.log.writes == []
 
 
@@ -495,7 +495,9 @@ def test_a_summary_of_somebody_else_is_left_alone(hub: Hub) -> None:
 
 def test_a_summary_that_took_effect_is_not_posted_twice(hub: Hub) -> None:
     hub.fake.faults.status("POST", "/issues/1/comments$", after=True)
-    assert hub.publisher(report(RESULT), hub.writing()).summary("one") == Outcome("the summary was posted")
+    assert hub.publisher(report(RESULT), hub.writing()).summary("one") == PublishOutcome(
+        "the summary was posted"
+    )
     assert len(hub.pull.talk) == 1
 
 
@@ -554,8 +556,8 @@ def test_enterprise_addresses_work(tmp_path: Path) -> None:
     with FakeGitHub(prefix="/api/v3") as fake:
         hub = Hub(fake, git, fake.open_pull(fake.repository("octo/shop", git), head="feature"))
         token = fake.token(contents="write", pull_requests="write")
-        assert hub.review(report(RESULT), token) == Outcome("posted 1 finding")
-        assert hub.review(GONE, token) == Outcome("marked 1 finding as fixed")
+        assert hub.review(report(RESULT), token) == PublishOutcome("posted 1 finding")
+        assert hub.review(GONE, token) == PublishOutcome("marked 1 finding as fixed")
         assert len(hub.pull.resolved) == 1
 
 
@@ -589,7 +591,7 @@ def test_a_pull_request_with_more_files_than_are_fetched_is_not_compared(
 ) -> None:
     client = hub.client(hub.writing())
     names = [f"{number}.yaml" for number in range(301)]
-    files = Files({name: FileDiff(name, status) for name in names}, {})
+    files = ChangedFiles({name: FileDiff(name, status) for name in names}, {})
     refused = pytest.raises(GithubError, match="301 files changed, more than are fetched one by one")
     with nullcontext() if fetched else refused:  # a new file has nothing in the base
         comparison(client, replace(client.pull(1), changed_files=301), files, hub.pull.head)

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from portproof.report import sarif
 from portproof.report.model import Ignored, Report
 from portproof.rules.base import Rule, Severity
-from portproof.suppressions.model import How
+from portproof.suppressions.model import SuppressionSource
 from tests.report_support import FIX, INCIDENT, RELATED, RESULT, SERVICE, place, report, result, status
 from tests.test_report_text import hostile_report
 
@@ -187,7 +187,7 @@ def test_no_message_links_or_steers_a_terminal() -> None:
     hostile = "\x1b[2J[here](http://example.com)\u202e"
     fix = replace(FIX, description=hostile)
     one = result(message=hostile, related=(replace(RELATED, message=hostile),), fix=fix, alternatives=(fix,))
-    left_out = Ignored(replace(one, message="M."), How.COMMENT, hostile)
+    left_out = Ignored(replace(one, message="M."), SuppressionSource.COMMENT, hostile)
     targets = (status(hostile, "skipped", hostile), status("helm:a", "failed", hostile))
     found = run_of(report(one, targets=targets, ignored=(left_out,), left_out=1))
     shown = [text for text in messages([found["results"], found["invocations"]]) if "example.com" in text]
@@ -206,13 +206,13 @@ def test_any_text_is_valid(name: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("how", "kind"),
     [
-        (How.COMMENT, "inSource"),
-        (How.ANNOTATION, "inSource"),
-        (How.CONFIG, "external"),
-        (How.BASELINE, "external"),
+        (SuppressionSource.COMMENT, "inSource"),
+        (SuppressionSource.ANNOTATION, "inSource"),
+        (SuppressionSource.CONFIG, "external"),
+        (SuppressionSource.BASELINE, "external"),
     ],
 )
-def test_what_is_left_out_is_suppressed(how: How, kind: str) -> None:
+def test_what_is_left_out_is_suppressed(how: SuppressionSource, kind: str) -> None:
     left_out = Ignored(RESULT, how, "it is \x1b[1mfine")
     run = run_of(report(ignored=(left_out,), left_out=1))
     (found,) = run["results"]
@@ -225,6 +225,6 @@ def test_what_is_left_out_is_suppressed(how: How, kind: str) -> None:
 
 
 def test_code_scanning_gets_no_suppressed_results() -> None:
-    written = report(RESULT, ignored=(Ignored(RESULT, How.COMMENT, "fine"),), left_out=1)
+    written = report(RESULT, ignored=(Ignored(RESULT, SuppressionSource.COMMENT, "fine"),), left_out=1)
     (run,) = json.loads(sarif.write(written, RULES, suppressed=False))["runs"]
     assert ["suppressions" in one for one in run["results"]] == [False]

@@ -9,7 +9,7 @@ from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.graph import link
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules.base import Severity
-from portproof.rules.evaluate import Questions, examine
+from portproof.rules.evaluate import RuleSet, evaluate
 from portproof.source import RelPath
 from tests.rule_support import RULES
 
@@ -63,5 +63,5 @@ spec: {ports: [{name: http, port: }]}
     ids=["defaults", "an environment", "manifests"],
 )
 def test_a_number_that_is_not_given(target: Target, severity: Severity) -> None:
-    found = examine(Rendering(target, (RenderedDocument(_UNSET),)), Questions((RULES["service-port-range"],)))
+    found = evaluate(Rendering(target, (RenderedDocument(_UNSET),)), RuleSet((RULES["service-port-range"],)))
     assert [one.finding.severity for one in found.found] == [severity]

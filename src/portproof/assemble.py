@@ -12,7 +12,7 @@ from portproof import __version__
 from portproof.compare import Introduced
 from portproof.discover.model import Discovery
 from portproof.fix import Proposal
-from portproof.outcome import Checked, Merged, Outcome, fingerprint_of
+from portproof.outcome import FindingGroup, Outcome, TargetResult, fingerprint_of
 from portproof.patch import unified_many
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.report.model import (
@@ -28,11 +28,11 @@ from portproof.report.model import (
 )
 from portproof.report.safe import discreet
 from portproof.rules.base import Scalar, Severity
-from portproof.rules.evaluate import Questions
+from portproof.rules.evaluate import RuleSet
 from portproof.rules.run import render_failed, unused_ignore
 from portproof.source import Edit, LineIndex, RelPath, SourceError, Span, Tree
-from portproof.suppressions.model import How, Ignore
-from portproof.suppressions.unused import Idle
+from portproof.suppressions.model import Suppression, SuppressionSource
+from portproof.suppressions.unused import UnusedSuppression
 from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import format_path
 
@@ -104,16 +104,16 @@ def report(  # noqa: PLR0913 - one argument for each thing that a report states
     tree: Tree,
     *,
     versions: tuple[str | None, str | None],
-    questions: Questions,
+    rule_set: RuleSet,
     introduced: Introduced | None = None,
 ) -> Report:
-    """Put the report together; `versions` are helm's and kustomize's, `questions` what was asked."""
+    """Put the report together; `versions` are helm's and kustomize's, `rule_set` what was asked."""
     places = _Places(tree)
     results = [_result(one, places, introduced) for one in outcome.merged]
-    results += [_idle(one, outcome.checked, places, introduced, questions) for one in outcome.idle]
+    results += [_idle(one, outcome.checked, places, introduced, rule_set) for one in outcome.idle]
     excused: list[Ignored] = []
-    if questions.asks(render_failed.RULE.id):
-        for result, ignore in _failures(outcome, places, introduced, questions):
+    if rule_set.has(render_failed.RULE.id):
+        for result, ignore in _failures(outcome, places, introduced, rule_set):
             if ignore is None:
                 results.append(result)
             else:
@@ -139,31 +139,36 @@ def report(  # noqa: PLR0913 - one argument for each thing that a report states
         base=None if introduced is None else introduced.revision,
         unaffected=len(discovery.targets) - len(outcome.checked),
         ignored=tuple(
-            sorted((*ignored, *excused), key=lambda one: (list(How).index(one.how), _order(one.result)))
+            sorted(
+                (*ignored, *excused),
+                key=lambda one: (list(SuppressionSource).index(one.how), _order(one.result)),
+            )
         ),
         left_out=len(ignored) + len(excused),
     )
 
 
-def _left_out(result: Result, ignore: Ignore, introduced: Introduced | None) -> Ignored:
-    return Ignored(result, ignore.how, ignore.reason, introduced is not None and ignore in introduced.brought)
+def _left_out(result: Result, ignore: Suppression, introduced: Introduced | None) -> Ignored:
+    return Ignored(
+        result, ignore.source, ignore.reason, introduced is not None and ignore in introduced.brought
+    )
 
 
 def _idle(
-    one: Idle,
-    checked: Iterable[Checked],
+    one: UnusedSuppression,
+    checked: Iterable[TargetResult],
     places: _Places,
     introduced: Introduced | None,
-    questions: Questions,
+    rule_set: RuleSet,
 ) -> Result:
     """The finding that an ignore does nothing. Its place is the ignore itself, so it is certain."""
     rule, span = unused_ignore.RULE, one.ignore.span
     located = span is not None and places.text(span.path) is not None
     where = span.path if span is not None else ""
-    key = f"{rule.id}\0{where}\0{one.ignore.how.name}\0{one.ignore.text}"
+    key = f"{rule.id}\0{where}\0{one.ignore.source.name}\0{one.ignore.text}"
     return Result(
         rule=rule.id,
-        severity=questions.severity(rule.id, rule.severity),
+        severity=rule_set.severity(rule.id, rule.severity),
         message=one.message,
         resource=None,
         field="",
@@ -192,7 +197,7 @@ def _order(result: Result) -> tuple[object, ...]:
     )
 
 
-def _status(one: Checked) -> TargetStatus:
+def _status(one: TargetResult) -> TargetStatus:
     target, outcome = one.target, one.outcome
     if isinstance(outcome, NotRendered):
         status, reason = "skipped", outcome.reason
@@ -207,7 +212,7 @@ def _status(one: Checked) -> TargetStatus:
     )
 
 
-def _result(one: Merged, places: _Places, introduced: Introduced | None) -> Result:
+def _result(one: FindingGroup, places: _Places, introduced: Introduced | None) -> Result:
     finding, first = one.finding, one.first
     primary = finding.primary
     return Result(
@@ -271,11 +276,11 @@ def patch_of(edits: Iterable[Edit], tree: Tree) -> str:
 
 
 def _failures(
-    outcome: Outcome, places: _Places, introduced: Introduced | None, questions: Questions
-) -> Iterator[tuple[Result, Ignore | None]]:
+    outcome: Outcome, places: _Places, introduced: Introduced | None, rule_set: RuleSet
+) -> Iterator[tuple[Result, Suppression | None]]:
     """One finding for each different failure, with all targets that have it; and what leaves it out."""
     checked, excused = outcome.checked, outcome.verdict.excused
-    groups: dict[tuple[str, FailureSite | None, Ignore | None], list[RenderFailure]] = defaultdict(list)
+    groups: dict[tuple[str, FailureSite | None, Suppression | None], list[RenderFailure]] = defaultdict(list)
     for one in checked:
         for failure in one.failures:
             groups[(failure.message, failure.site, excused.get(failure))].append(failure)
@@ -288,13 +293,13 @@ def _failures(
             or any(failure.wants in wanted for failure in failures)
             or all(not target.values and target.path in rendered for target in targets)
         )
-        severity = questions.severity(render_failed.RULE.id, Severity.WARNING if expected else Severity.ERROR)
+        severity = rule_set.severity(render_failed.RULE.id, Severity.WARNING if expected else Severity.ERROR)
         found = _failure(failures, places, severity)
         new = None if introduced is None else introduced.failure(one.id for one in targets)
         yield replace(found, introduced=new), ignore
 
 
-def _wanted_by_several(checked: Sequence[Checked]) -> frozenset[str]:
+def _wanted_by_several(checked: Sequence[TargetResult]) -> frozenset[str]:
     """Top-level values that two charts or more read and do not have: they are given from outside, to all of them.
 
     A single such chart is broken as it stands; a set of them is installed with a shared ``-f`` file.

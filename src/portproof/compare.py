@@ -11,28 +11,28 @@ from portproof import pipeline
 from portproof.config import Config
 from portproof.discover.find import discover
 from portproof.discover.model import HelmTarget, Target
-from portproof.environment import Ties, mentions
+from portproof.environment import TargetInterface, mentions
 from portproof.outcome import Outcome
 from portproof.pipeline import Plan, Progress, Survey
 from portproof.revision import Comparison
 from portproof.rules.evaluate import FindingKey
 from portproof.source import RelPath, SourceError, Tree, is_within
-from portproof.suppressions.model import How, Ignore
+from portproof.suppressions.model import Suppression, SuppressionSource
 
 
 @dataclass(frozen=True, slots=True)
 class Introduced:
     """What the base had to say, by target id; None for a target that did not render then.
 
-    `revision` is the base's commit, `changed` are the paths that differ from it, `ties` what its targets offered.
+    `revision` is the base's commit, `changed` are the paths that differ from it, `interface` what its targets offered.
     `brought` are ignores that the base does not have.
     """
 
     revision: str
     changed: frozenset[RelPath]
     base: Mapping[str, frozenset[FindingKey] | None]
-    ties: tuple[Ties, ...]
-    brought: frozenset[Ignore] = frozenset()
+    interfaces: tuple[TargetInterface, ...]
+    brought: frozenset[Suppression] = frozenset()
 
     def finding(self, members: Iterable[tuple[Target, FindingKey]]) -> bool:
         """Whether a finding, by what it is in each of its targets, is new: the base had it in none of them."""
@@ -63,17 +63,17 @@ def check(
     That a Service lost a port concerns its callers too, wherever they are: then they are checked as well.
     """
     outcome = pipeline.check(plan, progress)
-    introduced = introduced_by(comparison, plan, config, outcome.beside)
+    introduced = introduced_by(comparison, plan, config, outcome.neighbours)
     callers = _callers_of_lost_ports(introduced, outcome, plan)
     if callers:
         together = sorted((*plan.targets, *callers), key=lambda one: one.id)
         plan = replace(plan, targets=tuple(together))
         outcome = pipeline.check(plan, progress)
-        introduced = introduced_by(comparison, plan, config, outcome.beside)
+        introduced = introduced_by(comparison, plan, config, outcome.neighbours)
     return outcome, replace(introduced, brought=_brought(comparison, plan.tree, outcome))
 
 
-def _brought(comparison: Comparison, tree: Tree, outcome: Outcome) -> frozenset[Ignore]:
+def _brought(comparison: Comparison, tree: Tree, outcome: Outcome) -> frozenset[Suppression]:
     """The ignores whose words no file has had in the base that holds them now."""
     seen = {ignore: holders for ignore, holders in _holders(comparison, tree, outcome) if holders}
     old = comparison.texts({path for holders in seen.values() for path in holders})
@@ -86,12 +86,12 @@ def _brought(comparison: Comparison, tree: Tree, outcome: Outcome) -> frozenset[
 
 def _holders(
     comparison: Comparison, tree: Tree, outcome: Outcome
-) -> Iterator[tuple[Ignore, frozenset[RelPath]]]:
+) -> Iterator[tuple[Suppression, frozenset[RelPath]]]:
     """Each ignore with the changed files that it stands in; an annotation may be in any file of its targets."""
     for ignore in {*(one for one, _ in outcome.verdict.used), *(one.ignore for one in outcome.idle)}:
         if ignore.span is not None:
             yield ignore, frozenset({ignore.span.path} & comparison.changed)
-        elif ignore.how is How.ANNOTATION:
+        elif ignore.source is SuppressionSource.ANNOTATION:
             targets = [
                 one.target for one in outcome.checked for note in one.annotated if ignore in note.ignores
             ]
@@ -106,24 +106,26 @@ def _text(tree: Tree, path: RelPath) -> str:
         return ""
 
 
-def introduced_by(comparison: Comparison, plan: Plan, config: Config, beside: tuple[Ties, ...]) -> Introduced:
+def introduced_by(
+    comparison: Comparison, plan: Plan, config: Config, neighbours: tuple[TargetInterface, ...]
+) -> Introduced:
     """Render the targets of `plan` as they were in the base, and note what they said.
 
-    `beside` are what targets offer that the difference does not concern: they are the same in both.
+    `neighbours` are what targets offer that the difference does not concern: they are the same in both.
     """
-    plan = replace(plan, beside=beside)
+    plan = replace(plan, neighbours=neighbours)
     wanted = {target.id for target in plan.targets}
     base = _survey(comparison, plan, config, whole=False)
     if any(base.keys.get(target, frozenset()) is None for target in wanted):
         base = _survey(
             comparison, plan, config, whole=True
         )  # the base may have read folders that it reads no more
-    return Introduced(comparison.revision, comparison.changed, base.keys, base.ties)
+    return Introduced(comparison.revision, comparison.changed, base.keys, base.interfaces)
 
 
 def _callers_of_lost_ports(introduced: Introduced, outcome: Outcome, plan: Plan) -> tuple[Target, ...]:
     """Targets that the difference concerns only through a Service: it lost a port, and they may call it."""
-    names = outcome.environment.lost_since(introduced.ties)
+    names = outcome.environment.lost_since(introduced.interfaces)
     known = {target.id for target in plan.targets}
     return tuple(one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names))
 

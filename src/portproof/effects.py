@@ -79,7 +79,7 @@ def _scalar(value: Any) -> Any:
     return str(value) if isinstance(value, dict | list) else value
 
 
-def told(change: Change, words: Collection[str]) -> Change:
+def redacted(change: Change, words: Collection[str]) -> Change:
     """`change` as it may be told: of a text only what differs, and of that only numbers and what holds one of `words`.
 
     `words` are the texts that the edits take away and put there. A field may hold a whole configuration file or a URL

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from portproof.discover.model import HelmTarget, Target
 from portproof.graph.model import Address, Neighbour
 from portproof.rules.callers.caller_service_port import RULE
-from portproof.rules.evaluate import Examination, FindingKey
+from portproof.rules.evaluate import Evaluation, FindingKey
 from portproof.rules.port_references import unanswered
 from portproof.source import RelPath, SourceError, Tree, parent
 
@@ -52,7 +52,7 @@ _APART = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Ties:
+class TargetInterface:
     """What a target offers to others, and the Services that it calls and does not have."""
 
     target: Target
@@ -69,58 +69,58 @@ class Environment:
 
     def __init__(
         self,
-        ties: Iterable[Ties],
+        interfaces: Iterable[TargetInterface],
         stated: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
         *,
         guess: bool = True,
     ) -> None:
-        self._ties = tuple(ties)
+        self._interfaces = tuple(interfaces)
         self._stated = stated
         self._guess = guess
         self._offers: dict[str, list[tuple[Target, Neighbour]]] = defaultdict(list)
-        for one in self._ties:
+        for one in self._interfaces:
             for service in one.services:
                 self._offers[service.service.key.name].append((one.target, service))
 
     def around(self, target: Target) -> Mapping[str, tuple[Neighbour, ...]]:
         """The Services of other targets that `target` calls, by name."""
-        names = {call.named for one in self._ties if one.target.id == target.id for call in one.calls}
-        found = {name: tuple(self._beside(target, name)) for name in sorted(names)}
+        names = {call.named for one in self._interfaces if one.target.id == target.id for call in one.calls}
+        found = {name: tuple(self._neighbours(target, name)) for name in sorted(names)}
         return {name: neighbours for name, neighbours in found.items() if neighbours}
 
     def callers(self) -> Iterator[Target]:
         """The targets that call a port which no Service of that name around them has."""
-        for one in self._ties:
-            if any(unanswered(call, tuple(self._beside(one.target, call.named))) for call in one.calls):
+        for one in self._interfaces:
+            if any(unanswered(call, tuple(self._neighbours(one.target, call.named))) for call in one.calls):
                 yield one.target
 
-    def deserted(self, target: Target, after: Examination) -> frozenset[FindingKey]:
+    def deserted(self, target: Target, after: Evaluation) -> frozenset[FindingKey]:
         """The calls of other targets that would miss, as findings, if `target` rendered to what `after` is about."""
-        changed = ties(target, after)
-        before = [one for tie in self._ties if tie.target.id == target.id for one in tie.services]
+        changed = interface_of(target, after)
+        before = [one for each in self._interfaces if each.target.id == target.id for one in each.services]
         names = _lost(before, changed.services)
         if not names:
             return frozenset()
         now = Environment(
-            [*(one for one in self._ties if one.target.id != target.id), changed],
+            [*(one for one in self._interfaces if one.target.id != target.id), changed],
             self._stated,
             guess=self._guess,
         )
         return frozenset(
             (RULE.id, call.port.resource, call.port.identity)
-            for one in self._ties
+            for one in self._interfaces
             if one.target.id != target.id
             for call in one.calls
             if call.named in names
-            and unanswered(call, tuple(now._beside(one.target, call.named)))
-            and not unanswered(call, tuple(self._beside(one.target, call.named)))
+            and unanswered(call, tuple(now._neighbours(one.target, call.named)))
+            and not unanswered(call, tuple(self._neighbours(one.target, call.named)))
         )
 
-    def lost_since(self, base: Iterable[Ties]) -> frozenset[str]:
+    def lost_since(self, base: Iterable[TargetInterface]) -> frozenset[str]:
         """The names of Services that had a port in `base` which they have no more: their callers may miss it."""
-        return _lost(_services(base), _services(self._ties))
+        return _lost(_services(base), _services(self._interfaces))
 
-    def _beside(self, target: Target, name: str) -> Iterator[Neighbour]:
+    def _neighbours(self, target: Target, name: str) -> Iterator[Neighbour]:
         """The Services of that name that are deployed with `target`: of each chart, those of the same environment."""
         charts: dict[tuple[str, str, str], list[tuple[Target, Neighbour]]] = defaultdict(list)
         named = self._named(target)
@@ -152,8 +152,8 @@ def is_collection(targets: Iterable[Target]) -> bool:
     return len({one.chart for one in targets if isinstance(one, HelmTarget)}) > MANY_CHARTS
 
 
-def _services(several: Iterable[Ties]) -> Iterator[Neighbour]:
-    return (one for tie in several for one in tie.services)
+def _services(several: Iterable[TargetInterface]) -> Iterator[Neighbour]:
+    return (one for each in several for one in each.services)
 
 
 def _lost(before: Iterable[Neighbour], after: Iterable[Neighbour]) -> frozenset[str]:
@@ -166,11 +166,11 @@ def _ports(one: Neighbour) -> Iterator[tuple[str, object]]:
     return ((one.service.key.name, port.number.value) for port in one.service.ports)
 
 
-def wanted(several: Iterable[Ties]) -> frozenset[str]:
+def missing_services(several: Iterable[TargetInterface]) -> frozenset[str]:
     """The names of the Services that these targets call and that none of them has."""
     together = list(several)
     offered = {one.service.key.name for one in _services(together)}
-    return frozenset(call.named for tie in together for call in tie.calls if call.named not in offered)
+    return frozenset(call.named for each in together for call in each.calls if call.named not in offered)
 
 
 def mentions(target: Target, tree: Tree, names: Collection[str]) -> bool:
@@ -194,14 +194,14 @@ def _words(tree: Tree, file: RelPath) -> frozenset[str]:
         return frozenset()
 
 
-def ties(target: Target, examination: Examination) -> Ties:
+def interface_of(target: Target, evaluation: Evaluation) -> TargetInterface:
     """What `target`, rendered, offers and calls; nothing for a chart's own tests."""
     if isinstance(target, HelmTarget) and any("/ci/" in f"/{path}" for path in target.values):
-        return Ties(target, (), ())
-    return Ties(
+        return TargetInterface(target, (), ())
+    return TargetInterface(
         target,
-        tuple(Neighbour(one, target.id, one.key in examination.settled) for one in examination.services),
-        examination.calls,
+        tuple(Neighbour(one, target.id, one.key in evaluation.settled) for one in evaluation.services),
+        evaluation.calls,
     )
 
 

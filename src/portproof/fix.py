@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from portproof.discover.model import HelmTarget, Target
-from portproof.effects import Change, differences, told
+from portproof.effects import Change, differences, redacted
 from portproof.graph.model import Site
 from portproof.graph.names import is_digits
 from portproof.render.model import Renderer, Rendering
@@ -34,12 +34,12 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Edits that cure a finding, and the proof; one that is not `favoured` is for people to choose."""
+    """Edits that cure a finding, and the proof; one that is not `recommended` is for people to choose."""
 
     description: str
     edits: tuple[Edit, ...]
     proven: Proven
-    favoured: bool = True
+    recommended: bool = True
 
     @property
     def effects(self) -> tuple[Change, ...]:
@@ -89,7 +89,7 @@ class Prover:
                 return None
             cures.update((target.id, key) for key in before - keys)
             words = {text.strip("\"'") for edit in edits for text in (edit.old, edit.new)}
-            changes[target.id] = [told(one, words) for one in self._effects(target, after, edits)]
+            changes[target.id] = [redacted(one, words) for one in self._effects(target, after, edits)]
         every = dict.fromkeys(one for some in changes.values() for one in some)
         return Proven(tuple(every), frozenset(cures))
 

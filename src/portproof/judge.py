@@ -7,47 +7,56 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from portproof.discover.model import Discovery
-from portproof.outcome import Checked, Ignored, Traced, Verdict, fingerprint_of, merge
+from portproof.outcome import Suppressed, TargetResult, TracedFinding, Verdict, fingerprint_of, merge
 from portproof.render.model import Renderer, RenderFailure
-from portproof.rules.evaluate import Questions
+from portproof.rules.evaluate import RuleSet
 from portproof.rules.run import render_failed, unused_ignore
 from portproof.source import Span, Tree
 from portproof.suppressions import unused as idling
 from portproof.suppressions.annotations import Annotated
-from portproof.suppressions.collected import Book, Use
-from portproof.suppressions.model import How, Ignore, Subject
-from portproof.suppressions.unused import Idle, Scope
+from portproof.suppressions.collected import Suppressions, Use
+from portproof.suppressions.model import Subject, Suppression, SuppressionSource
+from portproof.suppressions.unused import Scope, UnusedSuppression
 from portproof.trace.probe import origins
 from portproof.yamldoc import format_path
 
 
-def judge(asked: Questions, book: Book, checked: Iterable[Checked], traced: Iterable[Traced]) -> Verdict:
+def judge(
+    asked: RuleSet,
+    suppressions: Suppressions,
+    checked: Iterable[TargetResult],
+    traced: Iterable[TracedFinding],
+) -> Verdict:
     """Ask of each finding of each target whether it is left out."""
-    subjects = [(one, _subject(one, book)) for one in traced]
-    answers = [(one, subject, book.of(subject)) for one, subject in subjects]
+    subjects = [(one, _subject(one, suppressions)) for one in traced]
+    answers = [(one, subject, suppressions.of(subject)) for one, subject in subjects]
     failures = [failure for one in checked for failure in one.failures]
-    failed = [(one, _failed(one)) for one in failures if asked.asks(render_failed.RULE.id)]
-    excused = [(one, subject, found) for one, subject in failed if (found := book.of(subject))]
+    failed = [(one, _failed(one)) for one in failures if asked.has(render_failed.RULE.id)]
+    excused = [(one, subject, found) for one, subject in failed if (found := suppressions.of(subject))]
     every = [(subject, found) for _, subject, found in (*answers, *excused)]
-    groups: dict[How, list[Traced]] = defaultdict(list)
+    groups: dict[SuppressionSource, list[TracedFinding]] = defaultdict(list)
     for one, _, found in answers:
         if found:
-            groups[found[0].how].append(one)
+            groups[found[0].source].append(one)
     nearest = {id(one): found[0] for one, _, found in answers if found}
     return Verdict(
         open=tuple(merge(one for one, _, found in answers if not found)),
-        ignored=tuple(Ignored(one, nearest[id(one.first)]) for how in How for one in merge(groups[how])),
+        ignored=tuple(
+            Suppressed(one, nearest[id(one.first)]) for how in SuppressionSource for one in merge(groups[how])
+        ),
         excused={one: found[0] for one, _, found in excused},
         used=frozenset((ignore, subject.rule) for subject, found in every for ignore in found),
-        known=tuple(subject for subject, found in every if found and found[0].how is How.BASELINE),
+        known=tuple(
+            subject for subject, found in every if found and found[0].source is SuppressionSource.BASELINE
+        ),
     )
 
 
-def _subject(one: Traced, book: Book) -> Subject:
+def _subject(one: TracedFinding, suppressions: Suppressions) -> Subject:
     primary = one.found.finding.primary
     origin = one.origins.get(primary)
     spans = () if origin is None else (origin.span, *origin.partners)
-    lines = tuple(dict.fromkeys(map(book.line, spans)))
+    lines = tuple(dict.fromkeys(map(suppressions.line, spans)))
     rule, field = one.found.rule.id, format_path(primary.identity)
     return Subject(rule, one.target, primary.resource, field, lines, one.fingerprint)
 
@@ -64,16 +73,18 @@ class LookedAt:
 
     tree: Tree
     render: Renderer
-    questions: Questions
+    rule_set: RuleSet
     whole: Callable[[], Discovery] | None
 
 
-def idle(run: LookedAt, book: Book, checked: Sequence[Checked], used: frozenset[Use]) -> tuple[Idle, ...]:
+def idle(
+    run: LookedAt, suppressions: Suppressions, checked: Sequence[TargetResult], used: frozenset[Use]
+) -> tuple[UnusedSuppression, ...]:
     """The ignores that do nothing, as far as this run can tell."""
-    if not run.questions.asks(unused_ignore.RULE.id):
+    if not run.rule_set.has(unused_ignore.RULE.id):
         return ()
-    ran = frozenset(rule.id for rule in run.questions.rules)
-    comments = book.comments_of(one.target for one in checked)
+    ran = frozenset(rule.id for rule in run.rule_set.rules)
+    comments = suppressions.comments_of(one.target for one in checked)
     notes = {ignore: (one, note) for one in checked for note in one.annotated for ignore in note.ignores}
     found = list(idling.unused((*comments, *notes), used, ran))
     placed = [
@@ -82,14 +93,14 @@ def idle(run: LookedAt, book: Book, checked: Sequence[Checked], used: frozenset[
         if one.ignore.problem or run.whole is not None
     ]
     wrong = [one for one in placed if one.ignore.problem]
-    if run.whole is None or not (len(placed) > len(wrong) or book.given.is_said):
+    if run.whole is None or not (len(placed) > len(wrong) or suppressions.given.is_said):
         return tuple(wrong)
     scope = _scope(run.whole(), checked)
     unused = [one for one in placed if not one.ignore.problem and idling.is_seen_through(one, scope)]
-    return (*wrong, *unused, *idling.unused_given(book, used, ran, scope))
+    return (*wrong, *unused, *idling.unused_given(suppressions, used, ran, scope))
 
 
-def _scope(whole: Discovery, checked: Iterable[Checked]) -> Scope:
+def _scope(whole: Discovery, checked: Iterable[TargetResult]) -> Scope:
     done = {one.target.id: one.target for one in checked if one.is_whole}
     return Scope(
         tuple(done.values()),
@@ -98,11 +109,11 @@ def _scope(whole: Discovery, checked: Iterable[Checked]) -> Scope:
     )
 
 
-def _placed(run: LookedAt, ignore: Ignore, checked: Checked, annotated: Annotated) -> Ignore:
+def _placed(run: LookedAt, ignore: Suppression, checked: TargetResult, annotated: Annotated) -> Suppression:
     """The ignore of an annotation with the place that it comes from, as far as that can be known."""
-    if checked.examination is None:
+    if checked.evaluation is None:
         return ignore
-    known = origins(checked.examination.manifests, [annotated.site], run.tree, run.render)
+    known = origins(checked.evaluation.manifests, [annotated.site], run.tree, run.render)
     if annotated.site not in known:
         return ignore
     span = known[annotated.site].span

@@ -7,27 +7,27 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
-from portproof.environment import Environment, Ties
+from portproof.environment import Environment, TargetInterface
 from portproof.fix import Proposal, Prover
 from portproof.graph.model import Site
 from portproof.render.model import NotRendered, RenderFailure
 from portproof.rules.base import Finding
-from portproof.rules.evaluate import Examination, FindingKey, Found
+from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding
 from portproof.rules.run import render_failed
 from portproof.source import RelPath, parent
 from portproof.suppressions.annotations import Annotated
 from portproof.suppressions.collected import Use
-from portproof.suppressions.model import Ignore, Subject, fingerprint
-from portproof.suppressions.unused import Idle
+from portproof.suppressions.model import Subject, Suppression, fingerprint
+from portproof.suppressions.unused import UnusedSuppression
 from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import format_path
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class TargetResult:
     """What became of one target, and what ties it to others.
 
-    `examination` is kept only when there is something to say: memory stays flat.
+    `evaluation` is kept only when there is something to say: memory stays flat.
     """
 
     target: Target
@@ -35,8 +35,8 @@ class Checked:
     problems: tuple[RenderFailure, ...]
     resources: int
     seconds: float
-    examination: Examination | None
-    ties: Ties | None = None
+    evaluation: Evaluation | None
+    interface: TargetInterface | None = None
     annotated: tuple[Annotated, ...] = ()
 
     @property
@@ -52,11 +52,11 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
+class TracedFinding:
     """One finding of one target, with the origins of its ends."""
 
     target: Target
-    found: Found
+    found: RuleFinding
     origins: Mapping[Site, Origin]
 
     @property
@@ -69,16 +69,16 @@ class Traced:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class FindingGroup:
     """Equal findings of several targets; the first stands for all. `proposals` are proven, best first."""
 
-    members: tuple[Traced, ...]
+    members: tuple[TracedFinding, ...]
     proposals: tuple[Proposal, ...] = ()
 
     @property
     def fix(self) -> Proposal | None:
         """The best proposal, when something speaks for it."""
-        return next((one for one in self.proposals[:1] if one.favoured), None)
+        return next((one for one in self.proposals[:1] if one.recommended), None)
 
     @property
     def alternatives(self) -> tuple[Proposal, ...]:
@@ -86,7 +86,7 @@ class Merged:
         return self.proposals[1:] if self.fix else self.proposals
 
     @property
-    def first(self) -> Traced:
+    def first(self) -> TracedFinding:
         """The member that stands for all."""
         return self.members[0]
 
@@ -102,11 +102,11 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True)
-class Ignored:
+class Suppressed:
     """A finding that is left out, and what leaves it out."""
 
-    merged: Merged
-    ignore: Ignore
+    merged: FindingGroup
+    ignore: Suppression
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +117,9 @@ class Verdict:
     the findings that a baseline leaves out, or would once it is written.
     """
 
-    open: tuple[Merged, ...]
-    ignored: tuple[Ignored, ...] = ()
-    excused: Mapping[RenderFailure, Ignore] = field(default_factory=dict)
+    open: tuple[FindingGroup, ...]
+    ignored: tuple[Suppressed, ...] = ()
+    excused: Mapping[RenderFailure, Suppression] = field(default_factory=dict)
     used: frozenset[Use] = frozenset()
     known: tuple[Subject, ...] = ()
 
@@ -131,28 +131,30 @@ class Outcome:
     `verdict` tells which findings are left out, `idle` what leaves nothing out.
     """
 
-    checked: tuple[Checked, ...]
-    merged: tuple[Merged, ...]
+    checked: tuple[TargetResult, ...]
+    merged: tuple[FindingGroup, ...]
     prover: Prover
     environment: Environment
-    beside: tuple[Ties, ...]
+    neighbours: tuple[TargetInterface, ...]
     verdict: Verdict
-    idle: tuple[Idle, ...]
+    idle: tuple[UnusedSuppression, ...]
 
 
-def keys_of(one: Checked) -> frozenset[FindingKey] | None:
+def keys_of(one: TargetResult) -> frozenset[FindingKey] | None:
     """The identities of a target's findings; None when it could not be rendered."""
     if one.outcome is not None:
         return None
-    return one.examination.keys if one.examination is not None else frozenset()
+    return one.evaluation.keys if one.evaluation is not None else frozenset()
 
 
-def certain(checked: Iterable[Checked], everything: Iterable[Target]) -> list[Checked]:
+def drop_mismatched_alternatives(
+    checked: Iterable[TargetResult], everything: Iterable[Target]
+) -> list[TargetResult]:
     """Those with findings, without what is wrong of a file only beside some of the alternatives of its folder.
 
     Which of them such a file is applied with nobody knows; where it fits one, it is meant for that one.
     """
-    with_findings = [one for one in checked if one.examination is not None and one.examination.found]
+    with_findings = [one for one in checked if one.evaluation is not None and one.evaluation.found]
     keys = {one.target.id: keys_of(one) or frozenset() for one in with_findings}
     rivals: dict[RelPath, list[Target]] = defaultdict(list)
     for target in everything:
@@ -162,20 +164,20 @@ def certain(checked: Iterable[Checked], everything: Iterable[Target]) -> list[Ch
 
 
 def _without_chance(
-    one: Checked, keys: Mapping[str, frozenset[FindingKey]], rivals: Mapping[RelPath, list[Target]]
-) -> Checked:
-    target, examination = one.target, one.examination
-    if examination is None or not isinstance(target, ManifestTarget) or not target.is_alternative:
+    one: TargetResult, keys: Mapping[str, frozenset[FindingKey]], rivals: Mapping[RelPath, list[Target]]
+) -> TargetResult:
+    target, evaluation = one.target, one.evaluation
+    if evaluation is None or not isinstance(target, ManifestTarget) or not target.is_alternative:
         return one
-    own = {found.key for found in examination.manifests.resources if found.document.source == target.folder}
+    own = {found.key for found in evaluation.manifests.resources if found.document.source == target.folder}
     others = rivals[parent(target.folder)]
     kept = tuple(
         found
-        for found in examination.found
+        for found in evaluation.found
         if found.finding.primary.resource in own
         or all(found.key in keys.get(other.id, frozenset()) for other in others)
     )
-    return replace(one, examination=replace(examination, found=kept))
+    return replace(one, evaluation=replace(evaluation, found=kept))
 
 
 def fingerprint_of(failure: RenderFailure) -> str:
@@ -184,7 +186,7 @@ def fingerprint_of(failure: RenderFailure) -> str:
     return fingerprint(failure.target, render_failed.RULE.id, where)
 
 
-def merge(traced: Iterable[Traced]) -> list[Merged]:
+def merge(traced: Iterable[TracedFinding]) -> list[FindingGroup]:
     """Merge findings that are one to the reader: the same rule, field, value, place and answer in several targets.
 
     Where the place is proven, the resource may lie in another namespace in each overlay, and the field may be at another
@@ -194,17 +196,21 @@ def merge(traced: Iterable[Traced]) -> list[Merged]:
     every = list(traced)
     at_place = Counter((_key(one, named=False), one.target.id) for one in every)
     crowded = {key for (key, _), count in at_place.items() if count > 1}
-    groups: dict[object, list[Traced]] = defaultdict(list)
+    groups: dict[object, list[TracedFinding]] = defaultdict(list)
     for one in every:
         key = _key(one, named=False)
         if key in crowded:
             key = _key(one, named=True)
         ordinal = sum(other.target is one.target for other in groups[key])
         groups[(key, ordinal) if ordinal else key].append(one)
-    return [Merged(tuple(sorted(group, key=lambda one: one.target.id))) for group in groups.values() if group]
+    return [
+        FindingGroup(tuple(sorted(group, key=lambda one: one.target.id)))
+        for group in groups.values()
+        if group
+    ]
 
 
-def _key(one: Traced, *, named: bool) -> Hashable:
+def _key(one: TracedFinding, *, named: bool) -> Hashable:
     """What findings have in common that are one to the reader; `named` where the name has to tell them apart."""
     finding = one.found.finding
     origin = one.origins.get(finding.primary)

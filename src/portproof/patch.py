@@ -23,7 +23,7 @@ _Block: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Hunk:
+class PatchHunk:
     """A piece of a patch: `line` is where it starts in the old file, `lines` are as printed, with their sign."""
 
     path: RelPath
@@ -74,7 +74,7 @@ def quoted(name: str) -> str:
     return f'"{text}"' if text != name else name
 
 
-def hunks(patch: str) -> Iterator[Hunk]:
+def hunks(patch: str) -> Iterator[PatchHunk]:
     """Read back a patch that `unified` wrote."""
     lines = patch.split("\n")
     path, at = "", 0
@@ -93,7 +93,7 @@ def hunks(patch: str) -> Iterator[Hunk]:
             old -= lines[at][:1] in (" ", "-")
             new -= lines[at][:1] in (" ", "+")
             at += 1
-        yield Hunk(path, int(found[1]), tuple(lines[start:at]))
+        yield PatchHunk(path, int(found[1]), tuple(lines[start:at]))
 
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")

@@ -11,19 +11,33 @@ from typing import TypeVar
 
 from portproof import judge, process
 from portproof.discover.model import Discovery, HelmTarget, Target
-from portproof.environment import Environment, Ties, is_collection, mentions, ties, wanted
+from portproof.environment import (
+    Environment,
+    TargetInterface,
+    interface_of,
+    is_collection,
+    mentions,
+    missing_services,
+)
 from portproof.fix import Proposal, Prover, edits_of
 from portproof.graph.model import Neighbour, Site
-from portproof.outcome import Checked, Merged, Outcome, Traced, certain, keys_of
+from portproof.outcome import (
+    FindingGroup,
+    Outcome,
+    TargetResult,
+    TracedFinding,
+    drop_mismatched_alternatives,
+    keys_of,
+)
 from portproof.override import override
 from portproof.render.cache import remember
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.rules.base import Finding, Remedy, Scalar
 from portproof.rules.callers import caller_service_port
-from portproof.rules.evaluate import FindingKey, Questions, examine, warm_up
+from portproof.rules.evaluate import FindingKey, RuleSet, evaluate, warm_up
 from portproof.source import Edit, Span, Tree
 from portproof.suppressions.annotations import annotated_in
-from portproof.suppressions.collected import Book, Given
+from portproof.suppressions.collected import SuppressionInputs, Suppressions
 from portproof.trace.probe import origins
 
 _In = TypeVar("_In")
@@ -42,7 +56,7 @@ text that was made to have ten thousand, the first few."""
 class Plan:
     """What a run is to do: check `targets` of `tree`; `everything` are all targets that a fix must not break.
 
-    `beside` are what other targets offer to these; None when that is yet to be found out. `ignores` leave findings out.
+    `neighbours` are what other targets offer to these; None when that is yet to be found out. `ignores` leave findings out.
     `whole` tells all that there is in the repository, whatever was asked for; without it nobody can tell which ignores
     are no longer needed. `environments` are globs of targets that are deployed together, by name.
     """
@@ -50,11 +64,11 @@ class Plan:
     tree: Tree
     targets: tuple[Target, ...]
     everything: tuple[Target, ...]
-    questions: Questions
+    rule_set: RuleSet
     render: Renderer
     jobs: int
-    beside: tuple[Ties, ...] | None = None
-    ignores: Given = field(default_factory=Given)
+    neighbours: tuple[TargetInterface, ...] | None = None
+    ignores: SuppressionInputs = field(default_factory=SuppressionInputs)
     whole: Callable[[], Discovery] | None = None
     environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -68,10 +82,14 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         if plan.targets:
             pool.submit(warm_up)
-        checked, environment, beside = _check_all(pool, plan, remembered, progress)
-        traced = _each(pool, partial(_trace_one, plan), certain(checked, plan.everything))
-        book = Book(plan.ignores, plan.tree, {one.target: one.annotated for one in checked if one.annotated})
-        verdict = judge.judge(plan.questions, book, checked, [one for some in traced for one in some])
+        checked, environment, neighbours = _check_all(pool, plan, remembered, progress)
+        traced = _each(
+            pool, partial(_trace_one, plan), drop_mismatched_alternatives(checked, plan.everything)
+        )
+        suppressions = Suppressions(
+            plan.ignores, plan.tree, {one.target: one.annotated for one in checked if one.annotated}
+        )
+        verdict = judge.judge(plan.rule_set, suppressions, checked, [one for some in traced for one in some])
         prover = Prover(
             tree=plan.tree,
             render=remembered,
@@ -83,12 +101,12 @@ def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcom
         some = _affordable(verdict.open, prover.known)
         proved = _each(pool, partial(_prove_one, prover, _votes(verdict.open)), verdict.open[:some])
         merged = [*proved, *verdict.open[some:]]
-    idle = judge.idle(_looked_at(plan), book, checked, verdict.used)
-    return Outcome(tuple(checked), tuple(merged), prover, environment, beside, verdict, idle)
+    idle = judge.idle(_looked_at(plan), suppressions, checked, verdict.used)
+    return Outcome(tuple(checked), tuple(merged), prover, environment, neighbours, verdict, idle)
 
 
 def _looked_at(plan: Plan) -> judge.LookedAt:
-    return judge.LookedAt(plan.tree, plan.render, plan.questions, plan.whole)
+    return judge.LookedAt(plan.tree, plan.render, plan.rule_set, plan.whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +114,7 @@ class Survey:
     """What every target of a plan has to say, by id (None for one that does not render), and what it offers."""
 
     keys: Mapping[str, frozenset[FindingKey] | None]
-    ties: tuple[Ties, ...]
+    interfaces: tuple[TargetInterface, ...]
 
 
 def survey(plan: Plan) -> Survey:
@@ -105,7 +123,7 @@ def survey(plan: Plan) -> Survey:
         checked, _, _ = _check_all(pool, plan, remember(plan.render))
     return Survey(
         {one.target.id: keys_of(one) for one in checked},
-        tuple(one.ties for one in checked if one.ties is not None),
+        tuple(one.interface for one in checked if one.interface is not None),
     )
 
 
@@ -136,71 +154,75 @@ def _check_all(
     plan: Plan,
     render: Renderer,
     progress: Progress = lambda _done, _total: None,
-) -> tuple[list[Checked], Environment, tuple[Ties, ...]]:
+) -> tuple[list[TargetResult], Environment, tuple[TargetInterface, ...]]:
     """Check every target by itself; then once more, with what is around them, those whose calls nobody answers."""
     checked = _each(pool, partial(_check_one, plan, render, {}), plan.targets, progress)
-    own = [one.ties for one in checked if one.ties is not None]
-    beside: tuple[Ties, ...] = ()
+    own = [one.interface for one in checked if one.interface is not None]
+    neighbours: tuple[TargetInterface, ...] = ()
     guess = not is_collection(plan.everything)
     environment = Environment(own, plan.environments, guess=guess)
-    if caller_service_port.RULE in plan.questions.rules:
-        beside = _beside(pool, plan, render, own) if plan.beside is None else plan.beside
-        environment = Environment((*own, *beside), plan.environments, guess=guess)
+    if caller_service_port.RULE in plan.rule_set.rules:
+        neighbours = _neighbours(pool, plan, render, own) if plan.neighbours is None else plan.neighbours
+        environment = Environment((*own, *neighbours), plan.environments, guess=guess)
         again = {target.id for target in environment.callers()}
         lonely = [one.target for one in checked if one.target.id in again]
         around = {target.id: environment.around(target) for target in lonely}
         second = _each(pool, lambda target: _check_one(plan, render, around[target.id], target), lonely)
         by_id = {one.target.id: one for one in second}
         checked = [by_id.get(one.target.id, one) for one in checked]
-    return checked, environment, beside
+    return checked, environment, neighbours
 
 
-def _beside(pool: ThreadPoolExecutor, plan: Plan, render: Renderer, own: Sequence[Ties]) -> tuple[Ties, ...]:
+def _neighbours(
+    pool: ThreadPoolExecutor, plan: Plan, render: Renderer, own: Sequence[TargetInterface]
+) -> tuple[TargetInterface, ...]:
     """What targets that are not to be checked offer to those that are."""
-    names = wanted(own)
+    names = missing_services(own)
     known = {target.id for target in plan.targets}
     others = [one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names)]
     found = _each(pool, partial(_check_one, plan, render, {}), others)
-    return tuple(one.ties for one in found if one.ties is not None)
+    return tuple(one.interface for one in found if one.interface is not None)
 
 
 def _judge(plan: Plan, environment: Environment, rendering: Rendering) -> frozenset[FindingKey]:
     """What the rules say of a rendering, and of the calls that other targets make to it."""
-    examination = examine(rendering, plan.questions, environment.around(rendering.target))
-    return examination.keys | environment.deserted(rendering.target, examination)
+    evaluation = evaluate(rendering, plan.rule_set, environment.around(rendering.target))
+    return evaluation.keys | environment.deserted(rendering.target, evaluation)
 
 
 def _check_one(
     plan: Plan, render: Renderer, neighbours: Mapping[str, tuple[Neighbour, ...]], target: Target
-) -> Checked:
+) -> TargetResult:
     answer = render(target, plan.tree)
     if isinstance(answer, RenderFailure):
-        return Checked(target, answer, (), 0, answer.seconds, None)
+        return TargetResult(target, answer, (), 0, answer.seconds, None)
     if isinstance(answer, NotRendered):
-        return Checked(target, answer, (), 0, 0.0, None)
-    examination = examine(answer, plan.questions, neighbours)
-    annotated = annotated_in(examination.manifests)
-    return Checked(
+        return TargetResult(target, answer, (), 0, 0.0, None)
+    evaluation = evaluate(answer, plan.rule_set, neighbours)
+    annotated = annotated_in(evaluation.manifests)
+    return TargetResult(
         target,
         None,
-        examination.manifests.problems,
+        evaluation.manifests.problems,
         len(answer.documents),
         answer.seconds,
-        examination if examination.found or annotated else None,
-        ties(target, examination),
+        evaluation if evaluation.found or annotated else None,
+        interface_of(target, evaluation),
         annotated,
     )
 
 
-def _trace_one(plan: Plan, one: Checked) -> list[Traced]:
+def _trace_one(plan: Plan, one: TargetResult) -> list[TracedFinding]:
     """Trace all ends of all findings of a target at once: they share the probe renders."""
-    examination = one.examination
-    assert examination is not None  # noqa: S101 - check() picked those that have one
-    sites = {site for found in examination.found for site in _sites(found.finding)}
-    known = origins(examination.manifests, sites, plan.tree, plan.render)
+    evaluation = one.evaluation
+    assert evaluation is not None  # noqa: S101 - check() picked those that have one
+    sites = {site for found in evaluation.found for site in _sites(found.finding)}
+    known = origins(evaluation.manifests, sites, plan.tree, plan.render)
     return [
-        Traced(one.target, found, {site: known[site] for site in _sites(found.finding) if site in known})
-        for found in examination.found
+        TracedFinding(
+            one.target, found, {site: known[site] for site in _sites(found.finding) if site in known}
+        )
+        for found in evaluation.found
     ]
 
 
@@ -210,7 +232,7 @@ def _sites(finding: Finding) -> list[Site]:
     return list(dict.fromkeys((finding.primary, *(label.site for label in finding.related), *changed)))
 
 
-def _votes(groups: Iterable[Merged]) -> Counter[tuple[Span, Scalar]]:
+def _votes(groups: Iterable[FindingGroup]) -> Counter[tuple[Span, Scalar]]:
     """How many findings would be cured by one and the same edit, as far as their rules offer it."""
     votes: Counter[tuple[Span, Scalar]] = Counter()
     for group in groups:
@@ -219,13 +241,13 @@ def _votes(groups: Iterable[Merged]) -> Counter[tuple[Span, Scalar]]:
     return votes
 
 
-def _main_edit(remedy: Remedy, group: Merged) -> tuple[Span, Scalar] | None:
+def _main_edit(remedy: Remedy, group: FindingGroup) -> tuple[Span, Scalar] | None:
     site, new = remedy.changes[0]
     origin = group.first.origins.get(site)
     return None if origin is None else (origin.span, new)
 
 
-def _affordable(groups: Sequence[Merged], known: Mapping[str, frozenset[FindingKey] | None]) -> int:
+def _affordable(groups: Sequence[FindingGroup], known: Mapping[str, frozenset[FindingKey] | None]) -> int:
     """For how many of the groups fixes are proven, within `MAX_JUDGED`."""
     judged = 0
     for number, group in enumerate(groups):
@@ -235,7 +257,7 @@ def _affordable(groups: Sequence[Merged], known: Mapping[str, frozenset[FindingK
     return len(groups)
 
 
-def _prove_one(prover: Prover, votes: Counter[tuple[Span, Scalar]], group: Merged) -> Merged:
+def _prove_one(prover: Prover, votes: Counter[tuple[Span, Scalar]], group: FindingGroup) -> FindingGroup:
     """Try the remedies; keep those that a render proves, best first.
 
     An edit that several findings ask for goes before one that cures this finding alone: when a port's name is misspelt
@@ -248,17 +270,17 @@ def _prove_one(prover: Prover, votes: Counter[tuple[Span, Scalar]], group: Merge
         if edits is None or any(set(edits) == set(one.edits) for _, one in proposals):
             continue
         proven = prover.prove(edits, cured)
-        if proven is None and remedy.favoured and (own := _overrides(remedy, group, prover.tree)):
+        if proven is None and remedy.recommended and (own := _overrides(remedy, group, prover.tree)):
             edits, proven = own, prover.prove(own, cured)
         if proven is not None:
             main = _main_edit(remedy, group)
             asked = votes[main] if main else 0
-            favoured = remedy.favoured or asked > 1
+            favoured = remedy.recommended or asked > 1
             proposals.append((asked, Proposal(remedy.description, edits, proven, favoured)))
-    return Merged(group.members, tuple(one for _, one in sorted(proposals, key=lambda pair: -pair[0])))
+    return FindingGroup(group.members, tuple(one for _, one in sorted(proposals, key=lambda pair: -pair[0])))
 
 
-def _overrides(remedy: Remedy, group: Merged, tree: Tree) -> tuple[Edit, ...]:
+def _overrides(remedy: Remedy, group: FindingGroup, tree: Tree) -> tuple[Edit, ...]:
     """Lines for the values files of the concerned targets alone, where a shared value cannot change; empty for none."""
     if len(remedy.changes) != 1:
         return ()
@@ -283,7 +305,7 @@ class Combined:
 
     tree: Tree
     edits: tuple[Edit, ...]
-    left_out: tuple[Merged, ...]
+    left_out: tuple[FindingGroup, ...]
 
 
 def combine(outcome: Outcome) -> Combined:
@@ -301,7 +323,7 @@ def combine(outcome: Outcome) -> Combined:
     pinned = replace(prover, tree=Tree(prover.tree.root, {**prover.tree.overlay, **texts}))
     taken: set[Edit] = set()
     cured: frozenset[tuple[str, FindingKey]] = frozenset()
-    chosen: list[Merged] = []
+    chosen: list[FindingGroup] = []
     for one in fixable:
         if not _keys_of(one) <= cured:
             chosen.append(one)
@@ -310,7 +332,7 @@ def combine(outcome: Outcome) -> Combined:
     if pinned.prove(tuple(every), _finding_keys(chosen)) is not None:
         return Combined(pinned.tree, tuple(sorted(every)), ())
     cured = frozenset()
-    left_out: list[Merged] = []
+    left_out: list[FindingGroup] = []
     for one in fixable:  # some do not go together: take them one by one, each proven on top of the others
         if _keys_of(one) <= cured:
             continue
@@ -323,9 +345,9 @@ def combine(outcome: Outcome) -> Combined:
     return Combined(pinned.tree, tuple(sorted(taken)), tuple(left_out))
 
 
-def _keys_of(one: Merged) -> frozenset[tuple[str, FindingKey]]:
+def _keys_of(one: FindingGroup) -> frozenset[tuple[str, FindingKey]]:
     return frozenset((member.target.id, member.found.key) for member in one.members)
 
 
-def _finding_keys(several: Iterable[Merged]) -> frozenset[FindingKey]:
+def _finding_keys(several: Iterable[FindingGroup]) -> frozenset[FindingKey]:
     return frozenset(member.found.key for one in several for member in one.members)

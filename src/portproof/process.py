@@ -26,7 +26,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
 
-from portproof.sandbox import Confinement, enter
+from portproof.sandbox import SandboxPolicy, apply
 
 if sys.platform == "linux":
     import resource  # here, because a launcher's thread can read no module any more
@@ -81,15 +81,15 @@ class Completed:
 
 
 class Launcher:
-    """Starts programs that may touch only what a `Confinement` names; thread-safe, to be closed.
+    """Starts programs that may touch only what a `SandboxPolicy` names; thread-safe, to be closed.
 
     The kernel confines a thread and what it starts. So there is one thread that confines itself once and starts every
     program of a run, which costs a render nothing.
     """
 
-    def __init__(self, confinement: Confinement) -> None:
+    def __init__(self, confinement: SandboxPolicy) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="portproof-launcher")
-        self._entered = self._thread.submit(enter, confinement)
+        self._entered = self._thread.submit(apply, confinement)
 
     def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, limits: Limits) -> _Child:
         """Start a program; its limits are set by the thread too, whose user is the program's."""

@@ -28,7 +28,7 @@ from portproof.discover.model import Discovery, Target
 from portproof.errors import ConfigError, ExitCode, UsageError
 from portproof.render.engine import Engine, RenderOptions
 from portproof.rules.vocabulary import vocabulary
-from portproof.sandbox import offered
+from portproof.sandbox import kernel_support
 from portproof.source import RelPath, Tree, normalise
 from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize, install
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from portproof.pipeline import Progress
     from portproof.report.model import Report
     from portproof.revision import Comparison
-    from portproof.rules.evaluate import Questions
+    from portproof.rules.evaluate import RuleSet
     from portproof.rules.severity import Severity
-    from portproof.suppressions.collected import Baseline, Given
+    from portproof.suppressions.collected import Baseline, SuppressionInputs
 
 CONFIG_NAMES = frozenset(configuration.NAMES)
 """Files at the root that concern every target."""
@@ -64,7 +64,7 @@ class Request:
     helm: str | None = None
     kustomize: str | None = None
     offline: bool = False
-    strangers: bool = False
+    untrusted: bool = False
     fail_on: str | None = None
     base: str | None = None
     baseline: str | None = None
@@ -112,7 +112,7 @@ class Session:
     """A run while its renderer lives."""
 
     ready: Prepared
-    questions: Questions
+    rule_set: RuleSet
     outcome: Outcome
     introduced: Introduced | None
     versions: tuple[str | None, str | None]
@@ -213,7 +213,7 @@ def tools(request: Request, *, install_them: bool) -> int:
         chosen = Tools(_configured(request, root)[1], request.environ)
         found = [chosen.helm, chosen.kustomize]
     click.echo(pages.tools_text(found), nl=False)
-    offer = offered()
+    offer = kernel_support()
     if not offer.landlock:
         _say("this system offers no Landlock: what helm and kustomize read and write is not confined")
     if not offer.filters:
@@ -244,16 +244,16 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         Engine(helm=lambda: found.helm, kustomize=lambda: found.kustomize, options=options) as engine,
         _progress() as progress,
     ):
-        engine.begin(ready.targets, ready.tree, ready.config.jobs)
+        engine.prefetch(ready.targets, ready.tree, ready.config.jobs)
         from portproof import compare, pipeline
-        from portproof.rules import rule_set
+        from portproof.rules.rule_set import selected_rules
 
-        questions = rule_set.questions(ready.config)
+        rule_set = selected_rules(ready.config)
         plan = pipeline.Plan(
             tree=ready.tree,
             targets=ready.targets,
             everything=ready.discovery.everything,
-            questions=questions,
+            rule_set=rule_set,
             render=engine.render,
             jobs=ready.config.jobs,
             ignores=_given(request, ready, known),
@@ -264,12 +264,12 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
             outcome, introduced = pipeline.check(plan, progress), None
         else:
             outcome, introduced = compare.check(ready.comparison, plan, ready.config, progress)
-        yield Session(ready, questions, outcome, introduced, versions)
+        yield Session(ready, rule_set, outcome, introduced, versions)
 
 
-def _given(request: Request, ready: Prepared, known: Baseline | None) -> Given:
+def _given(request: Request, ready: Prepared, known: Baseline | None) -> SuppressionInputs:
     """What leaves findings out before anything is rendered."""
-    from portproof.suppressions.collected import Baseline, Given
+    from portproof.suppressions.collected import Baseline, SuppressionInputs
     from portproof.suppressions.entries import entries
 
     # A configuration that the caller has read may be another revision's: its lines are not those of the tree.
@@ -278,7 +278,7 @@ def _given(request: Request, ready: Prepared, known: Baseline | None) -> Given:
         folder = Path.cwd() if request.config else ready.tree.root
         path = _inside(ready, folder / ready.file.path)
     learn = request.write_baseline is not None
-    return Given(entries(ready.config.ignores, path), known or Baseline(), learn)
+    return SuppressionInputs(entries(ready.config.ignores, path), known or Baseline(), learn)
 
 
 def _baseline(request: Request, ready: Prepared) -> Baseline | None:
@@ -330,7 +330,7 @@ def report_of(run: Session) -> Report:
         run.ready.discovery,
         run.ready.tree,
         versions=run.versions,
-        questions=run.questions,
+        rule_set=run.rule_set,
         introduced=run.introduced,
     )
 
@@ -375,7 +375,7 @@ def _configured(request: Request, root: Path) -> tuple[FileConfig, Config]:
         helm=request.helm,
         kustomize=request.kustomize,
         offline=request.offline,
-        strangers=request.strangers,
+        untrusted=request.untrusted,
     )
     file = request.file or configuration.load(root, request.config, vocabulary())
     return file, configuration.merge(file, flags)
@@ -403,7 +403,7 @@ def formatted(kind: str, report: Report, run: Session, *, color: bool = False) -
         case "sarif":
             from portproof.report import sarif
 
-            return sarif.write(report, run.questions.rules)
+            return sarif.write(report, run.rule_set.rules)
         case "github":
             from portproof.report import annotations
 

@@ -4,7 +4,7 @@ Landlock confines a thread, and every program that it starts, to files that are
 named; a filter of system calls takes sockets away. Both go on a thread that does
 nothing but start the program, so they cost no process of their own, and need
 no right: in a container they work as they do for a user. What a kernel does
-not offer is left out (`offered`); what it offers and then refuses is an error.
+not offer is left out (`kernel_support`); what it offers and then refuses is an error.
 
 https://docs.kernel.org/userspace-api/landlock.html, seccomp(2), credentials(7).
 """
@@ -60,7 +60,7 @@ _MACHINES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Confinement:
+class SandboxPolicy:
     """What a program may touch. Paths are files, or folders with all below; one that is not there gives nothing.
 
     `write` and `execute` imply reading. `user` are the ids of a user and a group to become, which only root can.
@@ -74,7 +74,7 @@ class Confinement:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class KernelSupport:
     """What this kernel offers: the version of Landlock, 0 for none, and whether calls can be filtered."""
 
     landlock: int
@@ -82,14 +82,16 @@ class Offer:
 
 
 @cache
-def offered() -> Offer:
+def kernel_support() -> KernelSupport:
     """Ask the kernel once, by trying."""
     if sys.platform != "linux":
-        return Offer(0, filters=False)
-    return apart(lambda: Offer(max(0, _call(_CREATE_RULESET, None, 0, _VERSION)), _can_filter()))
+        return KernelSupport(0, filters=False)
+    return on_own_thread(
+        lambda: KernelSupport(max(0, _call(_CREATE_RULESET, None, 0, _VERSION)), _can_filter())
+    )
 
 
-def apart(work: Callable[[], _Result]) -> _Result:
+def on_own_thread(work: Callable[[], _Result]) -> _Result:
     """Do `work` on a thread of its own, which ends with it: what confines a thread cannot be taken back."""
     results: list[_Result] = []
     errors: list[BaseException] = []
@@ -108,9 +110,9 @@ def apart(work: Callable[[], _Result]) -> _Result:
     return results[0]
 
 
-def enter(confinement: Confinement) -> None:
+def apply(confinement: SandboxPolicy) -> None:
     """Confine this thread, and what it starts from now on, for good. Raises `OSError` when the kernel refuses."""
-    offer = offered()
+    offer = kernel_support()
     if confinement.user is not None:
         _become(*confinement.user)
     if offer.landlock or offer.filters:
@@ -121,7 +123,7 @@ def enter(confinement: Confinement) -> None:
         _checked(_filter(network=confinement.network), "a filter of system calls")
 
 
-def _restrict(confinement: Confinement, version: int) -> None:
+def _restrict(confinement: SandboxPolicy, version: int) -> None:
     files = (1 << _ON_FILES.get(version, 16)) - 1
     network = (_BIND_TCP if confinement.network else _TCP) if version >= 4 else 0
     scopes = _SCOPES if version >= 6 else 0

@@ -45,7 +45,7 @@ from portproof.report.scene import Scene
 from portproof.report.suggestion import Lines, suggestion
 from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
-from portproof.suppressions.model import How
+from portproof.suppressions.model import SuppressionSource
 from tests import gfm, runner
 from tests.fuzz.target import Target, put
 from tests.report_support import FIX, OTHER, SOURCE, VALUES, place, report, result, status
@@ -97,7 +97,7 @@ def everything(text: str) -> Report:
         replace(one, resource=None, rule="render-failed"),
         targets=(status(f"helm:{text}", "skipped", text), status(f"kustomize:{text}", "failed", text)),
         lines={text: {14: f"a {text} b".replace("\n", " ")}},
-        ignored=(Ignored(one, How.COMMENT, text, brought=True),),
+        ignored=(Ignored(one, SuppressionSource.COMMENT, text, brought=True),),
         left_out=1,
     )
 

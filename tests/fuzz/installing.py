@@ -13,7 +13,7 @@ from portproof import yamldoc
 from portproof.discover.find import discover
 from portproof.discover.model import HelmTarget, Install
 from portproof.override import override
-from portproof.render.install_values import MAX_OPTIONS, GivenError, given_by
+from portproof.render.install_values import MAX_OPTIONS, GivenError, install_values
 from portproof.source import Span, Tree
 from tests.fuzz.target import Target, scratch
 from tests.test_installs import application, release
@@ -42,7 +42,7 @@ def installs(text: str) -> None:
         assert all(re.fullmatch(r"[a-z0-9.-]+", name) for name in (one.release, one.namespace))
         assert re.fullmatch(r"[a-z0-9.-]+", one.install.name)
         try:
-            given = given_by(one, one.install, tree)
+            given = install_values(one, one.install, tree)
         except GivenError:
             continue
         assert all(re.match(r"--set(-string)?=", option) and "\0" not in option for option in given.options)

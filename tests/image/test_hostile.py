@@ -51,7 +51,7 @@ def render(tool, folder):
     with Engine(helm=lambda: Tool(tool), kustomize=lambda: Tool("/none"), options=options) as engine:
         return str(engine.render(HelmTarget(folder), Tree(pathlib.Path.cwd())))
 
-offer = sandbox.offered()
+offer = sandbox.kernel_support()
 told = {"offered": [offer.landlock, offer.filters], "who": render("/opt/probe/who", "good")}
 for folder in sys.argv[1:]:
     told[folder] = render(os.environ["PORTPROOF_HELM"], folder)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from portproof.github.client import Client, blob_id
-from portproof.github.model import Files, GithubError
+from portproof.github.model import ChangedFiles, GithubError
 from portproof.report.model import Report
 from portproof.report.relocate import at_head
 from portproof.source import MAX_SOURCE_BYTES, RelPath
@@ -17,7 +17,9 @@ _MAX_FETCHES = 100
 class Heads:
     """Reads files as they are in the head. `root` is the checkout of the commit `here`, None when there is none."""
 
-    def __init__(self, client: Client, head: str, files: Files, root: Path | None, here: str | None) -> None:
+    def __init__(
+        self, client: Client, head: str, files: ChangedFiles, root: Path | None, here: str | None
+    ) -> None:
         self._client = client
         self._head = head
         self._files = files

@@ -21,8 +21,8 @@ from portproof.action.inputs import Inputs
 from portproof.errors import ExitCode, UsageError
 from portproof.github import files as base
 from portproof.github.client import Client
-from portproof.github.model import Files, GithubError, Pull
-from portproof.github.publish import Budget, Job, Outcome, Publisher, degraded
+from portproof.github.model import ChangedFiles, GithubError, Pull
+from portproof.github.publish import Budget, Job, Publisher, PublishOutcome, degraded
 from portproof.report import annotations as commands
 from portproof.report import json_, markdown, marks, sarif
 from portproof.report.model import Report
@@ -68,7 +68,7 @@ class Look:
     """The pull request as GitHub shows it."""
 
     pull: Pull
-    files: Files
+    files: ChangedFiles
 
     @property
     def touched(self) -> frozenset[RelPath] | None:
@@ -130,7 +130,7 @@ class Action:
             config=None if config is None else str(reading.inside(self.workspace, "config", config)),
             file=choice.file,
             offline=fork and choice.own,
-            strangers=fork,
+            untrusted=fork,
             fail_on=self.inputs.fail_on,
             environ=self.environ,
         )
@@ -138,7 +138,7 @@ class Action:
             report = program.report_of(session)
             patch = program.combined_patch(session)
         ready = session.ready
-        return Checked(report, session.questions.rules, ready.config.fail_on, ready.paths, patch)
+        return Checked(report, session.rule_set.rules, ready.config.fail_on, ready.paths, patch)
 
     @property
     def root(self) -> Path | None:
@@ -313,7 +313,7 @@ class Action:
         if self.client is None:
             self.note("no comments: without the input github-token nothing can be posted")
             return
-        heads = checked.heads or Heads(self.client, head, Files({}, {}), None, None)
+        heads = checked.heads or Heads(self.client, head, ChangedFiles({}, {}), None, None)
         left_out = checked.shown.left_out
         scene = replace(self.scene(head, checked.astray), ignored=f"{left_out} ignored" if left_out else "")
         job = Job(number, head, checked.report, scene, heads.texts)
@@ -344,7 +344,7 @@ class Action:
             log=f"{repository}/actions/runs/{run_id}" if run_id.isdigit() else "",
         )
 
-    def outcome(self, outcome: Outcome) -> None:
+    def outcome(self, outcome: PublishOutcome) -> None:
         """Tell what became of the posting."""
         if outcome.problem:
             self.note(outcome.message)

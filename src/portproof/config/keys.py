@@ -19,7 +19,7 @@ from portproof.config.model import (
     IgnoreConfig,
     ReferenceConfig,
 )
-from portproof.config.place import Key, Place, checked, describe
+from portproof.config.place import ConfigValue, Key, checked, describe
 
 MAX_IGNORES = 1_000
 _TEXT = {"type": "string", "minLength": 1}
@@ -53,13 +53,13 @@ def _or_nothing(key: Key) -> dict[str, Any]:
     return {**schema, **key.schema} if key.required else {**schema, "anyOf": [key.schema, {"type": "null"}]}
 
 
-def _values_file(place: Place, value: Any) -> str:
+def _values_file(place: ConfigValue, value: Any) -> str:
     if "://" in values.text(place, value):
         place.refuse(f"{value!r} is an address", "Name a file of the repository.")
     return str(value)
 
 
-def _values(place: Place, value: Any) -> tuple[tuple[str, ...], ...]:
+def _values(place: ConfigValue, value: Any) -> tuple[tuple[str, ...], ...]:
     if not isinstance(value, list):
         place.refuse(f"expected a list of files, or of lists of files, got {describe(value)}")
     entries = []
@@ -72,24 +72,24 @@ def _values(place: Place, value: Any) -> tuple[tuple[str, ...], ...]:
     return tuple(entries)
 
 
-def _charts(place: Place, value: Any) -> tuple[ChartConfig, ...]:
+def _charts(place: ConfigValue, value: Any) -> tuple[ChartConfig, ...]:
     if not isinstance(value, list):
         place.refuse(f"expected a list, got {describe(value)}", "Start each chart with '- path:'.")
     return tuple(ChartConfig(**checked(place.at(index), item, CHART)) for index, item in enumerate(value))
 
 
-def _references(place: Place, value: Any) -> tuple[ReferenceConfig, ...]:
+def _references(place: ConfigValue, value: Any) -> tuple[ReferenceConfig, ...]:
     if not isinstance(value, list):
         place.refuse(f"expected a list, got {describe(value)}", "Start each kind with '- kind:'.")
     return tuple(_reference(place.at(index), item) for index, item in enumerate(value))
 
 
-def _reference(place: Place, value: Any) -> ReferenceConfig:
+def _reference(place: ConfigValue, value: Any) -> ReferenceConfig:
     found = checked(place, value, REFERENCE)
     return ReferenceConfig(kinds=found.pop("kind"), groups=found.pop("group"), **found)
 
 
-def _ignore(place: Place, value: Any) -> tuple[str | IgnoreConfig, ...]:
+def _ignore(place: ConfigValue, value: Any) -> tuple[str | IgnoreConfig, ...]:
     entries = value if isinstance(value, list) else [value]
     if len(entries) > MAX_IGNORES:
         place.refuse(f"more than {MAX_IGNORES} entries", "Begin with a baseline: --write-baseline FILE")
@@ -99,7 +99,7 @@ def _ignore(place: Place, value: Any) -> tuple[str | IgnoreConfig, ...]:
     )
 
 
-def _ignored(place: Place, value: Any) -> str | IgnoreConfig:
+def _ignored(place: ConfigValue, value: Any) -> str | IgnoreConfig:
     if not isinstance(value, dict):
         return values.rule(place, value)
     found = checked(place, value, IGNORED)
@@ -107,7 +107,7 @@ def _ignored(place: Place, value: Any) -> str | IgnoreConfig:
     return IgnoreConfig(rules=found.pop("rule"), start=start, end=end, **found)
 
 
-def _severity(place: Place, value: Any) -> dict[str, str]:
+def _severity(place: ConfigValue, value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         place.refuse(
             f"expected a mapping of rules to severities, got {describe(value)}",
@@ -123,7 +123,7 @@ def _severity(place: Place, value: Any) -> dict[str, str]:
     return found
 
 
-def _environments(place: Place, value: Any) -> dict[str, tuple[str, ...]]:
+def _environments(place: ConfigValue, value: Any) -> dict[str, tuple[str, ...]]:
     if not isinstance(value, dict):
         place.refuse(
             f"expected a mapping of names to targets, got {describe(value)}",

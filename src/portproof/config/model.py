@@ -96,7 +96,7 @@ class FileConfig:
 class Flags:
     """What the command line says; None where it is silent.
 
-    With `strangers` the tree is a stranger's: charts are fetched only from hosts that a configuration names.
+    With `untrusted` the tree is a stranger's: charts are fetched only from hosts that a configuration names.
     """
 
     fail_on: str | None = None
@@ -107,7 +107,7 @@ class Flags:
     helm: str | None = None
     kustomize: str | None = None
     offline: bool = False
-    strangers: bool = False
+    untrusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ConfigValue:
     """A value at `path` of the file that is called `name`."""
 
     name: str
@@ -41,9 +41,9 @@ class Place:
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     path: FieldPath = ()
 
-    def at(self, step: str | int) -> Place:
+    def at(self, step: str | int) -> ConfigValue:
         """A value inside of this one."""
-        return Place(self.name, self.text, self.document, self.vocabulary, (*self.path, step))
+        return ConfigValue(self.name, self.text, self.document, self.vocabulary, (*self.path, step))
 
     def refuse(self, problem: str, next_step: str = NEXT_STEP) -> NoReturn:
         """Stop: the value is wrong. Raises `ConfigError`."""
@@ -77,7 +77,7 @@ class Place:
         return min(below, default=(len(self.text), len(self.text)))
 
 
-Check: TypeAlias = Callable[[Place, Any], Any]
+Check: TypeAlias = Callable[[ConfigValue, Any], Any]
 """Makes a value of the configuration from what YAML holds at a place. Raises `ConfigError`."""
 
 
@@ -99,7 +99,7 @@ class Key:
         return {"description": self.meaning, **self.schema}
 
 
-def checked(place: Place, data: Any, keys: Mapping[str, Key]) -> dict[str, Any]:
+def checked(place: ConfigValue, data: Any, keys: Mapping[str, Key]) -> dict[str, Any]:
     """The checked values of a mapping, by field name; refuses keys that are not in `keys`, and misses those required."""
     if not isinstance(data, dict):
         place.refuse(f"expected a mapping with the keys {', '.join(keys)}, got {describe(data)}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from portproof.config.keys import KEYS
 from portproof.config.model import Config, FileConfig, Flags, IgnoreConfig
-from portproof.config.place import Place, Vocabulary, checked
+from portproof.config.place import ConfigValue, Vocabulary, checked
 from portproof.config.processors import default_jobs
 from portproof.errors import ConfigError
 from portproof.source import SourceError, read_text
@@ -51,7 +51,7 @@ def parse(text: str, name: str, vocabulary: Vocabulary | None = None) -> FileCon
         return FileConfig(path=name)
     if len(found) > 1:
         raise ConfigError(f"{name}: more than one document", next_step="Put all keys into one document.")
-    place = Place(name, text, found[0], vocabulary or Vocabulary())
+    place = ConfigValue(name, text, found[0], vocabulary or Vocabulary())
     return FileConfig(
         path=name,
         **checked(place, found[0].data, KEYS),
@@ -78,7 +78,7 @@ def merge(file: FileConfig, flags: Flags | None = None) -> Config:
         helm=flags.helm,
         kustomize=flags.kustomize,
         offline=flags.offline or bool(file.offline),
-        allow_hosts=(file.allow_hosts or ()) if flags.strangers else file.allow_hosts,
+        allow_hosts=(file.allow_hosts or ()) if flags.untrusted else file.allow_hosts,
         exclude=file.exclude,
         charts=file.charts,
         references=file.references,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from portproof.config.place import Check, Place, describe
+from portproof.config.place import Check, ConfigValue, describe
 from portproof.source import normalise
 
 MAX_JOBS = 256
@@ -21,14 +21,14 @@ API_VERSION = re.compile(r"([a-z0-9][a-z0-9.-]{0,252}/)?v[0-9][a-z0-9]{0,20}(/[A
 _FIELD = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z")
 
 
-def text(place: Place, value: Any) -> str:
+def text(place: ConfigValue, value: Any) -> str:
     """Any text that is not empty."""
     if not isinstance(value, str) or not value:
         place.refuse(f"expected text, got {describe(value)}", "Write it in quotes.")
     return value
 
 
-def reason(place: Place, value: Any) -> str:
+def reason(place: ConfigValue, value: Any) -> str:
     """A text of words."""
     if not re.search(r"\w", text(place, value)):
         place.refuse("expected a reason in words", "Say why it may stay as it is.")
@@ -38,7 +38,7 @@ def reason(place: Place, value: Any) -> str:
 def some(one: Check) -> Check:
     """One value, or a list of such values."""
 
-    def check(place: Place, value: Any) -> tuple[Any, ...]:
+    def check(place: ConfigValue, value: Any) -> tuple[Any, ...]:
         if isinstance(value, str):
             return (one(place, value),)
         if not isinstance(value, list):
@@ -51,7 +51,7 @@ def some(one: Check) -> Check:
 def at_least_one(check: Check) -> Check:
     """The same, but an empty list is refused."""
 
-    def full(place: Place, value: Any) -> Any:
+    def full(place: ConfigValue, value: Any) -> Any:
         found = check(place, value)
         if not found:
             place.refuse("the list is empty")
@@ -63,7 +63,7 @@ def at_least_one(check: Check) -> Check:
 def choice(words: Sequence[str]) -> Check:
     """One of `words`."""
 
-    def check(place: Place, value: Any) -> str:
+    def check(place: ConfigValue, value: Any) -> str:
         if value not in words:
             place.refuse(f"expected one of {', '.join(words)}, got {describe(value)}")
         return str(value)
@@ -74,7 +74,7 @@ def choice(words: Sequence[str]) -> Check:
 def whole(least: int, most: int) -> Check:
     """A whole number within bounds."""
 
-    def check(place: Place, value: Any) -> int:
+    def check(place: ConfigValue, value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             place.refuse(f"expected a whole number from {least} to {most}, got {describe(value)}")
         return value
@@ -82,21 +82,21 @@ def whole(least: int, most: int) -> Check:
     return check
 
 
-def seconds(place: Place, value: Any) -> float:
+def seconds(place: ConfigValue, value: Any) -> float:
     """A time that a render may take."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= MAX_TIMEOUT:
         place.refuse(f"expected seconds, more than 0 and at most {MAX_TIMEOUT}, got {describe(value)}")
     return float(value)
 
 
-def boolean(place: Place, value: Any) -> bool:
+def boolean(place: ConfigValue, value: Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):
         place.refuse(f"expected true or false, got {describe(value)}")
     return value
 
 
-def host(place: Place, value: Any) -> str:
+def host(place: ConfigValue, value: Any) -> str:
     """The name or address of a host, in small letters."""
     if not isinstance(value, str) or not _HOST.match(value):
         place.refuse(
@@ -105,7 +105,7 @@ def host(place: Place, value: Any) -> str:
     return value
 
 
-def glob(place: Place, value: Any) -> str:
+def glob(place: ConfigValue, value: Any) -> str:
     """A glob of paths, or a path, from the root."""
     found = normalise(text(place, value).lstrip("/"))
     if found is None:
@@ -114,7 +114,7 @@ def glob(place: Place, value: Any) -> str:
     return found
 
 
-def globs(place: Place, value: Any) -> tuple[str, ...]:
+def globs(place: ConfigValue, value: Any) -> tuple[str, ...]:
     """A glob or a list of them, not too many."""
     found = some(text)(place, value)
     if len(found) > MAX_GLOBS:
@@ -122,13 +122,13 @@ def globs(place: Place, value: Any) -> tuple[str, ...]:
     return tuple(some(glob)(place, value))
 
 
-def pattern(place: Place, value: Any) -> str:
+def pattern(place: ConfigValue, value: Any) -> str:
     """A glob of something else than paths."""
     _short(place, text(place, value))
     return str(value)
 
 
-def resource(place: Place, value: Any) -> tuple[str, ...]:
+def resource(place: ConfigValue, value: Any) -> tuple[str, ...]:
     """``Kind/name`` or ``Kind/namespace/name``, each part a glob."""
     parts = tuple(pattern(place, value).split("/"))
     if len(parts) not in (2, 3) or not all(parts):
@@ -142,7 +142,7 @@ def resource(place: Place, value: Any) -> tuple[str, ...]:
 def label(limit: int) -> Check:
     """A DNS label of at most `limit` characters."""
 
-    def check(place: Place, value: Any) -> str:
+    def check(place: ConfigValue, value: Any) -> str:
         if not isinstance(value, str) or len(value) > limit or not _LABEL.match(value):
             place.refuse(
                 f"expected at most {limit} lower-case letters, digits and hyphens that start and end with a letter "
@@ -153,19 +153,19 @@ def label(limit: int) -> Check:
     return check
 
 
-def rule(place: Place, value: Any) -> str:
+def rule(place: ConfigValue, value: Any) -> str:
     """The id of a rule."""
     place.reject(place.vocabulary.rule(text(place, value)))
     return str(value)
 
 
-def jsonpath(place: Place, value: Any) -> str:
+def jsonpath(place: ConfigValue, value: Any) -> str:
     """A JSONPath."""
     place.reject(place.vocabulary.jsonpath(text(place, value)))
     return str(value)
 
 
-def group(place: Place, value: Any) -> str:
+def group(place: ConfigValue, value: Any) -> str:
     """An API group without its version; the core group is empty."""
     if not isinstance(value, str) or "/" in value:
         place.refuse(
@@ -174,14 +174,14 @@ def group(place: Place, value: Any) -> str:
     return value
 
 
-def fields(place: Place, value: Any) -> str:
+def fields(place: ConfigValue, value: Any) -> str:
     """The name of a field, deeper ones with dots."""
     if not _FIELD.match(text(place, value)):
         place.refuse(f"expected the name of a field, got {describe(value)}", "Write it like backend.port")
     return str(value)
 
 
-def kube_version(place: Place, value: Any) -> str:
+def kube_version(place: ConfigValue, value: Any) -> str:
     """A version of Kubernetes."""
     # 1.30 without quotes is the number 1.3 to YAML.
     if not isinstance(value, str) or not KUBE_VERSION.fullmatch(value):
@@ -192,7 +192,7 @@ def kube_version(place: Place, value: Any) -> str:
     return value
 
 
-def api_version(place: Place, value: Any) -> str:
+def api_version(place: ConfigValue, value: Any) -> str:
     """An API version, with or without a kind."""
     if not isinstance(value, str) or not API_VERSION.fullmatch(value):
         place.refuse(
@@ -202,6 +202,6 @@ def api_version(place: Place, value: Any) -> str:
     return value
 
 
-def _short(place: Place, found: str) -> None:
+def _short(place: ConfigValue, found: str) -> None:
     if len(found) > MAX_GLOB:
         place.refuse(f"longer than {MAX_GLOB} characters")

@@ -12,7 +12,7 @@ from typing import Any
 
 from portproof.discover.mention import mention
 from portproof.discover.model import Dependency, Mount
-from portproof.discover.walk import EscapeError, Folder, Listing, Place, resolve
+from portproof.discover.walk import EscapeError, Folder, Listing, ResolvedPath, resolve
 from portproof.source import RelPath, SourceError, Tree, join
 from portproof.yamldoc import YamlError, load
 
@@ -171,7 +171,7 @@ class _Assembler:
         for name in folder.folders:
             self._look_through(_below(at, name), folder.child(name), above)
 
-    def _follow(self, link: RelPath) -> Place:
+    def _follow(self, link: RelPath) -> ResolvedPath:
         try:
             return resolve(self.listing.root, link)
         except EscapeError as error:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portproof.discover.mention import mention
-from portproof.discover.walk import EscapeError, Place, resolve
+from portproof.discover.walk import EscapeError, ResolvedPath, resolve
 from portproof.source import RelPath, SourceError, Tree, join
 from portproof.yamldoc import YamlError, load, load_all
 
@@ -155,7 +155,7 @@ class _Reader:
                 self.take(text, "patch")
         self._take_sources(data)
 
-    def take(self, text: str, what: str) -> Place | None:
+    def take(self, text: str, what: str) -> ResolvedPath | None:
         """Note a path; None when it is refused or empty. What is missing stays, for kustomize to say so."""
         if not text:
             return None

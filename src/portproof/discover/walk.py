@@ -71,7 +71,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ResolvedPath:
     """Where a path really leads: `path` has no link in it."""
 
     path: RelPath
@@ -110,7 +110,7 @@ def walk(root: Path, requested: Sequence[RelPath], exclude: Sequence[str]) -> Li
     return Listing(root, folders, tuple(skips))
 
 
-def resolve(root: Path, path: RelPath) -> Place:
+def resolve(root: Path, path: RelPath) -> ResolvedPath:
     """Follow the links of `path` step by step with ``lstat`` and ``readlink``, never through the kernel.
 
     Raises `EscapeError` for a link that is absolute, leads out of the tree or into ``.git``, or goes round in circles.
@@ -141,7 +141,7 @@ def resolve(root: Path, path: RelPath) -> Place:
             done.pop()
             pending += [part for part in reversed(target.split("/")) if part not in ("", ".")]
             kind = "folder"
-    return Place("/".join(done) or ".", kind)
+    return ResolvedPath("/".join(done) or ".", kind)
 
 
 def ancestors(path: RelPath) -> Iterator[RelPath]:

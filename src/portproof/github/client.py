@@ -17,7 +17,7 @@ from portproof.diff import FileDiff, file_diff
 from portproof.errors import UsageError
 from portproof.github.model import (
     Author,
-    Files,
+    ChangedFiles,
     ForbiddenError,
     GithubError,
     MissingError,
@@ -118,7 +118,7 @@ class Client:
             numbers = [int(one["number"]) for one in found]
         return [self.pull(number) for number in numbers]
 
-    def files(self, number: int) -> Files:
+    def files(self, number: int) -> ChangedFiles:
         """The changed files, all pages of them."""
         changes: dict[RelPath, FileDiff] = {}
         blobs: dict[RelPath, str] = {}
@@ -130,7 +130,7 @@ class Client:
                         path, one["status"], one.get("patch"), one.get("previous_filename")
                     )
                     blobs[path] = one.get("sha") or ""
-        return Files(changes, blobs)
+        return ChangedFiles(changes, blobs)
 
     def parents(self, commit: str) -> list[str]:
         """The parents of a commit."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from portproof.github.client import Client
-from portproof.github.model import Files, GithubError, Pull
+from portproof.github.model import ChangedFiles, GithubError, Pull
 from portproof.revision import Comparison
 from portproof.source import RelPath
 
@@ -34,7 +34,7 @@ class ApiFiles:
                 _put(into, path, data)
 
 
-def comparison(client: Client, pull: Pull, files: Files, checked_out: str) -> Comparison:
+def comparison(client: Client, pull: Pull, files: ChangedFiles, checked_out: str) -> Comparison:
     """Compare the checkout with its base: that of the merge commit, or the commit at which the head left it.
 
     Raises `GithubError` when the checkout is neither the head nor its merge commit, or the pull request is too large.

@@ -64,7 +64,7 @@ class Pull:
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class ChangedFiles:
     """The changed files: what can be commented on, and the blob of each in the head. Past 3,000 GitHub lists no more."""
 
     changes: Changes

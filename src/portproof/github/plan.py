@@ -11,7 +11,7 @@ from portproof.report.model import Report, Result
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReviewPlan:
     """`new` was never said; `known` is said already; `back` was said to be fixed; `gone` no longer holds."""
 
     new: tuple[Result, ...]
@@ -20,7 +20,7 @@ class Plan:
     gone: tuple[Said, ...]
 
 
-def plan(report: Report, said: Iterable[Said], key: str) -> Plan:
+def plan(report: Report, said: Iterable[Said], key: str) -> ReviewPlan:
     """Match the findings of a report with what is there.
 
     A finding and a comment belong together when the fingerprint is the same; several of one fingerprint (one chart,
@@ -49,7 +49,7 @@ def plan(report: Report, said: Iterable[Said], key: str) -> Plan:
             new.append(result)
     told = {(one.mark.fingerprint, one.mark.place) for one, _ in pairs}
     unsettled = {marks.digest(marks.target_of(one.id)) for one in report.targets if one.status != "checked"}
-    return Plan(
+    return ReviewPlan(
         tuple(new),
         tuple(pair for pair in pairs if not pair[0].mark.fixed),
         tuple(pair for pair in pairs if pair[0].mark.fixed and pair[1].introduced is not False),

@@ -21,7 +21,7 @@ from portproof.github.model import (
     Said,
     UnclearError,
 )
-from portproof.github.plan import Plan, plan
+from portproof.github.plan import ReviewPlan, plan
 from portproof.report import marks
 from portproof.report.marks import Mark
 from portproof.report.model import Report, Result
@@ -68,7 +68,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PublishOutcome:
     """What became of it, in a line; `problem` when something that should be there is not."""
 
     message: str
@@ -83,7 +83,7 @@ class Publisher:
     job: Job
     budget: Budget = field(default_factory=Budget)
 
-    def review(self) -> Outcome:
+    def review(self) -> PublishOutcome:
         """Post what is new as one review, and take back what no longer holds."""
         try:
             self._look()
@@ -92,13 +92,13 @@ class Publisher:
             posted = self._post(todo)
             changed = self._revise(todo)
         except MovedError as moved:
-            return Outcome(str(moved))
+            return PublishOutcome(str(moved))
         except GithubError as error:
-            return Outcome(degraded(error), problem=True)
+            return PublishOutcome(degraded(error), problem=True)
         parts = [part for part in (posted, changed) if part]
-        return Outcome(", ".join(parts) if parts else "nothing new to say")
+        return PublishOutcome(", ".join(parts) if parts else "nothing new to say")
 
-    def summary(self, text: str) -> Outcome:
+    def summary(self, text: str) -> PublishOutcome:
         """Keep one comment in the conversation up to date; without findings none is begun."""
         key = self.job.scene.key
         try:
@@ -106,18 +106,18 @@ class Publisher:
             known = self._summary()
             wanted = f"{marks.summary(key)}\n{text}"
             if known is None and not self.job.report.results:
-                return Outcome("no findings, nothing said")
+                return PublishOutcome("no findings, nothing said")
             if known and known[1] == wanted:
-                return Outcome("the summary is up to date")
+                return PublishOutcome("the summary is up to date")
             self._once(
                 lambda: self.client.remark(self.job.number, wanted, known[0] if known else None),
                 lambda: (now := self._summary()) is not None and now[1] == wanted,
             )
         except MovedError as moved:
-            return Outcome(str(moved))
+            return PublishOutcome(str(moved))
         except GithubError as error:
-            return Outcome(degraded(error), problem=True)
-        return Outcome("the summary was updated" if known else "the summary was posted")
+            return PublishOutcome(degraded(error), problem=True)
+        return PublishOutcome("the summary was updated" if known else "the summary was posted")
 
     def _summary(self) -> tuple[int, str] | None:
         found = [
@@ -138,7 +138,7 @@ class Publisher:
 
     # what is new
 
-    def _post(self, todo: Plan) -> str:
+    def _post(self, todo: ReviewPlan) -> str:
         """Say what is new; a comment that comes back where it was is edited, elsewhere it is said anew."""
         if not todo.new and not todo.back:
             return ""
@@ -224,7 +224,7 @@ class Publisher:
 
     # what no longer holds
 
-    def _revise(self, todo: Plan) -> str:
+    def _revise(self, todo: ReviewPlan) -> str:
         """Say of fixed findings that they are, take stale suggestions away, and bring back what came back."""
         parts = []
         if gone := self._take_back(todo.gone):
@@ -248,7 +248,7 @@ class Publisher:
         self._resolve([one for one in gone if not one.review and not one.discussed], resolved=True)
         return len(gone)
 
-    def _renew(self, todo: Plan) -> int:
+    def _renew(self, todo: ReviewPlan) -> int:
         scene = self._scene()
         count = 0
         reopened = []

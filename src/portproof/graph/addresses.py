@@ -20,7 +20,7 @@ from portproof.graph import hosts, sites
 from portproof.graph import settings as settings_of
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import Address, Piece, Site
-from portproof.graph.pairs import Setting, paired
+from portproof.graph.pairs import NamedValue, paired
 from portproof.resources import Resource
 
 DEFAULT_PORTS: Mapping[str, int] = {
@@ -98,7 +98,7 @@ def _numbered(addresses: Iterable[Address]) -> Iterator[Address]:
 def _in_config_map(resource: Resource) -> Iterator[Address]:
     settings, namespace = [], resource.key.namespace
     for key, value in mapping(resource.data.get("data")).items():
-        text = Setting(str(key), Site(resource.key, ("data", key), None), str(value))
+        text = NamedValue(str(key), Site(resource.key, ("data", key), None), str(value))
         settings.append(text)
         yield from _from_pairs(_lines(text), namespace)
     apart = _with_ports_apart(settings)
@@ -107,13 +107,13 @@ def _in_config_map(resource: Resource) -> Iterator[Address]:
     yield from _from_pairs(settings, namespace)
 
 
-def _with_ports_apart(settings: Iterable[Setting]) -> frozenset[str]:
+def _with_ports_apart(settings: Iterable[NamedValue]) -> frozenset[str]:
     """What the ports that stand in settings of their own belong to: ``proxy`` of ``PROXY_PORT: "8080"``."""
     ports = (_PORT_APART.fullmatch(one.name.lower()) for one in settings if one.text.strip().isdigit())
     return frozenset(match["base"] for match in ports if match)
 
 
-def _is_whole(text: Setting, apart: frozenset[str]) -> bool:
+def _is_whole(text: NamedValue, apart: frozenset[str]) -> bool:
     """Whether no setting beside `text` holds its port: of ``PROXY``, ``PROXY_URL``, ``--proxy-url=http://cache``."""
     name = (text.name or text.text.partition("=")[0]).lower()
     return name not in apart and _URL_APART.sub("", name) not in apart
@@ -141,11 +141,11 @@ def _in_pods(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> It
 def _in_fields(resource: Resource) -> Iterator[Address]:
     """The addresses in fields of custom resources; only hosts with a namespace, for the caller's is not known."""
     for path, value in sites.addresses(resource):
-        text = Setting("", Site(resource.key, path, None), value)
+        text = NamedValue("", Site(resource.key, path, None), value)
         yield from (one for one in _in_text(text, resource.key.namespace) if one.elsewhere)
 
 
-def _in_text(text: Setting, namespace: str, *, whole: bool = True) -> Iterator[Address]:
+def _in_text(text: NamedValue, namespace: str, *, whole: bool = True) -> Iterator[Address]:
     """``host:port`` and URLs in a text, line by line; commented lines do not count.
 
     Where the text is not the `whole` address, for the port stands elsewhere, URLs without a port tell nothing.
@@ -155,13 +155,13 @@ def _in_text(text: Setting, namespace: str, *, whole: bool = True) -> Iterator[A
     start = 0
     for line in text.text.split("\n"):
         if _MAY_MATTER.search(line) and not _COMMENT.match(line):
-            one = Setting(text.name, text.site, line, text.offset + start, line="\n" in text.text)
+            one = NamedValue(text.name, text.site, line, text.offset + start, line="\n" in text.text)
             found = _spelled_out(one, namespace)
             yield from found if whole else (address for address in found if not address.implicit)
         start += len(line) + 1
 
 
-def _spelled_out(line: Setting, namespace: str) -> Iterator[Address]:
+def _spelled_out(line: NamedValue, namespace: str) -> Iterator[Address]:
     comment = re.search(r"\s#", line.text)
     end = comment.start() if comment else len(line.text)
     doubtful = _OTHERWISE.search(line.text, 0, end) or _OTHERWISE.search(line.name)
@@ -191,7 +191,7 @@ def _begins_a_host(text: str, start: int) -> bool:
     return not (before.isalnum() or before in ("_", "-", ".", "$", "{", "}", "\\"))
 
 
-def _connection_string(line: Setting, namespace: str) -> Iterator[Address]:
+def _connection_string(line: NamedValue, namespace: str) -> Iterator[Address]:
     """``host=db port=5432``, ``Server=db;Port=3306``, ``Server=tcp:db,1433``: one host and one port in a line."""
     host = _CONNECTION_HOST.search(line.text)
     if host is None:
@@ -201,7 +201,7 @@ def _connection_string(line: Setting, namespace: str) -> Iterator[Address]:
         yield from _address(line, host[1], port.span(1), namespace)
 
 
-def _from_pairs(settings: Iterator[Setting] | Sequence[Setting], namespace: str) -> Iterator[Address]:
+def _from_pairs(settings: Iterator[NamedValue] | Sequence[NamedValue], namespace: str) -> Iterator[Address]:
     for host, port in paired(settings):
         start = len(port.text) - len(port.text.lstrip())
         yield from _address(port, host.text.strip(), (start, start + len(port.text.strip())), namespace)
@@ -212,7 +212,7 @@ _LINE = re.compile(
 )
 
 
-def _lines(text: Setting) -> Iterator[Setting]:
+def _lines(text: NamedValue) -> Iterator[NamedValue]:
     """The lines of a file that set one thing: ``db.host = db``, ``  port: 5432``. The indent is part of the name."""
     if "\n" not in text.text or not _PAIRISH.search(text.text):
         return
@@ -225,16 +225,18 @@ def _lines(text: Setting) -> Iterator[Setting]:
                 if match["name"].lstrip().startswith("- ")
                 else match["name"]
             )
-            yield Setting(
+            yield NamedValue(
                 name, text.site, match["value"], text.offset + start + match.start("value"), line=True
             )
         elif line.strip():
-            yield Setting("", text.site, "", text.offset + start, line=True)  # something else stands between
+            yield NamedValue(
+                "", text.site, "", text.offset + start, line=True
+            )  # something else stands between
         start += len(line) + 1
 
 
 def _address(
-    text: Setting, host: str, span: tuple[int, int] | None, namespace: str, number: int = 0
+    text: NamedValue, host: str, span: tuple[int, int] | None, namespace: str, number: int = 0
 ) -> Iterator[Address]:
     place = hosts.place(host, "")
     if place is None or not _NAME.match(place[1]) or place[1] == "localhost":

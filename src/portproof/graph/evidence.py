@@ -154,7 +154,7 @@ def _may_well_listen(workload: Workload, wanted: int, declared: Sequence[Contain
     """Whether a program of the pod may well listen on `wanted`, or nothing is known about where its programs listen."""
     return (
         wanted in HABITUAL_PORTS
-        or is_mentioned(workload, wanted)
+        or is_in_pod_spec(workload, wanted)
         or (wanted in EXPORTERS_PORTS and _is_called(workload, _EXPORTER))
         or bool(image_listening(workload, wanted))
         or not declared
@@ -172,7 +172,7 @@ def _reasons(
     wanted = port.target.value
     if _probes_use_declared(workload, meant):
         yield f"the probes use {meant.value}"
-    if meant.value in said(workload):
+    if meant.value in numbers_in_settings(workload):
         yield f"the container's own settings mention {meant.value}"
     image = image_listening(workload, meant.value)
     if image:
@@ -189,7 +189,7 @@ def _reasons(
 
 def is_meant_to_listen(workload: Workload, number: int) -> bool:
     """Whether the pod's settings name the port, or its image opens it by default."""
-    return number in said(workload) or bool(image_listening(workload, number))
+    return number in numbers_in_settings(workload) or bool(image_listening(workload, number))
 
 
 def image_listening(workload: Workload, number: int) -> str:
@@ -240,16 +240,16 @@ def _listens_undeclared(service: Service, port: ServicePort, workload: Workload)
     )
 
 
-def is_mentioned(workload: Workload, number: int) -> bool:
+def is_in_pod_spec(workload: Workload, number: int) -> bool:
     """Whether the pod's own settings, probes, annotations or configuration name the port: it probably listens there."""
-    return number in mentioned(workload)
+    return number in numbers_in_pod_spec(workload)
 
 
-def mentioned(workload: Workload) -> frozenset[int]:
+def numbers_in_pod_spec(workload: Workload) -> frozenset[int]:
     """The numbers that the pod's own settings, probes, annotations or configuration name."""
     probed = (check.port.value for container in _running(workload) for check in container.checks)
     numbers = frozenset(one for one in probed if isinstance(one, int))
-    return said(workload) | workload.annotation_numbers | numbers
+    return numbers_in_settings(workload) | workload.annotation_numbers | numbers
 
 
 def _are_of_one_program(one: int, other: int) -> bool:
@@ -336,7 +336,7 @@ def _probes_use_declared(workload: Workload, meant: ContainerPort) -> bool:
     return False
 
 
-def said(workload: Workload) -> frozenset[int]:
+def numbers_in_settings(workload: Workload) -> frozenset[int]:
     """The numbers that the pod's commands, arguments, environment and ConfigMaps contain."""
     mentions = [container.mentions for container in _running(workload)]
     return frozenset().union(*mentions, workload.config_numbers)

@@ -12,9 +12,9 @@ from portproof.graph.fields import indexed, labels, mapping, optional, protocol,
 from portproof.graph.model import (
     RUNTIME_LABELS,
     Address,
-    By,
     GoverningService,
     IngressBackend,
+    MatchBy,
     Neighbour,
     PortGraph,
     Selection,
@@ -34,7 +34,7 @@ _Item = TypeVar("_Item")
 
 def build(
     manifests: Manifests,
-    rows: Sequence[references.Row] = (),
+    rows: Sequence[references.ReferenceKind] = (),
     neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
 ) -> PortGraph:
     """Link the resources of one rendering; `rows` are kinds of references besides those that are built in.
@@ -72,21 +72,21 @@ def build(
 
 def _asking(
     referring: Iterable[ServiceReference], backends: Iterable[IngressBackend], calls: Iterable[Address]
-) -> Iterator[tuple[tuple[str, str], str | int | None, By]]:
+) -> Iterator[tuple[tuple[str, str], str | int | None, MatchBy]]:
     """Who asks for a port of which Service, and how."""
     for reference in referring:
         yield (reference.namespace, reference.name), reference.wanted, reference.by
     for backend in backends:
         wanted = backend.port.value if backend.port is not None else None
-        yield (backend.service.resource.namespace, str(backend.service.value)), wanted, By.EITHER
+        yield (backend.service.resource.namespace, str(backend.service.value)), wanted, MatchBy.EITHER
     for call in calls:
-        yield call.place, call.number, By.NUMBER
+        yield call.place, call.number, MatchBy.NUMBER
 
 
 def _asked(
-    asking: Iterable[tuple[tuple[str, str], str | int | None, By]],
-) -> Mapping[tuple[str, str], frozenset[tuple[str | int, By]]]:
-    groups: dict[tuple[str, str], set[tuple[str | int, By]]] = defaultdict(set)
+    asking: Iterable[tuple[tuple[str, str], str | int | None, MatchBy]],
+) -> Mapping[tuple[str, str], frozenset[tuple[str | int, MatchBy]]]:
+    groups: dict[tuple[str, str], set[tuple[str | int, MatchBy]]] = defaultdict(set)
     for place, wanted, by in asking:
         if wanted is not None:
             groups[place].add((wanted, by))

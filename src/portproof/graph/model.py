@@ -249,7 +249,7 @@ class IngressBackend:
         return self.service.path[-1] == "serviceName"
 
 
-class By(Enum):
+class MatchBy(Enum):
     """How a reference tells which port of a Service it means: by its number, its name, or whichever it holds."""
 
     NUMBER = "number"
@@ -272,7 +272,7 @@ class ServiceReference:
     namespace: str
     name: str
     port: Site | None
-    by: By
+    by: MatchBy
     default: int | None
     holder: FieldPath
     protocol: str = ""
@@ -352,7 +352,7 @@ class PortGraph:
     kinds: Mapping[str, tuple[Resource, ...]]
     named: Mapping[tuple[str, str], tuple[Service, ...]]
     fronts: Mapping[Workload, tuple[Service, ...]]
-    asked: Mapping[tuple[str, str], frozenset[tuple[str | int, By]]]
+    asked: Mapping[tuple[str, str], frozenset[tuple[str | int, MatchBy]]]
 
     def of_kind(self, kind: str, *groups: str) -> tuple[Resource, ...]:
         """The resources of a kind in one of the API groups, in printed order."""

@@ -19,7 +19,7 @@ _HOST_TEXT = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class NamedValue:
     """A named text: a variable, a flag, a `line` of a file. `offset` is where `text` begins in the field at `site`."""
 
     name: str
@@ -29,7 +29,7 @@ class Setting:
     line: bool = False
 
 
-def paired(settings: Iterable[Setting]) -> Iterator[tuple[Setting, Setting]]:
+def paired(settings: Iterable[NamedValue]) -> Iterator[tuple[NamedValue, NamedValue]]:
     """Each host with the port that has the same name but for its last word (``DB_HOST`` and ``DB_PORT``).
 
     In a file, where names repeat, the two have to stand close to each other, with nothing in between that is
@@ -39,7 +39,7 @@ def paired(settings: Iterable[Setting]) -> Iterator[tuple[Setting, Setting]]:
     hosts = [
         (index, base, one) for index, one in enumerate(ordered) if (base := _base(_HOST, one)) is not None
     ]
-    ports: dict[str, list[tuple[int, Setting]]] = {}
+    ports: dict[str, list[tuple[int, NamedValue]]] = {}
     for index, one in enumerate(ordered):
         base = _base(_PORT, one)
         if base is not None and one.text.strip().isdigit() and len(one.text.strip()) <= 5:
@@ -54,17 +54,17 @@ def paired(settings: Iterable[Setting]) -> Iterator[tuple[Setting, Setting]]:
             yield host, near[0]
 
 
-def _base(pattern: re.Pattern[str], one: Setting) -> str | None:
+def _base(pattern: re.Pattern[str], one: NamedValue) -> str | None:
     match = pattern.match(one.name)
     return None if match is None else re.sub(r"[\s._\-\"']", "", match["base"].lower())
 
 
-def _together(ordered: list[Setting], one: int, other: int) -> bool:
+def _together(ordered: list[NamedValue], one: int, other: int) -> bool:
     first, last = sorted((one, other))
     indent = _indent(ordered[one])
     between = ordered[first + 1 : last]
     return last - first <= NEAR and all(item.name and _indent(item) >= indent for item in between)
 
 
-def _indent(one: Setting) -> int:
+def _indent(one: NamedValue) -> int:
     return len(one.name) - len(one.name.lstrip())

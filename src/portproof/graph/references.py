@@ -15,13 +15,13 @@ from typing import Any
 
 from portproof.graph import hosts, sites
 from portproof.graph.fields import mapping, scalar
-from portproof.graph.model import By, ServiceReference, Site
+from portproof.graph.model import MatchBy, ServiceReference, Site
 from portproof.resources import Resource
 from portproof.yamldoc import FieldPath
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReferenceKind:
     """Where the resources of some kinds name a Service and a port of it.
 
     `at` are JSONPaths of the objects that hold the reference; `service`, `namespace` and `port` are fields of such an
@@ -38,7 +38,7 @@ class Row:
     service: str = "name"
     namespace: str = "namespace"
     port: str = "port"
-    by: By = By.NUMBER
+    by: MatchBy = MatchBy.NUMBER
     default: int | None = None
     protocol: str = ""
     host: bool = False
@@ -51,8 +51,8 @@ GATEWAY_API = "gateway.networking.k8s.io"
 
 _TRAEFIK = ("traefik.io", "traefik.containo.us")
 
-ROWS: tuple[Row, ...] = (
-    Row(
+ROWS: tuple[ReferenceKind, ...] = (
+    ReferenceKind(
         "route-backend-port",
         (GATEWAY_API,),
         ("HTTPRoute", "GRPCRoute"),
@@ -65,44 +65,46 @@ ROWS: tuple[Row, ...] = (
         ),
         protocol="TCP",
     ),
-    Row(
+    ReferenceKind(
         "route-backend-port",
         (GATEWAY_API,),
         ("TLSRoute", "TCPRoute"),
         ("spec.rules[*].backendRefs[*]",),
         protocol="TCP",
     ),
-    Row(
+    ReferenceKind(
         "route-backend-port",
         (GATEWAY_API,),
         ("UDPRoute",),
         ("spec.rules[*].backendRefs[*]",),
         protocol="UDP",
     ),
-    Row(
+    ReferenceKind(
         "backend-tls-policy-port",
         (GATEWAY_API,),
         ("BackendTLSPolicy",),
         ("spec.targetRefs[*]", "spec.targetRef"),
         port="sectionName",
-        by=By.NAME,
+        by=MatchBy.NAME,
     ),
-    Row(
+    ReferenceKind(
         "webhook-service-port",
         ("admissionregistration.k8s.io",),
         ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"),
         ("webhooks[*].clientConfig.service",),
         default=443,
     ),
-    Row("webhook-service-port", ("apiregistration.k8s.io",), ("APIService",), ("spec.service",), default=443),
-    Row(
+    ReferenceKind(
+        "webhook-service-port", ("apiregistration.k8s.io",), ("APIService",), ("spec.service",), default=443
+    ),
+    ReferenceKind(
         "webhook-service-port",
         ("apiextensions.k8s.io",),
         ("CustomResourceDefinition",),
         ("spec.conversion.webhook.clientConfig.service", "spec.conversion.webhookClientConfig.service"),
         default=443,
     ),
-    Row(
+    ReferenceKind(
         "virtual-service-port",
         ("networking.istio.io",),
         ("VirtualService",),
@@ -117,7 +119,7 @@ ROWS: tuple[Row, ...] = (
         protocol="TCP",
         host=True,
     ),
-    Row(
+    ReferenceKind(
         "virtual-service-port",
         ("networking.istio.io",),
         ("VirtualService",),
@@ -127,7 +129,7 @@ ROWS: tuple[Row, ...] = (
         protocol="TCP",
         host=True,
     ),
-    Row(
+    ReferenceKind(
         "destination-rule-port",
         ("networking.istio.io",),
         ("DestinationRule",),
@@ -140,14 +142,14 @@ ROWS: tuple[Row, ...] = (
         protocol="TCP",
         host=True,
     ),
-    Row(
+    ReferenceKind(
         "traefik-service-port",
         _TRAEFIK,
         ("IngressRoute", "IngressRouteTCP", "IngressRouteUDP"),
         ("spec.routes[*].services[*]",),
-        by=By.EITHER,
+        by=MatchBy.EITHER,
     ),
-    Row(
+    ReferenceKind(
         "traefik-service-port",
         _TRAEFIK,
         ("TraefikService",),
@@ -159,17 +161,19 @@ ROWS: tuple[Row, ...] = (
             "spec.failover.service",
             "spec.failover.fallback",
         ),
-        by=By.EITHER,
+        by=MatchBy.EITHER,
     ),
-    Row("traefik-service-port", _TRAEFIK, ("Middleware",), ("spec.errors.service",), by=By.EITHER),
-    Row(
+    ReferenceKind(
+        "traefik-service-port", _TRAEFIK, ("Middleware",), ("spec.errors.service",), by=MatchBy.EITHER
+    ),
+    ReferenceKind(
         "httpproxy-service-port",
         ("projectcontour.io",),
         ("HTTPProxy",),
         ("spec.routes[*].services[*]", "spec.tcpproxy.services[*]"),
         protocol="TCP",
     ),
-    Row(
+    ReferenceKind(
         "httpproxy-service-port",
         ("projectcontour.io",),
         ("HTTPProxy",),
@@ -177,29 +181,29 @@ ROWS: tuple[Row, ...] = (
         port="healthPort",
         protocol="TCP",
     ),
-    Row(
+    ReferenceKind(
         "httpproxy-service-port",
         ("projectcontour.io",),
         ("ExtensionService",),
         ("spec.services[*]",),
         protocol="TCP",
     ),
-    Row(
+    ReferenceKind(
         "route-target-port",
         ("route.openshift.io",),
         ("Route",),
         ("spec.to", "spec.alternateBackends[*]"),
         port="$.spec.port.targetPort",
-        by=By.EITHER,
+        by=MatchBy.EITHER,
     ),
-    Row(
+    ReferenceKind(
         "controller-service-port",
         ("k8s.nginx.org",),
         ("VirtualServer", "VirtualServerRoute", "TransportServer"),
         ("spec.upstreams[*]",),
         service="service",
     ),
-    Row(
+    ReferenceKind(
         "controller-service-port",
         ("configuration.konghq.com",),
         ("TCPIngress", "UDPIngress"),
@@ -207,16 +211,16 @@ ROWS: tuple[Row, ...] = (
         service="serviceName",
         port="servicePort",
     ),
-    Row(
+    ReferenceKind(
         "controller-service-port",
         ("apisix.apache.org",),
         ("ApisixRoute",),
         ("spec.http[*].backends[*]", "spec.stream[*].backend"),
         service="serviceName",
         port="servicePort",
-        by=By.EITHER,
+        by=MatchBy.EITHER,
     ),
-    Row(
+    ReferenceKind(
         "controller-service-port",
         ("gateway.solo.io",),
         ("VirtualService",),
@@ -227,7 +231,7 @@ ROWS: tuple[Row, ...] = (
         service="ref.name",
         namespace="ref.namespace",
     ),
-    Row(
+    ReferenceKind(
         "controller-service-port",
         ("gateway.solo.io",),
         ("RouteTable",),
@@ -238,7 +242,7 @@ ROWS: tuple[Row, ...] = (
         service="ref.name",
         namespace="ref.namespace",
     ),
-    Row(
+    ReferenceKind(
         "controller-service-port",
         ("gloo.solo.io",),
         ("Upstream",),
@@ -250,9 +254,9 @@ ROWS: tuple[Row, ...] = (
 )
 
 
-def read(resources: Sequence[Resource], rows: Sequence[Row] = ()) -> Iterator[ServiceReference]:
+def read(resources: Sequence[Resource], rows: Sequence[ReferenceKind] = ()) -> Iterator[ServiceReference]:
     """Every reference of the table, and of the further `rows`, in the order of the resources."""
-    by_kind: dict[str, list[Row]] = {}
+    by_kind: dict[str, list[ReferenceKind]] = {}
     for row in (*ROWS, *rows):
         for kind in row.kinds:
             by_kind.setdefault(kind, []).append(row)
@@ -266,7 +270,7 @@ def read(resources: Sequence[Resource], rows: Sequence[Row] = ()) -> Iterator[Se
 
 
 def _reference(
-    row: Row, resource: Resource, path: FieldPath, holder: Mapping[str, Any]
+    row: ReferenceKind, resource: Resource, path: FieldPath, holder: Mapping[str, Any]
 ) -> Iterator[ServiceReference]:
     if holder.get("kind") not in (None, "", "Service") or holder.get("group") not in (None, "", "core"):
         return

@@ -9,7 +9,7 @@ from typing import Any
 
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import Site
-from portproof.graph.pairs import Setting
+from portproof.graph.pairs import NamedValue
 from portproof.resources import Resource, ResourceKey
 from portproof.yamldoc import FieldPath
 
@@ -28,24 +28,24 @@ def variables(
     where: FieldPath,
     container: Mapping[str, Any],
     maps: Mapping[tuple[str, str], Resource],
-) -> Iterator[Setting]:
+) -> Iterator[NamedValue]:
     """The variables of a container whose text is known; those from a ConfigMap have their place there."""
     for index, variable in indexed(container.get("env")):
         name, value = str(variable.get("name") or ""), variable.get("value")
         if value is not None:
-            yield Setting(name, Site(key, (*where, "env", index, "value"), None), str(value))
+            yield NamedValue(name, Site(key, (*where, "env", index, "value"), None), str(value))
             continue
         source = mapping(mapping(variable.get("valueFrom")).get("configMapKeyRef"))
         config = maps.get((key.namespace, str(source.get("name") or "")))
         entry = str(source.get("key") or "")
         text = None if config is None else mapping(config.data.get("data")).get(entry)
         if config is not None and text is not None:
-            yield Setting(name, Site(config.key, ("data", entry), None), str(text))
+            yield NamedValue(name, Site(config.key, ("data", entry), None), str(text))
     for _, source in indexed(container.get("envFrom")):
         config = maps.get((key.namespace, str(mapping(source.get("configMapRef")).get("name") or "")))
         if config is not None:
             for entry, text in mapping(config.data.get("data")).items():
-                yield Setting(str(entry), Site(config.key, ("data", entry), None), str(text))
+                yield NamedValue(str(entry), Site(config.key, ("data", entry), None), str(text))
 
 
 _ADDRESS_IN_FILE = re.compile(
@@ -62,16 +62,16 @@ _SECTION_OF_ITS_OWN = re.compile(r"^[ \t]*\[+(?:https?|server|web|listen(?:er)?s
 """Where a program listens that has a section for it; InfluxDB's outermost ``bind-address`` is for backups."""
 
 
-class Files:
+class ConfigFiles:
     """The outermost addresses in files that containers have from ConfigMaps; each ConfigMap is read once."""
 
     def __init__(self, maps: Mapping[tuple[str, str], Resource]) -> None:
         self._maps = maps
-        self._read: dict[Resource, tuple[Setting, ...]] = {}
+        self._read: dict[Resource, tuple[NamedValue, ...]] = {}
 
     def of(
         self, key: ResourceKey, template: Mapping[str, Any], container: Mapping[str, Any]
-    ) -> Iterator[Setting]:
+    ) -> Iterator[NamedValue]:
         """Those of one container; `template` is the spec of its pod."""
         mounted = {str(one.get("name")) for _, one in indexed(container.get("volumeMounts"))}
         for _, volume in indexed(template.get("volumes")):
@@ -83,7 +83,7 @@ class Files:
                 yield from self._read[config]
 
 
-def _addresses(config: Resource) -> Iterator[Setting]:
+def _addresses(config: Resource) -> Iterator[NamedValue]:
     for entry, value in mapping(config.data.get("data")).items():
         text = str(value)
         if len(text) > MAX_FILE:
@@ -91,7 +91,7 @@ def _addresses(config: Resource) -> Iterator[Setting]:
         for match in islice(_ADDRESS_IN_FILE.finditer(text), MAX_ADDRESSES):
             if _is_outermost(text, match):
                 site = Site(config.key, ("data", entry), None)
-                yield Setting(match["name"], site, match["value"], match.start("value"), line=True)
+                yield NamedValue(match["name"], site, match["value"], match.start("value"), line=True)
 
 
 def _is_outermost(text: str, match: re.Match[str]) -> bool:
@@ -104,22 +104,22 @@ def _is_outermost(text: str, match: re.Match[str]) -> bool:
     return not _SECTION_OF_ITS_OWN.search(text, match.end())
 
 
-def flags(key: ResourceKey, where: FieldPath, container: Mapping[str, Any]) -> Iterator[Setting]:
+def flags(key: ResourceKey, where: FieldPath, container: Mapping[str, Any]) -> Iterator[NamedValue]:
     """The words of a container's command and arguments."""
     for field in ("command", "args"):
         items = container.get(field)
         for index, item in enumerate(items if isinstance(items, list) else ()):
             if isinstance(item, str):
-                yield Setting("", Site(key, (*where, field, index), None), item)
+                yield NamedValue("", Site(key, (*where, field, index), None), item)
 
 
-def split_flags(words: Sequence[Setting]) -> Iterator[Setting]:
+def split_flags(words: Sequence[NamedValue]) -> Iterator[NamedValue]:
     """``--db-host=db``, and ``--db-host`` followed by ``db``, as settings with names."""
     for one, following in zip(words, [*words, None][1:], strict=True):
         if not one.text.startswith("-"):
             continue
         name, equals, value = one.text.partition("=")
         if equals:
-            yield Setting(name, one.site, value, one.offset + len(name) + 1)
+            yield NamedValue(name, one.site, value, one.offset + len(name) + 1)
         elif following is not None and not following.text.startswith("-"):
-            yield Setting(name, following.site, following.text, following.offset)
+            yield NamedValue(name, following.site, following.text, following.offset)

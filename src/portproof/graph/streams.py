@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from portproof.graph import settings, sites
 from portproof.graph.fields import indexed, mapping
-from portproof.graph.model import By, Piece, ServiceReference, Site
+from portproof.graph.model import MatchBy, Piece, ServiceReference, Site
 from portproof.resources import Resource
 
 RULE = "controller-service-port"
@@ -69,7 +69,7 @@ def _entries(config: Resource, protocol: str) -> Iterator[ServiceReference]:
             namespace=found["namespace"],
             name=found["name"],
             port=Site(config.key, path, port, _piece(found, "port")),
-            by=By.EITHER,
+            by=MatchBy.EITHER,
             default=None,
             holder=path,
             protocol=protocol,

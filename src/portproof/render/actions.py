@@ -21,7 +21,7 @@ _STEP = re.compile(r"{{.*?}}")
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class TemplateAction:
     """One ``{{ … }}``: where it stands, what is inside, and how many conditions and loops are open around it."""
 
     start: int
@@ -49,7 +49,7 @@ class Action:
         return False
 
 
-def actions(text: str) -> Iterator[Action]:
+def actions(text: str) -> Iterator[TemplateAction]:
     """The actions of a template in order; stops at one that never ends. Linear in the length of `text`."""
     opened: list[bool] = []
     start = text.find("{{")
@@ -63,7 +63,7 @@ def actions(text: str) -> Iterator[Action]:
         opens = _OPENS.match(body)
         if re.match(r"end\b", body) and opened:
             opened.pop()
-        yield Action(start, end, body, sum(opened))
+        yield TemplateAction(start, end, body, sum(opened))
         if opens:
             opened.append(opens.group(1) in ("if", "with", "range"))
         start = text.find("{{", end)

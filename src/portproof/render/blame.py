@@ -166,14 +166,14 @@ class Blame:
         before = lines[line - 1].encode("utf-8", "surrogatepass")[:byte_column]
         return FailureSite(path, line, len(before.decode("utf-8", "ignore")) + 1)
 
-    def _action_at(self, site: FailureSite | None) -> actions.Action | None:
+    def _action_at(self, site: FailureSite | None) -> actions.TemplateAction | None:
         if site is None:
             return None
         text = self._text(site.path)
         offset = LineIndex.of(text).starts[site.line - 1] + site.column - 1
         return next((one for one in actions.actions(text) if one.start <= offset < one.end), None)
 
-    def _said(self, message: str) -> list[tuple[FailureSite, actions.Action]]:
+    def _said(self, message: str) -> list[tuple[FailureSite, actions.TemplateAction]]:
         """Every ``fail`` or ``required`` of the chart's templates whose words are `message`."""
         found = []
         for path in self._templates():

@@ -18,14 +18,14 @@ from portproof.render.fetch import Fetcher
 from portproof.render.helm import Helm
 from portproof.render.kustomize import Kustomize
 from portproof.render.model import NotRendered, RenderFailure, Rendering
-from portproof.render.sandboxes import Confines
+from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import Scratch
 from portproof.source import Tree
 
 _Answer: TypeAlias = "Rendering | RenderFailure | NotRendered"
 
-AHEAD = 4
-"""How many renders `Engine.begin` begins for each job: about as many as end while the rest of the program is imported."""
+PREFETCH = 4
+"""How many renders `Engine.prefetch` begins for each job: about as many as end while the rest of the program is imported."""
 
 
 class Program(Protocol):
@@ -65,18 +65,18 @@ class Engine:
         self._find_kustomize = kustomize
         self._options = options
         self._scratch = Scratch()
-        self._confines = Confines(self._scratch)
+        self._sandboxes = Sandboxes(self._scratch)
         self._fetcher = Fetcher(
             scratch=self._scratch,
-            confines=self._confines,
+            confines=self._sandboxes,
             cache=options.cache,
             offline=options.offline,
             hosts=options.hosts,
             environ=options.environ,
         )
         self._pool: ThreadPoolExecutor | None = None
-        self._begun: dict[str, Future[_Answer]] = {}
-        self._begun_in: Tree | None = None
+        self._prefetched: dict[str, Future[_Answer]] = {}
+        self._prefetched_in: Tree | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -87,31 +87,31 @@ class Engine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for future in self._begun.values():
+        for future in self._prefetched.values():
             future.cancel()
         if kind is not None:  # renders in other threads would go on writing into the folder
             process.kill_all()
         if self._pool is not None:
             self._pool.shutdown()
-        self._confines.close()
+        self._sandboxes.close()
         self._scratch.remove()
 
-    def begin(self, targets: Sequence[Target], tree: Tree, jobs: int) -> None:
+    def prefetch(self, targets: Sequence[Target], tree: Tree, jobs: int) -> None:
         """Begin to render the first of `targets`, `jobs` at a time; to be called once.
 
         The first `render` of each in this `tree` gives what has become of it, any further one renders anew.
         """
         self._pool = ThreadPoolExecutor(jobs)
-        self._begun_in = tree
-        for target in targets[: jobs * AHEAD]:
-            self._begun[target.id] = self._pool.submit(self._render, target, tree)
+        self._prefetched_in = tree
+        for target in targets[: jobs * PREFETCH]:
+            self._prefetched[target.id] = self._pool.submit(self._render, target, tree)
 
     def render(self, target: Target, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Render `target` as `tree` has it. Nothing is ever written into the tree.
 
         Raises `ToolError` when a tool that is needed is missing.
         """
-        begun = self._begun.pop(target.id, None) if tree is self._begun_in else None
+        begun = self._prefetched.pop(target.id, None) if tree is self._prefetched_in else None
         return self._render(target, tree) if begun is None else begun.result()
 
     def _render(self, target: Target, tree: Tree) -> _Answer:
@@ -126,9 +126,9 @@ class Engine:
     @cached_property
     def _helm(self) -> Helm:
         return Helm(
-            self._find_helm().argv, self._scratch, self._confines, self._fetcher, self._options.seconds
+            self._find_helm().argv, self._scratch, self._sandboxes, self._fetcher, self._options.seconds
         )
 
     @cached_property
     def _kustomize(self) -> Kustomize:
-        return Kustomize(self._find_kustomize().argv, self._scratch, self._confines, self._options.seconds)
+        return Kustomize(self._find_kustomize().argv, self._scratch, self._sandboxes, self._options.seconds)

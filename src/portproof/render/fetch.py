@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from portproof import process
 from portproof.discover.model import Dependency, HelmTarget
 from portproof.process import Completed, Ending, Limits
-from portproof.render.sandboxes import Confines
+from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import HELM_MEMORY, Scratch
 from portproof.render.tool_output import clean, error_text, stopped
 from portproof.source import RelPath
@@ -45,7 +45,7 @@ class Fetcher:
     """
 
     scratch: Scratch
-    confines: Confines
+    confines: Sandboxes
     cache: Path
     offline: bool
     hosts: tuple[str, ...] | None

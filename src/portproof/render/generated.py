@@ -1,7 +1,7 @@
 """Files that are made elsewhere and not kept in the repository: what needs one cannot be rendered here, and is not wrong.
 
 kubebuilder and the Operator SDK lay out kustomizations whose input their generators write. A project has only those that
-it uses, and the others stay as they were laid out (book.kubebuilder.io, "What's in a basic project?").
+it uses, and the others stay as they were laid out (suppressions.kubebuilder.io, "What's in a basic project?").
 """
 
 from __future__ import annotations

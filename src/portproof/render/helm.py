@@ -22,9 +22,9 @@ from portproof.process import Completed, Launcher, Limits
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.copying import CopyError, make_folder, shadow_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError
-from portproof.render.install_values import GivenError, given_by
+from portproof.render.install_values import GivenError, install_values
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
-from portproof.render.sandboxes import Confines
+from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import HELM_MEMORY, Scratch
 from portproof.render.tool_output import Places, reason_of, stopped
 from portproof.source import RelPath, Tree, is_within
@@ -50,7 +50,7 @@ class Helm:
 
     argv: tuple[str, ...]
     scratch: Scratch
-    confines: Confines
+    confines: Sandboxes
     fetcher: Fetcher
     seconds: float
     archives: dict[tuple[Path, ...], str | None] = field(default_factory=dict)
@@ -215,7 +215,7 @@ def _with_values(target: HelmTarget, tree: Tree, chart: Path, folder: Path) -> _
 
     So are values that stand in the object that installs the chart.
     """
-    given = given_by(target, target.install, tree) if target.install else None
+    given = install_values(target, target.install, tree) if target.install else None
     names: dict[Path, RelPath] = {chart: target.chart}
     values = []
     for number, path in enumerate(target.values):

@@ -26,14 +26,14 @@ class GivenError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class InstallValues:
     """`values` is the text of a values file, `options` are further arguments of helm."""
 
     values: str = "{}\n"
     options: tuple[str, ...] = ()
 
 
-def given_by(target: HelmTarget, install: Install, tree: Tree) -> Given:
+def install_values(target: HelmTarget, install: Install, tree: Tree) -> InstallValues:
     """What the object that installs `target` gives to it. Raises `GivenError`."""
     path = target.values[-1]
     try:
@@ -48,8 +48,8 @@ def given_by(target: HelmTarget, install: Install, tree: Tree) -> Given:
     if sum(map(len, options)) > MAX_OPTIONS or any("\0" in one for one in options):
         raise GivenError(f"{path}: parameters that are too long, or hold what no argument can")
     if isinstance(values, str):  # Argo CD's `values` is a text of YAML
-        return Given(values, options)
-    return Given(json.dumps(values or {}, ensure_ascii=False) + "\n", options)
+        return InstallValues(values, options)
+    return InstallValues(json.dumps(values or {}, ensure_ascii=False) + "\n", options)
 
 
 def _options(parameters: Any) -> Iterator[str]:

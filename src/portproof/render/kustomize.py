@@ -15,7 +15,7 @@ from portproof.discover.model import KustomizeTarget
 from portproof.render import generated
 from portproof.render.copying import CopyError, copy_files
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
-from portproof.render.sandboxes import Confines
+from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
 from portproof.render.tool_output import Places, reason_of, stopped
 from portproof.source import Tree
@@ -29,7 +29,7 @@ class Kustomize:
 
     argv: tuple[str, ...]
     scratch: Scratch
-    confines: Confines
+    confines: Sandboxes
     seconds: float
 
     def render(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from portproof.process import MIB, Launcher, Limits
 from portproof.render.scratch import CERTIFICATE_NAMES, Scratch
-from portproof.sandbox import Confinement, can_become
+from portproof.sandbox import SandboxPolicy, can_become
 
 NOBODY = 65534
 _MAX_PROCESSES = 4096
@@ -36,7 +36,7 @@ _EVERYTHING = ("/",)
 
 
 @dataclass(slots=True)
-class Confines:
+class Sandboxes:
     """The launchers of a run, one for each tool and tree; made when first asked for.
 
     Where portproof is root the tools are nobody, or whoever the tree belongs to where only its owner may read it.
@@ -51,7 +51,7 @@ class Confines:
         """Starts `tool`, a path, where it may read the tree at `root`, and reach nobody."""
         with self._lock:
             if (tool, root) not in self._launchers:
-                confinement = Confinement(
+                confinement = SandboxPolicy(
                     read=(*_without_git(root), str(self.scratch.root), *_TIME),
                     write=(str(self.scratch.home),),
                     execute=_program(tool),
@@ -65,7 +65,7 @@ class Confines:
         with self._lock:
             if (tool, None) not in self._launchers:
                 certificates = [environ[name] for name in CERTIFICATE_NAMES if name in environ]
-                confinement = Confinement(
+                confinement = SandboxPolicy(
                     read=(str(self.scratch.root), *_TIME, *_NAMES_AND_CERTIFICATES, *certificates),
                     write=(str(self.scratch.home),),
                     execute=_program(tool),

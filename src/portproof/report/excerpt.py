@@ -41,14 +41,14 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ExcerptLine:
     """A line of an excerpt. `number` is None for the underline."""
 
     number: int | None
     text: str
 
 
-def excerpt(lines: Mapping[int, str], location: Location) -> Iterator[Row]:
+def excerpt(lines: Mapping[int, str], location: Location) -> Iterator[ExcerptLine]:
     """The line of `location` with the underline below it, and neighbours up to a blank or unknown line."""
     if location.line not in lines:
         return
@@ -62,12 +62,12 @@ def excerpt(lines: Mapping[int, str], location: Location) -> Iterator[Row]:
     lines = dict(zip(numbers, discreet("\n".join(lines[one] for one in numbers)).split("\n"), strict=True))
     for number in range(first, last + 1):
         if number != location.line:
-            yield Row(number, clip(lines[number]).text)
+            yield ExcerptLine(number, clip(lines[number]).text)
             continue
         end = location.end_column if location.end_line == location.line else len(lines[number]) + 1
         cut = clip(lines[number], location.column, end)
-        yield Row(number, cut.text)
-        yield Row(None, " " * cut.mark[0] + "^" * cut.mark[1])
+        yield ExcerptLine(number, cut.text)
+        yield ExcerptLine(None, " " * cut.mark[0] + "^" * cut.mark[1])
 
 
 def clip(line: str, column: int = 1, end_column: int = 1, room: int = WIDTH) -> Clip:

@@ -13,7 +13,7 @@ from portproof.graph.chains import Hop
 from portproof.resources import ResourceKey
 from portproof.rules.severity import Severity
 from portproof.source import RelPath
-from portproof.suppressions.model import How
+from portproof.suppressions.model import SuppressionSource
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -101,7 +101,7 @@ class Ignored:
     """A finding that is left out: how and why. `brought` is true when what leaves it out is new since the base."""
 
     result: Result
-    how: How
+    how: SuppressionSource
     reason: str
     brought: bool = False
 

@@ -14,7 +14,7 @@ from portproof.report.model import Fix, Ignored, Location, Report, Result, Targe
 from portproof.report.safe import address_of, visible
 from portproof.rules.base import Rule, Severity
 from portproof.source import RelPath
-from portproof.suppressions.model import How
+from portproof.suppressions.model import SuppressionSource
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 MAX_RESULTS = 25_000
@@ -108,7 +108,7 @@ def _result(result: Result, index: Mapping[str, int], targets: Mapping[str, Targ
 
 
 def _suppression(one: Ignored) -> dict[str, str]:
-    kind = "inSource" if one.how in (How.COMMENT, How.ANNOTATION) else "external"
+    kind = "inSource" if one.how in (SuppressionSource.COMMENT, SuppressionSource.ANNOTATION) else "external"
     return {"kind": kind, "justification": "\n".join(map(visible, one.reason.split("\n")))}
 
 

@@ -27,12 +27,12 @@ class Label:
 class Remedy:
     """A way to cure a finding: give each of these fields a new value. `description` completes "Fix: ...".
 
-    What is not `favoured` makes the finding go away, but nothing says that it is what was meant: it is never the fix.
+    What is not `recommended` makes the finding go away, but nothing says that it is what was meant: it is never the fix.
     """
 
     description: str
     changes: tuple[tuple[Site, Scalar], ...]
-    favoured: bool = True
+    recommended: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-from portproof import resources as manifests_of
 from portproof.discover.model import HelmTarget, Target
 from portproof.graph.model import Address, Neighbour, Service
-from portproof.graph.references import Row
+from portproof.graph.references import ReferenceKind
 from portproof.render.model import Rendering
 from portproof.resources import Manifests, Resource, ResourceKey
+from portproof.resources import read as read_resources
 from portproof.rules.base import Finding, Rule, Severity
 from portproof.yamldoc import FieldPath, lookup
 
@@ -24,17 +24,17 @@ FindingKey: TypeAlias = tuple[str, ResourceKey, FieldPath]
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
+class RuleSet:
     """What is asked of every rendering: these rules, about the built-in references and those of further `rows`.
 
     `severities` are those that all findings of a rule get, whatever the rule says, by the rule's id.
     """
 
     rules: tuple[Rule, ...]
-    rows: tuple[Row, ...] = ()
+    rows: tuple[ReferenceKind, ...] = ()
     severities: Mapping[str, Severity] = field(default_factory=dict)
 
-    def asks(self, rule: str) -> bool:
+    def has(self, rule: str) -> bool:
         """Whether the rule of that id runs."""
         return any(one.id == rule for one in self.rules)
 
@@ -44,7 +44,7 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RuleFinding:
     """A finding, the rule that has it, and the way of the traffic through the field that is wrong."""
 
     rule: Rule
@@ -58,7 +58,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Examination:
+class Evaluation:
     """What the rules say about one rendering.
 
     `services` are what it offers to others (those whose namespace is written down are `settled`), `calls` the addresses
@@ -66,7 +66,7 @@ class Examination:
     """
 
     manifests: Manifests
-    found: tuple[Found, ...]
+    found: tuple[RuleFinding, ...]
     services: tuple[Service, ...]
     settled: frozenset[ResourceKey]
     calls: tuple[Address, ...]
@@ -78,19 +78,19 @@ class Examination:
 
 
 def warm_up() -> None:
-    """Load what the first `examine` needs; done beside the first render, it costs no time of its own."""
+    """Load what the first `evaluate` needs; done beside the first render, it costs no time of its own."""
     from portproof import yamlnodes  # noqa: F401, PLC0415
     from portproof.graph import chains, link, sites  # noqa: F401, PLC0415
 
     sites.compiled("$")
 
 
-def examine(
+def evaluate(
     rendering: Rendering,
-    questions: Questions,
+    rule_set: RuleSet,
     neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
-) -> Examination:
-    """Ask `questions` about `rendering`; findings keep the order of the rules and of the resources.
+) -> Evaluation:
+    """Ask `rule_set` about `rendering`; findings keep the order of the rules and of the resources.
 
     `neighbours` are Services of other targets that it may call, by name.
     """
@@ -98,18 +98,18 @@ def examine(
     from portproof.graph import link  # noqa: PLC0415
     from portproof.graph.chains import Chains  # noqa: PLC0415
 
-    read = manifests_of.read(rendering)
-    graph = link.build(read, questions.rows, neighbours)
+    read = read_resources(rendering)
+    graph = link.build(read, rule_set.rows, neighbours)
     chains = Chains(graph)
-    seen: dict[FindingKey, Found] = {}
-    for rule in questions.rules:
+    seen: dict[FindingKey, RuleFinding] = {}
+    for rule in rule_set.rules:
         for finding in rule.check(graph):
-            severity = questions.severity(rule.id, _severity(finding, rendering.target))
+            severity = rule_set.severity(rule.id, _severity(finding, rendering.target))
             judged = finding if severity is finding.severity else replace(finding, severity=severity)
             ends = [label.site for label in finding.related]
-            one = Found(rule, judged, chains.around(finding.primary, ends, finding.expected))
+            one = RuleFinding(rule, judged, chains.around(finding.primary, ends, finding.expected))
             seen.setdefault(one.key, one)
-    return Examination(
+    return Evaluation(
         read,
         tuple(seen.values()),
         graph.services,

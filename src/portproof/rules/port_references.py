@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.model import (
     Address,
-    By,
+    MatchBy,
     Neighbour,
     PortGraph,
     Service,
@@ -40,7 +40,7 @@ def missed(graph: PortGraph, reference: ServiceReference) -> tuple[Service, ...]
     return services
 
 
-def has(service: Service, wanted: Scalar, by: By = By.EITHER, protocol: str = "") -> bool:
+def has(service: Service, wanted: Scalar, by: MatchBy = MatchBy.EITHER, protocol: str = "") -> bool:
     """Whether the Service has, or may have, a port of that number or name (and protocol, where one is given)."""
     if service.type == "ExternalName" or is_placeholder(wanted) or _is_open(service):
         return True
@@ -48,10 +48,10 @@ def has(service: Service, wanted: Scalar, by: By = By.EITHER, protocol: str = ""
     return any(answers(one, wanted, by) and one.protocol not in others for one in service.ports)
 
 
-def answers(port: ServicePort, wanted: Scalar, by: By = By.EITHER) -> bool:
+def answers(port: ServicePort, wanted: Scalar, by: MatchBy = MatchBy.EITHER) -> bool:
     """Whether `wanted` is this port's number or name, whichever `by` lets it be."""
-    number = isinstance(wanted, int) and by is not By.NAME and port.number.value == wanted
-    name = isinstance(wanted, str) and by is not By.NUMBER and port.name and port.name.value == wanted
+    number = isinstance(wanted, int) and by is not MatchBy.NAME and port.number.value == wanted
+    name = isinstance(wanted, str) and by is not MatchBy.NUMBER and port.name and port.name.value == wanted
     return bool(number or name)
 
 
@@ -63,7 +63,7 @@ def unanswered(address: Address, neighbours: Sequence[Neighbour]) -> tuple[Servi
     """
     meant = [one for one in neighbours if _may_mean(address, one)]
     services = tuple(one.service for one in meant)
-    if any(one.headless or has(one, address.number, By.NUMBER) for one in services):
+    if any(one.headless or has(one, address.number, MatchBy.NUMBER) for one in services):
         return ()
     return services
 
@@ -101,7 +101,7 @@ def finding(
     service, wanted = services[0], reference.wanted
     meant = _meant(service, reference)
     value = _value(meant, reference) if meant else None
-    refused = reference.by is By.NUMBER and isinstance(wanted, str)
+    refused = reference.by is MatchBy.NUMBER and isinstance(wanted, str)
     if refused:
         so = "the API server refuses it"
     elif reference.idle:
@@ -135,9 +135,9 @@ def _asked_for(reference: ServiceReference) -> str:
         return f"port {wanted} (the default)"
     if isinstance(wanted, int):
         return f"port {wanted}"
-    if reference.by is By.NUMBER:
+    if reference.by is MatchBy.NUMBER:
         return f"port {wanted!r}, text where a number has to stand,"
-    quoted = reference.by is By.EITHER and is_digits(wanted)
+    quoted = reference.by is MatchBy.EITHER and is_digits(wanted)
     return f"the port named {wanted!r}" + (" (in quotes it is a name)" if quoted else "")
 
 
@@ -164,7 +164,7 @@ def _value(port: ServicePort, reference: ServiceReference) -> Scalar | None:
     """What the reference's field would hold to mean `port`; a name stays a name where the port has one."""
     name = port.name.value if port.name is not None else None
     textual = isinstance(reference.wanted, str) and not is_digits(reference.wanted)
-    if reference.by is By.NAME or (reference.by is By.EITHER and textual and name):
+    if reference.by is MatchBy.NAME or (reference.by is MatchBy.EITHER and textual and name):
         return name
     return port.number.value
 
@@ -190,7 +190,7 @@ def _other_end(port: ServicePort, reference: ServiceReference) -> Site | None:
     wanted = reference.wanted
     if not isinstance(wanted, str):
         return port.number
-    usable = reference.by is not By.NUMBER and not is_digits(wanted) and not label_problem(wanted)
+    usable = reference.by is not MatchBy.NUMBER and not is_digits(wanted) and not label_problem(wanted)
     return port.name if usable else None
 
 
@@ -214,8 +214,8 @@ def _is_used(graph: PortGraph, port: ServicePort) -> bool:
     """Whether others in the rendering rely on the port as it is."""
     place = (port.number.resource.namespace, port.number.resource.name)
     number, name = port.number.value, port.name.value if port.name else None
-    known: list[tuple[str | int, By]]
-    known = [(number, by) for by in (By.EITHER, By.NUMBER) if isinstance(number, int)]
-    known += [(name, by) for by in (By.EITHER, By.NAME) if isinstance(name, str) and name]
+    known: list[tuple[str | int, MatchBy]]
+    known = [(number, by) for by in (MatchBy.EITHER, MatchBy.NUMBER) if isinstance(number, int)]
+    known += [(name, by) for by in (MatchBy.EITHER, MatchBy.NAME) if isinstance(name, str) and name]
     # Looked up, not gone through: thousands may ask, and each of them may be told so.
     return not graph.asked.get(place, frozenset()).isdisjoint(known)

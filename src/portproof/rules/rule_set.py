@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from portproof.config import OFF, Config
-from portproof.graph.model import By
-from portproof.graph.references import CUSTOM, Row
+from portproof.graph.model import MatchBy
+from portproof.graph.references import CUSTOM, ReferenceKind
 from portproof.rules import find, known
-from portproof.rules.evaluate import Questions
+from portproof.rules.evaluate import RuleSet
 from portproof.rules.listing import listed
 from portproof.rules.severity import Severity
 
 
-def questions(config: Config) -> Questions:
+def selected_rules(config: Config) -> RuleSet:
     """The rules that run, their severities, and the references of the configuration.
 
     Raises `UsageError` for a rule that does not exist.
@@ -20,12 +20,12 @@ def questions(config: Config) -> Questions:
     chosen -= {known(name).id for name in config.ignore}
     chosen -= {name for name, severity in config.severity.items() if severity == OFF}
     severities = {name: Severity(one) for name, one in config.severity.items() if one != OFF}
-    return Questions(tuple(find(name) for name in sorted(chosen)), _rows(config), severities)
+    return RuleSet(tuple(find(name) for name in sorted(chosen)), _rows(config), severities)
 
 
-def _rows(config: Config) -> tuple[Row, ...]:
+def _rows(config: Config) -> tuple[ReferenceKind, ...]:
     return tuple(
-        Row(
+        ReferenceKind(
             CUSTOM,
             one.groups,
             one.kinds,
@@ -33,7 +33,7 @@ def _rows(config: Config) -> tuple[Row, ...]:
             service=one.service,
             namespace=one.namespace,
             port=one.port,
-            by=By(one.by),
+            by=MatchBy(one.by),
             default=one.default,
             protocol=one.protocol,
             host=one.host,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from portproof.graph.fields import mapping
 from portproof.graph.model import Site
 from portproof.resources import Manifests
-from portproof.suppressions.model import How, Ignore
+from portproof.suppressions.model import Suppression, SuppressionSource
 from portproof.suppressions.parse import named, problem
 
 ANNOTATION = "portproof/ignore"
@@ -32,7 +32,7 @@ class Annotated:
     """The annotation of one object, and what it says. Equal lines of several objects are equal ignores."""
 
     site: Site
-    ignores: tuple[Ignore, ...]
+    ignores: tuple[Suppression, ...]
 
 
 def annotated_in(manifests: Manifests) -> tuple[Annotated, ...]:
@@ -52,7 +52,7 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text[:_MAX].splitlines() if line.strip()] or [""]
 
 
-def _ignore(line: str) -> Ignore:
+def _ignore(line: str) -> Suppression:
     match = _LINE.match(line)
     rules, reason = (named(match["rules"]), match["reason"]) if match else ((), "")
-    return Ignore(How.ANNOTATION, rules, reason, line, problem=problem(rules, reason))
+    return Suppression(SuppressionSource.ANNOTATION, rules, reason, line, problem=problem(rules, reason))

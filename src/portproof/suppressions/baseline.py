@@ -12,7 +12,7 @@ import msgspec
 from portproof.errors import ConfigError
 from portproof.source import RelPath, SourceError, Span, read_text
 from portproof.suppressions.collected import REASON, Baseline, Known
-from portproof.suppressions.model import How, Ignore, Subject
+from portproof.suppressions.model import Subject, Suppression, SuppressionSource
 
 SCHEMA = "portproof/baseline/1"
 _QUOTED = re.compile(r'"([^"\\]{1,200})"')
@@ -57,7 +57,7 @@ def read(file: Path, name: str, path: RelPath | None) -> Baseline:
 
 def _known(line: _Line, start: int | None, path: RelPath | None) -> Known:
     place = None if path is None or start is None else Span(path, start, start + len(line.fingerprint) + 2)
-    ignore = Ignore(How.BASELINE, (line.rule,), REASON, line.fingerprint, place)
+    ignore = Suppression(SuppressionSource.BASELINE, (line.rule,), REASON, line.fingerprint, place)
     about = " ".join(part for part in (line.resource, line.field) if part)
     return Known(line.target, about, ignore)
 

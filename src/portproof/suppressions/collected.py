@@ -12,11 +12,11 @@ from portproof.source import LineIndex, RelPath, SourceError, Span, Tree
 from portproof.suppressions import comments
 from portproof.suppressions.annotations import Annotated
 from portproof.suppressions.comments import Comments
-from portproof.suppressions.entries import Entry
-from portproof.suppressions.model import How, Ignore, Subject
+from portproof.suppressions.entries import ConfiguredSuppression
+from portproof.suppressions.model import Subject, Suppression, SuppressionSource
 from portproof.trace.candidates import inputs
 
-Use: TypeAlias = tuple[Ignore, str]
+Use: TypeAlias = tuple[Suppression, str]
 """An ignore, and the rule of which it left a finding out."""
 
 
@@ -29,7 +29,7 @@ class Known:
 
     target: str
     about: str
-    ignore: Ignore
+    ignore: Suppression
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class SuppressionInputs:
     """What is known before anything is rendered. With `learn` everything else becomes known: a baseline is written."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[ConfiguredSuppression, ...] = ()
     baseline: Baseline = field(default_factory=Baseline)
     learn: bool = False
 
@@ -54,16 +54,16 @@ class Given:
 
 
 @dataclass(slots=True)
-class Book:
+class Suppressions:
     """The ignores of a run. Files are read when they are first asked for."""
 
-    given: Given
+    given: SuppressionInputs
     tree: Tree
     annotated: Mapping[Target, tuple[Annotated, ...]]
     files: dict[RelPath, Comments] = field(default_factory=dict)
     indexes: dict[RelPath, LineIndex] = field(default_factory=dict)
 
-    def of(self, subject: Subject) -> tuple[Ignore, ...]:
+    def of(self, subject: Subject) -> tuple[Suppression, ...]:
         """All that leaves a finding out, what stands nearest to it first; empty when it counts."""
         found = [
             one
@@ -77,7 +77,9 @@ class Book:
         if known is not None:
             found.append(known.ignore)
         elif not found and self.given.learn:
-            found.append(Ignore(How.BASELINE, (subject.rule,), REASON, subject.fingerprint))
+            found.append(
+                Suppression(SuppressionSource.BASELINE, (subject.rule,), REASON, subject.fingerprint)
+            )
         return tuple(found)
 
     def comments(self, path: RelPath) -> Comments:
@@ -89,7 +91,7 @@ class Book:
                 self.files[path] = Comments()
         return self.files[path]
 
-    def comments_of(self, targets: Iterable[Target]) -> tuple[Ignore, ...]:
+    def comments_of(self, targets: Iterable[Target]) -> tuple[Suppression, ...]:
         """The comments of all files that are read for these targets."""
         paths: set[RelPath] = set()
         walked: set[object] = set()
@@ -109,7 +111,7 @@ class Book:
                 self.indexes[span.path] = LineIndex.of("")
         return span.path, self.indexes[span.path].position(span.start)[0]
 
-    def _annotation(self, target: Target, resource: ResourceKey | None, rule: str) -> list[Ignore]:
+    def _annotation(self, target: Target, resource: ResourceKey | None, rule: str) -> list[Suppression]:
         return [
             one
             for annotated in self.annotated.get(target, ())

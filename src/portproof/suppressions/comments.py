@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from portproof.source import RelPath, Span
-from portproof.suppressions.model import How, Ignore
+from portproof.suppressions.model import Suppression, SuppressionSource
 from portproof.suppressions.parse import named, problem
 
 MAX_IGNORES = 1_000
@@ -31,8 +31,8 @@ _ONLY_COMMENT = re.compile(r"\s*(?:#.*|\{\{-?\s*/\*.*\*/\s*-?\}\}\s*)\Z")
 class Comments:
     """The ignores of one file, and the lines (from 1) that those which count speak for."""
 
-    ignores: tuple[Ignore, ...] = ()
-    by_line: Mapping[int, tuple[Ignore, ...]] = field(default_factory=dict)
+    ignores: tuple[Suppression, ...] = ()
+    by_line: Mapping[int, tuple[Suppression, ...]] = field(default_factory=dict)
 
 
 def read(path: RelPath, text: str) -> Comments:
@@ -40,8 +40,8 @@ def read(path: RelPath, text: str) -> Comments:
     if _MARK not in text:
         return Comments()
     lines = text.split("\n")
-    found: list[Ignore] = []
-    by_line: dict[int, list[Ignore]] = defaultdict(list)
+    found: list[Suppression] = []
+    by_line: dict[int, list[Suppression]] = defaultdict(list)
     offset = after = 0
     for index, line in enumerate(lines):
         if len(found) == MAX_IGNORES:
@@ -62,14 +62,14 @@ def read(path: RelPath, text: str) -> Comments:
     return Comments(tuple(found), {number: tuple(group) for number, group in by_line.items()})
 
 
-def _ignore(path: RelPath, offset: int, match: re.Match[str]) -> Ignore:
+def _ignore(path: RelPath, offset: int, match: re.Match[str]) -> Suppression:
     words = _WORDS.match(match["words"])
     rules, reason = (named(words["rules"] or ""), words["reason"]) if words else ((), "")
     reason = " ".join(reason.split()).lstrip(":,-–— ")  # noqa: RUF001 - people write dashes of every length
     end = match.end() if match["after"] is None else match.start("after")
     text = match.string[match.start() : end].rstrip()
     span = Span(path, offset + match.start(), offset + match.start() + len(text))
-    return Ignore(How.COMMENT, rules, reason, text, span, problem(rules, reason))
+    return Suppression(SuppressionSource.COMMENT, rules, reason, text, span, problem(rules, reason))
 
 
 def _stands_alone(match: re.Match[str]) -> bool:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from portproof.config import IgnoreConfig, matches
 from portproof.resources import ResourceKey
 from portproof.source import RelPath, Span
-from portproof.suppressions.model import How, Ignore, Subject
+from portproof.suppressions.model import Subject, Suppression, SuppressionSource
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ConfiguredSuppression:
     """An entry, and the ignore that it is."""
 
     given: IgnoreConfig
-    ignore: Ignore
+    ignore: Suppression
 
     def means(self, subject: Subject) -> bool:
         """Whether the entry is about the finding."""
@@ -30,14 +30,14 @@ class Entry:
         )
 
 
-def entries(given: Iterable[IgnoreConfig], path: RelPath | None) -> tuple[Entry, ...]:
+def entries(given: Iterable[IgnoreConfig], path: RelPath | None) -> tuple[ConfiguredSuppression, ...]:
     """The entries of the configuration at `path`; None when it lies outside of the tree."""
-    return tuple(Entry(one, _ignore(one, path)) for one in given)
+    return tuple(ConfiguredSuppression(one, _ignore(one, path)) for one in given)
 
 
-def _ignore(given: IgnoreConfig, path: RelPath | None) -> Ignore:
+def _ignore(given: IgnoreConfig, path: RelPath | None) -> Suppression:
     span = None if path is None else Span(path, given.start, given.end)
-    return Ignore(How.CONFIG, given.rules, given.reason, given.reason, span)
+    return Suppression(SuppressionSource.CONFIG, given.rules, given.reason, given.reason, span)
 
 
 def _is(resource: ResourceKey | None, globs: tuple[str, ...]) -> bool:

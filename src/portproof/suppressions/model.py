@@ -11,7 +11,7 @@ from portproof.resources import ResourceKey
 from portproof.source import RelPath, Span
 
 
-class How(Enum):
+class SuppressionSource(Enum):
     """Where it is said that a finding is left out; the value follows a number of findings."""
 
     CONFIG = "in portproof.yaml"
@@ -21,7 +21,7 @@ class How(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ignore:
+class Suppression:
     """One place that leaves findings of `rules` out, and why.
 
     `text` are the words by which another revision of the file is known to have it too. `span` is None where the place
@@ -29,7 +29,7 @@ class Ignore:
     count: ...".
     """
 
-    how: How
+    source: SuppressionSource
     rules: tuple[str, ...]
     reason: str
     text: str

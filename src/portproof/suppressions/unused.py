@@ -15,8 +15,8 @@ from portproof.config.globs import fixed_part
 from portproof.discover.model import HelmTarget, Skip, Target
 from portproof.rules.callers import caller_service_port
 from portproof.source import RelPath, is_within
-from portproof.suppressions.collected import Book, Known, Use
-from portproof.suppressions.model import How, Ignore
+from portproof.suppressions.collected import Known, Suppressions, Use
+from portproof.suppressions.model import Suppression, SuppressionSource
 
 _ACROSS = frozenset({caller_service_port.RULE.id})
 """Rules that look at several targets at once: what they find in one depends on others."""
@@ -37,30 +37,32 @@ class Scope:
 
 
 _FORMS = {
-    How.COMMENT: "Write it as `portproof: ignore[rule] reason`.",
-    How.ANNOTATION: "Write each of its lines as `rule reason`.",
+    SuppressionSource.COMMENT: "Write it as `portproof: ignore[rule] reason`.",
+    SuppressionSource.ANNOTATION: "Write each of its lines as `rule reason`.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Idle:
+class UnusedSuppression:
     """An ignore that does nothing; `rules` are those of which it leaves nothing out, empty when it has a problem.
 
     `about` says what was known, for an entry of the baseline.
     """
 
-    ignore: Ignore
+    ignore: Suppression
     rules: tuple[str, ...] = ()
     about: str = ""
 
     @property
     def message(self) -> str:
         """What is wrong, and what to do."""
-        what = {How.COMMENT: "comment", How.ANNOTATION: "annotation"}.get(self.ignore.how, "entry")
+        what = {SuppressionSource.COMMENT: "comment", SuppressionSource.ANNOTATION: "annotation"}.get(
+            self.ignore.source, "entry"
+        )
         if self.ignore.problem:
-            return f"This {what} leaves nothing out: {self.ignore.problem}. {_FORMS[self.ignore.how]}"
+            return f"This {what} leaves nothing out: {self.ignore.problem}. {_FORMS[self.ignore.source]}"
         names = " or ".join(self.rules)
-        if self.ignore.how is How.BASELINE:
+        if self.ignore.source is SuppressionSource.BASELINE:
             return f"{self.about} has no finding of {names} any more: remove it, or write the baseline again."
         todo = "remove it" if len(self.rules) == len(self.ignore.rules) else f"take {names} out of it"
         return (
@@ -68,34 +70,38 @@ class Idle:
         )
 
 
-def unused(ignores: Iterable[Ignore], used: Collection[Use], ran: Collection[str]) -> Iterator[Idle]:
+def unused(
+    ignores: Iterable[Suppression], used: Collection[Use], ran: Collection[str]
+) -> Iterator[UnusedSuppression]:
     """Comments and annotations that do not count, or that no finding is about; see `is_seen_through`."""
     for ignore in dict.fromkeys(ignores):
         rules = _unused(ignore, used, ran)
         if ignore.problem:
-            yield Idle(ignore)
+            yield UnusedSuppression(ignore)
         elif rules:
-            yield Idle(ignore, rules)
+            yield UnusedSuppression(ignore, rules)
 
 
-def unused_given(book: Book, used: Collection[Use], ran: Collection[str], scope: Scope) -> Iterator[Idle]:
+def unused_given(
+    suppressions: Suppressions, used: Collection[Use], ran: Collection[str], scope: Scope
+) -> Iterator[UnusedSuppression]:
     """Entries of the configuration and of the baseline that no finding is about."""
-    for entry in book.given.entries:
+    for entry in suppressions.given.entries:
         rules = _unused(entry.ignore, used, ran)
         if rules and not _may_concern_more(entry.given, rules, scope):
-            yield Idle(entry.ignore, rules)
-    for known in book.given.baseline.known.values():
+            yield UnusedSuppression(entry.ignore, rules)
+    for known in suppressions.given.baseline.known.values():
         rules = _unused(known.ignore, used, ran)
         if rules and not _is_left(known, scope):
-            yield Idle(known.ignore, rules, f"{known.about} in {known.target}".strip())
+            yield UnusedSuppression(known.ignore, rules, f"{known.about} in {known.target}".strip())
 
 
-def _unused(ignore: Ignore, used: Collection[Use], ran: Collection[str]) -> tuple[str, ...]:
+def _unused(ignore: Suppression, used: Collection[Use], ran: Collection[str]) -> tuple[str, ...]:
     """The rules of which an ignore left nothing out; a rule that did not run says nothing."""
     return tuple(rule for rule in ignore.rules if rule in ran and (ignore, rule) not in used)
 
 
-def is_seen_through(one: Idle, scope: Scope) -> bool:
+def is_seen_through(one: UnusedSuppression, scope: Scope) -> bool:
     """Whether everything was rendered that reads the file of a comment or annotation."""
     if one.ignore.span is None or _ACROSS & set(one.rules):
         return scope.complete

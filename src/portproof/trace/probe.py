@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from portproof import resources as manifests_of
 from portproof.discover.model import ManifestTarget
 from portproof.graph.model import Site
 from portproof.render.model import Renderer, Rendering
 from portproof.resources import Manifests, Resource, ResourceKey
+from portproof.resources import read as read_resources
 from portproof.source import Edit, SourceError, Tree, is_within, parent
 from portproof.trace import hints, pieces
 from portproof.trace.candidates import MAX_CANDIDATES, Candidate, candidates, inputs, is_kustomize
@@ -205,7 +205,7 @@ class _Search:
         self.renders += 1
         edits = [Edit(one.span, one.text, sentinel) for one, sentinel in sentinels.items()]
         result = self.render(self.before.target, self.tree.with_edits(edits))
-        return manifests_of.read(result) if isinstance(result, Rendering) else None
+        return read_resources(result) if isinstance(result, Rendering) else None
 
 
 def _same_lengths(before: Any, after: Any, path: FieldPath) -> bool:

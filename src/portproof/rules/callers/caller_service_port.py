@@ -95,7 +95,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from portproof.graph.evidence import is_near_miss
-from portproof.graph.model import Address, By, PortGraph, Service, ServiceReference
+from portproof.graph.model import Address, MatchBy, PortGraph, Service, ServiceReference
 from portproof.graph.phrasing import listing
 from portproof.rules.base import Finding, Severity, rule
 from portproof.rules.port_references import finding, has, unanswered
@@ -112,7 +112,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 
 def _within(graph: PortGraph, address: Address, services: Sequence[Service]) -> Iterator[Finding]:
-    if any(has(one, address.number, By.NUMBER) or _is_own(graph, address, one) for one in services):
+    if any(has(one, address.number, MatchBy.NUMBER) or _is_own(graph, address, one) for one in services):
         return
     if any(one.headless for one in services):
         if not all(_is_slip(graph, one, address.number) for one in services):
@@ -165,7 +165,7 @@ def _finding(graph: PortGraph, address: Address, services: Sequence[Service]) ->
         namespace=namespace,
         name=name,
         port=None if address.implicit else address.port,
-        by=By.NUMBER,
+        by=MatchBy.NUMBER,
         default=address.number,
         holder=address.port.path,
     )

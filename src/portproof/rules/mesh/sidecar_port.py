@@ -100,7 +100,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from portproof.graph.evidence import is_mentioned, is_near_miss, resolve
+from portproof.graph.evidence import is_in_pod_spec, is_near_miss, resolve
 from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.mesh_hosts import ISTIO
 from portproof.graph.model import Piece, PortGraph, Service, Site, Workload
@@ -197,7 +197,7 @@ def _endpoint(sidecar: Resource, site: Site, pods: Sequence[Workload]) -> Iterat
         return
     number = int(found["port"])
     declared = {port.value: port for pod in pods for port in pod.ports if port.protocol == "TCP"}
-    if len(declared) != 1 or number in declared or any(is_mentioned(pod, number) for pod in pods):
+    if len(declared) != 1 or number in declared or any(is_in_pod_spec(pod, number) for pod in pods):
         return
     ((meant, port),) = declared.items()
     if is_near_miss(number, meant):

@@ -26,7 +26,7 @@ from portproof.yamldoc import FieldPath
 _SWITCHED_ON = frozenset({"true", "yes", "on", "enabled", "1"})
 
 
-class Means(Enum):
+class FieldMeaning(Enum):
     """What a field of an endpoint holds, in words that complete "the field takes"."""
 
     SERVICE_NAME = "the name of a Service's port"
@@ -36,7 +36,7 @@ class Means(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MonitorKind:
     """Where the resources of a kind say what they scrape.
 
     `fields` of an endpoint come by precedence: the first that is not empty counts. `pods` tells whether the selector
@@ -47,24 +47,26 @@ class Row:
     kind: str
     group: str
     endpoints: str
-    fields: tuple[tuple[str, Means], ...]
+    fields: tuple[tuple[str, FieldMeaning], ...]
     pods: bool = False
     everywhere: bool = False
     any_number: bool = False
 
 
-_SERVICE = (("port", Means.SERVICE_NAME), ("targetPort", Means.EITHER))
-_POD = (("port", Means.NAME), ("portNumber", Means.NUMBER), ("targetPort", Means.EITHER))
-_MANAGED = (("port", Means.EITHER),)
+_SERVICE = (("port", FieldMeaning.SERVICE_NAME), ("targetPort", FieldMeaning.EITHER))
+_POD = (("port", FieldMeaning.NAME), ("portNumber", FieldMeaning.NUMBER), ("targetPort", FieldMeaning.EITHER))
+_MANAGED = (("port", FieldMeaning.EITHER),)
 _GOOGLE = "monitoring.googleapis.com"
 
-ROWS: tuple[Row, ...] = (
-    Row("ServiceMonitor", "monitoring.coreos.com", "spec.endpoints[*]", _SERVICE),
-    Row("VMServiceScrape", "operator.victoriametrics.com", "spec.endpoints[*]", _SERVICE),
-    Row("PodMonitor", "monitoring.coreos.com", "spec.podMetricsEndpoints[*]", _POD, pods=True),
-    Row("VMPodScrape", "operator.victoriametrics.com", "spec.podMetricsEndpoints[*]", _POD, pods=True),
-    Row("PodMonitoring", _GOOGLE, "spec.endpoints[*]", _MANAGED, pods=True, any_number=True),
-    Row(
+ROWS: tuple[MonitorKind, ...] = (
+    MonitorKind("ServiceMonitor", "monitoring.coreos.com", "spec.endpoints[*]", _SERVICE),
+    MonitorKind("VMServiceScrape", "operator.victoriametrics.com", "spec.endpoints[*]", _SERVICE),
+    MonitorKind("PodMonitor", "monitoring.coreos.com", "spec.podMetricsEndpoints[*]", _POD, pods=True),
+    MonitorKind(
+        "VMPodScrape", "operator.victoriametrics.com", "spec.podMetricsEndpoints[*]", _POD, pods=True
+    ),
+    MonitorKind("PodMonitoring", _GOOGLE, "spec.endpoints[*]", _MANAGED, pods=True, any_number=True),
+    MonitorKind(
         "ClusterPodMonitoring",
         _GOOGLE,
         "spec.endpoints[*]",
@@ -85,7 +87,7 @@ class Endpoint:
     """
 
     port: Site
-    means: Means
+    means: FieldMeaning
     pods: bool
     selector: Selector | None
     namespaces: frozenset[str] | None
@@ -123,8 +125,8 @@ def _read(graph: PortGraph) -> Iterator[Endpoint]:
 
 
 def _port(
-    row: Row, resource: Resource, path: FieldPath, holder: Mapping[str, Any]
-) -> tuple[Site, Means] | None:
+    row: MonitorKind, resource: Resource, path: FieldPath, holder: Mapping[str, Any]
+) -> tuple[Site, FieldMeaning] | None:
     """The field of an endpoint that counts; None when it names no port."""
     for field, means in row.fields:
         value = scalar(holder.get(field))

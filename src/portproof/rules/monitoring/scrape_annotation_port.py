@@ -65,7 +65,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from portproof.graph.evidence import HABITUAL_PORTS, HEALTH_PORTS, is_near_miss, said
+from portproof.graph.evidence import HABITUAL_PORTS, HEALTH_PORTS, is_near_miss, numbers_in_settings
 from portproof.graph.model import ContainerPort, PortGraph
 from portproof.graph.names import is_placeholder
 from portproof.graph.phrasing import declared
@@ -115,7 +115,7 @@ def _known(graph: PortGraph, scrape: Scrape) -> Iterator[Sequence[object] | froz
         yield [port.number.value for port in scrape.service.ports]
         yield [port.target.value for port in scrape.service.ports]
     for workload in scrape.workloads:
-        yield said(workload)
+        yield numbers_in_settings(workload)
         yield [port.value for container in workload.containers for port in container.ports]
         yield [check.port.value for container in workload.containers for check in container.checks]
         yield [port.target.value for service in graph.services_of(workload) for port in service.ports]

@@ -8,13 +8,13 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TypeVar
 
-from portproof.graph.evidence import ADDED_PORT_NAMES, is_near_miss, said
+from portproof.graph.evidence import ADDED_PORT_NAMES, is_near_miss, numbers_in_settings
 from portproof.graph.model import ContainerPort, PortGraph, Workload
 from portproof.graph.names import is_digits, is_near_name, is_placeholder
 from portproof.graph.phrasing import declared
 from portproof.graph.referrers import renaming
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
-from portproof.rules.monitoring.monitors import Endpoint, Means, Monitors
+from portproof.rules.monitoring.monitors import Endpoint, FieldMeaning, Monitors
 
 _Lack = TypeVar("_Lack")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+\Z")
@@ -47,10 +47,13 @@ def _refused(endpoint: Endpoint, answer: Callable[[Endpoint], Scalar | None]) ->
     value, means = endpoint.port.value, endpoint.means
     if is_placeholder(value):
         return None
-    if isinstance(value, int) is (means in (Means.SERVICE_NAME, Means.NAME)) and means is not Means.EITHER:
+    if (
+        isinstance(value, int) is (means in (FieldMeaning.SERVICE_NAME, FieldMeaning.NAME))
+        and means is not FieldMeaning.EITHER
+    ):
         kind = "number" if isinstance(value, int) else "text"
         what = f"takes {means.value}: the API server refuses a {kind}"
-    elif is_digits(value) and means in (Means.NAME, Means.EITHER):
+    elif is_digits(value) and means in (FieldMeaning.NAME, FieldMeaning.EITHER):
         what = "reads a text as the name of a container's port, which has at least one letter: nothing is scraped"
     else:
         return None
@@ -72,7 +75,7 @@ def answer_for(endpoint: Endpoint, workloads: Sequence[Workload]) -> Scalar | No
     ports = [port for one in workloads for port in one.ports if port.value == number]
     if not ports or number is None:
         return None
-    if endpoint.means is not Means.NAME:
+    if endpoint.means is not FieldMeaning.NAME:
         return number
     return next((port.name.value for port in ports if port.name is not None), None)
 
@@ -90,13 +93,17 @@ def undeclared(graph: PortGraph, endpoint: Endpoint, workloads: Sequence[Workloa
     wanted = endpoint.port.value
     assert wanted is not None  # noqa: S101 - lacking() looked
     first = workloads[0]
-    meant = None if wanted in said(first) else _meant(first, wanted)
+    meant = None if wanted in numbers_in_settings(first) else _meant(first, wanted)
     value = _value(endpoint, meant)
     what = f"port {wanted}" if isinstance(wanted, int) else f"the port named {wanted!r}"
     who = f"of {first.key}, which declares {declared(first.ports)}"
     if len(workloads) > 1:
         who = f"of {len(workloads)} workloads, and none declares it ({first.key} declares {declared(first.ports)})"
-    advice = f" Declare {wanted} in the container that listens there." if wanted in said(first) else ""
+    advice = (
+        f" Declare {wanted} in the container that listens there."
+        if wanted in numbers_in_settings(first)
+        else ""
+    )
     shown = (meant,) if meant else first.ports[:3]
     return Finding(
         message=(
@@ -128,11 +135,11 @@ def _value(endpoint: Endpoint, meant: ContainerPort | None) -> Scalar | None:
     if meant is None:
         return None
     name = meant.name.value if meant.name is not None else None
-    if endpoint.means is Means.NUMBER or (
-        isinstance(endpoint.port.value, int) and endpoint.means is Means.EITHER
+    if endpoint.means is FieldMeaning.NUMBER or (
+        isinstance(endpoint.port.value, int) and endpoint.means is FieldMeaning.EITHER
     ):
         return meant.value
-    return name if endpoint.means is Means.NAME or name else meant.value
+    return name if endpoint.means is FieldMeaning.NAME or name else meant.value
 
 
 def _remedies(

@@ -98,9 +98,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from portproof.graph.model import By, PortGraph, Service, ServiceReference, Workload
+from portproof.graph.model import MatchBy, PortGraph, Service, ServiceReference, Workload
 from portproof.rules.base import Finding, Scalar, Severity, rule
-from portproof.rules.monitoring.monitors import Endpoint, Means, Monitors
+from portproof.rules.monitoring.monitors import Endpoint, FieldMeaning, Monitors
 from portproof.rules.monitoring.scraping import answer_for, findings, is_open, lacking, undeclared
 from portproof.rules.port_references import clarity, finding, has
 
@@ -120,13 +120,13 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
     def answer(endpoint: Endpoint) -> Scalar | None:
         services = monitors.services(endpoint)
-        if endpoint.means is Means.SERVICE_NAME:
+        if endpoint.means is FieldMeaning.SERVICE_NAME:
             return _named(endpoint, services)
         return answer_for(endpoint, _behind(graph, services))
 
     def lack(endpoint: Endpoint) -> _Lack | None:
         services = monitors.services(endpoint)
-        if endpoint.means is Means.SERVICE_NAME:
+        if endpoint.means is FieldMeaning.SERVICE_NAME:
             return _absent(endpoint, services)
         workloads = lacking(endpoint, _behind(graph, services))
         return _Lack(workloads) if workloads else None
@@ -149,7 +149,7 @@ def _absent(endpoint: Endpoint, services: Sequence[Service]) -> _Lack | None:
     wanted = endpoint.port.value
     if not services or wanted is None or is_open(wanted):
         return None
-    if any(not one.selector or has(one, wanted, By.NAME) for one in services):
+    if any(not one.selector or has(one, wanted, MatchBy.NAME) for one in services):
         return None
     service = min(services, key=lambda one: clarity(one, _reference(endpoint, one)))
     return _Lack(service=service, count=len(services))
@@ -174,7 +174,7 @@ def _reference(endpoint: Endpoint, service: Service) -> ServiceReference:
         namespace=service.key.namespace,
         name=service.key.name,
         port=endpoint.port,
-        by=By.NAME,
+        by=MatchBy.NAME,
         default=None,
         holder=endpoint.port.path[:-1],
     )

@@ -71,7 +71,7 @@ from collections.abc import Iterator
 
 from portproof.graph.model import PortGraph
 from portproof.rules.base import Finding, Label, Severity, rule
-from portproof.rules.pod.node_ports import Taken, clashes
+from portproof.rules.pod.node_ports import NodePortClaim, clashes
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -80,7 +80,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         yield _finding(first, second)
 
 
-def _finding(first: Taken, second: Taken) -> Finding:
+def _finding(first: NodePortClaim, second: NodePortClaim) -> Finding:
     where = "every node" if first.placement == "{}" else "every node that both may run on"
     return Finding(
         message=(
@@ -94,7 +94,7 @@ def _finding(first: Taken, second: Taken) -> Finding:
     )
 
 
-def _name(first: Taken, second: Taken) -> str:
+def _name(first: NodePortClaim, second: NodePortClaim) -> str:
     own, other = first.workload.key, second.workload.key
     return str(own) if own.namespace == other.namespace else f"{own} in namespace {own.namespace!r}"
 

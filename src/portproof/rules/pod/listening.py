@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from portproof.graph import settings
 from portproof.graph.model import Container, Piece, PortGraph, Role, Site, Workload
-from portproof.graph.pairs import Setting
+from portproof.graph.pairs import NamedValue
 from portproof.graph.purpose import Purpose, purpose
 from portproof.resources import Resource
 from portproof.yamldoc import lookup
@@ -68,7 +68,7 @@ class Listening:
 def read(graph: PortGraph) -> Iterator[tuple[Workload, Listening]]:
     """Every setting of that kind in the containers of a rendering that declare a port."""
     maps = settings.config_maps(graph.resources)
-    files = settings.Files(maps)
+    files = settings.ConfigFiles(maps)
     resources: dict[object, list[Resource]] = {}
     for resource in graph.resources:
         resources.setdefault(resource.key, []).append(resource)
@@ -86,7 +86,7 @@ def _of(
     container: Container,
     resource: Resource,
     maps: Mapping[tuple[str, str], Resource],
-    files: settings.Files,
+    files: settings.ConfigFiles,
 ) -> Iterator[Listening]:
     data = lookup(resource.data, container.path)
     if not isinstance(data, dict):
@@ -108,7 +108,7 @@ def _of(
             yield from _listening(container, one)
 
 
-def _elsewhere(told: Sequence[Setting]) -> frozenset[str]:
+def _elsewhere(told: Sequence[NamedValue]) -> frozenset[str]:
     """The names of settings that are about somebody else, for what stands beside them.
 
     ``SERVER_NAME`` and ``SERVER_PORT`` are a pair of CGI (RFC 3875, 4.1.15): what the outside calls. ``PORT`` beside a
@@ -127,7 +127,7 @@ def _is_own(name: str, container: Container) -> bool:
     return base != name and base.lower().replace("_", "-") in (container.name, image)
 
 
-def _listening(container: Container, setting: Setting) -> Iterator[Listening]:
+def _listening(container: Container, setting: NamedValue) -> Iterator[Listening]:
     match = _ADDRESS.match(setting.text) or (_takes_a_number(setting.name) and _NUMBER.match(setting.text))
     if not match:
         return

@@ -29,7 +29,7 @@ _ALL_ADDRESSES = ("", "0.0.0.0", "::")  # noqa: S104 - what a manifest says, not
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class NodePortClaim:
     """A port of the node that a workload's pods take; `site` holds it, `placement` says where the pods may run."""
 
     workload: Workload
@@ -42,18 +42,18 @@ class Taken:
         """Whether it is a DaemonSet's, which has a pod on each node that its placement allows."""
         return self.workload.key.kind == "DaemonSet"
 
-    def clashes(self, other: Taken) -> bool:
+    def clashes(self, other: NodePortClaim) -> bool:
         """Whether no node can have pods of both."""
         addresses = {self.port.host_ip, other.port.host_ip}
         return len(addresses) == 1 or bool(addresses & set(_ALL_ADDRESSES))
 
 
-def clashes(graph: PortGraph) -> Iterator[tuple[Taken, Taken]]:
+def clashes(graph: PortGraph) -> Iterator[tuple[NodePortClaim, NodePortClaim]]:
     """Each workload that finds no node beside a DaemonSet, for a port: the DaemonSet, and that workload.
 
     Only workloads with the same placement are compared: whether two different ones overlap depends on the cluster.
     """
-    groups: dict[tuple[int, str, str], list[Taken]] = defaultdict(list)
+    groups: dict[tuple[int, str, str], list[NodePortClaim]] = defaultdict(list)
     for one in _taken(graph):
         if isinstance(one.site.value, int):
             groups[one.site.value, one.port.protocol, one.placement].append(one)
@@ -72,7 +72,7 @@ def clashes(graph: PortGraph) -> Iterator[tuple[Taken, Taken]]:
                 yield first, second
 
 
-def _taken(graph: PortGraph) -> Iterator[Taken]:
+def _taken(graph: PortGraph) -> Iterator[NodePortClaim]:
     holders = (one for one in graph.resources if sites.pod_template(one) is not None)
     for workload, resource in zip(graph.workloads, holders, strict=True):
         if workload.opaque or not workload.serves or _is_off(resource):
@@ -84,7 +84,7 @@ def _taken(graph: PortGraph) -> Iterator[Taken]:
                 if site is None or container.role is Role.INIT:
                     continue
                 placement = placement if placement is not None else _placement(resource)
-                yield Taken(workload, port, site, placement)
+                yield NodePortClaim(workload, port, site, placement)
 
 
 def _is_off(resource: Resource) -> bool:

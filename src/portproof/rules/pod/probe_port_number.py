@@ -44,7 +44,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.evidence import HEALTH_PORTS, is_near_miss, probed_numbers, resolve, said
+from portproof.graph.evidence import HEALTH_PORTS, is_near_miss, numbers_in_settings, probed_numbers, resolve
 from portproof.graph.model import Container, ContainerPort, PortCheck, PortGraph, Role, Workload
 from portproof.graph.phrasing import clauses, declared
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
@@ -87,7 +87,11 @@ def _finding(
     near = [port for port in tcp if is_near_miss(port.value, number)]
     known = {port.value for other in workload.containers for port in other.ports}
     others = list(probed_numbers(container, apart_from=one))
-    if len(near) != 1 or number in known | said(workload) | workload.annotation_numbers or number in others:
+    if (
+        len(near) != 1
+        or number in known | numbers_in_settings(workload) | workload.annotation_numbers
+        or number in others
+    ):
         return None
     meant = near[0]
     reasons = [f"{number} is a near miss of {meant.value}"]

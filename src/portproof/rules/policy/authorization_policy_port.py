@@ -76,14 +76,14 @@ from collections.abc import Iterator
 
 from portproof.graph.model import PortGraph
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.policy.ingress import rings
+from portproof.rules.policy.ingress import policy_scopes
 from portproof.rules.policy.policies import Layer
 from portproof.rules.policy.wrong_port import misdirected
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each number that policies allow beside the one that is needed."""
-    yield from misdirected(rings(graph, Layer.MESH))
+    yield from misdirected(policy_scopes(graph, Layer.MESH))
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -14,11 +14,17 @@ from dataclasses import replace
 from portproof.graph.labelled import Labelled
 from portproof.graph.model import PortGraph, Workload
 from portproof.graph.selectors import Selector
-from portproof.rules.policy.ingress import Gate, Ring, closed_targets, taken, workloads_by_label
+from portproof.rules.policy.ingress import (
+    AllowedPorts,
+    PolicyScope,
+    closed_targets,
+    pod_ports,
+    workloads_by_label,
+)
 from portproof.rules.policy.policies import Layer, Policy, PolicyRule, read
 
 
-def ways(graph: PortGraph) -> Iterator[Ring]:
+def egress_scopes(graph: PortGraph) -> Iterator[PolicyScope]:
     """The rules that lead to known pods of the rendering, by those who leave and where they go.
 
     Without a known source every policy of the namespace counts, whoever it is for.
@@ -32,12 +38,12 @@ def ways(graph: PortGraph) -> Iterator[Ring]:
     for policy in policies:
         for rule in policy.egress or ():
             end = ends.of(policy, rule)
-            if end is None or not any(end.taken.lacks(opening) for opening in rule.openings):
+            if end is None or not any(end.ports.lacks(opening) for opening in rule.openings):
                 continue
-            gate = Gate(one for one in sources.rules(policy) if _leads(one, end.workloads))
+            gate = AllowedPorts(one for one in sources.rules(policy) if _leads(one, end.workloads))
             services = dict.fromkeys(service for one in end.workloads for service in graph.services_of(one))
             lost = [one for service in services for one in closed_targets(graph, service, [gate])]
-            yield replace(end, rules=((policy, rule),), lost=tuple(lost))
+            yield replace(end, rules=((policy, rule),), blocked=tuple(lost))
 
 
 class _Ends:
@@ -46,23 +52,23 @@ class _Ends:
     def __init__(self, graph: PortGraph, pods: Labelled[Workload]) -> None:
         self._graph = graph
         self._pods = pods
-        self._known: dict[tuple[str, tuple[Selector, ...]], Ring | None] = {}
+        self._known: dict[tuple[str, tuple[Selector, ...]], PolicyScope | None] = {}
 
-    def of(self, policy: Policy, rule: PolicyRule) -> Ring | None:
-        """What stands where `rule` leads, as a ring of no rules yet; None when others may be meant, too."""
+    def of(self, policy: Policy, rule: PolicyRule) -> PolicyScope | None:
+        """What stands where `rule` leads, as a scope of no rules yet; None when others may be meant, too."""
         key = (policy.namespace, rule.peers or ())
         if key not in self._known:
             self._known[key] = self._end(*key)
         return self._known[key]
 
-    def _end(self, namespace: str, peers: tuple[Selector, ...]) -> Ring | None:
+    def _end(self, namespace: str, peers: tuple[Selector, ...]) -> PolicyScope | None:
         if not peers or not all(one.is_narrow and one.is_exact for one in peers):
             return None
         groups = [self._pods.matching(one, frozenset({namespace})) for one in peers]
         workloads = tuple(dict.fromkeys(one for group in groups for one in group))
         if not all(groups):
             return None
-        return Ring((), workloads, taken(self._graph, workloads), is_narrow=True, is_outward=True)
+        return PolicyScope((), workloads, pod_ports(self._graph, workloads), is_narrow=True, is_outward=True)
 
 
 class _Sources:

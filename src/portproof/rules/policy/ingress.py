@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from portproof.graph.evidence import mentioned, resolve
+from portproof.graph.evidence import numbers_in_pod_spec, resolve
 from portproof.graph.labelled import Labelled
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.graph.selectors import Selector
@@ -23,7 +23,7 @@ _PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class BlockedTarget:
     """A port of a Service whose target, `number` in its pods, no policy lets in.
 
     `declared` are the container ports that it would reach, `is_declared` whether each workload has one.
@@ -36,7 +36,7 @@ class Lost:
     is_declared: bool
 
 
-class Gate:
+class AllowedPorts:
     """What a number of rules let through, together."""
 
     def __init__(self, rules: Iterable[PolicyRule]) -> None:
@@ -63,7 +63,7 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class PodPorts:
     """What some pods have that a policy may open: ports by number and by name, and numbers that they speak of.
 
     `is_all` is False when it is not known: there are no pods, or they get their ports later.
@@ -87,23 +87,23 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ring:
+class PolicyScope:
     """The rules that are about the same pods, each with its policy, and what they leave closed there.
 
-    `lost` are the targets in those pods that no policy opens, of this ring or another. `is_narrow` tells whether the
+    `blocked` are the targets in those pods that no policy opens, of this scope or another. `is_narrow` tells whether the
     selector names labels, so that the pods of the rendering are all it means, `is_outward` whether the rules are about
     the traffic that leaves other pods for these.
     """
 
     rules: tuple[tuple[Policy, PolicyRule], ...]
     workloads: tuple[Workload, ...]
-    taken: Taken
+    ports: PodPorts
     is_narrow: bool
-    lost: tuple[Lost, ...] = ()
+    blocked: tuple[BlockedTarget, ...] = ()
     is_outward: bool = False
 
 
-def rings(graph: PortGraph, layer: Layer) -> tuple[Ring, ...]:
+def policy_scopes(graph: PortGraph, layer: Layer) -> tuple[PolicyScope, ...]:
     """The rules for incoming traffic by the pods that their policies select, with the targets that are lost.
 
     Policies of which it is not known whom they select close nothing here, but what they open is open everywhere.
@@ -120,9 +120,9 @@ def rings(graph: PortGraph, layer: Layer) -> tuple[Ring, ...]:
     for (namespace, selector), rules in groups.items():
         workloads = pods.matching(selector, frozenset({namespace}) if namespace else None)
         narrow = selector.is_narrow and bool(namespace)
-        found.append(Ring(tuple(rules), workloads, taken(graph, workloads), narrow))
-    lost = _lost(graph, found, Gate(vague))
-    return tuple(replace(ring, lost=tuple(lost[ring])) for ring in found)
+        found.append(PolicyScope(tuple(rules), workloads, pod_ports(graph, workloads), narrow))
+    lost = _lost(graph, found, AllowedPorts(vague))
+    return tuple(replace(scope, blocked=tuple(lost[scope])) for scope in found)
 
 
 def workloads_by_label(graph: PortGraph) -> Labelled[Workload]:
@@ -130,7 +130,7 @@ def workloads_by_label(graph: PortGraph) -> Labelled[Workload]:
     return Labelled((one.key.namespace, one.labels, one) for one in graph.workloads)
 
 
-def taken(graph: PortGraph, workloads: Sequence[Workload]) -> Taken:
+def pod_ports(graph: PortGraph, workloads: Sequence[Workload]) -> PodPorts:
     """What the pods of `workloads` have: what they declare or mention, and where Services send traffic."""
     ports = [port for one in workloads for container in one.containers for port in container.ports]
     targets = [
@@ -140,34 +140,38 @@ def taken(graph: PortGraph, workloads: Sequence[Workload]) -> Taken:
         for port in service.ports
         if (number := target_number(port, one)) is not None
     ]
-    return Taken(
+    return PodPorts(
         numbers=frozenset([*((one.value, one.protocol) for one in ports), *targets]),
         names=frozenset((str(one.name.value), one.protocol) for one in ports if one.name is not None),
         # A Job, or a chart's test, that names a port calls it.
-        mentioned=frozenset().union(*(mentioned(one) for one in workloads if one.serves)),
+        mentioned=frozenset().union(*(numbers_in_pod_spec(one) for one in workloads if one.serves)),
         is_all=bool(workloads) and not any(one.opaque for one in workloads),
     )
 
 
-def _lost(graph: PortGraph, found: Sequence[Ring], everywhere: Gate) -> Mapping[Ring, Sequence[Lost]]:
-    around: dict[Workload, list[Ring]] = defaultdict(list)
-    for ring in found:
-        for workload in ring.workloads:
-            around[workload].append(ring)
-    gates = {ring: Gate(rule for _, rule in ring.rules) for ring in found}
-    lost: dict[Ring, list[Lost]] = {ring: [] for ring in found}
+def _lost(
+    graph: PortGraph, found: Sequence[PolicyScope], everywhere: AllowedPorts
+) -> Mapping[PolicyScope, Sequence[BlockedTarget]]:
+    around: dict[Workload, list[PolicyScope]] = defaultdict(list)
+    for scope in found:
+        for workload in scope.workloads:
+            around[workload].append(scope)
+    gates = {scope: AllowedPorts(rule for _, rule in scope.rules) for scope in found}
+    lost: dict[PolicyScope, list[BlockedTarget]] = {scope: [] for scope in found}
     for service in graph.services:
         workloads = graph.select(service).workloads
         if not all(one in around for one in workloads):
             continue
-        concerned = dict.fromkeys(ring for one in workloads for ring in around[one])
-        for one in closed_targets(graph, service, [everywhere, *(gates[ring] for ring in concerned)]):
-            for ring in concerned:
-                lost[ring].append(one)
+        concerned = dict.fromkeys(scope for one in workloads for scope in around[one])
+        for one in closed_targets(graph, service, [everywhere, *(gates[scope] for scope in concerned)]):
+            for scope in concerned:
+                lost[scope].append(one)
     return lost
 
 
-def closed_targets(graph: PortGraph, service: Service, gates: Sequence[Gate]) -> Iterator[Lost]:
+def closed_targets(
+    graph: PortGraph, service: Service, gates: Sequence[AllowedPorts]
+) -> Iterator[BlockedTarget]:
     """The targets of a Service that none of the gates lets through to its pods.
 
     None of a headless Service, whose clients take the port of the pods, of pods on the node's network, to which no
@@ -184,7 +188,7 @@ def closed_targets(graph: PortGraph, service: Service, gates: Sequence[Gate]) ->
         ):
             continue
         declared = tuple(hit for one in workloads if (hit := resolve(port, one)) is not None)
-        yield Lost(service, port, number, declared, len(declared) == len(workloads))
+        yield BlockedTarget(service, port, number, declared, len(declared) == len(workloads))
 
 
 def target_number(port: ServicePort, workload: Workload) -> int | None:

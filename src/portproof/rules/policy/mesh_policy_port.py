@@ -104,17 +104,17 @@ from portproof.graph.names import is_digits, is_near_name
 from portproof.graph.phrasing import declared
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
 from portproof.rules.policy.ingress import target_number
-from portproof.rules.policy.mesh_ports import Setting, settings
-from portproof.rules.policy.policies import Writing
+from portproof.rules.policy.mesh_ports import MeshPort, settings
+from portproof.rules.policy.policies import Encoding
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each port that no pod has, where another was meant."""
     for setting in settings(graph):
-        if setting.opening.writing is Writing.PLAIN and is_digits(setting.opening.name):
+        if setting.opening.writing is Encoding.PLAIN and is_digits(setting.opening.name):
             yield _quoted(setting)
             continue
-        if not setting.taken.lacks(setting.opening) or setting.opening.name.startswith(ADDED_PORT_NAMES):
+        if not setting.ports.lacks(setting.opening) or setting.opening.name.startswith(ADDED_PORT_NAMES):
             continue
         meant = _of_a_service(graph, setting) or _slip(setting)
         if meant is not None:
@@ -130,7 +130,7 @@ class _Meant:
     at: ContainerPort | None
 
 
-def _of_a_service(graph: PortGraph, setting: Setting) -> _Meant | None:
+def _of_a_service(graph: PortGraph, setting: MeshPort) -> _Meant | None:
     """The target of the one Service port that is named, unless something else is about it."""
     wanted = setting.opening.name or setting.opening.first
     found = dict.fromkeys(
@@ -151,14 +151,14 @@ def _called(port: ServicePort) -> tuple[Scalar | None, Scalar | None]:
     return port.number.value, port.name.value if port.name is not None else None
 
 
-def _targets(setting: Setting, port: ServicePort) -> Iterator[int]:
+def _targets(setting: MeshPort, port: ServicePort) -> Iterator[int]:
     for workload in setting.workloads:
         number = target_number(port, workload)
         if number is not None:
             yield number
 
 
-def _aimed(setting: Setting, service: Service, port: ServicePort, number: int) -> _Meant | None:
+def _aimed(setting: MeshPort, service: Service, port: ServicePort, number: int) -> _Meant | None:
     hits = [hit for one in setting.workloads if (hit := resolve(port, one)) is not None]
     names = {str(one.name.value) for one in hits if one.name is not None}
     if {number, *names} & setting.others:
@@ -168,7 +168,7 @@ def _aimed(setting: Setting, service: Service, port: ServicePort, number: int) -
     return _Meant(value, because, hits[0] if hits else None)
 
 
-def _slip(setting: Setting) -> _Meant | None:
+def _slip(setting: MeshPort) -> _Meant | None:
     """The one declared port whose name differs by a slip; a number beside a declared one may well be listened on."""
     name = setting.opening.name
     ports = [port for workload in setting.workloads for port in workload.ports if port.protocol == "TCP"]
@@ -178,17 +178,17 @@ def _slip(setting: Setting) -> _Meant | None:
     return _Meant(near[0].label, f"it differs from {near[0].label!r} by a slip", near[0])
 
 
-def _is_told(setting: Setting, ports: Sequence[ContainerPort]) -> bool:
+def _is_told(setting: MeshPort, ports: Sequence[ContainerPort]) -> bool:
     return any(
         one.value in setting.others or (one.name is not None and one.name.value in setting.others)
         for one in ports
     )
 
 
-def _finding(setting: Setting, meant: _Meant) -> Finding:
+def _finding(setting: MeshPort, meant: _Meant) -> Finding:
     opening, workload = setting.opening, setting.workloads[0]
     wanted = f"the port named {opening.name!r}" if opening.name else f"port {opening.first}"
-    value: Scalar = str(meant.value) if opening.writing is Writing.DIGITS else meant.value
+    value: Scalar = str(meant.value) if opening.writing is Encoding.DIGITS else meant.value
     advice = f" Write {meant.value} instead." if setting.keyed else ""
     remedies = () if setting.keyed else (Remedy(f"set the port to {meant.value}", ((setting.site, value),)),)
     return Finding(
@@ -204,7 +204,7 @@ def _finding(setting: Setting, meant: _Meant) -> Finding:
     )
 
 
-def _quoted(setting: Setting) -> Finding:
+def _quoted(setting: MeshPort) -> Finding:
     number = int(setting.opening.name)
     return Finding(
         message=(

@@ -18,13 +18,13 @@ from portproof.graph.model import PortGraph, Site, Workload
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.graph.selectors import Selector
 from portproof.resources import Resource
-from portproof.rules.policy.ingress import Taken, taken, workloads_by_label
-from portproof.rules.policy.policies import MESH_ROOT, Opening, Writing
+from portproof.rules.policy.ingress import PodPorts, pod_ports, workloads_by_label
+from portproof.rules.policy.policies import MESH_ROOT, Encoding, Opening
 from portproof.yamldoc import FieldPath, leaves
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MeshPortKind:
     """Where the resources of a kind say which pods they are about (a field of ``spec``), and, by JSONPath, which ports.
 
     `keyed` says that the ports are the keys of a mapping. `only` is the action that counts where a kind has several,
@@ -35,34 +35,34 @@ class Row:
     groups: tuple[str, ...]
     selector: str
     ports: str
-    writing: Writing
+    writing: Encoding
     keyed: bool = False
     only: str = ""
 
 
 ROWS = (
-    Row("Server", ("policy.linkerd.io",), "podSelector", "spec.port", Writing.PLAIN),
-    Row(
+    MeshPortKind("Server", ("policy.linkerd.io",), "podSelector", "spec.port", Encoding.PLAIN),
+    MeshPortKind(
         "PeerAuthentication",
         ("security.istio.io",),
         "selector",
         "spec.portLevelMtls",
-        Writing.DIGITS,
+        Encoding.DIGITS,
         keyed=True,
     ),
-    Row(
+    MeshPortKind(
         "AuthorizationPolicy",
         ("security.istio.io",),
         "selector",
         "spec.rules[*].to[*].operation.ports[*]",
-        Writing.DIGITS,
+        Encoding.DIGITS,
         only="DENY",
     ),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class MeshPort:
     """A port that a mesh is told about, with the pods that are meant, and what they have.
 
     `site` is the port, or with `keyed` the first value below it, for a key is no value. `others` are the numbers and
@@ -73,11 +73,11 @@ class Setting:
     site: Site
     keyed: bool
     workloads: tuple[Workload, ...]
-    taken: Taken
+    ports: PodPorts
     others: frozenset[str | int]
 
 
-def settings(graph: PortGraph) -> Iterator[Setting]:
+def settings(graph: PortGraph) -> Iterator[MeshPort]:
     """Every port that a mesh is told about; without workloads when it is not known whose."""
     for row in ROWS:
         groups: dict[tuple[str, Selector | None], list[Resource]] = defaultdict(list)
@@ -89,8 +89,8 @@ def settings(graph: PortGraph) -> Iterator[Setting]:
 
 
 def _told(
-    graph: PortGraph, row: Row, groups: Mapping[tuple[str, Selector | None], Sequence[Resource]]
-) -> Iterator[Setting]:
+    graph: PortGraph, row: MeshPortKind, groups: Mapping[tuple[str, Selector | None], Sequence[Resource]]
+) -> Iterator[MeshPort]:
     pods = workloads_by_label(graph)
     meant = {key: pods.matching(key[1], frozenset({key[0]})) if key[1] is not None else () for key in groups}
     told: dict[Workload, set[str | int]] = defaultdict(set)
@@ -100,25 +100,25 @@ def _told(
             told[workload].update(one.name or one.first for _, one in found)
     for key, found in openings.items():
         workloads = meant[key]
-        has, others = taken(graph, workloads), frozenset().union(*(told[one] for one in workloads))
+        has, others = pod_ports(graph, workloads), frozenset().union(*(told[one] for one in workloads))
         for site, opening in found:
-            yield Setting(opening, site, row.keyed, workloads, has, others)
+            yield MeshPort(opening, site, row.keyed, workloads, has, others)
 
 
-def _counts(row: Row, resource: Resource) -> bool:
+def _counts(row: MeshPortKind, resource: Resource) -> bool:
     """Whether the resource is one of its kind's that are meant, and is for the pods of its own namespace."""
     spec = mapping(resource.data.get("spec"))
     elsewhere = resource.key.namespace == MESH_ROOT or {"targetRef", "targetRefs"} & set(spec)
     return not elsewhere and row.only in ("", spec.get("action"))
 
 
-def _selector(row: Row, resource: Resource) -> Selector | None:
+def _selector(row: MeshPortKind, resource: Resource) -> Selector | None:
     """Which pods are meant; None when it is not known, or others than those of the rendering may be, too."""
     found = selectors.kubernetes(mapping(resource.data.get("spec")).get(row.selector))
     return found if found is not None and found.is_narrow and found.is_exact else None
 
 
-def _openings(row: Row, resource: Resource) -> Iterator[tuple[Site, Opening]]:
+def _openings(row: MeshPortKind, resource: Resource) -> Iterator[tuple[Site, Opening]]:
     for path, value in sites.find(row.ports, resource.data):
         for place, port in mapping(value).items() if row.keyed else [("", value)]:
             where = (*path, place) if row.keyed else path
@@ -136,8 +136,8 @@ def _leaves(resource: Resource, path: FieldPath, value: Any) -> Iterator[Site]:
             yield Site(resource.key, (*path, *below), scalar(leaf))
 
 
-def _opening(row: Row, site: Site, found: str | int) -> Opening:
-    number = int(found) if row.writing is Writing.DIGITS and is_digits(found) else found
+def _opening(row: MeshPortKind, site: Site, found: str | int) -> Opening:
+    number = int(found) if row.writing is Encoding.DIGITS and is_digits(found) else found
     if isinstance(number, int):
         return Opening(row.writing, site, number, number, "", "TCP")
     return Opening(row.writing, site, 0, 0, number, "TCP")

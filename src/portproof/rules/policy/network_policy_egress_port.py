@@ -80,14 +80,14 @@ from collections.abc import Iterator
 
 from portproof.graph.model import PortGraph
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.policy.egress import ways
+from portproof.rules.policy.egress import egress_scopes
 from portproof.rules.policy.wrong_name import misnamed
 from portproof.rules.policy.wrong_port import misdirected
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each port that traffic may leave for in vain."""
-    found = tuple(ways(graph))
+    found = tuple(egress_scopes(graph))
     yield from misdirected(found)
     yield from misnamed(found)
 

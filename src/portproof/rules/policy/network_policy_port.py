@@ -96,14 +96,14 @@ from collections.abc import Iterator
 
 from portproof.graph.model import PortGraph
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.policy.ingress import rings
+from portproof.rules.policy.ingress import policy_scopes
 from portproof.rules.policy.policies import Layer
 from portproof.rules.policy.wrong_name import misnamed
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each name that opens nothing, where something was meant."""
-    yield from misnamed(rings(graph, Layer.NETWORK))
+    yield from misnamed(policy_scopes(graph, Layer.NETWORK))
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -37,7 +37,7 @@ class Layer(Enum):
     MESH = "allow"
 
 
-class Writing(Enum):
+class Encoding(Enum):
     """How a port is written: a number or a name (PLAIN), text with either (TEXT), digits as text, or in a way of its own."""
 
     PLAIN = "plain"
@@ -47,10 +47,10 @@ class Writing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PortEntry:
     """An entry of a list of ports as it is written; each field is None when it is absent."""
 
-    writing: Writing
+    writing: Encoding
     port: Site | None
     end: Site | None
     protocol: Site | None
@@ -64,7 +64,7 @@ class Opening:
     `protocol_site` is None when the field is absent, and `writing` tells how a number has to be written.
     """
 
-    writing: Writing
+    writing: Encoding
     site: Site | None
     first: int
     last: int
@@ -107,7 +107,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PolicyKind:
     """Where the policies of some kinds say whom they select and which ports they open.
 
     `bodies` are JSONPaths of the policies in an object; `selector`, `ingress` and `egress` fields of such a body, and
@@ -122,7 +122,7 @@ class Row:
     selector: str
     select: Callable[[Any], Selector | None]
     closes: Callable[[Resource, Body], frozenset[str]]
-    writing: Writing
+    writing: Encoding
     holders: str
     bodies: tuple[str, ...] = ("spec",)
     ingress: str = "ingress"
@@ -187,71 +187,71 @@ def _all_known(found: Iterator[Selector | None]) -> tuple[Selector, ...] | None:
 _CALICO = ("projectcalico.org", "crd.projectcalico.org")
 
 ROWS = (
-    Row(
+    PolicyKind(
         Layer.NETWORK,
         ("networking.k8s.io", "extensions"),
         ("NetworkPolicy",),
         "podSelector",
         selectors.kubernetes,
         _kubernetes_closes,
-        Writing.PLAIN,
+        Encoding.PLAIN,
         holders="$",
         protocol="TCP",
         peers=_kubernetes_peers,
     ),
-    Row(
+    PolicyKind(
         Layer.NETWORK,
         ("cilium.io",),
         ("CiliumNetworkPolicy",),
         "endpointSelector",
         selectors.cilium,
         _cilium_closes,
-        Writing.TEXT,
+        Encoding.TEXT,
         holders="toPorts[*]",
         bodies=("spec", "specs[*]"),
         peers=_cilium_peers,
     ),
-    Row(
+    PolicyKind(
         Layer.NETWORK,
         ("cilium.io",),
         ("CiliumClusterwideNetworkPolicy",),
         "endpointSelector",
         selectors.cilium,
         _cilium_closes,
-        Writing.TEXT,
+        Encoding.TEXT,
         holders="toPorts[*]",
         bodies=("spec", "specs[*]"),
         everywhere=True,
     ),
-    Row(
+    PolicyKind(
         Layer.NETWORK,
         _CALICO,
         ("NetworkPolicy",),
         "selector",
         selectors.calico,
         _calico_closes,
-        Writing.OWN,
+        Encoding.OWN,
         holders="destination",
     ),
-    Row(
+    PolicyKind(
         Layer.NETWORK,
         _CALICO,
         ("GlobalNetworkPolicy",),
         "selector",
         selectors.calico,
         _calico_closes,
-        Writing.OWN,
+        Encoding.OWN,
         holders="destination",
         everywhere=True,
     ),
-    Row(
+    PolicyKind(
         Layer.MESH,
         ("security.istio.io",),
         ("AuthorizationPolicy",),
         "selector",
         selectors.kubernetes,
         _istio_closes,
-        Writing.DIGITS,
+        Encoding.DIGITS,
         holders="to[*].operation",
         ingress="rules",
         egress="",
@@ -271,7 +271,7 @@ def read(graph: PortGraph, layer: Layer) -> tuple[Policy, ...]:
     )
 
 
-def entries(graph: PortGraph) -> Iterator[Entry]:
+def entries(graph: PortGraph) -> Iterator[PortEntry]:
     """Every port that policies of any layer list, for either direction."""
     for row in ROWS:
         for resource, path, body in _bodies(graph, row):
@@ -283,7 +283,7 @@ def entries(graph: PortGraph) -> Iterator[Entry]:
                             yield _entry(row, resource.key, (*place, number), item)
 
 
-def _bodies(graph: PortGraph, row: Row) -> Iterator[tuple[Resource, FieldPath, Body]]:
+def _bodies(graph: PortGraph, row: PolicyKind) -> Iterator[tuple[Resource, FieldPath, Body]]:
     for kind in row.kinds:
         for resource in graph.of_kind(kind, *row.groups):
             for text in row.bodies:
@@ -292,7 +292,9 @@ def _bodies(graph: PortGraph, row: Row) -> Iterator[tuple[Resource, FieldPath, B
                         yield resource, path, body
 
 
-def _policy(row: Row, resource: Resource, path: FieldPath, body: Body, closed: frozenset[str]) -> Policy:
+def _policy(
+    row: PolicyKind, resource: Resource, path: FieldPath, body: Body, closed: frozenset[str]
+) -> Policy:
     namespace = resource.key.namespace
     if row.everywhere or (row.layer is Layer.MESH and namespace == MESH_ROOT):
         namespace = ""
@@ -307,7 +309,9 @@ def _policy(row: Row, resource: Resource, path: FieldPath, body: Body, closed: f
     )
 
 
-def _rules(row: Row, key: ResourceKey, path: FieldPath, body: Body, field: str) -> tuple[PolicyRule, ...]:
+def _rules(
+    row: PolicyKind, key: ResourceKey, path: FieldPath, body: Body, field: str
+) -> tuple[PolicyRule, ...]:
     found = []
     for index, rule in indexed(body.get(field)):
         action = rule.get("action")  # Calico's alone
@@ -319,7 +323,7 @@ def _rules(row: Row, key: ResourceKey, path: FieldPath, body: Body, field: str) 
     return tuple(found)
 
 
-def _openings(row: Row, key: ResourceKey, path: FieldPath, rule: Body) -> Iterator[Opening]:
+def _openings(row: PolicyKind, key: ResourceKey, path: FieldPath, rule: Body) -> Iterator[Opening]:
     """The ports of a rule; a rule, or a part of it, that lists none opens all."""
     protocol = str(rule.get("protocol") or row.protocol)
     holders = list(_holders(row, rule))
@@ -330,7 +334,7 @@ def _openings(row: Row, key: ResourceKey, path: FieldPath, rule: Body) -> Iterat
             yield _opening(_entry(row, key, (*path, *where, "ports", index), item), protocol)
 
 
-def _holders(row: Row, rule: Body) -> Iterator[tuple[FieldPath, Body]]:
+def _holders(row: PolicyKind, rule: Body) -> Iterator[tuple[FieldPath, Body]]:
     for where, holder in sites.find(row.holders, rule):
         if isinstance(holder, dict):
             yield where, holder
@@ -341,16 +345,16 @@ def _items(holder: Body) -> Sequence[Any]:
     return ports if isinstance(ports, list) else ()
 
 
-def _entry(row: Row, key: ResourceKey, path: FieldPath, item: Any) -> Entry:
+def _entry(row: PolicyKind, key: ResourceKey, path: FieldPath, item: Any) -> PortEntry:
     if not isinstance(item, dict):
-        return Entry(row.writing, optional(key, path, item), None, None)
-    return Entry(
+        return PortEntry(row.writing, optional(key, path, item), None, None)
+    return PortEntry(
         row.writing,
         *(optional(key, (*path, field), item.get(field)) for field in ("port", "endPort", "protocol")),
     )
 
 
-def _opening(entry: Entry, protocol: str) -> Opening:
+def _opening(entry: PortEntry, protocol: str) -> Opening:
     """What an entry opens; one that is filled in later, or not understood, may open anything."""
     if entry.protocol is not None:
         protocol = "" if entry.protocol.value == "ANY" else str(entry.protocol.value)
@@ -367,5 +371,5 @@ def _opening(entry: Entry, protocol: str) -> Opening:
     return Opening(writing, site, found, end if isinstance(end, int) else found, "", protocol, entry.protocol)
 
 
-def _all_ports(writing: Writing, protocol: str = "") -> Opening:
+def _all_ports(writing: Encoding, protocol: str = "") -> Opening:
     return Opening(writing, None, 0, 65535, "", protocol)

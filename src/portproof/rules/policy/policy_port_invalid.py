@@ -65,7 +65,7 @@ from collections.abc import Callable, Iterator, Mapping
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_digits, is_placeholder, port_name_problem
 from portproof.rules.base import Finding, Remedy, Scalar, Severity, rule
-from portproof.rules.policy.policies import Entry, Writing, entries
+from portproof.rules.policy.policies import Encoding, PortEntry, entries
 
 _HIGHEST = 65535
 
@@ -75,7 +75,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for entry in entries(graph):
         if entry.port is not None and not is_placeholder(entry.port.value):
             yield from _PORTS[entry.writing](entry.port)
-        if entry.writing is Writing.PLAIN and entry.end is not None and isinstance(entry.end.value, int):
+        if entry.writing is Encoding.PLAIN and entry.end is not None and isinstance(entry.end.value, int):
             yield from _end(entry, entry.end, entry.end.value)
 
 
@@ -110,15 +110,15 @@ def _own(_port: Site) -> Iterator[Finding]:
     yield from ()
 
 
-_PORTS: Mapping[Writing, Callable[[Site], Iterator[Finding]]] = {
-    Writing.PLAIN: _plain,
-    Writing.TEXT: _text,
-    Writing.DIGITS: _digits,
-    Writing.OWN: _own,
+_PORTS: Mapping[Encoding, Callable[[Site], Iterator[Finding]]] = {
+    Encoding.PLAIN: _plain,
+    Encoding.TEXT: _text,
+    Encoding.DIGITS: _digits,
+    Encoding.OWN: _own,
 }
 
 
-def _end(entry: Entry, end: Site, last: int) -> Iterator[Finding]:
+def _end(entry: PortEntry, end: Site, last: int) -> Iterator[Finding]:
     port = entry.port.value if entry.port is not None else None
     if port is None:
         yield _finding(end, "has an endPort without a port")

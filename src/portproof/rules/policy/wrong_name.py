@@ -10,18 +10,18 @@ from portproof.graph.model import ContainerPort
 from portproof.graph.names import is_near_name, port_name_problem
 from portproof.graph.phrasing import declared
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
-from portproof.rules.policy.ingress import Lost, Ring
-from portproof.rules.policy.policies import Opening, Policy, PolicyRule, Writing
+from portproof.rules.policy.ingress import BlockedTarget, PolicyScope
+from portproof.rules.policy.policies import Encoding, Opening, Policy, PolicyRule
 from portproof.rules.policy.wrong_port import opens, worst
 
 
-def misnamed(found: Iterable[Ring]) -> Iterator[Finding]:
+def misnamed(found: Iterable[PolicyScope]) -> Iterator[Finding]:
     """A finding for each name that opens nothing, where something was meant."""
-    for ring in found:
-        for policy, one in ring.rules if ring.is_narrow else ():
+    for scope in found:
+        for policy, one in scope.rules if scope.is_narrow else ():
             for opening in one.openings:
-                if _is_judged(opening) and ring.taken.lacks(opening):
-                    yield from _findings(ring, policy, one, opening)
+                if _is_judged(opening) and scope.ports.lacks(opening):
+                    yield from _findings(scope, policy, one, opening)
 
 
 def _is_judged(opening: Opening) -> bool:
@@ -29,15 +29,15 @@ def _is_judged(opening: Opening) -> bool:
     return bool(name) and not port_name_problem(name) and not name.startswith(ADDED_PORT_NAMES)
 
 
-def _findings(ring: Ring, policy: Policy, of: PolicyRule, opening: Opening) -> Iterator[Finding]:
-    ports = [port for workload in ring.workloads for port in workload.ports]
+def _findings(scope: PolicyScope, policy: Policy, of: PolicyRule, opening: Opening) -> Iterator[Finding]:
+    ports = [port for workload in scope.workloads for port in workload.ports]
     same = [one for one in ports if one.name is not None and one.name.value == opening.name]
     if same:
-        yield _other_protocol(ring, policy, opening, same[0])
+        yield _other_protocol(scope, policy, opening, same[0])
         return
-    meant = _meant(ring, of, opening, ports)
+    meant = _meant(scope, of, opening, ports)
     if meant is not None:
-        yield _finding(ring, policy, opening, meant)
+        yield _finding(scope, policy, opening, meant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,11 @@ class _Meant:
     because: str
 
 
-def _meant(ring: Ring, of: PolicyRule, opening: Opening, ports: Sequence[ContainerPort]) -> _Meant | None:
+def _meant(
+    scope: PolicyScope, of: PolicyRule, opening: Opening, ports: Sequence[ContainerPort]
+) -> _Meant | None:
     name = opening.name
-    own = [one for one in ring.lost if one.port.name is not None and one.port.name.value == name]
+    own = [one for one in scope.blocked if one.port.name is not None and one.port.name.value == name]
     if own:
         severity = Severity.ERROR if own[0].is_declared else Severity.WARNING
         port = f"port {own[0].port.number.value} of {own[0].service.key}"
@@ -61,44 +63,44 @@ def _meant(ring: Ring, of: PolicyRule, opening: Opening, ports: Sequence[Contain
     near = [one for one in ports if one.name is not None and is_near_name(str(one.name.value), name)]
     near = [one for one in near if opening.is_for(one.protocol)]
     if len({one.label for one in near}) == 1:
-        lost = [one for one in ring.lost if one.is_declared and set(one.declared) & set(near)]
+        lost = [one for one in scope.blocked if one.is_declared and set(one.declared) & set(near)]
         if lost:
             return _Meant(near, Severity.ERROR, _closed(lost[0], near[0].label))
         return _Meant(near, Severity.WARNING, f"it differs from {near[0].label!r} by a slip")
-    if not ring.lost or not _opens_nothing(ring, of):
+    if not scope.blocked or not _opens_nothing(scope, of):
         return None
-    first = ring.lost[0]
-    if all(one.number == first.number for one in ring.lost):
+    first = scope.blocked[0]
+    if all(one.number == first.number for one in scope.blocked):
         because = f"the rule opens nothing, and {_closed(first, first.number)}"
         return _Meant(first.declared, Severity.WARNING, because)
-    if all(_opens_nothing(ring, one) for _, one in ring.rules):
+    if all(_opens_nothing(scope, one) for _, one in scope.rules):
         service = first.service.key
         because = f"nothing is open for these pods, not even {first.number}, to which {service} sends traffic"
         return _Meant((), Severity.WARNING, because)
     return None
 
 
-def _closed(lost: Lost, target: Scalar) -> str:
+def _closed(lost: BlockedTarget, target: Scalar) -> str:
     return f"no policy opens {target!r}, to which {lost.service.key} sends traffic"
 
 
-def _opens_nothing(ring: Ring, of: PolicyRule) -> bool:
-    return all(ring.taken.lacks(one) for one in of.openings)
+def _opens_nothing(scope: PolicyScope, of: PolicyRule) -> bool:
+    return all(scope.ports.lacks(one) for one in of.openings)
 
 
-def _finding(ring: Ring, policy: Policy, opening: Opening, meant: _Meant) -> Finding:
+def _finding(scope: PolicyScope, policy: Policy, opening: Opening, meant: _Meant) -> Finding:
     site = opening.site
     assert site is not None  # noqa: S101 - it has a name
-    workload = ring.workloads[0]
+    workload = scope.workloads[0]
     answers = {_answer(one) for one in meant.ports}
     answer = answers.pop() if len(answers) == 1 else None
-    value: Scalar | None = str(answer) if answer and opening.writing is Writing.TEXT else answer
+    value: Scalar | None = str(answer) if answer and opening.writing is Encoding.TEXT else answer
     return Finding(
         message=(
-            f"{policy.key} {opens(ring, policy)} the port named {opening.name!r}, but {workload.key} declares "
+            f"{policy.key} {opens(scope, policy)} the port named {opening.name!r}, but {workload.key} declares "
             f"{declared(workload.ports)}: {meant.because}."
         ),
-        severity=worst(ring, meant.severity),
+        severity=worst(scope, meant.severity),
         primary=site,
         expected=value,
         related=tuple(Label(one.name or one.number, "declared here") for one in meant.ports[:1]),
@@ -110,13 +112,13 @@ def _answer(port: ContainerPort) -> Scalar:
     return str(port.name.value) if port.name is not None else port.value
 
 
-def _other_protocol(ring: Ring, policy: Policy, opening: Opening, port: ContainerPort) -> Finding:
+def _other_protocol(scope: PolicyScope, policy: Policy, opening: Opening, port: ContainerPort) -> Finding:
     site, field = opening.site, opening.protocol_site
     assert site is not None  # noqa: S101 - it has a name
     wanted = port.protocol
     return Finding(
         message=(
-            f"{policy.key} {opens(ring, policy)} the port named {opening.name!r} for {opening.protocol}, but it is declared for "
+            f"{policy.key} {opens(scope, policy)} the port named {opening.name!r} for {opening.protocol}, but it is declared for "
             f"{wanted}: nothing is open by this name."
         ),
         severity=Severity.WARNING,

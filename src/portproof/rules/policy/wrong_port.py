@@ -9,89 +9,95 @@ from dataclasses import dataclass
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.phrasing import declared
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
-from portproof.rules.policy.ingress import Lost, Ring
-from portproof.rules.policy.policies import Opening, Policy, Writing
+from portproof.rules.policy.ingress import BlockedTarget, PolicyScope
+from portproof.rules.policy.policies import Encoding, Opening, Policy
 
-_TEXT = (Writing.TEXT, Writing.DIGITS)
+_TEXT = (Encoding.TEXT, Encoding.DIGITS)
 """Numbers in quotation marks."""
 
 
-def misdirected(found: Iterable[Ring]) -> Iterator[Finding]:
+def misdirected(found: Iterable[PolicyScope]) -> Iterator[Finding]:
     """A finding for each number that policies open in vain, while the target that was meant stays closed."""
-    for ring in found:
-        if not ring.lost:
+    for scope in found:
+        if not scope.blocked:
             continue
-        closed = _Closed.of(ring)
-        for policy, rule in ring.rules:
+        closed = _Closed.of(scope)
+        for policy, rule in scope.rules:
             for opening in rule.openings:
                 finding = _judged(closed, policy, opening)
                 if finding is not None:
                     yield finding
 
 
-def opens(ring: Ring, policy: Policy) -> str:
-    """What a policy does to ports of the ring: ``opens``, ``allows``, ``opens the way to``."""
-    return f"{policy.layer.value}s" + (" the way to" if ring.is_outward else "")
+def opens(scope: PolicyScope, policy: Policy) -> str:
+    """What a policy does to ports of the scope: ``opens``, ``allows``, ``opens the way to``."""
+    return f"{policy.layer.value}s" + (" the way to" if scope.is_outward else "")
 
 
-def worst(ring: Ring, severity: Severity) -> Severity:
+def worst(scope: PolicyScope, severity: Severity) -> Severity:
     """`severity`, but a warning on the way out: some plugins look there before a Service translates its port."""
-    return Severity.WARNING if ring.is_outward else severity
+    return Severity.WARNING if scope.is_outward else severity
 
 
 @dataclass(frozen=True, slots=True)
 class _Closed:
-    """What is lost in a ring, by the Service's own port and by the target."""
+    """What is lost in a scope, by the Service's own port and by the target."""
 
-    ring: Ring
-    by_port: Mapping[Scalar | None, Sequence[Lost]]
-    by_target: Mapping[int, Sequence[Lost]]
+    scope: PolicyScope
+    by_port: Mapping[Scalar | None, Sequence[BlockedTarget]]
+    by_target: Mapping[int, Sequence[BlockedTarget]]
 
     @classmethod
-    def of(cls, ring: Ring) -> _Closed:
-        by_port: dict[Scalar | None, list[Lost]] = defaultdict(list)
-        by_target: dict[int, list[Lost]] = defaultdict(list)
-        for one in ring.lost:
+    def of(cls, scope: PolicyScope) -> _Closed:
+        by_port: dict[Scalar | None, list[BlockedTarget]] = defaultdict(list)
+        by_target: dict[int, list[BlockedTarget]] = defaultdict(list)
+        for one in scope.blocked:
             by_port[one.port.number.value].append(one)
             by_target[one.number].append(one)
-        return cls(ring, by_port, by_target)
+        return cls(scope, by_port, by_target)
 
 
 def _judged(closed: _Closed, policy: Policy, opening: Opening) -> Finding | None:
-    number, ring = opening.number, closed.ring
-    if number is None or not ring.taken.lacks(opening):
+    number, scope = opening.number, closed.scope
+    if number is None or not scope.ports.lacks(opening):
         return None
     own = [one for one in closed.by_port.get(number, ()) if opening.is_for(one.port.protocol)]
     if own:
-        return _service_port(ring, policy, opening, own)
+        return _service_port(scope, policy, opening, own)
     if number in closed.by_target:
-        return _other_protocol(ring, policy, opening, closed.by_target[number])
+        return _other_protocol(scope, policy, opening, closed.by_target[number])
     targets = [one for one in closed.by_target if is_near_miss(number, one)]
     near = [one for target in targets for one in closed.by_target[target]]
     near = [one for one in near if one.is_declared and opening.is_for(one.port.protocol)]
-    return _near_miss(ring, policy, opening, near) if len({one.number for one in near}) == 1 else None
+    return _near_miss(scope, policy, opening, near) if len({one.number for one in near}) == 1 else None
 
 
-def _service_port(ring: Ring, policy: Policy, opening: Opening, lost: Sequence[Lost]) -> Finding:
+def _service_port(
+    scope: PolicyScope, policy: Policy, opening: Opening, lost: Sequence[BlockedTarget]
+) -> Finding:
     first = lost[0]
-    certain = ring.is_narrow and all(one.is_declared for one in lost)
+    certain = scope.is_narrow and all(one.is_declared for one in lost)
     because = (
         f"which is the port of {first.service.key}, but policies apply to the ports of the pods: the Service sends "
         f"its traffic to {first.number}, and no policy {policy.layer.value}s that"
     )
-    return _finding(ring, policy, opening, (lost, because), Severity.ERROR if certain else Severity.WARNING)
+    return _finding(scope, policy, opening, (lost, because), Severity.ERROR if certain else Severity.WARNING)
 
 
-def _near_miss(ring: Ring, policy: Policy, opening: Opening, lost: Sequence[Lost]) -> Finding:
-    first, workload = lost[0], ring.workloads[0]
+def _near_miss(
+    scope: PolicyScope, policy: Policy, opening: Opening, lost: Sequence[BlockedTarget]
+) -> Finding:
+    first, workload = lost[0], scope.workloads[0]
     because = (
         f"but {workload.key} declares {declared(workload.ports)}: {opening.number} is a near miss of {first.number}, "
         f"where {first.service.key} sends traffic and which no policy {policy.layer.value}s"
     )
-    return _finding(ring, policy, opening, (lost, because), Severity.WARNING)
+    return _finding(scope, policy, opening, (lost, because), Severity.WARNING)
 
 
-def _other_protocol(ring: Ring, policy: Policy, opening: Opening, lost: Sequence[Lost]) -> Finding:
+def _other_protocol(
+    scope: PolicyScope, policy: Policy, opening: Opening, lost: Sequence[BlockedTarget]
+) -> Finding:
     first = lost[0]
     wanted = first.port.protocol
     remedies = (
@@ -102,7 +108,7 @@ def _other_protocol(ring: Ring, policy: Policy, opening: Opening, lost: Sequence
     assert opening.site is not None  # noqa: S101 - it has a number
     return Finding(
         message=(
-            f"{policy.key} {opens(ring, policy)} port {opening.number} for {opening.protocol}, but "
+            f"{policy.key} {opens(scope, policy)} port {opening.number} for {opening.protocol}, but "
             f"{first.service.key} sends {wanted} there, and no policy {policy.layer.value}s it for that."
         ),
         severity=Severity.WARNING,
@@ -114,7 +120,11 @@ def _other_protocol(ring: Ring, policy: Policy, opening: Opening, lost: Sequence
 
 
 def _finding(
-    ring: Ring, policy: Policy, opening: Opening, reason: tuple[Sequence[Lost], str], severity: Severity
+    scope: PolicyScope,
+    policy: Policy,
+    opening: Opening,
+    reason: tuple[Sequence[BlockedTarget], str],
+    severity: Severity,
 ) -> Finding:
     lost, because = reason
     site = opening.site
@@ -124,8 +134,8 @@ def _finding(
     value: Scalar | None = str(answer) if answer is not None and opening.writing in _TEXT else answer
     ports = [port for one in lost for port in one.declared]
     return Finding(
-        message=f"{policy.key} {opens(ring, policy)} port {opening.number}, {because}.",
-        severity=worst(ring, severity),
+        message=f"{policy.key} {opens(scope, policy)} port {opening.number}, {because}.",
+        severity=worst(scope, severity),
         primary=site,
         expected=value,
         related=(

@@ -106,7 +106,7 @@ from collections.abc import Iterator
 
 from portproof.graph import hosts, sites
 from portproof.graph.fields import mapping
-from portproof.graph.model import By, Piece, PortGraph, ServiceReference, Site
+from portproof.graph.model import MatchBy, Piece, PortGraph, ServiceReference, Site
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Severity, rule
 from portproof.rules.port_references import finding, missed
@@ -144,7 +144,7 @@ def _addressed(resource: Resource) -> Iterator[ServiceReference]:
             namespace=place[0],
             name=place[1],
             port=Site(resource.key, path, int(found["port"]), piece),
-            by=By.NUMBER,
+            by=MatchBy.NUMBER,
             default=None,
             holder=path[:-1],
         )

@@ -73,7 +73,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from dataclasses import replace
 
-from portproof.graph.model import By, PortGraph, Service, ServiceReference, Site
+from portproof.graph.model import MatchBy, PortGraph, Service, ServiceReference, Site
 from portproof.graph.phrasing import offered
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Severity, rule
@@ -133,7 +133,7 @@ def _of_azure(resource: Resource, service: Service) -> Iterator[Finding]:
     names = {str(one.name.value).lower() for one in service.ports if one.name is not None}
     for setting in load_balancers.azure(resource):
         name = setting.annotation.path[-1]
-        if not has(service, setting.number, By.NUMBER):
+        if not has(service, setting.number, MatchBy.NUMBER):
             yield Finding(
                 message=(
                     f"{resource.key} has the annotation {name} for port {setting.number}, and has "
@@ -155,7 +155,7 @@ def _of_azure(resource: Resource, service: Service) -> Iterator[Finding]:
 
 def _of_actions(graph: PortGraph, ingress: Resource) -> Iterator[Finding]:
     for name, port in load_balancers.actions(ingress):
-        reference = _reference(Site(ingress.key, port.path, name), port, By.EITHER)
+        reference = _reference(Site(ingress.key, port.path, name), port, MatchBy.EITHER)
         services = missed(graph, reference)
         if services:
             yield finding(
@@ -185,7 +185,7 @@ def _of_health_checks(graph: PortGraph, overridden: Container[object]) -> Iterat
                 )
 
 
-def _reference(service: Site, port: Site, by: By) -> ServiceReference:
+def _reference(service: Site, port: Site, by: MatchBy) -> ServiceReference:
     return ServiceReference(
         rule=_ID,
         service=service,

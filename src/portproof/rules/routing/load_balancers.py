@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from portproof.graph.fields import indexed, mapping, scalar
-from portproof.graph.model import By, Piece, Site
+from portproof.graph.model import MatchBy, Piece, Site
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.resources import Resource
 
@@ -56,7 +56,7 @@ def _keys_of(*route: str) -> Callable[[str], Entries]:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AnnotationKind:
     """An annotation of a Service that names ports of it.
 
     `read` finds them in its text. `only_load_balancers`: it is read only of Services of that type. `refused`: the
@@ -65,50 +65,57 @@ class Row:
 
     annotation: str
     read: Callable[[str], Entries]
-    by: By
+    by: MatchBy
     so: str
     refused: bool = False
     only_load_balancers: bool = False
 
 
-ROWS: tuple[Row, ...] = (
-    Row(
+ROWS: tuple[AnnotationKind, ...] = (
+    AnnotationKind(
         f"{_AWS}ssl-ports",
         _words,
-        By.EITHER,
+        MatchBy.EITHER,
         "no listener gets TLS for it, and newer controllers refuse the Service",
         only_load_balancers=True,
     ),
-    Row(
+    AnnotationKind(
         f"{_AWS}healthcheck-port",
         _name,
-        By.NAME,
+        MatchBy.NAME,
         "the controller refuses the Service",
         refused=True,
         only_load_balancers=True,
     ),
-    Row(ALB_HEALTH_CHECK, _name, By.NAME, "the controller refuses an Ingress in front of it"),
-    Row(
+    AnnotationKind(ALB_HEALTH_CHECK, _name, MatchBy.NAME, "the controller refuses an Ingress in front of it"),
+    AnnotationKind(
         "cloud.google.com/neg",
         _keys_of("exposed_ports"),
-        By.NUMBER,
+        MatchBy.NUMBER,
         "no network endpoint group is made for the Service",
         refused=True,
     ),
-    Row(
+    AnnotationKind(
         "cloud.google.com/backend-config",
         _keys_of("ports"),
-        By.EITHER,
+        MatchBy.EITHER,
         "the BackendConfig applies to nothing",
     ),
-    Row(
+    AnnotationKind(
         "beta.cloud.google.com/backend-config",
         _keys_of("ports"),
-        By.EITHER,
+        MatchBy.EITHER,
         "the BackendConfig applies to nothing",
     ),
-    Row("cloud.google.com/app-protocols", _keys_of(), By.NAME, "the protocol applies to nothing"),
-    Row("service.alpha.kubernetes.io/app-protocols", _keys_of(), By.NAME, "the protocol applies to nothing"),
+    AnnotationKind(
+        "cloud.google.com/app-protocols", _keys_of(), MatchBy.NAME, "the protocol applies to nothing"
+    ),
+    AnnotationKind(
+        "service.alpha.kubernetes.io/app-protocols",
+        _keys_of(),
+        MatchBy.NAME,
+        "the protocol applies to nothing",
+    ),
 )
 
 
@@ -127,11 +134,11 @@ def texts(resource: Resource) -> Mapping[str, str]:
     return {name: text for name, text in found.items() if isinstance(text, str)}
 
 
-def site(resource: Resource, annotation: str, entry: tuple[int, int], by: By, label: str = "") -> Site:
+def site(resource: Resource, annotation: str, entry: tuple[int, int], by: MatchBy, label: str = "") -> Site:
     """A name or number within the text of an annotation; `label` tells it from an equal one."""
     start, end = entry
     word = texts(resource)[annotation][start:end]
-    is_number = _PORT.fullmatch(word) is not None and by is not By.NAME
+    is_number = _PORT.fullmatch(word) is not None and by is not MatchBy.NAME
     value = int(word) if is_number else word
     return Site(
         resource.key, ("metadata", "annotations", annotation), value, Piece(start, end, label or word)
@@ -163,7 +170,7 @@ def actions(ingress: Resource) -> Iterator[tuple[str, Site]]:
         if len(places) != len(targets):
             continue
         for index, (target, place) in enumerate(zip(targets, places, strict=True)):
-            where = site(ingress, name, place, By.EITHER, f"targetGroups[{index}]")
+            where = site(ingress, name, place, MatchBy.EITHER, f"targetGroups[{index}]")
             if str(scalar(target["servicePort"])) == str(where.value) and isinstance(
                 target.get("serviceName"), str
             ):

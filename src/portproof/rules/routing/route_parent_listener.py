@@ -100,7 +100,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from portproof.graph.evidence import is_near_miss
-from portproof.graph.model import By, PortGraph, ServiceReference, Site
+from portproof.graph.model import MatchBy, PortGraph, ServiceReference, Site
 from portproof.graph.names import is_near_name, is_placeholder
 from portproof.graph.phrasing import listing
 from portproof.resources import Resource
@@ -137,7 +137,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 
 def _of_service(graph: PortGraph, parent: Parent) -> Iterator[Finding]:
-    for site, by in ((parent.port, By.NUMBER), (parent.section, By.NAME)):
+    for site, by in ((parent.port, MatchBy.NUMBER), (parent.section, MatchBy.NAME)):
         if site is None:
             continue
         reference = ServiceReference(

@@ -51,7 +51,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.evidence import is_mentioned, resolve
+from portproof.graph.evidence import is_in_pod_spec, resolve
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
@@ -73,7 +73,7 @@ def _listens(workload: Workload, port: ServicePort) -> bool:
     number = port.number.value
     if not isinstance(number, int):
         return True
-    return is_mentioned(workload, number) or any(one.value == number for one in workload.ports)
+    return is_in_pod_spec(workload, number) or any(one.value == number for one in workload.ports)
 
 
 def _finding(service: Service, port: ServicePort, found: list[tuple[Workload, ContainerPort]]) -> Finding:

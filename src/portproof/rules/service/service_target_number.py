@@ -161,7 +161,7 @@ def _remedies(
     wanted = port.target.value
     assert isinstance(wanted, int)  # noqa: S101 - check() looked
     probable = all(verdict.likely for verdict in verdicts)
-    remedies = [Remedy(f"set {field} to {meant.value}", ((port.target, meant.value),), favoured=probable)]
+    remedies = [Remedy(f"set {field} to {meant.value}", ((port.target, meant.value),), recommended=probable)]
     changes = [
         renumbering(graph, verdict.workload, verdict.meant, wanted)
         for verdict in verdicts
@@ -172,7 +172,7 @@ def _remedies(
         at_containers = Remedy(
             f"set containerPort to {wanted}",
             tuple(change for each in changes for change in each),
-            favoured=probable and verdicts[0].container_is_odd,
+            recommended=probable and verdicts[0].container_is_odd,
         )
         remedies.insert(0 if verdicts[0].container_is_odd else 1, at_containers)
     return tuple(remedies)
