@@ -30,8 +30,8 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.action_support import World, below, files_of, writing  # noqa: E402
 from tests.github import FakeGitHub  # noqa: E402
+from tests.support.action import World, below, files_of, writing  # noqa: E402
 
 WIDTH = 860
 SCALE = 2

@@ -21,11 +21,11 @@ from portproof.action.runner import Action, run
 from portproof.errors import UsageError
 from portproof.github.publish import Budget
 from portproof.report import json_, marks
-from tests import gfm, runner
-from tests.action_support import World, below, canary, files_of, no_git, outputs_of, writing
 from tests.e2e.program import environment
 from tests.github import FakeGitHub, Token
-from tests.report_support import INCIDENT, RESULT, SOURCE, VALUES
+from tests.support import gfm, runner
+from tests.support.action import World, below, canary, files_of, no_git, outputs_of, writing
+from tests.support.reports import INCIDENT, RESULT, SOURCE, VALUES
 
 REPAIRED = below("app", files_of("incident/repaired/chart"))
 BROKEN = below("app", files_of("incident/broken/chart"))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from portproof.errors import ConfigError
-from tests.action_support import World, below, files_of, no_git, writing
 from tests.github import FakeGitHub
 from tests.github.gitrepo import File
+from tests.support.action import World, below, files_of, no_git, writing
 
 REPAIRED = below("app", files_of("incident/repaired/chart"))
 BROKEN = below("app", files_of("incident/broken/chart"))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.action_support import World, below, files_of, no_git, writing
 from tests.github import FakeGitHub
+from tests.support.action import World, below, files_of, no_git, writing
 
 REPAIRED = below("app", files_of("incident/repaired/chart"))
 BROKEN = below("app", files_of("incident/broken/chart"))

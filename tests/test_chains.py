@@ -7,7 +7,7 @@ import pytest
 from portproof.graph.chains import Chains, Fate, Hop
 from portproof.graph.model import PortGraph
 from portproof.rules.base import Finding
-from tests.rule_support import RULES, graph
+from tests.support.rules import RULES, graph
 
 INGRESS = """
 apiVersion: networking.k8s.io/v1

@@ -8,7 +8,7 @@ from dataclasses import replace
 from portproof.discover.kinds import WITH_PORTS
 from portproof.graph import references, sites
 from portproof.resources import Resource
-from tests.rule_support import RULES, graph
+from tests.support.rules import RULES, graph
 
 EVERYDAY = """\
 apiVersion: v1

@@ -13,7 +13,7 @@ from portproof.outcome import FindingGroup, Outcome
 from portproof.rules import all_rules
 from portproof.rules.evaluate import RuleSet
 from portproof.source import Tree
-from tests.fake_renderer import FakeRenderer, chart
+from tests.support.fake_renderer import FakeRenderer, chart
 
 TEMPLATE = """apiVersion: v1
 kind: Service

@@ -8,9 +8,9 @@ from portproof.report import markdown
 from portproof.report.phrases import prose
 from portproof.report.safe import code_span, fenced
 from portproof.report.scene import Scene
-from tests import gfm
 from tests.fuzz import encoders
-from tests.report_support import FIX, INCIDENT, place, report, result
+from tests.support import gfm
+from tests.support.reports import FIX, INCIDENT, place, report, result
 
 ATTACKS = {
     "a mention": "ask @octocat",

@@ -4,7 +4,7 @@ import pytest
 
 from portproof.graph.evidence import resolve
 from portproof.graph.model import ContainerPort, PortGraph, Role, Service, ServicePort, Workload
-from tests.rule_support import graph, read
+from tests.support.rules import graph, read
 
 POD_SPEC = "containers: [{name: web, image: example/web, ports: [{name: http, containerPort: 8080}]}]"
 

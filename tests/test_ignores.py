@@ -19,7 +19,7 @@ from portproof.suppressions.collected import Baseline, SuppressionInputs, Suppre
 from portproof.suppressions.entries import entries
 from portproof.suppressions.model import Subject, Suppression, SuppressionSource, fingerprint
 from portproof.suppressions.unused import Scope, UnusedSuppression
-from tests.rule_support import read
+from tests.support.rules import read
 
 RULE = "service-target-number"
 OTHER = "service-selector"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from portproof.graph.chains import Fate, Hop, Stop
 from portproof.report import markdown
 from portproof.report.mermaid import escaped, picture
-from tests.report_support import CALLER, CHAIN, FRONT, INCIDENT, PODS, RESULT, report, result
+from tests.support.reports import CALLER, CHAIN, FRONT, INCIDENT, PODS, RESULT, report, result
 
 
 def test_the_incident_goes_from_the_caller_to_a_port_that_is_not_there() -> None:

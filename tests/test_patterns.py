@@ -15,7 +15,7 @@ import pytest
 import portproof
 from portproof.render import actions
 from portproof.report import excerpt, marks, mermaid, phrases, safe, text
-from tests.boxed import boxed
+from tests.support.boxed import boxed
 
 LENGTH = 20_000
 SECONDS = 1.0  # of our own time; a linear pattern takes a thousandth, a quadratic one more

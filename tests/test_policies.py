@@ -11,7 +11,7 @@ from portproof.graph import link
 from portproof.render.model import RenderedDocument
 from portproof.resources import Manifests, Resource, objects
 from portproof.rules.policy.policies import Layer, entries, read
-from tests.rule_support import RULES, findings, graph
+from tests.support.rules import RULES, findings, graph
 
 OURS = tuple(name for name in RULES if "policy" in name)
 KINDS = (

@@ -20,7 +20,7 @@ from portproof.report import marks
 from portproof.report.model import Report, Result
 from portproof.report.scene import Scene
 from tests.github import BOT, FakeGitHub, File, GitRepo, Limits, Pull, Token
-from tests.report_support import FIX, OTHER, RESULT, SOURCE, VALUES, place, report, status
+from tests.support.reports import FIX, OTHER, RESULT, SOURCE, VALUES, place, report, status
 
 BASE = SOURCE.replace("8081", "8080")
 REVIEWS = "/pulls/1/reviews$"

@@ -10,7 +10,7 @@ import pytest
 from portproof.render.engine import PREFETCH, Engine
 from portproof.source import Edit, Span, Tree
 
-from .rendering_support import Tool, chart, current_helm, engine, helm_target, rendered, write_files
+from .support.rendering import Tool, chart, current_helm, engine, helm_target, rendered, write_files
 from .test_render_limits import FOREVER, children
 
 RANDOM = "a: {{ randAlphaNum 20 }}\n"

@@ -11,7 +11,7 @@ import pytest
 from portproof.render.engine import Engine
 from portproof.source import Tree
 
-from .rendering_support import HELMS, chart, engine, failed, helm_target, place, refused, write_files
+from .support.rendering import HELMS, chart, engine, failed, helm_target, place, refused, write_files
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import pytest
 from portproof.discover.model import Dependency, HelmTarget, Mount
 from portproof.render.engine import Engine
 
-from .rendering_support import HELMS, chart, current_helm, engine, refused, rendered, sources, write_files
+from .support.rendering import HELMS, chart, current_helm, engine, refused, rendered, sources, write_files
 
 
 @dataclass

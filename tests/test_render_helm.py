@@ -18,7 +18,7 @@ from portproof.render.helm import ASSUMED
 from portproof.render.model import Rendering
 from portproof.source import Tree
 
-from .rendering_support import (
+from .support.rendering import (
     HELMS,
     chart,
     current_helm,

@@ -17,7 +17,7 @@ from portproof.render.model import NotRendered, Rendering
 from portproof.render.tool_output import error_text
 from portproof.source import Tree
 
-from .rendering_support import engine, failed, overlay_target, place, refused, rendered, write_files
+from .support.rendering import engine, failed, overlay_target, place, refused, rendered, write_files
 
 HEAD = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
 DEPLOYMENT = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  replicas: 1\n"

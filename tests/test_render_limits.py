@@ -15,7 +15,7 @@ from portproof.process import MIB, Limits
 from portproof.render import copying, sandboxes
 from portproof.source import Tree
 
-from .rendering_support import (
+from .support.rendering import (
     HELMS,
     Tool,
     chart,

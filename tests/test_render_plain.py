@@ -9,7 +9,7 @@ from portproof.discover.model import ManifestTarget
 from portproof.render import plain
 from portproof.source import Tree
 
-from .rendering_support import place, write_files
+from .support.rendering import place, write_files
 
 
 def test_documents_know_where_they_stand(tmp_path: Path) -> None:

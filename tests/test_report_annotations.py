@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from portproof.report.annotations import write
 from portproof.report.safe import log_entry, log_line
 from portproof.rules.base import Severity
-from tests.report_support import INCIDENT, RELATED, SERVICE, VALUES, place, report, result, status
-from tests.runner import Command, obeyed, parse
-from tests.runner import lines as runner_lines
+from tests.support.reports import INCIDENT, RELATED, SERVICE, VALUES, place, report, result, status
+from tests.support.runner import Command, obeyed, parse
+from tests.support.runner import lines as runner_lines
 from tests.test_report_text import HOSTILE, hostile_report
 
 

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from portproof.report import json_
 from portproof.report.model import Effect
 from portproof.rules.base import Severity
-from tests.report_support import FIX, INCIDENT, SERVICE, place, report, result, status
+from tests.support.reports import FIX, INCIDENT, SERVICE, place, report, result, status
 from tests.test_report_text import hostile_report
 
 SCHEMA = json.loads((importlib.resources.files("portproof.report") / "report.schema.json").read_text("utf-8"))

@@ -17,7 +17,7 @@ from portproof.report.model import Report
 from portproof.report.safe import cell, code_span, fenced, one_line, stripped
 from portproof.report.scene import Scene
 from portproof.rules.base import Severity
-from tests.report_support import FIX, INCIDENT, RELATED, SERVICE, place, report, result, status
+from tests.support.reports import FIX, INCIDENT, RELATED, SERVICE, place, report, result, status
 from tests.test_report_text import hostile_report
 
 PARSER = MarkdownIt("gfm-like", {"linkify": False}).enable("table")

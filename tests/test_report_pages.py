@@ -14,7 +14,7 @@ from portproof.report.pages import Example, Prose
 from portproof.rules import all_rules
 from portproof.rules.base import Rule, Severity
 from portproof.rules.listing import Listed
-from tests import runner
+from tests.support import runner
 
 PAGE = inspect.cleandoc(
     """

@@ -17,7 +17,7 @@ from portproof.report import sarif
 from portproof.report.model import Ignored, Report
 from portproof.rules.base import Rule, Severity
 from portproof.suppressions.model import SuppressionSource
-from tests.report_support import FIX, INCIDENT, RELATED, RESULT, SERVICE, place, report, result, status
+from tests.support.reports import FIX, INCIDENT, RELATED, RESULT, SERVICE, place, report, result, status
 from tests.test_report_text import hostile_report
 
 VALIDATOR = Draft202012Validator(

@@ -18,8 +18,8 @@ from portproof.report.excerpt import clip
 from portproof.report.model import Effect, Report
 from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
-from tests import runner
-from tests.report_support import (
+from tests.support import runner
+from tests.support.reports import (
     DEPLOYMENT,
     FIELD,
     FIX,

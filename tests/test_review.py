@@ -23,7 +23,7 @@ from portproof.report.scene import Scene
 from portproof.report.suggestion import Lines, suggestion
 from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
-from tests.report_support import (
+from tests.support.reports import (
     DEPLOYMENT,
     FIX,
     INCIDENT,

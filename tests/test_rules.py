@@ -16,7 +16,7 @@ from portproof.graph.evidence import is_near_miss
 from portproof.graph.names import distance, is_digits, is_near_name, label_problem, port_name_problem
 from portproof.rules.base import Severity
 from portproof.rules.listing import listed
-from tests.rule_support import RULES, described, findings, keys, read, remedied, rows
+from tests.support.rules import RULES, described, findings, keys, read, remedied, rows
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "rules"
 GRAPHLESS = {"render-failed", "unused-ignore"}  # their findings come from the run, not from a graph

@@ -11,7 +11,7 @@ from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules.base import Severity
 from portproof.rules.evaluate import RuleSet, evaluate
 from portproof.source import RelPath
-from tests.rule_support import RULES
+from tests.support.rules import RULES
 
 _SERVICE = """apiVersion: v1
 kind: Service

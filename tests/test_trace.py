@@ -16,7 +16,7 @@ from portproof.trace.model import Origin, Proof
 from portproof.trace.probe import MAX_RENDERS, origins
 from portproof.trace.sentinels import Sentinels
 from portproof.yamldoc import FieldPath
-from tests.fake_renderer import FakeRenderer, chart
+from tests.support.fake_renderer import FakeRenderer, chart
 
 SERVICE = """apiVersion: v1
 kind: Service

@@ -16,7 +16,7 @@ from portproof.source import Tree
 from portproof.trace.model import Proof
 from portproof.trace.pieces import origin_of, place_in
 from portproof.trace.probe import origins
-from tests.fake_renderer import FakeRenderer
+from tests.support.fake_renderer import FakeRenderer
 
 
 def piece(text: str, number: str, nth: int = 0) -> Piece:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from portproof import yamldoc, yamlnodes
 from portproof.yamldoc import YamlError
-from tests.boxed import boxed
+from tests.support.boxed import boxed
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 
 from portproof import cli
 from portproof.run import Request, fix
-from tests import runner
 from tests.e2e.program import Program, Repository
+from tests.support import runner
 
 MakeRepository = Callable[[str], Repository]
 

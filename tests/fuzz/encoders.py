@@ -1,6 +1,6 @@
 """Every encoder: whatever a name, a message, a path or a line holds, the reader's program finds data in it.
 
-The readers are ports of the runner's parsers (`tests.runner`), cmark-gfm (`tests.gfm`), and the published schemas.
+The readers are ports of the runner's parsers (`tests.support.runner`), cmark-gfm (`tests.support.gfm`), and the published schemas.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ from portproof.report.suggestion import Lines, suggestion
 from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
 from portproof.suppressions.model import SuppressionSource
-from tests import gfm, runner
 from tests.fuzz.target import Target, put
-from tests.report_support import FIX, OTHER, SOURCE, VALUES, place, report, result, status
+from tests.support import gfm, runner
+from tests.support.reports import FIX, OTHER, SOURCE, VALUES, place, report, result, status
 
 HEAD = "1234567890abcdef1234567890abcdef12345678"
 WEB = "https://github.com/o/r"

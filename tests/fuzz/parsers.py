@@ -35,7 +35,7 @@ from portproof.suppressions import baseline, comments
 from portproof.suppressions.annotations import annotated_in
 from portproof.trace.pieces import place_in
 from tests.fuzz.target import Target, put, scratch
-from tests.report_support import INCIDENT
+from tests.support.reports import INCIDENT
 from tests.test_patch import git_applies
 
 ROOT = Path(__file__).parents[2]

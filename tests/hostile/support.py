@@ -21,7 +21,7 @@ import yaml
 
 from portproof.toolchain import cache_folder
 from tests.e2e.program import environment
-from tests.rendering_support import chart, current_helm, kustomize
+from tests.support.rendering import chart, current_helm, kustomize
 
 GIB = 1024**3
 CACHE = cache_folder(dict(os.environ))

@@ -18,7 +18,7 @@ import pytest
 from portproof.discover.find import discover
 from portproof.source import Edit, Span
 from tests.hostile.support import HEALTHY, Place, adopt_orphans, check, children
-from tests.rendering_support import chart, current_helm, engine, failed, rendered, write_files
+from tests.support.rendering import chart, current_helm, engine, failed, rendered, write_files
 
 FOREVER = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"
 PROGRAM = [sys.executable, "-P", "-m", "portproof"]

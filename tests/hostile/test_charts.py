@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.support import Case, Place, check, dependency, run_case
-from tests.rendering_support import chart
+from tests.support.rendering import chart
 
 HOG = "timeout: 4\n"
 PLAIN = {"templates/map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"}

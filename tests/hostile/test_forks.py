@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.action_support import World, canary, writing
 from tests.github import FakeGitHub
 from tests.hostile.support import dependency
-from tests.rendering_support import chart
+from tests.support.action import World, canary, writing
+from tests.support.rendering import chart
 
 PLAIN = {"templates/map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"}
 ALLOWING = b"allow-hosts: [127.0.0.1]\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.support import Case, Place, run_case
-from tests.rendering_support import chart
+from tests.support.rendering import chart
 
 TEMPLATE = {
     "templates/map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n"

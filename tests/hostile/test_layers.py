@@ -28,10 +28,10 @@ from portproof.render.sandboxes import NOBODY
 from portproof.render.scratch import HELM_MEMORY, KUSTOMIZE_MEMORY
 from portproof.sandbox import can_become
 from portproof.source import Tree
-from tests import rendering_support
 from tests.hostile.support import Place, forms_of, overlay
 from tests.hostile.test_overlays import SERVICE
-from tests.rendering_support import (
+from tests.support import rendering as rendering_support
+from tests.support.rendering import (
     Tool,
     chart,
     current_helm,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.action_support import DEFAULTS
+from tests.support.action import DEFAULTS
 
 # read here, before a fixture clears the environment
 IMAGE = os.environ.get("PORTPROOF_IMAGE", "")

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.action_support import outputs_of
 from tests.hostile.support import forms_of
 from tests.image.container import IMAGE, Runner
-from tests.rendering_support import chart, write_files
+from tests.support.action import outputs_of
+from tests.support.rendering import chart, write_files
 
 pytestmark = pytest.mark.skipif(not IMAGE, reason="no PORTPROOF_IMAGE; .ci/image builds one and runs these")
 

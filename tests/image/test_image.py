@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.action_support import World, below, files_of, outputs_of, writing
 from tests.e2e.program import FIXTURES
 from tests.github import FakeGitHub
 from tests.image.container import IMAGE, Runner, docker, start
+from tests.support.action import World, below, files_of, outputs_of, writing
 
 pytestmark = pytest.mark.skipif(not IMAGE, reason="no PORTPROOF_IMAGE; .ci/image builds one and runs these")
 

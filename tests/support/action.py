@@ -17,12 +17,12 @@ import pytest
 
 from portproof import yamldoc
 from portproof.action import run
-from tests import runner
 from tests.e2e.program import FIXTURES, environment
 from tests.github import FakeGitHub, GitRepo, Pull, Repository, Token
 from tests.github.gitrepo import Content
+from tests.support import runner
 
-ACTION = Path(__file__).parents[1] / "action.yml"
+ACTION = Path(__file__).parents[2] / "action.yml"
 DEFAULTS: dict[str, str] = {
     name: one["default"] for name, one in yamldoc.load(ACTION.read_text(encoding="utf-8"))["inputs"].items()
 } | {"github-token": ""}
