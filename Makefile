@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 MINUTES ?= 10
 
-.PHONY: incident test fuzz lint types layers docs check clean
+.PHONY: incident test accept fuzz lint types layers docs check clean
 
 $(VENV)/installed: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,11 @@ incident: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n $(JOBS)
+
+# What the rules say now becomes what every claim expects: reword a message, accept, and review the diff.
+accept: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -q -n $(JOBS) tests/test_rules.py -k claim --accept
+	git --no-pager diff --stat -- fixtures/rules
 
 # A long run of every parser and encoder on inputs that nobody thought of; what breaks is kept in tests/fuzz/corpus.
 fuzz: $(VENV)/installed-dev

@@ -12,6 +12,21 @@ import pytest
 from tests.e2e.program import FIXTURES, Program, Repository, environment, is_scrubbed
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--accept",
+        action="store_true",
+        help="write what the rules say now into the expected.txt of every claim",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--accept") and os.environ.get("CI"):
+        raise pytest.UsageError(
+            "--accept is for a person who reads the diff: CI is set, so nothing is accepted"
+        )
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away what CI systems, helm, kubectl and terminals put into the environment."""
