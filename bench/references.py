@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from portproof.graph.model import ContainerPort, PortGraph, Role, ServicePort, Site, Workload
+from portproof.graph.model import ContainerPort, PortGraph, Relation, Role, ServicePort, Site, Workload
 from portproof.resources import ResourceKey
 from portproof.yamldoc import FieldPath
 
@@ -77,11 +77,11 @@ def _spoken_of(pod: Workload) -> set[str | int | None]:
 
 
 def _of_ingresses(graph: PortGraph) -> Iterator[Reference]:
-    for backend in graph.backends:
-        if backend.port is None or backend.port.value is None:
+    for backend in graph.asking(Relation.INGRESS):
+        wanted = backend.wanted
+        if backend.port is None or wanted is None:
             continue
-        services = graph.variants(backend.service.resource.namespace, backend.service.value)
-        wanted = backend.port.value
+        services = graph.variants(*backend.whom.place)
         ports = [port for service in services for port in service.ports]
         reached = [port for port in ports if wanted in _service_answers(port, wanted)]
         state = REACHED if reached else MISSED if services else UNKNOWN

@@ -3,7 +3,16 @@ from __future__ import annotations
 import pytest
 
 from portproof.graph.evidence import resolve
-from portproof.graph.model import ContainerPort, PortGraph, Role, Service, ServicePort, Workload
+from portproof.graph.model import (
+    ContainerPort,
+    MatchBy,
+    PortGraph,
+    Relation,
+    Role,
+    Service,
+    ServicePort,
+    Workload,
+)
 from tests.support.rules import graph, read
 
 POD_SPEC = "containers: [{name: web, image: example/web, ports: [{name: http, containerPort: 8080}]}]"
@@ -225,20 +234,20 @@ def ingress(backend: str, api: str, field: str = "backend") -> PortGraph:
     ],
 )
 def test_backends_of_v1(backend: str, port: str | int, field: str) -> None:
-    found = ingress(backend, "networking.k8s.io/v1", "defaultBackend").backends[0]
+    found = ingress(backend, "networking.k8s.io/v1", "defaultBackend").asking(Relation.INGRESS)[0]
     assert found.port is not None
-    assert (found.service.value, found.port.value) == ("web", port)
+    assert (found.whom.place, found.wanted) == (("default", "web"), port)
     assert found.port.path == ("spec", "defaultBackend", "service", "port", field)
-    assert not found.old
+    assert found.by.value == field
 
 
 @pytest.mark.parametrize("api", ["networking.k8s.io/v1beta1", "extensions/v1beta1"])
 def test_backends_of_v1beta1(api: str) -> None:
-    found = ingress("{serviceName: web, servicePort: http}", api).backends[0]
+    found = ingress("{serviceName: web, servicePort: http}", api).asking(Relation.INGRESS)[0]
     assert found.port is not None
-    assert (found.service.value, found.port.value) == ("web", "http")
+    assert (found.whom.place, found.wanted) == (("default", "web"), "http")
     assert found.port.path == ("spec", "backend", "servicePort")
-    assert found.old
+    assert found.by is MatchBy.EITHER
 
 
 def test_paths_of_rules() -> None:
@@ -252,13 +261,14 @@ spec:
     - host: only-a-host
     - http: {paths: [{path: /, backend: {service: {name: web, port: {number: 80}}}}]}
 """
-    [found] = graph(text).backends
-    assert found.service.path == ("spec", "rules", 2, "http", "paths", 0, "backend", "service", "name")
+    [found] = graph(text).asking(Relation.INGRESS)
+    assert found.whom.site.path == ("spec", "rules", 2, "http", "paths", 0, "backend", "service", "name")
 
 
 def test_a_name_and_a_number() -> None:
-    found = ingress("{service: {name: web, port: {name: a, number: 80}}}", "networking.k8s.io/v1").backends[0]
-    assert (found.port and found.port.value, found.number and found.number.value) == ("a", 80)
+    backend = "{service: {name: web, port: {name: a, number: 80}}}"
+    [found] = ingress(backend, "networking.k8s.io/v1").asking(Relation.INGRESS)
+    assert (found.wanted, found.by) == ("a", MatchBy.NAME)
 
 
 def test_numbers_that_a_pod_mentions() -> None:

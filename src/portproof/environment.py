@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from portproof.discover.model import HelmTarget, Target
-from portproof.graph.model import Address, Neighbour
+from portproof.graph.answers import unanswered
+from portproof.graph.model import Neighbour, ServiceEdge
 from portproof.rules.callers.caller_service_port import RULE
 from portproof.rules.evaluate import Evaluation, FindingKey
-from portproof.rules.port_references import unanswered
 from portproof.source import RelPath, SourceError, Tree, parent
 
 _VALUES = re.compile(r"values[-.](.+)\.ya?ml|(.+)[-.]values\.ya?ml")
@@ -57,7 +57,7 @@ class TargetInterface:
 
     target: Target
     services: tuple[Neighbour, ...]
-    calls: tuple[Address, ...]
+    calls: tuple[ServiceEdge, ...]
 
 
 class Environment:
@@ -84,14 +84,18 @@ class Environment:
 
     def around(self, target: Target) -> Mapping[str, tuple[Neighbour, ...]]:
         """The Services of other targets that `target` calls, by name."""
-        names = {call.named for one in self._interfaces if one.target.id == target.id for call in one.calls}
+        names = {
+            call.whom.name for one in self._interfaces if one.target.id == target.id for call in one.calls
+        }
         found = {name: tuple(self._neighbours(target, name)) for name in sorted(names)}
         return {name: neighbours for name, neighbours in found.items() if neighbours}
 
     def callers(self) -> Iterator[Target]:
         """The targets that call a port which no Service of that name around them has."""
         for one in self._interfaces:
-            if any(unanswered(call, tuple(self._neighbours(one.target, call.named))) for call in one.calls):
+            if any(
+                unanswered(call, tuple(self._neighbours(one.target, call.whom.name))) for call in one.calls
+            ):
                 yield one.target
 
     def deserted(self, target: Target, after: Evaluation) -> frozenset[FindingKey]:
@@ -107,13 +111,13 @@ class Environment:
             guess=self._guess,
         )
         return frozenset(
-            (RULE.id, call.port.resource, call.port.identity)
+            (RULE.id, call.holder, call.whom.site.identity)
             for one in self._interfaces
             if one.target.id != target.id
             for call in one.calls
-            if call.named in names
-            and unanswered(call, tuple(now._neighbours(one.target, call.named)))
-            and not unanswered(call, tuple(self._neighbours(one.target, call.named)))
+            if call.whom.name in names
+            and unanswered(call, tuple(now._neighbours(one.target, call.whom.name)))
+            and not unanswered(call, tuple(self._neighbours(one.target, call.whom.name)))
         )
 
     def lost_since(self, base: Iterable[TargetInterface]) -> frozenset[str]:
@@ -170,7 +174,9 @@ def missing_services(several: Iterable[TargetInterface]) -> frozenset[str]:
     """The names of the Services that these targets call and that none of them has."""
     together = list(several)
     offered = {one.service.key.name for one in _services(together)}
-    return frozenset(call.named for each in together for call in each.calls if call.named not in offered)
+    return frozenset(
+        call.whom.name for each in together for call in each.calls if call.whom.name not in offered
+    )
 
 
 def mentions(target: Target, tree: Tree, names: Collection[str]) -> bool:

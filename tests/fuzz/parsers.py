@@ -217,11 +217,12 @@ def address(text: str) -> None:
         Resource(ResourceKey("v1", "Pod", "a", "b"), pod, RenderedDocument("")),
     ]
     for number, one in enumerate(addresses.read(made)):
-        piece = one.port.piece
+        site = one.whom.site
+        piece = site.piece
         if piece is not None:
-            assert text[piece.start : piece.end] == str(one.port.value) or text[
-                piece.start : piece.end
-            ].lstrip("0") == str(one.port.value)
+            assert text[piece.start : piece.end] == str(site.value) or text[piece.start : piece.end].lstrip(
+                "0"
+            ) == str(site.value)
             if number < 3:  # each looks through the whole text
                 place_in(f"'{text}'", text, piece)
 

@@ -19,7 +19,7 @@ from itertools import chain, islice
 from portproof.graph import hosts, sites
 from portproof.graph import settings as settings_of
 from portproof.graph.fields import indexed, mapping
-from portproof.graph.model import Address, Piece, Site
+from portproof.graph.model import Edge, MatchBy, Piece, Relation, ServiceEdge, ServiceName, Site
 from portproof.graph.pairs import NamedValue, paired
 from portproof.resources import Resource
 
@@ -58,44 +58,52 @@ MAX_ADDRESSES = 50_000
 """Of one rendering; a text of nothing but addresses could hold a million."""
 
 
-def read(resources: Sequence[Resource]) -> tuple[Address, ...]:
+def read(resources: Sequence[Resource]) -> tuple[ServiceEdge, ...]:
     """Every address whose host can be a Service, in the order of the resources."""
-    found: dict[object, Address] = {}
+    found: dict[object, ServiceEdge] = {}
     maps = settings_of.config_maps(resources)
     everything = chain.from_iterable(_in_resource(resource, maps) for resource in resources)
     for one in islice(everything, MAX_ADDRESSES):
-        found.setdefault((one.port.resource, one.port.path, one.port.piece and one.port.piece.start), one)
+        site = one.whom.site
+        found.setdefault((site.resource, site.path, site.piece and site.piece.start), one)
     return tuple(_labelled(found.values()))
 
 
-def _in_resource(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> Iterator[Address]:
+def _in_resource(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> Iterator[ServiceEdge]:
     if resource.key.kind == "ConfigMap" and resource.key.group == "":
         return _in_config_map(resource)
     return chain(_in_pods(resource, maps), _in_fields(resource))
 
 
-def _labelled(addresses: Iterable[Address]) -> Iterator[Address]:
+def _labelled(addresses: Iterable[ServiceEdge]) -> Iterator[ServiceEdge]:
     """Number the calls of one host in one text, so that each keeps its identity when another one changes."""
-    texts: dict[object, list[Address]] = {}
+    texts: dict[object, list[ServiceEdge]] = {}
     for one in addresses:
-        texts.setdefault((one.port.resource, one.port.path), []).append(one)
+        texts.setdefault((one.holder, one.at), []).append(one)
     for group in texts.values():
-        yield from _numbered(sorted(group, key=lambda one: one.port.piece.start if one.port.piece else 0))
+        yield from _numbered(sorted(group, key=_start))
 
 
-def _numbered(addresses: Iterable[Address]) -> Iterator[Address]:
+def _numbered(addresses: Iterable[ServiceEdge]) -> Iterator[ServiceEdge]:
     seen: Counter[str] = Counter()
     for one in addresses:
-        piece = one.port.piece
+        site = one.whom.site
+        piece = site.piece
         if piece is None:
             yield one
             continue
         seen[piece.label] += 1
         label = piece.label if seen[piece.label] == 1 else f"{piece.label}#{seen[piece.label]}"
-        yield replace(one, port=replace(one.port, piece=replace(piece, label=label)))
+        named = replace(site, piece=replace(piece, label=label))
+        yield replace(one, port=named, whom=replace(one.whom, site=named))
 
 
-def _in_config_map(resource: Resource) -> Iterator[Address]:
+def _start(address: ServiceEdge) -> int:
+    piece = address.whom.site.piece
+    return piece.start if piece is not None else 0
+
+
+def _in_config_map(resource: Resource) -> Iterator[ServiceEdge]:
     settings, namespace = [], resource.key.namespace
     for key, value in mapping(resource.data.get("data")).items():
         text = NamedValue(str(key), Site(resource.key, ("data", key), None), str(value))
@@ -119,7 +127,7 @@ def _is_whole(text: NamedValue, apart: frozenset[str]) -> bool:
     return name not in apart and _URL_APART.sub("", name) not in apart
 
 
-def _in_pods(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> Iterator[Address]:
+def _in_pods(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> Iterator[ServiceEdge]:
     template = sites.pod_template(resource)
     if template is None:
         return
@@ -138,14 +146,14 @@ def _in_pods(resource: Resource, maps: Mapping[tuple[str, str], Resource]) -> It
             yield from _from_pairs(settings_of.split_flags(flags), namespace)
 
 
-def _in_fields(resource: Resource) -> Iterator[Address]:
+def _in_fields(resource: Resource) -> Iterator[ServiceEdge]:
     """The addresses in fields of custom resources; only hosts with a namespace, for the caller's is not known."""
     for path, value in sites.addresses(resource):
         text = NamedValue("", Site(resource.key, path, None), value)
-        yield from (one for one in _in_text(text, resource.key.namespace) if one.elsewhere)
+        yield from (one for one in _in_text(text, resource.key.namespace) if one.whom.stated)
 
 
-def _in_text(text: NamedValue, namespace: str, *, whole: bool = True) -> Iterator[Address]:
+def _in_text(text: NamedValue, namespace: str, *, whole: bool = True) -> Iterator[ServiceEdge]:
     """``host:port`` and URLs in a text, line by line; commented lines do not count.
 
     Where the text is not the `whole` address, for the port stands elsewhere, URLs without a port tell nothing.
@@ -157,11 +165,11 @@ def _in_text(text: NamedValue, namespace: str, *, whole: bool = True) -> Iterato
         if _MAY_MATTER.search(line) and not _COMMENT.match(line):
             one = NamedValue(text.name, text.site, line, text.offset + start, line="\n" in text.text)
             found = _spelled_out(one, namespace)
-            yield from found if whole else (address for address in found if not address.implicit)
+            yield from found if whole else (address for address in found if address.port is not None)
         start += len(line) + 1
 
 
-def _spelled_out(line: NamedValue, namespace: str) -> Iterator[Address]:
+def _spelled_out(line: NamedValue, namespace: str) -> Iterator[ServiceEdge]:
     comment = re.search(r"\s#", line.text)
     end = comment.start() if comment else len(line.text)
     doubtful = _OTHERWISE.search(line.text, 0, end) or _OTHERWISE.search(line.name)
@@ -191,7 +199,7 @@ def _begins_a_host(text: str, start: int) -> bool:
     return not (before.isalnum() or before in ("_", "-", ".", "$", "{", "}", "\\"))
 
 
-def _connection_string(line: NamedValue, namespace: str) -> Iterator[Address]:
+def _connection_string(line: NamedValue, namespace: str) -> Iterator[ServiceEdge]:
     """``host=db port=5432``, ``Server=db;Port=3306``, ``Server=tcp:db,1433``: one host and one port in a line."""
     host = _CONNECTION_HOST.search(line.text)
     if host is None:
@@ -201,7 +209,9 @@ def _connection_string(line: NamedValue, namespace: str) -> Iterator[Address]:
         yield from _address(line, host[1], port.span(1), namespace)
 
 
-def _from_pairs(settings: Iterator[NamedValue] | Sequence[NamedValue], namespace: str) -> Iterator[Address]:
+def _from_pairs(
+    settings: Iterator[NamedValue] | Sequence[NamedValue], namespace: str
+) -> Iterator[ServiceEdge]:
     for host, port in paired(settings):
         start = len(port.text) - len(port.text.lstrip())
         yield from _address(port, host.text.strip(), (start, start + len(port.text.strip())), namespace)
@@ -237,23 +247,23 @@ def _lines(text: NamedValue) -> Iterator[NamedValue]:
 
 def _address(
     text: NamedValue, host: str, span: tuple[int, int] | None, namespace: str, number: int = 0
-) -> Iterator[Address]:
+) -> Iterator[ServiceEdge]:
     place = hosts.place(host, "")
     if place is None or not _NAME.match(place[1]) or place[1] == "localhost":
         return
     elsewhere, name = place
     if span is None:
-        port = Site(text.site.resource, text.site.path, text.text if not text.offset else None)
-        yield Address(port, number, True, name, elsewhere, namespace)
-        return
-    number = int(text.text[span[0] : span[1]])
-    start = text.offset + span[0]
-    piece = Piece(start, text.offset + span[1], host)
-    yield Address(
-        Site(text.site.resource, text.site.path, number, piece),
-        number,
-        False,
-        name,
-        elsewhere,
-        namespace,
+        site = Site(text.site.resource, text.site.path, text.text if not text.offset else None)
+    else:
+        number = int(text.text[span[0] : span[1]])
+        piece = Piece(text.offset + span[0], text.offset + span[1], host)
+        site = Site(text.site.resource, text.site.path, number, piece)
+    yield Edge(
+        relation=Relation.CALLER,
+        holder=site.resource,
+        at=site.path,
+        whom=ServiceName(elsewhere or namespace, name, site, stated=bool(elsewhere)),
+        port=None if span is None else site,
+        by=MatchBy.NUMBER,
+        default=number,
     )

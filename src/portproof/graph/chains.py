@@ -19,7 +19,9 @@ from portproof.graph.model import (
     ContainerPort,
     PortCheck,
     PortGraph,
+    Relation,
     Service,
+    ServiceEdge,
     ServicePort,
     Site,
     Workload,
@@ -61,20 +63,6 @@ _CALLER = Stop("caller", outside=True)
 _KUBELET = Stop("kubelet", outside=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    """Any reference to a port of a Service, whichever kind it is of."""
-
-    holder: ResourceKey
-    namespace: str
-    service: Site
-    port: Site | None
-    wanted: str | int | None
-
-    def means(self, port: ServicePort) -> bool:
-        return self.wanted is not None and self.wanted in _names(port)
-
-
 class Chains:
     """The chains of one port graph; nothing is looked up before the first is asked for."""
 
@@ -113,34 +101,19 @@ class Chains:
         return found
 
     @cached_property
-    def _every_asking(self) -> tuple[_Asking, ...]:
-        backends = (
-            _Asking(
-                one.service.resource,
-                one.service.resource.namespace,
-                one.service,
-                one.port,
-                one.port.value if one.port else None,
-            )
-            for one in self._graph.backends
-        )
-        references = (
-            _Asking(one.service.resource, one.namespace, one.service, one.port, one.wanted)
-            for one in self._graph.references
-        )
-        return (*backends, *references)
+    def _edges(self) -> tuple[ServiceEdge, ...]:
+        """The edges to Services but for calls, of which a text may hold any number."""
+        return self._graph.asking(*(one for one in Relation if one is not Relation.CALLER))
 
     @cached_property
-    def _askings(self) -> Mapping[Site, _Asking]:
-        return {
-            site: one for one in self._every_asking for site in (one.service, one.port) if site is not None
-        }
+    def _askings(self) -> Mapping[Site, ServiceEdge]:
+        return {site: one for one in self._edges for site in (one.whom.site, one.port) if site is not None}
 
     @cached_property
-    def _asking_for(self) -> Mapping[tuple[str, str], Sequence[_Asking]]:
-        found: dict[tuple[str, str], list[_Asking]] = defaultdict(list)
-        for one in self._every_asking:
-            found[(one.namespace, str(one.service.value))].append(one)
+    def _asking_for(self) -> Mapping[tuple[str, str], Sequence[ServiceEdge]]:
+        found: dict[tuple[str, str], list[ServiceEdge]] = defaultdict(list)
+        for one in self._edges:
+            found[one.whom.place].append(one)
         return found
 
     @cached_property
@@ -168,17 +141,17 @@ class Chains:
             yield from behind
             yield from _would(lost[0], expected)
 
-    def _through_reference(self, asking: _Asking, expected: str | int | None) -> Iterator[Hop]:
+    def _through_reference(self, asking: ServiceEdge, expected: str | int | None) -> Iterator[Hop]:
         holder, wanted = Stop(str(asking.holder)), _text(asking.wanted)
         yield from self._calling(holder, asking)
-        service = self._graph.service(asking.namespace, asking.service.value)
+        service = self._graph.service(*asking.whom.place)
         if service is not None:
             stop = _service_stop(service)
             lost = Hop(holder, stop, wanted, Fate.FAILS)
             would, means = tuple(_would(lost, expected)), expected
         else:
-            lost = Hop(holder, Stop(f"Service/{asking.service.value}", ("not here",)), wanted, Fate.FAILS)
-            service = self._graph.service(asking.namespace, expected)
+            lost = Hop(holder, Stop(f"Service/{asking.whom.name}", ("not here",)), wanted, Fate.FAILS)
+            service = self._graph.service(asking.whom.namespace, expected)
             stop = lost.end if service is None else _service_stop(service)
             would, means = (Hop(holder, stop, wanted, Fate.WOULD),) if service else (), asking.wanted
         yield from (lost, *would)
@@ -189,7 +162,7 @@ class Chains:
     def _towards(self, service: Service, port: ServicePort, stop: Stop) -> Iterator[Hop]:
         """Who asks for this port of the Service."""
         known = self._asking_for.get((service.key.namespace, service.key.name), ())
-        asking = list({one.holder: one for one in known if one.means(port)}.values())
+        asking = list({one.holder: one for one in known if _means(one, port)}.values())
         for one in asking[:_SHOWN]:
             holder = Stop(str(one.holder))
             yield from self._calling(holder, one)
@@ -199,7 +172,7 @@ class Chains:
         if not asking:
             yield Hop(_CALLER, stop, _text(port.number.value))
 
-    def _calling(self, holder: Stop, asking: _Asking) -> Iterator[Hop]:
+    def _calling(self, holder: Stop, asking: ServiceEdge) -> Iterator[Hop]:
         """What comes before the object that asks: a caller, unless its own pods are that."""
         if asking.holder not in self._pods:
             yield Hop(_CALLER, holder, "")
@@ -250,9 +223,13 @@ def _labelled(number: str | int | None, name: Site | None, protocol: str) -> str
     return f"{number}{suffix} ({name.value})" if name else f"{number}{suffix}"
 
 
+def _means(edge: ServiceEdge, port: ServicePort) -> bool:
+    return edge.wanted is not None and edge.wanted in _names(port)
+
+
 def _names(port: ServicePort) -> tuple[str | int | None, ...]:
     """What a reference may call the port."""
-    return (port.number.value,) if port.name is None else (port.number.value, port.name.value)
+    return (port.number.value,) if port.name is None else (port.number.value, port.name_text)
 
 
 def _text(value: str | int | None) -> str:

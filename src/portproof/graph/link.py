@@ -7,20 +7,21 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from portproof.graph import addresses, references, sites, streams
+from portproof.graph import addresses, mesh_hosts, references, sites, streams
 from portproof.graph.fields import indexed, labels, mapping, optional, protocol, scalar
 from portproof.graph.model import (
     RUNTIME_LABELS,
-    Address,
+    Edge,
     GoverningService,
-    IngressBackend,
     MatchBy,
     Neighbour,
     PortGraph,
+    Relation,
     Selection,
     Service,
+    ServiceEdge,
+    ServiceName,
     ServicePort,
-    ServiceReference,
     Site,
     Workload,
 )
@@ -49,47 +50,36 @@ def build(
     )
     owners = tuple(sorted({str(one.key) for one in resources if _may_own_pods(one)}))
     selections = {service: _select(service, pods) for service in services}
-    backends = tuple(backend for one in resources for backend in _backends(one))
-    referring = (*references.read(resources, rows), *streams.read(resources))
-    calls = addresses.read(resources)
+    edges = (
+        *(backend for one in resources for backend in _backends(one)),
+        *references.read(resources, rows),
+        *streams.read(resources),
+        *addresses.read(resources),
+    )
     return PortGraph(
         services=services,
         workloads=found,
-        backends=backends,
         governing=tuple(_governing(resources)),
         unknown_owners=owners,
         resources=resources,
         selections=selections,
-        references=referring,
-        addresses=calls,
+        edges=_grouped(edges, lambda one: one.relation),
+        mesh_hosts=mesh_hosts.read(resources),
         neighbours=neighbours,
         kinds=_grouped(resources, lambda one: one.key.kind),
         named=_grouped(services, lambda one: (one.key.namespace, one.key.name)),
         fronts=_fronts(selections),
-        asked=_asked(_asking(referring, backends, calls)),
+        asked=_asked(edges),
     )
 
 
-def _asking(
-    referring: Iterable[ServiceReference], backends: Iterable[IngressBackend], calls: Iterable[Address]
-) -> Iterator[tuple[tuple[str, str], str | int | None, MatchBy]]:
-    """Who asks for a port of which Service, and how."""
-    for reference in referring:
-        yield (reference.namespace, reference.name), reference.wanted, reference.by
-    for backend in backends:
-        wanted = backend.port.value if backend.port is not None else None
-        yield (backend.service.resource.namespace, str(backend.service.value)), wanted, MatchBy.EITHER
-    for call in calls:
-        yield call.place, call.number, MatchBy.NUMBER
-
-
 def _asked(
-    asking: Iterable[tuple[tuple[str, str], str | int | None, MatchBy]],
+    edges: Iterable[ServiceEdge],
 ) -> Mapping[tuple[str, str], frozenset[tuple[str | int, MatchBy]]]:
     groups: dict[tuple[str, str], set[tuple[str | int, MatchBy]]] = defaultdict(set)
-    for place, wanted, by in asking:
-        if wanted is not None:
-            groups[place].add((wanted, by))
+    for one in edges:
+        if one.wanted is not None:
+            groups[one.whom.place].add((one.wanted, one.by))
     return {place: frozenset(group) for place, group in groups.items()}
 
 
@@ -183,33 +173,30 @@ def _service_port(key: ResourceKey, path: FieldPath, data: Mapping[str, Any]) ->
     )
 
 
-def _backends(resource: Resource) -> Iterator[IngressBackend]:
-    annotations = mapping(mapping(resource.data.get("metadata")).get("annotations"))
-    texts = {str(name): str(value) for name, value in annotations.items()}
+def _backends(resource: Resource) -> Iterator[ServiceEdge]:
     key = resource.key
-    named = mapping(resource.data.get("spec")).get("ingressClassName")
-    ingress_class = str(named or texts.get("kubernetes.io/ingress.class", ""))
     for path, backend in sites.backends(resource):
-        both = None
         service = backend.get("service")
         if isinstance(service, dict):  # networking.k8s.io/v1
             name_path, name = (*path, "service", "name"), service.get("name")
             port = mapping(service.get("port"))
-            if port.get("name"):
-                both = optional(key, (*path, "service", "port", "number"), port.get("number") or None)
             field = "name" if port.get("name") else "number"
             port_path, wanted = (*path, "service", "port", field), port.get(field)
+            by = MatchBy.NAME if field == "name" else MatchBy.NUMBER
         elif backend.get("serviceName"):  # v1beta1 and older
             name_path, name = (*path, "serviceName"), backend.get("serviceName")
             port_path, wanted = (*path, "servicePort"), backend.get("servicePort")
+            by = MatchBy.EITHER
         else:  # a resource backend has no Service
             continue
-        yield IngressBackend(
-            Site(key, name_path, scalar(name)),
-            None if wanted is None else Site(key, port_path, scalar(wanted)),
-            texts,
-            both,
-            ingress_class,
+        site = Site(key, name_path, scalar(name))
+        yield Edge(
+            relation=Relation.INGRESS,
+            holder=key,
+            at=path,
+            whom=ServiceName(key.namespace, str(site.value), site),
+            port=None if wanted is None else Site(key, port_path, scalar(wanted)),
+            by=by,
         )
 
 

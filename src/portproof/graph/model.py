@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import Generic, TypeAlias, TypeVar
 
 from portproof.resources import Resource, ResourceKey
 from portproof.yamldoc import FieldPath, lookup
@@ -66,6 +67,11 @@ class ContainerPort:
     def value(self) -> int:
         """The port number (0 when the manifest does not hold a number there)."""
         return self.number.value if isinstance(self.number.value, int) else 0
+
+    @property
+    def name_text(self) -> str | int | None:
+        """What the name's field holds; None without a name."""
+        return None if self.name is None else self.name.value
 
     @property
     def label(self) -> str:
@@ -183,6 +189,11 @@ class ServicePort:
     protocol_site: Site | None = None
 
     @property
+    def name_text(self) -> str | int | None:
+        """What the name's field holds; None without a name."""
+        return None if self.name is None else self.name.value
+
+    @property
     def label(self) -> str:
         """``http`` or, without a name, ``8080``."""
         return str(self.name.value) if self.name else str(self.number.value)
@@ -213,68 +224,100 @@ class Selection:
     unknown: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class IngressBackend:
-    """A Service that an Ingress sends traffic to; `port` is the name or number it asks for (None when absent).
-
-    `number` is set when a v1 backend gives a number beside the name, which the API server refuses; `ingress_class` is
-    the controller that the Ingress asks for, empty when it leaves that to the cluster.
-    """
-
-    service: Site
-    port: Site | None
-    annotations: Mapping[str, str]
-    number: Site | None = None
-    ingress_class: str = ""
-
-    @property
-    def is_albs(self) -> bool:
-        """Whether its class or its annotations are those of the AWS Load Balancer Controller."""
-        named = "alb" in self.ingress_class.lower()
-        return named or any(one.startswith("alb.ingress.kubernetes.io/") for one in self.annotations)
-
-    @property
-    def takes_target_ports(self) -> bool:
-        """Whether it is written for ingress-nginx, which finds a Service's port by its targetPort, too.
-
-        kubernetes/ingress-nginx ``internal/ingress/controller/controller.go``, serviceEndpoints.
-        """
-        if self.ingress_class:
-            return "nginx" in self.ingress_class.lower()
-        return any(one.startswith("nginx.ingress.kubernetes.io/") for one in self.annotations)
-
-    @property
-    def old(self) -> bool:
-        """Whether it has the shape of v1beta1, whose one field holds a name or a number."""
-        return self.service.path[-1] == "serviceName"
-
-
 class MatchBy(Enum):
-    """How a reference tells which port of a Service it means: by its number, its name, or whichever it holds."""
+    """How an edge says which port it means: by its number, its name, or whichever it holds.
+
+    ENDPOINT is by the name of a Service's port, or by the number at which the pods behind it are reached.
+    """
 
     NUMBER = "number"
     NAME = "name"
     EITHER = "either"
+    ENDPOINT = "endpoint"
+
+
+class Relation(Enum):
+    """How somebody asks for a port of somebody; the value says who asks."""
+
+    TARGET = "Service target"
+    INGRESS = "Ingress backend"
+    ROUTE = "Gateway API backend"
+    PARENT = "Gateway API parent"
+    BACKEND_TLS = "backend TLS policy"
+    WEBHOOK = "webhook"
+    VIRTUAL_SERVICE = "virtual service"
+    DESTINATION_RULE = "destination rule"
+    TRAEFIK = "Traefik route"
+    HTTP_PROXY = "Contour proxy"
+    OPENSHIFT_ROUTE = "OpenShift route"
+    CONTROLLER = "route of another controller"
+    LOAD_BALANCER = "load balancer"
+    CUSTOM = "reference of the configuration"
+    CALLER = "caller"
+    PROBE = "probe"
+    HOOK = "lifecycle hook"
+    MONITOR = "monitor"
+    SCRAPE = "scrape annotation"
+    POLICY = "policy"
+    GATEWAY = "Istio gateway"
+    SIDECAR = "Istio sidecar"
+
+    @property
+    def carries_requests(self) -> bool:
+        """Whether it is a route of a controller, along which requests reach the Service it names."""
+        return self in (
+            Relation.ROUTE,
+            Relation.VIRTUAL_SERVICE,
+            Relation.TRAEFIK,
+            Relation.HTTP_PROXY,
+            Relation.CONTROLLER,
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceReference:
-    """A field outside of Services, Pods and Ingresses that names a Service, and a port of it.
+class ServiceName:
+    """A Service, as somebody names it. `site` is the field that does; its namespace is `stated` there, or the holder's."""
 
-    `rule` is the rule that judges it, `service` the field that names the Service (perhaps as a host), `namespace` and
-    `name` the Service that is meant, `holder` the object that holds both fields. Without a `port`, `default` is the
-    number that the reader of the resource takes (None: it needs none). The port has to have the `protocol`; empty: any.
-    An `idle` one has the weight 0: nothing is sent there yet.
-    """
-
-    rule: str
-    service: Site
     namespace: str
     name: str
+    site: Site
+    stated: bool = False
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """The pods of one workload, or one `container` of them; without a workload, `unknown` says why it is not known."""
+
+    workload: Workload | None
+    unknown: str = ""
+    container: Container | None = None
+
+
+Whom_co = TypeVar("Whom_co", bound="ServiceName | Pods", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge(Generic[Whom_co]):
+    """Somebody asks for a port of somebody: the one shape of every reference to a port.
+
+    `holder` is the object that asks and `at` the part of it that does. `whom` is a Service by its name, or pods. `port`
+    is the field that says which port; without it, `default` is what the reader of the holder takes (None: it needs
+    none). `by` says what may answer. The port has to have the `protocol`; empty: any. An `idle` edge has the weight 0:
+    nothing is sent along it yet.
+    """
+
+    relation: Relation
+    holder: ResourceKey
+    at: FieldPath
+    whom: Whom_co
     port: Site | None
     by: MatchBy
-    default: int | None
-    holder: FieldPath
+    default: int | None = None
     protocol: str = ""
     idle: bool = False
 
@@ -284,26 +327,36 @@ class ServiceReference:
         return self.port.value if self.port is not None else self.default
 
 
+ServiceEdge: TypeAlias = Edge[ServiceName]
+"""Somebody asks for a port of a Service."""
+
+PodEdge: TypeAlias = Edge[Pods]
+"""Somebody asks for a port of pods."""
+
+
 @dataclass(frozen=True, slots=True)
-class Address:
-    """A host of the cluster that a text names, and a port of it.
+class Reached:
+    """The ports that an edge reaches: of Services, or of containers."""
 
-    `port` is the number's place; where the text names none (`implicit`), that of the whole text, and `number` the
-    scheme's own. `named` is the Service's name, `elsewhere` the namespace that the host states, or empty; `namespace`
-    is that of the caller.
-    """
+    ports: tuple[ServicePort | ContainerPort, ...]
 
-    port: Site
-    number: int
-    implicit: bool
-    named: str
-    elsewhere: str
-    namespace: str
 
-    @property
-    def place(self) -> tuple[str, str]:
-        """The namespace and name of the Service that is called."""
-        return self.elsewhere or self.namespace, self.named
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Nobody who is meant has the port. `by` are those who were asked: variants of a Service, or a workload."""
+
+    by: tuple[Service | Workload, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Whether the port is there cannot be known, for the `reason`; it completes "not checked: ..."."""
+
+    reason: str
+
+
+Answer: TypeAlias = Reached | Missed | Unknown
+"""Whether an edge reaches a port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +374,23 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class MeshHosts:
+    """Services whose ports an Istio mesh replaces or hides, so that their own list of ports does not decide.
+
+    `replaced` are those that a ServiceEntry describes instead, `exported` those that only some namespaces see; each by
+    namespace and name.
+    """
+
+    replaced: frozenset[tuple[str, str]]
+    exported: frozenset[tuple[str, str]]
+
+    def shows(self, service: ServiceName, namespace: str) -> bool:
+        """Whether the ports of `service` are those that the mesh sees from `namespace`."""
+        seen = service.place not in self.exported or service.namespace == namespace
+        return seen and service.place not in self.replaced
+
+
+@dataclass(frozen=True, slots=True)
 class GoverningService:
     """A StatefulSet's ``serviceName``."""
 
@@ -334,20 +404,19 @@ class PortGraph:
 
     `unknown_owners` are resources that may make pods of their own (``Kafka/main``): while there are any, a Service
     without pods may be served by them. `resources` are those the graph was built from; `kinds`, `named` and `fronts`
-    find resources by kind, Services by namespace and name, and the Services that select a workload. `asked` are the
-    names and numbers by which references, Ingresses and callers ask for the ports of a Service, by its namespace and
-    name. `neighbours` are the Services of other targets, by name.
+    find resources by kind, Services by namespace and name, and the Services that select a workload. `edges` are those that
+    name a Service, and `asked` the names and numbers that they ask for, by the Service's namespace and name.
+    `neighbours` are the Services of other targets, by name.
     """
 
     services: tuple[Service, ...]
     workloads: tuple[Workload, ...]
-    backends: tuple[IngressBackend, ...]
     governing: tuple[GoverningService, ...]
     unknown_owners: tuple[str, ...]
     resources: tuple[Resource, ...]
     selections: Mapping[Service, Selection]
-    references: tuple[ServiceReference, ...]
-    addresses: tuple[Address, ...]
+    edges: Mapping[Relation, tuple[ServiceEdge, ...]]
+    mesh_hosts: MeshHosts
     neighbours: Mapping[str, tuple[Neighbour, ...]]
     kinds: Mapping[str, tuple[Resource, ...]]
     named: Mapping[tuple[str, str], tuple[Service, ...]]
@@ -358,9 +427,13 @@ class PortGraph:
         """The resources of a kind in one of the API groups, in printed order."""
         return tuple(one for one in self.kinds.get(kind, ()) if one.key.group in groups)
 
-    def referring(self, rule: str) -> tuple[ServiceReference, ...]:
-        """The references that the rule of that id judges."""
-        return tuple(one for one in self.references if one.rule == rule)
+    def asking(self, *relations: Relation) -> tuple[ServiceEdge, ...]:
+        """The edges of these relations that name a Service, by relation and then in printed order."""
+        return tuple(one for relation in relations for one in self.edges.get(relation, ()))
+
+    def resource(self, key: ResourceKey) -> Resource | None:
+        """The resource of that key, the first where a folder holds several variants; None when there is none."""
+        return next((one for one in self.kinds.get(key.kind, ()) if one.key == key), None)
 
     def services_of(self, workload: Workload) -> tuple[Service, ...]:
         """The Services that send traffic to the pods of `workload`."""

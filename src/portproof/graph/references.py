@@ -15,7 +15,7 @@ from typing import Any
 
 from portproof.graph import hosts, sites
 from portproof.graph.fields import mapping, scalar
-from portproof.graph.model import MatchBy, ServiceReference, Site
+from portproof.graph.model import Edge, MatchBy, Relation, ServiceEdge, ServiceName, Site
 from portproof.resources import Resource
 from portproof.yamldoc import FieldPath
 
@@ -31,7 +31,7 @@ class ReferenceKind:
     counts when the field is absent, `protocol` what the reader of the resource speaks (empty: either).
     """
 
-    rule: str
+    relation: Relation
     groups: tuple[str, ...]
     kinds: tuple[str, ...]
     at: tuple[str, ...]
@@ -44,16 +44,13 @@ class ReferenceKind:
     host: bool = False
 
 
-CUSTOM = "custom-reference-port"
-"""The rule of the rows that a configuration adds."""
-
 GATEWAY_API = "gateway.networking.k8s.io"
 
 _TRAEFIK = ("traefik.io", "traefik.containo.us")
 
 ROWS: tuple[ReferenceKind, ...] = (
     ReferenceKind(
-        "route-backend-port",
+        Relation.ROUTE,
         (GATEWAY_API,),
         ("HTTPRoute", "GRPCRoute"),
         (
@@ -66,21 +63,21 @@ ROWS: tuple[ReferenceKind, ...] = (
         protocol="TCP",
     ),
     ReferenceKind(
-        "route-backend-port",
+        Relation.ROUTE,
         (GATEWAY_API,),
         ("TLSRoute", "TCPRoute"),
         ("spec.rules[*].backendRefs[*]",),
         protocol="TCP",
     ),
     ReferenceKind(
-        "route-backend-port",
+        Relation.ROUTE,
         (GATEWAY_API,),
         ("UDPRoute",),
         ("spec.rules[*].backendRefs[*]",),
         protocol="UDP",
     ),
     ReferenceKind(
-        "backend-tls-policy-port",
+        Relation.BACKEND_TLS,
         (GATEWAY_API,),
         ("BackendTLSPolicy",),
         ("spec.targetRefs[*]", "spec.targetRef"),
@@ -88,24 +85,24 @@ ROWS: tuple[ReferenceKind, ...] = (
         by=MatchBy.NAME,
     ),
     ReferenceKind(
-        "webhook-service-port",
+        Relation.WEBHOOK,
         ("admissionregistration.k8s.io",),
         ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"),
         ("webhooks[*].clientConfig.service",),
         default=443,
     ),
     ReferenceKind(
-        "webhook-service-port", ("apiregistration.k8s.io",), ("APIService",), ("spec.service",), default=443
+        Relation.WEBHOOK, ("apiregistration.k8s.io",), ("APIService",), ("spec.service",), default=443
     ),
     ReferenceKind(
-        "webhook-service-port",
+        Relation.WEBHOOK,
         ("apiextensions.k8s.io",),
         ("CustomResourceDefinition",),
         ("spec.conversion.webhook.clientConfig.service", "spec.conversion.webhookClientConfig.service"),
         default=443,
     ),
     ReferenceKind(
-        "virtual-service-port",
+        Relation.VIRTUAL_SERVICE,
         ("networking.istio.io",),
         ("VirtualService",),
         (
@@ -120,7 +117,7 @@ ROWS: tuple[ReferenceKind, ...] = (
         host=True,
     ),
     ReferenceKind(
-        "virtual-service-port",
+        Relation.VIRTUAL_SERVICE,
         ("networking.istio.io",),
         ("VirtualService",),
         ("spec.http[*].mirror",),
@@ -130,7 +127,7 @@ ROWS: tuple[ReferenceKind, ...] = (
         host=True,
     ),
     ReferenceKind(
-        "destination-rule-port",
+        Relation.DESTINATION_RULE,
         ("networking.istio.io",),
         ("DestinationRule",),
         (
@@ -143,14 +140,14 @@ ROWS: tuple[ReferenceKind, ...] = (
         host=True,
     ),
     ReferenceKind(
-        "traefik-service-port",
+        Relation.TRAEFIK,
         _TRAEFIK,
         ("IngressRoute", "IngressRouteTCP", "IngressRouteUDP"),
         ("spec.routes[*].services[*]",),
         by=MatchBy.EITHER,
     ),
     ReferenceKind(
-        "traefik-service-port",
+        Relation.TRAEFIK,
         _TRAEFIK,
         ("TraefikService",),
         (
@@ -163,18 +160,16 @@ ROWS: tuple[ReferenceKind, ...] = (
         ),
         by=MatchBy.EITHER,
     ),
+    ReferenceKind(Relation.TRAEFIK, _TRAEFIK, ("Middleware",), ("spec.errors.service",), by=MatchBy.EITHER),
     ReferenceKind(
-        "traefik-service-port", _TRAEFIK, ("Middleware",), ("spec.errors.service",), by=MatchBy.EITHER
-    ),
-    ReferenceKind(
-        "httpproxy-service-port",
+        Relation.HTTP_PROXY,
         ("projectcontour.io",),
         ("HTTPProxy",),
         ("spec.routes[*].services[*]", "spec.tcpproxy.services[*]"),
         protocol="TCP",
     ),
     ReferenceKind(
-        "httpproxy-service-port",
+        Relation.HTTP_PROXY,
         ("projectcontour.io",),
         ("HTTPProxy",),
         ("spec.routes[*].services[*]", "spec.tcpproxy.services[*]"),
@@ -182,29 +177,29 @@ ROWS: tuple[ReferenceKind, ...] = (
         protocol="TCP",
     ),
     ReferenceKind(
-        "httpproxy-service-port",
+        Relation.HTTP_PROXY,
         ("projectcontour.io",),
         ("ExtensionService",),
         ("spec.services[*]",),
         protocol="TCP",
     ),
     ReferenceKind(
-        "route-target-port",
+        Relation.OPENSHIFT_ROUTE,
         ("route.openshift.io",),
         ("Route",),
         ("spec.to", "spec.alternateBackends[*]"),
         port="$.spec.port.targetPort",
-        by=MatchBy.EITHER,
+        by=MatchBy.ENDPOINT,
     ),
     ReferenceKind(
-        "controller-service-port",
+        Relation.CONTROLLER,
         ("k8s.nginx.org",),
         ("VirtualServer", "VirtualServerRoute", "TransportServer"),
         ("spec.upstreams[*]",),
         service="service",
     ),
     ReferenceKind(
-        "controller-service-port",
+        Relation.CONTROLLER,
         ("configuration.konghq.com",),
         ("TCPIngress", "UDPIngress"),
         ("spec.rules[*].backend",),
@@ -212,7 +207,7 @@ ROWS: tuple[ReferenceKind, ...] = (
         port="servicePort",
     ),
     ReferenceKind(
-        "controller-service-port",
+        Relation.CONTROLLER,
         ("apisix.apache.org",),
         ("ApisixRoute",),
         ("spec.http[*].backends[*]", "spec.stream[*].backend"),
@@ -221,7 +216,7 @@ ROWS: tuple[ReferenceKind, ...] = (
         by=MatchBy.EITHER,
     ),
     ReferenceKind(
-        "controller-service-port",
+        Relation.CONTROLLER,
         ("gateway.solo.io",),
         ("VirtualService",),
         (
@@ -232,7 +227,7 @@ ROWS: tuple[ReferenceKind, ...] = (
         namespace="ref.namespace",
     ),
     ReferenceKind(
-        "controller-service-port",
+        Relation.CONTROLLER,
         ("gateway.solo.io",),
         ("RouteTable",),
         (
@@ -243,7 +238,7 @@ ROWS: tuple[ReferenceKind, ...] = (
         namespace="ref.namespace",
     ),
     ReferenceKind(
-        "controller-service-port",
+        Relation.CONTROLLER,
         ("gloo.solo.io",),
         ("Upstream",),
         ("spec.kube",),
@@ -254,7 +249,7 @@ ROWS: tuple[ReferenceKind, ...] = (
 )
 
 
-def read(resources: Sequence[Resource], rows: Sequence[ReferenceKind] = ()) -> Iterator[ServiceReference]:
+def read(resources: Sequence[Resource], rows: Sequence[ReferenceKind] = ()) -> Iterator[ServiceEdge]:
     """Every reference of the table, and of the further `rows`, in the order of the resources."""
     by_kind: dict[str, list[ReferenceKind]] = {}
     for row in (*ROWS, *rows):
@@ -271,7 +266,7 @@ def read(resources: Sequence[Resource], rows: Sequence[ReferenceKind] = ()) -> I
 
 def _reference(
     row: ReferenceKind, resource: Resource, path: FieldPath, holder: Mapping[str, Any]
-) -> Iterator[ServiceReference]:
+) -> Iterator[ServiceEdge]:
     if holder.get("kind") not in (None, "", "Service") or holder.get("group") not in (None, "", "core"):
         return
     service, name = _field(resource, path, holder, row.service)
@@ -283,16 +278,15 @@ def _reference(
         found = hosts.place(name, place[0])
         place = place if found is None else found
     where, port = _field(resource, path, holder, row.port)
-    yield ServiceReference(
-        rule=row.rule,
-        service=Site(resource.key, service, name),
-        namespace=place[0],
-        name=place[1],
+    yield Edge(
+        relation=row.relation,
+        holder=resource.key,
+        at=path,
+        whom=ServiceName(place[0], place[1], Site(resource.key, service, name), stated=bool(stated)),
         port=None if port is None else Site(resource.key, where, port),
         by=row.by,
         default=row.default,
         protocol=row.protocol,
-        holder=path,
         idle=scalar(holder.get("weight")) == 0,
     )
 

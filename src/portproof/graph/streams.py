@@ -12,10 +12,8 @@ from collections.abc import Iterator, Sequence
 
 from portproof.graph import settings, sites
 from portproof.graph.fields import indexed, mapping
-from portproof.graph.model import MatchBy, Piece, ServiceReference, Site
+from portproof.graph.model import Edge, MatchBy, Piece, Relation, ServiceEdge, ServiceName, Site
 from portproof.resources import Resource
-
-RULE = "controller-service-port"
 
 _FLAGS = {
     "--tcp-services-configmap": "TCP",
@@ -32,7 +30,7 @@ _ENTRY = re.compile(
 )
 
 
-def read(resources: Sequence[Resource]) -> Iterator[ServiceReference]:
+def read(resources: Sequence[Resource]) -> Iterator[ServiceEdge]:
     """Every port of a Service that such a ConfigMap of the rendering names."""
     maps = settings.config_maps(resources)
     told = dict(_told(resources))
@@ -56,22 +54,25 @@ def _told(resources: Sequence[Resource]) -> Iterator[tuple[tuple[str, str], str]
                     yield (resource.key.namespace if own else namespace, name), protocol
 
 
-def _entries(config: Resource, protocol: str) -> Iterator[ServiceReference]:
+def _entries(config: Resource, protocol: str) -> Iterator[ServiceEdge]:
     for key, text in mapping(config.data.get("data")).items():
         found = _ENTRY.fullmatch(text) if isinstance(text, str) and str(key).isdigit() else None
         if found is None:
             continue
         path = ("data", str(key))
         port = int(found["port"]) if found["port"].isdigit() else found["port"]
-        yield ServiceReference(
-            rule=RULE,
-            service=Site(config.key, path, found["name"], _piece(found, "name")),
-            namespace=found["namespace"],
-            name=found["name"],
+        yield Edge(
+            relation=Relation.CONTROLLER,
+            holder=config.key,
+            at=path,
+            whom=ServiceName(
+                found["namespace"],
+                found["name"],
+                Site(config.key, path, found["name"], _piece(found, "name")),
+                stated=True,
+            ),
             port=Site(config.key, path, port, _piece(found, "port")),
             by=MatchBy.EITHER,
-            default=None,
-            holder=path,
             protocol=protocol,
         )
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from portproof.discover.model import HelmTarget, Target
-from portproof.graph.model import Address, Neighbour, Service
+from portproof.graph.model import Neighbour, Relation, Service, ServiceEdge
 from portproof.graph.references import ReferenceKind
 from portproof.render.model import Rendering
 from portproof.resources import Manifests, Resource, ResourceKey
@@ -69,7 +69,7 @@ class Evaluation:
     found: tuple[RuleFinding, ...]
     services: tuple[Service, ...]
     settled: frozenset[ResourceKey]
-    calls: tuple[Address, ...]
+    calls: tuple[ServiceEdge, ...]
 
     @property
     def keys(self) -> frozenset[FindingKey]:
@@ -114,7 +114,7 @@ def evaluate(
         tuple(seen.values()),
         graph.services,
         frozenset(one.key for one in read.resources if _states_namespace(one, rendering.target)),
-        tuple(one for one in graph.addresses if not graph.variants(*one.place)),
+        tuple(one for one in graph.asking(Relation.CALLER) if not graph.variants(*one.whom.place)),
     )
 
 

@@ -1,151 +1,81 @@
-"""What the rules about references to a Service share: whether the Service has the port, and what was meant."""
+"""What the rules about edges to a Service share: what to say of one that misses its port, and what was meant."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from portproof.graph.answers import answers
 from portproof.graph.evidence import is_near_miss
-from portproof.graph.model import (
-    Address,
-    MatchBy,
-    Neighbour,
-    PortGraph,
-    Service,
-    ServicePort,
-    ServiceReference,
-    Site,
-)
-from portproof.graph.names import digits, is_digits, is_near_name, is_placeholder, label_problem
+from portproof.graph.model import MatchBy, PortGraph, Relation, Service, ServiceEdge, ServicePort, Site
+from portproof.graph.names import digits, is_digits, is_near_name, label_problem
 from portproof.graph.phrasing import offered
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 
 _SHORTEST = 4
 """Names of fewer letters are alike by chance."""
 
-_PROTOCOLS = frozenset({"TCP", "UDP", "SCTP"})
-"""Those of Kubernetes: any other one is refused, whatever refers to the port."""
-
-
-def missed(graph: PortGraph, reference: ServiceReference) -> tuple[Service, ...]:
-    """The variants of the Service when none of them has the port that `reference` wants; empty when all is well.
-
-    It is well, too, when the Service is not in the rendering, when it is an ExternalName, and when a template fills
-    in a name or a number later.
-    """
-    services = graph.variants(reference.namespace, reference.name)
-    if reference.wanted is None or any(
-        has(one, reference.wanted, reference.by, reference.protocol) for one in services
-    ):
-        return ()
-    return services
-
-
-def has(service: Service, wanted: Scalar, by: MatchBy = MatchBy.EITHER, protocol: str = "") -> bool:
-    """Whether the Service has, or may have, a port of that number or name (and protocol, where one is given)."""
-    if service.type == "ExternalName" or is_placeholder(wanted) or _is_open(service):
-        return True
-    others = _PROTOCOLS - {protocol} if protocol else frozenset[str]()
-    return any(answers(one, wanted, by) and one.protocol not in others for one in service.ports)
-
-
-def answers(port: ServicePort, wanted: Scalar, by: MatchBy = MatchBy.EITHER) -> bool:
-    """Whether `wanted` is this port's number or name, whichever `by` lets it be."""
-    number = isinstance(wanted, int) and by is not MatchBy.NAME and port.number.value == wanted
-    name = isinstance(wanted, str) and by is not MatchBy.NUMBER and port.name and port.name.value == wanted
-    return bool(number or name)
-
-
-def unanswered(address: Address, neighbours: Sequence[Neighbour]) -> tuple[Service, ...]:
-    """The Services of other targets that a call means and that lack its port; empty when one has it, or there is none.
-
-    The namespace of a release is not known before it is installed, so it fits any. Callers of a headless Service
-    reach the pods themselves, whatever ports it lists.
-    """
-    meant = [one for one in neighbours if _may_mean(address, one)]
-    services = tuple(one.service for one in meant)
-    if any(one.headless or has(one, address.number, MatchBy.NUMBER) for one in services):
-        return ()
-    return services
-
-
-def _may_mean(address: Address, neighbour: Neighbour) -> bool:
-    namespace = neighbour.service.key.namespace
-    if not neighbour.settled:
-        return True
-    return (
-        namespace == address.elsewhere if address.elsewhere else address.namespace in (namespace, "default")
-    )
-
-
-def _is_open(service: Service) -> bool:
-    """Whether its ports are not known: filled in later, or not listed at all (a headless Service, a fragment of one)."""
-    return not service.ports or any(
-        is_placeholder(one.number.value) or (one.name is not None and is_placeholder(one.name.value))
-        for one in service.ports
-    )
-
 
 def finding(
     graph: PortGraph,
-    reference: ServiceReference,
+    edge: ServiceEdge,
     services: Sequence[Service],
     *,
     does: str,
     so: str,
 ) -> Finding:
-    """What to say of a reference whose Service lacks the port, and the ways to cure it.
+    """What to say of a edge whose Service lacks the port, and the ways to cure it.
 
     `does` follows the resource's name (``calls``, ``sends traffic to``); `so` is what comes of it. An idle reference
     loses nothing yet, which makes it a warning.
     """
-    service, wanted = services[0], reference.wanted
-    meant = _meant(service, reference)
-    value = _value(meant, reference) if meant else None
-    refused = reference.by is MatchBy.NUMBER and isinstance(wanted, str)
+    service, wanted = services[0], edge.wanted
+    meant = _meant(service, edge)
+    value = _value(meant, edge) if meant else None
+    refused = edge.by is MatchBy.NUMBER and isinstance(wanted, str)
     if refused:
         so = "the API server refuses it"
-    elif reference.idle:
+    elif edge.idle:
         so = "its weight is 0, so it will matter when that is raised"
     tail = f": {so}."
     if meant is not None and not meant.implicit and meant.target.value == wanted:
         tail = f": {wanted} is its targetPort; {so}."
-    foreign = wanted is not None and [one for one in service.ports if answers(one, wanted, reference.by)]
+    foreign = wanted is not None and [one for one in service.ports if answers(one, wanted, edge.by)]
     if foreign:
-        tail = f": {foreign[0].number.value} is for {foreign[0].protocol}, not {reference.protocol}; {so}."
+        tail = f": {foreign[0].number.value} is for {foreign[0].protocol}, not {edge.protocol}; {so}."
     shown = (meant,) if meant else service.ports[:3]
     return Finding(
-        message=f"{reference.service.resource} {does} {_asked_for(reference)} of {service.key}, which has {offered(service.ports)}{tail}",
-        severity=Severity.WARNING if reference.idle and not refused else Severity.ERROR,
-        primary=reference.port or reference.service,
-        expected=value if reference.port is not None else None,
+        message=f"{edge.holder} {does} {_asked_for(edge)} of {service.key}, which has {offered(service.ports)}{tail}",
+        severity=Severity.WARNING if edge.idle and not refused else Severity.ERROR,
+        primary=edge.port or edge.whom.site,
+        expected=value if edge.port is not None else None,
         related=tuple(Label(one.name or one.number, f"{service.key} has it here") for one in shown),
-        remedies=tuple(_remedies(graph, reference, meant, value)),
+        remedies=tuple(_remedies(graph, edge, meant, value)),
     )
 
 
-def clarity(service: Service, reference: ServiceReference) -> int:
-    """How clear it is what the reference means in `service`: 0 a port's target, 1 one port, 2 nothing."""
-    meant = _meant(service, reference)
-    return 2 if meant is None else int(meant.implicit or meant.target.value != reference.wanted)
+def clarity(service: Service, edge: ServiceEdge) -> int:
+    """How clear it is what the edge means in `service`: 0 a port's target, 1 one port, 2 nothing."""
+    meant = _meant(service, edge)
+    return 2 if meant is None else int(meant.implicit or meant.target.value != edge.wanted)
 
 
-def _asked_for(reference: ServiceReference) -> str:
-    wanted = reference.wanted
-    if reference.port is None:
+def _asked_for(edge: ServiceEdge) -> str:
+    wanted = edge.wanted
+    if edge.port is None:
         return f"port {wanted} (the default)"
     if isinstance(wanted, int):
         return f"port {wanted}"
-    if reference.by is MatchBy.NUMBER:
+    if edge.by is MatchBy.NUMBER:
         return f"port {wanted!r}, text where a number has to stand,"
-    quoted = reference.by is MatchBy.EITHER and is_digits(wanted)
+    quoted = edge.by is MatchBy.EITHER and is_digits(wanted)
     return f"the port named {wanted!r}" + (" (in quotes it is a name)" if quoted else "")
 
 
-def _meant(service: Service, reference: ServiceReference) -> ServicePort | None:
-    """The one port that the reference probably stands for."""
-    wanted = reference.wanted
-    fitting = [one for one in service.ports if one.protocol == (reference.protocol or "TCP")]
-    pools = [fitting] if reference.protocol else [fitting, service.ports]
+def _meant(service: Service, edge: ServiceEdge) -> ServicePort | None:
+    """The one port that the edge probably stands for."""
+    wanted = edge.wanted
+    fitting = [one for one in service.ports if one.protocol == (edge.protocol or "TCP")]
+    pools = [fitting] if edge.protocol else [fitting, service.ports]
     groups: list[Sequence[ServicePort]] = []
     for ports in pools:
         groups.append([one for one in ports if is_digits(wanted) and str(one.number.value) == wanted])
@@ -160,62 +90,88 @@ def _is_near(port: ServicePort, wanted: Scalar | None) -> bool:
     return port.name is not None and is_near_name(str(port.name.value), str(wanted))
 
 
-def _value(port: ServicePort, reference: ServiceReference) -> Scalar | None:
+def _value(port: ServicePort, edge: ServiceEdge) -> Scalar | None:
     """What the reference's field would hold to mean `port`; a name stays a name where the port has one."""
-    name = port.name.value if port.name is not None else None
-    textual = isinstance(reference.wanted, str) and not is_digits(reference.wanted)
-    if reference.by is MatchBy.NAME or (reference.by is MatchBy.EITHER and textual and name):
+    name = port.name_text
+    textual = isinstance(edge.wanted, str) and not is_digits(edge.wanted)
+    if edge.by is MatchBy.NAME or (edge.by is MatchBy.EITHER and textual and name):
         return name
     return port.number.value
 
 
 def _remedies(
-    graph: PortGraph, reference: ServiceReference, meant: ServicePort | None, value: Scalar | None
+    graph: PortGraph, edge: ServiceEdge, meant: ServicePort | None, value: Scalar | None
 ) -> list[Remedy]:
     if meant is None or value is None:
         return []
     remedies = []
-    if reference.port is not None:
-        remedies.append(Remedy(f"set the port to {value}", ((reference.port, value),)))
-    wanted = reference.wanted
-    end = _other_end(meant, reference)
+    if edge.port is not None:
+        remedies.append(Remedy(f"set the port to {value}", ((edge.port, value),)))
+    wanted = edge.wanted
+    end = _other_end(meant, edge)
     if end is not None and wanted is not None and not meant.implicit and not _is_used(graph, meant):
         field = "port" if isinstance(wanted, int) else "port name"
         remedies.append(Remedy(f"set the Service's {field} to {wanted}", ((end, wanted),)))
     return remedies
 
 
-def _other_end(port: ServicePort, reference: ServiceReference) -> Site | None:
-    """The Service's field that could be changed instead; None when only the reference can change."""
-    wanted = reference.wanted
+def _other_end(port: ServicePort, edge: ServiceEdge) -> Site | None:
+    """The Service's field that could be changed instead; None when only the edge can change."""
+    wanted = edge.wanted
     if not isinstance(wanted, str):
         return port.number
-    usable = reference.by is not MatchBy.NUMBER and not is_digits(wanted) and not label_problem(wanted)
+    usable = edge.by is not MatchBy.NUMBER and not is_digits(wanted) and not label_problem(wanted)
     return port.name if usable else None
 
 
-def by_digits(graph: PortGraph) -> Mapping[tuple[str, str], Sequence[Service]]:
-    """The Services by namespace and the digits of their names, for `slip_of`."""
+def absent_services(graph: PortGraph, *relations: Relation) -> Iterator[tuple[ServiceEdge, Finding]]:
+    """The edges whose Service is not here, while one is that has the port and whose name differs by a typo."""
     groups: dict[tuple[str, str], list[Service]] = {}
     for one in graph.services:
         groups.setdefault((one.key.namespace, digits(one.key.name)), []).append(one)
-    return groups
+    for edge in graph.asking(*relations):
+        wanted = edge.wanted
+        if wanted is None or graph.service(*edge.whom.place) is not None:
+            continue
+        near = _slip_of(groups, *edge.whom.place)
+        if near is not None and any(
+            answers(one, wanted, edge.by) and edge.protocol in ("", one.protocol) for one in near.ports
+        ):
+            yield edge, _absent(edge, near)
 
 
-def slip_of(groups: Mapping[tuple[str, str], Sequence[Service]], namespace: str, name: str) -> Service | None:
-    """The one Service whose name differs from `name` by a slip of the hand; None when there is none, or several."""
+def _slip_of(
+    groups: Mapping[tuple[str, str], Sequence[Service]], namespace: str, name: str
+) -> Service | None:
+    """The one Service whose name differs from `name` by a typo; None when there is none, or several."""
     if len(name) < _SHORTEST:
         return None
     near = [one for one in groups.get((namespace, digits(name)), ()) if is_near_name(one.key.name, name)]
     return near[0] if len(near) == 1 else None
 
 
+def _absent(edge: ServiceEdge, near: Service) -> Finding:
+    rest = str(edge.whom.site.value).removeprefix(edge.whom.name)  # of a host: its namespace and domain
+    name = near.key.name + rest
+    return Finding(
+        message=(
+            f"{edge.holder} sends traffic to Service/{edge.whom.name}, which is not here, but "
+            f"{near.key} is and has port {edge.wanted}: the names differ by a slip."
+        ),
+        severity=Severity.WARNING,
+        primary=edge.whom.site,
+        expected=name,
+        related=tuple(Label(port.number, f"{near.key} has it here") for port in near.ports[:1]),
+        remedies=(Remedy(f"set the Service name to {name}", ((edge.whom.site, name),)),),
+    )
+
+
 def _is_used(graph: PortGraph, port: ServicePort) -> bool:
     """Whether others in the rendering rely on the port as it is."""
     place = (port.number.resource.namespace, port.number.resource.name)
-    number, name = port.number.value, port.name.value if port.name else None
+    number, name = port.number.value, port.name_text
     known: list[tuple[str | int, MatchBy]]
     known = [(number, by) for by in (MatchBy.EITHER, MatchBy.NUMBER) if isinstance(number, int)]
-    known += [(name, by) for by in (MatchBy.EITHER, MatchBy.NAME) if isinstance(name, str) and name]
+    known += [(name, by) for by in MatchBy if by is not MatchBy.NUMBER and isinstance(name, str) and name]
     # Looked up, not gone through: thousands may ask, and each of them may be told so.
     return not graph.asked.get(place, frozenset()).isdisjoint(known)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from portproof.config import OFF, Config
-from portproof.graph.model import MatchBy
-from portproof.graph.references import CUSTOM, ReferenceKind
+from portproof.graph.model import MatchBy, Relation
+from portproof.graph.references import ReferenceKind
 from portproof.rules import find, known
 from portproof.rules.evaluate import RuleSet
 from portproof.rules.listing import listed
@@ -26,7 +26,7 @@ def selected_rules(config: Config) -> RuleSet:
 def _rows(config: Config) -> tuple[ReferenceKind, ...]:
     return tuple(
         ReferenceKind(
-            CUSTOM,
+            Relation.CUSTOM,
             one.groups,
             one.kinds,
             one.at,

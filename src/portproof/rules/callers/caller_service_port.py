@@ -94,56 +94,48 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from portproof.graph.answers import missed, unanswered
 from portproof.graph.evidence import is_near_miss
-from portproof.graph.model import Address, MatchBy, PortGraph, Service, ServiceReference
+from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge
 from portproof.graph.phrasing import listing
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.port_references import finding, has, unanswered
+from portproof.rules.port_references import finding
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each call of a port that its Service does not have."""
-    for address in graph.addresses:
-        here = graph.variants(*address.place)
-        if here:
-            yield from _within(graph, address, here)
+    for call in graph.asking(Relation.CALLER):
+        if graph.variants(*call.whom.place):
+            yield from _within(graph, call)
         else:
-            yield from _beyond(graph, address)
+            yield from _beyond(graph, call)
 
 
-def _within(graph: PortGraph, address: Address, services: Sequence[Service]) -> Iterator[Finding]:
-    if any(has(one, address.number, MatchBy.NUMBER) or _is_own(graph, address, one) for one in services):
-        return
-    if any(one.headless for one in services):
-        if not all(_is_slip(graph, one, address.number) for one in services):
-            return
-        yield replace(_finding(graph, address, services), severity=Severity.WARNING)
-        return
-    yield _finding(graph, address, services)
-
-
-def _is_own(graph: PortGraph, address: Address, service: Service) -> bool:
-    """Whether the pods behind the Service say this of themselves: an address to bind to, or one of their peers."""
-    caller = address.port.resource
-    return any(
-        one.key == caller or (caller.kind == "ConfigMap" and caller.name in one.configs)
-        for one in graph.select(service).workloads
-    )
-
-
-def _is_slip(graph: PortGraph, service: Service, number: int) -> bool:
-    """Whether no pod behind a headless Service declares the port, and one declares its near miss."""
-    declared = {port.value for one in graph.select(service).workloads for port in one.ports}
-    declared |= {one.target.value for one in service.ports if isinstance(one.target.value, int)}
-    return number not in declared and any(is_near_miss(number, one) for one in declared)
-
-
-def _beyond(graph: PortGraph, address: Address) -> Iterator[Finding]:
-    neighbours = graph.neighbours.get(address.named, ())
-    services = unanswered(address, neighbours)
+def _within(graph: PortGraph, call: ServiceEdge) -> Iterator[Finding]:
+    services = missed(graph, call)
     if not services:
         return
-    told = _finding(graph, address, services)
+    if any(one.headless for one in services):
+        if not all(_is_slip(graph, one, call.wanted) for one in services):
+            return
+        yield replace(_finding(graph, call, services), severity=Severity.WARNING)
+        return
+    yield _finding(graph, call, services)
+
+
+def _is_slip(graph: PortGraph, service: Service, wanted: object) -> bool:
+    """Whether a pod behind a headless Service declares a near miss of the port that is called."""
+    declared = {port.value for one in graph.select(service).workloads for port in one.ports}
+    declared |= {one.target.value for one in service.ports if isinstance(one.target.value, int)}
+    return isinstance(wanted, int) and any(is_near_miss(wanted, one) for one in declared)
+
+
+def _beyond(graph: PortGraph, call: ServiceEdge) -> Iterator[Finding]:
+    neighbours = graph.neighbours.get(call.whom.name, ())
+    services = unanswered(call, neighbours)
+    if not services:
+        return
+    told = _finding(graph, call, services)
     meant = [one for one in neighbours if one.service in services]
     guessed = told.severity is Severity.ERROR and not all(one.stated for one in meant)
     targets = {one.target for one in meant}
@@ -153,25 +145,14 @@ def _beyond(graph: PortGraph, address: Address) -> Iterator[Finding]:
         message=f"{told.message.removesuffix('.')} (the Service is in {where}).",
         severity=Severity.WARNING if guessed else told.severity,
         related=(),
-        remedies=tuple(one for one in told.remedies if one.changes[0][0] == address.port),
+        remedies=tuple(one for one in told.remedies if one.changes[0][0] == call.whom.site),
     )
 
 
-def _finding(graph: PortGraph, address: Address, services: Sequence[Service]) -> Finding:
-    namespace, name = address.place
-    reference = ServiceReference(
-        rule="caller-service-port",
-        service=address.port,
-        namespace=namespace,
-        name=name,
-        port=None if address.implicit else address.port,
-        by=MatchBy.NUMBER,
-        default=address.number,
-        holder=address.port.path,
-    )
-    does = "names" if address.port.resource.kind == "ConfigMap" else "calls"
-    told = finding(graph, reference, services, does=does, so="no call gets through")
-    return replace(told, severity=Severity.NOTE, remedies=()) if address.implicit else told
+def _finding(graph: PortGraph, call: ServiceEdge, services: Sequence[Service]) -> Finding:
+    does = "names" if call.holder.kind == "ConfigMap" else "calls"
+    told = finding(graph, call, services, does=does, so="no call gets through")
+    return told if call.port is not None else replace(told, severity=Severity.NOTE, remedies=())
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

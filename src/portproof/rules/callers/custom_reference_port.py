@@ -99,18 +99,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.model import PortGraph
-from portproof.graph.references import CUSTOM
+from portproof.graph.answers import missed
+from portproof.graph.model import PortGraph, Relation
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.port_references import finding, missed
+from portproof.rules.port_references import finding
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each reference of the configuration's kinds to a port that the Service does not have."""
-    for reference in graph.referring(CUSTOM):
-        services = missed(graph, reference)
+    for edge in graph.asking(Relation.CUSTOM):
+        services = missed(graph, edge)
         if services:
-            yield finding(graph, reference, services, does="asks for", so="nothing answers there")
+            yield finding(graph, edge, services, does="asks for", so="nothing answers there")
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -69,17 +69,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.model import PortGraph
+from portproof.graph.answers import missed
+from portproof.graph.model import PortGraph, Relation
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.port_references import finding, missed
+from portproof.rules.port_references import finding
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each call to a port that the Service does not have."""
-    for reference in graph.referring("webhook-service-port"):
-        services = missed(graph, reference)
+    for edge in graph.asking(Relation.WEBHOOK):
+        services = missed(graph, edge)
         if services:
-            yield finding(graph, reference, services, does="needs", so="the API server cannot reach it")
+            yield finding(graph, edge, services, does="needs", so="the API server cannot reach it")
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -57,19 +57,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from portproof.graph.model import PortGraph
+from portproof.graph.answers import missed
+from portproof.graph.model import PortGraph, Relation
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.mesh import mesh
-from portproof.rules.port_references import finding, missed
+from portproof.rules.port_references import finding
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each setting whose port the Service does not have."""
-    known = mesh.read(graph)
-    for reference in graph.referring("destination-rule-port"):
-        services = missed(graph, reference) if known.hidden.is_plain(reference) else ()
+    for edge in graph.asking(Relation.DESTINATION_RULE):
+        services = missed(graph, edge)
         if services:
-            found = finding(graph, reference, services, does="has settings for", so="they apply to nothing")
+            found = finding(graph, edge, services, does="has settings for", so="they apply to nothing")
             yield replace(found, severity=Severity.WARNING)
 
 

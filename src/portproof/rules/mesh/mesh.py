@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from portproof.graph import hosts, mesh_hosts, selectors
+from portproof.graph import hosts, selectors
 from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.labelled import Labelled
-from portproof.graph.mesh_hosts import ISTIO, MeshHosts, texts
+from portproof.graph.mesh_hosts import ISTIO, texts
 from portproof.graph.model import PortGraph, Site, Workload
 from portproof.resources import Resource
 
@@ -51,12 +51,11 @@ class Server:
 class Mesh:
     """What one rendering knows of a mesh.
 
-    `gateways` are the servers of each Gateway, by namespace and name; `hidden` the Services whose ports the mesh replaces.
+    `gateways` are the servers of each Gateway, by namespace and name.
     """
 
     graph: PortGraph
     gateways: Mapping[_Place, tuple[Server, ...]]
-    hidden: MeshHosts
 
     def arrivals(
         self, virtual_service: Resource, gateways: Sequence[str], *, redirecting: bool
@@ -82,7 +81,9 @@ class Mesh:
         found: set[int] = set()
         for host in texts(virtual_service, "hosts"):
             place = hosts.place(host, virtual_service.key.namespace)
-            services = self.graph.variants(*place) if place and place not in self.hidden.replaced else ()
+            services = (
+                self.graph.variants(*place) if place and place not in self.graph.mesh_hosts.replaced else ()
+            )
             numbers = {port.number.value for one in services for port in one.ports}
             known = {number for number in numbers if isinstance(number, int)}
             if not known or known != numbers or any(one.type == "ExternalName" for one in services):
@@ -109,7 +110,7 @@ class Mesh:
 def read(graph: PortGraph) -> Mesh:
     """What a rendering knows of the mesh."""
     gateways = {(one.key.namespace, one.key.name): servers(one) for one in graph.of_kind("Gateway", ISTIO)}
-    return Mesh(graph, gateways, mesh_hosts.read(graph))
+    return Mesh(graph, gateways)
 
 
 def servers(gateway: Resource) -> tuple[Server, ...]:

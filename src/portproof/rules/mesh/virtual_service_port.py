@@ -126,14 +126,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 from portproof.graph import sites
+from portproof.graph.answers import has, missed
 from portproof.graph.fields import mapping, scalar
 from portproof.graph.mesh_hosts import ISTIO, texts
-from portproof.graph.model import PortGraph, Service, ServiceReference, Site
+from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
 from portproof.graph.phrasing import listing, offered
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.rules.mesh import mesh
-from portproof.rules.port_references import finding, has, missed
+from portproof.rules.port_references import finding
 from portproof.yamldoc import lookup
 
 _JOINED = re.compile(r"(?P<host>[a-z0-9.-]+):(?P<port>[0-9]{1,5})")
@@ -147,52 +148,52 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each destination port that is not there, and each match that no request meets."""
     known = mesh.read(graph)
     resources = {one.key: one for one in graph.of_kind("VirtualService", ISTIO)}
-    for reference in graph.referring("virtual-service-port"):
-        joined = _JOINED.fullmatch(str(reference.service.value))
+    for edge in graph.asking(Relation.VIRTUAL_SERVICE):
+        joined = _JOINED.fullmatch(str(edge.whom.site.value))
         if joined is not None:
-            yield _joined(reference, joined["host"])
-        elif not known.hidden.is_plain(reference):
+            yield _joined(edge, joined["host"])
+        elif not graph.mesh_hosts.shows(edge.whom, edge.holder.namespace):
             continue
-        elif reference.port is not None:
-            services = missed(graph, reference)
+        elif edge.port is not None:
+            services = missed(graph, edge)
             if services:
-                yield _missing(graph, reference, services)
+                yield _missing(graph, edge, services)
         else:
-            yield from _without_port(known, resources[reference.service.resource], reference)
+            yield from _without_port(known, resources[edge.holder], edge)
     for resource in resources.values():
         yield from _matches(known, resource)
 
 
-def _missing(graph: PortGraph, reference: ServiceReference, services: Sequence[Service]) -> Finding:
-    copies = "mirror" in reference.holder or "mirrors" in reference.holder
+def _missing(graph: PortGraph, edge: ServiceEdge, services: Sequence[Service]) -> Finding:
+    copies = "mirror" in edge.at or "mirrors" in edge.at
     return finding(
         graph,
-        reference,
+        edge,
         services,
         does="mirrors traffic to" if copies else "sends traffic to",
         so="the copies are lost" if copies else "requests are answered with 503",
     )
 
 
-def _joined(reference: ServiceReference, host: str) -> Finding:
+def _joined(edge: ServiceEdge, host: str) -> Finding:
     return Finding(
         message=(
-            f"{reference.service.resource} names the host {str(reference.service.value)!r}, and Istio refuses a host "
+            f"{edge.holder} names the host {str(edge.whom.site.value)!r}, and Istio refuses a host "
             "with a port: write the port as `port.number`."
         ),
         severity=Severity.ERROR,
-        primary=reference.service,
-        expected=host if reference.port is not None else None,
-        remedies=(Remedy(f"set the host to {host}", ((reference.service, host),)),)
-        if reference.port is not None
+        primary=edge.whom.site,
+        expected=host if edge.port is not None else None,
+        remedies=(Remedy(f"set the host to {host}", ((edge.whom.site, host),)),)
+        if edge.port is not None
         else (),
     )
 
 
-def _without_port(known: mesh.Mesh, resource: Resource, reference: ServiceReference) -> Iterator[Finding]:
+def _without_port(known: mesh.Mesh, resource: Resource, edge: ServiceEdge) -> Iterator[Finding]:
     """What to say of a destination without a port whose Service has several."""
-    services = known.graph.variants(reference.namespace, reference.name)
-    stated = lookup(resource.data, (*reference.service.path[:-1], "port"))
+    services = known.graph.variants(edge.whom.namespace, edge.whom.name)
+    stated = lookup(resource.data, (*edge.whom.site.path[:-1], "port"))
     if stated or not services or any(len(one.ports) < 2 for one in services):
         return
     gateways = texts(resource, "gateways") or (mesh.MESH,)
@@ -204,11 +205,11 @@ def _without_port(known: mesh.Mesh, resource: Resource, reference: ServiceRefere
     why = f"requests come in at {numbers}" if arriving else f"gateways listen on {numbers} as a rule"
     yield Finding(
         message=(
-            f"{reference.service.resource} sends traffic to {services[0].key} without a port, so to the port at which "
+            f"{edge.holder} sends traffic to {services[0].key} without a port, so to the port at which "
             f"a request came in; {why}, and the Service has {offered(services[0].ports)}. Add `port.number`."
         ),
-        severity=Severity.ERROR if arriving and not reference.idle else Severity.WARNING,
-        primary=reference.service,
+        severity=Severity.ERROR if arriving and not edge.idle else Severity.WARNING,
+        primary=edge.whom.site,
         related=_shown(services),
     )
 

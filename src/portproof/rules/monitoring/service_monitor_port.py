@@ -98,11 +98,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from portproof.graph.model import MatchBy, PortGraph, Service, ServiceReference, Workload
+from portproof.graph.answers import has
+from portproof.graph.model import (
+    Edge,
+    MatchBy,
+    PortGraph,
+    Relation,
+    Service,
+    ServiceEdge,
+    ServiceName,
+    Workload,
+)
 from portproof.rules.base import Finding, Scalar, Severity, rule
 from portproof.rules.monitoring.monitors import Endpoint, FieldMeaning, Monitors
 from portproof.rules.monitoring.scraping import answer_for, findings, is_open, lacking, undeclared
-from portproof.rules.port_references import clarity, finding, has
+from portproof.rules.port_references import clarity, finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,22 +171,20 @@ def _told(graph: PortGraph, endpoint: Endpoint, lack: _Lack) -> Finding:
     so = "nothing is scraped"
     if lack.count > 1:
         so = f"none of the {lack.count} Services that it selects has it, and {so}"
-    reference = _reference(endpoint, lack.service)
-    found = finding(graph, reference, (lack.service,), does="scrapes", so=so)
+    edge = _reference(endpoint, lack.service)
+    found = finding(graph, edge, (lack.service,), does="scrapes", so=so)
     return replace(found, severity=Severity.WARNING) if endpoint.namespaces is None else found
 
 
-def _reference(endpoint: Endpoint, service: Service) -> ServiceReference:
+def _reference(endpoint: Endpoint, service: Service) -> ServiceEdge:
     name = replace(endpoint.port, value=service.key.name)
-    return ServiceReference(
-        rule="service-monitor-port",
-        service=name,
-        namespace=service.key.namespace,
-        name=service.key.name,
+    return Edge(
+        relation=Relation.MONITOR,
+        holder=endpoint.port.resource,
+        at=endpoint.port.path[:-1],
+        whom=ServiceName(service.key.namespace, service.key.name, name),
         port=endpoint.port,
         by=MatchBy.NAME,
-        default=None,
-        holder=endpoint.port.path[:-1],
     )
 
 

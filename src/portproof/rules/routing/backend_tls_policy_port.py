@@ -55,31 +55,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from portproof.graph.model import PortGraph
+from portproof.graph.answers import missed
+from portproof.graph.model import PortGraph, Relation
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.port_references import finding, missed
+from portproof.rules.port_references import finding
 
 _ADVICE = "a sectionName is the name of a port, not its number, so the policy does not attach"
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each policy that names a port which the Service does not have."""
-    for reference in graph.referring("backend-tls-policy-port"):
-        services = missed(graph, reference)
+    for edge in graph.asking(Relation.BACKEND_TLS):
+        services = missed(graph, edge)
         if not services:
             continue
         numbers = {str(port.number.value) for port in services[0].ports}
-        if reference.wanted in numbers:
+        if edge.wanted in numbers:
             found = finding(
                 graph,
-                reference,
+                edge,
                 services,
                 does="applies to",
                 so=_ADVICE,
             )
             yield replace(found, severity=Severity.WARNING)
         else:
-            yield finding(graph, reference, services, does="applies to", so="the policy does not attach")
+            yield finding(graph, edge, services, does="applies to", so="the policy does not attach")
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

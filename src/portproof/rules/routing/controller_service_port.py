@@ -105,32 +105,33 @@ import re
 from collections.abc import Iterator
 
 from portproof.graph import hosts, sites
+from portproof.graph.answers import missed
 from portproof.graph.fields import mapping
-from portproof.graph.model import MatchBy, Piece, PortGraph, ServiceReference, Site
+from portproof.graph.model import Edge, MatchBy, Piece, PortGraph, Relation, ServiceEdge, ServiceName, Site
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.port_references import finding, missed
+from portproof.rules.port_references import finding
 
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(?P<host>[a-z0-9.-]+):(?P<port>[1-9][0-9]{0,4})/?")
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each port that the Service does not have."""
-    for reference in graph.referring("controller-service-port"):
-        services = missed(graph, reference)
+    for edge in graph.asking(Relation.CONTROLLER):
+        services = missed(graph, edge)
         if services:
-            yield finding(graph, reference, services, does="sends traffic to", so="no request gets through")
+            yield finding(graph, edge, services, does="sends traffic to", so="no request gets through")
     for kind in ("Mapping", "TCPMapping"):
         for resource in graph.of_kind(kind, "getambassador.io"):
-            for reference in _addressed(resource):
-                services = missed(graph, reference)
+            for edge in _addressed(resource):
+                services = missed(graph, edge)
                 if services and not any(one.headless for one in services):
                     yield finding(
-                        graph, reference, services, does="sends traffic to", so="no request gets through"
+                        graph, edge, services, does="sends traffic to", so="no request gets through"
                     )
 
 
-def _addressed(resource: Resource) -> Iterator[ServiceReference]:
+def _addressed(resource: Resource) -> Iterator[ServiceEdge]:
     """The port in a Mapping's ``service``; a name without a namespace is one of the Mapping's (``irbasemapping.py``)."""
     for path, text in sites.find("spec.service", resource.data):
         found = _ADDRESS.fullmatch(text) if isinstance(text, str) else None
@@ -138,15 +139,13 @@ def _addressed(resource: Resource) -> Iterator[ServiceReference]:
         if found is None or place is None or mapping(resource.data.get("spec")).get("resolver"):
             continue
         piece = Piece(found.start("port"), found.end("port"), "port")
-        yield ServiceReference(
-            rule="controller-service-port",
-            service=Site(resource.key, path, text),
-            namespace=place[0],
-            name=place[1],
+        yield Edge(
+            relation=Relation.CONTROLLER,
+            holder=resource.key,
+            at=path[:-1],
+            whom=ServiceName(place[0], place[1], Site(resource.key, path, text), stated="." in found["host"]),
             port=Site(resource.key, path, int(found["port"]), piece),
             by=MatchBy.NUMBER,
-            default=None,
-            holder=path[:-1],
         )
 
 

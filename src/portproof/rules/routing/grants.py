@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from portproof.graph.fields import indexed, mapping, scalar
-from portproof.graph.model import PortGraph, Service, ServiceReference, Site
+from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
 from portproof.graph.names import digits, is_placeholder
 from portproof.graph.references import GATEWAY_API
 from portproof.resources import Resource, ResourceKey
@@ -45,14 +45,14 @@ class Crossing:
     that field's place in `FIELDS`. Names that differ in their digits are meant to differ.
     """
 
-    reference: ServiceReference
+    edge: ServiceEdge
     service: Service
     needs: Terms
     near: tuple[tuple[Pair, int], ...]
 
 
-def refused(graph: PortGraph, rule: str) -> Iterator[Crossing]:
-    """The references of `rule` that cross into another namespace without a grant, where both are known for sure.
+def refused(graph: PortGraph, relation: Relation) -> Iterator[Crossing]:
+    """The edges of `relation` that cross into another namespace without a grant, where both are known for sure.
 
     Those of a route that is attached to a Service need none: a mesh lets callers shape their own requests
     (gateway-api ``conformance/tests/mesh/mesh-consumer-route.yaml``).
@@ -65,22 +65,22 @@ def refused(graph: PortGraph, rule: str) -> Iterator[Crossing]:
         if is_settled(one) and one.key not in meshed
     }
     needed = [
-        (one, _needs(one)) for one in graph.referring(rule) if one.namespace != one.service.resource.namespace
+        (one, _needs(one)) for one in graph.asking(relation) if one.whom.namespace != one.holder.namespace
     ]
     if not needed:
         return
     allowed = _Allowed(graph, frozenset(terms for _, terms in needed))
-    for reference, terms in needed:
-        service = graph.service(reference.namespace, reference.name)
-        settled = reference.service.resource in routes and reference.namespace != "default"
+    for edge, terms in needed:
+        service = graph.service(*edge.whom.place)
+        settled = edge.holder in routes and edge.whom.namespace != "default"
         if service is not None and settled and not allowed.covers(terms):
-            yield Crossing(reference, service, terms, tuple(allowed.near(terms)))
+            yield Crossing(edge, service, terms, tuple(allowed.near(terms)))
 
 
-def _needs(reference: ServiceReference) -> Terms:
-    route = reference.service.resource
+def _needs(edge: ServiceEdge) -> Terms:
+    route = edge.holder
     return (
-        reference.namespace, GATEWAY_API, route.kind, route.namespace, "", "Service", reference.name
+        edge.whom.namespace, GATEWAY_API, route.kind, route.namespace, "", "Service", edge.whom.name
     )  # fmt: skip
 
 

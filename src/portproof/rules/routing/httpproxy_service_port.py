@@ -75,30 +75,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from portproof.graph.model import PortGraph, ServiceReference
+from portproof.graph.answers import missed
+from portproof.graph.model import PortGraph, Relation, ServiceEdge
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.port_references import finding, missed
+from portproof.rules.port_references import finding
 from portproof.yamldoc import lookup
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each port that the Service does not have."""
     proxies = {one.key: one for one in graph.of_kind("HTTPProxy", "projectcontour.io")}
-    for reference in graph.referring("httpproxy-service-port"):
-        is_health = reference.port is not None and reference.port.path[-1] == "healthPort"
-        if is_health and not _has_health_check(proxies[reference.service.resource], reference):
+    for edge in graph.asking(Relation.HTTP_PROXY):
+        is_health = edge.port is not None and edge.port.path[-1] == "healthPort"
+        if is_health and not _has_health_check(proxies[edge.holder], edge):
             continue
-        whole = replace(reference, idle=False)  # whatever its weight, the route that it is part of is lost
+        whole = replace(edge, idle=False)  # whatever its weight, the route that it is part of is lost
         services = missed(graph, whole)
         if services:
             does = "checks the health of" if is_health else "sends traffic to"
             yield finding(graph, whole, services, does=does, so="Contour marks it invalid")
 
 
-def _has_health_check(proxy: Resource, reference: ServiceReference) -> bool:
+def _has_health_check(proxy: Resource, edge: ServiceEdge) -> bool:
     """Whether the route (or TCP proxy) has one; its ``services[]`` are two steps below it."""
-    return bool(lookup(proxy.data, (*reference.holder[:-2], "healthCheckPolicy")))
+    return bool(lookup(proxy.data, (*edge.at[:-2], "healthCheckPolicy")))
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -64,33 +64,76 @@ when neither class nor annotations say that the AWS controller serves the Ingres
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from portproof.graph.evidence import is_near_miss
-from portproof.graph.model import IngressBackend, PortGraph, Service, ServicePort, Site
-from portproof.graph.names import is_digits, is_near_name, is_placeholder, port_name_problem
-from portproof.graph.phrasing import offered
-from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
+from portproof.graph.answers import missed
+from portproof.graph.fields import mapping
+from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
+from portproof.graph.names import is_digits, is_placeholder, port_name_problem
+from portproof.resources import Resource
+from portproof.rules.base import Finding, Remedy, Scalar, Severity, rule
+from portproof.rules.port_references import finding
+from portproof.yamldoc import lookup
 
 _ANNOTATION = "use-annotation"
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each backend port that is refused or not there."""
-    for backend in graph.backends:
-        if backend.port is not None and backend.port.value == _ANNOTATION:
-            action = f"alb.ingress.kubernetes.io/actions.{backend.service.value}"
-            if action not in backend.annotations and backend.is_albs and not _has_rollouts(graph):
-                yield _without_annotation(backend, backend.port, action)
+    for edge in graph.asking(Relation.INGRESS):
+        if edge.port is not None and edge.port.value == _ANNOTATION:
+            yield from _without_annotation(graph, edge, edge.port)
             continue
-        if not backend.service.value:  # values that are yet to be given
+        if not edge.whom.site.value:  # values that are yet to be given
             continue
-        services = graph.variants(backend.service.resource.namespace, backend.service.value)
-        refusal = _refusal(backend, services)
+        refusal = _refusal(graph, edge)
+        services = missed(graph, edge) if edge.port is not None else ()
         if refusal is not None:
             yield refusal
-        elif backend.port is not None and services and not any(_has(one, backend.port) for one in services):
-            yield _missing(graph, backend, backend.port, services[0])
+        elif services:
+            yield _missing(graph, edge, services)
+
+
+def _missing(graph: PortGraph, edge: ServiceEdge, services: Sequence[Service]) -> Finding:
+    aimed = any(not one.implicit and one.target.value == edge.wanted for one in services[0].ports)
+    so = "only ingress-nginx accepts that here" if aimed else "no request gets through"
+    found = finding(graph, edge, services, does="sends traffic to", so=so)
+    if isinstance(found.expected, str) and port_name_problem(found.expected):  # a Service's own may be longer
+        remedies = tuple(one for one in found.remedies if one.changes[0][0] != edge.port)
+        found = replace(found, expected=None, remedies=remedies)
+    works = aimed and _takes_target_ports(graph.resource(edge.holder))
+    return replace(found, severity=Severity.NOTE) if works else found
+
+
+def _takes_target_ports(ingress: Resource | None) -> bool:
+    """Whether it is written for ingress-nginx, which finds a Service's port by its targetPort, too.
+
+    kubernetes/ingress-nginx ``internal/ingress/controller/controller.go``, serviceEndpoints.
+    """
+    named = _class(ingress)
+    return "nginx" in named if named else _has_annotation_of(ingress, "nginx.ingress.kubernetes.io/")
+
+
+def _is_albs(ingress: Resource | None) -> bool:
+    """Whether its class or its annotations are those of the AWS Load Balancer Controller."""
+    return "alb" in _class(ingress) or _has_annotation_of(ingress, "alb.ingress.kubernetes.io/")
+
+
+def _class(ingress: Resource | None) -> str:
+    """The controller that the Ingress asks for, in lower case; empty when it leaves that to the cluster."""
+    spec = mapping(ingress.data.get("spec")) if ingress is not None else {}
+    named = spec.get("ingressClassName") or _annotations(ingress).get("kubernetes.io/ingress.class", "")
+    return str(named).lower()
+
+
+def _has_annotation_of(ingress: Resource | None, prefix: str) -> bool:
+    return any(str(one).startswith(prefix) for one in _annotations(ingress))
+
+
+def _annotations(ingress: Resource | None) -> Mapping[str, object]:
+    metadata = mapping(ingress.data.get("metadata")) if ingress is not None else {}
+    return mapping(metadata.get("annotations"))
 
 
 def _has_rollouts(graph: PortGraph) -> bool:
@@ -98,45 +141,40 @@ def _has_rollouts(graph: PortGraph) -> bool:
     return any(one.key.group == "argoproj.io" and one.key.kind == "Rollout" for one in graph.resources)
 
 
-def _has(service: Service, wanted: Site) -> bool:
-    if service.type == "ExternalName" or is_placeholder(wanted.value):
-        return True
-    if any(
-        is_placeholder(one.number.value) or (one.name and is_placeholder(one.name.value))
-        for one in service.ports
-    ):
-        return True
-    if isinstance(wanted.value, int):
-        return any(port.number.value == wanted.value for port in service.ports)
-    return any(port.name is not None and port.name.value == wanted.value for port in service.ports)
-
-
-def _refusal(backend: IngressBackend, services: Sequence[Service]) -> Finding | None:
+def _refusal(graph: PortGraph, edge: ServiceEdge) -> Finding | None:
     """What the API server does not take, whatever the Service has."""
-    port = backend.port
-    who = f"{backend.service.resource} sends traffic to Service/{backend.service.value}"
+    port, services = edge.port, graph.variants(*edge.whom.place)
+    who = f"{edge.holder} sends traffic to Service/{edge.whom.name}"
     if port is None:
-        return _refused(backend.service, f"{who} without a port")
-    if backend.number is not None:
-        return _refused(backend.number, f"{who} with both a port name ({port.value!r}) and a number")
+        return _refused(edge.whom.site, f"{who} without a port")
+    field = port.path[-1]
+    number_too = _number_beside(graph, port) if field == "name" else None
+    if number_too is not None:
+        return _refused(number_too, f"{who} with both a port name ({port.value!r}) and a number")
     if is_placeholder(port.value):
         return None
-    field = port.path[-1]
     number = int(str(port.value)) if is_digits(port.value) else 0
+    fitting = number if 1 <= number <= 65535 else None
     if field == "number" and not isinstance(port.value, int):
-        fix = number if 1 <= number <= 65535 else None
-        return _refused(port, f"{who}, port number {str(port.value)!r}, which is a string", fix)
+        return _refused(port, f"{who}, port number {str(port.value)!r}, which is a string", fitting)
     if field == "name" and isinstance(port.value, int):
         return _refused(
             port, f"{who}, port name {port.value}, which is a number", _name_of(services, port.value)
         )
-    if not isinstance(port.value, str):
-        return None
-    problem = port_name_problem(port.value)
+    problem = port_name_problem(port.value) if isinstance(port.value, str) else ""
     if not problem:
         return None
-    fix_number = number if backend.old and 1 <= number <= 65535 else _name_of(services, number)
-    return _refused(port, f"{who}, port name {port.value!r}, which {problem}", fix_number)
+    is_old = field == "servicePort"  # v1beta1, whose one field holds a name or a number
+    fix = fitting if is_old and fitting else _name_of(services, number)
+    return _refused(port, f"{who}, port name {port.value!r}, which {problem}", fix)
+
+
+def _number_beside(graph: PortGraph, name: Site) -> Site | None:
+    """The number that a backend gives beside the name of its port."""
+    path = (*name.path[:-1], "number")
+    ingress = graph.resource(name.resource)
+    value = lookup(ingress.data, path) if ingress is not None else None
+    return Site(name.resource, path, value) if value else None
 
 
 def _name_of(services: Sequence[Service], number: int) -> Scalar | None:
@@ -161,85 +199,18 @@ def _refused(site: Site, what: str, expected: Scalar | None = None) -> Finding:
     )
 
 
-def _without_annotation(backend: IngressBackend, port: Site, action: str) -> Finding:
-    return Finding(
+def _without_annotation(graph: PortGraph, edge: ServiceEdge, port: Site) -> Iterator[Finding]:
+    action, ingress = f"alb.ingress.kubernetes.io/actions.{edge.whom.name}", graph.resource(edge.holder)
+    if action in _annotations(ingress) or not _is_albs(ingress) or _has_rollouts(graph):
+        return
+    yield Finding(
         message=(
-            f"{backend.service.resource} has the port name '{_ANNOTATION}' for Service/{backend.service.value}, but "
+            f"{edge.holder} has the port name '{_ANNOTATION}' for Service/{edge.whom.name}, but "
             f"not the annotation '{action}' that the name stands for."
         ),
         severity=Severity.WARNING,
         primary=port,
     )
-
-
-def _missing(graph: PortGraph, backend: IngressBackend, wanted: Site, service: Service) -> Finding:
-    meant = _meant(service, wanted, backend)
-    aimed = [one for one in service.ports if not one.implicit and one.target.value == wanted.value]
-    what = (
-        f"port {wanted.value}" if isinstance(wanted.value, int) else f"the port named {str(wanted.value)!r}"
-    )
-    works = bool(aimed) and backend.takes_target_ports
-    tail = (
-        ": that is its targetPort, which only ingress-nginx accepts here."
-        if aimed
-        else ": no request gets through."
-    )
-    return Finding(
-        message=f"{wanted.resource} sends traffic to {what} of {service.key}, which has {offered(service.ports)}{tail}",
-        severity=Severity.NOTE if works else Severity.ERROR,
-        primary=wanted,
-        expected=meant[1] if meant else None,
-        related=tuple(
-            Label(one.name or one.number, f"{service.key} has it here") for one in _shown(service, meant)
-        ),
-        remedies=_remedies(graph, wanted, service, meant),
-    )
-
-
-def _shown(service: Service, meant: tuple[ServicePort, Scalar] | None) -> Sequence[ServicePort]:
-    return (meant[0],) if meant else service.ports[:3]
-
-
-def _meant(service: Service, wanted: Site, backend: IngressBackend) -> tuple[ServicePort, Scalar] | None:
-    """The one port that the backend probably stands for, with the value that its field can hold."""
-    ports = [one for one in service.ports if one.protocol == "TCP"]
-    aimed = [one for one in ports if not one.implicit and one.target.value == wanted.value]
-    near = [one for one in ports if _is_near(one, wanted)]
-    for group in (aimed, near, ports):
-        if len(group) == 1:
-            value = _value(group[0], wanted, backend)
-            return None if value is None else (group[0], value)
-    return None
-
-
-def _is_near(port: ServicePort, wanted: Site) -> bool:
-    if isinstance(wanted.value, int):
-        return isinstance(port.number.value, int) and is_near_miss(port.number.value, wanted.value)
-    return port.name is not None and is_near_name(str(port.name.value), str(wanted.value))
-
-
-def _value(port: ServicePort, wanted: Site, backend: IngressBackend) -> Scalar | None:
-    name = port.name.value if port.name is not None else None
-    usable = isinstance(name, str) and not port_name_problem(name)
-    if isinstance(wanted.value, str) and (usable or not backend.old):
-        return name if usable else None
-    return port.number.value
-
-
-def _remedies(
-    graph: PortGraph, wanted: Site, service: Service, meant: tuple[ServicePort, Scalar] | None
-) -> tuple[Remedy, ...]:
-    if meant is None or wanted.value is None:
-        return ()
-    port, value = meant
-    remedies = [Remedy(f"set the backend's port to {value}", ((wanted, value),))]
-    end = port.number if isinstance(wanted.value, int) else port.name
-    others = [one for one in graph.backends if one.service.value == service.key.name and one.port is not None]
-    alone = all(one.port is not None and one.port.value == wanted.value for one in others)
-    if end is not None and alone and not port.implicit:
-        field = "port" if isinstance(wanted.value, int) else "port name"
-        remedies.append(Remedy(f"set the Service's {field} to {wanted.value}", ((end, wanted.value),)))
-    return tuple(remedies)
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -46,46 +46,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.model import IngressBackend, PortGraph, Service
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
-from portproof.rules.port_references import by_digits, slip_of
+from portproof.graph.model import PortGraph, Relation
+from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.port_references import absent_services
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each backend Service that is absent but for a slip."""
-    groups = by_digits(graph)
-    for backend in graph.backends:
-        namespace, name = backend.service.resource.namespace, str(backend.service.value)
-        if backend.port is None or backend.port.value == "use-annotation":
-            continue
-        if graph.service(namespace, name) is not None:
-            continue
-        near = slip_of(groups, namespace, name)
-        if near is not None and _has(near, backend):
-            yield _finding(backend, near)
-
-
-def _has(service: Service, backend: IngressBackend) -> bool:
-    wanted = backend.port.value if backend.port else None
-    return any(
-        wanted in (port.number.value, port.name.value if port.name else None) for port in service.ports
-    )
-
-
-def _finding(backend: IngressBackend, near: Service) -> Finding:
-    wanted = backend.port.value if backend.port else None
-    name = near.key.name
-    return Finding(
-        message=(
-            f"{backend.service.resource} sends traffic to Service/{backend.service.value}, which is not here, but "
-            f"{near.key} is and has port {wanted}: the names differ by a slip."
-        ),
-        severity=Severity.WARNING,
-        primary=backend.service,
-        expected=name,
-        related=tuple(Label(port.number, f"{near.key} has it here") for port in near.ports[:1]),
-        remedies=(Remedy(f"set the Service name to {name}", ((backend.service, name),)),),
-    )
+    for edge, finding in absent_services(graph, Relation.INGRESS):
+        if edge.wanted != "use-annotation":
+            yield finding
 
 
 RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)

@@ -73,14 +73,14 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from dataclasses import replace
 
-from portproof.graph.model import MatchBy, PortGraph, Service, ServiceReference, Site
+from portproof.graph.answers import has, missed
+from portproof.graph.model import Edge, MatchBy, PortGraph, Relation, Service, ServiceEdge, ServiceName, Site
 from portproof.graph.phrasing import offered
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.port_references import finding, has, missed
+from portproof.rules.port_references import finding
 from portproof.rules.routing import load_balancers
 
-_ID = "load-balancer-annotation"
 _ALB_GROUPS = ("networking.k8s.io", "extensions")
 
 
@@ -113,10 +113,10 @@ def _named(graph: PortGraph, resource: Resource, *, balances: bool) -> Iterator[
         named = [load_balancers.site(resource, row.annotation, entry, row.by) for entry in row.read(text)]
         for port in named:
             name = Site(resource.key, ("metadata", "name"), resource.key.name)
-            reference = _reference(name, port, row.by)
-            services = missed(graph, reference)
+            edge = _reference(name, port, row.by)
+            services = missed(graph, edge)
             if services:
-                found = finding(graph, reference, services, does="names", so=row.so)
+                found = finding(graph, edge, services, does="names", so=row.so)
                 if found.expected in {one.value for one in named}:
                     found = replace(found, expected=None, remedies=())  # it is one entry too many
                 yield replace(
@@ -155,46 +155,42 @@ def _of_azure(resource: Resource, service: Service) -> Iterator[Finding]:
 
 def _of_actions(graph: PortGraph, ingress: Resource) -> Iterator[Finding]:
     for name, port in load_balancers.actions(ingress):
-        reference = _reference(Site(ingress.key, port.path, name), port, MatchBy.EITHER)
-        services = missed(graph, reference)
+        edge = _reference(Site(ingress.key, port.path, name), port, MatchBy.EITHER)
+        services = missed(graph, edge)
         if services:
-            yield finding(
-                graph, reference, services, does="forwards to", so="the controller refuses the Ingress"
-            )
+            yield finding(graph, edge, services, does="forwards to", so="the controller refuses the Ingress")
 
 
 def _of_health_checks(graph: PortGraph, overridden: Container[object]) -> Iterator[Finding]:
     """The name of a port in an Ingress's own annotation has to be there on each of its Services."""
     ingresses = {one.key: one for one in graph.of_kind("Ingress", *_ALB_GROUPS)}
     row = next(one for one in load_balancers.ROWS if one.annotation == load_balancers.ALB_HEALTH_CHECK)
-    for backend in graph.backends:
-        ingress = ingresses.get(backend.service.resource)
+    for backend in graph.asking(Relation.INGRESS):
+        ingress = ingresses.get(backend.holder)
         if ingress is None:
             continue
         for entry in row.read(load_balancers.texts(ingress).get(row.annotation, "")):
             port = load_balancers.site(ingress, row.annotation, entry, row.by)
-            reference = _reference(backend.service, port, row.by)
-            services = missed(graph, reference)
+            edge = _reference(backend.whom.site, port, row.by)
+            services = missed(graph, edge)
             if services and services[0].key not in overridden:
                 yield finding(
                     graph,
-                    reference,
+                    edge,
                     services,
                     does="checks the health of",
                     so="the controller refuses the Ingress",
                 )
 
 
-def _reference(service: Site, port: Site, by: MatchBy) -> ServiceReference:
-    return ServiceReference(
-        rule=_ID,
-        service=service,
-        namespace=service.resource.namespace,
-        name=str(service.value),
+def _reference(service: Site, port: Site, by: MatchBy) -> ServiceEdge:
+    return Edge(
+        relation=Relation.LOAD_BALANCER,
+        holder=service.resource,
+        at=service.path[:-1],
+        whom=ServiceName(service.resource.namespace, str(service.value), service),
         port=port,
         by=by,
-        default=None,
-        holder=service.path[:-1],
     )
 
 

@@ -93,53 +93,52 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from portproof.graph.model import PortGraph, Service, ServicePort, ServiceReference, Site
+from portproof.graph.answers import answers, has, missed
+from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, ServicePort, Site
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.graph.phrasing import offered
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
-from portproof.rules.port_references import answers, finding, has, missed
-
-_RULE = "route-backend-port"
+from portproof.rules.port_references import finding
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each backendRef whose port is refused, missing, or of another protocol."""
-    for reference in graph.referring(_RULE):
-        refusal = _refusal(graph, reference)
+    for edge in graph.asking(Relation.ROUTE):
+        refusal = _refusal(graph, edge)
         if refusal is not None:
             yield refusal
             continue
-        services = missed(graph, reference)
-        port, wanted = reference.port, reference.wanted
+        services = missed(graph, edge)
+        port, wanted = edge.port, edge.wanted
         if not services or port is None or wanted is None:
             continue
-        there = [one for one in services[0].ports if answers(one, wanted, reference.by)]
+        there = [one for one in services[0].ports if answers(one, wanted, edge.by)]
         if there:
-            yield _other_protocol(reference, port, services[0], there[0])
-        elif not any(has(one, wanted, reference.by) for one in services):
-            yield finding(graph, reference, services, does=_does(reference), so=_lost(reference))
+            yield _other_protocol(edge, port, services[0], there[0])
+        elif not any(has(one, wanted, edge.by) for one in services):
+            yield finding(graph, edge, services, does=_does(edge), so=_lost(edge))
 
 
-def _does(reference: ServiceReference) -> str:
-    if "requestMirror" in reference.holder:
+def _does(edge: ServiceEdge) -> str:
+    if "requestMirror" in edge.at:
         return "mirrors requests to"
-    return "asks" if "externalAuth" in reference.holder else "sends traffic to"
+    return "asks" if "externalAuth" in edge.at else "sends traffic to"
 
 
-def _lost(reference: ServiceReference) -> str:
-    if "requestMirror" in reference.holder:
+def _lost(edge: ServiceEdge) -> str:
+    if "requestMirror" in edge.at:
         return "no copy arrives"
-    return "no request is allowed" if "externalAuth" in reference.holder else "nothing gets through"
+    return "no request is allowed" if "externalAuth" in edge.at else "nothing gets through"
 
 
-def _refusal(graph: PortGraph, reference: ServiceReference) -> Finding | None:
+def _refusal(graph: PortGraph, edge: ServiceEdge) -> Finding | None:
     """What the API server does not take, whatever the Service has."""
-    services = graph.variants(reference.namespace, reference.name)
-    route, port = reference.service.resource, reference.port
-    who = f"{route} {_does(reference)} Service/{reference.service.value}"
+    services = graph.variants(edge.whom.namespace, edge.whom.name)
+    route, port = edge.holder, edge.port
+    who = f"{route} {_does(edge)} Service/{edge.whom.site.value}"
     if port is None:
         has_them = f" {services[0].key} has {offered(services[0].ports)}." if services else ""
-        return _refused(reference.service, f"{who} without a port, which a Service needs", has_them)
+        return _refused(edge.whom.site, f"{who} without a port, which a Service needs", has_them)
     if is_placeholder(port.value):
         return None
     if isinstance(port.value, str):
@@ -177,8 +176,8 @@ def _refused(site: Site, what: str, more: str = "") -> Finding:
     )
 
 
-def _other_protocol(reference: ServiceReference, port: Site, service: Service, there: ServicePort) -> Finding:
-    needed = reference.protocol
+def _other_protocol(edge: ServiceEdge, port: Site, service: Service, there: ServicePort) -> Finding:
+    needed = edge.protocol
     fitting = [one.number.value for one in service.ports if one.protocol == needed]
     number = fitting[0] if len(fitting) == 1 and isinstance(fitting[0], int) else None
     remedies = []
@@ -190,7 +189,7 @@ def _other_protocol(reference: ServiceReference, port: Site, service: Service, t
         )
     return Finding(
         message=(
-            f"{port.resource} {_does(reference)} port {port.value} of {service.key}, which is {there.protocol} there: "
+            f"{port.resource} {_does(edge)} port {port.value} of {service.key}, which is {there.protocol} there: "
             f"{port.resource.kind}s carry {needed}, and Envoy Gateway refuses the backend."
         ),
         severity=Severity.WARNING,

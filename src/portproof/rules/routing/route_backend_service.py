@@ -54,54 +54,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph import mesh_hosts
-from portproof.graph.model import PortGraph, Service, ServiceReference
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
-from portproof.rules.port_references import answers, by_digits, slip_of
-
-_JUDGED = (
-    "route-backend-port",
-    "virtual-service-port",
-    "traefik-service-port",
-    "httpproxy-service-port",
-    "controller-service-port",
-)
-"""The rules whose references are read here for their names."""
+from portproof.graph.model import PortGraph, Relation
+from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.port_references import absent_services
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each backend Service that is absent but for a slip."""
-    groups, known = by_digits(graph), mesh_hosts.read(graph)
-    for reference in (one for name in _JUDGED for one in graph.referring(name)):
-        if graph.service(reference.namespace, reference.name) is not None or not known.is_plain(reference):
-            continue
-        near = slip_of(groups, reference.namespace, reference.name)
-        if near is not None and _has(near, reference):
-            yield _finding(reference, near)
-
-
-def _has(service: Service, reference: ServiceReference) -> bool:
-    wanted = reference.wanted
-    return wanted is not None and any(
-        answers(one, wanted, reference.by) and reference.protocol in ("", one.protocol)
-        for one in service.ports
-    )
-
-
-def _finding(reference: ServiceReference, near: Service) -> Finding:
-    rest = str(reference.service.value).removeprefix(reference.name)  # of a host: its namespace and domain
-    name = near.key.name + rest
-    return Finding(
-        message=(
-            f"{reference.service.resource} sends traffic to Service/{reference.name}, which is not here, but "
-            f"{near.key} is and has port {reference.wanted}: the names differ by a slip."
-        ),
-        severity=Severity.WARNING,
-        primary=reference.service,
-        expected=name,
-        related=tuple(Label(port.number, f"{near.key} has it here") for port in near.ports[:1]),
-        remedies=(Remedy(f"set the Service name to {name}", ((reference.service, name),)),),
-    )
+    for edge, finding in absent_services(graph, *(one for one in Relation if one.carries_requests)):
+        if graph.mesh_hosts.shows(edge.whom, edge.holder.namespace):
+            yield finding
 
 
 RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)

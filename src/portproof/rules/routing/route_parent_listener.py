@@ -99,16 +99,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from portproof.graph.answers import missed
 from portproof.graph.evidence import is_near_miss
-from portproof.graph.model import MatchBy, PortGraph, ServiceReference, Site
+from portproof.graph.model import Edge, MatchBy, PortGraph, Relation, ServiceName, Site
 from portproof.graph.names import is_near_name, is_placeholder
 from portproof.graph.phrasing import listing
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
-from portproof.rules.port_references import finding, missed
+from portproof.rules.port_references import finding
 from portproof.rules.routing.gateways import LISTENING, Listener, Parent, is_settled, listeners, parents
 
-_RULE = "route-parent-listener"
 _SHOWN = 5
 
 
@@ -140,20 +140,17 @@ def _of_service(graph: PortGraph, parent: Parent) -> Iterator[Finding]:
     for site, by in ((parent.port, MatchBy.NUMBER), (parent.section, MatchBy.NAME)):
         if site is None:
             continue
-        reference = ServiceReference(
-            rule=_RULE,
-            service=parent.name,
-            namespace=parent.namespace,
-            name=str(parent.name.value),
+        edge = Edge(
+            relation=Relation.PARENT,
+            holder=parent.name.resource,
+            at=parent.path,
+            whom=ServiceName(parent.namespace, str(parent.name.value), parent.name),
             port=site,
             by=by,
-            default=None,
-            protocol="",
-            holder=parent.path,
         )
-        services = missed(graph, reference)
+        services = missed(graph, edge)
         if services:
-            yield finding(graph, reference, services, does="attaches to", so="it applies to no traffic")
+            yield finding(graph, edge, services, does="attaches to", so="it applies to no traffic")
             return
 
 

@@ -100,7 +100,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.model import PortGraph, Site
+from portproof.graph.model import PortGraph, Relation, Site
 from portproof.graph.names import is_near_name
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.rules.routing.gateways import ROUTES
@@ -109,7 +109,7 @@ from portproof.rules.routing.grants import FIELDS, Crossing, Pair, refused
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each backendRef into another namespace that no grant allows."""
-    for crossing in refused(graph, "route-backend-port"):
+    for crossing in refused(graph, Relation.ROUTE):
         slips = [(pair, index) for pair, index in crossing.near if _is_slip(graph, crossing, pair, index)]
         yield _finding(crossing, *slips[0]) if slips else _without_grant(crossing)
 
@@ -118,13 +118,13 @@ def _is_slip(graph: PortGraph, crossing: Crossing, pair: Pair, index: int) -> bo
     """Whether the one field in which `pair` differs can only be a mistake."""
     field, held, needed = FIELDS[index], pair.terms[index], crossing.needs[index]
     if field == "namespace":
-        return held == crossing.reference.service.resource.namespace
+        return held == crossing.edge.holder.namespace
     if field == "from.kind":
         return held not in ROUTES
     if field == "from.namespace":
         return is_near_name(held, needed)
     if field == "to.name":
-        return is_near_name(held, needed) and not graph.variants(crossing.reference.namespace, held)
+        return is_near_name(held, needed) and not graph.variants(crossing.edge.whom.namespace, held)
     return True
 
 
@@ -139,7 +139,7 @@ def _finding(crossing: Crossing, pair: Pair, index: int) -> Finding:
             f"{_what(crossing)}, and {pair.grant} does not allow it: its {where} is {held!r} where {needed!r} has to "
             "stand, so the controller refuses the backend."
         ),
-        severity=Severity.WARNING if crossing.reference.idle else Severity.ERROR,
+        severity=Severity.WARNING if crossing.edge.idle else Severity.ERROR,
         primary=_primary(crossing),
         related=(Label(site, f"{needed!r} has to stand here"),),
         remedies=(Remedy(f"set {where} of the ReferenceGrant to {needed!r}", change),) if change else (),
@@ -158,16 +158,16 @@ def _without_grant(crossing: Crossing) -> Finding:
 
 
 def _what(crossing: Crossing) -> str:
-    route = crossing.reference.service.resource
+    route = crossing.edge.holder
     return (
         f"{route} in namespace {route.namespace!r} sends traffic to {crossing.service.key} in namespace "
-        f"{crossing.reference.namespace!r}"
+        f"{crossing.edge.whom.namespace!r}"
     )
 
 
 def _primary(crossing: Crossing) -> Site:
-    reference = crossing.reference
-    return Site(reference.service.resource, (*reference.holder, "namespace"), reference.namespace)
+    edge = crossing.edge
+    return Site(edge.holder, (*edge.at, "namespace"), edge.whom.namespace)
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

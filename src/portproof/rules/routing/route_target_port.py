@@ -75,9 +75,11 @@ and for placeholders.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from portproof.graph.evidence import is_near_miss, resolve
-from portproof.graph.model import PortGraph, Service, ServicePort, ServiceReference
+from portproof.graph.answers import endpoint_numbers, missed
+from portproof.graph.evidence import is_near_miss
+from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, ServicePort, Site
 from portproof.graph.names import is_digits, is_near_name, is_placeholder
 from portproof.graph.phrasing import listing, offered
 from portproof.resources import ResourceKey
@@ -88,51 +90,31 @@ _DIGITS = 5
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each Route whose port no endpoint has."""
-    routes: dict[ResourceKey, list[ServiceReference]] = {}
-    for reference in graph.referring("route-target-port"):
-        if reference.port is not None and not reference.idle and not is_placeholder(reference.wanted):
-            routes.setdefault(reference.service.resource, []).append(reference)
+    routes: dict[ResourceKey, list[ServiceEdge]] = {}
+    for edge in graph.asking(Relation.OPENSHIFT_ROUTE):
+        if edge.port is not None and not edge.idle and not is_placeholder(edge.wanted):
+            routes.setdefault(edge.holder, []).append(edge)
     for backends in routes.values():
         failing = [one for one in backends if not _may_serve(graph, one, _wanted(one))]
         if failing:
             yield _finding(graph, failing[0], backends, is_whole=len(failing) == len(backends))
 
 
-def _wanted(reference: ServiceReference) -> Scalar:
+def _wanted(edge: ServiceEdge) -> Scalar:
     """The name or number that is asked for; the router compares numbers as text, so quotes do not matter."""
-    text = str(reference.wanted)
+    text = str(edge.wanted)
     return int(text) if is_digits(text) and len(text) <= _DIGITS else text
 
 
-def _may_serve(graph: PortGraph, reference: ServiceReference, wanted: Scalar) -> bool:
+def _may_serve(graph: PortGraph, edge: ServiceEdge, wanted: Scalar) -> bool:
     """Whether the Service has, or may have, an endpoint with that name or number."""
-    services = graph.variants(reference.namespace, reference.name)
-    return not services or any(
-        _is_open(one) or any(_is_served(graph, one, port, wanted) for port in _tcp(one)) for one in services
-    )
+    port = Site(edge.holder, edge.at, wanted)
+    return not missed(graph, replace(edge, port=port))
 
 
-def _is_open(service: Service) -> bool:
-    """Whether its endpoints are not known."""
-    return not service.selector or not service.ports or service.type == "ExternalName"
-
-
-def _is_served(graph: PortGraph, service: Service, port: ServicePort, wanted: Scalar) -> bool:
-    name = port.name.value if port.name is not None else ""
-    if is_placeholder(name) or is_placeholder(port.target.value) or name == str(wanted):
-        return True
-    return isinstance(wanted, int) and wanted in _numbers(graph, service, port, unknown=wanted)
-
-
-def _numbers(
-    graph: PortGraph, service: Service, port: ServicePort, *, unknown: int | None = None
-) -> frozenset[int]:
-    """The numbers of the endpoints of `port`; `unknown` stands for those that cannot be looked up."""
-    if isinstance(port.target.value, int):
-        return frozenset({port.target.value})
-    found = [resolve(port, workload) for workload in graph.select(service).workloads] or [None]
-    numbers = (unknown if one is None else one.value for one in found)
-    return frozenset(one for one in numbers if one is not None)
+def _numbers(graph: PortGraph, service: Service, port: ServicePort) -> frozenset[int]:
+    """The numbers of the endpoints of `port`, as far as they are known."""
+    return endpoint_numbers(graph, service, port) or frozenset()
 
 
 def _tcp(service: Service) -> list[ServicePort]:
@@ -140,11 +122,11 @@ def _tcp(service: Service) -> list[ServicePort]:
 
 
 def _finding(
-    graph: PortGraph, reference: ServiceReference, backends: Sequence[ServiceReference], *, is_whole: bool
+    graph: PortGraph, edge: ServiceEdge, backends: Sequence[ServiceEdge], *, is_whole: bool
 ) -> Finding:
     """What to say of a Route of which one backend, or all when `is_whole`, have no such endpoint."""
-    service = graph.variants(reference.namespace, reference.name)[0]
-    wanted, site = _wanted(reference), reference.port or reference.service
+    service = graph.variants(*edge.whom.place)[0]
+    wanted, site = _wanted(edge), edge.port or edge.whom.site
     own = [one for one in _tcp(service) if one.number.value == wanted]
     meant = _meant(service, wanted, own)
     value = _value(graph, backends, service, meant, wanted) if meant is not None else None
@@ -197,7 +179,7 @@ def _is_near(port: ServicePort, wanted: Scalar) -> bool:
 
 def _value(
     graph: PortGraph,
-    backends: Sequence[ServiceReference],
+    backends: Sequence[ServiceEdge],
     service: Service,
     port: ServicePort,
     wanted: Scalar,

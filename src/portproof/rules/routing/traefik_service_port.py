@@ -80,33 +80,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from portproof.graph.model import PortGraph, Service, ServiceReference
+from portproof.graph.answers import missed
+from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge
 from portproof.graph.phrasing import offered
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.port_references import finding, missed
+from portproof.rules.port_references import finding
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each port that the Service does not have, and for each Service named without one."""
-    for reference in graph.referring("traefik-service-port"):
-        whole = replace(reference, idle=False)  # whatever its weight, the route that it is part of is lost
+    for edge in graph.asking(Relation.TRAEFIK):
+        whole = replace(edge, idle=False)  # whatever its weight, the route that it is part of is lost
         services = missed(graph, whole)
         if services:
             yield finding(graph, whole, services, does="sends traffic to", so="Traefik drops the route")
-        elif reference.port is None:
-            known = graph.variants(reference.namespace, reference.name)
+        elif edge.port is None:
+            known = graph.variants(edge.whom.namespace, edge.whom.name)
             if known and not any(one.type == "ExternalName" for one in known):
-                yield _without_port(reference, known[0])
+                yield _without_port(edge, known[0])
 
 
-def _without_port(reference: ServiceReference, service: Service) -> Finding:
+def _without_port(edge: ServiceEdge, service: Service) -> Finding:
     return Finding(
         message=(
-            f"{reference.service.resource} sends traffic to {service.key} without a port: Traefik drops the route. "
+            f"{edge.holder} sends traffic to {service.key} without a port: Traefik drops the route. "
             f"Add `port`; the Service has {offered(service.ports)}."
         ),
         severity=Severity.ERROR,
-        primary=reference.service,
+        primary=edge.whom.site,
     )
 
 

@@ -1,0 +1,254 @@
+"""Whether an edge reaches a port: the one place that resolves who is meant, and whether they have the port.
+
+Meaning: k/k ``pkg/api/v1/pod/util.go`` FindPort for the ports of pods; kubernetes/dns ``docs/specification.md`` for
+headless Services, whose clients reach the pods themselves; openshift/router ``pkg/router/template/router.go`` for Routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from portproof.graph.model import (
+    Answer,
+    ContainerPort,
+    Edge,
+    MatchBy,
+    Missed,
+    Neighbour,
+    PodEdge,
+    Pods,
+    PortCheck,
+    PortGraph,
+    Reached,
+    Relation,
+    Service,
+    ServiceEdge,
+    ServiceName,
+    ServicePort,
+    Unknown,
+    Workload,
+)
+from portproof.graph.names import is_digits, is_placeholder
+from portproof.resources import ResourceKey
+
+_PROTOCOLS = frozenset({"TCP", "UDP", "SCTP"})
+"""Those of Kubernetes: any other one is rejected, whatever refers to the port."""
+
+_MESH = frozenset({Relation.VIRTUAL_SERVICE, Relation.DESTINATION_RULE})
+_DIGITS = 5
+
+
+def answer(graph: PortGraph, edge: Edge[ServiceName | Pods]) -> Answer:
+    """Whether somebody who is meant has the port that `edge` asks for."""
+    whom = edge.whom
+    if isinstance(whom, Pods):
+        return _of_pods(edge, whom)
+    services = graph.variants(*whom.place)
+    if not services:
+        return Unknown(f"Service/{whom.name} is not in this rendering")
+    if edge.wanted is None:
+        return Unknown("it asks for no port")
+    if edge.relation in _MESH and not graph.mesh_hosts.shows(whom, edge.holder.namespace):
+        return Unknown(f"the mesh has ports of its own for Service/{whom.name}")
+    if edge.relation is Relation.CALLER and _is_own(graph, edge.holder, services):
+        return Unknown("the pods say it of themselves")
+    return _any_of([_of_service(graph, edge, one) for one in services])
+
+
+def missed(graph: PortGraph, edge: ServiceEdge) -> tuple[Service, ...]:
+    """The variants of the Service that `edge` misses; empty when it reaches its port, and when that is not known."""
+    found = answer(graph, edge)
+    return tuple(one for one in found.by if isinstance(one, Service)) if isinstance(found, Missed) else ()
+
+
+def _any_of(answers: Sequence[Answer]) -> Answer:
+    """What several variants answer together: one that has the port is enough, and so is one that may have it."""
+    reached = [port for one in answers if isinstance(one, Reached) for port in one.ports]
+    if reached:
+        return Reached(tuple(reached))
+    unknown = next((one for one in answers if isinstance(one, Unknown)), None)
+    return unknown or Missed(tuple(who for one in answers if isinstance(one, Missed) for who in one.by))
+
+
+def _of_service(graph: PortGraph, edge: Edge[ServiceName | Pods], service: Service) -> Answer:
+    wanted = edge.wanted
+    if edge.by is MatchBy.ENDPOINT:
+        return _of_endpoints(graph, service, str(wanted))
+    reason = unlisted(service)
+    if reason or is_placeholder(wanted):
+        return Unknown(reason or "its port is filled in after rendering")
+    others = _PROTOCOLS - {edge.protocol} if edge.protocol else frozenset[str]()
+    found = [one for one in service.ports if answers(one, wanted, edge.by) and one.protocol not in others]
+    if found:
+        return Reached(tuple(found))
+    if edge.relation is Relation.CALLER and service.headless:
+        return _of_headless(graph, service, wanted)
+    return Missed((service,))
+
+
+def _of_headless(graph: PortGraph, service: Service, wanted: object) -> Answer:
+    """A caller of a headless Service reaches the pods themselves, whatever ports it lists."""
+    pods = graph.select(service).workloads
+    declared = tuple(port for one in pods for port in one.ports if port.value == wanted)
+    if declared:
+        return Reached(declared)
+    aimed = tuple(one for one in service.ports if one.target.value == wanted)
+    return Reached(aimed) if aimed else Missed((service,))
+
+
+def _of_endpoints(graph: PortGraph, service: Service, text: str) -> Answer:
+    """A name of the Service's ports, or a number at which its pods are reached; both over TCP only."""
+    if not service.selector or not service.ports or service.type == "ExternalName":
+        return Unknown("its endpoints are not known")
+    if is_placeholder(text):
+        return Unknown("its port is filled in after rendering")
+    number = int(text) if is_digits(text) and len(text) <= _DIGITS else None
+    reached = []
+    for port in service.ports:
+        name = port.name.value if port.name is not None else ""
+        if port.protocol != "TCP":
+            continue
+        if is_placeholder(name) or is_placeholder(port.target.value):
+            return Unknown("a name of its ports is filled in after rendering")
+        numbers = endpoint_numbers(graph, service, port)
+        if number is not None and numbers is None:
+            return Unknown(f"where the pods have {port.target.value!r} is not known")
+        if name == text or (number is not None and number in (numbers or ())):
+            reached.append(port)
+    return Reached(tuple(reached)) if reached else Missed((service,))
+
+
+def endpoint_numbers(graph: PortGraph, service: Service, port: ServicePort) -> frozenset[int] | None:
+    """The numbers at which the pods behind a Service's port are reached; None when one of them is not known."""
+    if isinstance(port.target.value, int):
+        return frozenset({port.target.value})
+    found = [one.port(port.target.value, port.protocol) for one in graph.select(service).workloads]
+    return frozenset(one.value for one in found if one is not None) if found and all(found) else None
+
+
+def unlisted(service: Service) -> str:
+    """Why the ports of a Service are not known; empty when they are.
+
+    They are filled in later, not listed at all (a headless Service, a fragment of one), or those of another host.
+    """
+    if service.type == "ExternalName":
+        return "an ExternalName Service stands for a host elsewhere"
+    if not service.ports:
+        return "it lists no ports"
+    if any(
+        is_placeholder(one.number.value) or (one.name is not None and is_placeholder(one.name.value))
+        for one in service.ports
+    ):
+        return "its ports are filled in after rendering"
+    return ""
+
+
+def has(service: Service, wanted: str | int, by: MatchBy = MatchBy.EITHER, protocol: str = "") -> bool:
+    """Whether the Service has, or may have, a port of that number or name (and protocol, where one is given)."""
+    if unlisted(service) or is_placeholder(wanted):
+        return True
+    others = _PROTOCOLS - {protocol} if protocol else frozenset[str]()
+    return any(answers(one, wanted, by) and one.protocol not in others for one in service.ports)
+
+
+def answers(port: ServicePort, wanted: object, by: MatchBy = MatchBy.EITHER) -> bool:
+    """Whether `wanted` is this port's number or name, whichever `by` lets it be."""
+    number = isinstance(wanted, int) and by is not MatchBy.NAME and port.number.value == wanted
+    name = isinstance(wanted, str) and by is not MatchBy.NUMBER and port.name and port.name.value == wanted
+    return bool(number or name)
+
+
+def _is_own(graph: PortGraph, caller: ResourceKey, services: Sequence[Service]) -> bool:
+    """Whether the pods behind the Service say this of themselves: an address to bind to, or one of their peers."""
+    return any(
+        one.key == caller or (caller.kind == "ConfigMap" and caller.name in one.configs)
+        for service in services
+        for one in graph.select(service).workloads
+    )
+
+
+def unanswered(call: ServiceEdge, neighbours: Sequence[Neighbour]) -> tuple[Service, ...]:
+    """The Services of other targets that a call means and that lack its port; empty when one has it, or there is none.
+
+    The namespace of a release is not known before it is installed, so it fits any. Callers of a headless Service
+    reach the pods themselves, whatever ports it lists.
+    """
+    services = tuple(one.service for one in neighbours if _may_mean(call.whom, one))
+    if any(one.headless or has(one, call.wanted or 0, MatchBy.NUMBER) for one in services):
+        return ()
+    return services
+
+
+def _may_mean(whom: ServiceName, neighbour: Neighbour) -> bool:
+    namespace = neighbour.service.key.namespace
+    if not neighbour.settled:
+        return True
+    return namespace == whom.namespace if whom.stated else whom.namespace in (namespace, "default")
+
+
+# edges to pods
+
+
+def _of_pods(edge: Edge[ServiceName | Pods], whom: Pods) -> Answer:
+    """What the declarations of the pods say; a number that nobody declares is missed, and may be served all the same."""
+    workload, wanted = whom.workload, edge.wanted
+    if workload is None:
+        return Unknown(whom.unknown)
+    if is_placeholder(wanted):
+        return Unknown("its port is filled in after rendering")
+    found: ContainerPort | None
+    if whom.container is None:
+        found = workload.port(wanted, edge.protocol)
+    else:
+        found = next((one for one in whom.container.ports if wanted in (one.value, one.name_text)), None)
+    if found is not None:
+        return Reached((found,))
+    return Unknown(workload.opaque) if workload.opaque else Missed((workload,))
+
+
+def targets(graph: PortGraph, service: Service, port: ServicePort) -> tuple[PodEdge, ...]:
+    """Where a port of a Service leads: an edge to each workload behind it, or one that says why there is none."""
+    selection = graph.select(service)
+    pods = [Pods(one) for one in selection.workloads] or [Pods(None, selection.unknown)]
+    return tuple(
+        Edge(
+            relation=Relation.TARGET,
+            holder=service.key,
+            at=port.path,
+            whom=one,
+            port=port.target,
+            by=MatchBy.EITHER,
+            protocol=port.protocol,
+        )
+        for one in pods
+    )
+
+
+def checks(workload: Workload) -> Iterator[tuple[PortCheck, PodEdge]]:
+    """The probes and hooks of a workload's containers, each with its edge; one that names a host asks for another's port."""
+    for container in workload.containers:
+        for one in container.checks:
+            whom = Pods(None, f"it asks the host {one.host}") if one.host else Pods(workload, "", container)
+            yield (
+                one,
+                Edge(
+                    relation=Relation.HOOK if one.is_hook else Relation.PROBE,
+                    holder=workload.key,
+                    at=one.port.path[:-1],
+                    whom=whom,
+                    port=one.port,
+                    by=MatchBy.EITHER,
+                    protocol="TCP",
+                ),
+            )
+
+
+def edges(graph: PortGraph) -> Iterator[Edge[ServiceName | Pods]]:
+    """Every edge that the graph itself knows; families of rules read more of them from their own kinds."""
+    for service in graph.services:
+        for port in service.ports:
+            yield from targets(graph, service, port)
+    for relation in Relation:
+        yield from graph.asking(relation)
+    for workload in graph.workloads:
+        yield from (edge for _, edge in checks(workload))
