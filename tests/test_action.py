@@ -173,6 +173,24 @@ def test_what_the_base_has_too_is_nobodys_news(world: World) -> None:
     assert everything.report["findings"][0]["introduced"] is None
 
 
+@pytest.mark.parametrize("history", [False, True], ids=["through-the-api", "through-git"])
+def test_files_that_hold_the_same_objects_are_compared_too(world: World, history: bool) -> None:
+    dev = b"---\n".join(files_of("incident/broken/manifests").values())
+    prod = dev.replace(b"port: 80\n", b"port: 90\n")
+    assert prod != dev
+    world.open({"k8s/dev.yaml": dev, "k8s/prod.yaml": prod}, {"k8s/dev.yaml": b"# a comment\n" + dev})
+    if history:
+        world.deepen()
+    ran = world.run(writing(world.fake))
+    assert (ran.code, ran.stderr) == (0, "")
+    assert [one["id"] for one in ran.report["targets"]] == [
+        "manifests:k8s/dev.yaml",
+        "manifests:k8s/prod.yaml",
+    ]
+    assert [one["introduced"] for one in ran.report["findings"]] == [False, False]
+    assert bool(world.fake.log.select("GET", "/git/commits/")) is not history
+
+
 def test_a_pull_request_that_concerns_no_target_renders_none(world: World) -> None:
     world.open(BROKEN, {"README.md": "x\n"})
     ran = world.run(writing(world.fake))

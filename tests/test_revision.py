@@ -97,6 +97,19 @@ def test_what_git_ignores_is_there_in_both_revisions(tmp_path: Path) -> None:
     assert (tree.root / "charts/a/charts/redis-1.tgz").read_text() == "fetched"
 
 
+def test_a_target_whose_path_is_a_file_has_its_folder_in_the_base(tmp_path: Path) -> None:
+    root = repository(tmp_path / "repo", {"k8s/dev.yaml": "1", "k8s/prod.yaml": "1", "k8s/all.yaml": "1"})
+    put(root, {"k8s/dev.yaml": "2"})
+    targets = [
+        ManifestTarget(f"k8s/{name}", (f"k8s/{name}", "k8s/all.yaml")) for name in ("dev.yaml", "prod.yaml")
+    ]
+    comparison = compared(root)
+    for whole in (False, True):
+        tree = comparison.base_tree(targets, Tree(root), tmp_path / f"base-{whole}", whole=whole)
+        assert [tree.text(f"k8s/{name}.yaml") for name in ("dev", "prod", "all")] == ["1", "1", "1"]
+    assert all(comparison.affects(target) for target in targets)
+
+
 def test_only_targets_that_the_difference_can_affect_are_named(tmp_path: Path) -> None:
     root = repository(
         tmp_path, {**CHART, "k8s/base/a.yaml": "1", "k8s/base/gone.yaml": "1", "plain/s.yaml": "1"}

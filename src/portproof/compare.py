@@ -10,7 +10,7 @@ from pathlib import Path
 from portproof import pipeline
 from portproof.config import Config
 from portproof.discover.find import discover
-from portproof.discover.model import HelmTarget, Target
+from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.environment import TargetInterface, mentions
 from portproof.outcome import Outcome
 from portproof.pipeline import Plan, Progress, Survey
@@ -24,12 +24,13 @@ from portproof.suppressions.model import Suppression, SuppressionSource
 class Introduced:
     """What the base had to say, by target id; None for a target that did not render then.
 
-    `revision` is the base's commit, `changed` are the paths that differ from it, `interface` what its targets offered.
-    `brought` are ignores that the base does not have.
+    `revision` is the base's commit, `changed` are the paths that differ from it, `targets` those of the base that were
+    rendered, `interfaces` what they offered. `brought` are ignores that the base does not have.
     """
 
     revision: str
     changed: frozenset[RelPath]
+    targets: tuple[Target, ...]
     base: Mapping[str, frozenset[FindingKey] | None]
     interfaces: tuple[TargetInterface, ...]
     brought: frozenset[Suppression] = frozenset()
@@ -50,9 +51,9 @@ class Introduced:
         if target.id in self.base:
             return self.base[target.id] or frozenset()
         # A values file is new: what the same chart said with others still is no news.
-        prefix = f"{target.kind}:{target.path}"
-        same = [keys for id_, keys in self.base.items() if id_.partition("?")[0] == prefix and keys]
-        return frozenset().union(*same)
+        return frozenset().union(
+            *(self.base[one.id] or frozenset() for one in self.targets if _is_kin(one, target))
+        )
 
 
 def check(
@@ -120,7 +121,7 @@ def introduced_by(
         base = _survey(
             comparison, plan, config, whole=True
         )  # the base may have read folders that it reads no more
-    return Introduced(comparison.revision, comparison.changed, base.keys, base.interfaces)
+    return Introduced(comparison.revision, comparison.changed, base.targets, base.keys, base.interfaces)
 
 
 def _callers_of_lost_ports(introduced: Introduced, outcome: Outcome, plan: Plan) -> tuple[Target, ...]:
@@ -132,7 +133,7 @@ def _callers_of_lost_ports(introduced: Introduced, outcome: Outcome, plan: Plan)
 
 def _survey(comparison: Comparison, plan: Plan, config: Config, *, whole: bool) -> Survey:
     if not plan.targets:
-        return Survey({}, ())
+        return Survey((), {}, ())
     with tempfile.TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as folder:
         tree = comparison.base_tree(plan.targets, plan.tree, Path(folder), whole=whole)
         found = discover(tree, (".",), config)
@@ -144,14 +145,38 @@ def _comparable(plan: Plan, base: Sequence[Target]) -> Iterator[Target]:
     """The targets of the base that those of `plan` are held against.
 
     The same ones, and what they may have been before: others of the same chart or folder that are not there any more,
-    or, for one that is new, its siblings (a chart with other values). Who installs a chart says nothing of another install.
+    or, for one that is new, its kin (a chart with other values). Who installs a chart says nothing of another install.
     """
     wanted, today = {one.id for one in plan.targets}, {one.id for one in plan.everything}
     paths = {(one.kind, one.path) for one in plan.targets}
     old = {one.id for one in base}
-    grown = {(one.kind, one.path) for one in plan.targets if one.id not in old}
+    grown = [one for one in plan.targets if one.id not in old]
+    places = {(one.kind, one.path) for one in grown}
+    files = {path for one in grown for path in _own_files(one)}
     for one in base:
         place = (one.kind, one.path)
-        sibling = place in grown and not (isinstance(one, HelmTarget) and one.install)
-        if one.id in wanted or (place in paths and (sibling or one.id not in today)):
+        installed = isinstance(one, HelmTarget) and one.install is not None
+        kin = (place in places and not installed) or not files.isdisjoint(_files(one))
+        if one.id in wanted or kin or (place in paths and one.id not in today):
             yield one
+
+
+def _is_kin(old: Target, new: Target) -> bool:
+    """Whether what a target of the base says is no news of one that the base does not have.
+
+    Such are a chart with other values, and manifests with a file of the other's own.
+    """
+    if isinstance(new, ManifestTarget):
+        return not _own_files(new).isdisjoint(_files(old))
+    return (old.kind, old.path) == (new.kind, new.path)
+
+
+def _files(target: Target) -> tuple[RelPath, ...]:
+    return target.files if isinstance(target, ManifestTarget) else ()
+
+
+def _own_files(target: Target) -> frozenset[RelPath]:
+    """The manifests that make a target what it is: of alternatives, which share files, the one that it stands for."""
+    if isinstance(target, ManifestTarget) and target.is_alternative:
+        return frozenset({target.folder})
+    return frozenset(_files(target))

@@ -113,6 +113,7 @@ def _looked_at(plan: Plan) -> judge.LookedAt:
 class Survey:
     """What every target of a plan has to say, by id (None for one that does not render), and what it offers."""
 
+    targets: tuple[Target, ...]
     keys: Mapping[str, frozenset[FindingKey] | None]
     interfaces: tuple[TargetInterface, ...]
 
@@ -122,6 +123,7 @@ def survey(plan: Plan) -> Survey:
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         checked, _, _ = _check_all(pool, plan, remember(plan.render))
     return Survey(
+        plan.targets,
         {one.target.id: keys_of(one) for one in checked},
         tuple(one.interface for one in checked if one.interface is not None),
     )

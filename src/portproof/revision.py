@@ -47,7 +47,7 @@ class Comparison:
         if isinstance(target, HelmTarget):
             return False
         # A file that was removed is read by nobody any more; its folder still tells whom it concerned.
-        folders = {target.path, *(parent(path) for path in target.files)}
+        folders = _folders(target)
         return any(parent(path) in folders for path in self.changed)
 
     def texts(self, paths: Collection[RelPath]) -> Mapping[RelPath, str]:
@@ -81,9 +81,12 @@ class Comparison:
 
 
 def _folders(target: Target) -> set[RelPath]:
+    """The folders that a target reads files of."""
     if isinstance(target, HelmTarget):
         return {mount.source for mount in target.mounts} | {parent(path) for path in target.values}
-    return {target.path, *(parent(path) for path in target.files)}
+    folders = {parent(path) for path in target.files}
+    # The path of one of several alternatives is a file.
+    return folders if target.path in target.files else {target.path, *folders}
 
 
 def _is_deep(folder: RelPath, targets: Iterable[Target]) -> bool:
