@@ -295,7 +295,7 @@ def _failures(
         )
         severity = rule_set.severity(render_failed.RULE.id, Severity.WARNING if expected else Severity.ERROR)
         found = _failure(failures, places, severity)
-        new = None if introduced is None else introduced.failure(one.id for one in targets)
+        new = None if introduced is None else introduced.failure(failures)
         yield replace(found, introduced=new), ignore
 
 

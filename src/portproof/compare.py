@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from portproof.config import Config
 from portproof.discover.find import discover
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.environment import TargetInterface, mentions
-from portproof.outcome import Outcome
+from portproof.outcome import FailureKey, Outcome, TargetResult, failure_key
 from portproof.pipeline import Plan, Progress, Survey
+from portproof.render.model import RenderFailure
 from portproof.revision import Comparison
 from portproof.rules.evaluate import FindingKey
 from portproof.source import RelPath, SourceError, Tree, is_within
@@ -22,38 +24,39 @@ from portproof.suppressions.model import Suppression, SuppressionSource
 
 @dataclass(frozen=True, slots=True)
 class Introduced:
-    """What the base had to say, by target id; None for a target that did not render then.
+    """What a change brings in, by what the targets of the base had to say.
 
-    `revision` is the base's commit, `changed` are the paths that differ from it, `targets` those of the base that were
-    rendered, `interfaces` what they offered. `brought` are ignores that the base does not have.
+    `revision` is the base's commit, `changed` are the paths that differ from it. `stale` are the failures to render
+    that the base has too, `brought` ignores that it does not have.
     """
 
     revision: str
     changed: frozenset[RelPath]
-    targets: tuple[Target, ...]
-    base: Mapping[str, frozenset[FindingKey] | None]
-    interfaces: tuple[TargetInterface, ...]
+    base: Survey
+    stale: frozenset[RenderFailure] = frozenset()
     brought: frozenset[Suppression] = frozenset()
 
     def finding(self, members: Iterable[tuple[Target, FindingKey]]) -> bool:
         """Whether a finding, by what it is in each of its targets, is new: the base had it in none of them."""
         return not any(key in self._keys(target) for target, key in members)
 
-    def failure(self, targets: Iterable[str]) -> bool:
-        """Whether a failure to render is new: each of the targets rendered in the base, or was not there."""
-        return not any(target in self.base and self.base[target] is None for target in targets)
+    def failure(self, failures: Iterable[RenderFailure]) -> bool:
+        """Whether a failure to render, as each of its targets has it, is new: the base had it in none of them."""
+        return self.stale.isdisjoint(failures)
 
     def touches(self, path: RelPath) -> bool:
         """Whether something at or below `path` changed."""
         return any(is_within(changed, path) for changed in self.changed)
 
     def _keys(self, target: Target) -> frozenset[FindingKey]:
-        if target.id in self.base:
-            return self.base[target.id] or frozenset()
-        # A values file is new: what the same chart said with others still is no news.
-        return frozenset().union(
-            *(self.base[one.id] or frozenset() for one in self.targets if _is_kin(one, target))
-        )
+        return frozenset().union(*(self.base.keys[id_] or () for id_ in _past(target, self.base)))
+
+
+def _past(target: Target, base: Survey) -> list[str]:
+    """The targets of the base that say what is no news of `target`: itself, or its kin when it is new."""
+    if target.id in base.keys:
+        return [target.id]
+    return [one.id for one in base.targets if _is_kin(one, target)]
 
 
 def check(
@@ -65,13 +68,30 @@ def check(
     """
     outcome = pipeline.check(plan, progress)
     introduced = introduced_by(comparison, plan, config, outcome.neighbours)
-    callers = _callers_of_lost_ports(introduced, outcome, plan)
+    callers = _callers_of_lost_ports(introduced.base.interfaces, outcome, plan)
     if callers:
         together = sorted((*plan.targets, *callers), key=lambda one: one.id)
         plan = replace(plan, targets=tuple(together))
         outcome = pipeline.check(plan, progress)
         introduced = introduced_by(comparison, plan, config, outcome.neighbours)
-    return outcome, replace(introduced, brought=_brought(comparison, plan.tree, outcome))
+    return outcome, replace(
+        introduced,
+        stale=frozenset(_stale(introduced.base, outcome.checked, plan.tree)),
+        brought=_brought(comparison, plan.tree, outcome),
+    )
+
+
+def _stale(base: Survey, checked: Iterable[TargetResult], tree: Tree) -> Iterator[RenderFailure]:
+    """The failures to render that the base has too. Of several that read the same it had the first."""
+    for one in checked:
+        known: Counter[FailureKey] = Counter()
+        for id_ in _past(one.target, base) if one.failures else ():
+            known |= base.failures.get(id_, Counter())
+        for failure in one.failures:
+            key = failure_key(failure, tree)
+            if known[key] > 0:
+                known[key] -= 1
+                yield failure
 
 
 def _brought(comparison: Comparison, tree: Tree, outcome: Outcome) -> frozenset[Suppression]:
@@ -121,19 +141,21 @@ def introduced_by(
         base = _survey(
             comparison, plan, config, whole=True
         )  # the base may have read folders that it reads no more
-    return Introduced(comparison.revision, comparison.changed, base.targets, base.keys, base.interfaces)
+    return Introduced(comparison.revision, comparison.changed, base)
 
 
-def _callers_of_lost_ports(introduced: Introduced, outcome: Outcome, plan: Plan) -> tuple[Target, ...]:
+def _callers_of_lost_ports(
+    base: tuple[TargetInterface, ...], outcome: Outcome, plan: Plan
+) -> tuple[Target, ...]:
     """Targets that the difference concerns only through a Service: it lost a port, and they may call it."""
-    names = outcome.environment.lost_since(introduced.interfaces)
+    names = outcome.environment.lost_since(base)
     known = {target.id for target in plan.targets}
     return tuple(one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names))
 
 
 def _survey(comparison: Comparison, plan: Plan, config: Config, *, whole: bool) -> Survey:
     if not plan.targets:
-        return Survey((), {}, ())
+        return Survey((), {}, {}, ())
     with tempfile.TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as folder:
         tree = comparison.base_tree(plan.targets, plan.tree, Path(folder), whole=whole)
         found = discover(tree, (".",), config)

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.environment import Environment, TargetInterface
 from portproof.fix import Proposal, Prover
 from portproof.graph.model import Site
-from portproof.render.model import NotRendered, RenderFailure
+from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.rules.base import Finding
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding
 from portproof.rules.run import render_failed
-from portproof.source import RelPath, parent
+from portproof.source import RelPath, SourceError, Tree, parent
 from portproof.suppressions.annotations import Annotated
 from portproof.suppressions.collected import Use
 from portproof.suppressions.model import Subject, Suppression, fingerprint
 from portproof.suppressions.unused import UnusedSuppression
 from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import format_path
+
+FailureKey: TypeAlias = tuple[RelPath, tuple[str, ...], str]
+"""What makes a failure to render the same in another revision (see `failure_key`)."""
+
+_POSITION = re.compile(r"\b(line|column) \d{1,9}\b|(\.\w{1,10})(?::\d{1,9}){1,2}\b")
+"""A place in the words of a tool: ``line 12``, ``templates/all.yaml:12:7``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +192,27 @@ def fingerprint_of(failure: RenderFailure) -> str:
     """The same when lines move or messages are reworded: target, rule, file."""
     where = failure.site.path if failure.site else ""
     return fingerprint(failure.target, render_failed.RULE.id, where)
+
+
+def failure_key(failure: RenderFailure, tree: Tree) -> FailureKey:
+    """The same in another revision when lines move: the file, what the tool says, and the line that it blames.
+
+    The words are those without positions, in no order: helm lists what breaks a schema in any. A site in the first
+    column of the first line names a file and no line.
+    """
+    words = tuple(sorted(_POSITION.sub(r"\1\2", failure.message).split("\n")))
+    site = failure.site
+    if site is None:
+        return "", words, ""
+    return site.path, words, "" if (site.line, site.column) == (1, 1) else _line(tree, site)
+
+
+def _line(tree: Tree, site: FailureSite) -> str:
+    try:
+        lines = tree.text(site.path).split("\n")
+    except SourceError:
+        return ""
+    return lines[site.line - 1].strip() if site.line <= len(lines) else ""
 
 
 def merge(traced: Iterable[TracedFinding]) -> list[FindingGroup]:

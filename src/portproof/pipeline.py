@@ -22,11 +22,13 @@ from portproof.environment import (
 from portproof.fix import Proposal, Prover, edits_of
 from portproof.graph.model import Neighbour, Site
 from portproof.outcome import (
+    FailureKey,
     FindingGroup,
     Outcome,
     TargetResult,
     TracedFinding,
     drop_mismatched_alternatives,
+    failure_key,
     keys_of,
 )
 from portproof.override import override
@@ -111,10 +113,14 @@ def _looked_at(plan: Plan) -> judge.LookedAt:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What every target of a plan has to say, by id (None for one that does not render), and what it offers."""
+    """What every target of a plan has to say, by id (None for one that does not render), and what it offers.
+
+    `failures` counts what could not be rendered of a target, where there is something.
+    """
 
     targets: tuple[Target, ...]
     keys: Mapping[str, frozenset[FindingKey] | None]
+    failures: Mapping[str, Counter[FailureKey]]
     interfaces: tuple[TargetInterface, ...]
 
 
@@ -125,6 +131,11 @@ def survey(plan: Plan) -> Survey:
     return Survey(
         plan.targets,
         {one.target.id: keys_of(one) for one in checked},
+        {
+            one.target.id: Counter(failure_key(failure, plan.tree) for failure in one.failures)
+            for one in checked
+            if one.failures
+        },
         tuple(one.interface for one in checked if one.interface is not None),
     )
 

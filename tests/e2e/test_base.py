@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
+
 from tests.e2e.program import Program, Repository, by_status
 
 Make = Callable[[str], Repository]
@@ -33,6 +35,15 @@ spec:
           ports: [{{name: http, containerPort: {port}}}]
           readinessProbe: {{httpGet: {{path: /, port: {port}}}}}
 """
+
+
+def settings(line: str, *, name: str = "conf") -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  {line}\n"
+
+
+UNREADABLE = 'a: "TRUE" IF USE'
+GOOD = manifests(8080)
+BAD = manifests(8081)
 
 
 def committed(repository: Repository, files: Mapping[str, str]) -> None:
@@ -91,3 +102,159 @@ def test_alternatives_that_become_a_folder_keep_their_past(portproof: Program, m
     report = portproof.check("--base", "HEAD")
     assert by_status(report)["checked"] == ["manifests:k8s"]
     assert news(report) == {("service-target-number", "k8s/dev.yaml"): False}
+
+
+# what cannot be rendered
+
+
+@pytest.mark.parametrize("folder", ["k8s/", ""])
+def test_an_unreadable_manifest_that_is_left_alone_is_no_news(
+    portproof: Program, make_repository: Make, folder: str
+) -> None:
+    repository = make_repository("")
+    conf = f"{folder}conf.yaml"
+    committed(repository, {f"{folder}svc.yaml": GOOD, conf: settings(UNREADABLE)})
+    repository.write({f"{folder}svc.yaml": f"{GOOD}# a comment\n"})
+    assert news(portproof.check("--base", "HEAD")) == {("render-failed", conf): False}
+    assert portproof("check", "--base", "HEAD").code == 0
+    assert portproof("check").code == 1
+
+
+def test_lines_above_an_unreadable_line_make_no_news(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    committed(repository, {"k8s/svc.yaml": GOOD, "k8s/conf.yaml": settings(UNREADABLE)})
+    moved = settings("b: x\n  " + UNREADABLE)
+    repository.write({"k8s/conf.yaml": f"{settings('c: x', name='one')}---\n{moved}"})
+    assert news(portproof.check("--base", "HEAD")) == {("render-failed", "k8s/conf.yaml"): False}
+
+
+def test_what_the_change_breaks_is_news(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    committed(repository, {"k8s/svc.yaml": GOOD, "k8s/conf.yaml": settings("a: x")})
+    repository.write({"k8s/conf.yaml": settings(UNREADABLE)})
+    assert news(portproof.check("--base", "HEAD")) == {("render-failed", "k8s/conf.yaml"): True}
+    assert portproof("check", "--base", "HEAD").code == 1
+
+
+def test_of_two_unreadable_files_only_the_new_one_is_news(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    committed(repository, {"k8s/svc.yaml": GOOD, "k8s/a.yaml": settings(UNREADABLE)})
+    repository.write({"k8s/b.yaml": settings(UNREADABLE, name="other")})
+    report = portproof.check("--base", "HEAD")
+    assert news(report) == {("render-failed", "k8s/a.yaml"): False, ("render-failed", "k8s/b.yaml"): True}
+
+
+def failures_in_lines(report: Mapping[str, Any]) -> dict[int, bool]:
+    return {one["location"]["line"]: one["introduced"] for one in report["findings"]}
+
+
+@pytest.mark.parametrize("second", [UNREADABLE, 'b: "FALSE" IF NOT'], ids=["the-same-words", "other-words"])
+def test_a_second_unreadable_document_of_one_file_is_news(
+    portproof: Program, make_repository: Make, second: str
+) -> None:
+    repository = make_repository("")
+    first = settings(UNREADABLE)
+    committed(repository, {"k8s/svc.yaml": GOOD, "k8s/conf.yaml": first})
+    repository.write({"k8s/conf.yaml": f"{first}---\n{settings(second, name='other')}"})
+    assert failures_in_lines(portproof.check("--base", "HEAD")) == {6: False, 13: True}
+
+
+def test_a_breakage_that_is_altered_is_news(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    committed(repository, {"k8s/svc.yaml": GOOD, "k8s/conf.yaml": settings(UNREADABLE)})
+    repository.write({"k8s/conf.yaml": settings('a: "TRUE" UNLESS USED')})
+    assert news(portproof.check("--base", "HEAD")) == {("render-failed", "k8s/conf.yaml"): True}
+
+
+def chart(line: str, **values: str) -> dict[str, str]:
+    """A chart whose template has `line` in the data of a ConfigMap."""
+    return {
+        "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+        "charts/web/values.yaml": "name: web\nempty: {}\n",
+        "charts/web/templates/all.yaml": GOOD,
+        "charts/web/templates/conf.yaml": settings(line),
+        **{f"charts/web/values-{name}.yaml": text for name, text in values.items()},
+    }
+
+
+REMOTE = "a: {{ .Values.empty.deep.er }}"
+CHARTS = {
+    "fails-at-run-time": REMOTE,
+    "cannot-be-parsed": "a: {{ .Values.name",
+    "renders-to-no-yaml": UNREADABLE,
+}
+
+
+@pytest.mark.parametrize("line", CHARTS.values(), ids=CHARTS)
+def test_a_chart_that_was_broken_before_is_no_news(
+    portproof: Program, make_repository: Make, line: str
+) -> None:
+    repository = make_repository("")
+    committed(repository, chart(line))
+    moved = {"charts/web/templates/conf.yaml": f"# moved\n# by lines\n{settings(line)}"}
+    repository.write({"charts/web/values.yaml": "name: web\nempty: {}\nmore: 1\n", **moved})
+    report = portproof.check("--base", "HEAD")
+    assert news(report) == {("render-failed", "charts/web/templates/conf.yaml"): False}
+    assert portproof("check", "--base", "HEAD").code == 0
+
+
+@pytest.mark.parametrize("line", CHARTS.values(), ids=CHARTS)
+def test_a_chart_that_the_change_breaks_is_news(portproof: Program, make_repository: Make, line: str) -> None:
+    repository = make_repository("")
+    committed(repository, chart("a: x"))
+    repository.write(chart(line))
+    assert set(news(portproof.check("--base", "HEAD")).values()) == {True}
+
+
+def test_a_broken_chart_that_the_change_breaks_elsewhere_is_news(
+    portproof: Program, make_repository: Make
+) -> None:
+    repository = make_repository("")
+    committed(repository, chart(REMOTE))
+    other = {"charts/web/templates/a.yaml": settings("b: {{ .Values.name.first }}", name="other")}
+    repository.write({**chart("a: x"), **other})
+    assert news(portproof.check("--base", "HEAD")) == {("render-failed", "charts/web/templates/a.yaml"): True}
+
+
+def test_a_broken_chart_with_new_values_is_no_news(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    committed(repository, chart(REMOTE, dev="name: dev\n"))
+    (repository.root / "charts/web/values-dev.yaml").rename(repository.root / "charts/web/values-test.yaml")
+    report = portproof.check("--base", "HEAD")
+    assert "helm:charts/web?values=values-test.yaml" in by_status(report)["failed"]
+    assert set(news(report).values()) == {False}
+
+
+OVERLAY = {
+    "deploy/base/kustomization.yaml": "resources: [all.yaml]\n",
+    "deploy/base/all.yaml": GOOD,
+    "deploy/prod/kustomization.yaml": "resources: [../base]\npatches: [{path: patch.yaml}]\n",
+    "deploy/prod/patch.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: gone}\nspec: {type: NodePort}\n",
+}
+MENDED = {"deploy/prod/patch.yaml": OVERLAY["deploy/prod/patch.yaml"].replace("gone", "web")}
+
+
+def test_an_overlay_that_was_broken_before_is_no_news(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    committed(repository, OVERLAY)
+    repository.write({"deploy/base/all.yaml": f"# a comment\n{GOOD}"})
+    repository.replace("deploy/prod/patch.yaml", "kind: Service\n", "# moved\nkind: Service\n")
+    repository.replace("deploy/prod/kustomization.yaml", "patches:", "# moved\npatches:")
+    where = "deploy/prod/kustomization.yaml"
+    assert news(portproof.check("--base", "HEAD")) == {("render-failed", where): False}
+    assert portproof("check", "--base", "HEAD").code == 0
+
+
+def test_an_overlay_that_the_change_breaks_is_news(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    committed(repository, {**OVERLAY, **MENDED})
+    repository.write(OVERLAY)
+    assert list(news(portproof.check("--base", "HEAD")).values()) == [True]
+
+
+def test_an_overlay_that_is_broken_elsewhere_now_is_news(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    committed(repository, OVERLAY)
+    repository.write({**MENDED, "deploy/base/kustomization.yaml": "resources: [all.yaml, more.yaml]\n"})
+    report = portproof.check("--base", "HEAD")
+    assert set(news(report).values()) == {True}
