@@ -1,15 +1,16 @@
-"""What several kinds of tests share: a clean environment, the program as a process, repositories made of fixtures."""
+"""What several kinds of tests share: a clean environment, the program, repositories made of fixtures."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import FIXTURES, Program, Repository, environment, is_scrubbed
+from tests.e2e.program import FIXTURES, Process, Program, Repository, environment, is_scrubbed
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,23 +37,42 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def portproof() -> Program:
-    """The program, as a person would start it in the current folder."""
+    """The program, as a person would call it in the current folder; in this process."""
     return Program(environment())
 
 
 @pytest.fixture
-def make_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Repository]:
-    """Make a git repository of a folder of fixtures, with one commit, and go there; "" makes one without files."""
+def process() -> Process:
+    """The program as a process of its own."""
+    return Process(environment())
 
-    def make(fixture: str) -> Repository:
-        root = tmp_path / "repository"
+
+@pytest.fixture(scope="session")
+def _committed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A git repository of a folder of fixtures, with one commit; made once, to be copied."""
+
+    @cache
+    def committed(fixture: str) -> Path:
+        root = tmp_path_factory.mktemp("committed") / "repository"
         if fixture:
             shutil.copytree(FIXTURES / fixture, root)
         else:
             root.mkdir()
-        repository = Repository(root)
-        repository.commit()
+        Repository(root).commit()
+        return root
+
+    return committed
+
+
+@pytest.fixture
+def make_repository(
+    _committed: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Repository]:
+    """Make a git repository of a folder of fixtures, with one commit, and go there; "" makes one without files."""
+
+    def make(fixture: str) -> Repository:
+        root = shutil.copytree(_committed(fixture), tmp_path / "repository", symlinks=True)
         monkeypatch.chdir(root)
-        return repository
+        return Repository(root)
 
     return make

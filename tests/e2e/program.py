@@ -1,4 +1,4 @@
-"""The real program in a process of its own, and repositories for it to look at."""
+"""The real program, in this process or in one of its own, and repositories for it to look at."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema
 
 import portproof
+from tests.support import in_process
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 KEPT = frozenset({"PORTPROOF_CACHE", "PORTPROOF_HELM", "PORTPROOF_KUSTOMIZE"})
@@ -57,9 +58,23 @@ class Run:
 
 @dataclass(frozen=True)
 class Program:
-    """Calls ``python -m portproof`` in the current folder."""
+    """Calls the program in the current folder: its `main`, in this process, which saves the start of an interpreter."""
 
     environ: Mapping[str, str]
+
+    def __call__(self, *args: str | Path) -> Run:
+        code, stdout, stderr = in_process.call([str(one) for one in args], self.environ, _SECONDS)
+        return Run(code, stdout.decode(), stderr.decode())
+
+    def check(self, *args: str | Path) -> dict[str, Any]:
+        """The report of ``check``."""
+        return self("check", "--format", "json", *args).report
+
+
+@dataclass(frozen=True)
+class Process(Program):
+    """Calls ``python -m portproof``: for claims about the process itself, and where one must not know of another."""
+
     prefix: tuple[str, ...] = ()
 
     def __call__(self, *args: str | Path) -> Run:
@@ -73,10 +88,6 @@ class Program:
             check=False,
         )
         return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-    def check(self, *args: str | Path) -> dict[str, Any]:
-        """The report of ``check``."""
-        return self("check", "--format", "json", *args).report
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,7 @@ class Repository:
     def commit(self) -> None:
         """Commit everything there is."""
         if not (self.root / ".git").exists():
-            self.git("init", "--quiet", "--initial-branch=main")
+            self.git("init", "--quiet", "--initial-branch=main", "--template=")
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", "all of it")
 

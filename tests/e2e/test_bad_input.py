@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.program import Program, Repository, by_status, environment, place
+from tests.e2e.program import Process, Program, Repository, by_status, environment, place
 
 MakeRepository = Callable[[str], Repository]
 
@@ -383,19 +383,19 @@ def test_a_missing_configuration(portproof: Program, make_repository: MakeReposi
     ],
     ids=" ".join,
 )
-def test_wrong_use(args: tuple[str, ...], portproof: Program, make_repository: MakeRepository) -> None:
+def test_wrong_use(args: tuple[str, ...], process: Process, make_repository: MakeRepository) -> None:
     repository = make_repository("incident/broken")
     with repository.untouched():
-        run = portproof("check", *args)
+        run = process("check", *args)
     assert run.code == 2, run.stderr
     assert args[-1].partition("=")[0].lstrip("-") in run.stderr
     assert "Traceback" not in run.stderr
 
 
-def test_no_such_command(portproof: Program, make_repository: MakeRepository) -> None:
+def test_no_such_command(process: Process, make_repository: MakeRepository) -> None:
     make_repository("")
     for args in (("chek",), ("explain", "no-such-rule")):
-        run = portproof(*args)
+        run = process(*args)
         assert run.code == 2
         assert args[-1] in run.stderr
 
@@ -426,13 +426,13 @@ def _says_nothing_of_this_machine(repository: Repository, text: str) -> None:
     assert "/tmp/" not in text
 
 
-def _bound_by_permissions() -> Program:
+def _bound_by_permissions() -> Process:
     """The program as somebody for whom permissions count; root gives up the right to pass them over."""
     if os.geteuid() != 0:
-        return Program(environment())
+        return Process(environment())
     prefix = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
     try:
         subprocess.run([*prefix, "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("root cannot give up CAP_DAC_OVERRIDE here")
-    return Program(environment(), prefix)
+    return Process(environment(), prefix)

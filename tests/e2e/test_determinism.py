@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tests.e2e.program import Program, Repository
+from tests.e2e.program import Process, Repository
 from tests.e2e.test_shop_mutations import MUTATIONS
 
 MakeRepository = Callable[[str], Repository]
@@ -20,7 +20,7 @@ BROKEN = (
 )
 
 
-def test_same_bytes(portproof: Program, make_repository: MakeRepository) -> None:
+def test_same_bytes(process: Process, make_repository: MakeRepository) -> None:
     repository = make_repository("shop")
     for mutation in MUTATIONS:
         if mutation.name in BROKEN:
@@ -36,7 +36,7 @@ def test_same_bytes(portproof: Program, make_repository: MakeRepository) -> None
             ),
         }
     )
-    runs = [portproof("check", "--offline", "--format", "json", "--jobs", jobs) for jobs in ("1", "4", "4")]
+    runs = [process("check", "--offline", "--format", "json", "--jobs", jobs) for jobs in ("1", "4", "4")]
     report = runs[0].report
     assert len(report["findings"]) == 7
     assert (report["summary"]["failed"], report["summary"]["skipped"]) == (1, 1)
@@ -45,12 +45,12 @@ def test_same_bytes(portproof: Program, make_repository: MakeRepository) -> None
         assert other == first
 
 
-def test_same_patch(portproof: Program, make_repository: MakeRepository) -> None:
+def test_same_patch(process: Process, make_repository: MakeRepository) -> None:
     repository = make_repository("shop")
     for mutation in MUTATIONS:
         if mutation.name in BROKEN:
             mutation.apply(repository)
-    first, second = (portproof("fix", "k8s", "deploy", "--jobs", jobs) for jobs in ("1", "4"))
+    first, second = (process("fix", "k8s", "deploy", "--jobs", jobs) for jobs in ("1", "4"))
     assert first.stdout.count("\n@@") == 3
     assert first == second
 

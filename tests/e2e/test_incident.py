@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.program import Program, Repository, by_status, place
+from tests.e2e.program import Process, Program, Repository, by_status, place
 
 MakeRepository = Callable[[str], Repository]
 
@@ -52,10 +52,10 @@ FORMS = (
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
-def test_the_finding(form: Form, portproof: Program, make_repository: MakeRepository) -> None:
+def test_the_finding(form: Form, process: Process, make_repository: MakeRepository) -> None:
     repository = make_repository("incident/broken")
     with repository.untouched():
-        run = portproof("check", form.folder, "--format", "json")
+        run = process("check", form.folder, "--format", "json")
     report = run.report
 
     assert run.code == 1
@@ -184,11 +184,11 @@ def test_fix_prints_a_patch_that_git_applies(
 
 
 @pytest.mark.parametrize("folder", ["", *(form.folder for form in FORMS)])
-def test_fix_writes(folder: str, portproof: Program, make_repository: MakeRepository) -> None:
+def test_fix_writes(folder: str, process: Process, make_repository: MakeRepository) -> None:
     repository = make_repository("incident/broken")
-    run = portproof("fix", "--write", *([folder] if folder else []))
+    run = process("fix", "--write", *([folder] if folder else []))
     assert run.code == 0, run.stderr
-    _is_repaired(repository, folder, portproof)
+    _is_repaired(repository, folder, process)
     changed = repository.git("status", "--porcelain").splitlines()
     wrong = {form.wrong.split(":")[0] for form in FORMS if folder in ("", form.folder)}
     assert sorted(changed) == sorted(f" M {path}" for path in wrong)

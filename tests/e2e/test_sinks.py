@@ -9,7 +9,7 @@ import pytest
 
 from portproof import cli
 from portproof.run import Request, fix
-from tests.e2e.program import Program, Repository
+from tests.e2e.program import Process, Program, Repository
 from tests.support import runner
 
 MakeRepository = Callable[[str], Repository]
@@ -60,10 +60,10 @@ def test_words_of_a_file_are_data_on_standard_error(
     "args", [(f"a{EVIL}",), (f"--a{EVIL}",), ("--report", f"a{EVIL}=b"), ("--base", EVIL)]
 )
 def test_words_of_the_command_line_are_data_too(
-    args: tuple[str, ...], portproof: Program, make_repository: MakeRepository
+    args: tuple[str, ...], process: Process, make_repository: MakeRepository
 ) -> None:
     make_repository("incident/broken")
-    done = portproof("check", *args)
+    done = process("check", *args)
     assert done.code == 2
     assert done.stderr
     is_data(done.stderr)

@@ -15,7 +15,7 @@ import yaml
 
 from portproof import yamldoc
 from portproof.report import safe
-from tests.e2e.program import Program, environment
+from tests.e2e.program import Process, environment
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rules"
 FORMATS = ("text", "sarif", "github", "markdown")
@@ -76,7 +76,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         (folder / "all.yaml").write_text(whole + secret)
     files = {name: root.parent / f"report.{name}" for name in FORMATS}
     given = [part for name, file in files.items() for part in ("--report", f"{name}={file}")]
-    done = Program(environment())("check", "--format", "json", *given, str(root))
+    done = Process(environment())("check", "--format", "json", *given, str(root))
     assert done.code == 1, done.stderr
     return {
         "json": done.stdout,
