@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from portproof.graph.evidence import resolve
+from portproof.graph.answers import resolve
 from portproof.graph.model import (
     ContainerPort,
     MatchBy,

@@ -7,6 +7,7 @@ headless Services, whose clients reach the pods themselves; openshift/router ``p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from portproof.graph.model import (
     Answer,
@@ -206,6 +207,11 @@ def _of_pods(edge: Edge[ServiceName | Pods], whom: Pods) -> Answer:
     return Unknown(workload.opaque) if workload.opaque else Missed((workload,))
 
 
+def resolve(port: ServicePort, workload: Workload) -> ContainerPort | None:
+    """The declared port that a Service port reaches in a pod, by Kubernetes' own search (FindPort); else None."""
+    return workload.port(port.target.value, port.protocol)
+
+
 def targets(graph: PortGraph, service: Service, port: ServicePort) -> tuple[PodEdge, ...]:
     """Where a port of a Service leads: an edge to each workload behind it, or one that says why there is none."""
     selection = graph.select(service)
@@ -221,6 +227,31 @@ def targets(graph: PortGraph, service: Service, port: ServicePort) -> tuple[PodE
             protocol=port.protocol,
         )
         for one in pods
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What the workloads behind a Service's port answer: who declares it, and who lacks it; `unknown` says why it is open."""
+
+    reached: tuple[tuple[Workload, ContainerPort], ...]
+    missed: tuple[Workload, ...]
+    unknown: tuple[str, ...]
+
+
+def ends(graph: PortGraph, service: Service, port: ServicePort) -> Ends:
+    """The answers of all edges from a port of a Service to the pods behind it, in the order of the rendering."""
+    found = [(edge.whom.workload, answer(graph, edge)) for edge in targets(graph, service, port)]
+    return Ends(
+        tuple(
+            (workload, end)
+            for workload, one in found
+            if workload is not None and isinstance(one, Reached)
+            for end in one.ports
+            if isinstance(end, ContainerPort)
+        ),
+        tuple(workload for workload, one in found if workload is not None and isinstance(one, Missed)),
+        tuple(one.reason for _, one in found if isinstance(one, Unknown)),
     )
 
 

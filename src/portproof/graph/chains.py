@@ -13,7 +13,7 @@ from enum import Enum
 from functools import cached_property
 from itertools import groupby
 
-from portproof.graph.evidence import resolve
+from portproof.graph.answers import resolve
 from portproof.graph.model import (
     Container,
     ContainerPort,

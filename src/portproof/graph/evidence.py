@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from portproof.graph.answers import resolve
 from portproof.graph.model import (
     Container,
     ContainerPort,
@@ -280,11 +281,6 @@ def is_near_miss(one: int, other: int) -> bool:
     return len(longer) - len(shorter) == 1 and any(
         longer[:index] + longer[index + 1 :] == shorter for index in range(len(longer))
     )
-
-
-def resolve(port: ServicePort, workload: Workload) -> ContainerPort | None:
-    """The declared port that a Service port reaches in a pod, by Kubernetes' own search (FindPort); else None."""
-    return workload.port(port.target.value, port.protocol)
 
 
 def _has_own_port(service: Service, port: ServicePort, workload: Workload, meant: ContainerPort) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.evidence import resolve
+from portproof.graph.answers import resolve
 from portproof.graph.model import (
     Container,
     ContainerPort,

@@ -96,7 +96,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from portproof.graph.evidence import is_near_miss, resolve
+from portproof.graph.answers import resolve
+from portproof.graph.evidence import is_near_miss
 from portproof.graph.fields import labels, mapping
 from portproof.graph.mesh_hosts import ISTIO
 from portproof.graph.model import PortGraph, Service, Workload

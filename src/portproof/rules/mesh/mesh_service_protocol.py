@@ -79,7 +79,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph import sites
-from portproof.graph.evidence import resolve
+from portproof.graph.answers import resolve
 from portproof.graph.fields import labels, mapping
 from portproof.graph.model import PortGraph, Service, ServicePort, Site, Workload
 from portproof.resources import Resource

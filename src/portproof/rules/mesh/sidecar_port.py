@@ -100,7 +100,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from portproof.graph.evidence import is_in_pod_spec, is_near_miss, resolve
+from portproof.graph.answers import resolve
+from portproof.graph.evidence import is_in_pod_spec, is_near_miss
 from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.mesh_hosts import ISTIO
 from portproof.graph.model import Piece, PortGraph, Service, Site, Workload

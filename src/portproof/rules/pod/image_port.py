@@ -92,7 +92,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.evidence import resolve
+from portproof.graph.answers import resolve
 from portproof.graph.model import Container, ContainerPort, PortGraph, Role, Workload
 from portproof.graph.phrasing import listing
 from portproof.graph.referrers import moving

@@ -116,7 +116,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from portproof.graph.evidence import resolve
+from portproof.graph.answers import resolve
 from portproof.graph.model import ContainerPort, PortGraph, Workload
 from portproof.graph.phrasing import listing
 from portproof.graph.purpose import Purpose, purpose

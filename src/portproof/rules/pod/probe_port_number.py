@@ -44,7 +44,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.evidence import HEALTH_PORTS, is_near_miss, numbers_in_settings, probed_numbers, resolve
+from portproof.graph.answers import resolve
+from portproof.graph.evidence import HEALTH_PORTS, is_near_miss, numbers_in_settings, probed_numbers
 from portproof.graph.model import Container, ContainerPort, PortCheck, PortGraph, Role, Workload
 from portproof.graph.phrasing import clauses, declared
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from portproof.graph.evidence import numbers_in_pod_spec, resolve
+from portproof.graph.answers import resolve
+from portproof.graph.evidence import numbers_in_pod_spec
 from portproof.graph.labelled import Labelled
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.graph.selectors import Selector

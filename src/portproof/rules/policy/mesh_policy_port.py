@@ -98,7 +98,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from portproof.graph.evidence import ADDED_PORT_NAMES, resolve
+from portproof.graph.answers import resolve
+from portproof.graph.evidence import ADDED_PORT_NAMES
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
 from portproof.graph.names import is_digits, is_near_name
 from portproof.graph.phrasing import declared

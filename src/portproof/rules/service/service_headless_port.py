@@ -49,9 +49,10 @@ Services that are not headless.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from portproof.graph.evidence import is_in_pod_spec, resolve
+from portproof.graph.answers import ends
+from portproof.graph.evidence import is_in_pod_spec
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
@@ -63,10 +64,9 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         if not service.headless or not workloads:
             continue
         for port in service.ports:
-            reached = [(one, resolve(port, one)) for one in workloads]
-            found = [(workload, one) for workload, one in reached if one is not None]
-            if len(found) == len(workloads) and not any(_listens(workload, port) for workload in workloads):
-                yield _finding(service, port, found)
+            found = ends(graph, service, port)
+            if len(found.reached) == len(workloads) and not any(_listens(one, port) for one in workloads):
+                yield _finding(service, port, found.reached)
 
 
 def _listens(workload: Workload, port: ServicePort) -> bool:
@@ -76,7 +76,7 @@ def _listens(workload: Workload, port: ServicePort) -> bool:
     return is_in_pod_spec(workload, number) or any(one.value == number for one in workload.ports)
 
 
-def _finding(service: Service, port: ServicePort, found: list[tuple[Workload, ContainerPort]]) -> Finding:
+def _finding(service: Service, port: ServicePort, found: Sequence[tuple[Workload, ContainerPort]]) -> Finding:
     workload, declared = found[0]
     numbers = {one.value for _, one in found}
     taken = any((one.number.value, one.protocol) == (declared.value, port.protocol) for one in service.ports)

@@ -84,7 +84,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from portproof.graph.evidence import ADDED_PORT_NAMES, resolve
+from portproof.graph.answers import Ends, ends
+from portproof.graph.evidence import ADDED_PORT_NAMES
 from portproof.graph.model import ContainerPort, PortGraph, Role, Service, ServicePort, Workload
 from portproof.graph.names import is_digits, is_placeholder, port_name_problem
 from portproof.graph.phrasing import declared
@@ -109,13 +110,13 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 continue
             if name.startswith(ADDED_PORT_NAMES):
                 continue
-            missing = [one for one in workloads if resolve(port, one) is None]
-            if not missing or any(_has_other_protocol(port, one) for one in missing):
+            found = ends(graph, service, port)
+            if not found.missed or any(_has_other_protocol(port, one) for one in found.missed):
                 continue
-            if len(missing) < len(workloads):
-                yield _partial(service, port, workloads, missing)
+            if found.reached:
+                yield _partial(service, port, found)
             else:
-                yield _unreached(graph, service, port, missing)
+                yield _unreached(graph, service, port, found.missed)
 
 
 def _has_other_protocol(port: ServicePort, workload: Workload) -> bool:
@@ -154,20 +155,17 @@ def _severity(service: Service, *, found: bool) -> Severity:
     return Severity.ERROR
 
 
-def _partial(
-    service: Service, port: ServicePort, workloads: Sequence[Workload], missing: Sequence[Workload]
-) -> Finding:
-    having = [(one, found) for one in workloads if (found := resolve(port, one)) is not None]
+def _partial(service: Service, port: ServicePort, found: Ends) -> Finding:
     return Finding(
         message=(
-            f"{service.key} also selects {missing[0].key}, which has no port named {str(port.target.value)!r}: only "
-            f"the pods of {having[0][0].key} answer on port {port.number.value}."
+            f"{service.key} also selects {found.missed[0].key}, which has no port named {str(port.target.value)!r}: only "
+            f"the pods of {found.reached[0][0].key} answer on port {port.number.value}."
         ),
         severity=Severity.NOTE,
         primary=port.target,
         related=tuple(
-            Label(found.name or found.number, f"{workload.key} declares it here")
-            for workload, found in having
+            Label(one.name or one.number, f"{workload.key} declares it here")
+            for workload, one in found.reached
         ),
     )
 

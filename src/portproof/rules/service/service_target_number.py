@@ -87,7 +87,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.evidence import WELL_KNOWN, Weighed, is_meant_to_listen, resolve, weigh
+from portproof.graph.answers import ends
+from portproof.graph.evidence import WELL_KNOWN, Weighed, is_meant_to_listen, weigh
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
 from portproof.graph.phrasing import clauses, declared
 from portproof.graph.referrers import renumbering
@@ -97,15 +98,15 @@ from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each numeric target whose evidence speaks against it."""
     for service in graph.services:
-        selection = graph.select(service)
-        if service.headless or not selection.workloads:
+        if service.headless:
             continue
         for port in service.ports:
             if not isinstance(port.target.value, int):
                 continue
-            if any(resolve(port, workload) for workload in selection.workloads):
+            found = ends(graph, service, port)
+            if found.reached or found.unknown:
                 continue
-            verdicts = [weigh(graph, service, port, workload) for workload in selection.workloads]
+            verdicts = [weigh(graph, service, port, workload) for workload in found.missed]
             if all(verdict.likely or verdict.doubtful for verdict in verdicts):
                 yield _finding(graph, service, port, verdicts)
 

@@ -77,7 +77,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.evidence import resolve
+from portproof.graph.answers import ends
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.graph.referrers import reached_by_others
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
@@ -90,7 +90,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         if not workloads or any(one.opaque for one in workloads):
             continue
         for port in service.ports:
-            if any(resolve(port, one) for one in workloads):
+            if ends(graph, service, port).reached:
                 continue
             for workload in workloads:
                 other = _other_protocol(port, workload)

@@ -60,7 +60,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from portproof.graph.evidence import resolve
+from portproof.graph.answers import resolve
 from portproof.graph.fields import mapping
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule

@@ -75,7 +75,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.evidence import Weighed, resolve, weigh
+from portproof.graph.answers import ends
+from portproof.graph.evidence import Weighed, weigh
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.graph.phrasing import clauses, declared
 from portproof.rules.base import Finding, Label, Severity, rule
@@ -90,9 +91,9 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         for port in service.ports:
             if not isinstance(port.target.value, int):
                 continue
-            having = [(one, found) for one in workloads if (found := resolve(port, one)) is not None]
-            missing = [one for one in workloads if resolve(port, one) is None]
-            verdicts = [weigh(graph, service, port, one) for one in missing]
+            found = ends(graph, service, port)
+            having = found.reached
+            verdicts = [weigh(graph, service, port, one) for one in found.missed]
             wrong = [
                 one
                 for one in verdicts
