@@ -88,11 +88,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph.answers import ends
-from portproof.graph.evidence import WELL_KNOWN, Weighed, is_meant_to_listen, weigh
+from portproof.graph.evidence import WELL_KNOWN, is_meant_to_listen
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
 from portproof.graph.phrasing import clauses, declared
 from portproof.graph.referrers import renumbering
+from portproof.graph.weighing import Confidence, Suspect, Weighed, weigh
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+
+_SEVERITIES = {
+    Confidence.CERTAIN: Severity.ERROR,
+    Confidence.LIKELY: Severity.WARNING,
+    Confidence.DOUBTFUL: Severity.NOTE,
+}
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -107,7 +114,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             if found.reached or found.unknown:
                 continue
             verdicts = [weigh(graph, service, port, workload) for workload in found.missed]
-            if all(verdict.likely or verdict.doubtful for verdict in verdicts):
+            if all(verdict.confidence for verdict in verdicts):
                 yield _finding(graph, service, port, verdicts)
 
 
@@ -116,7 +123,7 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
     meant = first.meant
     assert meant is not None  # noqa: S101 - likely implies it
     same = all(verdict.meant is not None and verdict.meant.value == meant.value for verdict in verdicts)
-    probable = all(verdict.likely for verdict in verdicts)
+    probable = min(one.confidence for one in verdicts) >= Confidence.LIKELY
     answer = same and not _wants_a_field(port)
     advice = "" if answer or not same else f" Add targetPort: {meant.value}."
     if not probable:
@@ -128,7 +135,7 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
         ),
         severity=_severity(verdicts),
         primary=port.target,
-        expected=meant.value if answer and probable and not first.container_is_odd else None,
+        expected=meant.value if answer and probable and first.suspect is not Suspect.DECLARATION else None,
         related=tuple(
             Label(verdict.meant.number, f"{verdict.workload.key} declares {verdict.meant.value} here")
             for verdict in verdicts
@@ -139,9 +146,7 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
 
 
 def _severity(verdicts: list[Weighed]) -> Severity:
-    if all(verdict.certain for verdict in verdicts):
-        return Severity.ERROR
-    return Severity.WARNING if all(verdict.likely for verdict in verdicts) else Severity.NOTE
+    return _SEVERITIES[min(one.confidence for one in verdicts)]
 
 
 def _wants_a_field(port: ServicePort) -> bool:
@@ -161,7 +166,8 @@ def _remedies(
     field = "port" if port.implicit else "targetPort"
     wanted = port.target.value
     assert isinstance(wanted, int)  # noqa: S101 - check() looked
-    probable = all(verdict.likely for verdict in verdicts)
+    probable = min(one.confidence for one in verdicts) >= Confidence.LIKELY
+    is_odd = verdicts[0].suspect is Suspect.DECLARATION
     remedies = [Remedy(f"set {field} to {meant.value}", ((port.target, meant.value),), recommended=probable)]
     changes = [
         renumbering(graph, verdict.workload, verdict.meant, wanted)
@@ -173,9 +179,9 @@ def _remedies(
         at_containers = Remedy(
             f"set containerPort to {wanted}",
             tuple(change for each in changes for change in each),
-            recommended=probable and verdicts[0].container_is_odd,
+            recommended=probable and is_odd,
         )
-        remedies.insert(0 if verdicts[0].container_is_odd else 1, at_containers)
+        remedies.insert(0 if is_odd else 1, at_containers)
     return tuple(remedies)
 
 

@@ -76,9 +76,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph.answers import ends
-from portproof.graph.evidence import Weighed, weigh
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.graph.phrasing import clauses, declared
+from portproof.graph.weighing import Confidence, Weighed, weigh
 from portproof.rules.base import Finding, Label, Severity, rule
 
 
@@ -97,7 +97,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             wrong = [
                 one
                 for one in verdicts
-                if one.certain and one.workload.key not in {who.key for who, _ in having}
+                if one.confidence is Confidence.CERTAIN
+                and one.workload.key not in {who.key for who, _ in having}
             ]
             if having and wrong:
                 yield _finding(service, port, wrong[0], having[0])

@@ -1,0 +1,321 @@
+"""Is a number that no container declares a mistake? Evidence items, and a table that decides.
+
+Kubernetes never compares a numeric ``targetPort`` with the declared ports (kubernetes/endpointslice ``utils.go``
+FindPort), and a container may listen on a port that it does not declare. So such a number is broken only when other
+facts say so: they are collected as a set of `Fact`, and `_TABLE` turns the set into a `Confidence`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, IntEnum, auto
+
+from portproof.graph.answers import resolve
+from portproof.graph.evidence import (
+    CLIENTS_PORTS,
+    EXPORTERS_PORTS,
+    GATEWAYS_PORTS,
+    HABITUAL_PORTS,
+    WELL_KNOWN,
+    are_of_one_program,
+    image_listening,
+    is_in_pod_spec,
+    is_near_miss,
+    numbers_in_settings,
+    running,
+)
+from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
+from portproof.graph.numbers import numbers_in
+
+_CORROBORATING = frozenset(
+    {"NetworkPolicy", "CiliumNetworkPolicy", "ServiceMonitor", "PodMonitor", "AuthorizationPolicy"}
+)
+
+_PROXY = re.compile(r"(?<!sql)(?<!sql[-_])proxy|nginx|envoy|stunnel|ghostunnel", re.IGNORECASE)
+"""Names of what takes traffic for the other containers of a pod; not those that lead out, as to Cloud SQL."""
+
+
+_GATEWAY = re.compile(r"kong|kourier|envoy", re.IGNORECASE)
+_EXPORTER = re.compile(r"exporter", re.IGNORECASE)
+
+
+class Confidence(IntEnum):
+    """How sure it is that the number is a mistake. DOUBTFUL: the declaration may as well be the wrong end."""
+
+    NONE = 0
+    DOUBTFUL = 1
+    LIKELY = 2
+    CERTAIN = 3
+
+
+class Suspect(Enum):
+    """Which end was probably changed: the reference, or the declaration it was to reach."""
+
+    REFERENCE = "reference"
+    DECLARATION = "declaration"
+
+
+class Fact(Enum):
+    """What may be true of a number that nobody declares, and of the declared port that was probably meant."""
+
+    PROBED = auto()
+    CONFIGURED = auto()
+    DEFAULT_OF_IMAGE = auto()
+    NEAR = auto()
+    SAME_NAME = auto()
+    ORPHAN = auto()
+    REPEATS = auto()
+    ONLY_ORPHAN = auto()
+    ALONE = auto()
+    ASKED = auto()
+    WRITTEN_TWICE = auto()
+    OWN_PORT = auto()
+    OTHERS_AGREE = auto()
+    OTHERS_UNDECLARED = auto()
+    # concluded from those above
+    FITS = auto()
+    SUPPORTED = auto()
+    SLIP = auto()
+
+
+_TABLE: tuple[tuple[frozenset[Fact], frozenset[Fact], Confidence], ...] = (
+    # An application that leaves other ports undeclared does not vouch for those it declares: only a typo tells.
+    (frozenset({Fact.OTHERS_UNDECLARED, Fact.NEAR, Fact.ORPHAN}), frozenset(), Confidence.LIKELY),
+    (frozenset({Fact.OTHERS_UNDECLARED}), frozenset(), Confidence.NONE),
+    (frozenset({Fact.FITS, Fact.SUPPORTED}), frozenset({Fact.OTHERS_AGREE}), Confidence.CERTAIN),
+    (frozenset({Fact.SLIP}), frozenset(), Confidence.LIKELY),
+    (frozenset({Fact.FITS, Fact.SUPPORTED}), frozenset(), Confidence.LIKELY),
+    (frozenset({Fact.FITS, Fact.NEAR}), frozenset({Fact.OTHERS_AGREE}), Confidence.LIKELY),
+    (frozenset({Fact.FITS, Fact.REPEATS}), frozenset({Fact.OTHERS_AGREE}), Confidence.LIKELY),
+    (frozenset({Fact.FITS}), frozenset(), Confidence.DOUBTFUL),
+)
+"""The first row whose facts are all there, and none of those in its second column, decides; else there is no mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The verdict on a number that no container of `workload` declares.
+
+    `meant` is the declared port that was probably meant, None when nothing singles one out. `reasons` say what speaks
+    for a mistake, strongest first; `silence` that nothing else mentions the number, when that is so.
+    """
+
+    workload: Workload
+    meant: ContainerPort | None
+    reasons: tuple[str, ...] = ()
+    silence: tuple[str, ...] = ()
+    confidence: Confidence = Confidence.NONE
+    suspect: Suspect = Suspect.REFERENCE
+
+    @property
+    def strongest(self) -> tuple[str, ...]:
+        """At most three reasons, and last that nothing else mentions the number, when that is so."""
+        return (*self.reasons[:3], *self.silence)
+
+
+def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workload) -> Weighed:
+    """Weigh the evidence about `port`, whose numeric target no container of `workload` declares."""
+    wanted = port.target.value
+    declared = [one for one in workload.ports if one.protocol == port.protocol]
+    if not isinstance(wanted, int) or _may_well_listen(workload, wanted, declared):
+        return Weighed(workload, None)
+    reached = set(_reached_by_others(graph, service, port, workload))
+    orphans = [one for one in declared if one.value not in reached]
+    meant = _meant(port, declared, orphans, wanted)
+    if meant is None or (not is_near_miss(wanted, meant.value) and _has_silent_proxy(workload)):
+        return Weighed(workload, None)
+    agreed = wanted in reached or wanted in _numbers_of_policies(graph)
+    facts = {
+        *_facts_of_pods(workload, port, meant, declared),
+        *_facts_of_services(service, port, workload, meant),
+        *([Fact.ORPHAN] if meant in orphans else []),
+        *([Fact.ONLY_ORPHAN] if orphans == [meant] else []),
+        *([Fact.OTHERS_AGREE] if agreed else []),
+    }
+    facts |= set(_concluded(facts))
+    listens = {Fact.CONFIGURED, Fact.DEFAULT_OF_IMAGE} & facts
+    undeclared = Fact.OTHERS_UNDECLARED in facts
+    odd = Fact.OTHERS_AGREE in facts and not listens and not undeclared
+    return Weighed(
+        workload,
+        meant,
+        tuple(_reasons(facts, port, workload, meant)),
+        () if Fact.OTHERS_AGREE in facts else (f"nothing else mentions {wanted}",),
+        next((one for needs, bars, one in _TABLE if needs <= facts and not bars & facts), Confidence.NONE),
+        Suspect.DECLARATION if odd else Suspect.REFERENCE,
+    )
+
+
+def _facts_of_pods(
+    workload: Workload, port: ServicePort, meant: ContainerPort, declared: Sequence[ContainerPort]
+) -> Iterator[Fact]:
+    """What the pod itself says of the port that was probably meant."""
+    if _probes_use_declared(workload, meant):
+        yield Fact.PROBED
+    if meant.value in numbers_in_settings(workload):
+        yield Fact.CONFIGURED
+    if image_listening(workload, meant.value):
+        yield Fact.DEFAULT_OF_IMAGE
+    if len({one.value for one in declared}) == 1:
+        yield Fact.ALONE
+    if port.name is not None and meant.name is not None and port.name.value == meant.name.value:
+        yield Fact.SAME_NAME
+
+
+def _facts_of_services(
+    service: Service, port: ServicePort, workload: Workload, meant: ContainerPort
+) -> Iterator[Fact]:
+    """What the Service's own fields say of the number, beside the port that was probably meant."""
+    wanted = port.target.value
+    if isinstance(wanted, int) and is_near_miss(wanted, meant.value):
+        yield Fact.NEAR
+    if _repeats(port):
+        yield Fact.REPEATS
+    if _is_written_twice(port):
+        yield Fact.WRITTEN_TWICE
+    if not port.implicit and meant.value == port.number.value:
+        yield Fact.ASKED
+    if _has_own_port(service, port, workload, meant):
+        yield Fact.OWN_PORT
+    if _listens_undeclared(service, port, workload):
+        yield Fact.OTHERS_UNDECLARED
+
+
+def _concluded(facts: set[Fact]) -> Iterator[Fact]:
+    """What follows: the declared port fits the reference, something vouches for it, the number is a typo of it."""
+    if Fact.SAME_NAME in facts or (Fact.ONLY_ORPHAN in facts and {Fact.ALONE, Fact.NEAR, Fact.ASKED} & facts):
+        yield Fact.FITS
+    # Nobody makes the same typo twice, unless both numbers come from one value: then the names have to agree.
+    typed_once = Fact.NEAR in facts and Fact.WRITTEN_TWICE not in facts
+    vouched = {Fact.PROBED, Fact.CONFIGURED, Fact.DEFAULT_OF_IMAGE} & facts
+    if typed_once or vouched or facts >= {Fact.NEAR, Fact.SAME_NAME}:
+        yield Fact.SUPPORTED
+    if typed_once and Fact.OWN_PORT not in facts:
+        yield Fact.SLIP
+
+
+def _reasons(facts: set[Fact], port: ServicePort, workload: Workload, meant: ContainerPort) -> Iterator[str]:
+    """What speaks for `meant`, strongest first, in words that a message can quote."""
+    words = {
+        Fact.PROBED: f"the probes use {meant.value}",
+        Fact.CONFIGURED: f"the container's own settings mention {meant.value}",
+        Fact.DEFAULT_OF_IMAGE: f"{image_listening(workload, meant.value)} listens on {meant.value} by default",
+        Fact.NEAR: f"{port.target.value} is a near miss of {meant.value}",
+        Fact.SAME_NAME: f"both ports are named {str(meant.name_text)!r}",
+        Fact.ONLY_ORPHAN: f"no other Service port reaches {meant.value}",
+        Fact.REPEATS: f"{port.target.value} repeats the Service's own port",
+    }
+    return (text for fact, text in words.items() if fact in facts)
+
+
+def _may_well_listen(workload: Workload, wanted: int, declared: Sequence[ContainerPort]) -> bool:
+    """Whether a program of the pod may well listen on `wanted`, or nothing is known about where its programs listen."""
+    return (
+        wanted in HABITUAL_PORTS
+        or is_in_pod_spec(workload, wanted)
+        or (wanted in EXPORTERS_PORTS and _is_called(workload, _EXPORTER))
+        or bool(image_listening(workload, wanted))
+        or not declared
+        or bool(workload.opaque)
+        or any(not isinstance(one.number.value, int) for one in declared)
+        or any(are_of_one_program(wanted, one.value) for one in declared)
+        or (wanted in GATEWAYS_PORTS and _is_called(workload, _GATEWAY))
+    )
+
+
+def _repeats(port: ServicePort) -> bool:
+    """Whether ``targetPort`` says what callers of ``port`` expect, as 443 and 5432, wherever the program listens.
+
+    Not 80: images that serve pages do listen there, whatever the developers' own server used (4200, 5173).
+    """
+    wanted = port.target.value
+    return (
+        not port.implicit
+        and wanted == port.number.value
+        and isinstance(wanted, int)
+        and (80 != wanted < WELL_KNOWN or wanted in CLIENTS_PORTS)
+    )
+
+
+def _is_called(workload: Workload, name: re.Pattern[str]) -> bool:
+    """Whether a container or its image is called so."""
+    return any(name.search(text) for one in running(workload) for text in (one.name, one.image))
+
+
+def _has_silent_proxy(workload: Workload) -> bool:
+    """Whether a proxy stands in front of the others and declares no port: traffic may well go to where it listens."""
+    silent = (one for one in running(workload) if not one.ports)
+    return any(_PROXY.search(text) for one in silent for text in (one.name, one.image))
+
+
+def _is_written_twice(port: ServicePort) -> bool:
+    """Whether ``port`` and ``targetPort`` both say the number: no slip of the hand, for nobody slips twice alike."""
+    wanted = port.target.value
+    return (
+        not port.implicit and wanted == port.number.value and isinstance(wanted, int) and wanted >= WELL_KNOWN
+    )
+
+
+def _listens_undeclared(service: Service, port: ServicePort, workload: Workload) -> bool:
+    """Whether a Service sends other numbers too to ports nobody declares: the application just does not declare them."""
+    return any(
+        isinstance(other.target.value, int) and resolve(other, workload) is None
+        for other in service.ports
+        if other.path != port.path and other.target.value != port.target.value
+    )
+
+
+def _has_own_port(service: Service, port: ServicePort, workload: Workload, meant: ContainerPort) -> bool:
+    """Whether another port of the same Service reaches `meant`: two ports of one Service are meant to differ."""
+    reached = (resolve(one, workload) for one in service.ports if one.path != port.path)
+    return any(one is not None and one.value == meant.value for one in reached)
+
+
+def _meant(
+    port: ServicePort, declared: list[ContainerPort], orphans: list[ContainerPort], wanted: int
+) -> ContainerPort | None:
+    """The declared port that the reference probably stands for."""
+    by_name = [one for one in declared if port.name and one.name and one.name.value == port.name.value]
+    by_number = [one for one in declared if one.value == port.number.value]
+    near = [one for one in declared if is_near_miss(wanted, one.value)]
+    near_orphans = [one for one in near if one in orphans]
+    for group in (by_name, by_number, near_orphans, near, orphans, declared):
+        if len({one.value for one in group}) == 1:
+            return group[0]
+    return None
+
+
+def _reached_by_others(
+    graph: PortGraph, service: Service, port: ServicePort, workload: Workload
+) -> Iterator[int]:
+    """Numbers that other Service ports aim at in `workload`."""
+    for other in graph.services_of(workload):
+        for candidate in other.ports:
+            if other.key == service.key and candidate.path == port.path:
+                continue
+            found = resolve(candidate, workload)
+            if found is not None:
+                yield found.value
+            elif isinstance(candidate.target.value, int):
+                yield candidate.target.value
+
+
+def _probes_use_declared(workload: Workload, meant: ContainerPort) -> bool:
+    """Whether some probe contacts `meant` and none contacts a port that is not declared."""
+    for container in running(workload):
+        if container.name != meant.container:
+            continue
+        probed = [check.port.value for check in container.checks if not check.is_hook]
+        known = {one.value for one in container.ports} | {
+            one.name.value for one in container.ports if one.name
+        }
+        own = {meant.value, meant.name.value if meant.name else None}
+        return bool(own & set(probed)) and all(value in known for value in probed)
+    return False
+
+
+def _numbers_of_policies(graph: PortGraph) -> frozenset[int]:
+    found = [numbers_in(one.data.get("spec")) for one in graph.resources if one.key.kind in _CORROBORATING]
+    return frozenset().union(*found)
