@@ -1,10 +1,12 @@
 """One wrong line in the shop: the finding names that line, and a proven fix gives the old text back.
 
-Each case is one change of one scalar, at the place where a person would have made the mistake.
+Each mutation is one change of one scalar, at the place where a person would have made the mistake. Mutations that have
+nothing to do with each other share a run.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +49,15 @@ class Mutation:
 
     def __str__(self) -> str:
         return self.name
+
+    def meets(self, other: Mutation) -> bool:
+        """Whether both touch one file, or one object in whichever environment."""
+        return self.path == other.path or not self._objects.isdisjoint(other._objects)
+
+    @property
+    def _objects(self) -> set[str]:
+        names = {name.partition("/")[2] for _, name, _ in self.expected}
+        return {re.sub("^(dev|prod|staging)-", "", name) for name in names}
 
     def apply(self, repository: Repository) -> str:
         """Make the change; gives the place of the new text."""
@@ -309,30 +320,52 @@ def test_the_shop_is_clean(portproof: Program, make_repository: MakeRepository) 
     assert run.code == 0
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
-def test_one_wrong_line(mutation: Mutation, portproof: Program, make_repository: MakeRepository) -> None:
+def together() -> list[list[Mutation]]:
+    """The mutations in groups; those of one group share a run, for they are in other files and about other objects."""
+    groups: list[list[Mutation]] = []
+    for one in MUTATIONS:
+        group = next((group for group in groups if not any(map(one.meets, group))), None)
+        if group is None:
+            groups.append(group := [])
+        group.append(one)
+    return groups
+
+
+@pytest.mark.parametrize("mutations", together(), ids=lambda group: f"{group[0]}-and-{len(group) - 1}-more")
+def test_one_wrong_line(
+    mutations: list[Mutation], portproof: Program, make_repository: MakeRepository
+) -> None:
     repository = make_repository("shop")
-    original = repository.read(mutation.path)
-    mutated = mutation.apply(repository)
-    area = mutation.path.partition("/")[0]  # that other areas have nothing to say is known
+    originals = {one.path: repository.read(one.path) for one in mutations}
+    mutated = {one.name: one.apply(repository) for one in mutations}
     with repository.untouched():
-        run = portproof("check", area, "--format", "json")
+        run = portproof("check", "--format", "json")
     findings = run.report["findings"]
 
-    assert sorted(map(_summary, findings)) == sorted(mutation.expected)
-    checked = [target for target in sorted(EVERY) if f":{area}/" in target]
-    assert by_status(run.report) == {"checked": checked, "failed": [], "skipped": []}
+    assert sorted(map(_summary, findings)) == sorted(
+        expected for one in mutations for expected in one.expected
+    )
+    assert by_status(run.report) == {"checked": sorted(EVERY), "failed": [], "skipped": []}
     assert run.code == 1
-    for finding in findings:
-        assert finding["location"]["proof"] == "proven"
-        places = [finding["location"]]
-        if mutation.at_other_end:
-            places = [one["location"] for one in finding["related"]]
-        assert mutated in map(place, places)
-        assert all(one["proof"] == "proven" for one in places)
-        assert any(_restores(fix, mutation.path, original, repository) for fix in fixes(finding))
-        if not mutation.at_other_end:
-            assert [place(edit) for edit in finding["fix"]["edits"]] == [mutated]
+    for one in mutations:
+        for finding in findings:
+            if _summary(finding) in one.expected:
+                _assert_found(one, finding, mutated[one.name], originals[one.path], repository)
+
+
+def _assert_found(
+    mutation: Mutation, finding: Mapping[str, Any], mutated: str, original: bytes, repository: Repository
+) -> None:
+    """The finding names the mutated place, and a proven fix gives the original back."""
+    assert finding["location"]["proof"] == "proven", mutation
+    places = [finding["location"]]
+    if mutation.at_other_end:
+        places = [one["location"] for one in finding["related"]]
+    assert mutated in map(place, places), mutation
+    assert all(one["proof"] == "proven" for one in places), mutation
+    assert any(_restores(fix, mutation.path, original, repository) for fix in fixes(finding)), mutation
+    if not mutation.at_other_end:
+        assert [place(edit) for edit in finding["fix"]["edits"]] == [mutated], mutation
 
 
 def _summary(finding: dict[str, Any]) -> Expected:
