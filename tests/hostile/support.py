@@ -6,13 +6,14 @@ import base64
 import ctypes
 import json
 import os
+import re
 import resource
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -50,6 +51,34 @@ class Case:
     seconds: float = 30.0
     environ: Callable[[Place], Mapping[str, str]] = lambda _: {}
     silent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """A case that needs a folder only: `build` makes the files of the folder that it is given.
+
+    `status` is how the line of `target` begins; ``{x}`` stands for the folder in both.
+    """
+
+    name: str
+    build: Callable[[Place, str], Mapping[str, str | bytes]]
+    status: str
+    target: str = "helm:{x}"
+
+
+def united(name: str, *parts: Part, code: int = 0, silent: tuple[str, ...] = ()) -> Case:
+    """One repository for all parts, each in a folder that is called like it: a run over all takes as long as over one."""
+    folders = {f"x{n}-{re.sub(r'[^a-z]+', '-', part.name.lower())}": part for n, part in enumerate(parts)}
+
+    def build(place: Place) -> dict[str, str | bytes]:
+        files: dict[str, str | bytes] = {}
+        for folder, part in folders.items():
+            for path, content in part.build(place, folder).items():
+                assert files.setdefault(path, content) == content, f"two parts make {path}"
+        return files
+
+    expect = {part.target.format(x=x): part.status.format(x=x) for x, part in folders.items()}
+    return Case(name, build, expect, code, silent=silent)
 
 
 @dataclass
@@ -252,6 +281,14 @@ def children() -> list[int]:
             stat = Path(f"/proc/{number}/stat").read_text()
             if stat.rpartition(")")[2].split()[0] != "Z":
                 found.append(int(number))
+    return found
+
+
+def lasting(known: Collection[int]) -> set[int]:
+    """Our children beside the known ones that live on: what has been killed may take a moment to be gone."""
+    until = time.monotonic() + 5
+    while (found := {*children()} - {*known}) and time.monotonic() < until:
+        time.sleep(0.01)
     return found
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from portproof.discover.find import discover
 from portproof.source import Edit, Span
-from tests.hostile.support import HEALTHY, Place, adopt_orphans, check, children
+from tests.hostile.support import HEALTHY, Place, adopt_orphans, check, children, lasting
 from tests.support.rendering import chart, current_helm, engine, failed, rendered, write_files
 
 FOREVER = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"
@@ -51,7 +51,7 @@ def test_a_signal_ends_everything_and_leaves_no_half_of_a_file(
                 time.sleep(0.01)
             child.send_signal(number)
             assert child.wait(timeout=20) == code
-        assert children() == before
+        assert lasting(before) == set()
         assert report.read_text() == "as it was"
         assert list((tmp_path / "tmp").iterdir()) == []
 

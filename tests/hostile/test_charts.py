@@ -10,44 +10,54 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.support import Case, Place, check, dependency, run_case
+from tests.hostile.support import Case, Part, Place, check, dependency, run_case, united
 from tests.support.rendering import chart
 
-HOG = "timeout: 4\n"
+HOG = "timeout: 3\n"
 PLAIN = {"templates/map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"}
 
 
-def link(at: str, to: str) -> Case:
+def link(at: str, to: str) -> Part:
     """A chart with a link that is refused."""
 
-    def build(place: Place) -> dict[str, str | bytes]:
+    def build(place: Place, x: str) -> dict[str, str | bytes]:
         target = to.format(outside=place.outside, up="../" * (at.count("/") + 2))
         template = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{a: '{{{{ .Files.Get \"{at}\" }}}}'}}\n"
         return {
-            **chart("x", {"templates/leak.yaml": template}),
-            f"x/{at}": f"-> {target}",
+            **chart(x, {"templates/leak.yaml": template}),
+            f"{x}/{at}": f"-> {target}",
             ".git/config": place.canary,
             ".git/HEAD": "ref: refs/heads/main\n",
         }
 
-    return Case(f"a link at {at} to {to}", build, {"helm:x": f"skipped: the link x/{at} "})
+    return Part(f"a link at {at} to {to}", build, f"skipped: the link {{x}}/{at} ")
 
 
-def wants(repository: str, reason: str, status: str = "skipped") -> Case:
-    def build(place: Place) -> dict[str, str | bytes]:
+def wants(repository: str, reason: str) -> Part:
+    def build(place: Place, x: str) -> dict[str, str | bytes]:
         where = repository.format(outside=place.outside, port=place.port)
-        return {**chart("x", PLAIN, more=dependency(where))}
+        return {**chart(x, PLAIN, more=dependency(where))}
 
-    return Case(f"a dependency at {repository}", build, {"helm:x": f"{status}: {reason}"})
+    return Part(f"a dependency at {repository}", build, f"skipped: {reason}")
 
 
-def template(name: str, text: str, status: str = "failed: ") -> Case:
-    code = 1 if status.startswith("failed") else 0
+def hog(name: str, text: str) -> Case:
+    """A template that takes what it gets."""
 
     def build(_: Place) -> dict[str, str | bytes]:
         return {**chart("x", {"templates/a.yaml": text}), "portproof.yaml": HOG}
 
-    return Case(name, build, {"helm:x": status}, code)
+    return Case(name, build, {"helm:x": "failed: "}, code=1)
+
+
+def template(name: str, text: str) -> Part:
+    """A template that asks for what it does not get, and renders."""
+    return Part(name, lambda _, x: {**chart(x, {"templates/a.yaml": text})}, "checked")
+
+
+def called(folder: str) -> Part:
+    """A folder that looks like an option."""
+    return Part(f"the folder {folder}", lambda *_: {**chart(folder, PLAIN)}, "checked", f"helm:{folder}")
 
 
 Entry = tuple[str, bytes, bytes]
@@ -56,10 +66,10 @@ Entry = tuple[str, bytes, bytes]
 
 def archive(
     name: str, *entries: Entry, reason: str, packed: Callable[[bytes], bytes] = gzip.compress
-) -> Case:
+) -> Part:
     """A vendored archive that is refused before helm sees it."""
 
-    def build(place: Place) -> dict[str, str | bytes]:
+    def build(place: Place, x: str) -> dict[str, str | bytes]:
         data = io.BytesIO()
         with tarfile.open(fileobj=data, mode="w") as made:
             for path, kind, text in (("lib/Chart.yaml", tarfile.REGTYPE, LIB.encode()), *entries):
@@ -67,27 +77,35 @@ def archive(
                 entry.type, entry.linkname = kind, str(place.outside / "secret")
                 entry.size = len(text)
                 made.addfile(entry, io.BytesIO(text))
-        return {**chart("x", PLAIN), "x/charts/lib-1.0.0.tgz": packed(data.getvalue())}
+        return {**chart(x, PLAIN), f"{x}/charts/lib-1.0.0.tgz": packed(data.getvalue())}
 
-    return Case(name, build, {"helm:x": f"skipped: the archive x/charts/lib-1.0.0.tgz {reason}"})
+    return Part(name, build, f"skipped: the archive {{x}}/charts/lib-1.0.0.tgz {reason}")
 
 
-def configured(name: str, values: str, target: str, problem: str) -> Case:
-    """A values file that the configuration of the repository names."""
+def configured(*files: tuple[str, str, str]) -> Case:
+    """Values files that the configuration of the repository names, each as it is called in the target, and its problem."""
+    charts = [f"{{path: x{number}, values: ['{values}']}}" for number, (values, _, _) in enumerate(files)]
 
     def build(place: Place) -> dict[str, str | bytes]:
-        file = values.replace("{outside}", str(place.outside))
         return {
-            **chart("x", PLAIN),
-            "portproof.yaml": f"charts: [{{path: x, values: ['{file}']}}]\n",
+            **{
+                path: text
+                for number in range(len(files))
+                for path, text in chart(f"x{number}", PLAIN).items()
+            },
+            "portproof.yaml": f"charts: [{', '.join(charts)}]\n",
             "link.yaml": f"-> {place.outside}/secret.yaml",
         }
 
-    return Case(name, build, {target: f"skipped: {problem}"})
+    expect = {
+        f"helm:x{number}?values={name}": f"skipped: the values file {problem}"
+        for number, (_, name, problem) in enumerate(files)
+    }
+    return Case("values files out of place", build, expect)
 
 
 LIB = "apiVersion: v2\nname: lib\nversion: 1.0.0\n"
-CASES = [
+REFUSED = [
     link("data/secret", "{outside}/secret"),
     link("data/secret", "{up}outside/secret"),
     link("values.yaml", "{up}outside/secret"),
@@ -99,21 +117,68 @@ CASES = [
     link("git", "../.git"),
     link("config", "../.git/config"),
     link("loop", "loop"),
-    Case(
+    Part(
         "a Chart.yaml that is a link out of the tree",
-        lambda place: {"x/Chart.yaml": f"-> {place.outside}/secret", "x/templates/a.yaml": ""},
-        {"helm:x": "skipped: the link x/Chart.yaml is absolute"},
+        lambda place, x: {f"{x}/Chart.yaml": f"-> {place.outside}/secret", f"{x}/templates/a.yaml": ""},
+        "skipped: the link {x}/Chart.yaml is absolute",
     ),
-    Case(
+    Part(
         "a link to a link that leads out",
-        lambda place: {**chart("x", PLAIN), "x/a": "-> ../b/secret", "b": f"-> {place.outside}"},
-        {"helm:x": "skipped: the link x/a is absolute"},
+        lambda place, x: {**chart(x, PLAIN), f"{x}/a": "-> ../b/secret", "b": f"-> {place.outside}"},
+        "skipped: the link {x}/a is absolute",
     ),
-    Case(
+    wants("file://../../outside/folder", "the dependency lib (file://../../outside/folder) leads out of the repository ({x}/Chart.yaml:"),
+    wants("file://{outside}/folder", "the dependency lib (file:///"),
+    wants("http://127.0.0.1:{port}", "dependency lib 1.0.0 from http://127.0.0.1:"),
+    wants("http://localhost:{port}", "dependency lib 1.0.0 from http://localhost:"),
+    wants("http://[::ffff:127.0.0.1]:{port}", "dependency lib 1.0.0 from http://[::ffff:"),
+    wants("oci://127.0.0.1:{port}/charts", "dependency lib 1.0.0 from oci://127"),
+    wants("evil://x", "dependency lib 1.0.0 from evil://x could not be fetched: only https, http and oci"),
+    wants("@stable", "dependency lib 1.0.0 from @stable could not be fetched: its repository is an alias"),
+    archive("an archive that leads out", ("../../../evil", tarfile.REGTYPE, b"x"), reason="holds '../../../evil', which leads out of it"),
+    archive("an archive with absolute paths", ("{root}/evil", tarfile.REGTYPE, b"x"), reason="holds '/"),
+    archive("an archive with a link", ("lib/secret", tarfile.SYMTYPE, b""), reason="holds 'lib/secret', which is a link"),
+    archive("an archive of a bomb", ("lib/big", tarfile.REGTYPE, bytes(4_000_000)), reason="unfolds to more than 200 times its size"),
+    archive("an archive in an archive", ("lib/charts/a.tgz", tarfile.REGTYPE, gzip.compress(bytes(4_000_000))), reason="unfolds to more than 200 times its size"),
+    archive("an archive that is cut off", reason="cannot be read: Compressed file ended", packed=lambda data: gzip.compress(data)[:-9]),
+    Part(
+        "a name with a line break",
+        lambda _, x: {**chart(x, PLAIN), f"{x}/templates/a\n# Source: x": "a: 1\n"},
+        "skipped: the file name {x}/templates/a\\n# Source: x is not printable UTF-8",
+    ),
+]  # fmt: skip
+HARMLESS = [
+    Part(
         "a link within the repository is fine",
-        lambda _: {**chart("x", PLAIN), "x/values.yaml": "-> ../common.yaml", "common.yaml": "a: 1\n"},
-        {"helm:x": "checked"},
+        lambda _, x: {**chart(x, PLAIN), f"{x}/values.yaml": "-> ../common.yaml", "common.yaml": "a: 1\n"},
+        "checked",
     ),
+    Part(
+        "schemas that fetch",
+        lambda place, x: {
+            **chart(x, PLAIN),
+            f"{x}/values.schema.json": f'{{"allOf": [{{"$ref": "http://127.0.0.1:{place.port}/s"}}, '
+            f'{{"$ref": "file://{place.outside}/secret"}}]}}',
+        },
+        "checked",
+    ),
+    template("names are looked up", 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: "{{ getHostByName "localhost" }}"}'),
+    template("a cluster is asked", 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: "{{ lookup "v1" "Secret" "x" "y" }}"}'),
+    called("--post-renderer=sh"),
+    called("-x"),
+]  # fmt: skip
+BROKEN = [
+    Part("variables are read", lambda _, x: {**chart(x, {"templates/a.yaml": 'a: {{ env "CANARY" }}'})}, "failed: "),
+    Part(
+        "an archive that is none",
+        lambda _, x: {**chart(x, PLAIN), f"{x}/charts/lib-1.0.0.tgz": "version https://git-lfs.github.com/spec/v1\n"},
+        "failed: ",
+    ),
+]  # fmt: skip
+CASES = [
+    united("what is refused before anything reads it", *REFUSED),
+    united("what asks for something and does not get it", *HARMLESS),
+    united("what fails", *BROKEN, code=1),
     Case(
         "a chart at the root reads .git",
         lambda place: {
@@ -125,53 +190,18 @@ CASES = [
         },
         {"helm:.": "checked"},
     ),
-    wants("file://../../outside/folder", "the dependency lib (file://../../outside/folder) leads out of the repository (x/Chart.yaml:"),
-    wants("file://{outside}/folder", "the dependency lib (file:///"),
-    wants("http://127.0.0.1:{port}", "dependency lib 1.0.0 from http://127.0.0.1:"),
-    wants("http://localhost:{port}", "dependency lib 1.0.0 from http://localhost:"),
-    wants("http://[::ffff:127.0.0.1]:{port}", "dependency lib 1.0.0 from http://[::ffff:"),
-    wants("oci://127.0.0.1:{port}/charts", "dependency lib 1.0.0 from oci://127"),
-    wants("evil://x", "dependency lib 1.0.0 from evil://x could not be fetched: only https, http and oci"),
-    wants("@stable", "dependency lib 1.0.0 from @stable could not be fetched: its repository is an alias"),
-    Case(
-        "schemas that fetch",
-        lambda place: {
-            **chart("x", PLAIN),
-            "x/values.schema.json": f'{{"allOf": [{{"$ref": "http://127.0.0.1:{place.port}/s"}}, '
-            f'{{"$ref": "file://{place.outside}/secret"}}]}}',
-        },
-        {"helm:x": "checked"},
-    ),
-    template("a range without end", "{{ range until 100000000 }}x{{ end }}"),
-    template("nested ranges", "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"),
-    template("a giant repeat", 'a: {{ repeat 2000000000 "x" }}'),
-    template("keys in a loop", '{{ range until 100000 }}{{ genPrivateKey "rsa" | len }}{{ end }}'),
-    template("a template that expands itself", '{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}'),
-    template("tpl that expands itself", '{{ $_ := set . "t" "{{ tpl .t . }}{{ tpl .t . }}" }}{{ tpl .t . }}'),
-    template("a flood of output", '{{ range until 3000 }}{{ repeat 100000 "x" }}\n{{ end }}'),
-    template("names are looked up", 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: "{{ getHostByName "localhost" }}"}', "checked"),
-    template("a cluster is asked", 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: "{{ lookup "v1" "Secret" "x" "y" }}"}', "checked"),
-    template("variables are read", 'a: {{ env "CANARY" }}', "failed: "),
-    configured("values from standard input", "-", "helm:x?values=-", "the values file - of the configuration is not there"),
-    configured("values that look like an option", "--post-renderer=sh", "helm:x?values=--post-renderer=sh", "the values file --post-renderer=sh of the configuration is not there"),
-    configured("values out of the tree", "../../outside/secret.yaml", "helm:x?values=/../../outside/secret.yaml", "the values file ../../outside/secret.yaml of the configuration leads out"),
-    configured("values by a link out of the tree", "../link.yaml", "helm:x?values=/link.yaml", "the values file ../link.yaml of the configuration is absolute"),
-    archive("an archive that leads out", ("../../../evil", tarfile.REGTYPE, b"x"), reason="holds '../../../evil', which leads out of it"),
-    archive("an archive with absolute paths", ("{root}/evil", tarfile.REGTYPE, b"x"), reason="holds '/"),
-    archive("an archive with a link", ("lib/secret", tarfile.SYMTYPE, b""), reason="holds 'lib/secret', which is a link"),
-    archive("an archive of a bomb", ("lib/big", tarfile.REGTYPE, bytes(4_000_000)), reason="unfolds to more than 200 times its size"),
-    archive("an archive in an archive", ("lib/charts/a.tgz", tarfile.REGTYPE, gzip.compress(bytes(4_000_000))), reason="unfolds to more than 200 times its size"),
-    archive("an archive that is cut off", reason="cannot be read: Compressed file ended", packed=lambda data: gzip.compress(data)[:-9]),
-    Case("an archive that is none", lambda _: {**chart("x", PLAIN), "x/charts/lib-1.0.0.tgz": "version https://git-lfs.github.com/spec/v1\n"}, {"helm:x": "failed: "}, code=1),
-    Case(
-        "a name with a line break",
-        lambda _: {**chart("x", PLAIN), "x/templates/a\n# Source: x": "a: 1\n"},
-        {"helm:x": "skipped: the file name x/templates/a\\n# Source: x is not printable UTF-8"},
-    ),
-    Case(
-        "a folder that looks like an option",
-        lambda _: {**chart("--post-renderer=sh", PLAIN), **chart("-x", PLAIN)},
-        {"helm:--post-renderer=sh": "checked", "helm:-x": "checked"},
+    hog("a range without end", "{{ range until 100000000 }}x{{ end }}"),
+    hog("nested ranges", "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"),
+    hog("a giant repeat", 'a: {{ repeat 2000000000 "x" }}'),
+    hog("keys in a loop", '{{ range until 100000 }}{{ genPrivateKey "rsa" | len }}{{ end }}'),
+    hog("a template that expands itself", '{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}'),
+    hog("tpl that expands itself", '{{ $_ := set . "t" "{{ tpl .t . }}{{ tpl .t . }}" }}{{ tpl .t . }}'),
+    hog("a flood of output", '{{ range until 3000 }}{{ repeat 100000 "x" }}\n{{ end }}'),
+    configured(
+        ("-", "-", "- of the configuration is not there"),
+        ("--post-renderer=sh", "--post-renderer=sh", "--post-renderer=sh of the configuration is not there"),
+        ("../../outside/secret.yaml", "/../../outside/secret.yaml", "../../outside/secret.yaml of the configuration leads out"),
+        ("../link.yaml", "/link.yaml", "../link.yaml of the configuration is absolute"),
     ),
     Case(
         "plugins in the home and beside the chart",

@@ -7,20 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.support import Case, Place, run_case
+from tests.hostile.support import Case, Part, Place, run_case, united
 from tests.support.rendering import chart
 
 TEMPLATE = {
     "templates/map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n"
     "  a: {{ .Values.a | default 1 | quote }}\n  b: {{ .Release.Name }}.{{ .Release.Namespace }}\n"
 }
-INSTALLED = "helm:x?values=/apps/a.yaml#app"
 
 
-def application(name: str, status: str, code: int = 0, *, app: str = "app", **helm: object) -> Case:
+def application(name: str, status: str, *, app: str = "app", **helm: object) -> Part:
     """A chart that an Application installs in an odd way."""
 
-    def build(place: Place) -> dict[str, str | bytes]:
+    def build(place: Place, x: str) -> dict[str, str | bytes]:
         given = json.loads(
             json.dumps(helm).replace("OUTSIDE", str(place.outside)).replace("PORT", str(place.port))
         )
@@ -28,12 +27,12 @@ def application(name: str, status: str, code: int = 0, *, app: str = "app", **he
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Application",
             "metadata": {"name": app},
-            "spec": {"source": {"path": "x", "helm": given}, "destination": {"namespace": "--debug"}},
+            "spec": {"source": {"path": x, "helm": given}, "destination": {"namespace": "--debug"}},
         }
-        return {**chart("x", TEMPLATE), "apps/a.yaml": json.dumps(data)}
+        return {**chart(x, TEMPLATE), f"apps/{x}.yaml": json.dumps(data)}
 
-    target = INSTALLED if not status.startswith("skipped") else INSTALLED.removesuffix("#app")
-    return Case(name, build, {target: status}, code)
+    target = "helm:{x}?values=/apps/{x}.yaml"
+    return Part(name, build, status, target if status.startswith("skipped") else f"{target}#app")
 
 
 def parameters(*pairs: tuple[str, str]) -> list[dict[str, str]]:
@@ -44,7 +43,7 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
     for before, name in zip("abcdefg", "bcdefgh", strict=True)
 )
-CASES = [
+APPLICATIONS = [
     application(
         "values from a file outside",
         "skipped: as 'app' installs it: its values",
@@ -85,15 +84,21 @@ CASES = [
         "checked",
         parameters=parameters(("--post-renderer", "x"), ("-f", "/")),
     ),
-    application("a parameter with a NUL", "failed: ", 1, parameters=parameters(("a", "x\0y"))),
-    application("a parameter of a megabyte", "failed: ", 1, parameters=parameters(("a", "x" * 1_000_000))),
-    application("a list of a billion", "failed: ", 1, parameters=parameters(("a[999999999]", "x"))),
-    application("values that unfold without end", "failed: ", 1, values=BOMB),
-    application("values that are none", "failed: ", 1, values="- a\n"),
     application("a template in values", "checked", values="a: '{{ .Files.Get \"../outside/secret\" }}'"),
+]
+FAILING = [
+    application("a parameter with a NUL", "failed: ", parameters=parameters(("a", "x\0y"))),
+    application("a parameter of a megabyte", "failed: ", parameters=parameters(("a", "x" * 1_000_000))),
+    application("a list of a billion", "failed: ", parameters=parameters(("a[999999999]", "x"))),
+    application("values that unfold without end", "failed: ", values=BOMB),
+    application("values that are none", "failed: ", values="- a\n"),
+]
+CASES = [
+    united("odd values, parameters and names", *APPLICATIONS),
+    united("values and parameters that cannot be", *FAILING, code=1),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_application(case: Case, tmp_path: Path) -> None:
+def test_applications(case: Case, tmp_path: Path) -> None:
     run_case(case, tmp_path)

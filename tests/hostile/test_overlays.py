@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.hostile.support import Case, Place, overlay, run_case
+from tests.hostile.support import Case, Part, Place, overlay, run_case, united
 from tests.hostile.test_charts import bomb
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {ports: [{port: 80}]}\n"
@@ -119,21 +119,26 @@ def many(name: str, texts: Sequence[str | bytes], reason: str = "") -> Case:
     )
 
 
-def transformer(name: str, text: str, reason: str) -> Case:
-    def build(place: Place) -> dict[str, str | bytes]:
-        place.program(place.repository / "k/run.sh")
+def base(name: str, build: Callable[[Place, str], Mapping[str, str | bytes]], reason: str) -> Part:
+    """A kustomization that is refused."""
+    return Part(name, build, f"skipped: {reason}", "kustomize:{x}")
+
+
+def transformer(name: str, text: str, reason: str) -> Part:
+    def build(place: Place, x: str) -> dict[str, str | bytes]:
+        place.program(place.repository / x / "run.sh")
         named = text.replace("{marker}", str(place.marker)).replace(
-            "{run}", str(place.repository / "k/run.sh")
+            "{run}", str(place.repository / x / "run.sh")
         )
         return {
             **overlay(
-                "k",
+                x,
                 "resources: [s.yaml]\ntransformers: [t.yaml]\ngenerators: [t.yaml]\n",
                 **{"s.yaml": SERVICE, "t.yaml": named},
             )
         }
 
-    return Case(name, build, {"kustomize:k": f"skipped: {reason}"})
+    return base(name, build, reason)
 
 
 FUNCTION = """apiVersion: example.com/v1
@@ -144,55 +149,79 @@ metadata:
     config.kubernetes.io/function: |
       {}
 """
+REFUSED = [
+    base(
+        "a folder that is called like a host",
+        lambda place, x: {**overlay(x, "resources: [github.com/a/b]\n"), **overlay(f"{x}/github.com/a/b", "resources: [s.yaml]\n", **{"s.yaml": place.config_map()})},
+        "remote base github.com/a/b: not fetched ({x}/kustomization.yaml:1)",
+    ),
+    transformer("a program as a function", FUNCTION.format("exec: {path: {run}}"), "the Fn runs a program (config.kubernetes.io/function), which is not done ({x}/t.yaml:6)"),
+    transformer("a container as a function", FUNCTION.format("container: {image: x, network: true}"), "the Fn runs a program"),
+    transformer("helm's inflator as a plugin", "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: x}\nname: x\nchartHome: .\n", "helmCharts are not inflated yet ({x}/t.yaml:2)"),
+    transformer("a plugin", "apiVersion: example.com/v1\nkind: Evil\nmetadata: {name: x}\n", "it needs the plugin example.com/v1 Evil, which is not run ({x}/t.yaml:1)"),
+    base(
+        "a generator's file is a link out of the tree",
+        lambda place, x: {**overlay(x, "configMapGenerator: [{name: x, files: [data]}]\n"), f"{x}/data": f"-> {place.outside}/secret"},
+        "the file data is absolute ({x}/kustomization.yaml:1)",
+    ),
+    base(
+        "a base behind a link",
+        lambda _, x: {**overlay(x, "resources: [base]\n"), f"{x}/base": "-> ../../outside/folder"},
+        "the base base leads out of the repository ({x}/kustomization.yaml:1)",
+    ),
+    base(
+        "a resource that is a link",
+        lambda place, x: {**overlay(x, "resources: [s.yaml]\n"), f"{x}/s.yaml": f"-> {place.outside}/secret.yaml"},
+        "the base s.yaml is absolute ({x}/kustomization.yaml:1)",
+    ),
+    base(
+        "a base that climbs out",
+        lambda _, x: overlay(x, "resources: [../../../../../../outside/folder]\n"),
+        "the base ../../../../../../outside/folder leads out of the repository",
+    ),
+    base(
+        "a base in .git",
+        lambda place, x: {**overlay(x, "resources: [../.git/k]\n"), ".git/k/kustomization.yaml": "resources: [s.yaml]\n", ".git/k/s.yaml": place.config_map(), ".git/HEAD": "x\n"},
+        "the base ../.git/k leads into .git",
+    ),
+    base(
+        "a kustomization that is a link",
+        lambda place, x: {f"{x}/kustomization.yaml": f"-> {place.outside}/folder/kustomization.yaml"},
+        "the kustomization kustomization.yaml is absolute",
+    ),
+]  # fmt: skip
+HARMLESS = [
+    Part(
+        "variables of the environment by their name",
+        lambda _, x: overlay(x, "configMapGenerator: [{name: x, envs: [e.env]}]\n", **{"e.env": "CANARY\nGITHUB_TOKEN\n"}),
+        "checked",
+        "kustomize:{x}",
+    ),
+    Part(
+        "a false origin",
+        lambda _, x: overlay(x, "resources: [s.yaml]\n", **{"s.yaml": MAP.replace("{name: x}", "{name: x, annotations: {config.kubernetes.io/origin: 'path: ../../forged', internal.config.kubernetes.io/path: forged}}")}),
+        "checked",
+        "kustomize:{x}",
+    ),
+    Part(
+        "manifests that are links out of the tree",
+        lambda place, x: {f"{x}/a.yaml": SERVICE, f"{x}/b.yaml": f"-> {place.outside}/secret.yaml", f"{x}/c": f"-> {place.outside}/folder"},
+        "checked",
+        "manifests:{x}",
+    ),
+]  # fmt: skip
 CASES = [
     many("all forms of remote bases", [f"resources: ['{form}']" for form in REMOTE]),
     many("every field with an address", [field.format("http://127.0.0.1:{port}/x.yaml") for field in FIELDS]),
     many("every field with a path out of the tree", [field.format("../../outside/secret.yaml") for field in FIELDS]),
     many("every field with an absolute path", [field.format("{outside}/secret.yaml") for field in FIELDS]),
-    Case(
-        "a folder that is called like a host",
-        lambda place: {**overlay("k", "resources: [github.com/a/b]\n"), **overlay("k/github.com/a/b", "resources: [s.yaml]\n", **{"s.yaml": place.config_map()})},
-        {"kustomize:k": "skipped: remote base github.com/a/b: not fetched (k/kustomization.yaml:1)"},
-    ),
-    *(many(f"an address behind {name}", [text]) for name, text in DISGUISED.items()),
+    many("an address behind every disguise", [*DISGUISED.values()]),
     many("helm's options in the fields of an inflator", [
         "helmCharts: [{name: '--post-renderer=run.sh', releaseName: '--debug', repo: 'http://127.0.0.1:{port}'}]",
         "helmGlobals: {configHome: ../home, chartHome: '{outside}'}\nhelmCharts: [{name: x}]",
     ]),
-    transformer("a program as a function", FUNCTION.format("exec: {path: {run}}"), "the Fn runs a program (config.kubernetes.io/function), which is not done (k/t.yaml:6)"),
-    transformer("a container as a function", FUNCTION.format("container: {image: x, network: true}"), "the Fn runs a program"),
-    transformer("helm's inflator as a plugin", "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: x}\nname: x\nchartHome: .\n", "helmCharts are not inflated yet (k/t.yaml:2)"),
-    transformer("a plugin", "apiVersion: example.com/v1\nkind: Evil\nmetadata: {name: x}\n", "it needs the plugin example.com/v1 Evil, which is not run (k/t.yaml:1)"),
-    Case(
-        "a generator's file is a link out of the tree",
-        lambda place: {**overlay("k", "configMapGenerator: [{name: x, files: [data]}]\n"), "k/data": f"-> {place.outside}/secret"},
-        {"kustomize:k": "skipped: the file data is absolute (k/kustomization.yaml:1)"},
-    ),
-    Case(
-        "a base behind a link",
-        lambda _: {**overlay("k", "resources: [base]\n"), "k/base": "-> ../../outside/folder"},
-        {"kustomize:k": "skipped: the base base leads out of the repository (k/kustomization.yaml:1)"},
-    ),
-    Case(
-        "a resource that is a link",
-        lambda place: {**overlay("k", "resources: [s.yaml]\n"), "k/s.yaml": f"-> {place.outside}/secret.yaml"},
-        {"kustomize:k": "skipped: the base s.yaml is absolute (k/kustomization.yaml:1)"},
-    ),
-    Case(
-        "a base that climbs out",
-        lambda _: overlay("k", "resources: [../../../../../../outside/folder]\n"),
-        {"kustomize:k": "skipped: the base ../../../../../../outside/folder leads out of the repository"},
-    ),
-    Case(
-        "a base in .git",
-        lambda place: {**overlay("k", "resources: [../.git/k]\n"), ".git/k/kustomization.yaml": "resources: [s.yaml]\n", ".git/k/s.yaml": place.config_map(), ".git/HEAD": "x\n"},
-        {"kustomize:k": "skipped: the base ../.git/k leads into .git"},
-    ),
-    Case(
-        "variables of the environment by their name",
-        lambda _: overlay("k", "configMapGenerator: [{name: x, envs: [e.env]}]\n", **{"e.env": "CANARY\nGITHUB_TOKEN\n"}),
-        {"kustomize:k": "checked"},
-    ),
+    united("what is refused before anything reads it", *REFUSED),
+    united("what asks for something and does not get it", *HARMLESS, silent=("forged",)),
     Case(
         "overlays that multiply",
         lambda _: {
@@ -205,22 +234,6 @@ CASES = [
         seconds=40,
     ),
     Case("a bomb of aliases in a resource", lambda _: {"portproof.yaml": "timeout: 4\n", **overlay("k", "resources: [s.yaml]\n", **{"s.yaml": MAP + bomb()})}, {"kustomize:k": "failed: "}, code=1),
-    Case(
-        "a kustomization that is a link",
-        lambda place: {"k/kustomization.yaml": f"-> {place.outside}/folder/kustomization.yaml"},
-        {"kustomize:k": "skipped: the kustomization kustomization.yaml is absolute"},
-    ),
-    Case(
-        "a forged origin",
-        lambda _: overlay("k", "resources: [s.yaml]\n", **{"s.yaml": MAP.replace("{name: x}", "{name: x, annotations: {config.kubernetes.io/origin: 'path: ../../forged', internal.config.kubernetes.io/path: forged}}")}),
-        {"kustomize:k": "checked"},
-        silent=("forged",),
-    ),
-    Case(
-        "manifests that are links out of the tree",
-        lambda place: {"m/a.yaml": SERVICE, "m/b.yaml": f"-> {place.outside}/secret.yaml", "m/c": f"-> {place.outside}/folder"},
-        {"manifests:m": "checked"},
-    ),
 ]  # fmt: skip
 
 
