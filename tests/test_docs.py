@@ -31,6 +31,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 _FENCE = re.compile(r"^ *(```+)([a-z]*)\n(.*?)^ *\1 *$", re.MULTILINE | re.DOTALL)

@@ -1,0 +1,87 @@
+"""What GitHub and pre-commit read for contributors: issue forms, hooks."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from portproof.cli import app
+
+ROOT = Path(__file__).parents[1]
+GITHUB = ROOT / ".github"
+FORMS = sorted(path for path in (GITHUB / "ISSUE_TEMPLATE").glob("*.yml") if path.name != "config.yml")
+HOOKS = [
+    hook
+    for repository in yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    for hook in repository["hooks"]
+]
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+class TestIssueForms:
+    def test_there_is_one_for_each_kind_of_report(self) -> None:
+        assert [path.stem for path in FORMS] == ["crash", "false-alarm", "missed-bug"]
+
+    @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
+    def test_github_takes_it(self, path: Path) -> None:
+        form = read(path)
+        assert form.keys() == {"name", "description", "title", "labels", "body"}
+        assert form["labels"] == ["bug"], "a label that every repository has"
+        fields = [field for field in form["body"] if field["type"] != "markdown"]
+        assert {field["type"] for field in fields} <= {"input", "textarea", "dropdown", "checkboxes"}
+        ids = [field["id"] for field in fields]
+        assert len(ids) == len(set(ids))
+        assert all(re.fullmatch(r"[a-z-]+", one) for one in ids)
+        assert all(field["attributes"]["label"] for field in fields)
+
+    @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
+    def test_it_asks_for_the_version_and_a_minimal_example(self, path: Path) -> None:
+        asked = {field["id"]: field for field in read(path)["body"] if "id" in field}
+        assert "`portproof --version`" in asked["version"]["attributes"]["description"]
+        assert "smallest chart, overlay or manifest" in asked["example"]["attributes"]["label"]
+        # a field that is rendered as code takes no attachment
+        assert "render" not in asked["example"]["attributes"]
+        assert all(asked[one]["validations"]["required"] for one in ("version", "example"))
+
+    @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
+    def test_the_commands_that_it_asks_for_exist(self, path: Path) -> None:
+        commands = re.findall(r"`portproof ([^`]+)`", path.read_text())
+        assert commands
+        for words in map(shlex.split, commands):
+            if words == ["--version"]:
+                with pytest.raises(click.exceptions.Exit):
+                    app.make_context("portproof", words)
+            else:
+                assert app.get_command(click.Context(app), words[0]) is not None, words
+
+    def test_reports_without_a_form_are_not_taken_and_vulnerabilities_have_their_policy(self) -> None:
+        assert read(GITHUB / "ISSUE_TEMPLATE" / "config.yml") == {"blank_issues_enabled": False}
+        assert "Report a vulnerability" in (ROOT / "SECURITY.md").read_text()
+
+
+class TestHooksForContributors:
+    @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook["id"])
+    def test_it_runs_a_command_of_this_repository(self, hook: Any) -> None:
+        assert (hook["language"], hook["pass_filenames"]) == ("system", False)
+        match hook["entry"].split():
+            case ["make", target]:
+                assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+            case [program]:
+                assert os.access(ROOT / program, os.X_OK)
+            case other:
+                pytest.fail(f"neither a target nor a script: {other}")
+
+    def test_everything_that_make_check_runs_but_the_tests_has_one(self) -> None:
+        (needed,) = re.findall(r"^check: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        entries = {hook["entry"] for hook in HOOKS}
+        assert {f"make {target}" for target in needed.split() if target != "test"} <= entries
