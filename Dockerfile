@@ -6,7 +6,10 @@
 # Everything that is fetched has a SHA-256 in this repository: the libraries in image/*.txt, helm and kustomize in
 # src/portproof/pins.py. The base has one where it is given by digest, as the release workflow does:
 #   docker build --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:... .
-ARG PYTHON_IMAGE=python:3.13-slim
+#
+# The base has a stage of its own because Dependabot reads no version out of an ARG.
+ARG PYTHON_IMAGE=python
+FROM python:3.13-slim AS python
 
 
 # --- helm and kustomize, by portproof's own pins and download code, which need no library

@@ -1,4 +1,4 @@
-"""What GitHub and pre-commit read for contributors: issue forms, hooks."""
+"""What GitHub and pre-commit read for contributors: issue forms, hooks, Dependabot's settings."""
 
 from __future__ import annotations
 
@@ -85,3 +85,25 @@ class TestHooksForContributors:
         (needed,) = re.findall(r"^check: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
         entries = {hook["entry"] for hook in HOOKS}
         assert {f"make {target}" for target in needed.split() if target != "test"} <= entries
+
+
+class TestDependabot:
+    updates = read(GITHUB / "dependabot.yml")["updates"]
+
+    def test_it_watches_all_that_has_a_version_and_groups_it_once_a_week(self) -> None:
+        watched = {one["package-ecosystem"]: one for one in self.updates}
+        assert watched.keys() == {"github-actions", "docker", "pip"}
+        for one in watched.values():
+            assert one["directory"] == "/"
+            assert one["schedule"]["interval"] == "weekly"
+            assert [group["patterns"] for group in one["groups"].values()] == [["*"]]
+
+    def test_the_base_image_stands_where_dependabot_reads_it(self) -> None:
+        """It reads literal FROM lines only; the workflows get the name from that line, too."""
+        dockerfile = (ROOT / "Dockerfile").read_text()
+        assert re.findall(r"^FROM ([\w.-]+:[\w.-]+) AS python$", dockerfile, re.MULTILINE)
+        assert re.findall(r"^ARG PYTHON_IMAGE=(.*)$", dockerfile, re.MULTILINE) == ["python"]
+        command = r"sed --quiet 's/^FROM \(.*\) AS python$/\1/p' Dockerfile"
+        for user in (ROOT / ".ci" / "image", GITHUB / "workflows" / "release.yml"):
+            assert command in user.read_text()
+            assert "python:3" not in user.read_text()
