@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 MINUTES ?= 10
 
-.PHONY: incident test accept fuzz format lint types layers docs check clean
+.PHONY: incident test accept fuzz format lint types layers docs check bump bump-tools bump-libraries clean
 
 $(VENV)/installed: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +57,17 @@ docs: $(VENV)/installed-dev
 	$(BIN)/python docs/generate.py
 
 check: lint types layers test
+
+# What is pinned, raised: each changes nothing when in doubt, and prints what it changed.
+bump: bump-tools bump-libraries
+
+# The helm and kustomize of src/portproof/pins.py, with their sums. Needs no library.
+bump-tools:
+	PYTHONPATH=src $(PYTHON) .ci/bump.py
+
+# The libraries of requirements.txt and of the image.
+bump-libraries:
+	PYTHON=$(PYTHON) .ci/lock --upgrade
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -3,7 +3,7 @@
 The sums of the official files come from the upstream release notes and from the
 lock files of public projects that check them at each of their builds. They are
 literal on purpose: a sum fetched from the host of the file proves nothing. The
-order of a catalogue is the order of preference.
+order of a catalogue is the order of preference. ``make bump-tools`` raises them.
 """
 
 from __future__ import annotations
