@@ -13,6 +13,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import urllib.error
 import urllib.request
 import zipfile
 import zlib
@@ -156,6 +157,8 @@ def _fetch_archive(source: Archive, staging: Path, schemes: Collection[str]) -> 
             digest = copy(answer, target, _MAX_FILE, source.url)
             size = target.tell()
     except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the answer; Python 3.14 warns of one that is left open
         raise UnreachableError(f"{source.url}: {getattr(error, 'reason', None) or error}") from error
     if promised.isdigit() and size < int(promised):
         raise UnreachableError(f"{source.url}: broke off after {size} of {promised} bytes")
