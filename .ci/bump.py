@@ -21,6 +21,7 @@ import os
 import re
 import sys
 import tempfile
+import urllib.error
 import urllib.request
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -187,6 +188,8 @@ class Upstream:
                 missing: int = answer.length or 0
             text: str = data.decode("utf-8")
         except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             raise BumpError(f"{url}: {error}") from error
         if missing:
             raise BumpError(f"{url}: the answer broke off, or has more than {_MAX_TEXT} bytes")
