@@ -6,8 +6,9 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 JOBS ?= 2
 MINUTES ?= 10
+TESTS ?= tests
 
-.PHONY: incident test accept fuzz format lint types layers docs check bump bump-tools bump-libraries clean
+.PHONY: incident test accept fuzz bench format lint types layers docs check bump bump-tools bump-libraries clean
 
 $(VENV)/installed: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,7 +27,7 @@ incident: $(VENV)/installed
 	@$(BIN)/portproof check fixtures/incident/repaired
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
 
 # What the rules say now becomes what every claim expects: reword a message, accept, and review the diff.
 accept: $(VENV)/installed-dev
@@ -36,6 +37,11 @@ accept: $(VENV)/installed-dev
 # A long run of every parser and encoder on inputs that nobody thought of; what breaks is kept in tests/fuzz/corpus.
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+# Start-up, and how the rules grow with a repository; bench/README.md has those that need repositories of your own.
+bench: $(VENV)/installed-dev
+	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/large_graph.py
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix-only --quiet .

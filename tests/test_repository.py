@@ -1,4 +1,4 @@
-"""What GitHub and pre-commit read for contributors: issue forms, hooks, Dependabot's settings."""
+"""What GitHub and pre-commit read for contributors: issue forms, hooks, Dependabot's settings, CI."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ HOOKS = [
 
 def read(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
+
+
+def targets() -> set[str]:
+    """What `make` can be asked for."""
+    found = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "test" in found
+    return set(found)
 
 
 class TestIssueForms:
@@ -75,7 +82,7 @@ class TestHooksForContributors:
         assert (hook["language"], hook["pass_filenames"]) == ("system", False)
         match hook["entry"].split():
             case ["make", target]:
-                assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+                assert target in targets()
             case [program]:
                 assert os.access(ROOT / program, os.X_OK)
             case other:
@@ -107,3 +114,38 @@ class TestDependabot:
         for user in (ROOT / ".ci" / "image", GITHUB / "workflows" / "release.yml"):
             assert command in user.read_text()
             assert "python:3" not in user.read_text()
+
+
+WORKFLOWS = {path.stem: read(path) for path in sorted((GITHUB / "workflows").glob("*.yml"))}
+
+
+def commands(workflow: Any) -> list[str]:
+    """What the steps of a workflow run, line by line."""
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    return [line.strip() for step in steps for line in step.get("run", "").splitlines()]
+
+
+class TestContinuousIntegration:
+    def test_it_asks_for_targets_that_make_has(self) -> None:
+        lines = [line for workflow in WORKFLOWS.values() for line in commands(workflow)]
+        asked = [line.partition("|")[0].split()[1:] for line in lines if line.startswith("make ")]
+        plain = [word for words in asked for word in words if re.fullmatch(r"[a-z][a-z-]*", word)]
+        assert {"test", "fuzz", "bench", "lint"} <= set(plain)
+        assert set(plain) <= targets()
+        for job in WORKFLOWS["bump"]["jobs"].values():
+            assert {f"bump-{what}" for what in job["strategy"]["matrix"]["what"]} <= targets()
+
+    def test_every_python_that_the_package_takes_is_tested_and_the_rest_is_looked_at_once(self) -> None:
+        jobs = WORKFLOWS["ci"]["jobs"]
+        assert jobs["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13", "3.14"]
+        (needed,) = re.findall(
+            r"^requires-python = \">=(.*)\"$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE
+        )
+        (setup,) = [step["with"] for step in jobs["lint"]["steps"] if "setup-python" in step.get("uses", "")]
+        assert setup["python-version"] == needed
+        assert len([line for line in commands(WORKFLOWS["ci"]) if line.startswith("make lint")]) == 1
+
+    def test_the_files_that_macos_tests_are_there(self) -> None:
+        (named,) = [line for line in commands(WORKFLOWS["ci"]) if "TESTS=" in line]
+        (paths,) = re.findall(r'TESTS="(.*)"', named)
+        assert all((ROOT / path).is_file() for path in paths.split())
