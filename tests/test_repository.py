@@ -149,3 +149,17 @@ class TestContinuousIntegration:
         (named,) = [line for line in commands(WORKFLOWS["ci"]) if "TESTS=" in line]
         (paths,) = re.findall(r'TESTS="(.*)"', named)
         assert all((ROOT / path).is_file() for path in paths.split())
+
+
+class TestContributing:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+
+    def test_the_places_where_a_change_belongs_are_there(self) -> None:
+        places = re.findall(r"`((?:src|tests|fixtures|bench|docs|\.ci)/[\w./]+)`", self.text)
+        assert len(places) > 15
+        assert [place for place in places if not (ROOT / place).exists()] == []
+
+    def test_the_commands_are_targets_of_make(self) -> None:
+        asked = set(re.findall(r"`make ([a-z-]+)", self.text))
+        assert asked > {"check", "test", "accept", "bump-tools"}
+        assert asked <= targets()
