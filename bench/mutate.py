@@ -32,6 +32,7 @@ from portproof import pipeline, resources
 from portproof.discover.model import Target
 from portproof.graph import link
 from portproof.outcome import FindingGroup
+from portproof.render.cache import remember
 from portproof.render.engine import Engine, RenderOptions
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.rules.base import Severity
@@ -198,11 +199,14 @@ def trial(bench: Bench, mutant: Mutant) -> Result:
         targets=tuple(targets),
         everything=bench.ready.discovery.targets,
         rule_set=bench.rule_set,
-        render=counting,
+        render=remember(counting),
+        fresh=counting,
         jobs=1,
     )
     started = time.perf_counter()
-    outcome = pipeline.check(plan)
+    survey = pipeline.survey(plan)
+    prover = pipeline.prover_of(plan, survey)
+    outcome = pipeline.finish(plan, survey, prover)
     seconds = time.perf_counter() - started
     result = _result(bench, mutant, len(targets))
     result.seconds, result.tracing, result.proving = round(seconds, 2), counting.tracing, counting.proving
@@ -219,7 +223,7 @@ def trial(bench: Bench, mutant: Mutant) -> Result:
     loud = [one for one in about if one.finding.severity in _LOUD]
     _locate(result, loud, mutant, tree)
     _heal(result, loud, bench, mutant, tree)
-    result.together = _healing(pipeline.combine(outcome).edits, bench, mutant, tree)
+    result.together = _healing(pipeline.combine(outcome, prover).edits, bench, mutant, tree)
     return result
 
 

@@ -9,7 +9,9 @@ import pytest
 from portproof import pipeline, write
 from portproof.discover.model import HelmTarget, Target
 from portproof.errors import ConflictError
+from portproof.fix import Prover
 from portproof.outcome import FindingGroup, Outcome
+from portproof.render.cache import remember
 from portproof.rules import all_rules
 from portproof.rules.evaluate import RuleSet
 from portproof.source import Tree
@@ -37,8 +39,15 @@ spec:
 
 
 def run(root: Path, *targets: Target, render: FakeRenderer | None = None) -> Outcome:
-    plan = pipeline.Plan(Tree(root), targets, targets, RuleSet(all_rules()), render or FakeRenderer(), jobs=2)
-    return pipeline.check(plan)
+    return proven(root, *targets, render=render)[0]
+
+
+def proven(root: Path, *targets: Target, render: FakeRenderer | None = None) -> tuple[Outcome, Prover]:
+    fresh = render or FakeRenderer()
+    plan = pipeline.Plan(Tree(root), targets, targets, RuleSet(all_rules()), remember(fresh), fresh, jobs=2)
+    survey = pipeline.survey(plan)
+    prover = pipeline.prover_of(plan, survey)
+    return pipeline.finish(plan, survey, prover), prover
 
 
 def incident(root: Path, values: str = "service: 8081\ncontainer: 8080\nprobe: http\n") -> HelmTarget:
@@ -78,7 +87,7 @@ def test_a_fix_that_breaks_another_target_is_not_offered(tmp_path: Path) -> None
     # What is left would silence the finding; nothing says that the container listens there.
     assert found.fix is None
     assert [one.description for one in found.alternatives] == ["set containerPort to 8081"]
-    assert not pipeline.combine(run(tmp_path, default, prod)).edits
+    assert not pipeline.combine(*proven(tmp_path, default, prod)).edits
 
 
 def test_equal_findings_of_several_targets_are_one(tmp_path: Path) -> None:
@@ -106,14 +115,14 @@ def test_tracing_and_proving_one_finding_stays_within_three_extra_renders(tmp_pa
 
 def test_combined_fixes_are_proven_together_and_written_once(tmp_path: Path) -> None:
     target = incident(tmp_path)
-    combined = pipeline.combine(run(tmp_path, target))
+    combined = pipeline.combine(*proven(tmp_path, target))
     assert write.write(combined.edits, combined.tree) == ["web/values.yaml"]
     assert (tmp_path / "web/values.yaml").read_text() == "service: 8080\ncontainer: 8080\nprobe: http\n"
     assert not run(tmp_path, target).merged
 
 
 def test_a_file_that_changed_meanwhile_is_not_written(tmp_path: Path) -> None:
-    combined = pipeline.combine(run(tmp_path, incident(tmp_path)))
+    combined = pipeline.combine(*proven(tmp_path, incident(tmp_path)))
     (tmp_path / "web/values.yaml").write_text("service: 1\n")
     with pytest.raises(ConflictError, match="changed while"):
         write.write(combined.edits, combined.tree)
@@ -123,7 +132,7 @@ def test_a_file_that_changed_meanwhile_is_not_written(tmp_path: Path) -> None:
 def test_writing_keeps_mode_and_line_ends(tmp_path: Path) -> None:
     target = incident(tmp_path, "service: 8081\r\ncontainer: 8080\r\nprobe: http\r\n")
     (tmp_path / "web/values.yaml").chmod(0o640)
-    combined = pipeline.combine(run(tmp_path, target))
+    combined = pipeline.combine(*proven(tmp_path, target))
     write.write(combined.edits, combined.tree)
     assert (
         tmp_path / "web/values.yaml"
@@ -132,7 +141,7 @@ def test_writing_keeps_mode_and_line_ends(tmp_path: Path) -> None:
 
 
 def test_a_link_is_not_written_through(tmp_path: Path) -> None:
-    combined = pipeline.combine(run(tmp_path, incident(tmp_path)))
+    combined = pipeline.combine(*proven(tmp_path, incident(tmp_path)))
     file = tmp_path / "web/values.yaml"
     file.rename(tmp_path / "elsewhere.yaml")
     file.symlink_to(tmp_path / "elsewhere.yaml")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from portproof import pipeline
@@ -13,13 +13,27 @@ from portproof.config import Config
 from portproof.discover.find import discover
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.environment import TargetInterface, mentions
-from portproof.outcome import FailureKey, Outcome, TargetResult, failure_key
+from portproof.outcome import FailureKey, Outcome, TargetResult, failure_key, keys_of
 from portproof.pipeline import Plan, Progress, Survey
-from portproof.render.model import RenderFailure
+from portproof.render.model import NotRendered, RenderFailure
 from portproof.revision import Comparison
 from portproof.rules.evaluate import FindingKey
 from portproof.source import RelPath, SourceError, Tree, is_within
 from portproof.suppressions.model import Suppression, SuppressionSource
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What the targets of the base had to say, by id.
+
+    `keys` are their findings (None for one that did not render), `failures` what could not be rendered of them, where
+    there was something, `interfaces` what they offered.
+    """
+
+    targets: tuple[Target, ...] = ()
+    keys: Mapping[str, frozenset[FindingKey] | None] = field(default_factory=dict)
+    failures: Mapping[str, Counter[FailureKey]] = field(default_factory=dict)
+    interfaces: tuple[TargetInterface, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +46,9 @@ class Introduced:
 
     revision: str
     changed: frozenset[RelPath]
-    base: Survey
-    stale: frozenset[RenderFailure] = frozenset()
-    brought: frozenset[Suppression] = frozenset()
+    base: Base
+    stale: frozenset[RenderFailure]
+    brought: frozenset[Suppression]
 
     def finding(self, members: Iterable[tuple[Target, FindingKey]]) -> bool:
         """Whether a finding, by what it is in each of its targets, is new: the base had it in none of them."""
@@ -52,38 +66,56 @@ class Introduced:
         return frozenset().union(*(self.base.keys[id_] or () for id_ in _past(target, self.base)))
 
 
-def _past(target: Target, base: Survey) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A plan, perhaps with more targets than it began with, what they have to say, and what the base had to say."""
+
+    comparison: Comparison
+    plan: Plan
+    survey: Survey
+    base: Base
+
+
+def survey(comparison: Comparison, plan: Plan, config: Config, progress: Progress) -> Compared:
+    """Ask what the difference concerns, in both revisions; nothing is traced or proven yet.
+
+    That a Service lost a port concerns its callers too, wherever they are: then they are asked as well.
+    """
+    head = pipeline.survey(plan, progress)
+    with tempfile.TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as folder:
+        revision = _BaseRevision(comparison, config, Path(folder))
+        base = revision.survey(plan, head)
+        callers = _callers_of_lost_ports(base, head, plan)
+        if callers:
+            together = sorted((*plan.targets, *callers), key=lambda one: one.id)
+            plan = replace(plan, targets=tuple(together))
+            head = pipeline.survey(plan, progress)
+            base = revision.survey(plan, head)
+    return Compared(comparison, plan, head, base)
+
+
+def introduced(compared: Compared, outcome: Outcome) -> Introduced:
+    """Which of what was found the difference brings in."""
+    comparison, tree = compared.comparison, compared.plan.tree
+    return Introduced(
+        comparison.revision,
+        comparison.changed,
+        compared.base,
+        frozenset(_stale(compared.base, outcome.checked, tree)),
+        _brought(comparison, tree, outcome),
+    )
+
+
+def _past(target: Target, base: Base) -> list[str]:
     """The targets of the base that say what is no news of `target`: itself, or its kin when it is new."""
     if target.id in base.keys:
         return [target.id]
     return [one.id for one in base.targets if _is_kin(one, target)]
 
 
-def check(
-    comparison: Comparison, plan: Plan, config: Config, progress: Progress
-) -> tuple[Outcome, Introduced]:
-    """Check what the difference concerns, and note what the base had to say of it.
-
-    That a Service lost a port concerns its callers too, wherever they are: then they are checked as well.
-    """
-    outcome = pipeline.check(plan, progress)
-    introduced = introduced_by(comparison, plan, config, outcome.neighbours)
-    callers = _callers_of_lost_ports(introduced.base.interfaces, outcome, plan)
-    if callers:
-        together = sorted((*plan.targets, *callers), key=lambda one: one.id)
-        plan = replace(plan, targets=tuple(together))
-        outcome = pipeline.check(plan, progress)
-        introduced = introduced_by(comparison, plan, config, outcome.neighbours)
-    return outcome, replace(
-        introduced,
-        stale=frozenset(_stale(introduced.base, outcome.checked, plan.tree)),
-        brought=_brought(comparison, plan.tree, outcome),
-    )
-
-
-def _stale(base: Survey, checked: Iterable[TargetResult], tree: Tree) -> Iterator[RenderFailure]:
+def _stale(base: Base, results: Iterable[TargetResult], tree: Tree) -> Iterator[RenderFailure]:
     """The failures to render that the base has too. Of several that read the same it had the first."""
-    for one in checked:
+    for one in results:
         known: Counter[FailureKey] = Counter()
         for id_ in _past(one.target, base) if one.failures else ():
             known |= base.failures.get(id_, Counter())
@@ -127,40 +159,81 @@ def _text(tree: Tree, path: RelPath) -> str:
         return ""
 
 
-def introduced_by(
-    comparison: Comparison, plan: Plan, config: Config, neighbours: tuple[TargetInterface, ...]
-) -> Introduced:
-    """Render the targets of `plan` as they were in the base, and note what they said.
-
-    `neighbours` are what targets offer that the difference does not concern: they are the same in both.
-    """
-    plan = replace(plan, neighbours=neighbours)
-    wanted = {target.id for target in plan.targets}
-    base = _survey(comparison, plan, config, whole=False)
-    if any(base.keys.get(target, frozenset()) is None for target in wanted):
-        base = _survey(
-            comparison, plan, config, whole=True
-        )  # the base may have read folders that it reads no more
-    return Introduced(comparison.revision, comparison.changed, base)
-
-
-def _callers_of_lost_ports(
-    base: tuple[TargetInterface, ...], outcome: Outcome, plan: Plan
-) -> tuple[Target, ...]:
+def _callers_of_lost_ports(base: Base, head: Survey, plan: Plan) -> tuple[Target, ...]:
     """Targets that the difference concerns only through a Service: it lost a port, and they may call it."""
-    names = outcome.environment.lost_since(base)
+    names = head.environment.lost_since(base.interfaces)
     known = {target.id for target in plan.targets}
     return tuple(one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names))
 
 
-def _survey(comparison: Comparison, plan: Plan, config: Config, *, whole: bool) -> Survey:
-    if not plan.targets:
-        return Survey((), {}, {}, ())
-    with tempfile.TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as folder:
-        tree = comparison.base_tree(plan.targets, plan.tree, Path(folder), whole=whole)
-        found = discover(tree, (".",), config)
-        targets = tuple(_comparable(plan, found.targets))
-        return pipeline.survey(replace(plan, tree=tree, targets=targets, everything=targets))
+class _BaseRevision:
+    """The base, laid out below a folder and rendered as far as the targets of today ask for it.
+
+    Nothing is rendered again that has been: what the difference does not concern is taken from today's tree, and what
+    has rendered in one layout of the base from that one. `_trees` says where each such target is.
+    """
+
+    def __init__(self, comparison: Comparison, config: Config, folder: Path) -> None:
+        self._comparison = comparison
+        self._config = config
+        self._folder = folder
+        self._trees: dict[Target, Tree] = {}
+        self._whole: Tree | None = None
+
+    def survey(self, plan: Plan, head: Survey) -> Base:
+        """Ask the targets of `plan` as they were in the base; `head` is what they have to say today."""
+        if not plan.targets:
+            return Base()
+        same = (one for one in plan.targets if not self._comparison.affects(one))
+        self._trees.update(dict.fromkeys(same, plan.tree))
+        # What the targets offer that the difference does not concern is the same in both.
+        plan = replace(plan, neighbours=head.neighbours)
+        if self._whole is None:
+            layout = self._comparison.base_tree(plan.targets, plan.tree, self._new_folder())
+            base = self._asked(plan, layout)
+            if not _leaves_open(base, head, plan.tree):
+                return base
+            # The base may have read folders that it reads no more.
+            self._whole = self._comparison.base_tree((), plan.tree, self._new_folder(), whole=True)
+        return self._asked(plan, self._whole)
+
+    def _new_folder(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self._folder))
+
+    def _asked(self, plan: Plan, layout: Tree) -> Base:
+        targets = tuple(_comparable(plan, discover(layout, (".",), self._config).targets))
+        trees = {one: self._trees.get(one, layout) for one in targets}
+        asked = pipeline.survey(
+            replace(
+                plan,
+                tree=layout,
+                targets=targets,
+                everything=targets,
+                render=lambda target, _layout: plan.render(target, trees[target]),
+            )
+        )
+        self._trees.update({one.target: trees[one.target] for one in asked.results if one.outcome is None})
+        return Base(
+            targets,
+            {one.target.id: keys_of(one) for one in asked.results},
+            {
+                one.target.id: Counter(failure_key(each, trees[one.target]) for each in one.failures)
+                for one in asked.results
+                if one.failures
+            },
+            tuple(one.interface for one in asked.results if one.interface is not None),
+        )
+
+
+def _leaves_open(base: Base, head: Survey, tree: Tree) -> bool:
+    """Whether a target did not render in the base and that is not settled by its not rendering today either."""
+    stale = frozenset(_stale(base, head.results, tree))
+    return any(
+        base.keys.get(one.target.id, frozenset()) is None
+        and not isinstance(one.outcome, NotRendered)
+        and not (one.failures and stale.issuperset(one.failures))
+        for one in head.results
+    )
 
 
 def _comparable(plan: Plan, base: Sequence[Target]) -> Iterator[Target]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
-from portproof.environment import Environment, TargetInterface
-from portproof.fix import Proposal, Prover
+from portproof.environment import TargetInterface
+from portproof.fix import Proposal
 from portproof.graph.model import Site
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.rules.base import Finding
@@ -141,9 +141,6 @@ class Outcome:
 
     checked: tuple[TargetResult, ...]
     merged: tuple[FindingGroup, ...]
-    prover: Prover
-    environment: Environment
-    neighbours: tuple[TargetInterface, ...]
     verdict: Verdict
     idle: tuple[UnusedSuppression, ...]
 

@@ -22,17 +22,14 @@ from portproof.environment import (
 from portproof.fix import Proposal, Prover, edits_of
 from portproof.graph.model import Neighbour, Site
 from portproof.outcome import (
-    FailureKey,
     FindingGroup,
     Outcome,
     TargetResult,
     TracedFinding,
     drop_mismatched_alternatives,
-    failure_key,
     keys_of,
 )
 from portproof.override import override
-from portproof.render.cache import remember
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.rules.base import Finding, Remedy, Scalar
 from portproof.rules.callers import caller_service_port
@@ -60,7 +57,8 @@ class Plan:
 
     `neighbours` are what other targets offer to these; None when that is yet to be found out. `ignores` leave findings out.
     `whole` tells all that there is in the repository, whatever was asked for; without it nobody can tell which ignores
-    are no longer needed. `environments` are globs of targets that are deployed together, by name.
+    are no longer needed. `environments` are globs of targets that are deployed together, by name. `render` may remember
+    what it has rendered, `fresh` must not.
     """
 
     tree: Tree
@@ -68,6 +66,7 @@ class Plan:
     everything: tuple[Target, ...]
     rule_set: RuleSet
     render: Renderer
+    fresh: Renderer
     jobs: int
     neighbours: tuple[TargetInterface, ...] | None = None
     ignores: SuppressionInputs = field(default_factory=SuppressionInputs)
@@ -75,69 +74,71 @@ class Plan:
     environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def check(plan: Plan, progress: Progress = lambda _done, _total: None) -> Outcome:
-    """Check every target of the plan and prove fixes for what is found.
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What every target of a plan has to say, and what ties them; nothing is traced or proven yet.
+
+    `neighbours` are what targets offer to these that are not of the plan.
+    """
+
+    results: tuple[TargetResult, ...]
+    environment: Environment
+    neighbours: tuple[TargetInterface, ...]
+
+
+def survey(plan: Plan, progress: Progress = lambda _done, _total: None) -> Survey:
+    """Check every target of the plan by itself; then those whose calls nobody answers, with what is around them.
 
     The answer does not depend on `plan.jobs`: each step maps over a sorted list and keeps its order.
     """
-    remembered = remember(plan.render)
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         if plan.targets:
             pool.submit(warm_up)
-        checked, environment, neighbours = _check_all(pool, plan, remembered, progress)
-        traced = _each(
-            pool, partial(_trace_one, plan), drop_mismatched_alternatives(checked, plan.everything)
-        )
+        results = _each(pool, partial(_check_one, plan, {}), plan.targets, progress)
+        own = [one.interface for one in results if one.interface is not None]
+        neighbours: tuple[TargetInterface, ...] = ()
+        guess = not is_collection(plan.everything)
+        environment = Environment(own, plan.environments, guess=guess)
+        if caller_service_port.RULE in plan.rule_set.rules:
+            neighbours = _neighbours(pool, plan, own) if plan.neighbours is None else plan.neighbours
+            environment = Environment((*own, *neighbours), plan.environments, guess=guess)
+            again = {target.id for target in environment.callers()}
+            lonely = [one.target for one in results if one.target.id in again]
+            around = {target.id: environment.around(target) for target in lonely}
+            second = _each(pool, lambda target: _check_one(plan, around[target.id], target), lonely)
+            by_id = {one.target.id: one for one in second}
+            results = [by_id.get(one.target.id, one) for one in results]
+    return Survey(tuple(results), environment, neighbours)
+
+
+def prover_of(plan: Plan, survey: Survey) -> Prover:
+    """What proves fixes for what the survey of the plan has found."""
+    return Prover(
+        tree=plan.tree,
+        render=plan.render,
+        fresh=plan.fresh,
+        targets=plan.everything,
+        known={one.target.id: keys_of(one) for one in survey.results},
+        judge=partial(_judge, plan, survey.environment),
+    )
+
+
+def finish(plan: Plan, survey: Survey, prover: Prover) -> Outcome:
+    """Trace what the survey has found, judge what counts of it, and prove fixes for that."""
+    results = survey.results
+    with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
+        certain = drop_mismatched_alternatives(results, plan.everything)
+        traced = _each(pool, partial(_trace_one, plan), certain)
         suppressions = Suppressions(
-            plan.ignores, plan.tree, {one.target: one.annotated for one in checked if one.annotated}
+            plan.ignores, plan.tree, {one.target: one.annotated for one in results if one.annotated}
         )
-        verdict = judge.judge(plan.rule_set, suppressions, checked, [one for some in traced for one in some])
-        prover = Prover(
-            tree=plan.tree,
-            render=remembered,
-            fresh=plan.render,
-            targets=plan.everything,
-            known={one.target.id: keys_of(one) for one in checked},
-            judge=partial(_judge, plan, environment),
-        )
-        some = _affordable(verdict.open, prover.known)
+        verdict = judge.judge(plan.rule_set, suppressions, results, [one for some in traced for one in some])
+        some = _affordable(verdict.open, {one.target.id: keys_of(one) for one in results})
         proved = _each(pool, partial(_prove_one, prover, _votes(verdict.open)), verdict.open[:some])
         merged = [*proved, *verdict.open[some:]]
-    idle = judge.idle(_looked_at(plan), suppressions, checked, verdict.used)
-    return Outcome(tuple(checked), tuple(merged), prover, environment, neighbours, verdict, idle)
-
-
-def _looked_at(plan: Plan) -> judge.LookedAt:
-    return judge.LookedAt(plan.tree, plan.render, plan.rule_set, plan.whole)
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What every target of a plan has to say, by id (None for one that does not render), and what it offers.
-
-    `failures` counts what could not be rendered of a target, where there is something.
-    """
-
-    targets: tuple[Target, ...]
-    keys: Mapping[str, frozenset[FindingKey] | None]
-    failures: Mapping[str, Counter[FailureKey]]
-    interfaces: tuple[TargetInterface, ...]
-
-
-def survey(plan: Plan) -> Survey:
-    """Check every target of the plan without tracing or proving."""
-    with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
-        checked, _, _ = _check_all(pool, plan, remember(plan.render))
-    return Survey(
-        plan.targets,
-        {one.target.id: keys_of(one) for one in checked},
-        {
-            one.target.id: Counter(failure_key(failure, plan.tree) for failure in one.failures)
-            for one in checked
-            if one.failures
-        },
-        tuple(one.interface for one in checked if one.interface is not None),
-    )
+    looked_at = judge.LookedAt(plan.tree, plan.fresh, plan.rule_set, plan.whole)
+    idle = judge.idle(looked_at, suppressions, results, verdict.used)
+    return Outcome(results, tuple(merged), verdict, idle)
 
 
 def _each(
@@ -162,38 +163,14 @@ def _each(
     return results
 
 
-def _check_all(
-    pool: ThreadPoolExecutor,
-    plan: Plan,
-    render: Renderer,
-    progress: Progress = lambda _done, _total: None,
-) -> tuple[list[TargetResult], Environment, tuple[TargetInterface, ...]]:
-    """Check every target by itself; then once more, with what is around them, those whose calls nobody answers."""
-    checked = _each(pool, partial(_check_one, plan, render, {}), plan.targets, progress)
-    own = [one.interface for one in checked if one.interface is not None]
-    neighbours: tuple[TargetInterface, ...] = ()
-    guess = not is_collection(plan.everything)
-    environment = Environment(own, plan.environments, guess=guess)
-    if caller_service_port.RULE in plan.rule_set.rules:
-        neighbours = _neighbours(pool, plan, render, own) if plan.neighbours is None else plan.neighbours
-        environment = Environment((*own, *neighbours), plan.environments, guess=guess)
-        again = {target.id for target in environment.callers()}
-        lonely = [one.target for one in checked if one.target.id in again]
-        around = {target.id: environment.around(target) for target in lonely}
-        second = _each(pool, lambda target: _check_one(plan, render, around[target.id], target), lonely)
-        by_id = {one.target.id: one for one in second}
-        checked = [by_id.get(one.target.id, one) for one in checked]
-    return checked, environment, neighbours
-
-
 def _neighbours(
-    pool: ThreadPoolExecutor, plan: Plan, render: Renderer, own: Sequence[TargetInterface]
+    pool: ThreadPoolExecutor, plan: Plan, own: Sequence[TargetInterface]
 ) -> tuple[TargetInterface, ...]:
     """What targets that are not to be checked offer to those that are."""
     names = missing_services(own)
     known = {target.id for target in plan.targets}
     others = [one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names)]
-    found = _each(pool, partial(_check_one, plan, render, {}), others)
+    found = _each(pool, partial(_check_one, plan, {}), others)
     return tuple(one.interface for one in found if one.interface is not None)
 
 
@@ -203,10 +180,8 @@ def _judge(plan: Plan, environment: Environment, rendering: Rendering) -> frozen
     return evaluation.keys | environment.deserted(rendering.target, evaluation)
 
 
-def _check_one(
-    plan: Plan, render: Renderer, neighbours: Mapping[str, tuple[Neighbour, ...]], target: Target
-) -> TargetResult:
-    answer = render(target, plan.tree)
+def _check_one(plan: Plan, neighbours: Mapping[str, tuple[Neighbour, ...]], target: Target) -> TargetResult:
+    answer = plan.render(target, plan.tree)
     if isinstance(answer, RenderFailure):
         return TargetResult(target, answer, (), 0, answer.seconds, None)
     if isinstance(answer, NotRendered):
@@ -230,7 +205,7 @@ def _trace_one(plan: Plan, one: TargetResult) -> list[TracedFinding]:
     evaluation = one.evaluation
     assert evaluation is not None  # noqa: S101 - check() picked those that have one
     sites = {site for found in evaluation.found for site in _sites(found.finding)}
-    known = origins(evaluation.manifests, sites, plan.tree, plan.render)
+    known = origins(evaluation.manifests, sites, plan.tree, plan.fresh)
     return [
         TracedFinding(
             one.target, found, {site: known[site] for site in _sites(found.finding) if site in known}
@@ -321,12 +296,11 @@ class Combined:
     left_out: tuple[FindingGroup, ...]
 
 
-def combine(outcome: Outcome) -> Combined:
+def combine(outcome: Outcome, prover: Prover) -> Combined:
     """Join the proven fixes into one change, and prove that as well.
 
     The fixes that cure most are taken first; a finding that another's fix has cured already needs none of its own.
     """
-    prover = outcome.prover
     fixes = {id(one): one.fix for one in outcome.merged if one.fix}
     fixable = sorted(
         (one for one in outcome.merged if one.fix), key=lambda one: -len(fixes[id(one)].proven.cures)

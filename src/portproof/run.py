@@ -26,6 +26,7 @@ from portproof.config import Config, FileConfig
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, Target
 from portproof.errors import ConfigError, ExitCode, UsageError
+from portproof.render.cache import remember
 from portproof.render.engine import Engine, RenderOptions
 from portproof.rules.vocabulary import vocabulary
 from portproof.sandbox import kernel_support
@@ -34,8 +35,10 @@ from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize, i
 
 if TYPE_CHECKING:
     from portproof.compare import Introduced
+    from portproof.fix import Prover
     from portproof.outcome import Outcome
-    from portproof.pipeline import Progress
+    from portproof.pipeline import Plan, Progress
+    from portproof.render.model import Renderer
     from portproof.report.model import Report
     from portproof.revision import Comparison
     from portproof.rules.evaluate import RuleSet
@@ -114,6 +117,7 @@ class Session:
     ready: Prepared
     rule_set: RuleSet
     outcome: Outcome
+    prover: Prover
     introduced: Introduced | None
     versions: tuple[str | None, str | None]
 
@@ -178,7 +182,7 @@ def fix(request: Request, *, write_files: bool) -> int:
     from portproof.write import write
 
     with session(request) as run:
-        combined = pipeline.combine(run.outcome)
+        combined = pipeline.combine(run.outcome, run.prover)
     outcome = run.outcome
     if write_files:
         for path in write(combined.edits, combined.tree):
@@ -226,12 +230,12 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
     """Check everything; the renderer lives until the end of the block."""
     ready = prepare(request, comparison)
     known = _baseline(request, ready)
-    found = Tools(ready.config, request.environ)
+    programs = Tools(ready.config, request.environ)
     kinds = {target.kind for target in ready.targets}
     # A missing tool is told before anything is rendered; a repository without charts needs no helm.
     versions = (
-        found.helm.version if "helm" in kinds else None,
-        found.kustomize.version if "kustomize" in kinds else None,
+        programs.helm.version if "helm" in kinds else None,
+        programs.kustomize.version if "kustomize" in kinds else None,
     )
     options = RenderOptions(
         offline=ready.config.offline,
@@ -241,30 +245,41 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         environ=request.environ,
     )
     with (
-        Engine(helm=lambda: found.helm, kustomize=lambda: found.kustomize, options=options) as engine,
+        Engine(helm=lambda: programs.helm, kustomize=lambda: programs.kustomize, options=options) as engine,
         _progress() as progress,
     ):
         engine.prefetch(ready.targets, ready.tree, ready.config.jobs)
         from portproof import compare, pipeline
-        from portproof.rules.rule_set import selected_rules
 
-        rule_set = selected_rules(ready.config)
-        plan = pipeline.Plan(
-            tree=ready.tree,
-            targets=ready.targets,
-            everything=ready.discovery.everything,
-            rule_set=rule_set,
-            render=engine.render,
-            jobs=ready.config.jobs,
-            ignores=_given(request, ready, known),
-            whole=_whole(request, ready),
-            environments=ready.config.environments,
-        )
+        plan = _plan(request, ready, known, engine.render)
         if ready.comparison is None:
-            outcome, introduced = pipeline.check(plan, progress), None
+            compared, survey = None, pipeline.survey(plan, progress)
         else:
-            outcome, introduced = compare.check(ready.comparison, plan, ready.config, progress)
-        yield Session(ready, rule_set, outcome, introduced, versions)
+            compared = compare.survey(ready.comparison, plan, ready.config, progress)
+            plan, survey = compared.plan, compared.survey
+        prover = pipeline.prover_of(plan, survey)
+        outcome = pipeline.finish(plan, survey, prover)
+        introduced = None if compared is None else compare.introduced(compared, outcome)
+        yield Session(ready, plan.rule_set, outcome, prover, introduced, versions)
+
+
+def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Renderer) -> Plan:
+    """What to do, with one memory of what has been rendered for all of it."""
+    from portproof.pipeline import Plan
+    from portproof.rules.rule_set import selected_rules
+
+    return Plan(
+        tree=ready.tree,
+        targets=ready.targets,
+        everything=ready.discovery.everything,
+        rule_set=selected_rules(ready.config),
+        render=remember(render),
+        fresh=render,
+        jobs=ready.config.jobs,
+        ignores=_given(request, ready, known),
+        whole=_whole(request, ready),
+        environments=ready.config.environments,
+    )
 
 
 def _given(request: Request, ready: Prepared, known: Baseline | None) -> SuppressionInputs:
@@ -339,7 +354,7 @@ def combined_patch(run: Session) -> str:
     """The proven fixes as one patch, itself proven; empty when there is none. Only while the renderer lives."""
     from portproof import assemble, pipeline
 
-    combined = pipeline.combine(run.outcome)
+    combined = pipeline.combine(run.outcome, run.prover)
     return assemble.patch_of(combined.edits, combined.tree) if combined.edits else ""
 
 
