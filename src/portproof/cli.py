@@ -135,6 +135,7 @@ def targets(output: str, **options: Any) -> int:
     from portproof.report import pages  # noqa: PLC0415
 
     ready = run.prepare(_request(options))
+    run.say_notes(ready)
     text = (
         pages.targets_json(ready.discovery)
         if output == "json"

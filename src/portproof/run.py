@@ -99,7 +99,10 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is known before anything is rendered. `targets` are those to check, a part of the discovery's."""
+    """What is known before anything is rendered. `targets` are those to check, a part of the discovery's.
+
+    `notes` are for the reader, one line each.
+    """
 
     tree: Tree
     paths: tuple[RelPath, ...]
@@ -108,6 +111,7 @@ class Prepared:
     discovery: Discovery
     targets: tuple[Target, ...]
     comparison: Comparison | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,22 +136,27 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
         from portproof.revision import compare_with
 
         comparison = compare_with(request.base, root, request.environ)
-    if paths == (".",):
-        _tell_idle_environments(file, found)
+    notes = tuple(_idle_environments(file, found)) if paths == (".",) else ()
     targets = found.targets
     reconfigured = request.file is None and comparison is not None and CONFIG_NAMES & comparison.changed
     if comparison is not None and not reconfigured:
         targets = tuple(target for target in targets if comparison.affects(target))
-    return Prepared(tree, paths, config, file, found, targets, comparison)
+    return Prepared(tree, paths, config, file, found, targets, comparison, notes)
 
 
-def _tell_idle_environments(file: FileConfig, found: Discovery) -> None:
-    """Say which globs of `environments` mean nothing that is there: a slip would silently undo them."""
+def say_notes(ready: Prepared) -> None:
+    """Write what the reader should know to standard error."""
+    for note in ready.notes:
+        _say(note)
+
+
+def _idle_environments(file: FileConfig, found: Discovery) -> Iterator[str]:
+    """Which globs of `environments` mean nothing that is there: a slip would silently undo them."""
     ids = [one.id for one in (*found.targets, *found.skips)]
     for name, globs in file.environments.items():
         for glob in globs:
             if not fnmatch.filter(ids, glob):
-                _say(
+                yield (
                     f"{file.path}:{file.lines['environments']}: environments: {name}: no target matches {glob!r} "
                     "(`portproof targets` lists them)"
                 )
@@ -229,6 +238,7 @@ def tools(request: Request, *, install_them: bool) -> int:
 def session(request: Request, comparison: Comparison | None = None) -> Iterator[Session]:
     """Check everything; the renderer lives until the end of the block."""
     ready = prepare(request, comparison)
+    say_notes(ready)
     known = _baseline(request, ready)
     programs = Tools(ready.config, request.environ)
     kinds = {target.kind for target in ready.targets}

@@ -132,7 +132,9 @@ def test_what_the_configuration_names_together_is_no_guess(portproof: Program, s
     run = portproof("check", "--format", "json")
     assert run.report["findings"] == []
     said = "portproof.yaml:1: environments: dev: no target matches 'helm:charts/order'"
-    assert said in run.stderr
+    assert run.stderr.count(said) == 1
+    assert portproof("targets").stderr.count(said) == 1
+    assert said not in portproof("check", "charts").stderr  # what is elsewhere was not looked at
 
 
 def test_a_url_without_a_port_stays_a_note_across_charts(portproof: Program, shops: Repository) -> None:
