@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from portproof import pipeline, write
 from portproof.discover.model import HelmTarget, Target
 from portproof.errors import ConflictError
-from portproof.fix import Prover
+from portproof.fix import Learnt, Prover
 from portproof.outcome import FindingGroup, Outcome
 from portproof.render.cache import remember
 from portproof.rules import all_rules
@@ -147,3 +149,17 @@ def test_a_link_is_not_written_through(tmp_path: Path) -> None:
     file.symlink_to(tmp_path / "elsewhere.yaml")
     with pytest.raises(ConflictError, match="not a regular file"):
         write.write(combined.edits, combined.tree)
+
+
+def test_what_two_threads_find_out_at_once_is_what_the_first_found(tmp_path: Path) -> None:
+    target, together = incident(tmp_path), Barrier(2)
+    learnt: Learnt[int] = Learnt({})
+
+    def found(number: int) -> int:
+        together.wait(10)
+        return number
+
+    with ThreadPoolExecutor(2) as pool:
+        facts = set(pool.map(lambda number: learnt.get(target, lambda: found(number)), (1, 2)))
+    assert len(facts) == 1
+    assert learnt.get(target, lambda: 3) == learnt.known(target) == facts.pop()

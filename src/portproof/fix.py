@@ -7,9 +7,12 @@ did not have before. What else changed is listed (`Proposal.effects`).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from typing import Generic, TypeVar
 
 from portproof.discover.model import HelmTarget, Target
 from portproof.effects import Change, differences, redacted
@@ -22,6 +25,8 @@ from portproof.rules.evaluate import FindingKey
 from portproof.source import Edit, SourceError, Span, Tree
 from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import FieldPath
+
+_Fact = TypeVar("_Fact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,44 +52,80 @@ class Proposal:
         return self.proven.effects
 
 
-@dataclass(frozen=True, slots=True)
-class Prover:
-    """What proving needs: a renderer, all targets, and what each of them had to say before.
+class Learnt(Generic[_Fact]):
+    """A fact about each target, by its id, found out when it is first asked for.
 
-    `render` may remember earlier answers, `fresh` must not. `known` maps a target's id to its findings in `tree`, or to
-    None when it could not be rendered; targets that are not in it are judged when a fix first concerns them. `random`
-    remembers which fields of a target differ from run to run, once that was looked into.
+    Two threads may find out the same at once; then all go by the answer that came first.
     """
 
-    tree: Tree
-    render: Renderer
-    fresh: Renderer
-    targets: Sequence[Target]
-    known: dict[str, frozenset[FindingKey] | None]
-    judge: Callable[[Rendering], frozenset[FindingKey]]
-    random: dict[str, frozenset[tuple[ResourceKey, FieldPath]]] = field(default_factory=dict)
+    def __init__(self, known: Mapping[str, _Fact]) -> None:
+        self._lock = threading.Lock()
+        self._known = dict(known)
 
-    def prove(self, edits: Sequence[Edit], cured: frozenset[FindingKey]) -> Proven | None:
+    def known(self, target: Target) -> _Fact | None:
+        """The fact, where it is known."""
+        with self._lock:
+            return self._known.get(target.id)
+
+    def get(self, target: Target, find_out: Callable[[], _Fact]) -> _Fact:
+        """The fact, found out where it is not known yet."""
+        with self._lock:
+            if target.id in self._known:
+                return self._known[target.id]
+        fact = find_out()
+        with self._lock:
+            return self._known.setdefault(target.id, fact)
+
+
+class Prover:
+    """Proves edits of one tree by rendering it with them. Any number of threads may ask at once.
+
+    `render` may remember earlier answers, `fresh` must not. `known` maps a target's id to its findings in `tree`, or to
+    None when it could not be rendered; what of `targets` is not in it is judged when a fix first concerns it.
+    """
+
+    def __init__(  # noqa: PLR0913 - one argument for each thing that a proof rests on
+        self,
+        *,
+        tree: Tree,
+        render: Renderer,
+        fresh: Renderer,
+        targets: Sequence[Target],
+        known: Mapping[str, frozenset[FindingKey] | None],
+        judge: Callable[[Rendering], frozenset[FindingKey]],
+    ) -> None:
+        self.tree = tree
+        self._render = render
+        self._fresh = fresh
+        self._targets = targets
+        self._judge = judge
+        self._before = Learnt(known)
+        self._random: Learnt[frozenset[tuple[ResourceKey, FieldPath]]] = Learnt({})
+
+    def prove(
+        self, edits: Sequence[Edit], cured: frozenset[FindingKey], pinned: Tree | None = None
+    ) -> Proven | None:
         """What `edits` do when they cure every finding of `cured`, and nothing else breaks; else None.
 
-        The targets that have these findings are asked first: what does not cure them needs no look at all the others.
+        `pinned` is the same tree with some of its texts held, whatever becomes of the files. The targets that have these
+        findings are asked first: what does not cure them needs no look at all the others.
         """
         try:
-            tree = self.tree.with_edits(edits)
+            tree = (pinned or self.tree).with_edits(edits)
         except (ValueError, SourceError):
             return None
         paths = {edit.span.path for edit in edits}
-        readers = [target for target in self.targets if any(target.reads(path) for path in paths)]
+        readers = [target for target in self._targets if any(target.reads(path) for path in paths)]
         changes: dict[str, list[Change]] = {target.id: [] for target in readers}
         cures: set[tuple[str, FindingKey]] = set()
-        for target in sorted(readers, key=lambda one: not (self.known.get(one.id) or frozenset()) & cured):
-            before = self._before(target)
+        for target in sorted(readers, key=lambda one: not (self._before.known(one) or frozenset()) & cured):
+            before = self._before.get(target, partial(self._findings, target))
             if before is None:
                 continue
-            after = self.render(target, tree)
+            after = self._render(target, tree)
             if not isinstance(after, Rendering):
                 return None
-            keys = self.judge(after)
+            keys = self._judge(after)
             if keys & cured or keys - before:
                 return None
             cures.update((target.id, key) for key in before - keys)
@@ -93,29 +134,32 @@ class Prover:
         every = dict.fromkeys(one for some in changes.values() for one in some)
         return Proven(tuple(every), frozenset(cures))
 
-    def _before(self, target: Target) -> frozenset[FindingKey] | None:
-        if target.id not in self.known:
-            answer = self.render(target, self.tree)
-            self.known[target.id] = self.judge(answer) if isinstance(answer, Rendering) else None
-        return self.known[target.id]
+    def _findings(self, target: Target) -> frozenset[FindingKey] | None:
+        answer = self._render(target, self.tree)
+        return self._judge(answer) if isinstance(answer, Rendering) else None
 
     def _effects(self, target: Target, after: Rendering, edits: Sequence[Edit]) -> list[Change]:
-        before = self.render(target, self.tree)
+        before = self._render(target, self.tree)
         if not isinstance(before, Rendering):
             return []
-        namespace = target.namespace if isinstance(target, HelmTarget) else "default"
-        changes = differences(before, after, namespace)
+        changes = differences(before, after, _namespace(target))
         news = {edit.new.strip("\"'") for edit in edits}
         if all(any(new in str(change.after) for new in news) for change in changes):
             return changes
         # Something changed that does not hold the new text: a checksum, or what a chart makes at random each time.
-        # A second rendering of the same tree tells them apart; it must not come from the cache.
-        if target.id not in self.random:
-            again = self.fresh(target, self.tree)
-            differing = differences(before, again, namespace) if isinstance(again, Rendering) else []
-            self.random[target.id] = frozenset((change.resource, change.path) for change in differing)
-        random = self.random[target.id]
+        random = self._random.get(target, partial(self._random_fields, target, before))
         return [change for change in changes if (change.resource, change.path) not in random]
+
+    def _random_fields(self, target: Target, before: Rendering) -> frozenset[tuple[ResourceKey, FieldPath]]:
+        """The fields that differ in a second rendering of the same tree, which must not come from the cache."""
+        again = self._fresh(target, self.tree)
+        if not isinstance(again, Rendering):
+            return frozenset()
+        return frozenset((one.resource, one.path) for one in differences(before, again, _namespace(target)))
+
+
+def _namespace(target: Target) -> str:
+    return target.namespace if isinstance(target, HelmTarget) else "default"
 
 
 def edits_of(remedy: Remedy, origins: Mapping[Site, Origin], tree: Tree) -> tuple[Edit, ...] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -307,7 +307,7 @@ def combine(outcome: Outcome, prover: Prover) -> Combined:
     )
     paths = {edit.span.path for fix in fixes.values() for edit in fix.edits}
     texts = {path: prover.tree.text(path) for path in paths}
-    pinned = replace(prover, tree=Tree(prover.tree.root, {**prover.tree.overlay, **texts}))
+    pinned = Tree(prover.tree.root, {**prover.tree.overlay, **texts})
     taken: set[Edit] = set()
     cured: frozenset[tuple[str, FindingKey]] = frozenset()
     chosen: list[FindingGroup] = []
@@ -316,20 +316,20 @@ def combine(outcome: Outcome, prover: Prover) -> Combined:
             chosen.append(one)
             cured |= fixes[id(one)].proven.cures
     every = {edit for one in chosen for edit in fixes[id(one)].edits}
-    if pinned.prove(tuple(every), _finding_keys(chosen)) is not None:
-        return Combined(pinned.tree, tuple(sorted(every)), ())
+    if prover.prove(tuple(every), _finding_keys(chosen), pinned) is not None:
+        return Combined(pinned, tuple(sorted(every)), ())
     cured = frozenset()
     left_out: list[FindingGroup] = []
     for one in fixable:  # some do not go together: take them one by one, each proven on top of the others
         if _keys_of(one) <= cured:
             continue
         edits = taken | set(fixes[id(one)].edits)
-        proven = pinned.prove(tuple(edits), _finding_keys([one]))
+        proven = prover.prove(tuple(edits), _finding_keys([one]), pinned)
         if proven is None or not cured <= proven.cures:
             left_out.append(one)
         else:
             taken, cured = edits, proven.cures
-    return Combined(pinned.tree, tuple(sorted(taken)), tuple(left_out))
+    return Combined(pinned, tuple(sorted(taken)), tuple(left_out))
 
 
 def _keys_of(one: FindingGroup) -> frozenset[tuple[str, FindingKey]]:
