@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from portproof.discover.model import ManifestTarget
+from portproof.discover.model import ManifestTarget, Target
 from portproof.graph.model import Site
 from portproof.render.model import Renderer, Rendering
 from portproof.resources import Manifests, Resource, ResourceKey
@@ -42,8 +42,10 @@ def origins(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Re
     if isinstance(manifests.target, ManifestTarget):
         return hints.by_position(manifests, wanted, tree)
     # A field that holds nothing has no text to look for; its place can only be hinted.
-    search = _Search(manifests, tree, render, [one for one in wanted if one.value is not None])
-    search.run()
+    probed = [one for one in wanted if one.value is not None]
+    data = {one.key: one.data for one in manifests.resources}
+    search = _Search(manifests, tree, render, probed, data, Sentinels(_texts(manifests, tree)))
+    search.run(_worth_trying(manifests.target, tree, probed))
     for one in wanted:
         if one not in search.found:
             hint = hints.best(manifests, one, tree)
@@ -86,35 +88,42 @@ class Alignment:
         return None if found is None else found.data
 
 
+def _worth_trying(target: Target, tree: Tree, wanted: Iterable[Site]) -> list[Candidate]:
+    """The places that may decide one of the fields; of too many only those where ports are named."""
+    everything = candidates(target, tree, {str(one.value) for one in wanted})
+    if len(everything) <= MAX_CANDIDATES:
+        return everything
+    return [one for one in everything if one.rank == 0][:MAX_CANDIDATES]
+
+
+def _texts(manifests: Manifests, tree: Tree) -> list[str]:
+    """All that was rendered, and all that it was rendered from: no sentinel may be in it."""
+    texts = [one.document.text for one in manifests.resources]
+    for path in inputs(manifests.target, tree):
+        try:
+            texts.append(tree.text(path))
+        except SourceError:
+            continue
+    return texts
+
+
 @dataclass
 class _Search:
-    """The state of one search: what is known, and how many renders are left."""
+    """The state of one search: what is known, and how many renders are left. `data` is what each resource held before."""
 
     before: Manifests
     tree: Tree
     render: Renderer
-    wanted: list[Site]
+    wanted: Sequence[Site]
+    data: Mapping[ResourceKey, Mapping[str, Any]]
+    sentinels: Sentinels
     found: dict[Site, Origin] = field(default_factory=dict)
     renders: int = 0
 
-    def run(self) -> None:
-        texts = {str(one.value) for one in self.wanted}
-        everything = candidates(self.before.target, self.tree, texts)
-        if not everything or len(everything) > MAX_CANDIDATES:
-            everything = [one for one in everything if one.rank == 0][:MAX_CANDIDATES]
-        self._data = {one.key: one.data for one in self.before.resources}
-        self._sentinels = Sentinels(self._all_text())
+    def run(self, everything: Sequence[Candidate]) -> None:
+        """Probe the candidates, one rank after the other."""
         for rank in sorted({one.rank for one in everything}):
             self._try([one for one in everything if one.rank == rank])
-
-    def _all_text(self) -> list[str]:
-        texts = [one.document.text for one in self.before.resources]
-        for path in inputs(self.before.target, self.tree):
-            try:
-                texts.append(self.tree.text(path))
-            except SourceError:
-                continue
-        return texts
 
     def _open(self) -> list[Site]:
         return [one for one in self.wanted if one not in self.found]
@@ -138,7 +147,7 @@ class _Search:
     def _probe(self, group: list[Candidate]) -> list[Site]:
         """Render with a sentinel in each place of `group`; gives the fields that cannot be read there."""
         try:
-            sentinels = {one: self._sentinels.next(one.text) for one in group}
+            sentinels = {one: self.sentinels.next(one.text) for one in group}
         except StopIteration:
             return []
         after = self._rendered(sentinels)
@@ -155,11 +164,9 @@ class _Search:
                 continue
             held = lookup(data, one.path)
             if one.piece is not None:
-                held = pieces.origin_of(
-                    one.piece, lookup(self._data[one.resource], one.path), held, stand_ins
-                )
+                held = pieces.origin_of(one.piece, lookup(self.data[one.resource], one.path), held, stand_ins)
             candidate = by_sentinel.get(str(held))
-            if not _same_lengths(self._data[one.resource], data, one.path):
+            if not _same_lengths(self.data[one.resource], data, one.path):
                 coupled = self._coupled(one, data, by_sentinel)
                 if coupled is not None:
                     self.found[one] = coupled
@@ -187,12 +194,12 @@ class _Search:
         together = [by_sentinel[text] for text in shown if text in by_sentinel]
         if len(together) < 2:
             return None
-        common = self._sentinels.next(together[0].text)
+        common = self.sentinels.next(together[0].text)
         after = self._rendered(dict.fromkeys(together, common))
         if after is None:
             return None
         changed = Alignment(self.before.resources, after.resources).data(one.resource)
-        if changed is None or not _same_lengths(self._data[one.resource], changed, one.path):
+        if changed is None or not _same_lengths(self.data[one.resource], changed, one.path):
             return None
         if str(lookup(changed, one.path)) != common:
             return None
