@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from portproof.action import event, inputs, output, untrusted_report
+from portproof.action import checkout, event, inputs, output, untrusted_report
+from portproof.action.context import Context, Notes
 from portproof.action.entry import kept
-from portproof.action.runner import Action, run
+from portproof.action.runner import run
 from portproof.errors import UsageError
 from portproof.github.publish import Budget
 from portproof.report import json_, marks
@@ -685,19 +686,19 @@ def test_an_event_file_that_is_none_is_refused(tmp_path: Path, data: str) -> Non
 
 def test_the_checked_out_commit_is_read_without_git(tmp_path: Path) -> None:
     sha = "1" * 40
-    assert event.checked_out(tmp_path) is None
+    assert checkout.commit_at(tmp_path) is None
     (tmp_path / ".git/refs/heads").mkdir(parents=True)
     head = tmp_path / ".git/HEAD"
     head.write_text(f"{sha}\n")
-    assert event.checked_out(tmp_path) == sha
+    assert checkout.commit_at(tmp_path) == sha
     head.write_text("ref: refs/heads/main\n")
-    assert event.checked_out(tmp_path) is None
+    assert checkout.commit_at(tmp_path) is None
     (tmp_path / ".git/packed-refs").write_text(f"# pack-refs\n{sha} refs/heads/main\n")
-    assert event.checked_out(tmp_path) == sha
+    assert checkout.commit_at(tmp_path) == sha
     (tmp_path / ".git/refs/heads/main").write_text("2" * 40 + "\n")
-    assert event.checked_out(tmp_path) == "2" * 40
+    assert checkout.commit_at(tmp_path) == "2" * 40
     head.write_text("ref: refs/../../secret\n")
-    assert event.checked_out(tmp_path) is None
+    assert checkout.commit_at(tmp_path) is None
 
 
 # the process
@@ -786,17 +787,9 @@ def test_what_a_note_or_a_warning_quotes_is_data(tmp_path: Path, capsys: pytest.
     evil = "not compared: x\n::error::y\r##[error]z\x1b[2J @octocat <b>"
     summary = tmp_path / "summary.md"
     environ = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_WORKSPACE": str(tmp_path), f"INPUT_{evil}": "x"}
-    action = Action(
-        inputs.Inputs(),
-        event.OtherEvent("push"),
-        environ,
-        tmp_path,
-        None,
-        Budget(0, lambda _: None),
-        told=True,
-    )
-    action.note(evil)
-    action.note(evil)
+    notes = Notes(environ, summarised=True)
+    notes.say(evil)
+    notes.say(evil)
     with pytest.raises(UsageError):
         run(environ | {"INPUT_PATH": ".."})
     printed = capsys.readouterr().out
@@ -810,11 +803,11 @@ def test_what_a_note_or_a_warning_quotes_is_data(tmp_path: Path, capsys: pytest.
 def test_a_run_knows_the_token_by_its_client_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    def looked_at(action: Action) -> int:
-        seen.append(repr((action.environ, action.inputs, action.event)))
+    def looked_at(context: Context, _budget: Budget) -> int:
+        seen.append(repr(context))
         return 0
 
-    monkeypatch.setattr(Action, "run", looked_at)
+    monkeypatch.setattr("portproof.action.runner.act", looked_at)
     secret = canary()
     variables = dict.fromkeys(inputs.variables("github-token"), secret)
     assert run({**variables, "GITHUB_EVENT_NAME": "push", "GITHUB_WORKSPACE": str(tmp_path)}) == 0

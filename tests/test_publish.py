@@ -17,8 +17,8 @@ from portproof.github.files import ApiFiles, comparison
 from portproof.github.model import ChangedFiles, GithubError
 from portproof.github.publish import Budget, Job, Publisher, PublishOutcome
 from portproof.report import marks
+from portproof.report.links import Links
 from portproof.report.model import Report, Result
-from portproof.report.scene import Scene
 from tests.github import BOT, FakeGitHub, File, GitRepo, Limits, Pull, Token
 from tests.support.reports import FIX, OTHER, RESULT, SOURCE, VALUES, place, report, status
 
@@ -49,8 +49,7 @@ class Hub:
             found = {path: self.git.entry(head, path) for path in paths}
             return {path: self.git.blob(entry.sha).decode() for path, entry in found.items() if entry}
 
-        scene = Scene(head, "https://github.com/octo/shop", {}, key=key)
-        job = Job(1, head, given, scene, texts)
+        job = Job(1, given, Links("https://github.com/octo/shop", head), key, texts)
         return Publisher(self.client(token), job, Budget(budget, self.slept.append))
 
     def review(self, given: Report, token: Token | str, **options: Any) -> PublishOutcome:

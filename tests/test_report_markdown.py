@@ -13,9 +13,9 @@ from markdown_it.token import Token
 
 from portproof.graph.chains import Fate, Hop, Stop
 from portproof.report import markdown
+from portproof.report.links import Links
 from portproof.report.model import Report
 from portproof.report.safe import cell, code_span, fenced, one_line, stripped
-from portproof.report.scene import Scene
 from portproof.rules.base import Severity
 from tests.support.reports import FIX, INCIDENT, RELATED, SERVICE, place, report, result, status
 from tests.test_report_text import hostile_report
@@ -137,10 +137,10 @@ def test_what_all_are_need_not_be_said() -> None:
 
 
 def test_places_are_links_where_the_commit_is_known() -> None:
-    scene = Scene(
-        "1" * 40, "https://github.com/octo/shop", {}, rules="https://github.com/octo/portproof/rules.md"
+    links = Links(
+        "https://github.com/octo/shop", "1" * 40, rules="https://github.com/octo/portproof/rules.md"
     )
-    written = markdown.write(INCIDENT, scene=scene)
+    written = markdown.write(INCIDENT, links=links)
     address = f"https://github.com/octo/shop/blob/{'1' * 40}/charts/backend/values.yaml"
     assert f"Fix at [`charts/backend/values.yaml:14`]({address}#L14): " in written
     assert f"at [`charts/backend/values.yaml:7`]({address}#L7)." in written
@@ -148,7 +148,7 @@ def test_places_are_links_where_the_commit_is_known() -> None:
         "[`service-target-number`](https://github.com/octo/portproof/rules.md#service-target-number)"
         in written
     )
-    many = markdown.write(report(*[result(location=place(path="a|b.yaml"))] * 4), scene=scene)
+    many = markdown.write(report(*[result(location=place(path="a|b.yaml"))] * 4), links=links)
     assert f"[`a\\|b.yaml:14`]({address.rpartition('/charts')[0]}/a%7Cb.yaml#L14) |" in many
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,15 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from portproof.diff import FileDiff, changes, file_diff
+from portproof.diff import Changes, FileDiff, changes, file_diff
 from portproof.patch import unified
 from portproof.report import marks
+from portproof.report.links import Links
 from portproof.report.marks import Mark
 from portproof.report.model import Effect, Fix, Related, Result
 from portproof.report.phrases import prose
 from portproof.report.relocate import at_head
-from portproof.report.review import BODY_LIMIT, body, comment, compose, fixed, fixed_entry
-from portproof.report.scene import Scene
+from portproof.report.review import (
+    BODY_LIMIT,
+    Comment,
+    Diff,
+    Review,
+    body,
+    comment,
+    compose,
+    fixed,
+    fixed_entry,
+)
 from portproof.report.suggestion import Lines, suggestion
 from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
@@ -41,6 +52,8 @@ from tests.support.reports import (
 
 HEAD = "1234567890abcdef1234567890abcdef12345678"
 WEB = "https://github.com/o/r"
+LINKS = Links(WEB, HEAD)
+TEXTS = {VALUES: SOURCE}
 COMMONMARK = MarkdownIt("commonmark")
 
 
@@ -51,13 +64,22 @@ def changed(
     return changes(unified(path, before, after))
 
 
-def scene(**other: Any) -> Scene:
-    defaults: dict[str, Any] = {"changes": changed(), "texts": {VALUES: SOURCE}, "key": "job"}
-    return Scene(HEAD, WEB, **defaults | other)
+def commented(
+    one: Result, changes: Changes | None = None, links: Links = LINKS, texts: Mapping[str, str] = TEXTS
+) -> Comment | None:
+    return comment(one, links, Diff(changed() if changes is None else changes, texts), "job")
+
+
+def composed(results: Iterable[Result], changes: Changes | None = None) -> Review:
+    return compose(results, LINKS, Diff(changed() if changes is None else changes, TEXTS), "job")
+
+
+def told(review: Review, links: Links = LINKS) -> str:
+    return body(review, links, "job")
 
 
 def where(one: Result, **other: Any) -> tuple[str, int | None] | None:
-    found = comment(one, scene(**other))
+    found = commented(one, **other)
     return None if found is None else (found.path, found.line)
 
 
@@ -74,7 +96,7 @@ def block(text: str) -> str | None:
 
 
 def test_the_place_is_the_line_that_has_to_be_edited() -> None:
-    found = comment(RESULT, scene())
+    found = commented(RESULT)
     assert found is not None
     assert (found.path, found.line, found.start_line, found.side) == (VALUES, 14, None, "RIGHT")
 
@@ -93,7 +115,7 @@ def test_else_the_line_that_the_pull_request_changed_if_an_alternative_is_there(
     at_container = changed(SOURCE.replace("containerPort: 8080", "containerPort: 8081"))
     here = replace(RESULT, fix=FIX, alternatives=(OTHER,))
     assert where(here, changes=at_container) == (VALUES, 7)
-    found = comment(here, scene(changes=at_container))
+    found = commented(here, changes=at_container)
     assert found is not None
     assert block(found.body) == "containerPort: 8081\n"
     assert "Fix at [`charts/backend/values.yaml:14`]" in found.body
@@ -110,7 +132,7 @@ def test_of_several_alternatives_the_new_line_comes_first() -> None:
 
 def test_else_the_file_if_it_is_one_of_the_pull_requests() -> None:
     far = changed(SOURCE.replace("registry", "mirror"))
-    found = comment(replace(RESULT, alternatives=()), scene(changes=far))
+    found = commented(replace(RESULT, alternatives=()), changes=far)
     assert found is not None
     assert (found.path, found.line) == (VALUES, None)
     assert block(found.body) is None
@@ -138,7 +160,7 @@ def test_a_renamed_file_is_commented_under_its_new_name() -> None:
 
 
 def test_a_line_that_is_not_known_in_the_head_is_no_place() -> None:
-    assert where(RESULT, astray=frozenset({(VALUES, 14)})) == (VALUES, None)
+    assert where(RESULT, links=replace(LINKS, unmapped_lines=frozenset({(VALUES, 14)}))) == (VALUES, None)
 
 
 def test_a_head_that_does_not_read_as_its_diff_says_is_not_commented_on_a_line() -> None:
@@ -148,7 +170,7 @@ def test_a_head_that_does_not_read_as_its_diff_says_is_not_commented_on_a_line()
 def test_errors_come_first_and_thirty_are_enough() -> None:
     notes = [replace(RESULT, severity=Severity.NOTE, fingerprint=f"{number:016x}") for number in range(40)]
     errors = [replace(RESULT, fingerprint=f"{number:016x}") for number in range(100, 103)]
-    review = compose([*notes, *errors], scene())
+    review = composed([*notes, *errors])
     assert len(review.inline) == 30
     assert [one.result.severity for one in review.inline[:4]] == [Severity.ERROR] * 3 + [Severity.NOTE]
     assert len(review.rest) == 13
@@ -160,7 +182,7 @@ def test_errors_come_first_and_thirty_are_enough() -> None:
 
 def test_comments_on_files_are_bounded_too() -> None:
     many = [replace(RESULT, alternatives=(), fingerprint=f"{number:016x}") for number in range(14)]
-    review = compose(many, scene(changes=changed(SOURCE.replace("registry", "mirror"))))
+    review = composed(many, changed(SOURCE.replace("registry", "mirror")))
     assert (len(review.inline), len(review.files), len(review.rest)) == (0, 10, 4)
 
 
@@ -168,7 +190,7 @@ def test_comments_on_files_are_bounded_too() -> None:
 
 
 def test_the_incident() -> None:
-    found = comment(RESULT, scene(rules=f"{WEB}/blob/v1/docs/rules.md"))
+    found = commented(RESULT, links=replace(LINKS, rules=f"{WEB}/blob/v1/docs/rules.md"))
     assert found is not None
     link = f"{WEB}/blob/{HEAD}/charts/backend/values.yaml"
     assert found.body == (
@@ -195,7 +217,7 @@ def test_the_incident() -> None:
 
 def test_other_effects_are_listed() -> None:
     more = Effect(DEPLOYMENT, "spec.template.metadata.annotations.checksum/config", "ab", None)
-    found = comment(replace(RESULT, fix=replace(FIX, effects=(*FIX.effects, more))), scene())
+    found = commented(replace(RESULT, fix=replace(FIX, effects=(*FIX.effects, more))))
     assert found is not None
     assert (
         "on `8080`; it also changes `Deployment/backend-v1 spec.template.metadata.annotations.checksum/config` "
@@ -205,7 +227,7 @@ def test_other_effects_are_listed() -> None:
 
 def test_a_fix_of_the_other_end_reaches_on_the_number_that_the_service_asks_for() -> None:
     at_container = changed(SOURCE.replace("containerPort: 8080", "containerPort: 8081"))
-    found = comment(replace(RESULT, fix=None, alternatives=(OTHER,)), scene(changes=at_container))
+    found = commented(replace(RESULT, fix=None, alternatives=(OTHER,)), changes=at_container)
     assert found is not None
     assert (
         "`Service/backend-v1` reaches `Deployment/backend-v1` on `8081`; nothing else changed." in found.body
@@ -213,16 +235,16 @@ def test_a_fix_of_the_other_end_reaches_on_the_number_that_the_service_asks_for(
 
 
 def test_a_hint_says_that_it_is_one_and_an_unknown_place_too() -> None:
-    hinted = comment(replace(RESULT, location=place(proof="hinted")), scene())
+    hinted = commented(replace(RESULT, location=place(proof="hinted")))
     assert hinted is not None
     assert "(the place is a hint, not proven)" in hinted.body
-    (unknown,) = compose([replace(RESULT, location=None, fix=None, alternatives=())], scene()).rest
-    assert "the line to edit is not known" in body(compose([unknown], scene()), scene())
+    (unknown,) = composed([replace(RESULT, location=None, fix=None, alternatives=())]).rest
+    assert "the line to edit is not known" in told(composed([unknown]))
 
 
 def test_several_edits_are_a_patch_and_no_suggestion() -> None:
     two = replace(FIX, edits=(*FIX.edits, *OTHER.edits))
-    found = comment(replace(RESULT, fix=two, alternatives=()), scene())
+    found = commented(replace(RESULT, fix=two, alternatives=()))
     assert found is not None
     assert block(found.body) is None
     assert "<details><summary>The patch</summary>\n\n```diff\n" in found.body
@@ -230,7 +252,7 @@ def test_several_edits_are_a_patch_and_no_suggestion() -> None:
 
 def test_several_edits_with_an_alternative_of_one_edit_on_this_line_offer_that() -> None:
     two = replace(OTHER, edits=(*OTHER.edits, *FIX.edits), description="move both")
-    found = comment(replace(RESULT, fix=two, alternatives=(FIX,)), scene())
+    found = commented(replace(RESULT, fix=two, alternatives=(FIX,)))
     assert found is not None
     assert block(found.body) == "  targetPort: 8080\n"
 
@@ -239,7 +261,7 @@ def test_the_body_tells_the_rest_with_marks_and_links() -> None:
     elsewhere = replace(
         RESULT, location=place("charts/a b/values.yaml", line=3), fix=None, alternatives=(), introduced=True
     )
-    text = body(compose([elsewhere], scene()), scene())
+    text = told(composed([elsewhere]))
     assert text.startswith("**portproof**: 1 error new in this pull request\n")
     assert f"[`charts/a b/values.yaml:3`]({WEB}/blob/{HEAD}/charts/a%20b/values.yaml#L3)" in text
     assert [mark.fingerprint for mark in marks.read(text)] == [RESULT.fingerprint]
@@ -257,7 +279,7 @@ def test_a_body_that_is_too_long_is_cut_between_findings_and_keeps_their_marks()
         )
         for number in range(200)
     ]
-    text = body(compose(long, scene()), scene(log=f"{WEB}/actions/runs/1"))
+    text = told(composed(long), replace(LINKS, log=f"{WEB}/actions/runs/1"))
     assert len(text.encode()) <= BODY_LIMIT
     assert len({mark.fingerprint for mark in marks.read(text)}) == 200
     assert re.search(
@@ -270,7 +292,7 @@ def test_a_thousand_findings_still_make_a_body() -> None:
         replace(RESULT, location=None, fix=None, alternatives=(), fingerprint=f"{number:032x}")
         for number in range(3000)
     ]
-    text = body(compose(many, scene()), scene())
+    text = told(composed(many))
     assert len(text.encode()) <= BODY_LIMIT
 
 
@@ -437,7 +459,7 @@ def test_hostile_names_stay_in_code_spans_and_cannot_write_marks() -> None:
         fix=Fix(EVIL, (replace(FIX.edits[0], path=EVIL),), (Effect(key, EVIL, EVIL, EVIL),), EVIL),
         alternatives=(replace(OTHER, description=EVIL),),
     )
-    text = body(compose([one], scene(changes={})), scene())
+    text = told(composed([one], {}))
     assert len(marks.read(text)) == 1
     assert "\x1b" not in text
     assert "\u202e" not in text
@@ -498,7 +520,7 @@ def test_reading_marks_never_fails(text: str) -> None:
 
 
 def test_a_fixed_comment_says_so_and_offers_nothing() -> None:
-    found = comment(RESULT, scene())
+    found = commented(RESULT)
     assert found is not None
     text = fixed(found.body, found.mark, HEAD)
     assert marks.read(text) == [replace(found.mark, fixed=True, edit="")]
@@ -512,7 +534,7 @@ def test_a_fixed_entry_of_a_body_says_so_and_the_others_stay() -> None:
         replace(RESULT, location=None, fix=None, alternatives=(), fingerprint=f"{number:032x}")
         for number in (1, 2)
     ]
-    text = body(compose(two, scene()), scene())
+    text = told(composed(two))
     first, second = marks.read(text)
     after = fixed_entry(text, first, HEAD)
     assert marks.read(after) == [replace(first, fixed=True), second]

@@ -30,7 +30,7 @@ from portproof.render.cache import remember
 from portproof.render.engine import Engine, RenderOptions
 from portproof.rules.vocabulary import vocabulary
 from portproof.sandbox import kernel_support
-from portproof.source import RelPath, Tree, normalise
+from portproof.source import RelPath, Tree, normalise, work_tree
 from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize, install
 
 if TYPE_CHECKING:
@@ -375,8 +375,7 @@ def _root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[
         if not path.exists():
             raise UsageError(f"{text}: no such file or folder", next_step="give a path that exists")
     resolved = [path.resolve() for path in absolute]
-    first = resolved[0] if resolved[0].is_dir() else resolved[0].parent
-    root = known or next((folder for folder in (first, *first.parents) if (folder / ".git").exists()), None)
+    root = known or work_tree(resolved[0])
     if root is None:
         folders = [path if path.is_dir() else path.parent for path in resolved]
         root = Path(os.path.commonpath(folders))

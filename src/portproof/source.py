@@ -156,6 +156,11 @@ class LineIndex:
         return line, offset - self.starts[line - 1] + 1
 
 
+def work_tree(path: Path) -> Path | None:
+    """The git work tree that `path` lies in: the nearest folder at or above it that holds ``.git``; None without one."""
+    return next((folder for folder in (path, *path.parents) if (folder / ".git").exists()), None)
+
+
 def normalise(path: str) -> RelPath | None:
     """`path` without ``.`` and ``..`` steps; None when it leads out of the root."""
     steps: list[str] = []

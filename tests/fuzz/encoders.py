@@ -25,9 +25,10 @@ from portproof.patch import unified
 from portproof.report import annotations as workflow
 from portproof.report import json_, markdown, marks, mermaid, sarif, text
 from portproof.report.excerpt import WIDTH, clip
+from portproof.report.links import Links
 from portproof.report.model import Effect, Ignored, Related, Report, Result, TextEdit
 from portproof.report.phrases import prose
-from portproof.report.review import body, comment, compose, fixed, fixed_entry
+from portproof.report.review import Diff, body, comment, compose, fixed, fixed_entry
 from portproof.report.safe import (
     LONGEST_RUN,
     address_of,
@@ -41,7 +42,6 @@ from portproof.report.safe import (
     one_line,
     stripped,
 )
-from portproof.report.scene import Scene
 from portproof.report.suggestion import Lines, suggestion
 from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
@@ -102,9 +102,8 @@ def everything(text: str) -> Report:
     )
 
 
-def scene(**other: Any) -> Scene:
-    """A pull request; links lead to ours."""
-    return Scene(HEAD, WEB, **{"changes": {}, "key": "job", "rules": f"{WEB}/rules.md"} | other)
+TO_OURS = Links(WEB, HEAD, rules=f"{WEB}/rules.md")
+"""Where links lead to."""
 
 
 def terminal(given: str) -> None:
@@ -171,8 +170,8 @@ def words(given: str) -> None:
 
 def summary(given: str) -> None:
     """The job's summary is shaped as with harmless names."""
-    for known in (None, scene()):
-        written = markdown.write(everything(given), paths=(given,), scene=known, notes=(given,))
+    for known in (None, TO_OURS):
+        written = markdown.write(everything(given), paths=(given,), links=known, notes=(given,))
         _has_shape(written, known is not None, 0)
         assert marks.read(written) == []
         assert marks.key_of_summary(written) is None
@@ -196,7 +195,7 @@ def _shapes(links: bool) -> tuple[Sequence[str], ...]:
     """With the patch, without where it might hold a password, and where nothing of the name can be shown."""
     return tuple(
         gfm.rendered(
-            markdown.write(everything(one), paths=("a",), scene=scene() if links else None, notes=("a",))
+            markdown.write(everything(one), paths=("a",), links=TO_OURS if links else None, notes=("a",))
         ).shape
         for one in (HARMLESS, "password=hunter2", "")
     )
@@ -207,10 +206,11 @@ def review(given: str) -> None:
     one = finding(given)
     spot: dict[str, FileDiff] = changes(unified(VALUES, SOURCE.replace("8081", "8080"), SOURCE))
     here = replace(one, location=place(), fix=replace(one.fix or FIX, edits=FIX.edits), alternatives=(OTHER,))
-    found = comment(here, scene(changes=spot, texts={VALUES: SOURCE}))
+    found = comment(here, TO_OURS, Diff(spot, {VALUES: SOURCE}), "job")
     assert found is not None
     later = fixed(found.body, found.mark, HEAD)
-    whole = body(compose([one, replace(one, location=None, fix=None)], scene()), scene(ignored="1 ignored"))
+    composed = compose([one, replace(one, location=None, fix=None)], TO_OURS, Diff({}, {}), "job")
+    whole = body(composed, TO_OURS, "job", "1 ignored")
     for written, known in (
         (found.body, 1),
         (later, 1),

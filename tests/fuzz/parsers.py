@@ -12,6 +12,7 @@ from typing import Any
 
 from portproof import config, diff, patch, resources, yamldoc
 from portproof.action import event, untrusted_report
+from portproof.action.checkout import is_commit
 from portproof.config.globs import matches
 from portproof.discover.dependencies import ChartFiles
 from portproof.discover.find import discover
@@ -155,10 +156,10 @@ def event_file(text: str) -> None:
         match found:
             case event.PullEvent():
                 assert found.number > 0
-                assert event.is_commit(found.head)
-                assert event.is_commit(found.base)
+                assert is_commit(found.head)
+                assert is_commit(found.base)
             case event.RunEvent():
-                assert event.is_commit(found.head)
+                assert is_commit(found.head)
                 assert event.is_repository(found.repository)
             case event.OtherEvent():
                 assert found.name == "push"

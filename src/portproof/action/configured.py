@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from portproof import config as configuration
+from portproof.action.checkout import Checkout
 from portproof.action.inputs import inside
 from portproof.config import FileConfig
 from portproof.errors import ConfigError, UsageError
@@ -47,12 +48,12 @@ class Place:
         return replace(configuration.load(root, str(file), vocabulary()), path=self.given)
 
 
-def place(workspace: Path, roots: tuple[Path, ...], config: str | None) -> Place | None:
+def place(checkout: Checkout, config: str | None) -> Place | None:
     """Where a run's configuration is looked for; None when it lies outside of the repository that is checked."""
-    root = roots[0] if roots else workspace
+    root = checkout.root
     if config is None:
         return Place(root)
-    file = Path(os.path.normpath(inside(workspace, "config", config)))
+    file = Path(os.path.normpath(inside(checkout.workspace, "config", config)))
     return Place(root, file.relative_to(root).as_posix()) if file.is_relative_to(root) else None
 
 

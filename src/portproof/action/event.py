@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from portproof.action.checkout import commit_at, is_commit
 from portproof.errors import UsageError
-from portproof.source import normalise
 
 _MAX_EVENT = 32 * 1024 * 1024
-_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+\Z", re.ASCII)
 _SAFE_EVENT = "pull_request"
 
@@ -67,22 +66,6 @@ def read(environ: Mapping[str, str], workspaces: tuple[Path, ...]) -> Event:
         ) from error
 
 
-def checked_out(root: Path) -> str | None:
-    """The commit that is checked out at `root`, read without git; None when that cannot be told."""
-    head = _line(root / ".git" / "HEAD")
-    if head.startswith("ref: "):
-        name = head.removeprefix("ref: ")
-        if normalise(name) != name or not name.startswith("refs/"):
-            return None
-        head = _line(root / ".git" / name) or _packed(root, name)
-    return head if _SHA.match(head) else None
-
-
-def is_commit(text: str) -> bool:
-    """Whether `text` is a commit's full name."""
-    return bool(_SHA.match(text))
-
-
 def is_repository(text: str) -> bool:
     """Whether `text` is a repository's full name."""
     return bool(_REPOSITORY.match(text)) and ".." not in text
@@ -91,7 +74,7 @@ def is_repository(text: str) -> bool:
 def _refuse_head(environ: Mapping[str, str], workspaces: tuple[Path, ...]) -> None:
     """Under `pull_request_target` the token may write and secrets are there; the head's files must not be."""
     base = environ.get("GITHUB_SHA", "")
-    if base and all(checked_out(root) == base for root in workspaces):
+    if base and all(commit_at(root) == base for root in workspaces):
         return
     raise UsageError(
         "pull_request_target with a checkout that is not the base: rendering a stranger's files beside a token that "
@@ -142,20 +125,3 @@ def _commit(value: Any) -> str:
     if not isinstance(value, str) or not is_commit(value):
         raise ValueError("sha")
     return value
-
-
-def _line(file: Path) -> str:
-    try:
-        if file.is_symlink() or not file.is_file() or file.stat().st_size > 1_000:
-            return ""
-        return file.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _packed(root: Path, name: str) -> str:
-    try:
-        text = (root / ".git" / "packed-refs").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    return next((line.split(" ")[0] for line in text.split("\n") if line.endswith(f" {name}")), "")

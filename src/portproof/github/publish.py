@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from portproof.diff import Changes
@@ -23,11 +23,11 @@ from portproof.github.model import (
 )
 from portproof.github.plan import ReviewPlan, plan
 from portproof.report import marks
+from portproof.report.links import Links
 from portproof.report.marks import Mark
 from portproof.report.model import Report, Result
-from portproof.report.review import Comment, Review, body, compose, fixed, fixed_entry, plain
+from portproof.report.review import Comment, Diff, Review, body, compose, fixed, fixed_entry, plain
 from portproof.report.review import comment as comment_on
-from portproof.report.scene import Scene
 from portproof.report.summary_line import plural
 from portproof.source import RelPath
 
@@ -58,13 +58,22 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be published where: the report on `head`, with its lines; `scene` is filled in from GitHub."""
+    """What is to be published on which pull request: the report, in the lines of its head.
+
+    `key` is that of the job's marks, `aside` completes the counts of a review.
+    """
 
     number: int
-    head: str
     report: Report
-    scene: Scene
+    links: Links
+    key: str
     texts: Texts
+    aside: str = ""
+
+    @property
+    def head(self) -> str:
+        """The commit that the report is about."""
+        return self.links.head
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,7 @@ class Publisher:
         try:
             self._look()
             said = self.client.said(self.job.number)
-            todo = plan(self.job.report, said, self.job.scene.key)
+            todo = plan(self.job.report, said, self.job.key)
             posted = self._post(todo)
             changed = self._revise(todo)
         except MovedError as moved:
@@ -100,7 +109,7 @@ class Publisher:
 
     def summary(self, text: str) -> PublishOutcome:
         """Keep one comment in the conversation up to date; without findings none is begun."""
-        key = self.job.scene.key
+        key = self.job.key
         try:
             self._look()
             known = self._summary()
@@ -123,7 +132,7 @@ class Publisher:
         found = [
             (one.id, one.body)
             for one in self.client.remarks(self.job.number)
-            if marks.key_of_summary(one.body) == self.job.scene.key
+            if marks.key_of_summary(one.body) == self.job.key
         ]
         return found[0] if found else None
 
@@ -142,31 +151,38 @@ class Publisher:
         """Say what is new; a comment that comes back where it was is edited, elsewhere it is said anew."""
         if not todo.new and not todo.back:
             return ""
-        scene = self._scene()
-        again = [result for said, result in todo.back if not _stands(said, comment_on(result, scene))]
+        diff = self._diff()
+        again = [result for said, result in todo.back if not _stands(said, self._comment(result, diff))]
         results = (*todo.new, *again)
         if not results:
             return ""
         try:
-            return self._send(compose(results, scene))
+            return self._send(self._compose(results, diff))
         except RejectedError:
             # The diff is not what it was a moment ago: look again, compute again.
             self.client.drop_pending(self.job.number)
-            return self._apart(compose(results, self._scene()))
+            return self._apart(self._compose(results, self._diff()))
 
-    def _scene(self) -> Scene:
+    def _diff(self) -> Diff:
         files = self.client.files(self.job.number)
         named = _paths(self.job.report.results)
-        return replace(
-            self.job.scene, changes=files.changes, texts=self.job.texts(_readable(named, files.changes))
-        )
+        return Diff(files.changes, self.job.texts(_readable(named, files.changes)))
+
+    def _comment(self, result: Result, diff: Diff) -> Comment | None:
+        return comment_on(result, self.job.links, diff, self.job.key)
+
+    def _compose(self, results: Iterable[Result], diff: Diff) -> Review:
+        return compose(results, self.job.links, diff, self.job.key)
+
+    def _body(self, review: Review) -> str:
+        return body(review, self.job.links, self.job.key, self.job.aside)
 
     def _send(self, review: Review) -> str:
         """Comments on files first: what GitHub refuses there becomes part of the body."""
         self._look()
         review = self._comment_on_files(review)
         if review.inline or review.rest:
-            self._submit(body(review, self.job.scene), review.inline, review.rest)
+            self._submit(self._body(review), review.inline, review.rest)
         count = len(review.inline) + len(review.files) + len(review.rest)
         return f"posted {plural(count, 'finding')}"
 
@@ -198,7 +214,7 @@ class Publisher:
                 rest += [one.result for one in group]
                 continue
             try:
-                self._submit(body(Review(group, (), ()), self.job.scene), group, ())
+                self._submit(self._body(Review(group, (), ())), group, ())
             except RejectedError:
                 half = len(group) // 2
                 if half == 0:
@@ -206,7 +222,7 @@ class Publisher:
                 else:
                     waiting = [group[:half], group[half:], *waiting]
         if rest:
-            self._submit(body(Review((), (), tuple(rest)), self.job.scene), (), rest)
+            self._submit(self._body(Review((), (), tuple(rest))), (), rest)
         count = len(review.inline) + len(review.files) + len(review.rest)
         return f"posted {plural(count, 'finding')}, in several reviews because GitHub refused the whole"
 
@@ -249,17 +265,17 @@ class Publisher:
         return len(gone)
 
     def _renew(self, todo: ReviewPlan) -> int:
-        scene = self._scene()
+        diff = self._diff()
         count = 0
         reopened = []
         for said, result in todo.back:
-            new = comment_on(result, scene)
+            new = self._comment(result, diff)
             if new is not None and _stands(said, new):
                 self._edit(said, new.body)
                 reopened.append(said)
                 count += 1
         for said, result in todo.known:
-            new = comment_on(result, scene)
+            new = self._comment(result, diff)
             if (
                 said.review
                 or said.line is None
@@ -268,7 +284,11 @@ class Publisher:
             ):
                 continue
             # The suggestion of that time is not what a render proves today: nobody should click it.
-            fresh = new.body if new is not None and _stands(said, new) else plain(result, scene)
+            fresh = (
+                new.body
+                if new is not None and _stands(said, new)
+                else plain(result, self.job.links, self.job.key)
+            )
             self._edit(said, fresh)
             count += 1
         self._resolve(reopened, resolved=False)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from portproof.report import mermaid, phrases, summary_line
+from portproof.report.links import Links
 from portproof.report.model import Report, Result
 from portproof.report.safe import code_span
-from portproof.report.scene import Scene
 
 SUMMARY_LIMIT = 1_000_000
 """Bytes of a job summary that GitHub accepts, and a little less."""
@@ -27,16 +27,15 @@ def write(
     *,
     paths: Sequence[str] = (".",),
     limit: int = SUMMARY_LIMIT,
-    scene: Scene | None = None,
+    links: Links | None = None,
     notes: Sequence[str] = (),
 ) -> str:
     """The report as Markdown of at most `limit` bytes; what is left out is counted.
 
-    Places are links where `scene` has an address. `notes` say how the report came about.
+    Places are links where there are `links`. `notes` say how the report came about.
     """
     from portproof.report.templating import render  # noqa: PLC0415 - Jinja is slow to import
 
-    scene = scene or Scene("", "", {})
     text = ""
     for rows, details in _SIZES:
         text = render(
@@ -51,23 +50,23 @@ def write(
             rows=rows,
             details=details,
             pictures=[mermaid.picture(result) for result in report.results[: min(details, _FEW)]],
-            place=partial(_place, scene=scene),
-            ends=partial(phrases.ends, scene=scene),
-            told=partial(_told, scene=scene),
-            other_told=partial(phrases.other_told, scene=scene),
-            rule_told=partial(phrases.rule_told, scene=scene),
+            place=partial(_place, links=links),
+            ends=partial(phrases.ends, links=links),
+            told=partial(_told, links=links),
+            other_told=partial(phrases.other_told, links=links),
+            rule_told=partial(phrases.rule_told, links=links),
         )
         if len(text.encode(errors="replace")) <= limit:
             break
     return text
 
 
-def _place(result: Result, scene: Scene) -> str:
+def _place(result: Result, links: Links | None) -> str:
     if result.location is None:
         return f"{code_span(summary_line.subject(result))} (the line is not known)"
     hint = "" if result.location.proof == "proven" else " (a hint, not proven)"
-    return f"{phrases.link(result.location, scene)}{hint}"
+    return f"{phrases.link(result.location, links)}{hint}"
 
 
-def _told(result: Result, scene: Scene) -> dict[str, str]:
-    return phrases.fix_told(result, result.fix, scene) if result.fix else {}
+def _told(result: Result, links: Links | None) -> dict[str, str]:
+    return phrases.fix_told(result, result.fix, links) if result.fix else {}

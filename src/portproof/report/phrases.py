@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
+from portproof.report.links import Links
 from portproof.report.model import Effect, Fix, Location, Related, Result, TextEdit
 from portproof.report.safe import (
     LONGEST_RUN,
@@ -18,7 +19,6 @@ from portproof.report.safe import (
     shortened,
     stripped,
 )
-from portproof.report.scene import Scene
 from portproof.report.summary_line import field_of, is_of_field, listed
 
 _SPAN = re.compile(r"(?<![^ ])(\(*)`([^`]+)`([).,:;]*)(?![^ ])")
@@ -69,9 +69,9 @@ def reached(result: Result, fix: Fix) -> str:
     return f"{code(str(service))} reaches {code(str(others[0]))}{on}"
 
 
-def fix_told(result: Result, fix: Fix, scene: Scene) -> dict[str, str]:
+def fix_told(result: Result, fix: Fix, links: Links | None) -> dict[str, str]:
     """A fix that stands elsewhere: where and what (``lead``), what proves it (``proof``), and its ``patch``."""
-    where = ", ".join(link(edit, scene) for edit in fix.edits[:3])
+    where = ", ".join(link(edit, links) for edit in fix.edits[:3])
     return {
         "lead": f"Fix at {where}: {prose(fix.description)}. ",
         "proof": proof(result, fix),
@@ -94,17 +94,17 @@ def _patch(patch: str) -> str:
     return fenced(patch, "diff")
 
 
-def other_told(result: Result, fix: Fix, scene: Scene) -> str:
+def other_told(result: Result, fix: Fix, links: Links | None) -> str:
     """A further fix in one line; without one that anything speaks for, it is only what could be done."""
-    where = ", ".join(link(edit, scene) for edit in fix.edits[:2])
+    where = ", ".join(link(edit, links) for edit in fix.edits[:2])
     lead = "Or, proven as well" if result.fix else "Possible, and proven"
     return f"{lead}: {prose(fix.description)}, at {where}."
 
 
-def rule_told(rule: str, scene: Scene) -> str:
+def rule_told(rule: str, links: Links | None) -> str:
     """Where the rule is explained."""
     name = code(rule)
-    page = f"[{name}]({scene.rules}#{quote(rule, safe='')})" if scene.rules else name
+    page = f"[{name}]({links.rules}#{quote(rule, safe='')})" if links and links.rules else name
     return f"Rule {page}; {code(f'portproof explain {rule}')} tells more."
 
 
@@ -134,7 +134,7 @@ def _effect(effect: Effect) -> str:
     return f"{code(field_of(effect.resource, effect.field))} ({before} → {after})"
 
 
-def ends(result: Result, scene: Scene) -> Iterator[str]:
+def ends(result: Result, links: Links | None) -> Iterator[str]:
     """Both ends of the mismatch, each with its place in the head."""
     subject = code(field_of(result.resource, result.field) or result.rule)
     value = "" if result.value is None else f" is {code(str(result.value))}"
@@ -142,28 +142,28 @@ def ends(result: Result, scene: Scene) -> Iterator[str]:
         yield f"{subject}{value}; the line to edit is not known"
     else:
         hint = "" if result.location.proof == "proven" else " (the place is a hint, not proven)"
-        yield f"{link(result.location, scene)}: {subject}{value}{hint}"
-    yield from (_related(one, scene) for one in result.related[:_ENDS])
+        yield f"{link(result.location, links)}: {subject}{value}{hint}"
+    yield from (_related(one, links) for one in result.related[:_ENDS])
     if len(result.related) > _ENDS:
         yield f"and {len(result.related) - _ENDS} more places"
     if len(result.targets) > 1:
         yield f"in {len(result.targets)} targets: {listed(tuple(map(code, result.targets)))}"
 
 
-def _related(related: Related, scene: Scene) -> str:
+def _related(related: Related, links: Links | None) -> str:
     where = (
-        link(related.location, scene) if related.location else code(field_of(related.resource, related.field))
+        link(related.location, links) if related.location else code(field_of(related.resource, related.field))
     )
     return f"{where}: {prose(related.message)}"
 
 
-def link(place: Location | TextEdit, scene: Scene) -> str:
+def link(place: Location | TextEdit, links: Links | None) -> str:
     """A place as a link to its line; without an address as it is written."""
-    known = (place.path, place.line) not in scene.astray
+    if links is None:
+        return code(f"{place.path}:{place.line}")
+    known = links.has_line(place.path, place.line)
     shown = f"{place.path}:{place.line}" if known else place.path
-    if not scene.web:
-        return code(shown)
-    address = f"{scene.web}/blob/{scene.head}/{address_of(place.path)}"
+    address = f"{links.web}/blob/{links.head}/{address_of(place.path)}"
     return f"[{code(shown)}]({address}{f'#L{place.line}' if known else ''})"
 
 

@@ -8,14 +8,15 @@ proven edit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from portproof.diff import Changes
 from portproof.report import marks
+from portproof.report.links import Links
 from portproof.report.marks import Mark
 from portproof.report.model import Fix, Result
 from portproof.report.phrases import code, ends, fix_told, other_told, proof, prose, rule_told
-from portproof.report.scene import Scene
 from portproof.report.suggestion import Lines, suggestion
 from portproof.report.summary_line import plural
 from portproof.rules.severity import Severity
@@ -32,6 +33,14 @@ BODY_LIMIT = 60_000
 
 OPENING = "**portproof**:"
 """How the body of a review begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What a pull request changes, as GitHub shows it, and the texts of the head's files that findings name."""
+
+    changes: Changes
+    texts: Mapping[RelPath, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +71,13 @@ class Review:
         return not (self.inline or self.files or self.rest)
 
 
-def compose(results: Iterable[Result], scene: Scene) -> Review:
-    """The review of `results`, errors first; what does not fit becomes part of the rest."""
+def compose(results: Iterable[Result], links: Links, diff: Diff, key: str) -> Review:
+    """The review of `results`, errors first; what does not fit becomes part of the rest. `key` is that of the job's marks."""
     inline: list[Comment] = []
     files: list[Comment] = []
     rest: list[Result] = []
     for result in sorted(results, key=lambda one: one.severity.rank):
-        one = comment(result, scene)
+        one = comment(result, links, diff, key)
         room = (inline, MAX_INLINE) if one and one.line is not None else (files, MAX_FILES)
         if one is None or len(room[0]) >= room[1]:
             rest.append(result)
@@ -77,45 +86,45 @@ def compose(results: Iterable[Result], scene: Scene) -> Review:
     return Review(tuple(inline), tuple(files), tuple(rest))
 
 
-def comment(result: Result, scene: Scene) -> Comment | None:
+def comment(result: Result, links: Links, diff: Diff, key: str) -> Comment | None:
     """The comment for one finding; None when no line and no file of the pull request is its place."""
-    place = _lines(result, scene)
+    place = _lines(result, links, diff)
     if place is not None:
-        offers = _offers(result, place, scene)
+        offers = _offers(result, place, diff)
         offer = offers[0] if offers else None
-        mark = marks.of_result(result, scene.key, offer[1] if offer else "")
+        mark = marks.of_result(result, key, offer[1] if offer else "")
         start = place.first if place.first < place.last else None
-        return Comment(result, mark, _text(result, scene, mark, offer), place.path, place.last, start)
+        return Comment(result, mark, _text(result, links, mark, offer), place.path, place.last, start)
     at = result.location
-    changed = scene.changes.get(at.path) if at else None
+    changed = diff.changes.get(at.path) if at else None
     if changed is None or changed.removed:
         return None
-    mark = marks.of_result(result, scene.key)
-    return Comment(result, mark, _text(result, scene, mark), changed.path)
+    mark = marks.of_result(result, key)
+    return Comment(result, mark, _text(result, links, mark), changed.path)
 
 
-def plain(result: Result, scene: Scene) -> str:
+def plain(result: Result, links: Links, key: str) -> str:
     """What a comment on the finding says where no suggestion is possible."""
-    return _text(result, scene, marks.of_result(result, scene.key))
+    return _text(result, links, marks.of_result(result, key))
 
 
-def body(review: Review, scene: Scene) -> str:
-    """The review's body: counts, and an entry for each finding of the rest, within GitHub's limit."""
+def body(review: Review, links: Links, key: str, aside: str = "") -> str:
+    """The review's body: counts, the `aside`, and an entry for each finding of the rest, within GitHub's limit."""
     shown = [one.result for one in (*review.inline, *review.files)]
     everything = [*shown, *review.rest]
-    entries = [plain(result, scene) for result in review.rest]
+    entries = [plain(result, links, key) for result in review.rest]
     intro = "On lines that this pull request does not show:" if shown else ""
     size = len(entries)
     while True:
         left = review.rest[size:]
         text = _fill(
             "review_body.md.jinja",
-            headline=f"{OPENING} {_headline(everything)}{f'; {scene.ignored}' if scene.ignored else ''}",
+            headline=f"{OPENING} {_headline(everything)}{f'; {aside}' if aside else ''}",
             intro=intro,
             entries=entries[:size],
             left=len(left),
-            where=f"[the job's summary]({scene.log})" if scene.log else "the job's summary",
-            marks="\n".join(str(marks.of_result(result, scene.key)) for result in left),
+            where=f"[the job's summary]({links.log})" if links.log else "the job's summary",
+            marks="\n".join(str(marks.of_result(result, key)) for result in left),
         )
         if len(text.encode(errors="replace")) <= BODY_LIMIT:
             return text
@@ -155,42 +164,42 @@ def _headline(results: Sequence[Result]) -> str:
     return f"{' and '.join(counts)} {new if results else ''}".strip()
 
 
-def _lines(result: Result, scene: Scene) -> Lines | None:
+def _lines(result: Result, links: Links, diff: Diff) -> Lines | None:
     """The lines to comment on: the finding's own, else those of an edit that would cure it."""
-    for place in _places(result, scene):
-        if (place.path, place.first) in scene.astray:
+    for place in _places(result, diff):
+        if not links.has_line(place.path, place.first):
             continue
-        changed = scene.changes.get(place.path)
+        changed = diff.changes.get(place.path)
         hunk = changed.hunk(place.first, place.last) if changed and not changed.removed else None
         if hunk is None:
             continue
-        text = scene.texts.get(place.path)
+        text = diff.texts.get(place.path)
         lines = None if text is None else text.split("\n")[place.first - 1 : place.last]
         if lines is None or lines == [hunk.right[number] for number in range(place.first, place.last + 1)]:
             return place
     return None
 
 
-def _places(result: Result, scene: Scene) -> Iterator[Lines]:
+def _places(result: Result, diff: Diff) -> Iterator[Lines]:
     if result.location:
         yield Lines.of(result.location)
     if result.fix:
         yield from (Lines.of(edit) for edit in result.fix.edits)
     edits = [edit for fix in result.alternatives for edit in fix.edits]
-    new = [edit for edit in edits if (at := scene.changes.get(edit.path)) and at.is_added(edit.line)]
+    new = [edit for edit in edits if (at := diff.changes.get(edit.path)) and at.is_added(edit.line)]
     yield from (Lines.of(edit) for edit in (*new, *edits))
 
 
-def _offers(result: Result, place: Lines, scene: Scene) -> list[tuple[Fix, str]]:
+def _offers(result: Result, place: Lines, diff: Diff) -> list[tuple[Fix, str]]:
     """The proven fixes that one edit of the lines in question makes, each with its suggestion block."""
-    text = scene.texts.get(place.path)
+    text = diff.texts.get(place.path)
     fixes = [fix for fix in (result.fix, *result.alternatives) if fix and len(fix.edits) == 1]
     if text is None:
         return []
     return [(fix, block) for fix in fixes if (block := suggestion(fix.edits[0], place, text))]
 
 
-def _text(result: Result, scene: Scene, mark: Mark, offer: tuple[Fix, str] | None = None) -> str:
+def _text(result: Result, links: Links, mark: Mark, offer: tuple[Fix, str] | None = None) -> str:
     offered = offer[0] if offer else None
     fix = result.fix if result.fix is not offered else None
     others = [one for one in (result.alternatives) if one is not offered]
@@ -199,11 +208,11 @@ def _text(result: Result, scene: Scene, mark: Mark, offer: tuple[Fix, str] | Non
         mark=mark,
         severity=result.severity.value,
         message=prose(result.message),
-        ends=list(ends(result, scene)),
-        fix=fix_told(result, fix, scene) if fix else None,
+        ends=list(ends(result, links)),
+        fix=fix_told(result, fix, links) if fix else None,
         suggestion=_suggestion(result, offer) if offer else None,
-        others=[other_told(result, one, scene) for one in others[:1]],
-        rule=rule_told(result.rule, scene),
+        others=[other_told(result, one, links) for one in others[:1]],
+        rule=rule_told(result.rule, links),
     )
 
 

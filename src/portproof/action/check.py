@@ -1,0 +1,204 @@
+"""The report of a run: render and check the checkout against its base, or read what the first workflow has left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from portproof import run as program
+from portproof.action import configured
+from portproof.action.configured import Choice
+from portproof.action.context import Context
+from portproof.action.event import Event, PullEvent
+from portproof.action.head_files import Heads
+from portproof.action.inputs import inside
+from portproof.errors import UsageError
+from portproof.github import files as base
+from portproof.github.model import ChangedFiles, GithubError, Pull
+from portproof.github.publish import degraded
+from portproof.report.model import Report
+from portproof.revision import Comparison, OldFiles, compare_with
+from portproof.rules import all_rules
+from portproof.rules.base import Rule
+from portproof.source import RelPath
+
+
+@dataclass(frozen=True, slots=True)
+class ActionReport:
+    """A report, and what the rest of the run needs to know of how it came about."""
+
+    report: Report
+    rules: tuple[Rule, ...]
+    fail_on: str
+    paths: tuple[RelPath, ...] = (".",)
+    patch: str = ""
+    unmapped_lines: frozenset[tuple[RelPath, int]] = frozenset()
+    heads: Heads | None = None
+
+    @property
+    def shown(self) -> Report:
+        """The report without what the base has too: that is nobody's news."""
+        news = tuple(result for result in self.report.results if result.introduced is not False)
+        old = [one for one in self.report.ignored if one.result.introduced is False and not one.brought]
+        ignored = tuple(one for one in self.report.ignored if one not in old)
+        return replace(self.report, results=news, ignored=ignored, left_out=self.report.left_out - len(old))
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """The pull request as GitHub shows it."""
+
+    pull: Pull
+    files: ChangedFiles
+
+    @property
+    def touched(self) -> frozenset[RelPath] | None:
+        """The paths that differ from the base; None when GitHub does not list them all."""
+        return None if len(self.files.changes) < self.pull.changed_files else self.files.touched
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a run may do over the network for the checkout.
+
+    With `offline` nothing at all. With `untrusted` charts are fetched only from hosts that the configuration names.
+    """
+
+    offline: bool = False
+    untrusted: bool = False
+
+
+def trust(event: Event, choice: Choice) -> Trust:
+    """How far the checkout is trusted: a fork's pull request brings its own dependencies, and must not choose where to fetch them.
+
+    The base's configuration says which hosts it may ask, none unless it names some. Where the configuration may be the
+    fork's own (`Choice.own`), it could name any host: then nothing is fetched. Everybody else can push to the
+    repository, and is trusted with what the configuration allows.
+    """
+    fork = isinstance(event, PullEvent) and event.fork
+    return Trust(offline=fork and choice.own, untrusted=fork)
+
+
+def check(run: Context) -> ActionReport:
+    """Render and check, against the base where the event has one, in the lines of the head."""
+    pull_request = _pull_request(run)
+    comparison = _comparison(run, pull_request)
+    choice = _configuration(run, pull_request, comparison)
+    if not run.inputs.only_introduced:
+        comparison = None
+    try:
+        found = _checked(run, comparison, choice)
+    except GithubError as error:
+        _not_compared(run, error)
+        found = _checked(run, None, choice)
+    return _in_head(run, found, pull_request)
+
+
+def received(run: Context) -> ActionReport:
+    """The report that the first workflow has left; nothing is rendered, and nothing in it is believed unseen."""
+    from portproof.action import untrusted_report  # noqa: PLC0415 - only the second workflow needs it
+
+    if len(run.inputs.paths) != 1:
+        raise UsageError("several paths where one report should be", next_step="give the downloaded report")
+    report = untrusted_report.load(inside(run.checkout.workspace, "path", run.inputs.paths[0]))
+    return ActionReport(report, tuple(all_rules()), run.inputs.fail_on or "error")
+
+
+def _pull_request(run: Context) -> PullRequest | None:
+    """Read the pull request and its files; None when there is none, or GitHub does not tell."""
+    if not isinstance(run.event, PullEvent) or run.client is None:
+        return None
+    try:
+        pull = run.client.pull(run.event.number)
+        return PullRequest(replace(pull, head=run.event.head), run.client.files(run.event.number))
+    except GithubError as error:
+        run.notes.say(degraded(error))
+        return None
+
+
+def _comparison(run: Context, pull_request: PullRequest | None) -> Comparison | None:
+    """The base to compare with: through git where it is there, else through the API."""
+    if not isinstance(run.event, PullEvent):
+        return None
+    checkout = run.checkout
+    try:
+        return compare_with("HEAD^1" if checkout.is_merge else run.event.base, checkout.root, run.environ)
+    except UsageError as error:
+        reason: Exception = error
+    if pull_request is not None and run.client is not None:
+        try:
+            return base.comparison(run.client, pull_request.pull, pull_request.files, checkout.here)
+        except GithubError as error:
+            reason = error
+    _not_compared(run, reason)
+    return None
+
+
+def _not_compared(run: Context, reason: Exception) -> None:
+    """Say that everything is reported, unless that is what the workflow wants."""
+    if run.inputs.only_introduced:
+        run.notes.say(f"not compared with the base: {reason}; everything is reported")
+
+
+def _configuration(run: Context, pull_request: PullRequest | None, comparison: Comparison | None) -> Choice:
+    """The base's configuration, where the pull request changes it, else that of the checkout."""
+    place = configured.place(run.checkout, run.inputs.config)
+    if not isinstance(run.event, PullEvent) or place is None:
+        return Choice(None)
+    changed = None if comparison is None else comparison.changed
+    known = changed if pull_request is None else pull_request.touched
+    if known is not None and not (place.paths & known):
+        return Choice(None)
+    try:
+        choice = configured.choose(place, _old_files(run, pull_request, comparison))
+    except GithubError as error:
+        choice = Choice(None, own=place.is_there)
+        if place.is_there:
+            run.notes.say(f"the configuration may be this pull request's own: {error}")
+    if choice.note:
+        run.notes.say(choice.note)
+    return choice
+
+
+def _old_files(run: Context, pull_request: PullRequest | None, comparison: Comparison | None) -> OldFiles:
+    """The files of the base. Raises `GithubError` when they cannot be had."""
+    if comparison is not None:
+        return comparison.old
+    if pull_request is None or run.client is None:
+        raise GithubError("the base's files cannot be read")
+    commit = base.base_of(run.client, pull_request.pull, run.checkout.here)
+    return base.ApiFiles(run.client, commit, frozenset())
+
+
+def _checked(run: Context, comparison: Comparison | None, choice: Choice) -> ActionReport:
+    """One check of the checkout."""
+    allowed = trust(run.event, choice)
+    request = program.Request(
+        paths=tuple(str(_inside(run, "path", one)) for one in run.inputs.paths),
+        root=run.checkout.root,
+        config=None if run.inputs.config is None else str(_inside(run, "config", run.inputs.config)),
+        file=choice.file,
+        offline=allowed.offline,
+        untrusted=allowed.untrusted,
+        fail_on=run.inputs.fail_on,
+        environ=run.environ,
+    )
+    with program.session(request, comparison) as session:
+        report = program.report_of(session)
+        patch = program.combined_patch(session)
+    ready = session.ready
+    return ActionReport(report, session.rule_set.rules, ready.config.fail_on, ready.paths, patch)
+
+
+def _inside(run: Context, name: str, text: str) -> Path:
+    return inside(run.checkout.workspace, name, text)
+
+
+def _in_head(run: Context, found: ActionReport, pull_request: PullRequest | None) -> ActionReport:
+    """The same report in the lines of the head: the checkout is a merge commit, unless told otherwise."""
+    if pull_request is None or run.client is None:
+        return found
+    checkout = run.checkout
+    heads = Heads(run.client, pull_request.pull.head, pull_request.files, checkout.root, checkout.commit)
+    report, unmapped_lines = heads.relocated(found.report)
+    return replace(found, report=report, unmapped_lines=unmapped_lines, heads=heads)

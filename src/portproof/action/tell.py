@@ -1,0 +1,74 @@
+"""What a run leaves with the runner: annotations, the job's summary, files and outputs."""
+
+from __future__ import annotations
+
+import click
+
+from portproof.action import output
+from portproof.action.check import ActionReport
+from portproof.action.context import Context
+from portproof.action.links import links
+from portproof.report import annotations as commands
+from portproof.report import json_, markdown, sarif
+from portproof.report.summary_line import plural
+from portproof.rules.base import Severity
+
+
+def tell(run: Context, found: ActionReport) -> None:
+    """Annotate, summarise, write the files and set the outputs; all of it before anything is written to GitHub."""
+    _annotate(run, found)
+    _summarise(run, found)
+    _leave_files(run, found)
+
+
+def summary(run: Context, found: ActionReport, limit: int) -> str:
+    """What the findings are, for people; places are links where it is known which commit they are of."""
+    checkout = run.checkout
+    head = run.head or (checkout.event_commit if checkout.commit == checkout.event_commit else "")
+    to = links(run.environ, head, found.unmapped_lines) if head else None
+    return markdown.write(found.shown, paths=found.paths, limit=limit, links=to, notes=run.notes.texts)
+
+
+def _annotate(run: Context, found: ActionReport) -> None:
+    shown = found.shown
+    click.echo(commands.write(shown, paths=found.paths), nl=False)
+    hidden = len(found.report.results) - len(shown.results)
+    if hidden:
+        run.notes.say(f"{plural(hidden, 'finding')} of the base not shown; the report files have them")
+
+
+def _summarise(run: Context, found: ActionReport) -> None:
+    room = output.summary_room(run.environ, markdown.SUMMARY_LIMIT)
+    output.summary(run.environ, summary(run, found, room) + "\n")
+    run.notes.summarised = True
+
+
+def _leave_files(run: Context, found: ActionReport) -> None:
+    """Write the reports, where the workflow asks for them or else outside of the checkout, and set the outputs."""
+    folder = output.folder(run.environ)
+    report, workspace = found.report, run.checkout.workspace
+    texts = {
+        # Code scanning takes suppressed results for open alerts: so they are left out.
+        "sarif-file": (
+            run.inputs.sarif_file,
+            "portproof.sarif",
+            sarif.write(report, found.rules, suppressed=False),
+        ),
+        "report-file": (run.inputs.report_file, "portproof.json", json_.write(report)),
+        "patch-file": (None, "portproof.patch", found.patch),
+    }
+    written = {}
+    for name, (wanted, default, text) in texts.items():
+        place = wanted or str(folder / default)
+        if wanted or text:
+            output.write(workspace, place, text)
+            written[name] = output.for_later_steps(run.environ, workspace, place)
+    compared = any(result.introduced is not None for result in report.results)
+    introduced = sum(result.introduced is True for result in report.results)
+    counts = {
+        "findings": len(report.results),
+        "errors": report.count(Severity.ERROR),
+        "warnings": report.count(Severity.WARNING),
+        "introduced": introduced if compared or not report.results else "",
+    }
+    output.outputs(run.environ, {**{name: str(count) for name, count in counts.items()}, **written})
