@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from portproof.render.engine import Engine
+from portproof.rules.run.render_failed import OtherTargets, severity
+from portproof.rules.severity import Severity
 from portproof.source import Tree
 
 from .support.rendering import HELMS, chart, engine, failed, helm_target, place, refused, write_files
@@ -175,7 +177,7 @@ def test_message_and_place(helm: Engine, tmp_path: Path, case: Case, *, copied: 
     failure = failed(helm.render(helm_target("charts/x"), tree))
     assert place(failure) == f"charts/x/{case.place}"
     assert case.says in failure.message
-    assert failure.expected is case.expected
+    assert severity([failure], OtherTargets()) is (Severity.WARNING if case.expected else Severity.ERROR)
     for never in (str(tmp_path), "portproof-", "\x1b", "\x07", "\r", "Use --debug", "level="):
         assert never not in failure.message
 
@@ -195,7 +197,7 @@ def test_a_refusal_with_values_files_is_not_expected(helm: Engine, tmp_path: Pat
         "x", {"templates/a.yaml": 'a: {{ required "set a" .Values.a }}\n', "ci/a-values.yaml": "b: 1\n"}
     )
     failure = failed(helm.render(helm_target("x", "x/ci/a-values.yaml"), write_files(tmp_path, files)))
-    assert not failure.expected
+    assert severity([failure], OtherTargets()) is Severity.ERROR
 
 
 def test_a_dependency_that_discovery_did_not_see_is_a_reason(helm: Engine, tmp_path: Path) -> None:

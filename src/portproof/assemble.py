@@ -284,31 +284,15 @@ def _failures(
     for one in checked:
         for failure in one.failures:
             groups[(failure.message, failure.site, excused.get(failure))].append(failure)
-    rendered = {one.target.path for one in checked if one.outcome is None and one.target.kind == "helm"}
-    wanted = _wanted_by_several(checked)
+    others = render_failed.other_targets(
+        (one.target for one in checked if one.outcome is None),
+        (failure for one in checked for failure in one.failures),
+    )
     for (_, _, ignore), failures in groups.items():
-        targets = [failure.target for failure in failures]
-        expected = (
-            any(failure.expected for failure in failures)
-            or any(failure.wants in wanted for failure in failures)
-            or all(not target.values and target.path in rendered for target in targets)
-        )
-        severity = rule_set.severity(render_failed.RULE.id, Severity.WARNING if expected else Severity.ERROR)
+        severity = rule_set.severity(render_failed.RULE.id, render_failed.severity(failures, others))
         found = _failure(failures, places, severity)
         new = None if introduced is None else introduced.failure(failures)
         yield replace(found, introduced=new), ignore
-
-
-def _wanted_by_several(checked: Sequence[TargetResult]) -> frozenset[str]:
-    """Top-level values that two charts or more read and do not have: they are given from outside, to all of them.
-
-    A single such chart is broken as it stands; a set of them is installed with a shared ``-f`` file.
-    """
-    charts: dict[str, set[RelPath]] = defaultdict(set)
-    for one in checked:
-        if isinstance(one.outcome, RenderFailure) and one.outcome.wants:
-            charts[one.outcome.wants].add(one.target.path)
-    return frozenset(name for name, paths in charts.items() if len(paths) > 1)
 
 
 def _failure(failures: Sequence[RenderFailure], places: _Places, severity: Severity) -> Result:

@@ -78,9 +78,9 @@ class Blame:
                 return failure
         return self._failure(_plainly(self.places.relative(text)), self._file_site(text))
 
-    def _failure(self, message: str, site: FailureSite | None, *, expected: bool = False) -> RenderFailure:
+    def _failure(self, message: str, site: FailureSite | None, *, demanded: bool = False) -> RenderFailure:
         said = clean(message) or "helm failed without saying why"
-        return RenderFailure(self.target, said, site, expected=expected)
+        return RenderFailure(self.target, said, site, demanded=demanded)
 
     def _refusal(self, text: str) -> RenderFailure | None:
         """``fail`` and ``required``: helm names the outermost line only, so the words are searched for."""
@@ -96,15 +96,14 @@ class Blame:
             inner_site, inner = None, None
         decisive = inner or outer_action
         # Nothing is known about words that are put together at run time: charts that do so collect their complaints.
-        deliberate = (
+        demanded = (
             decisive is None
             or not decisive.refuses
             or decisive.demands
             or decisive.guards > 0
             or (outer_action is not None and outer_action.guards > 0)
         )
-        expected = not self.target.values and deliberate
-        return self._failure(message or "the chart refuses to render", inner_site or outer, expected=expected)
+        return self._failure(message or "the chart refuses to render", inner_site or outer, demanded=demanded)
 
     def _not_parsed(self, text: str) -> RenderFailure | None:
         found = _PARSE.search(text)
@@ -142,12 +141,12 @@ class Blame:
             lines.append(f"  … ({len(frames) - MAX_FRAMES} more)")
         # A credential that the defaults leave out is demanded like one that is `required`.
         left_out = cause.startswith("invalid value; expected string") and frames[-1]["at"] == "b64enc"
-        failure = self._failure("\n".join(lines), site, expected=left_out and not self.target.values)
+        failure = self._failure("\n".join(lines), site, demanded=left_out)
         return replace(failure, wants=self._wanted(cause, frames[-1]["at"]))
 
     def _wanted(self, cause: str, at: str) -> str:
         """The top-level value that is nil at `at` because no values file has it; empty for any other cause."""
-        if "nil pointer" not in cause or self.target.install:
+        if "nil pointer" not in cause:
             return ""
         found = _TOP_VALUE.search(at)
         name = (found["field"] or found["key"]) if found else ""

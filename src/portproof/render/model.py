@@ -38,15 +38,15 @@ class FailureSite:
 class RenderFailure:
     """A target, or one of its files, that could not be rendered: a result, not an exception.
 
-    `message` is one or a few lines in the tool's words, without paths of the machine it ran on. `expected` is true
-    when a chart refuses its own defaults on purpose (``required``, a guarded ``fail``) and nothing is broken. `wants` is
-    the top-level value that a template reads and none of the target's values files has, where that is the cause.
+    `message` is one or a few lines in the tool's words, without paths of the machine it ran on. With `demanded` a chart
+    demands a value on purpose that it was not given: by ``required`` or a guarded ``fail``, or by encoding a credential.
+    `wants` is the top-level value that a template reads and none of the target's values files has, where that is the cause.
     """
 
     target: Target
     message: str
     site: FailureSite | None = None
-    expected: bool = False
+    demanded: bool = False
     seconds: float = 0.0
     wants: str = ""
 

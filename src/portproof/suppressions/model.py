@@ -19,6 +19,12 @@ class SuppressionSource(Enum):
     ANNOTATION = "by annotation"
     BASELINE = "in the baseline"
 
+    @property
+    def noun(self) -> str:
+        """What stands there: a ``comment``, an ``annotation`` or an ``entry`` of a file."""
+        in_files = (SuppressionSource.COMMENT, SuppressionSource.ANNOTATION)
+        return self.name.lower() if self in in_files else "entry"
+
 
 @dataclass(frozen=True, slots=True)
 class Suppression:

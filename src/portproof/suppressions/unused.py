@@ -14,6 +14,7 @@ from portproof.config import IgnoreConfig, matches
 from portproof.config.globs import fixed_part
 from portproof.discover.model import HelmTarget, Skip, Target
 from portproof.rules.callers import caller_service_port
+from portproof.rules.run import unused_ignore
 from portproof.source import RelPath, is_within
 from portproof.suppressions.collected import Known, Suppressions, Use
 from portproof.suppressions.model import Suppression, SuppressionSource
@@ -36,12 +37,6 @@ class Scope:
         return not self.left and not self.skips
 
 
-_FORMS = {
-    SuppressionSource.COMMENT: "Write it as `portproof: ignore[rule] reason`.",
-    SuppressionSource.ANNOTATION: "Write each of its lines as `rule reason`.",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class UnusedSuppression:
     """An ignore that does nothing; `rules` are those of which it leaves nothing out, empty when it has a problem.
@@ -56,18 +51,12 @@ class UnusedSuppression:
     @property
     def message(self) -> str:
         """What is wrong, and what to do."""
-        what = {SuppressionSource.COMMENT: "comment", SuppressionSource.ANNOTATION: "annotation"}.get(
-            self.ignore.source, "entry"
-        )
-        if self.ignore.problem:
-            return f"This {what} leaves nothing out: {self.ignore.problem}. {_FORMS[self.ignore.source]}"
-        names = " or ".join(self.rules)
-        if self.ignore.source is SuppressionSource.BASELINE:
-            return f"{self.about} has no finding of {names} any more: remove it, or write the baseline again."
-        todo = "remove it" if len(self.rules) == len(self.ignore.rules) else f"take {names} out of it"
-        return (
-            f"This {what} leaves nothing out: there is no finding of {names} for it. If all is well, {todo}."
-        )
+        ignore = self.ignore
+        if ignore.problem:
+            return unused_ignore.without_effect(ignore.source.noun, ignore.problem)
+        if ignore.source is SuppressionSource.BASELINE:
+            return unused_ignore.gone(self.about, self.rules)
+        return unused_ignore.without_finding(ignore.source.noun, ignore.rules, self.rules)
 
 
 def unused(

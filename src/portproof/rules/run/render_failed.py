@@ -22,7 +22,56 @@ these are listed as `skipped`, with the reason, in every format.
 
 from __future__ import annotations
 
-from portproof.rules.base import Severity, rule
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-# The finding comes from the renderer, not from a port graph: assemble makes it.
+from portproof.discover.model import HelmTarget, Target
+from portproof.render.model import RenderFailure
+from portproof.rules.base import Severity, rule
+from portproof.source import RelPath
+
+# The finding comes from the renderer, not from a port graph: assemble makes it, and asks here how bad it is.
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=lambda _graph: ())
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTargets:
+    """What the rest of a run tells of a failure.
+
+    `rendered` are the folders of charts that render with some of their values, `given_from_outside` the top-level values
+    that several charts read and do not have.
+    """
+
+    rendered: frozenset[RelPath] = frozenset()
+    given_from_outside: frozenset[str] = frozenset()
+
+
+def other_targets(rendered: Iterable[Target], failures: Iterable[RenderFailure]) -> OtherTargets:
+    """Look at all that `rendered`, and at all that did not."""
+    lacking: dict[str, set[RelPath]] = defaultdict(set)
+    for failure in failures:
+        if wanted := _wanted(failure):
+            lacking[wanted].add(failure.target.path)
+    return OtherTargets(
+        frozenset(target.path for target in rendered if isinstance(target, HelmTarget)),
+        # A single chart that reads what it does not have is broken as it stands; a set of them is installed with a
+        # shared -f file.
+        frozenset(name for name, charts in lacking.items() if len(charts) > 1),
+    )
+
+
+def severity(failures: Sequence[RenderFailure], others: OtherTargets) -> Severity:
+    """How bad one failure is, which several targets may have: a warning where a chart only lacks values."""
+    lacks_values = (
+        any(failure.demanded and not failure.target.values for failure in failures)
+        or any(_wanted(failure) in others.given_from_outside for failure in failures)
+        or all(not failure.target.values and failure.target.path in others.rendered for failure in failures)
+    )
+    return Severity.WARNING if lacks_values else RULE.severity
+
+
+def _wanted(failure: RenderFailure) -> str:
+    """The value that a chart lacks unless it is given from outside; an object that installs it has given what there is."""
+    installed = isinstance(failure.target, HelmTarget) and failure.target.install
+    return "" if installed else failure.wants

@@ -23,7 +23,31 @@ which say what runs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from portproof.rules.base import Severity, rule
 
-# The finding comes from the run as a whole, not from a port graph: assemble makes it.
+# The finding comes from the run as a whole, not from a port graph: assemble makes it, and says what is said here.
 RULE = rule(__name__, __doc__, severity=Severity.NOTE, check=lambda _graph: ())
+
+_FORMS = {
+    "comment": "Write it as `portproof: ignore[rule] reason`.",
+    "annotation": "Write each of its lines as `rule reason`.",
+}
+
+
+def without_effect(what: str, problem: str) -> str:
+    """The message about a ``comment`` or ``annotation`` that does not count, for that reason."""
+    return f"This {what} leaves nothing out: {problem}. {_FORMS[what]}"
+
+
+def without_finding(what: str, rules: Sequence[str], unused: Sequence[str]) -> str:
+    """The message about a ``comment``, ``annotation`` or ``entry`` of `rules`, where those `unused` have no finding."""
+    names = " or ".join(unused)
+    todo = "remove it" if len(unused) == len(rules) else f"take {names} out of it"
+    return f"This {what} leaves nothing out: there is no finding of {names} for it. If all is well, {todo}."
+
+
+def gone(about: str, rules: Sequence[str]) -> str:
+    """The message about an entry of the baseline; `about` is what was known, and of which target."""
+    return f"{about} has no finding of {' or '.join(rules)} any more: remove it, or write the baseline again."

@@ -1,0 +1,89 @@
+"""How bad it is that something does not render, and what is said of an ignore that does nothing."""
+
+from __future__ import annotations
+
+from portproof.discover.model import HelmTarget, Install, KustomizeTarget
+from portproof.render.model import RenderFailure
+from portproof.rules.run import unused_ignore
+from portproof.rules.run.render_failed import OtherTargets, other_targets, severity
+from portproof.rules.severity import Severity
+
+A, B = HelmTarget("charts/a"), HelmTarget("charts/b")
+PROD = HelmTarget("charts/a", ("charts/a/values-prod.yaml",))
+INSTALLED = HelmTarget("charts/b", ("apps/b.yaml",), install=Install("b", 0))
+
+
+def demanded(target: HelmTarget) -> RenderFailure:
+    return RenderFailure(target, "give a host", demanded=True)
+
+
+def nil(target: HelmTarget) -> RenderFailure:
+    return RenderFailure(target, "nil pointer", wants="global")
+
+
+def test_what_is_broken_is_an_error() -> None:
+    assert severity([RenderFailure(A, "no such function")], OtherTargets()) is Severity.ERROR
+    assert (
+        severity([RenderFailure(KustomizeTarget("overlays/prod"), "no such file")], OtherTargets())
+        is Severity.ERROR
+    )
+
+
+def test_defaults_that_a_chart_refuses_on_purpose_are_a_warning() -> None:
+    assert severity([demanded(A)], OtherTargets()) is Severity.WARNING
+    assert severity([demanded(PROD)], OtherTargets()) is Severity.ERROR
+    assert severity([demanded(PROD), demanded(A)], OtherTargets()) is Severity.WARNING
+
+
+def test_a_value_that_several_charts_lack_is_given_from_outside() -> None:
+    alone, together = [nil(A)], [nil(A), nil(B)]
+    assert severity(alone, other_targets((), alone)) is Severity.ERROR
+    assert severity(together, other_targets((), together)) is Severity.WARNING
+    assert severity(alone, other_targets((), together)) is Severity.WARNING
+
+
+def test_one_chart_with_two_values_files_is_one_chart() -> None:
+    twice = [nil(A), nil(PROD)]
+    assert severity(twice, other_targets((), twice)) is Severity.ERROR
+
+
+def test_who_installs_a_chart_gives_all_there_is() -> None:
+    together = [nil(A), nil(INSTALLED)]
+    assert severity(together, other_targets((), together)) is Severity.ERROR
+    others = [nil(A), nil(HelmTarget("charts/c"))]
+    assert severity([nil(INSTALLED)], other_targets((), others)) is Severity.ERROR
+
+
+def test_a_chart_that_renders_with_other_values_lacks_only_values() -> None:
+    failure = RenderFailure(A, "nil pointer")
+    assert severity([failure], other_targets([PROD], [failure])) is Severity.WARNING
+    assert severity([failure], other_targets([B], [failure])) is Severity.ERROR
+    assert (
+        severity([failure, RenderFailure(B, "nil pointer")], other_targets([PROD], [failure]))
+        is Severity.ERROR
+    )
+    assert severity([RenderFailure(PROD, "nil pointer")], other_targets([A], [])) is Severity.ERROR
+
+
+def test_an_overlay_does_not_excuse_a_chart_in_its_folder() -> None:
+    failure = RenderFailure(A, "nil pointer")
+    assert severity([failure], other_targets([KustomizeTarget("charts/a")], [failure])) is Severity.ERROR
+
+
+def test_an_ignore_without_effect_says_why_and_how_it_is_written() -> None:
+    assert unused_ignore.without_effect("comment", "it gives no reason") == (
+        "This comment leaves nothing out: it gives no reason. Write it as `portproof: ignore[rule] reason`."
+    )
+    assert unused_ignore.without_effect("annotation", "it names no rule").endswith("`rule reason`.")
+
+
+def test_an_ignore_without_a_finding_goes_as_far_as_it_is_unused() -> None:
+    said = unused_ignore.without_finding("entry", ("a", "b"), ("b",))
+    assert (
+        said
+        == "This entry leaves nothing out: there is no finding of b for it. If all is well, take b out of it."
+    )
+    assert unused_ignore.without_finding("entry", ("a", "b"), ("a", "b")).endswith("remove it.")
+    assert unused_ignore.gone("web in helm:a", ("a",)).startswith(
+        "web in helm:a has no finding of a any more: "
+    )
