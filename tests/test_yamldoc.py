@@ -28,7 +28,14 @@ from tests.support.boxed import boxed
         ("=", "="),
         ("2020-01-01", "2020-01-01"),
         ("1.5", 1.5),
-        ("1e3", 1000.0),
+        ("1e3", 1000),
+        ("8080.0", 8080),
+        ("8.08e3", 8080),
+        ("8e1", 80),
+        ("8080.", 8080),
+        ("8080.5", 8080.5),
+        ("1e20", 10**20),
+        ("1e21", 1e21),
         ("-", "-"),
         ("-1", -1),
         ("http", "http"),
@@ -55,6 +62,11 @@ def test_plain_scalars_mean_what_they_mean_to_kubernetes(text: str, value: objec
 @pytest.mark.parametrize("text", ["'8080'", '"8080"', "!!str 8080", "|-\n  8080"])
 def test_quoted_and_tagged_scalars_are_text(text: str) -> None:
     assert yamldoc.load(f"port: {text}\n") == {"port": "8080"}
+
+
+@pytest.mark.parametrize("text", ['!!int "8080"', "!!int 8080", "!!float 8080", "!!float '8080.0'"])
+def test_scalars_tagged_as_numbers_are_numbers(text: str) -> None:
+    assert yamldoc.load(f"port: {text}\n") == {"port": 8080}
 
 
 def spans(text: str) -> dict[str, str]:

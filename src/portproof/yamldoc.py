@@ -3,7 +3,8 @@
 Scalars mean what they mean to Kubernetes
 (sigs.k8s.io/yaml, a fork of go-yaml v2): ``010`` is octal, ``yes`` is a
 boolean, but ``8080:30`` is a string and a date stays text, unlike PyYAML's own
-reading of YAML 1.1.
+reading of YAML 1.1. What is read becomes JSON there, which has one kind of
+number: ``8080.0`` and ``8.08e3`` are 8080.
 
 Input is not trusted: size, depth, the number of values, and what aliases and
 merges unfold to are bounded (`MAX_BYTES`, `MAX_DEPTH`, `MAX_VALUES`,
@@ -45,6 +46,8 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
 _FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
 _INT = re.compile(r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)\Z")
+_LARGEST_INTEGER = 1e21
+"""From here on Go's JSON writes a number with an exponent, which no integer field takes."""
 _FLOAT = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z|[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z"
 )
@@ -241,5 +244,7 @@ def _number(text: str) -> Any:
         return int(text)
     if _FLOAT.match(text) and any(character.isdigit() for character in text):
         value = float(text)
-        return value if math.isfinite(value) else text  # Go takes what is out of range for text
+        if not math.isfinite(value):
+            return text  # Go takes what is out of range for text
+        return int(value) if value.is_integer() and abs(value) < _LARGEST_INTEGER else value
     return text

@@ -23,6 +23,7 @@ from portproof.yamldoc import (
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNTAGGED = "?"
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 _TOO_DEEP = f"nested too deeply (more than {MAX_DEPTH} levels)"
@@ -255,6 +256,9 @@ def _at(node: Node, problem: str) -> YamlError:
 
 def _scalar(node: ScalarNode) -> Any:
     text: str = node.value
+    if node.tag in _NUMBERS:  # such a tag makes a number of a quoted text, too
+        value = plain_value(text)
+        return text if value is None or isinstance(value, bool) else value
     if node.style or node.tag == "tag:yaml.org,2002:str":  # quoted, a block, or tagged !!str
         return text
     return plain_value(text)

@@ -37,7 +37,8 @@ An **error**, but a **warning** when the field is there and empty, as a template
 leaves it when its value is not given, and a **note** then where a chart is
 rendered with its defaults alone: whoever installs it gives the value.
 
-Silent when the number is in range, whatever it is used for, and for
+Silent when the number is in range, whatever it is used for and however it is
+written (`8080.0` and `8.08e3` are 8080), and for
 placeholders that are filled in later (`${PORT}`).
 """
 
