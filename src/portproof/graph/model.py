@@ -149,6 +149,11 @@ class Workload:
     annotation_numbers: frozenset[int]
     configs: frozenset[str] = frozenset()
 
+    @property
+    def is_custom(self) -> bool:
+        """Whether a custom resource holds the template (a Rollout), of which the API server knows the schema alone."""
+        return "." in self.key.group
+
     @cached_property
     def ports(self) -> tuple[ContainerPort, ...]:
         """Declared ports in the order in which Kubernetes searches: containers, then native sidecars."""

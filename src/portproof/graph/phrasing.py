@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from portproof.graph.model import ContainerPort, ServicePort
+from portproof.graph.model import ContainerPort, ServicePort, Workload
 
 
 def listing(items: Iterable[str]) -> str:
@@ -29,6 +29,17 @@ def offered(ports: Iterable[ServicePort]) -> str:
     if len(found) == 1:
         return f"only port {found[0]}"
     return f"ports {listing(found)}" if found else "no port"
+
+
+def rejected(workload: Workload, *, mistyped: bool = False) -> str:
+    """Who rejects a workload with a value that no pod can have: ``the API server refuses the object``.
+
+    Of a Rollout the API server checks the types alone (`mistyped`); its controller validates the template as the API
+    server does that of a Deployment (argo-rollouts ``pkg/apis/rollouts/validation/validation.go``).
+    """
+    if workload.is_custom and not mistyped:
+        return f"its controller rejects the {workload.key.kind} (InvalidSpec)"
+    return "the API server refuses the object"
 
 
 def _ports(found: list[str]) -> str:

@@ -1,9 +1,12 @@
 """A pod declares the same port twice.
 
+In one container, the number and the protocol of a port together are its key.
+Server-side apply, which helm 4 installs with, rejects an object that has a key
+twice, whatever the names and host addresses are. Client-side apply and
+kustomize may drop one of the two, and with it the name that a Service looks for.
+
 All containers of a pod share one network, so two of them cannot listen on one
-number. In one container a second entry of the same number and protocol is
-legal, but tools that merge by number (`kubectl apply`, kustomize) may drop one
-of the two, and with it the name that a Service looks for.
+number.
 
 Bad::
 
@@ -37,20 +40,24 @@ Good::
           image: dns:1
           ports: [{name: dns, containerPort: 53, protocol: UDP}, {name: dns-tcp, containerPort: 53}]
 
-A **warning** in one container, a **note** when both entries there have names
-(the second is an alias), and a **note** across containers, where a declaration
-may be only information (a proxy that names the port it stands for).
+A **warning** in one container: helm 3 and client-side apply install it. An
+**error** there for a Rollout, which the API server rejects in any case. A
+**note** across containers, where a declaration may be only information (a proxy
+that names the port it stands for).
 
-Silent when the protocols or the host addresses differ, for init containers that
-end before the others start, and for pods whose ports are added by injection.
+Silent when the protocols differ, when two containers have the port on different
+host addresses, about an init container and those that start after it has ended, when the pod
+takes the host port twice (`host-port` says so), and for pods whose ports are
+added by injection.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.model import ContainerPort, PortGraph, Workload
+from portproof.graph.model import ContainerPort, PortGraph, Role, Workload
 from portproof.rules.base import Finding, Label, Severity, rule
+from portproof.rules.pod.node_ports import taken_twice
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -58,35 +65,48 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for workload in graph.workloads:
         if workload.opaque:
             continue
-        first: dict[tuple[int, str, str], ContainerPort] = {}
-        for port in workload.ports:
-            if not port.value:
-                continue
-            earlier = first.setdefault((port.value, port.protocol, port.host_ip), port)
-            if earlier is not port:
+        known = {port for port, _, _ in taken_twice(workload)}
+        for port, earlier in _repeated(workload):
+            if port not in known:
                 yield _finding(workload, port, earlier)
 
 
+def _repeated(workload: Workload) -> Iterator[tuple[ContainerPort, ContainerPort]]:
+    """Each port that its container, or another one that runs at the same time, declares before it."""
+    of_pod: dict[tuple[int, str, str], ContainerPort] = {}
+    for container in sorted(workload.containers, key=lambda one: list(Role).index(one.role)):
+        of_container: dict[tuple[int, str], ContainerPort] = {}
+        for port in container.ports:
+            if not port.value:
+                continue
+            earlier = of_container.setdefault((port.value, port.protocol), port)
+            if earlier is port and container.role is not Role.INIT:
+                earlier = of_pod.setdefault((port.value, port.protocol, port.host_ip), port)
+            if earlier is not port:
+                yield port, earlier
+
+
 def _finding(workload: Workload, port: ContainerPort, earlier: ContainerPort) -> Finding:
-    same = port.container == earlier.container
-    who = (
-        f"Container {port.container!r} of {workload.key} declares {port.value} {port.protocol} twice: tools that "
-        "merge by number may drop one."
-        if same
-        else f"Containers {earlier.container!r} and {port.container!r} of {workload.key} both declare {port.value} "
-        f"{port.protocol}: they share one network, so only one of them can listen there."
-    )
+    if port.container != earlier.container:
+        severity = Severity.NOTE
+        what = (
+            f"Containers {earlier.container!r} and {port.container!r} of {workload.key} both declare {port.value} "
+            f"{port.protocol}: they share one network, so only one of them can listen there."
+        )
+    else:
+        severity = Severity.ERROR if workload.is_custom else Severity.WARNING
+        effect = (
+            f"the API server rejects the {workload.key.kind}"
+            if workload.is_custom
+            else "server-side apply, which helm 4 installs with, rejects that, and other tools may drop one"
+        )
+        what = f"Container {port.container!r} of {workload.key} declares {port.value} {port.protocol} twice: {effect}."
     return Finding(
-        message=who,
-        severity=Severity.WARNING if same and not _is_alias(port, earlier) else Severity.NOTE,
+        message=what,
+        severity=severity,
         primary=port.number,
         related=(Label(earlier.number, f"container {earlier.container!r} declares it here"),),
     )
 
 
-def _is_alias(port: ContainerPort, earlier: ContainerPort) -> bool:
-    """Whether the second entry gives the port a second name on purpose."""
-    return port.name is not None and earlier.name is not None
-
-
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -2,7 +2,8 @@
 
 The name of a container port has at most 15 characters, of lower-case letters,
 digits and single hyphens, with at least one letter and no hyphen at either end.
-It is unique in its container. The API server refuses the object otherwise.
+It is unique in its container. The API server rejects the object otherwise (a
+Rollout is rejected by its controller).
 
 Bad (too long)::
 
@@ -44,6 +45,7 @@ from collections.abc import Iterator
 
 from portproof.graph.model import Container, PortGraph, Site, Workload
 from portproof.graph.names import port_name_problem
+from portproof.graph.phrasing import rejected
 from portproof.rules.base import Finding, Label, Severity, rule
 
 
@@ -72,7 +74,7 @@ def _finding(
     workload: Workload, container: Container, site: Site, what: str, other: Site | None = None
 ) -> Finding:
     return Finding(
-        message=f"Container {container.name!r} of {workload.key} {what}: the API server refuses the object.",
+        message=f"Container {container.name!r} of {workload.key} {what}: {rejected(workload)}.",
         severity=Severity.ERROR,
         primary=site,
         related=(Label(other, "used here first"),) if other else (),

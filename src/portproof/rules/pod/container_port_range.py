@@ -1,7 +1,8 @@
 """A container port has no number, or one that does not exist.
 
 Every entry of `ports` needs `containerPort`, a number between 1 and 65535. It
-is no string: the API server refuses `containerPort: "8080"`.
+must be a number: the API server rejects `containerPort: "8080"`. (A Rollout with
+a number out of range is rejected by its controller.)
 
 Bad::
 
@@ -45,6 +46,7 @@ from collections.abc import Iterator
 
 from portproof.graph.model import Container, ContainerPort, PortGraph, Workload
 from portproof.graph.names import is_digits, is_placeholder
+from portproof.graph.phrasing import rejected
 from portproof.rules.base import Finding, Remedy, Severity, rule
 
 
@@ -76,7 +78,10 @@ def _finding(graph: PortGraph, workload: Workload, container: Container, port: C
         what = f"has containerPort {value!r}, which is not a number between 1 and 65535"
     unset = graph.is_empty(port.number)
     return Finding(
-        message=f"Container {container.name!r} of {workload.key} {what}: the API server refuses the object.",
+        message=(
+            f"Container {container.name!r} of {workload.key} {what}: "
+            f"{rejected(workload, mistyped=not isinstance(value, int))}."
+        ),
         severity=Severity.WARNING if unset else Severity.ERROR,
         unset=unset,
         primary=port.number,

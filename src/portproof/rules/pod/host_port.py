@@ -1,8 +1,9 @@
 """A host port differs on the host's network, or is taken twice in one pod.
 
-A pod with `hostNetwork: true` listens on the node itself, so its `hostPort` has
-to equal `containerPort`. In one pod no two containers can have the same host
-port. The API server refuses both.
+A pod with `hostNetwork: true` listens on the node itself, so the `hostPort` of
+a container has to equal its `containerPort`, and where none is set it is that.
+A pod cannot have one host port twice. The API server rejects the object in both
+cases, or every pod that is made of it.
 
 Bad (the network of the host)::
 
@@ -24,6 +25,21 @@ Bad (taken twice)::
         - {name: agent, image: agent:1, ports: [{containerPort: 8080, hostPort: 80}]}
         - {name: proxy, image: proxy:1, ports: [{containerPort: 8081, hostPort: 80}]}
 
+Bad (two containers on the network of the host)::
+
+    apiVersion: apps/v1
+    kind: DaemonSet
+    metadata: {name: agent}
+    spec:
+      selector: {matchLabels: {app: agent}}
+      template:
+        metadata: {labels: {app: agent}}
+        spec:
+          hostNetwork: true
+          containers:
+            - {name: agent, image: agent:1, ports: [{name: http, containerPort: 8080}]}
+            - {name: proxy, image: proxy:1, ports: [{name: proxy, containerPort: 8080}]}
+
 Good::
 
     apiVersion: v1
@@ -37,44 +53,57 @@ Good::
             - {containerPort: 8080, hostPort: 80}
             - {containerPort: 8125, hostPort: 80, protocol: UDP}
 
-Silent when `hostPort` is absent or 0, when the protocols or `hostIP` differ,
-for init containers taking the same port, for placeholders (`${PORT}`), and about two pods that want one port
-(the scheduler puts them on different nodes).
+A Rollout is accepted by the API server and rejected by its controller.
+
+Silent when `hostPort` is 0 or, away from the host's network, absent; when the
+protocols or `hostIP` differ; for init containers, native sidecars included,
+that take the port of another container or have an unlike `hostPort` on the
+host's network; for placeholders (`${PORT}`); and about two pods that want one
+port (the scheduler puts them on different nodes).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.model import ContainerPort, PortGraph, Role, Site, Workload
+from portproof.graph.model import Container, ContainerPort, PortGraph, Role, Site, Workload
 from portproof.graph.names import is_placeholder
+from portproof.graph.phrasing import rejected
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.pod.node_ports import taken_twice
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each host port that the API server refuses."""
+    """Yield a finding for each host port that is rejected."""
     for workload in graph.workloads:
-        first: dict[tuple[object, str, str], Site] = {}
+        again = {port: (site, earlier) for port, site, earlier in taken_twice(workload)}
         for container in workload.containers:
             for port in container.ports:
-                host = port.host_port
-                if host is None or is_placeholder(host.value):
-                    continue
-                if not isinstance(host.value, int) or not 1 <= host.value <= 65535:
-                    yield _out_of_range(workload, host)
-                elif workload.host_network and port.value and host.value != port.value:
-                    yield _differs(workload, port, host)
-                elif container.role is Role.REGULAR:
-                    earlier = first.setdefault((host.value, port.protocol, port.host_ip), host)
-                    if earlier is not host:
-                        yield _twice(workload, port, host, earlier)
+                found = _own(workload, container, port)
+                if found is None and port in again:
+                    found = _twice(workload, port, *again[port])
+                if found is not None:
+                    yield found
+
+
+def _own(workload: Workload, container: Container, port: ContainerPort) -> Finding | None:
+    """What is wrong with a host port, whatever the others are."""
+    host = port.host_port
+    if host is None or is_placeholder(host.value):
+        return None
+    if not isinstance(host.value, int) or not 1 <= host.value <= 65535:
+        return _out_of_range(workload, host)
+    # Only the regular containers are compared (k/k validation.go, validatePodHostNetworkDeps).
+    compared = workload.host_network and container.role is Role.REGULAR
+    return _differs(workload, port, host) if compared and port.value and host.value != port.value else None
 
 
 def _out_of_range(workload: Workload, host: Site) -> Finding:
+    mistyped = not isinstance(host.value, int)
     return Finding(
         message=(
-            f"{workload.key} has hostPort {host.value!r}, which is not a number between 1 and 65535: the API server "
-            "refuses the object."
+            f"{workload.key} has hostPort {host.value!r}, which is not a number between 1 and 65535: "
+            f"{rejected(workload, mistyped=mistyped)}."
         ),
         severity=Severity.ERROR,
         primary=host,
@@ -85,7 +114,7 @@ def _differs(workload: Workload, port: ContainerPort, host: Site) -> Finding:
     return Finding(
         message=(
             f"{workload.key} uses the host's network, and container {port.container!r} has hostPort {host.value} for "
-            f"containerPort {port.value}: the two have to be equal there, and the API server refuses the object."
+            f"containerPort {port.value}: the two have to be equal there, and {rejected(workload)}."
         ),
         severity=Severity.ERROR,
         primary=host,
@@ -96,11 +125,14 @@ def _differs(workload: Workload, port: ContainerPort, host: Site) -> Finding:
 
 
 def _twice(workload: Workload, port: ContainerPort, host: Site, earlier: Site) -> Finding:
+    if port.host_port is not None and earlier.path[-1] == "hostPort":
+        what, effect = f"takes hostPort {host.value} {port.protocol}", rejected(workload)
+    else:
+        what = f"uses the host's network, and declares {host.value} {port.protocol}"
+        whom = "the Pod" if workload.key.kind == "Pod" else "every pod of it"
+        effect = f"each declared port is a host port there, and the API server rejects {whom}"
     return Finding(
-        message=(
-            f"{workload.key} takes hostPort {host.value} {port.protocol} twice, the second time in container "
-            f"{port.container!r}: the API server refuses the object."
-        ),
+        message=(f"{workload.key} {what} twice, the second time in container {port.container!r}: {effect}."),
         severity=Severity.ERROR,
         primary=host,
         related=(Label(earlier, "taken here first"),),

@@ -1,8 +1,9 @@
 """A lifecycle hook opens a TCP connection, which Kubernetes does not support.
 
 The field `tcpSocket` of `postStart` and `preStop` is a leftover: the API server
-accepts it without a look, and the hook fails each time it is run. A `postStart`
-hook that fails kills its container.
+accepts it, and the hook fails each time it is run. A `postStart` hook that fails
+kills its container. (A port that the API server rejects is reported by
+`probe-port-invalid` and `probe-port-numeric-string`, too.)
 
 Bad::
 

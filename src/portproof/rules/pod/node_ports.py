@@ -25,6 +25,7 @@ _PLACEMENT = (
     "topologySpreadConstraints",
     "schedulerName",
 )
+_HIGHEST = 65535
 _ALL_ADDRESSES = ("", "0.0.0.0", "::")  # noqa: S104 - what a manifest says, not where we listen
 
 
@@ -46,6 +47,25 @@ class NodePortClaim:
         """Whether no node can have pods of both."""
         addresses = {self.port.host_ip, other.port.host_ip}
         return len(addresses) == 1 or bool(addresses & set(_ALL_ADDRESSES))
+
+
+def taken_twice(workload: Workload) -> Iterator[tuple[ContainerPort, Site, Site]]:
+    """Each declared port whose host port the pod takes already, the field that says so, and that of the earlier one.
+
+    The regular containers are compared with each other, an init container only with itself; a port of another protocol
+    or `hostIP` is another port (k/k ``pkg/apis/core/validation/validation.go``, AccumulateUniqueHostPorts).
+    """
+    first: dict[tuple[object, ...], Site] = {}
+    implied = workload.host_network and not workload.opaque
+    for container in workload.containers:
+        together = "" if container.role is Role.REGULAR else container.path
+        for port in container.ports:
+            site = port.host_port or (port.number if implied else None)
+            if site is None or not isinstance(site.value, int) or not 1 <= site.value <= _HIGHEST:
+                continue
+            earlier = first.setdefault((together, site.value, port.protocol, port.host_ip), site)
+            if earlier is not site:
+                yield port, site, earlier
 
 
 def clashes(graph: PortGraph) -> Iterator[tuple[NodePortClaim, NodePortClaim]]:

@@ -1,7 +1,8 @@
 """A probe or a hook has its port in quotes.
 
 A port that is a string is the *name* of a port, and a name needs a letter: the
-API server refuses `"8080"`. Templates that pipe the number through `quote` are
+API server rejects `"8080"` (a Rollout is rejected by its controller). A gRPC
+probe takes no names at all. Templates that pipe the number through `quote` are
 the usual cause.
 
 Bad::
@@ -28,16 +29,16 @@ Good::
           ports: [{name: http, containerPort: 8080}]
           readinessProbe: {httpGet: {path: /, port: 8080}}
 
-Silent when the string has a letter, which makes it a name, and for `tcpSocket`
-hooks, which the API server does not look at.
+Silent when the string has a letter, which makes it a name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.model import PortGraph
+from portproof.graph.model import Container, PortCheck, PortGraph, Workload
 from portproof.graph.names import is_digits
+from portproof.graph.phrasing import rejected
 from portproof.rules.base import Finding, Remedy, Severity, rule
 
 
@@ -46,23 +47,25 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for workload in graph.workloads:
         for container in workload.containers:
             for one in container.checks:
-                if not is_digits(one.port.value) or (one.is_hook and one.handler == "tcpSocket"):
-                    continue
-                number = int(str(one.port.value))
-                usable = 1 <= number <= 65535
-                yield Finding(
-                    message=(
-                        f"{workload.key} has port '{one.port.value}' as a string in the {one.label} of container "
-                        f"{container.name!r}: the API server takes that for a name, which needs a letter, and refuses "
-                        "the object."
-                    ),
-                    severity=Severity.ERROR,
-                    primary=one.port,
-                    expected=number if usable else None,
-                    remedies=(
-                        (Remedy(f"write {number} without quotes", ((one.port, number),)),) if usable else ()
-                    ),
-                )
+                if is_digits(one.port.value):
+                    yield _finding(workload, container, one)
+
+
+def _finding(workload: Workload, container: Container, one: PortCheck) -> Finding:
+    number = int(str(one.port.value))
+    usable = 1 <= number <= 65535
+    grpc = one.handler == "grpc"
+    why = "gRPC probes take a number" if grpc else "that is taken for a name, which needs a letter"
+    return Finding(
+        message=(
+            f"{workload.key} has port '{one.port.value}' as a string in the {one.label} of container "
+            f"{container.name!r}: {why}, and {rejected(workload, mistyped=grpc)}."
+        ),
+        severity=Severity.ERROR,
+        primary=one.port,
+        expected=number if usable else None,
+        remedies=(Remedy(f"write {number} without quotes", ((one.port, number),)),) if usable else (),
+    )
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -47,6 +47,7 @@ from typing import TypeGuard
 
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_placeholder
+from portproof.graph.phrasing import rejected
 from portproof.rules.base import Finding, Remedy, Severity, rule
 
 _KNOWN = ("TCP", "UDP", "SCTP")
@@ -64,7 +65,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             for declared in container.ports:
                 if _is_refused(declared.protocol_site):
                     name = f"Port {declared.label} of container {container.name!r} of {workload.key}"
-                    yield _finding(name, declared.protocol_site)
+                    yield _finding(name, declared.protocol_site, rejected(workload))
 
 
 def _is_refused(site: Site | None) -> TypeGuard[Site]:
@@ -73,11 +74,11 @@ def _is_refused(site: Site | None) -> TypeGuard[Site]:
     return site.value not in _KNOWN
 
 
-def _finding(what: str, site: Site) -> Finding:
+def _finding(what: str, site: Site, so: str = "the API server refuses it") -> Finding:
     text = str(site.value).strip().upper()
     meant = text if text in _KNOWN else "TCP" if text in _OVER_TCP else None
     return Finding(
-        message=f"{what} has the protocol {site.value!r}, and there are TCP, UDP and SCTP: the API server refuses it.",
+        message=f"{what} has the protocol {site.value!r}, and there are TCP, UDP and SCTP: {so}.",
         severity=Severity.ERROR,
         primary=site,
         expected=meant,
