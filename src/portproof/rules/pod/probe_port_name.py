@@ -60,7 +60,7 @@ The protocol of the port is not compared. A gRPC probe takes a number only, and
 the API server refuses a name there.
 
 Silent when the port is a string of digits (`probe-port-numeric-string`), on
-plain init containers (they cannot have probes), for `tcpSocket` hooks
+plain init containers (they cannot have probes), for empty ports (`probe-port-invalid`), for `tcpSocket` hooks
 (`lifecycle-tcp-socket`), for placeholders (`${PORT}`), and for pods whose ports are added by injection.
 """
 
@@ -85,7 +85,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 continue
             for one in container.checks:
                 name = one.port.value
-                if not isinstance(name, str) or is_digits(name) or is_placeholder(name):
+                if not isinstance(name, str) or not name or is_digits(name) or is_placeholder(name):
                     continue
                 if one.is_hook and one.handler == "tcpSocket":
                     continue
