@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from portproof.graph.fields import PROTOCOLS
 from portproof.graph.model import (
     Answer,
     ContainerPort,
@@ -31,9 +32,6 @@ from portproof.graph.model import (
 )
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.resources import ResourceKey
-
-_PROTOCOLS = frozenset({"TCP", "UDP", "SCTP"})
-"""Those of Kubernetes: any other one is rejected, whatever refers to the port."""
 
 _MESH = frozenset({Relation.VIRTUAL_SERVICE, Relation.DESTINATION_RULE})
 _DIGITS = 5
@@ -78,7 +76,7 @@ def _of_service(graph: PortGraph, edge: Edge[ServiceName | Pods], service: Servi
     reason = unlisted(service)
     if reason or is_placeholder(wanted):
         return Unknown(reason or "its port is filled in after rendering")
-    others = _PROTOCOLS - {edge.protocol} if edge.protocol else frozenset[str]()
+    others = frozenset(PROTOCOLS) - {edge.protocol} if edge.protocol else frozenset[str]()
     found = [one for one in service.ports if answers(one, wanted, edge.by) and one.protocol not in others]
     if found:
         return Reached(tuple(found))
@@ -148,7 +146,7 @@ def has(service: Service, wanted: str | int, by: MatchBy = MatchBy.EITHER, proto
     """Whether the Service has, or may have, a port of that number or name (and protocol, where one is given)."""
     if unlisted(service) or is_placeholder(wanted):
         return True
-    others = _PROTOCOLS - {protocol} if protocol else frozenset[str]()
+    others = frozenset(PROTOCOLS) - {protocol} if protocol else frozenset[str]()
     return any(answers(one, wanted, by) and one.protocol not in others for one in service.ports)
 
 

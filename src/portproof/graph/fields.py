@@ -9,6 +9,9 @@ from portproof.graph.model import Site
 from portproof.resources import ResourceKey
 from portproof.yamldoc import FieldPath
 
+PROTOCOLS = ("TCP", "UDP", "SCTP")
+"""Those that ports can have (k/k ``pkg/apis/core/validation/validation.go``, supportedPortProtocols)."""
+
 
 def mapping(value: Any) -> Mapping[str, Any]:
     """`value` if it is a mapping, else an empty one: manifests may hold anything anywhere."""

@@ -8,6 +8,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Generic, TypeAlias, TypeVar
 
+from portproof.graph.names import is_digits
 from portproof.resources import Resource, ResourceKey
 from portproof.yamldoc import FieldPath, lookup
 
@@ -313,7 +314,8 @@ class Edge(Generic[Whom_co]):
     `holder` is the object that asks and `at` the part of it that does. `whom` is a Service by its name, or pods. `port`
     is the field that says which port; without it, `default` is what the reader of the holder takes (None: it needs
     none). `by` says what may answer. The port has to have the `protocol`; empty: any. An `idle` edge has the weight 0:
-    nothing is sent along it yet.
+    nothing is sent along it yet. Whether the schema of the holder's kind wants a number or text is known (`typed`), or
+    not: then text of digits is a number, too.
     """
 
     relation: Relation
@@ -325,11 +327,16 @@ class Edge(Generic[Whom_co]):
     default: int | None = None
     protocol: str = ""
     idle: bool = False
+    typed: bool = True
 
     @property
     def wanted(self) -> str | int | None:
         """The number or name that is asked for."""
-        return self.port.value if self.port is not None else self.default
+        if self.port is None:
+            return self.default
+        value = self.port.value
+        is_number = not self.typed and self.by is MatchBy.NUMBER and is_digits(value)
+        return int(str(value)) if is_number else value
 
 
 ServiceEdge: TypeAlias = Edge[ServiceName]

@@ -28,7 +28,8 @@ class ReferenceKind:
     object, deeper ones with dots. An object whose own ``kind`` or ``group`` says that it names something else than a
     Service is passed over. A field that begins with ``$.`` is one of the resource itself. `host` says that `service`
     holds a host (``web.shop.svc.cluster.local``), which then tells the namespace too. `default` is the port that
-    counts when the field is absent, `protocol` what the reader of the resource speaks (empty: either).
+    counts when the field is absent, `protocol` what the reader of the resource speaks (empty: either). `typed` says
+    that the schema of the kinds is known, and wants a number where `by` does.
     """
 
     relation: Relation
@@ -42,6 +43,7 @@ class ReferenceKind:
     default: int | None = None
     protocol: str = ""
     host: bool = False
+    typed: bool = True
 
 
 GATEWAY_API = "gateway.networking.k8s.io"
@@ -288,6 +290,7 @@ def _reference(
         default=row.default,
         protocol=row.protocol,
         idle=scalar(holder.get("weight")) == 0,
+        typed=row.typed,
     )
 
 

@@ -101,9 +101,8 @@ def _opaque(containers: Iterable[Container], annotations: Mapping[str, Any]) -> 
         return "its ports are added by injection"
     for container in containers:
         for port in container.ports:
-            if is_placeholder(port.number.value) or (
-                port.name is not None and is_placeholder(port.name.value)
-            ):
+            fields = (port.number, port.name, port.protocol_site)
+            if any(one is not None and is_placeholder(one.value) for one in fields):
                 return "its ports are filled in later"
     return ""
 

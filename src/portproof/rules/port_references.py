@@ -96,6 +96,8 @@ def _value(port: ServicePort, edge: ServiceEdge) -> Scalar | None:
     textual = isinstance(edge.wanted, str) and not is_digits(edge.wanted)
     if edge.by is MatchBy.NAME or (edge.by is MatchBy.EITHER and textual and name):
         return name
+    if not reference.typed and reference.port is not None and isinstance(reference.port.value, str):
+        return str(port.number.value) if is_digits(reference.port.value) else None
     return port.number.value
 
 

@@ -37,6 +37,7 @@ def _rows(config: Config) -> tuple[ReferenceKind, ...]:
             default=one.default,
             protocol=one.protocol,
             host=one.host,
+            typed=False,
         )
         for one in config.references
     )

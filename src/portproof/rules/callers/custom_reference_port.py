@@ -6,7 +6,8 @@ Which kinds name a Service, where, and what their fields hold, is said under
 the fields `service`, `namespace` and `port` (these are the defaults too,
 `service` aside: `name`). `by` says whether the port field holds the port's
 `number` (the default), its `name`, or `either`; `default` is the port that
-counts when the field is absent. With `host: true` the `service` field holds a
+counts when the field is absent. A `number` may be in quotes, as your kind wants
+it. With `host: true` the `service` field holds a
 host, `web` or `web.shop.svc.cluster.local`, which then tells the namespace too;
 with `protocol: UDP` (or `TCP`, `SCTP`) a port of another protocol is none.
 

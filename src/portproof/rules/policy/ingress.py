@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from portproof.graph.answers import resolve
 from portproof.graph.evidence import numbers_in_pod_spec
+from portproof.graph.fields import PROTOCOLS
 from portproof.graph.labelled import Labelled
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.graph.selectors import Selector
@@ -19,8 +20,6 @@ from portproof.rules.policy.policies import Layer, Opening, Policy, PolicyRule, 
 
 TUNNELS = (4143, 15008)
 """Ports of the proxies of Linkerd and of Istio's ambient mesh: behind them the connection has another port."""
-
-_PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,8 @@ class AllowedPorts:
         names = [
             one.name.value
             for one in workload.ports
-            if one.value == number and one.protocol == protocol and one.name is not None
+            if one.value == number and one.name is not None
+            if one.protocol == protocol or one.protocol not in PROTOCOLS
         ]
         return any(
             (number, known) in self._numbers
@@ -80,11 +80,16 @@ class PodPorts:
         if not self.is_all or opening.site is None:
             return False
         if opening.name:
-            return not any(name == opening.name and opening.is_for(of) for name, of in self.names)
+            return not any(name == opening.name and _fits(opening, of) for name, of in self.names)
         number = opening.number
         if number is None or number in self.mentioned:
             return False
-        return not any((number, of) in self.numbers for of in _PROTOCOLS if opening.is_for(of))
+        return not any(have == number and _fits(opening, of) for have, of in self.numbers)
+
+
+def _fits(opening: Opening, protocol: str) -> bool:
+    """Whether an opening is about the protocol, or may be: one that Kubernetes does not know is mended first."""
+    return opening.is_for(protocol) or protocol not in PROTOCOLS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,9 +189,9 @@ def closed_targets(
     for port in service.ports:
         numbers = {target_number(port, one) for one in workloads}
         number = numbers.pop() if len(numbers) == 1 else None
-        if number is None or any(
-            gate.lets(one, number, port.protocol) for gate in gates for one in workloads
-        ):
+        if number is None or port.protocol not in PROTOCOLS:
+            continue
+        if any(gate.lets(one, number, port.protocol) for gate in gates for one in workloads):
             continue
         declared = tuple(hit for one in workloads if (hit := resolve(port, one)) is not None)
         yield BlockedTarget(service, port, number, declared, len(declared) == len(workloads))

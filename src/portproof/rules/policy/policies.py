@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from portproof.graph import selectors, sites
-from portproof.graph.fields import indexed, mapping, optional
+from portproof.graph.fields import PROTOCOLS, indexed, mapping, optional, scalar
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.graph.selectors import Selector
@@ -348,16 +348,29 @@ def _items(holder: Body) -> Sequence[Any]:
 def _entry(row: PolicyKind, key: ResourceKey, path: FieldPath, item: Any) -> PortEntry:
     if not isinstance(item, dict):
         return PortEntry(row.writing, optional(key, path, item), None, None)
+    read_field = _as_it_stands if row.writing is Encoding.PLAIN else optional
     return PortEntry(
         row.writing,
-        *(optional(key, (*path, field), item.get(field)) for field in ("port", "endPort", "protocol")),
+        *(read_field(key, (*path, field), item.get(field)) for field in ("port", "endPort", "protocol")),
     )
+
+
+def _as_it_stands(key: ResourceKey, path: FieldPath, value: Any) -> Site | None:
+    """A site for a field that may be absent; empty text is not, as the API server sees it in a NetworkPolicy."""
+    return None if value is None else Site(key, path, scalar(value))
+
+
+def _is_any(entry: PortEntry) -> bool:
+    """Whether the protocol may be any: so it says, it is filled in later, or it is none that Kubernetes takes."""
+    value = entry.protocol and entry.protocol.value
+    unknown = entry.writing is Encoding.PLAIN and value not in PROTOCOLS
+    return value == "ANY" or is_placeholder(value) or unknown
 
 
 def _opening(entry: PortEntry, protocol: str) -> Opening:
     """What an entry opens; one that is filled in later, or not understood, may open anything."""
     if entry.protocol is not None:
-        protocol = "" if entry.protocol.value == "ANY" else str(entry.protocol.value)
+        protocol = "" if _is_any(entry) else str(entry.protocol.value)
     site, writing = entry.port, entry.writing
     found, end = site and site.value, entry.end and entry.end.value
     if isinstance(found, str):

@@ -1,8 +1,8 @@
 """A policy has a port that the API server refuses.
 
 A NetworkPolicy's port is a number from 1 to 65535 or the name of a port, never
-digits in quotation marks; an `endPort` needs a number before it, and is not
-below it. In Cilium's and Istio's policies a port is text, so that a number has
+digits in quotation marks; an `endPort` must be a number, needs one before it, and
+is not below it. Its protocol is `TCP`, `UDP` or `SCTP`, in capital letters. In Cilium's and Istio's policies a port is text, so that a number has
 to be in quotation marks, and Istio takes no names.
 
 Bad (digits in quotation marks)::
@@ -24,6 +24,16 @@ Bad (the range ends before it begins)::
       podSelector: {matchLabels: {app: web}}
       ingress:
         - ports: [{port: 8090, endPort: 8080}]
+
+Bad (small letters)::
+
+    apiVersion: networking.k8s.io/v1
+    kind: NetworkPolicy
+    metadata: {name: web}
+    spec:
+      podSelector: {matchLabels: {app: web}}
+      ingress:
+        - ports: [{port: 8080, protocol: tcp}]
 
 Bad (Istio wants text)::
 
@@ -53,8 +63,12 @@ Good::
       rules:
         - to: [{operation: {ports: ["8080"]}}]
 
-Silent when a port is absent (all ports are meant), for placeholders
-(`${PORT}`), for ranges, zero and names in Cilium's policies, and for Calico's,
+An **error**, but a **warning** for empty text, as a template leaves it when its
+value is not given, and a **note** then where a chart is rendered with its
+defaults alone.
+
+Silent when a port or a protocol is absent (all ports are meant, and `TCP`), for placeholders
+(`${PORT}`), for the protocols of Cilium's and Calico's policies, for ranges, zero and names in Cilium's policies, and for Calico's,
 which are written in a way of their own.
 """
 
@@ -62,6 +76,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from portproof.graph.fields import PROTOCOLS
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_digits, is_placeholder, port_name_problem
 from portproof.rules.base import Finding, Remedy, Scalar, Severity, rule
@@ -75,8 +90,9 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for entry in entries(graph):
         if entry.port is not None and not is_placeholder(entry.port.value):
             yield from _PORTS[entry.writing](entry.port)
-        if entry.writing is Encoding.PLAIN and entry.end is not None and isinstance(entry.end.value, int):
-            yield from _end(entry, entry.end, entry.end.value)
+        if entry.writing is Encoding.PLAIN:
+            yield from _end(entry)
+            yield from _protocol(entry)
 
 
 def _plain(port: Site) -> Iterator[Finding]:
@@ -87,6 +103,8 @@ def _plain(port: Site) -> Iterator[Finding]:
     elif is_digits(value):
         number = int(str(value))
         yield _finding(port, f"has the text {value!r} as a port, where a number belongs", number)
+    elif value == "":
+        yield _finding(port, "has an empty port, which is neither a number nor a name")
     elif problem := port_name_problem(str(value)):
         yield _finding(port, f"has the port name {value!r}, which {problem}")
 
@@ -118,9 +136,15 @@ _PORTS: Mapping[Encoding, Callable[[Site], Iterator[Finding]]] = {
 }
 
 
-def _end(entry: PortEntry, end: Site, last: int) -> Iterator[Finding]:
-    port = entry.port.value if entry.port is not None else None
-    if port is None:
+def _end(entry: PortEntry) -> Iterator[Finding]:
+    end, port = entry.end, entry.port.value if entry.port is not None else None
+    if end is None or is_placeholder(end.value):
+        return
+    last = end.value
+    if not isinstance(last, int):
+        number = int(str(last)) if is_digits(last) else None
+        yield _finding(end, f"has the text {last!r} as endPort, where a number belongs", number)
+    elif port is None:
         yield _finding(end, "has an endPort without a port")
     elif isinstance(port, str):
         if not is_placeholder(port) and not is_digits(port):
@@ -131,12 +155,21 @@ def _end(entry: PortEntry, end: Site, last: int) -> Iterator[Finding]:
         yield _finding(end, f"has endPort {last}, but ports go from 1 to {_HIGHEST}")
 
 
+def _protocol(entry: PortEntry) -> Iterator[Finding]:
+    site = entry.protocol
+    if site is not None and site.value not in PROTOCOLS and not is_placeholder(site.value):
+        meant = str(site.value).strip().upper()
+        what = f"has the protocol {site.value!r}, and there are TCP, UDP and SCTP"
+        yield _finding(site, what, meant if meant in PROTOCOLS else None)
+
+
 def _finding(
     site: Site, what: str, value: Scalar | None = None, *, refuses: str = "the API server"
 ) -> Finding:
     return Finding(
         message=f"{site.resource} {what}: {refuses} refuses the object.",
-        severity=Severity.ERROR,
+        severity=Severity.WARNING if site.value == "" else Severity.ERROR,
+        unset=site.value == "",
         primary=site,
         expected=value,
         remedies=(Remedy(f"write {value!r}", ((site, value),)),) if value is not None else (),

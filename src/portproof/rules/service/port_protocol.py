@@ -36,8 +36,8 @@ Good::
 
 (k/k `pkg/apis/core/validation/validation.go`, supportedPortProtocols)
 
-Silent when the protocol is absent or empty (it is `TCP` then), and for
-placeholders (`${PROTOCOL}`).
+Silent when the protocol is absent or empty (it is `TCP` then), for placeholders
+(`${PROTOCOL}`), and about NetworkPolicies (`policy-port-invalid`).
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeGuard
 
+from portproof.graph.fields import PROTOCOLS
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_placeholder
 from portproof.graph.phrasing import rejected
 from portproof.rules.base import Finding, Remedy, Severity, rule
 
-_KNOWN = ("TCP", "UDP", "SCTP")
 _OVER_TCP = frozenset({"HTTP", "HTTPS", "HTTP2", "GRPC", "TLS"})
 
 
@@ -71,12 +71,12 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 def _is_refused(site: Site | None) -> TypeGuard[Site]:
     if site is None or site.value in (None, "") or is_placeholder(site.value):
         return False
-    return site.value not in _KNOWN
+    return site.value not in PROTOCOLS
 
 
 def _finding(what: str, site: Site, so: str = "the API server refuses it") -> Finding:
     text = str(site.value).strip().upper()
-    meant = text if text in _KNOWN else "TCP" if text in _OVER_TCP else None
+    meant = text if text in PROTOCOLS else "TCP" if text in _OVER_TCP else None
     return Finding(
         message=f"{what} has the protocol {site.value!r}, and there are TCP, UDP and SCTP: {so}.",
         severity=Severity.ERROR,

@@ -67,6 +67,7 @@ of the declared port or of the Service's says the Service's protocol (`media-udp
 the declaration is mistaken and does no harm: a **note** there.
 
 Silent when a selected workload declares the port with the right protocol, when
+one of the two protocols is none (`port-protocol` says so) or a placeholder (`${PROTOCOL}`), when
 another Service port reaches the declared one (the application serves both
 protocols, as DNS servers do), when a number is declared without a `protocol`
 and the Service spells its own out (the declaration is only information), and
@@ -78,6 +79,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph.answers import ends
+from portproof.graph.fields import PROTOCOLS
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.graph.referrers import reached_by_others
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
@@ -90,7 +92,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         if not workloads or any(one.opaque for one in workloads):
             continue
         for port in service.ports:
-            if ends(graph, service, port).reached:
+            if port.protocol not in PROTOCOLS or ends(graph, service, port).reached:
                 continue
             for workload in workloads:
                 other = _other_protocol(port, workload)
@@ -103,11 +105,9 @@ def _other_protocol(port: ServicePort, workload: Workload) -> ContainerPort | No
     """The declared port that would be reached if the protocol were equal."""
     target = port.target.value
     for declared in workload.ports:
-        if isinstance(target, int):
-            if declared.value == target:
-                return declared
-        elif declared.name is not None and declared.name.value == target:
-            return declared
+        name = None if declared.name is None else declared.name.value
+        if target == (declared.value if isinstance(target, int) else name):
+            return declared if declared.protocol in PROTOCOLS else None
     return None
 
 
