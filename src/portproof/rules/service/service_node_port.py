@@ -1,8 +1,13 @@
 """A node port is taken twice, out of range, or on a Service that has none.
 
 A node port is opened on every node, so there is only one of a number in a
-cluster. Services of type ClusterIP have none, and the API server refuses a
-`nodePort` there.
+cluster, whatever the protocol is. Two ports of one Service share it when they
+have the same `port` and different protocols. A Service of type ClusterIP has
+none, and the API server rejects a `nodePort` there. It rejects a Service of type
+NodePort or LoadBalancer that is headless (`clusterIP: None`), too.
+
+The `healthCheckNodePort` is one more node port. Only a Service of type
+LoadBalancer with `externalTrafficPolicy: Local` has it.
 
 Bad (two Services)::
 
@@ -34,6 +39,18 @@ Bad (ClusterIP)::
       ports:
         - {port: 80, nodePort: 30080}
 
+Bad (a port for health checks)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      type: LoadBalancer
+      healthCheckNodePort: 30081
+      selector: {app: web}
+      ports:
+        - {port: 80, nodePort: 30080}
+
 Good::
 
     apiVersion: v1
@@ -54,43 +71,102 @@ Good::
       ports:
         - {port: 80, nodePort: 30081}
 
-Silent when the protocols differ, when the number is 0 (the cluster chooses
-one), when the two are variants of one Service (same name and namespace), for
-placeholders (`${PORT}`), and about the range that the cluster allots to node
-ports: it can be configured. A **note** when the two stand in different
-plain files, which may be alternatives.
+A **note** when the two stand in different plain files, which may be
+alternatives.
+
+Silent when the number is 0 (the cluster chooses one), when one of the two is an
+ExternalName (it has no node ports, whatever it says), when the two are variants
+of one Service (same name and namespace), for placeholders (`${PORT}`), and about
+the range that the cluster allots to node ports: it can be configured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from portproof.graph.model import PortGraph, Service, Site
+from portproof.graph.fields import mapping, optional
+from portproof.graph.model import PortGraph, Service, ServicePort, Site
 from portproof.graph.names import is_placeholder
 from portproof.rules.base import Finding, Label, Severity, rule
+
+_HEALTH = "healthCheckNodePort"
+_OPEN_ON_NODES = ("NodePort", "LoadBalancer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A node port that a Service asks for; `port` is None for that of its health checks."""
+
+    service: Service
+    site: Site
+    port: ServicePort | None
+
+    @property
+    def field(self) -> str:
+        """``nodePort``."""
+        return str(self.site.path[-1])
+
+    def shares(self, other: _Claim) -> bool:
+        """Whether both can have the number (k/k ``pkg/registry/core/service/storage/alloc.go``, initNodePorts)."""
+        if self.service is not other.service:
+            return self.service.key == other.service.key
+        if self.port is None or other.port is None:
+            return False
+        same = self.port.number.value == other.port.number.value
+        return same and self.port.protocol != other.port.protocol
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each node port that cannot be had."""
-    first: dict[tuple[str, int], tuple[Service, Site]] = {}
-    for service in graph.services:
-        for port in service.ports:
-            site = port.node_port
-            if site is None or is_placeholder(site.value):
-                continue
-            if service.type == "ClusterIP":
-                what = f"has nodePort {site.value}, but its type is ClusterIP"
-                yield _refused(service, site, what)
-            elif not isinstance(site.value, int) or not 1 <= site.value <= 65535:
-                yield _refused(
-                    service, site, f"has nodePort {site.value!r}, which is no number between 1 and 65535"
-                )
-            else:
-                owner, earlier = first.setdefault((port.protocol, site.value), (service, site))
-                if owner is service and earlier is not site:
-                    yield _refused(service, site, f"has nodePort {site.value} {port.protocol} twice", earlier)
-                elif owner.key != service.key:
-                    yield _clash(graph, service, site, owner, earlier)
+    taken: dict[int, list[_Claim]] = defaultdict(list)
+    specs = [one.data.get("spec") for one in graph.kinds.get("Service", ()) if one.key.api_version == "v1"]
+    for service, data in zip(graph.services, specs, strict=True):
+        spec = mapping(data)
+        if service.type in _OPEN_ON_NODES and service.headless:
+            site = Site(service.key, ("spec", "clusterIP"), "None")
+            yield _refused(service, site, f"is of type {service.type} and headless (clusterIP: None)")
+        for claim in _claims(service, spec):
+            problem = _problem(claim, spec)
+            if problem:
+                yield _refused(service, claim.site, problem)
+            elif isinstance(claim.site.value, int) and _is_allocated(claim):
+                earlier = next((one for one in taken[claim.site.value] if not claim.shares(one)), None)
+                if earlier is not None:
+                    yield _clash(graph, claim, earlier)
+                taken[claim.site.value].append(claim)
+
+
+def _claims(service: Service, spec: Mapping[str, Any]) -> Iterator[_Claim]:
+    sites = [(port.node_port, port) for port in service.ports]
+    health = optional(service.key, ("spec", _HEALTH), spec.get(_HEALTH) or None)
+    for site, port in (*sites, (health, None)):
+        if site is not None and not is_placeholder(site.value):
+            yield _Claim(service, site, port)
+
+
+def _is_allocated(claim: _Claim) -> bool:
+    return claim.service.type in _OPEN_ON_NODES
+
+
+def _problem(claim: _Claim, spec: Mapping[str, Any]) -> str:
+    """Why the API server rejects it, whatever the others are; empty when it does not."""
+    value, kind = claim.site.value, claim.service.type
+    if claim.port is None and not _has_health_checks(kind, spec):
+        return f"has {_HEALTH} {value}, which only a LoadBalancer with externalTrafficPolicy: Local has"
+    if claim.port is not None and kind == "ClusterIP":
+        return f"has nodePort {value}, but its type is ClusterIP"
+    if not isinstance(value, int) or (kind in _OPEN_ON_NODES and not 1 <= value <= 65535):
+        return f"has {claim.field} {value!r}, which is no number between 1 and 65535"
+    return ""
+
+
+def _has_health_checks(kind: str, spec: Mapping[str, Any]) -> bool:
+    policy = spec.get("externalTrafficPolicy")
+    may_be = kind == "LoadBalancer" or is_placeholder(kind)
+    return may_be and (policy == "Local" or is_placeholder(policy))
 
 
 def _refused(service: Service, site: Site, what: str, other: Site | None = None) -> Finding:
@@ -117,17 +193,30 @@ def _may_be_alternatives(graph: PortGraph, service: Service, owner: Service) -> 
     return len(files) > 1
 
 
-def _clash(graph: PortGraph, service: Service, site: Site, owner: Service, earlier: Site) -> Finding:
+def _clash(graph: PortGraph, claim: _Claim, earlier: _Claim) -> Finding:
+    service, owner, site = claim.service, earlier.service, claim.site
+    if owner is service:
+        return _refused(service, site, _twice(claim, earlier), earlier.site)
     apart = _may_be_alternatives(graph, service, owner)
     return Finding(
         message=(
-            f"{service.key} takes nodePort {site.value}, which {_name(owner, service)} has already: there is only one in a cluster, "
+            f"{service.key} takes {claim.field} {site.value}, which {_name(owner, service)} has already: there is only one in a cluster, "
             f"so the API server refuses the second{' if both files are applied' if apart else ''}."
         ),
         severity=Severity.NOTE if apart else Severity.ERROR,
         primary=site,
-        related=(Label(earlier, f"{owner.key} takes it here"),),
+        related=(Label(earlier.site, f"{owner.key} takes it here"),),
     )
+
+
+def _twice(claim: _Claim, earlier: _Claim) -> str:
+    number = claim.site.value
+    if claim.port is None or earlier.port is None:
+        return f"has {number} as {earlier.field} and as {claim.field}"
+    if claim.port.protocol == earlier.port.protocol:
+        return f"has nodePort {number} {claim.port.protocol} twice"
+    ports = f"{earlier.port.number.value} and {claim.port.number.value}"
+    return f"has nodePort {number} for ports {ports}, and only one port can have it, whatever the protocol is"
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
