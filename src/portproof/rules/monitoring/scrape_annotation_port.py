@@ -51,6 +51,8 @@ Never more than a **warning**: the scrape configuration is not in the manifests.
 On a Service the number may be one of the Service's own ports, a target, or a
 declared port of its pods: configurations differ in what they take.
 
+(A number without quotes is rejected: `port-without-quotes`.)
+
 Silent when `prometheus.io/scrape` is not "true" (absent counts as "true"), when a
 container declares the number, when the settings, probes, other annotations or
 ConfigMaps of the pods mention it, when a Service sends traffic to it, when the
@@ -70,7 +72,7 @@ from portproof.graph.model import ContainerPort, PortGraph
 from portproof.graph.names import is_placeholder
 from portproof.graph.phrasing import declared
 from portproof.graph.purpose import Purpose, purpose
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
 from portproof.rules.monitoring import scrapes
 from portproof.rules.monitoring.scrapes import ANNOTATION, Scrape
 
@@ -96,6 +98,8 @@ def _number(graph: PortGraph, scrape: Scrape, number: int) -> Finding | None:
     if meant is None:
         return None
     who = f"{scrape.workloads[0].key} " if scrape.service is not None else ""
+    quoted = scrape.port.piece is not None
+    value: Scalar = meant.value if quoted else str(meant.value)  # annotations are text
     return Finding(
         message=(
             f"{scrape.port.resource} has {number} in the annotation {ANNOTATION}, but {who}declares "
@@ -103,9 +107,9 @@ def _number(graph: PortGraph, scrape: Scrape, number: int) -> Finding | None:
         ),
         severity=Severity.WARNING,
         primary=scrape.port,
-        expected=meant.value,
+        expected=value,
         related=(Label(meant.number, f"{meant.value} is declared here"),),
-        remedies=(Remedy(f"set {ANNOTATION} to {meant.value}", ((scrape.port, meant.value),)),),
+        remedies=(Remedy(f"set {ANNOTATION} to {meant.value}", ((scrape.port, value),)),),
     )
 
 
