@@ -61,8 +61,9 @@ schemas may take numbers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
+from typing import Any, TypeGuard
 
 from portproof.graph import sites
 from portproof.graph.fields import indexed, mapping
@@ -83,7 +84,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         yield from _annotations(resource, _METADATA, resource.data)
         if resource.key.kind == "ConfigMap" and resource.key.group == "":
             for name, value in mapping(resource.data.get("data")).items():
-                if _is_port(name, value):
+                if _is_port(value, name):
                     yield _finding(resource, ("data", name), value, f"as the value of {name}")
     holders = [(one, found) for one in graph.resources if (found := sites.pod_template(one)) is not None]
     for workload, (resource, (path, template)) in zip(graph.workloads, holders, strict=True):
@@ -94,7 +95,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 def _annotations(resource: Resource, where: FieldPath, holder: Mapping[str, Any]) -> Iterator[Finding]:
     for name, value in mapping(mapping(holder.get("metadata")).get("annotations")).items():
-        if _is_port(name, value):
+        if _is_port(value, name):
             yield _finding(resource, (*where, name), value, f"in the annotation {name}")
 
 
@@ -105,13 +106,14 @@ def _containers(workload: Workload, resource: Resource) -> Iterator[Finding]:
         of = f"of container {container.name!r}"
         for index, variable in indexed(data.get("env")):
             name, value = str(variable.get("name") or ""), variable.get("value")
-            if _is_port(name, value) or _is_known(value, known):
+            if _is_port(value, name, known):
                 path = (*container.path, "env", index, "value")
                 yield _finding(resource, path, value, f"as the value of {name} {of}")
         for field in ("command", "args"):
-            words = data.get(field) if isinstance(data.get(field), list) else []
-            for index, (before, value) in enumerate(zip(["", *words], words, strict=False)):
-                if _is_port(str(before), value) or _is_known(value, known):
+            given = data.get(field)
+            words = given if isinstance(given, list) else []
+            for index, (before, value) in enumerate(pairwise(["", *words])):
+                if _is_port(value, str(before), known):
                     yield _finding(resource, (*container.path, field, index), value, f"in {field} {of}")
 
 
@@ -124,16 +126,11 @@ def _numbers(workload: Workload) -> frozenset[object]:
     )
 
 
-def _is_port(name: str, value: object) -> bool:
-    return _is_number(value) and _PORT.search(name) is not None
-
-
-def _is_known(value: object, known: frozenset[object]) -> bool:
-    return _is_number(value) and value in known
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_port(value: object, name: str, known: Collection[object] = ()) -> TypeGuard[int]:
+    """Whether it is a number, and a port by its name or because it is one of those that are `known`."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return value in known or _PORT.search(name) is not None
 
 
 def _finding(resource: Resource, path: FieldPath, value: int, where: str) -> Finding:
