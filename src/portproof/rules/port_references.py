@@ -91,13 +91,13 @@ def _is_near(port: ServicePort, wanted: Scalar | None) -> bool:
 
 
 def _value(port: ServicePort, edge: ServiceEdge) -> Scalar | None:
-    """What the reference's field would hold to mean `port`; a name stays a name where the port has one."""
+    """What the edge's field would hold to mean `port`; a name stays a name where the port has one."""
     name = port.name_text
     textual = isinstance(edge.wanted, str) and not is_digits(edge.wanted)
     if edge.by is MatchBy.NAME or (edge.by is MatchBy.EITHER and textual and name):
         return name
-    if not reference.typed and reference.port is not None and isinstance(reference.port.value, str):
-        return str(port.number.value) if is_digits(reference.port.value) else None
+    if not edge.typed and edge.port is not None and isinstance(edge.port.value, str):
+        return str(port.number.value) if is_digits(edge.port.value) else None
     return port.number.value
 
 
