@@ -27,10 +27,10 @@ def indexed(value: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def scalar(value: Any) -> str | int | None:
-    """`value` as an IntOrString: fractions and booleans become their text as YAML has it, which no port matches."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if value is None or isinstance(value, int) else str(value)
+    """`value` as an IntOrString: fractions and booleans become Python's text, which is no name that a port can have."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return None if value is None else str(value)
 
 
 def optional(key: ResourceKey, path: FieldPath, value: Any) -> Site | None:

@@ -160,7 +160,9 @@ def _service(resource: Resource) -> Service:
 def _service_port(key: ResourceKey, path: FieldPath, data: Mapping[str, Any]) -> ServicePort:
     number = Site(key, (*path, "port"), scalar(data.get("port")))
     target = data.get("targetPort")
-    implicit = target in (None, "", 0)  # k/k pkg/apis/core/v1/defaults.go: the value of port
+    implicit = (
+        target in (None, "", 0) and target is not False
+    )  # k/k pkg/apis/core/v1/defaults.go: the value of port
     return ServicePort(
         number=number,
         name=optional(key, (*path, "name"), data.get("name")),

@@ -33,24 +33,28 @@ Good::
     spec:
       containers:
         - {name: web, image: web:1, ports: [{name: http-app, containerPort: 8080}]}
-        - {name: proxy, image: proxy:1, ports: [{name: http-app, containerPort: 9000}]}
+        - {name: proxy, image: proxy:1, ports: [{name: http-proxy, containerPort: 9000}]}
 
-Silent when a port has no name, and when two containers use one name (named
-references then find the first).
+A **note** when two containers use one name, native sidecars included: a
+`targetPort` of that name finds the first one alone, and the API server warns.
+
+Silent when a port has no name, when two containers use one name for different
+protocols (a Service finds either) or for one number (`container-port-duplicate`), about init containers that end before the others
+start, and for pods whose ports are added by injection.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.model import Container, PortGraph, Site, Workload
-from portproof.graph.names import port_name_problem
+from portproof.graph.model import Container, ContainerPort, PortGraph, Site, Workload
+from portproof.graph.names import is_placeholder, port_name_problem
 from portproof.graph.phrasing import rejected
 from portproof.rules.base import Finding, Label, Severity, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each container port whose name the API server refuses."""
+    """Yield a finding for each container port whose name is rejected, or hidden by that of another container."""
     for workload in graph.workloads:
         for container in workload.containers:
             first: dict[object, Site] = {}
@@ -68,6 +72,29 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                         workload, container, port.name, f"has two ports named {name!r}", first[name]
                     )
                 first.setdefault(name, port.name)
+        if not workload.opaque:
+            yield from _hidden(workload)
+
+
+def _hidden(workload: Workload) -> Iterator[Finding]:
+    """Names that an earlier container has, too."""
+    first: dict[object, ContainerPort] = {}
+    for port in workload.ports:
+        if port.name is None or is_placeholder(port.name.value):
+            continue
+        earlier = first.setdefault((port.name.value, port.protocol), port)
+        if earlier.name is None or port.value == earlier.value:
+            continue
+        if earlier.container != port.container:
+            yield Finding(
+                message=(
+                    f"Containers {earlier.container!r} and {port.container!r} of {workload.key} both name a port "
+                    f"{str(port.name.value)!r}: a Service that targets the name reaches only {earlier.value}, the first."
+                ),
+                severity=Severity.NOTE,
+                primary=port.name,
+                related=(Label(earlier.name, "used here first"),),
+            )
 
 
 def _finding(

@@ -2,6 +2,7 @@
 
 When a Service has more than one port, each needs a name of its own. The name of
 a Service port is a DNS label: at most 63 lower-case letters, digits and hyphens.
+It is text: the API server rejects `name: 80`, and takes `name: "80"`.
 
 Bad (no name)::
 
@@ -58,7 +59,7 @@ from dataclasses import replace
 from portproof.graph.model import PortGraph, Service, ServicePort, Site
 from portproof.graph.names import label_problem
 from portproof.graph.phrasing import listing
-from portproof.rules.base import Finding, Label, Severity, rule
+from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -72,7 +73,9 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             if port.name is None:
                 continue
             problem = label_problem(str(port.name.value))
-            if problem:
+            if not isinstance(port.name.value, str):
+                yield _number(service, port.name)
+            elif problem:
                 yield _finding(
                     service, port.name, f"has the port name {str(port.name.value)!r}, which {problem}"
                 )
@@ -94,6 +97,12 @@ def _nameless(service: Service, ports: Sequence[ServicePort]) -> Finding:
         what = f"of which {numbers} have no name"
     finding = _finding(service, ports[0].number, f"has {count} ports, {what}")
     return replace(finding, related=tuple(Label(one.number, "has no name either") for one in ports[1:]))
+
+
+def _number(service: Service, site: Site) -> Finding:
+    text = str(site.value)
+    finding = _finding(service, site, f"has the number {text} as a port name, where text belongs")
+    return replace(finding, expected=text, remedies=(Remedy(f"write {text} in quotes", ((site, text),)),))
 
 
 def _finding(service: Service, site: Site, what: str, other: Site | None = None) -> Finding:
