@@ -31,7 +31,7 @@ def finding(
     service, wanted = services[0], edge.wanted
     meant = _meant(service, edge)
     value = _value(meant, edge) if meant else None
-    refused = edge.by is MatchBy.NUMBER and isinstance(wanted, str)
+    refused = edge.typed and edge.by is MatchBy.NUMBER and isinstance(wanted, str)
     if refused:
         so = "the API server refuses it"
     elif edge.idle:
@@ -66,7 +66,7 @@ def _asked_for(edge: ServiceEdge) -> str:
     if isinstance(wanted, int):
         return f"port {wanted}"
     if edge.by is MatchBy.NUMBER:
-        return f"port {wanted!r}, text where a number has to stand,"
+        return f"port {wanted!r}, {'text where a number has to stand' if edge.typed else 'which is not a number'},"
     quoted = edge.by is MatchBy.EITHER and is_digits(wanted)
     return f"the port named {wanted!r}" + (" (in quotes it is a name)" if quoted else "")
 
