@@ -40,8 +40,8 @@ fuzz: $(VENV)/installed-dev
 
 # Start-up, and how the rules grow with a repository; bench/README.md has those that need repositories of your own.
 bench: $(VENV)/installed-dev
-	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/large_graph.py
+	$(BIN)/python bench/startup.py
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix-only --quiet .
