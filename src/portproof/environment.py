@@ -184,12 +184,11 @@ def mentions(target: Target, tree: Tree, names: Collection[str]) -> bool:
     if not names:
         return False
     if isinstance(target, HelmTarget):
+        files = target.value_files
         if any(name == target.release or name.startswith(f"{target.release}-") for name in names):
             return True
-        folder = "" if target.chart == "." else f"{target.chart}/"
-        files = [*target.values, f"{folder}values.yaml"]
     else:
-        files = list(target.files)
+        files = target.files
     return any(name in words for words in (_words(tree, file) for file in files) for name in names)
 
 

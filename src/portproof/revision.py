@@ -47,7 +47,7 @@ class Comparison:
         if isinstance(target, HelmTarget):
             return False
         # A file that was removed is read by nobody any more; its folder still tells whom it concerned.
-        folders = _folders(target)
+        folders = target.folders
         return any(parent(path) in folders for path in self.changed)
 
     def texts(self, paths: Collection[RelPath]) -> Mapping[RelPath, str]:
@@ -68,7 +68,7 @@ class Comparison:
         Files that did not change are copied from the working tree, so that what git ignores (fetched dependencies)
         is there in both revisions. `whole` copies everything: for a base that read other folders than today.
         """
-        folders = {"."} if whole else {folder for target in targets for folder in _folders(target)}
+        folders = {"."} if whole else {folder for target in targets for folder in target.folders}
         for folder in sorted(folders):
             _copy(tree.on_disk(folder), into / folder, deep=whole or _is_deep(folder, targets))
         # Sorted: a link that took a folder's place goes before anything is looked for behind it.
@@ -78,15 +78,6 @@ class Comparison:
                 gone.unlink()
         self.old.restore(sorted(self.changed), into)
         return Tree(into)
-
-
-def _folders(target: Target) -> set[RelPath]:
-    """The folders that a target reads files of."""
-    if isinstance(target, HelmTarget):
-        return {mount.source for mount in target.mounts} | {parent(path) for path in target.values}
-    folders = {parent(path) for path in target.files}
-    # The path of one of several alternatives is a file.
-    return folders if target.path in target.files else {target.path, *folders}
 
 
 def _is_deep(folder: RelPath, targets: Iterable[Target]) -> bool:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 from portproof.config import Config
 from portproof.discover.charts import find_charts
-from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, Skip, Target
+from portproof.discover.model import Discovery, Skip, Target
 from portproof.discover.overlays import find_overlays
 from portproof.discover.plain import find_manifests
-from portproof.discover.references import NAMES
 from portproof.discover.walk import walk
-from portproof.source import RelPath, Tree, is_within, parent
+from portproof.source import RelPath, Tree, is_within
 
 
 def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | None = None) -> Discovery:
@@ -39,21 +37,7 @@ def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | Non
 
 
 def _asked_for(target: Target, paths: Sequence[RelPath]) -> bool:
-    return any(is_within(target.path, path) or _uses(target, path) for path in paths)
-
-
-def _uses(target: Target, path: RelPath) -> bool:
-    """Whether `path` is a file that `target` reads, or a folder inside of what makes up the target."""
-    if target.reads(path):
-        return True
-    match target:
-        case HelmTarget(values=files):
-            return any(is_within(file, path) for file in files)
-        case KustomizeTarget(files=files):
-            roots = {parent(file) for file in files if PurePosixPath(file).name in NAMES}
-        case _:
-            files, roots = target.files, {target.folder}
-    return any(is_within(path, root) for root in roots) and any(is_within(file, path) for file in files)
+    return any(is_within(target.path, path) or target.uses(path) for path in paths)
 
 
 def _concerns(skip: Skip, paths: Sequence[RelPath]) -> bool:

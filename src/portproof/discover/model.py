@@ -1,13 +1,21 @@
-"""What there is to render: a chart with its values, an overlay, a folder of manifests."""
+"""What there is to render: a chart with its values, an overlay, a folder of manifests.
+
+Each target answers what it reads: `inputs` are the files that people edit, `reads` asks about one path, be it there or
+gone, `uses` about what somebody names on a command line, and `folders` are where all of that lies.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from portproof.source import RelPath, is_within
+from portproof.discover.chart_files import chart_files
+from portproof.source import RelPath, Tree, is_within, parent
 from portproof.yamldoc import FieldPath
+
+KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 _OTHER_VALUES = re.compile(r"ci/[^/]+\.ya?ml|values[-.][^/]+\.ya?ml")
 """Files of a chart that helm reads only when they are given to it."""
@@ -100,16 +108,35 @@ class HelmTarget:
         by = f"#{self.install.name}" if self.install else ""
         return f"helm:{self.chart}?values={','.join(self._short(path) for path in self.values)}{by}"
 
+    @property
+    def value_files(self) -> tuple[RelPath, ...]:
+        """Where its values are written: the files that are given to it, and the chart's own, which may not be there."""
+        return (*self.values, "values.yaml" if self.chart == "." else f"{self.chart}/values.yaml")
+
+    @property
+    def folders(self) -> frozenset[RelPath]:
+        """The folders that make up the chart, which are read with all that lies below, and those of its values files."""
+        return frozenset({mount.source for mount in self.mounts} | {parent(path) for path in self.values})
+
+    def inputs(self, tree: Tree) -> tuple[RelPath, ...]:
+        """The files whose text can end up in the rendering, in a fixed order: values and templates."""
+        return tuple(sorted({*self.values, *chart_files((mount.source for mount in self.mounts), tree)}))
+
     def reads(self, path: RelPath) -> bool:
         """Whether an edit of `path` can change this target's rendering.
 
-        A values file that this target is not given cannot, although it lies in the chart.
+        Templates may read any file of the chart. A values file that this target is not given cannot, although it lies in
+        the chart.
         """
         if path in self.values:
             return True
         if is_within(path, self.chart) and _OTHER_VALUES.fullmatch(self._short(path)):
             return False
         return any(is_within(path, mount.source) for mount in self.mounts)
+
+    def uses(self, path: RelPath) -> bool:
+        """Whether `path` is read, or is a folder that holds one of the values files."""
+        return self.reads(path) or any(is_within(file, path) for file in self.values)
 
     def _short(self, path: RelPath) -> str:
         if self.chart == ".":
@@ -141,9 +168,24 @@ class KustomizeTarget:
         """None: overlays have no values files."""
         return ()
 
+    @property
+    def folders(self) -> frozenset[RelPath]:
+        """The folders that its files lie in."""
+        return frozenset({self.folder, *(parent(path) for path in self.files)})
+
+    def inputs(self, tree: Tree) -> tuple[RelPath, ...]:  # noqa: ARG002 - a chart has to look
+        """The files whose text can end up in the rendering, in a fixed order."""
+        return tuple(sorted(self.files))
+
     def reads(self, path: RelPath) -> bool:
         """Whether an edit of `path` can change this target's rendering."""
         return path in self.files
+
+    def uses(self, path: RelPath) -> bool:
+        """Whether `path` is read, or is a folder of a kustomization and holds a file that is."""
+        roots = {parent(file) for file in self.files if file.rpartition("/")[2] in KUSTOMIZATION_NAMES}
+        inside = any(is_within(path, root) for root in roots)
+        return self.reads(path) or (inside and any(is_within(file, path) for file in self.files))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +221,35 @@ class ManifestTarget:
         """None: manifests have no values files."""
         return ()
 
+    @property
+    def folders(self) -> frozenset[RelPath]:
+        """The folders that its files lie in."""
+        files = frozenset(parent(path) for path in self.files)
+        return files if self.is_alternative else files | {self.folder}
+
+    def inputs(self, tree: Tree) -> tuple[RelPath, ...]:  # noqa: ARG002 - a chart has to look
+        """The files whose text can end up in the rendering, in a fixed order."""
+        return tuple(sorted(self.files))
+
     def reads(self, path: RelPath) -> bool:
         """Whether an edit of `path` can change this target's rendering."""
         return path in self.files
 
+    def uses(self, path: RelPath) -> bool:
+        """Whether `path` is read, or is a folder inside of this one and holds a file that is."""
+        inside = is_within(path, self.folder)
+        return self.reads(path) or (inside and any(is_within(file, path) for file in self.files))
+
 
 Target: TypeAlias = HelmTarget | KustomizeTarget | ManifestTarget
+
+
+def inputs_of(targets: Iterable[Target], tree: Tree) -> tuple[RelPath, ...]:
+    """The inputs of several targets together: a chart has the same files in each of its targets, values files aside."""
+    several = tuple(targets)
+    given = {path for one in several for path in (one.values if isinstance(one, HelmTarget) else one.files)}
+    charts = {mount.source for one in several if isinstance(one, HelmTarget) for mount in one.mounts}
+    return tuple(sorted(given | set(chart_files(sorted(charts), tree))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from portproof.discover.charts import enclosing_chart
-from portproof.discover.model import KustomizeTarget, Skip
-from portproof.discover.references import NAMES, References, read_plugin_file, read_references
+from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget, Skip
+from portproof.discover.references import References, read_plugin_file, read_references
 from portproof.discover.walk import Folder, Listing
 from portproof.source import RelPath, Tree
 
@@ -89,7 +89,7 @@ class _Graph:
 
 
 def _names(folder: Folder) -> tuple[str, ...]:
-    return tuple(name for name in NAMES if name in folder.files or name in folder.links)
+    return tuple(name for name in KUSTOMIZATION_NAMES if name in folder.files or name in folder.links)
 
 
 def _users(graph: _Graph, found: Iterable[RelPath]) -> dict[RelPath, list[RelPath]]:

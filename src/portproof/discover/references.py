@@ -19,8 +19,6 @@ from portproof.discover.walk import EscapeError, ResolvedPath, resolve
 from portproof.source import RelPath, SourceError, Tree, join
 from portproof.yamldoc import YamlError, load, load_all
 
-NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-
 _FUNCTIONS = ("config.kubernetes.io/function", "config.k8s.io/function")
 """Annotations that have a container or a program run (kustomize v5, ``kyaml/fn/runtime/runtimeutil``)."""
 

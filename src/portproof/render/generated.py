@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from portproof import yamldoc
-from portproof.discover.references import NAMES
+from portproof.discover.model import KUSTOMIZATION_NAMES
 from portproof.source import RelPath, SourceError, Tree, join, parent
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def taken_for_empty(files: Iterable[RelPath], tree: Tree) -> tuple[RelPath, ...]
     """What is missing, is made elsewhere, and goes into Secrets and nothing else, by the kustomizations among `files`."""
     used: dict[str, set[RelPath]] = {"secretGenerator": set(), "configMapGenerator": set()}
     for path in files:
-        if path.rpartition("/")[2] in NAMES:
+        if path.rpartition("/")[2] in KUSTOMIZATION_NAMES:
             data = _load(tree, path)
             for kind, sources in used.items():
                 sources.update(_sources(parent(path), data.get(kind)))

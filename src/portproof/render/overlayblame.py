@@ -18,8 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from portproof import yamldoc
-from portproof.discover.model import KustomizeTarget
-from portproof.discover.references import NAMES
+from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget
 from portproof.render import generated
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.tool_output import Places, clean, error_text
@@ -250,7 +249,7 @@ class OverlayBlame:
         return FailureSite(path)
 
     def _kustomization(self, folder: RelPath) -> RelPath | None:
-        paths = (name if folder == "." else f"{folder}/{name}" for name in NAMES)
+        paths = (name if folder == "." else f"{folder}/{name}" for name in KUSTOMIZATION_NAMES)
         return next((path for path in paths if self._is_file(path)), None)
 
     def _is_file(self, path: RelPath) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from portproof.discover.model import HelmTarget, Target
+from portproof.discover.model import Target, inputs_of
 from portproof.resources import ResourceKey
 from portproof.source import LineIndex, RelPath, SourceError, Span, Tree
 from portproof.suppressions import comments
@@ -14,7 +14,6 @@ from portproof.suppressions.annotations import Annotated
 from portproof.suppressions.comments import Comments
 from portproof.suppressions.entries import ConfiguredSuppression
 from portproof.suppressions.model import Subject, Suppression, SuppressionSource
-from portproof.trace.candidates import inputs
 
 Use: TypeAlias = tuple[Suppression, str]
 """An ignore, and the rule of which it left a finding out."""
@@ -93,14 +92,7 @@ class Suppressions:
 
     def comments_of(self, targets: Iterable[Target]) -> tuple[Suppression, ...]:
         """The comments of all files that are read for these targets."""
-        paths: set[RelPath] = set()
-        walked: set[object] = set()
-        for target in targets:
-            # A chart has the same files in each of its targets, values files aside.
-            folders = target.mounts if isinstance(target, HelmTarget) else target.id
-            paths.update(target.values if folders in walked else inputs(target, self.tree))
-            walked.add(folders)
-        return tuple(one for path in sorted(paths) for one in self.comments(path).ignores)
+        return tuple(one for path in inputs_of(targets, self.tree) for one in self.comments(path).ignores)
 
     def line(self, span: Span) -> tuple[RelPath, int]:
         """The line, from 1, that a place begins on."""

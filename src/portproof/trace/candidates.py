@@ -7,18 +7,16 @@ whose sentinel shows up in the field is believed.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from portproof.discover.model import HelmTarget, KustomizeTarget, Target
+from portproof.discover.model import KustomizeTarget, Target
 from portproof.source import RelPath, SourceError, Span, Tree
 
 MAX_CANDIDATES = 600
 """Beyond this a value is too common to be traced (``http`` in a chart of a thousand templates)."""
 
-_TEMPLATE_ENDINGS = (".yaml", ".yml", ".tpl", ".json", ".gotmpl", ".txt")
 _PORTISH = re.compile(
     r"""(?:
         (?:^|[\s{,"'.-])(?:name|port|targetPort|portName|servicePort|number|value|serviceName|containerPort|appProtocol
@@ -46,7 +44,7 @@ def candidates(target: Target, tree: Tree, texts: Iterable[str]) -> list[Candida
     """Every place in the input files of `target` that reads like one of `texts`."""
     patterns = [(text, _pattern(text)) for text in sorted(set(texts))]
     found: list[Candidate] = []
-    for path in inputs(target, tree):
+    for path in target.inputs(tree):
         try:
             content = tree.text(path)
         except SourceError:
@@ -55,34 +53,6 @@ def candidates(target: Target, tree: Tree, texts: Iterable[str]) -> list[Candida
             if text in content:
                 found += _in_file(path, content, text, pattern)
     return sorted(found)
-
-
-def inputs(target: Target, tree: Tree) -> list[RelPath]:
-    """The files whose text can end up in the rendering of `target`, in a fixed order."""
-    if isinstance(target, HelmTarget):
-        return sorted({*target.values, *_chart_files(target, tree)})
-    return sorted(target.files)
-
-
-def _chart_files(target: HelmTarget, tree: Tree) -> Iterator[RelPath]:
-    for mount in target.mounts:
-        base = tree.on_disk(mount.source)
-        for folder, folders, files in os.walk(base):
-            folders[:] = sorted(name for name in folders if name != ".git")
-            relative = os.path.relpath(folder, base).replace(os.sep, "/")
-            steps = [] if relative == "." else relative.split("/")
-            for name in files:
-                if _feeds_templates(steps, name):
-                    yield "/".join(step for step in (mount.source, *steps, name) if step != ".")
-
-
-def _feeds_templates(steps: list[str], name: str) -> bool:
-    """Whether helm reads the file as values or as a template; `steps` lead from the chart to its folder."""
-    while len(steps) >= 2 and steps[0] == "charts":
-        steps = steps[2:]
-    if not steps:
-        return name == "values.yaml"
-    return steps[0] == "templates" and name.endswith(_TEMPLATE_ENDINGS) and name != "NOTES.txt"
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -20,7 +20,7 @@ from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.resources import read as read_resources
 from portproof.source import Edit, SourceError, Tree, is_within, parent
 from portproof.trace import hints, pieces
-from portproof.trace.candidates import MAX_CANDIDATES, Candidate, candidates, inputs, is_kustomize
+from portproof.trace.candidates import MAX_CANDIDATES, Candidate, candidates, is_kustomize
 from portproof.trace.model import Origin, Proof
 from portproof.trace.sentinels import Sentinels
 from portproof.yamldoc import FieldPath, lookup
@@ -99,7 +99,7 @@ def _worth_trying(target: Target, tree: Tree, wanted: Iterable[Site]) -> list[Ca
 def _texts(manifests: Manifests, tree: Tree) -> list[str]:
     """All that was rendered, and all that it was rendered from: no sentinel may be in it."""
     texts = [one.document.text for one in manifests.resources]
-    for path in inputs(manifests.target, tree):
+    for path in manifests.target.inputs(tree):
         try:
             texts.append(tree.text(path))
         except SourceError:
