@@ -95,7 +95,7 @@ def test_hostile_names_stay_data() -> None:
 
 
 def test_paths_that_were_asked_for_stay_data() -> None:
-    *_, last, _ = write(report(targets=()), paths=["##[error]x\x1b[2J\n::error::y"]).split("\n")
+    *_, last, _ = write(report(targets=(), paths=("##[error]x\x1b[2J\n::error::y",))).split("\n")
     assert last.isprintable()
     assert parse(last) is None
 

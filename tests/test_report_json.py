@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from portproof.report import json_
-from portproof.report.model import Effect
+from portproof.report.model import Effect, ToolVersions
 from portproof.rules.base import Severity
 from tests.support.reports import FIX, INCIDENT, SERVICE, place, report, result, status
 from tests.test_report_text import hostile_report
@@ -92,7 +92,7 @@ def test_the_incident() -> None:
 def test_what_is_absent_is_null() -> None:
     whole = result(resource=None, field="", location=None, value=None, expected=None, severity=Severity.NOTE)
     targets = (status("helm:a", "skipped", "Why."), status("kustomize:b", "failed", "How."))
-    value = load(json_.write(report(whole, targets=targets, helm=None, kustomize=None)))
+    value = load(json_.write(report(whole, targets=targets, tools=ToolVersions("0.1.0", None, None))))
     assert value["tool"]["helm"] is None
     assert [value["findings"][0][key] for key in ("resource", "location", "fix", "value", "expected")] == [
         None

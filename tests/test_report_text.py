@@ -85,7 +85,7 @@ def test_nothing_found() -> None:
 
 
 def test_nothing_to_check_is_no_pass() -> None:
-    assert text.write(report(targets=()), paths=["docs", "src"]) == (
+    assert text.write(report(targets=(), paths=("docs", "src"))) == (
         "Nothing to check under docs, src: no chart, kustomization or manifest was found\n"
     )
     passed_over = report(targets=(), skips=(Skip("helm", "charts/common", "a library chart", counts=False),))
@@ -389,8 +389,9 @@ def test_whatever_is_named_stays_data_and_is_short() -> None:
         fix=fix,
         alternatives=(fix,),
     )
-    for one in (report(finding), report(replace(finding, fix=None)), report(targets=())):
-        written = text.write(one, paths=[HOSTILE, evil])
+    paths = (HOSTILE, evil)
+    for one in (report(finding), report(replace(finding, fix=None)), report(targets=(), paths=paths)):
+        written = text.write(one)
         assert all(line.isprintable() for line in written.split("\n"))
         assert runner.obeyed(written) == []
     long = replace(RELATED, message="word " * 200)

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from portproof import __version__
 from portproof.compare import Introduced
 from portproof.discover.model import Discovery
 from portproof.fix import Proposal
@@ -25,6 +24,7 @@ from portproof.report.model import (
     Result,
     TargetStatus,
     TextEdit,
+    ToolVersions,
 )
 from portproof.report.safe import discreet
 from portproof.rules.base import Scalar, Severity
@@ -98,17 +98,21 @@ class _Places:
         return found
 
 
-def report(  # noqa: PLR0913 - one argument for each thing that a report states
-    outcome: Outcome,
-    discovery: Discovery,
-    tree: Tree,
-    *,
-    versions: tuple[str | None, str | None],
-    rule_set: RuleSet,
-    introduced: Introduced | None = None,
-) -> Report:
-    """Put the report together; `versions` are helm's and kustomize's, `rule_set` what was asked."""
-    places = _Places(tree)
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a run was to check: what was discovered under `paths` of `tree`, by which rules, rendered with which tools."""
+
+    tree: Tree
+    paths: tuple[RelPath, ...]
+    discovery: Discovery
+    rule_set: RuleSet
+    tools: ToolVersions
+
+
+def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = None) -> Report:
+    """Put the report together. `introduced` says what is new, where a base was compared with."""
+    discovery, rule_set = asked.discovery, asked.rule_set
+    places = _Places(asked.tree)
     results = [_result(one, places, introduced) for one in outcome.merged]
     results += [_idle(one, outcome.checked, places, introduced, rule_set) for one in outcome.idle]
     excused: list[Ignored] = []
@@ -129,9 +133,9 @@ def report(  # noqa: PLR0913 - one argument for each thing that a report states
         if skip.counts and (introduced is None or introduced.touches(skip.path))
     ]
     return Report(
-        version=__version__,
-        helm=versions[0],
-        kustomize=versions[1],
+        tools=asked.tools,
+        paths=asked.paths,
+        rules=rule_set.rules,
         targets=tuple(sorted(targets, key=lambda one: one.id)),
         results=tuple(sorted(results, key=_order)),
         skips=discovery.skips,

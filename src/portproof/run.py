@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from portproof import __version__
 from portproof import config as configuration
 from portproof.config import Config, FileConfig
 from portproof.discover.find import discover
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from portproof.outcome import Outcome
     from portproof.pipeline import Plan, Progress
     from portproof.render.model import Renderer
-    from portproof.report.model import Report
+    from portproof.report.model import Report, ToolVersions
     from portproof.revision import Comparison
     from portproof.rules.evaluate import RuleSet
     from portproof.rules.severity import Severity
@@ -123,7 +124,7 @@ class Session:
     outcome: Outcome
     prover: Prover
     introduced: Introduced | None
-    versions: tuple[str | None, str | None]
+    tools: ToolVersions
 
 
 def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
@@ -167,10 +168,10 @@ def check(request: Request, *, output: str) -> int:
     with session(request) as run:
         report = report_of(run)
     for kind, file in request.reports:
-        write_report(file, formatted(kind, report, run))
+        write_report(file, formatted(kind, report))
     if request.write_baseline is not None:
         _write_baseline(request.write_baseline, run)
-    click.echo(formatted(output, report, run, color=request.color), nl=False, color=True)
+    click.echo(formatted(output, report, color=request.color), nl=False, color=True)
     return ExitCode.FINDINGS if fails(report, run.ready.config.fail_on) else ExitCode.OK
 
 
@@ -260,6 +261,7 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
     ):
         engine.prefetch(ready.targets, ready.tree, ready.config.jobs)
         from portproof import compare, pipeline
+        from portproof.report.model import ToolVersions
 
         plan = _plan(request, ready, known, engine.render)
         if ready.comparison is None:
@@ -270,7 +272,7 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         prover = pipeline.prover_of(plan, survey)
         outcome = pipeline.finish(plan, survey, prover)
         introduced = None if compared is None else compare.introduced(compared, outcome)
-        yield Session(ready, plan.rule_set, outcome, prover, introduced, versions)
+        yield Session(ready, plan.rule_set, outcome, prover, introduced, ToolVersions(__version__, *versions))
 
 
 def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Renderer) -> Plan:
@@ -350,14 +352,9 @@ def report_of(run: Session) -> Report:
     """The report of a run."""
     from portproof import assemble
 
-    return assemble.report(
-        run.outcome,
-        run.ready.discovery,
-        run.ready.tree,
-        versions=run.versions,
-        rule_set=run.rule_set,
-        introduced=run.introduced,
-    )
+    ready = run.ready
+    asked = assemble.Assignment(ready.tree, ready.paths, ready.discovery, run.rule_set, run.tools)
+    return assemble.report(asked, run.outcome, run.introduced)
 
 
 def combined_patch(run: Session) -> str:
@@ -416,9 +413,8 @@ def fails(report: Report, threshold: str) -> bool:
     return any(_counts(one.severity, threshold) and one.introduced is not False for one in report.results)
 
 
-def formatted(kind: str, report: Report, run: Session, *, color: bool = False) -> str:
-    """The report of a run in one of the formats."""
-    paths = run.ready.paths
+def formatted(kind: str, report: Report, *, color: bool = False) -> str:
+    """The report in one of the formats."""
     match kind:
         case "json":
             from portproof.report import json_
@@ -427,19 +423,19 @@ def formatted(kind: str, report: Report, run: Session, *, color: bool = False) -
         case "sarif":
             from portproof.report import sarif
 
-            return sarif.write(report, run.rule_set.rules)
+            return sarif.write(report)
         case "github":
             from portproof.report import annotations
 
-            return annotations.write(report, paths=paths)
+            return annotations.write(report)
         case "markdown":
             from portproof.report import markdown
 
-            return markdown.write(report, paths=paths)
+            return markdown.write(report)
         case _:
             from portproof.report import text
 
-            return text.write(report, color=color, paths=paths)
+            return text.write(report, color=color)
 
 
 def write_report(file: Path, text: str) -> None:

@@ -95,6 +95,7 @@ def everything(text: str) -> Report:
         replace(one, location=None, fix=None, severity=Severity.WARNING, targets=(text,)),
         replace(one, location=place(path=text, proof="hinted"), severity=Severity.NOTE, introduced=False),
         replace(one, resource=None, rule="render-failed"),
+        paths=(text,),
         targets=(status(f"helm:{text}", "skipped", text), status(f"kustomize:{text}", "failed", text)),
         lines={text: {14: f"a {text} b".replace("\n", " ")}},
         ignored=(Ignored(one, SuppressionSource.COMMENT, text, brought=True),),
@@ -108,14 +109,14 @@ TO_OURS = Links(WEB, HEAD, rules=f"{WEB}/rules.md")
 
 def terminal(given: str) -> None:
     """No control character, and no command, with colours and without."""
-    plain = text.write(everything(given), paths=(given,))
-    assert click.unstyle(text.write(everything(given), color=True, paths=(given,))) == plain
+    plain = text.write(everything(given))
+    assert click.unstyle(text.write(everything(given), color=True)) == plain
     _is_log(plain)
 
 
 def commands(given: str) -> None:
     """The commands that are ours, and no other; the file comes back."""
-    written = workflow.write(everything(given), paths=(given,))
+    written = workflow.write(everything(given))
     *lines, last = runner.lines(written)
     found = [runner.parse(line) for line in lines]
     assert runner.parse(last) is None
@@ -171,7 +172,7 @@ def words(given: str) -> None:
 def summary(given: str) -> None:
     """The job's summary is shaped as with harmless names."""
     for known in (None, TO_OURS):
-        written = markdown.write(everything(given), paths=(given,), links=known, notes=(given,))
+        written = markdown.write(everything(given), links=known, notes=(given,))
         _has_shape(written, known is not None, 0)
         assert marks.read(written) == []
         assert marks.key_of_summary(written) is None
@@ -194,9 +195,7 @@ def _has_shape(written: str, links: bool, comments: int) -> None:
 def _shapes(links: bool) -> tuple[Sequence[str], ...]:
     """With the patch, without where it might hold a password, and where nothing of the name can be shown."""
     return tuple(
-        gfm.rendered(
-            markdown.write(everything(one), paths=("a",), links=TO_OURS if links else None, notes=("a",))
-        ).shape
+        gfm.rendered(markdown.write(everything(one), links=TO_OURS if links else None, notes=("a",))).shape
         for one in (HARMLESS, "password=hunter2", "")
     )
 
@@ -255,7 +254,7 @@ def click_to_apply(given: str) -> None:
 
 def code_scanning(given: str) -> None:
     """SARIF that the standard's schema takes; addresses are relative, messages hold no link."""
-    written = sarif.write(everything(given), ())
+    written = sarif.write(everything(given))
     _is_json(written)
     data = json.loads(written)
     assert _first_error(_validator("data/sarif-schema-2.1.0.json"), data) is None

@@ -7,7 +7,17 @@ from typing import Any
 
 from portproof.graph.chains import Fate, Hop, Stop
 from portproof.patch import unified
-from portproof.report.model import Effect, Fix, Location, Related, Report, Result, TargetStatus, TextEdit
+from portproof.report.model import (
+    Effect,
+    Fix,
+    Location,
+    Related,
+    Report,
+    Result,
+    TargetStatus,
+    TextEdit,
+    ToolVersions,
+)
 from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
 
@@ -124,9 +134,9 @@ def result(**changes: Any) -> Result:
 def report(*results: Result, **changes: Any) -> Report:
     """A report of `results`."""
     plain: dict[str, Any] = {
-        "version": "0.1.0",
-        "helm": "v4.1.4",
-        "kustomize": "v5.7.1",
+        "tools": ToolVersions("0.1.0", "v4.1.4", "v5.7.1"),
+        "paths": (".",),
+        "rules": (),
         "targets": (status(),),
         "results": results,
         "skips": (),

@@ -18,8 +18,6 @@ from portproof.github.model import ChangedFiles, GithubError, Pull
 from portproof.github.publish import degraded
 from portproof.report.model import Report
 from portproof.revision import Comparison, OldFiles, compare_with
-from portproof.rules import all_rules
-from portproof.rules.base import Rule
 from portproof.source import RelPath
 
 
@@ -28,9 +26,7 @@ class ActionReport:
     """A report, and what the rest of the run needs to know of how it came about."""
 
     report: Report
-    rules: tuple[Rule, ...]
     fail_on: str
-    paths: tuple[RelPath, ...] = (".",)
     patch: str = ""
     unmapped_lines: frozenset[tuple[RelPath, int]] = frozenset()
     heads: Heads | None = None
@@ -101,7 +97,7 @@ def received(run: Context) -> ActionReport:
     if len(run.inputs.paths) != 1:
         raise UsageError("several paths where one report should be", next_step="give the downloaded report")
     report = untrusted_report.load(inside(run.checkout.workspace, "path", run.inputs.paths[0]))
-    return ActionReport(report, tuple(all_rules()), run.inputs.fail_on or "error")
+    return ActionReport(report, run.inputs.fail_on or "error")
 
 
 def _pull_request(run: Context) -> PullRequest | None:
@@ -186,8 +182,7 @@ def _checked(run: Context, comparison: Comparison | None, choice: Choice) -> Act
     with program.session(request, comparison) as session:
         report = program.report_of(session)
         patch = program.combined_patch(session)
-    ready = session.ready
-    return ActionReport(report, session.rule_set.rules, ready.config.fail_on, ready.paths, patch)
+    return ActionReport(report, session.ready.config.fail_on, patch)
 
 
 def _inside(run: Context, name: str, text: str) -> Path:

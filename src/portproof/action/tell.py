@@ -26,12 +26,12 @@ def summary(run: Context, found: ActionReport, limit: int) -> str:
     checkout = run.checkout
     head = run.head or (checkout.event_commit if checkout.commit == checkout.event_commit else "")
     to = links(run.environ, head, found.unmapped_lines) if head else None
-    return markdown.write(found.shown, paths=found.paths, limit=limit, links=to, notes=run.notes.texts)
+    return markdown.write(found.shown, limit=limit, links=to, notes=run.notes.texts)
 
 
 def _annotate(run: Context, found: ActionReport) -> None:
     shown = found.shown
-    click.echo(commands.write(shown, paths=found.paths), nl=False)
+    click.echo(commands.write(shown), nl=False)
     hidden = len(found.report.results) - len(shown.results)
     if hidden:
         run.notes.say(f"{plural(hidden, 'finding')} of the base not shown; the report files have them")
@@ -52,7 +52,7 @@ def _leave_files(run: Context, found: ActionReport) -> None:
         "sarif-file": (
             run.inputs.sarif_file,
             "portproof.sarif",
-            sarif.write(report, found.rules, suppressed=False),
+            sarif.write(report, suppressed=False),
         ),
         "report-file": (run.inputs.report_file, "portproof.json", json_.write(report)),
         "patch-file": (None, "portproof.patch", found.patch),

@@ -17,6 +17,7 @@ from portproof.errors import UsageError
 from portproof.report import model
 from portproof.report.model import Report
 from portproof.resources import ResourceKey
+from portproof.rules import all_rules
 from portproof.rules.severity import Severity
 from portproof.source import normalise
 
@@ -206,13 +207,13 @@ def load(file: Path) -> Report:
 
 
 def parse(data: bytes) -> Report:
-    """The report that `data` holds. Raises `UsageError` when it breaks the schema."""
+    """The report that `data` holds; the pages of its rules are those of this version. Raises `UsageError` when it breaks the schema."""
     try:
         found = msgspec.json.decode(data, type=_Report)
         report = Report(
-            version=found.tool.version,
-            helm=found.tool.helm,
-            kustomize=found.tool.kustomize,
+            tools=model.ToolVersions(found.tool.version, found.tool.helm, found.tool.kustomize),
+            paths=(".",),
+            rules=all_rules(),
             targets=tuple(one.made() for one in found.targets),
             results=tuple(one.made() for one in found.findings),
             skips=(),

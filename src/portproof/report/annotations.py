@@ -8,7 +8,7 @@ columns are dropped when a range has several lines, and a value may hold no line
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from portproof.report import summary_line
 from portproof.report.model import Location, Report, Result
@@ -23,14 +23,14 @@ _TITLE = 200
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-def write(report: Report, *, paths: Sequence[str] = (".",)) -> str:
+def write(report: Report) -> str:
     """Workflow commands, errors first, then the report in one plain line."""
     closing = list(_closing(report))
     commands = []
     for severity, command in _COMMANDS.items():
         results = [result for result in report.results if result.severity is severity]
         commands += [_annotation(command, result) for result in results[: _room(report, severity)]]
-    parts = [summary_line.headline(report, [visible(path) for path in paths]), summary_line.ignored(report)]
+    parts = [summary_line.headline(report, visible), summary_line.ignored(report)]
     headline = "; ".join(filter(None, parts))
     if not report.results and not report.status_count("checked"):
         commands.append(_command("warning", {"title": "portproof"}, headline))

@@ -21,9 +21,9 @@ def write(report: Report) -> str:
             "schema": SCHEMA,
             "tool": {
                 "name": "portproof",
-                "version": report.version,
-                "helm": report.helm,
-                "kustomize": report.kustomize,
+                "version": report.tools.portproof,
+                "helm": report.tools.helm,
+                "kustomize": report.tools.kustomize,
             },
             "targets": [_target(target) for target in report.targets],
             "findings": [_finding(result) for result in report.results],

@@ -25,7 +25,6 @@ _ORDER = ("failed", "skipped", "checked")
 def write(
     report: Report,
     *,
-    paths: Sequence[str] = (".",),
     limit: int = SUMMARY_LIMIT,
     links: Links | None = None,
     notes: Sequence[str] = (),
@@ -40,7 +39,7 @@ def write(
     for rows, details in _SIZES:
         text = render(
             "summary.md.jinja",
-            headline=summary_line.headline(report, [code_span(path) for path in paths]),
+            headline=summary_line.headline(report, code_span),
             notes=notes,
             ignored=[text for text in (summary_line.ignored(report), summary_line.brought(report)) if text],
             results=report.results,

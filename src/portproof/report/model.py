@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from portproof.discover.model import Skip
 from portproof.graph.chains import Hop
 from portproof.resources import ResourceKey
-from portproof.rules.severity import Severity
+from portproof.rules.base import Rule, Severity
 from portproof.source import RelPath
 from portproof.suppressions.model import SuppressionSource
 
@@ -121,17 +121,27 @@ class TargetStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolVersions:
+    """Portproof's own version, and those of helm and kustomize, None where nothing needed them."""
+
+    portproof: str
+    helm: str | None
+    kustomize: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All of it, in the order in which it is shown; `lines` holds the source lines that excerpts need.
 
+    `paths` are what was asked for, `rules` those that ran, with their pages.
     `base` is the commit that was compared with, if any; `unaffected` counts the targets that were not rendered because
     the difference cannot affect them. `ignored` are findings that are left out; `left_out` is their number, also where
     only that is known.
     """
 
-    version: str
-    helm: str | None
-    kustomize: str | None
+    tools: ToolVersions
+    paths: tuple[RelPath, ...]
+    rules: tuple[Rule, ...]
     targets: tuple[TargetStatus, ...]
     results: tuple[Result, ...]
     skips: tuple[Skip, ...]

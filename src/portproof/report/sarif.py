@@ -5,7 +5,7 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from portproof.report import pages, summary_line
@@ -24,13 +24,13 @@ _ROOT = "SRCROOT"
 _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "recommendation"}
 
 
-def write(report: Report, rules: Sequence[Rule], *, suppressed: bool = True) -> str:
-    """The report as one run of the tool; `rules` are the rules that ran, with their pages.
+def write(report: Report, *, suppressed: bool = True) -> str:
+    """The report as one run of the tool, with the pages of the rules that ran.
 
     Findings that are left out are there as `suppressed` results. GitHub's code scanning takes these for open alerts, so
     what is made for it has to go without.
     """
-    index = {rule.id: number for number, rule in enumerate(rules)}
+    index = {rule.id: number for number, rule in enumerate(report.rules)}
     results = sorted(report.results, key=lambda result: result.severity.rank)
     targets = {target.id: target for target in report.targets}
     found = [_result(result, index, targets) for result in results]
@@ -43,8 +43,8 @@ def write(report: Report, rules: Sequence[Rule], *, suppressed: bool = True) -> 
         "tool": {
             "driver": {
                 "name": "portproof",
-                "version": report.version,
-                "rules": [_rule(rule) for rule in rules],
+                "version": report.tools.portproof,
+                "rules": [_rule(rule) for rule in report.rules],
             }
         },
         "invocations": [
@@ -53,7 +53,7 @@ def write(report: Report, rules: Sequence[Rule], *, suppressed: bool = True) -> 
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
         "columnKind": "unicodeCodePoints",
         "results": [*found, *ignored][:MAX_RESULTS],
-        "properties": {"helm": report.helm, "kustomize": report.kustomize},
+        "properties": {"helm": report.tools.helm, "kustomize": report.tools.kustomize},
     }
     return dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
 

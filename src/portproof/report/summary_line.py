@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from portproof.rules.severity import Severity
@@ -28,10 +28,10 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def headline(report: Report, paths: Sequence[str] = ()) -> str:
+def headline(report: Report, as_path: Callable[[str], str] | None = None) -> str:
     """The whole report in one line; that nothing was checked never reads like a pass.
 
-    `paths` are what was asked for, named when there was nothing.
+    When there was nothing to check, what was asked for is named, each path written by `as_path`; without that it is not.
     """
     found = [plural(count, one.value) for one in Severity if (count := report.count(one))]
     checked, failed, skipped = (report.status_count(one) for one in ("checked", "failed", "skipped"))
@@ -39,7 +39,7 @@ def headline(report: Report, paths: Sequence[str] = ()) -> str:
     if not report.targets and not found and report.unaffected:
         return f"Nothing to check: what changed {since} affects none of {plural(report.unaffected, 'target')}"
     if not report.targets and not found:
-        under = f" under {listed(tuple(paths))}" if paths else ""
+        under = f" under {listed(tuple(map(as_path, report.paths)))}" if as_path else ""
         aside = (
             f" ({plural(len(report.skips), 'folder')} passed over: portproof targets)" if report.skips else ""
         )

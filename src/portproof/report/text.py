@@ -23,11 +23,11 @@ _MESSAGE = 2_000
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
 
-def write(report: Report, *, color: bool = False, paths: Sequence[str] = (".",)) -> str:
-    """The report as text; `paths` are what was asked for, to be named when there was nothing to check."""
+def write(report: Report, *, color: bool = False) -> str:
+    """The report as text."""
     writer = _Writer(report, color)
     blocks = [list(writer.finding(result)) for result in report.results]
-    blocks += [list(writer.unchecked()), list(writer.closing([visible(path) for path in paths]))]
+    blocks += [list(writer.unchecked()), list(writer.closing())]
     lines = [line for block in blocks if block for line in (*block, "")][:-1]
     return "".join(f"{log_line(line)}\n" for line in lines)
 
@@ -123,14 +123,14 @@ class _Writer:
             more = summary_line.plural(len(groups) - _REASONS, "more reason")
             yield f"  … and {more}; portproof targets lists every target"
 
-    def closing(self, paths: Sequence[str]) -> Iterator[str]:
-        yield from self.verdict(paths)
+    def closing(self) -> Iterator[str]:
+        yield from self.verdict()
         ignored = [summary_line.ignored(self.report), summary_line.brought(self.report)]
         if any(ignored):
             yield "; ".join(filter(None, ignored))
 
-    def verdict(self, paths: Sequence[str]) -> Iterator[str]:
-        line = summary_line.headline(self.report, paths)
+    def verdict(self) -> Iterator[str]:
+        line = summary_line.headline(self.report, visible)
         found = [severity for severity in Severity if self.report.count(severity)]
         colour = _COLOURS[found[0]] if found else "green" if line.startswith("No findings") else "yellow"
         yield self.paint(line, fg=colour, bold=True)
