@@ -131,6 +131,14 @@ def test_kill_all_ends_programs_that_run_in_other_threads(tmp_path: Path) -> Non
     assert not is_running(int(leader.read_text()))
 
 
+def test_nothing_is_started_after_the_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_stopped", threading.Event())
+    assert sh("true", tmp_path).ok
+    process.stop()
+    assert sh("echo >file", tmp_path).ending is Ending.NOT_STARTED
+    assert not (tmp_path / "file").exists()
+
+
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     sh("true", tmp_path)
     before = len(list(Path("/proc/self/fd").iterdir()))

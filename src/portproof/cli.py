@@ -201,7 +201,7 @@ def main() -> NoReturn:
     try:
         code = app.main(standalone_mode=False)
     except _SignalError as error:
-        code = _ended_by(error.number)
+        code = 128 + error.number
     except click.ClickException as error:
         code = _misused(error)
     except PortproofError as error:
@@ -250,14 +250,10 @@ def _heed_signals() -> None:
 
 
 def _unwind(number: int, _frame: FrameType | None) -> None:
+    process = sys.modules.get("portproof.process")
+    if process is not None:
+        process.stop()
     raise _SignalError(number)
-
-
-def _ended_by(number: int) -> int:
-    from portproof import process  # noqa: PLC0415
-
-    process.kill_all()
-    return 128 + number
 
 
 def _print_no_more() -> None:

@@ -103,7 +103,8 @@ class Launcher:
 
 
 _running: set[_Child] = set()
-_running_lock = threading.RLock()  # a signal handler may call kill_all while its own thread holds it
+_running_lock = threading.RLock()  # a signal handler may call stop while its own thread holds it
+_stopped = threading.Event()
 
 
 def run(
@@ -136,14 +137,22 @@ def run(
 
 
 def kill_all() -> None:
-    """Kill every program that is still running, with its group; for Ctrl-C and SIGTERM."""
+    """Kill every program that is still running, with its group."""
     with _running_lock:  # held while signalling: no member is reaped, so no id can have passed to a stranger
         for child in _running:
             _signal_group(child)
 
 
+def stop() -> None:
+    """Kill every program, and start no other: a signal ends this one, and other threads may be about to start some."""
+    _stopped.set()
+    kill_all()
+
+
 def _start(argv: Sequence[str], env: Mapping[str, str], cwd: Path, limits: Limits) -> _Child:
     with _running_lock:  # kill_all waits for a child that is being started
+        if _stopped.is_set():
+            raise InterruptedError(f"{argv[0]} is not started: a signal has ended this program")
         child = subprocess.Popen(
             list(argv),
             env=dict(env),

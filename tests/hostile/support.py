@@ -275,13 +275,20 @@ def adopt_orphans() -> None:
 
 def children() -> list[int]:
     """Our living children."""
-    found: list[int] = []
-    for task in Path("/proc/self/task").iterdir():
-        for number in (task / "children").read_text().split():
-            stat = Path(f"/proc/{number}/stat").read_text()
-            if stat.rpartition(")")[2].split()[0] != "Z":
-                found.append(int(number))
-    return found
+    tasks = Path("/proc/self/task").iterdir()
+    numbers = [int(number) for task in tasks for number in _proc(task / "children").split()]
+    states = {
+        number: _proc(Path(f"/proc/{number}/stat")).rpartition(")")[2].split()[:1] for number in numbers
+    }
+    return [number for number, state in states.items() if state not in ([], ["Z"])]
+
+
+def _proc(file: Path) -> str:
+    """What the kernel says there; nothing of a thread or process that has ended meanwhile."""
+    try:
+        return file.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def lasting(known: Collection[int]) -> set[int]:
