@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ import pytest
 
 from portproof.diff import FileDiff
 from portproof.errors import UsageError
-from portproof.github.client import Client, checked_address
+from portproof.github.client import Client, Waits, checked_address
 from portproof.github.files import ApiFiles, comparison
 from portproof.github.model import ChangedFiles, GithubError
 from portproof.github.publish import Budget, Job, Publisher, PublishOutcome
@@ -35,10 +36,11 @@ class Hub:
     git: GitRepo
     pull: Pull
     slept: list[float] = field(default_factory=list)
+    backoff: float = 0
 
     def client(self, token: Token | str, patience: float = 1.0) -> Client:
         value = token if isinstance(token, str) else token.value
-        return Client("octo/shop", value, self.fake.url, patience=patience, pace=None)
+        return Client("octo/shop", value, self.fake.url, Waits(patience, None, self.backoff))
 
     def publisher(
         self, given: Report, token: Token | str, *, budget: float = 60.0, key: str = "job"
@@ -319,11 +321,18 @@ def test_reads_are_tried_again(hub: Hub, path: str) -> None:
     assert fault.fired == 2
 
 
-def test_reads_that_keep_failing_end_the_posting_and_not_the_run(hub: Hub) -> None:
-    hub.fake.faults.status("GET", "/pulls/1$", 503, times=9)
+@pytest.mark.parametrize("backoff", [0, 0.1])
+def test_reads_that_keep_failing_end_the_posting_and_not_the_run(hub: Hub, backoff: float) -> None:
+    fault = hub.fake.faults.status("GET", "/pulls/1$", 503, times=9)
+    hub.backoff = backoff
+    started = time.monotonic()
     outcome = hub.review(report(RESULT), hub.writing())
     assert outcome.problem
     assert "503" in outcome.message
+    assert fault.fired == 4
+    assert (
+        time.monotonic() - started > 3 * backoff
+    )  # nothing before the second try, then once, then twice the time
 
 
 def test_broken_json_is_no_answer(hub: Hub) -> None:

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from portproof.github.client import Client
+from portproof.github.client import Client, Waits
 from portproof.github.model import GithubError
 
 
@@ -34,7 +34,7 @@ def listening(status: int, location: str = "") -> Iterator[tuple[int, list[str]]
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_port, seen
         server.shutdown()
 
@@ -46,7 +46,7 @@ def test_no_answer_leads_the_token_elsewhere(status: int, host: str) -> None:
         listening(200) as (port, seen),
         listening(status, f"http://{host}:{port}/repos/octo/shop/pulls/1") as (api, asked),
     ):
-        client = Client("octo/shop", "ghs_secret", f"http://127.0.0.1:{api}", patience=0.0, pace=None)
+        client = Client("octo/shop", "ghs_secret", f"http://127.0.0.1:{api}", Waits(0.0, None, 0))
         with suppress(GithubError):
             client.pull(1)
         with suppress(GithubError):

@@ -57,7 +57,7 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
         for version in ("1.0.0", "1.1.0"):
             run([*helm, "package", str(source.root / "redis"), "--version", version, "-d", str(folder)])
         run([*helm, "repo", "index", str(folder), "--url", made.url])
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield made
         server.shutdown()

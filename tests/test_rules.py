@@ -144,7 +144,10 @@ def test_claims_belong_to_rules() -> None:
 
 
 def texts() -> Iterator[tuple[str, str]]:
+    """What has findings; that the claims which begin with ok- have none is asserted of each of them."""
     for folder in CLAIMS:
+        if folder.name.startswith("ok-"):
+            continue
         yield f"{folder.parent.name}/{folder.name}", (folder / "input.yaml").read_text()
     for rule in RULES.values():
         for index, text in enumerate(examples(rule.page, "Bad")):
@@ -157,7 +160,9 @@ def test_remedies_cure_and_break_nothing(name: str, text: str) -> None:
     resources = read(text)
     further = rows(text)
     before = keys(resources, further)
-    for finding in findings(rule, text):
+    found = findings(rule, text)
+    assert found
+    for finding in found:
         own = {
             key
             for key in before

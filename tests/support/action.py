@@ -17,6 +17,7 @@ import pytest
 
 from portproof import yamldoc
 from portproof.action import run
+from portproof.github.client import Waits
 from tests.e2e.program import FIXTURES, environment
 from tests.github import FakeGitHub, GitRepo, Pull, Repository, Token
 from tests.github.gitrepo import Content
@@ -174,7 +175,7 @@ class World:
     def run_with(self, environ: Mapping[str, str]) -> Ran:
         """Run the action in this process."""
         self.capsys.readouterr()
-        code = run(environ, pace=None, sleep=self.slept.append)
+        code = run(environ, waits=Waits(pace=None, backoff=0), sleep=self.slept.append)
         shown = self.capsys.readouterr()
         summary = self.folder / "summary.md"
         ran = Ran(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ from portproof.action.event import OtherEvent, PullEvent, RunEvent
 from portproof.action.post import number_of, post
 from portproof.action.tell import tell
 from portproof.errors import ExitCode, UsageError
-from portproof.github.client import Client
+from portproof.github.client import USUAL, Client, Waits
 from portproof.github.publish import Budget
 from portproof.report.annotations import escaped_data
 
@@ -30,10 +31,10 @@ _MAX_WAIT = 600.0
 def run(
     environ: Mapping[str, str],
     *,
-    pace: float | None = 1.0,
+    waits: Waits = USUAL,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Run the action with the variables of a runner; gives the exit code. `pace` is the time between two writes."""
+    """Run the action with the variables of a runner; gives the exit code. `waits` are the client's."""
     token = inputs.token(environ)
     secret = inputs.variables("github-token")
     clean = {name: value for name, value in environ.items() if name not in secret}
@@ -49,7 +50,10 @@ def run(
     repository = clean.get("GITHUB_REPOSITORY", "")
     if token and not isinstance(event, OtherEvent) and events.is_repository(repository):
         client = Client(
-            repository, token, clean.get("GITHUB_API_URL") or _API, patience=min(wait, 60.0), pace=pace
+            repository,
+            token,
+            clean.get("GITHUB_API_URL") or _API,
+            replace(waits, patience=min(wait, waits.patience)),
         )
     return act(Context(given, event, clean, here, client, Notes(clean)), Budget(wait, sleep))
 

@@ -7,6 +7,7 @@ import hashlib
 import ipaddress
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -70,25 +71,36 @@ def checked_address(address: str) -> str:
     return address.rstrip("/")
 
 
-class Client:
-    """One repository of GitHub, seen with one token.
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long a client waits, in seconds.
 
-    `patience` bounds, in seconds, each wait for a limit on reads; `pace` is the time between two writes.
+    `patience` bounds each wait for a limit on reads, `pace` is the time between two writes, and `backoff` the one before
+    a read is tried for the third time: the second try comes at once, the fourth after twice as long.
     """
 
-    def __init__(
-        self, repository: str, token: str, address: str, *, patience: float = 60.0, pace: float | None = 1.0
-    ) -> None:
+    patience: float = 60.0
+    pace: float | None = 1.0
+    backoff: float = 1.0
+
+
+USUAL = Waits()
+
+
+class Client:
+    """One repository of GitHub, seen with one token."""
+
+    def __init__(self, repository: str, token: str, address: str, waits: Waits = USUAL) -> None:
         retry = GithubRetry(
             total=3,  # four tries
-            backoff_factor=0.5,
+            backoff_factor=waits.backoff / 2,
             backoff_max=8,
-            backoff_jitter=0.5,
+            backoff_jitter=waits.backoff / 2,
             allowed_methods=frozenset({"GET", "HEAD"}),
             status_forcelist=[*range(500, 600), 429],
-            max_rate_limit_wait=patience,
-            secondary_rate_wait=patience,
-            retry_after_max=int(patience),
+            max_rate_limit_wait=waits.patience,
+            secondary_rate_wait=waits.patience,
+            retry_after_max=int(waits.patience),
             raise_on_status=False,
         )
         self._github = Github(
@@ -100,7 +112,7 @@ class Client:
             per_page=100,
             retry=retry,
             seconds_between_requests=None,
-            seconds_between_writes=pace,
+            seconds_between_writes=waits.pace,
         )
         self._requester = self._github.requester
         self._name = repository
