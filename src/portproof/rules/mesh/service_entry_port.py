@@ -64,8 +64,11 @@ Good::
         - address: 192.0.2.25
           ports: {submission: 5870}
 
-Istio refuses such an entry (`pkg/config/validation/validation.go`), and one with
-a number outside of 1 to 65535.
+The API server rejects a number or a name that is there twice, a port without one
+of the two, and a number that is text or outside of 1 to 65535. Istio rejects a
+name that no port has (`pkg/config/validation/validation.go`). A number or name
+that is there and empty is a warning, and a note where a chart is rendered with
+its defaults alone.
 
 Two entries that have one port of one host for different protocols are a warning
 (istioctl's IST0177): only one of them counts.
@@ -79,8 +82,10 @@ entries that different namespaces see (`exportTo`), and about placeholders
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from portproof.graph import sites
 from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.mesh_hosts import ISTIO, texts
 from portproof.graph.model import PortGraph, Site
@@ -88,21 +93,40 @@ from portproof.graph.names import is_placeholder
 from portproof.graph.phrasing import listing
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.port_fields import PortField, Takes, finding, invalid
 
 _WITH_ENDPOINTS = frozenset({"STATIC", "DNS", "DNS_ROUND_ROBIN"})
-_HIGHEST = 65535
+_PORTS = ("spec.ports[*]",)
+_FIELDS = (
+    PortField((ISTIO,), ("ServiceEntry",), _PORTS, "number", "port", required=True, lowest=1),
+    PortField((ISTIO,), ("ServiceEntry",), _PORTS, "targetPort", "port", lowest=1),
+    PortField((ISTIO,), ("ServiceEntry",), _PORTS, "name", "port", takes=Takes.TEXT, required=True),
+)
+_OF_ENDPOINT = PortField((ISTIO,), ("ServiceEntry",), (), "", "", lowest=1, label="number")
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each port that Istio refuses."""
+    """Yield a finding for each port that is rejected, or contradicts another entry."""
     for entry in graph.of_kind("ServiceEntry", ISTIO):
         spec = mapping(entry.data.get("spec"))
         yield from _twice(entry, spec, "number")
         yield from _twice(entry, spec, "name")
-        yield from _out_of_range(entry, spec)
         if str(spec.get("resolution")) in _WITH_ENDPOINTS:
             yield from _unknown_names(entry, spec)
+    yield from invalid(graph, _FIELDS)
+    yield from _endpoints(graph)
     yield from _contradicted(graph)
+
+
+def _endpoints(graph: PortGraph) -> Iterator[Finding]:
+    """Numbers of endpoints that cannot be."""
+    for entry in graph.of_kind("ServiceEntry", ISTIO):
+        for path, ports in sites.find("spec.endpoints[*].ports", entry.data):
+            for name in mapping(ports):
+                row = replace(_OF_ENDPOINT, field=str(name), of=f"endpoint's port {str(name)!r}")
+                found = finding(entry, row, (*path, str(name)), ports)
+                if found is not None:
+                    yield found
 
 
 def _contradicted(graph: PortGraph) -> Iterator[Finding]:
@@ -152,24 +176,11 @@ def _twice(entry: Resource, spec: Mapping[str, Any], field: str) -> Iterator[Fin
         first = seen.setdefault(value, site)
         if first is not site:
             yield Finding(
-                message=f"{entry.key} has two ports with the {field} {value}: Istio refuses it.",
+                message=f"{entry.key} has two ports with the {field} {value}: the API server rejects the object.",
                 severity=Severity.ERROR,
                 primary=site,
                 related=(Label(first, "the first one"),),
             )
-
-
-def _out_of_range(entry: Resource, spec: Mapping[str, Any]) -> Iterator[Finding]:
-    for index, port in indexed(spec.get("ports")):
-        for field in ("number", "targetPort"):
-            value = scalar(port.get(field))
-            allowed = range(0 if field == "targetPort" else 1, _HIGHEST + 1)
-            if isinstance(value, int) and value not in allowed:
-                yield Finding(
-                    message=f"{entry.key} has a port with the {field} {value}, outside of 1 to {_HIGHEST}: Istio refuses it.",
-                    severity=Severity.ERROR,
-                    primary=Site(entry.key, ("spec", "ports", index, field), value),
-                )
 
 
 def _unknown_names(entry: Resource, spec: Mapping[str, Any]) -> Iterator[Finding]:

@@ -51,21 +51,26 @@ Good::
         - {name: names, port: 53, protocol: UDP}
         - {name: names-tcp, port: 53, protocol: TCP}
 
-The API server also refuses a port that is text or outside 1 to 65535, and
-controllers refuse `http`: protocols are in capital letters. The rule reads
-ListenerSets too.
+The API server also rejects a listener without a name, port or protocol, a name
+in capital letters, a port that is text or outside 1 to 65535, and a TCP or UDP
+listener with a hostname. Controllers reject `http`: protocols are in capital
+letters. The rule reads ListenerSets too.
+
+What is there and empty, as a template leaves it when its value is not given, is a
+warning, and a note where a chart is rendered with its defaults alone.
 
 A warning when HTTP, HTTPS and TLS listeners share a port and a hostname: the
 specification leaves it to the controller, and Envoy Gateway and Istio do not
 serve all of them.
 
-Silent when hostnames differ, when UDP shares a port with others, about two
+Silent about an XListenerSet without a port (the controller chooses one), when hostnames differ, when UDP shares a port with others, about two
 Gateways that take the same port, for protocols of a controller's own, and for
 placeholders (`${PORT}`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -77,6 +82,8 @@ from portproof.rules.routing.gateways import LISTENING, Listener, listeners
 
 _WEB = ("HTTP", "HTTPS", "TLS")
 _KNOWN = (*_WEB, "TCP", "UDP")
+_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
+"""gateway-api ``apis/v1/shared_types.go``, SectionName."""
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -86,6 +93,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             found = listeners(resource)
             yield from _same_names(resource.key, found)
             for listener in found:
+                yield from _incomplete(resource.key, listener)
                 yield from _port(listener)
                 yield from _protocol(resource.key, listener)
             yield from _conflicts(resource.key, found)
@@ -104,6 +112,34 @@ def _same_names(key: ResourceKey, found: Sequence[Listener]) -> Iterator[Finding
                 primary=name,
                 related=(Label(earlier, "used here first"),),
             )
+
+
+def _incomplete(key: ResourceKey, listener: Listener) -> Iterator[Finding]:
+    """What a listener lacks, and a name or a hostname that it cannot have."""
+    for field in ("name", "port", "protocol"):
+        value = listener.data.get(field)
+        if value in (None, "") and not (field == "port" and key.kind == "XListenerSet"):
+            site = Site(key, (*listener.path, field), value)
+            yield _rejected(listener, site, f"has no {field}", unset=field in listener.data)
+    name = listener.name
+    if name is not None and not is_placeholder(name.value) and not _NAME.fullmatch(str(name.value)):
+        what = "has a name that is not of lower-case letters, digits, '-' and '.'"
+        yield _rejected(listener, name, what)
+    hostname = listener.hostname
+    if hostname and listener.protocol in ("TCP", "UDP"):
+        site = Site(key, (*listener.path, "hostname"), hostname)
+        yield _rejected(listener, site, f"has the hostname {hostname!r}, and {listener.protocol} knows none")
+
+
+def _rejected(listener: Listener, site: Site, what: str, *, unset: bool = False) -> Finding:
+    key = site.resource
+    who = "A listener" if site.path[-1] == "name" and not site.value else f"Listener {_name(listener)}"
+    return Finding(
+        message=f"{who} of {key} {what}: the API server rejects the {key.kind}.",
+        severity=Severity.WARNING if unset else Severity.ERROR,
+        unset=unset,
+        primary=site,
+    )
 
 
 def _port(listener: Listener) -> Iterator[Finding]:
@@ -144,8 +180,8 @@ def _protocol(key: ResourceKey, listener: Listener) -> Iterator[Finding]:
 
 
 def _is_chosen(site: Site) -> bool:
-    """Whether the controller chooses the port: 0 in a ListenerSet."""
-    return site.value == 0 and site.resource.kind != "Gateway"
+    """Whether the controller chooses the port: 0 in an XListenerSet."""
+    return site.value == 0 and site.resource.kind == "XListenerSet"
 
 
 def _conflicts(key: ResourceKey, found: Sequence[Listener]) -> Iterator[Finding]:

@@ -48,6 +48,10 @@ protocols than TCP, `hostPort` and `hostIP`, the numbers that its own proxy uses
 (8008, 8012, 8013, 8022, 9090, 9091), and a probe of the serving container that
 names another port.
 
+A port without a number, or with text for it, is rejected by the API server; one
+that is there and empty is a warning, and a note where a chart is rendered with
+its defaults alone.
+
 Silent about numbers of probes, about containers that do not serve, and about
 placeholders (`${PORT}`).
 """
@@ -61,7 +65,7 @@ from typing import Any
 from portproof.graph import sites
 from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.model import PortGraph, Site
-from portproof.graph.names import is_placeholder
+from portproof.graph.names import is_digits, is_placeholder
 from portproof.resources import Resource, ResourceKey
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.yamldoc import FieldPath
@@ -70,6 +74,7 @@ _GROUP = "serving.knative.dev"
 _PODS = {"Service": "spec.template.spec", "Configuration": "spec.template.spec", "Revision": "spec"}
 _PROTOCOLS = ("http1", "h2c")
 _RESERVED = frozenset({8008, 8012, 8013, 8022, 9090, 9091})
+_HIGHEST = 65535
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
@@ -142,6 +147,8 @@ def _port(key: ResourceKey, path: FieldPath, port: Mapping[str, Any]) -> Iterato
             remedies=tuple(Remedy(f"set the port name to {one}", ((name, one),)) for one in likely),
         )
     number = _site(key, path, port, "containerPort")
+    if not isinstance(number.value, int) and not is_placeholder(number.value):
+        yield _no_number(number, unset="containerPort" in port)
     if number.value in _RESERVED:
         yield _refused(number, f"{key} declares port {number.value}, which Knative's own proxy uses")
     protocol = _site(key, path, port, "protocol")
@@ -151,6 +158,25 @@ def _port(key: ResourceKey, path: FieldPath, port: Mapping[str, Any]) -> Iterato
         site = _site(key, path, port, field)
         if site.value:
             yield _refused(site, f"{key} sets `{field}`")
+
+
+def _no_number(site: Site, *, unset: bool) -> Finding:
+    value = site.value
+    right = int(str(value)) if is_digits(value) and 1 <= int(str(value)) <= _HIGHEST else None
+    what = (
+        "a port without a number"
+        if value is None
+        else f"containerPort {value!r}, text where a number belongs"
+    )
+    empty = unset and value is None
+    return Finding(
+        message=f"{site.resource} has {what}: the API server rejects the object.",
+        severity=Severity.WARNING if empty else Severity.ERROR,
+        unset=empty,
+        primary=site,
+        expected=right,
+        remedies=() if right is None else (Remedy(f"write {right} without quotes", ((site, right),)),),
+    )
 
 
 def _probes(container: _Container) -> Iterator[Finding]:

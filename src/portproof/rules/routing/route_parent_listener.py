@@ -88,7 +88,8 @@ A ListenerSet is a parent like a Gateway, and has its own listeners only; a rout
 whose parent is the Gateway gets none of those.
 
 Silent when the Gateway or the Service is not in the rendering, when it is an
-ExternalName, for parents of another kind, for protocols of a controller's own, for placeholders (`${PORT}`), and about namespaces when they
+ExternalName, for parents of another kind, for a port that is no number
+(`route-port-invalid`), for protocols of a controller's own, for placeholders (`${PORT}`), and about namespaces when they
 are selected by labels other than their name, or when one is not known for sure
 (not stated, or `default`, which the namespace of a release reads before it is
 installed).
@@ -126,6 +127,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             variants = gateways.setdefault((kind, one.key.namespace, one.key.name), [])
             variants.append(_Gateway(one, listeners(one)))
     for parent in parents(graph):
+        if parent.port is not None and not isinstance(parent.port.value, int):
+            continue
         if parent.is_service:
             yield from _of_service(graph, parent)
         elif parent.has_listeners:
@@ -229,10 +232,8 @@ def _near_port(found: Sequence[Listener], port: Site | None) -> Sequence[Listene
 
 
 def _is_near(one: Scalar | None, other: Scalar | None) -> bool:
-    """Whether the numbers differ by a slip of the hand, or only in that one stands in quotes."""
-    if isinstance(one, int) and isinstance(other, int):
-        return is_near_miss(one, other)
-    return str(one) == str(other)
+    """Whether the numbers differ by a slip of the hand."""
+    return isinstance(one, int) and isinstance(other, int) and is_near_miss(one, other)
 
 
 def _names(parent: Parent, found: Sequence[Listener]) -> list[Remedy]:

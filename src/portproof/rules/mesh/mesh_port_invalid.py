@@ -1,0 +1,122 @@
+"""A mesh resource has a port that the API server rejects.
+
+The schemas of Istio want a number without quotes for the ports of a Gateway's
+servers, a Sidecar's listeners, the matches, destinations and redirects of a
+VirtualService, and the port settings of a DestinationRule. A destination's `port`
+is an object: `{number: 80}`. A Gateway's server needs a number, a name and a
+protocol, and a Linkerd Server a port.
+
+Bad (in quotes)::
+
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: public}
+    spec:
+      selector: {istio: ingress}
+      servers:
+        - {port: {number: "443", name: https, protocol: HTTPS}, hosts: ["*"]}
+
+Bad (no object)::
+
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop}
+    spec:
+      hosts: [shop]
+      http:
+        - route: [{destination: {host: shop, port: 80}}]
+
+Good::
+
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: public}
+    spec:
+      selector: {istio: ingress}
+      servers:
+        - {port: {number: 443, name: https, protocol: HTTPS}, hosts: ["*"]}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: shop}
+    spec:
+      hosts: [shop]
+      http:
+        - match: [{port: 80}]
+          route: [{destination: {host: shop, port: {number: 80}}}]
+
+An **error**, but a **warning** when a field that is needed is there and empty, as
+a template leaves it when its value is not given, and a **note** then where a
+chart is rendered with its defaults alone.
+
+Silent about numbers out of range, which the schemas take, for a Server without
+a `podSelector` (such a fragment is a patch), for placeholders
+(`${PORT}`), and when the Service is in the rendering and lacks the port
+(`virtual-service-port` and `destination-rule-port` say so). A ServiceEntry is for
+`service-entry-port`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.mesh_hosts import ISTIO
+from portproof.graph.model import PortGraph, Relation
+from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.port_fields import PortField, Takes, invalid
+
+_ISTIO = (ISTIO,)
+_SERVERS = ("spec.servers[*].port",)
+_VIRTUAL = ("VirtualService",)
+_DESTINATIONS = (
+    "spec.http[*].route[*].destination",
+    "spec.tcp[*].route[*].destination",
+    "spec.tls[*].route[*].destination",
+    "spec.http[*].mirror",
+    "spec.http[*].mirrors[*].destination",
+)
+_SETTINGS = (
+    "spec.trafficPolicy.portLevelSettings[*]",
+    "spec.subsets[*].trafficPolicy.portLevelSettings[*]",
+)
+_MATCHES = ("spec.http[*].match[*]", "spec.tcp[*].match[*]", "spec.tls[*].match[*]")
+_FIELDS = (
+    PortField(_ISTIO, ("Gateway",), _SERVERS, "number", "server's port", required=True),
+    PortField(_ISTIO, ("Gateway",), _SERVERS, "targetPort", "server's port"),
+    PortField(_ISTIO, ("Gateway",), _SERVERS, "name", "server's port", takes=Takes.TEXT, required=True),
+    PortField(_ISTIO, ("Gateway",), _SERVERS, "protocol", "server's port", takes=Takes.TEXT, required=True),
+    PortField(
+        _ISTIO, ("Sidecar",), ("spec.ingress[*]",), "port", "listener", takes=Takes.OBJECT, required=True
+    ),
+    PortField(
+        _ISTIO, ("Sidecar",), ("spec.ingress[*].port", "spec.egress[*].port"), "number", "listener's port"
+    ),
+    PortField(_ISTIO, _VIRTUAL, _MATCHES, "port", "match"),
+    PortField(_ISTIO, _VIRTUAL, _DESTINATIONS, "port", "destination", takes=Takes.OBJECT),
+    PortField(
+        _ISTIO, _VIRTUAL, tuple(f"{one}.port" for one in _DESTINATIONS), "number", "destination's port"
+    ),
+    PortField(_ISTIO, _VIRTUAL, ("spec.http[*].redirect",), "port", "redirect"),
+    PortField(_ISTIO, ("DestinationRule",), _SETTINGS, "port", "setting", takes=Takes.OBJECT),
+    PortField(
+        _ISTIO, ("DestinationRule",), tuple(f"{one}.port" for one in _SETTINGS), "number", "setting's port"
+    ),
+    PortField(
+        ("policy.linkerd.io",),
+        ("Server",),
+        ("spec",),
+        "port",
+        "spec",
+        takes=Takes.EITHER,
+        required=True,
+        beside="podSelector",
+    ),
+)
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each port of a mesh resource that is rejected."""
+    yield from invalid(graph, _FIELDS, Relation.VIRTUAL_SERVICE, Relation.DESTINATION_RULE)
+
+
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -1,0 +1,117 @@
+"""Fields of custom resources whose schemas ask for a port: what to say of one that is missing, mistyped or out of range.
+
+A rule has a table of such fields. What the schemas say was tried on an API server with the CRDs of the projects that the
+pages of those rules name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from portproof.graph import sites
+from portproof.graph.answers import missed
+from portproof.graph.fields import scalar
+from portproof.graph.model import PortGraph, Relation, Site
+from portproof.graph.names import is_digits, is_placeholder
+from portproof.resources import Resource
+from portproof.rules.base import Finding, Remedy, Severity
+
+_HIGHEST = 65535
+
+
+class Takes(Enum):
+    """What a schema takes in a field."""
+
+    NUMBER = "a number"
+    EITHER = "a number or a name"
+    TEXT = "text"
+    OBJECT = "an object"
+
+
+@dataclass(frozen=True, slots=True)
+class PortField:
+    """A field of some kinds. `at` are JSONPaths of the objects that hold it; `of` is what these are called.
+
+    It is `required` where the object has the field `beside`, if one is given: without that it is a patch for a whole
+    one. `lowest` is the smallest number that the schema takes, up to 65535; None when it does not look at the range.
+    `label` is what the field is called, if not by its name.
+    """
+
+    groups: tuple[str, ...]
+    kinds: tuple[str, ...]
+    at: tuple[str, ...]
+    field: str
+    of: str
+    takes: Takes = Takes.NUMBER
+    required: bool = False
+    lowest: int | None = None
+    beside: str = ""
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.label or self.field
+
+
+def invalid(graph: PortGraph, table: Sequence[PortField], *relations: Relation) -> Iterator[Finding]:
+    """A finding for each field of the table that the API server rejects, in the order of the table.
+
+    What the rules about edges of `relations` say already is left to them.
+    """
+    rows = [(row, one) for row in table for kind in row.kinds for one in graph.of_kind(kind, *row.groups)]
+    said = {edge.port for edge in graph.asking(*relations) if missed(graph, edge)} if rows else set()
+    for row, resource in rows:
+        for text in row.at:
+            for path, holder in sites.find(text, resource.data):
+                found = (
+                    finding(resource, row, (*path, row.field), holder) if isinstance(holder, dict) else None
+                )
+                if found is not None and found.primary not in said:
+                    yield found
+
+
+def finding(
+    resource: Resource, row: PortField, path: tuple[str | int, ...], holder: Mapping[str, Any]
+) -> Finding | None:
+    """What to say of the field at `path` in `holder`; None when nothing is wrong with it."""
+    value = holder.get(row.field)
+    site = Site(resource.key, path, scalar(value) if not isinstance(value, dict | list) else None)
+    is_whole = not row.beside or row.beside in holder
+    problem = "" if is_placeholder(value) or (value is None and not is_whole) else _problem(row, value)
+    if not problem:
+        return None
+    number = int(str(value)) if row.takes is Takes.NUMBER and is_digits(value) else None
+    right = number if number is not None and 1 <= number <= _HIGHEST else None
+    unset = value is None and row.field in holder
+    return Finding(
+        message=f"{resource.key} has {_article(row.of)} {row.of} {problem}: the API server rejects the object.",
+        severity=Severity.WARNING if unset else Severity.ERROR,
+        unset=unset,
+        primary=site,
+        expected=right,
+        remedies=() if right is None else (Remedy(f"write {right} without quotes", ((site, right),)),),
+    )
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
+
+
+def _problem(row: PortField, value: Any) -> str:
+    if value is None or (value == "" and row.takes is Takes.TEXT):
+        return f"without a {row.name}" if row.required else ""
+    if isinstance(value, bool | float) or isinstance(value, dict) is not (row.takes is Takes.OBJECT):
+        meant = f" ({{number: {value}}})" if row.takes is Takes.OBJECT and isinstance(value, int) else ""
+        return f"with the {row.name} {value!r}, where {row.takes.value} belongs{meant}"
+    if isinstance(value, int):
+        if row.takes is Takes.TEXT:
+            return f"with the number {value} as its {row.name}, where text belongs"
+        if row.lowest is not None and not row.lowest <= value <= _HIGHEST:
+            return f"with the {row.name} {value}, which is not between {row.lowest} and {_HIGHEST}"
+    elif isinstance(value, str) and row.takes is Takes.NUMBER:
+        return f"with the {row.name} {value!r}, text where a number belongs"
+    return ""
