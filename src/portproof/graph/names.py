@@ -14,6 +14,9 @@ _LONGEST_NUMBER = 40
 """In digits; int() of thousands of them raises."""
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+_QUALIFIED = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_DOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
+_MAX_DOMAIN = 253
 _PLACEHOLDER = re.compile(r"[${}<>%@]|\A[A-Z0-9]+(?:_[A-Z0-9]+)+\Z")
 _SECURED = frozenset({"amqp", "ftp", "grpc", "http", "imap", "ldap", "mqtt", "pop", "redis", "smtp", "ws"})
 """Protocols whose secured twin ends in s: ``http`` is no slip of ``https``."""
@@ -51,6 +54,25 @@ def label_problem(text: str) -> str:
         return f"has {len(text)} characters, and {MAX_LABEL} are allowed"
     if not _LABEL.match(text):
         return "may contain only lower-case letters, digits and '-', and must begin and end with a letter or digit"
+    return ""
+
+
+def qualified_problem(text: str) -> str:
+    """Why the API server refuses `text` as a qualified name (``http``, ``kubernetes.io/h2c``); empty as above.
+
+    apimachinery ``pkg/util/validation/validation.go``, IsQualifiedName.
+    """
+    if is_placeholder(text):
+        return ""
+    prefix, slash, name = text.rpartition("/")
+    if "/" in prefix:
+        return "has more than one '/'"
+    if slash and not (len(prefix) <= _MAX_DOMAIN and _DOMAIN.fullmatch(prefix)):
+        return "must have a domain of lower-case letters before its '/'"
+    if len(name) > MAX_LABEL:
+        return f"has {len(name)} characters, and {MAX_LABEL} are allowed"
+    if not _QUALIFIED.fullmatch(name):
+        return "may contain only letters, digits, '-', '_' and '.', and must begin and end with a letter or digit"
     return ""
 
 

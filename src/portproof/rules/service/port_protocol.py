@@ -3,7 +3,8 @@
 Ports of Services and containers are for `TCP`, `UDP` or `SCTP`, in capital
 letters; the API server refuses any other text. What is spoken over the
 connection (HTTP, gRPC) is no protocol in this sense: that is `appProtocol`, or
-the beginning of the port's name.
+the beginning of the port's name. An `appProtocol` is a name, or a name with a
+domain before it (`kubernetes.io/h2c`).
 
 Bad (an application's protocol)::
 
@@ -24,6 +25,16 @@ Bad (small letters)::
       containers:
         - {name: web, image: web:1, ports: [{containerPort: 8080, protocol: tcp}]}
 
+Bad (a name that cannot be)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: 8080, appProtocol: "http 1.1"}
+
 Good::
 
     apiVersion: v1
@@ -36,8 +47,12 @@ Good::
 
 (k/k `pkg/apis/core/validation/validation.go`, supportedPortProtocols)
 
-Silent when the protocol is absent or empty (it is `TCP` then), for placeholders
-(`${PROTOCOL}`), and about NetworkPolicies (`policy-port-invalid`).
+An **error**, but a **warning** for an empty `appProtocol`, as a template leaves
+it when its value is not given, and a **note** then where a chart is rendered with
+its defaults alone.
+
+Silent when the protocol is absent or empty (it is `TCP` then), when the
+`appProtocol` is absent or a name of any kind, for placeholders (`${PROTOCOL}`), and about NetworkPolicies (`policy-port-invalid`).
 """
 
 from __future__ import annotations
@@ -45,19 +60,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeGuard
 
-from portproof.graph.fields import PROTOCOLS
-from portproof.graph.model import PortGraph, Site
-from portproof.graph.names import is_placeholder
+from portproof.graph.fields import PROTOCOLS, scalar
+from portproof.graph.model import PortGraph, ServicePort, Site
+from portproof.graph.names import is_placeholder, qualified_problem
 from portproof.graph.phrasing import rejected
+from portproof.resources import Resource
 from portproof.rules.base import Finding, Remedy, Severity, rule
+from portproof.yamldoc import lookup
 
 _OVER_TCP = frozenset({"HTTP", "HTTPS", "HTTP2", "GRPC", "TLS"})
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each protocol that the API server refuses."""
-    for service in graph.services:
+    specs = [one for one in graph.kinds.get("Service", ()) if one.key.api_version == "v1"]
+    for service, resource in zip(graph.services, specs, strict=True):
         for port in service.ports:
+            yield from _application(port, resource)
             if _is_refused(port.protocol_site):
                 yield _finding(f"Port {port.label} of {service.key}", port.protocol_site)
     for workload in graph.workloads:
@@ -66,6 +85,23 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 if _is_refused(declared.protocol_site):
                     name = f"Port {declared.label} of container {container.name!r} of {workload.key}"
                     yield _finding(name, declared.protocol_site, rejected(workload))
+
+
+def _application(port: ServicePort, resource: Resource) -> Iterator[Finding]:
+    """What is wrong with the ``appProtocol``."""
+    path = (*port.path, "appProtocol")
+    value = lookup(resource.data, path)
+    problem = qualified_problem(value) if isinstance(value, str) else "must be text"
+    if value is not None and problem:
+        yield Finding(
+            message=(
+                f"Port {port.label} of {resource.key} has the appProtocol {value!r}, which {problem}: "
+                "the API server rejects the Service."
+            ),
+            severity=Severity.WARNING if value == "" else Severity.ERROR,
+            unset=value == "",
+            primary=Site(resource.key, path, scalar(value)),
+        )
 
 
 def _is_refused(site: Site | None) -> TypeGuard[Site]:
