@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from portproof.graph import addresses, mesh_hosts, references, sites, streams
 from portproof.graph.fields import indexed, labels, mapping, optional, protocol, scalar
+from portproof.graph.labelled import Labelled
 from portproof.graph.model import (
     RUNTIME_LABELS,
     Edge,
@@ -25,6 +26,7 @@ from portproof.graph.model import (
     Site,
     Workload,
 )
+from portproof.graph.selectors import Selector
 from portproof.graph.workloads import workloads
 from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.yamldoc import FieldPath
@@ -43,11 +45,11 @@ def build(
     `neighbours` are Services of other targets that its pods may call, by name.
     """
     resources = manifests.resources
-    found = tuple(workloads(resources))
-    pods = _Pods(found)
-    services = tuple(
-        _service(one) for one in resources if one.key.kind == "Service" and one.key.api_version == "v1"
-    )
+    found = dict(workloads(resources))
+    pods = Labelled((one.key.namespace, one.labels, one) for one in found)
+    services = {
+        _service(one): one for one in resources if one.key.kind == "Service" and one.key.api_version == "v1"
+    }
     owners = tuple(sorted({str(one.key) for one in resources if _may_own_pods(one)}))
     selections = {service: _select(service, pods) for service in services}
     edges = (
@@ -57,11 +59,12 @@ def build(
         *addresses.read(resources),
     )
     return PortGraph(
-        services=services,
-        workloads=found,
+        services=tuple(services),
+        workloads=tuple(found),
         governing=tuple(_governing(resources)),
         unknown_owners=owners,
         resources=resources,
+        read_from=dict([*services.items(), *found.items()]),
         selections=selections,
         edges=_grouped(edges, lambda one: one.relation),
         mesh_hosts=mesh_hosts.read(resources),
@@ -98,27 +101,6 @@ def _fronts(selections: Mapping[Service, Selection]) -> Mapping[Workload, tuple[
     }
 
 
-class _Pods:
-    """The workloads of a rendering by one label each has: a selector need not be compared with all of them."""
-
-    def __init__(self, candidates: Sequence[Workload]) -> None:
-        self._order = {workload: index for index, workload in enumerate(candidates)}
-        self._by_label = _grouped(
-            ((one, pair) for one in candidates for pair in one.labels.items()),
-            lambda labelled: (labelled[0].key.namespace, *labelled[1]),
-        )
-
-    def matching(self, namespace: str, wanted: Mapping[str, str]) -> list[Workload]:
-        """The workloads of `namespace` that have all the labels, in the order of the rendering."""
-        rarest = min(
-            (self._by_label.get((namespace, *pair), ()) for pair in wanted.items()), key=len, default=()
-        )
-        found = [
-            one for one, _ in rarest if all(one.labels.get(key) == value for key, value in wanted.items())
-        ]
-        return sorted(found, key=self._order.__getitem__)
-
-
 def _may_own_pods(resource: Resource) -> bool:
     """Custom resources may make pods (operators); so may a workload whose template stands elsewhere."""
     if sites.makes_pods(resource):
@@ -126,15 +108,15 @@ def _may_own_pods(resource: Resource) -> bool:
     return resource.key.group not in sites.BUILT_IN_GROUPS
 
 
-def _select(service: Service, pods: _Pods) -> Selection:
+def _select(service: Service, pods: Labelled[Workload]) -> Selection:
     if service.type == "ExternalName":
         return Selection((), "an ExternalName Service has no pods")
     if not service.selector:
         return Selection((), "its endpoints are made by somebody else (no selector)")
-    wanted = {key: value for key, value in service.selector.items() if key not in RUNTIME_LABELS}
+    wanted = tuple(pair for pair in service.selector.items() if pair[0] not in RUNTIME_LABELS)
     if not wanted:
         return Selection((), "it selects by labels that controllers set at run time")
-    matched = pods.matching(service.key.namespace, wanted)
+    matched = pods.matching(Selector(wanted), frozenset({service.key.namespace}))
     serving = tuple(one for one in matched if one.serves)
     if serving:
         return Selection(serving)

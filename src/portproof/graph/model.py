@@ -416,9 +416,9 @@ class PortGraph:
 
     `unknown_owners` are resources that may make pods of their own (``Kafka/main``): while there are any, a Service
     without pods may be served by them. `resources` are those the graph was built from; `kinds`, `named` and `fronts`
-    find resources by kind, Services by namespace and name, and the Services that select a workload. `edges` are those that
-    name a Service, and `asked` the names and numbers that they ask for, by the Service's namespace and name.
-    `neighbours` are the Services of other targets, by name.
+    find resources by kind, Services by namespace and name, and the Services that select a workload; `read_from` is the
+    resource that each Service and workload was read from. `edges` are those that name a Service, and `asked` the names and
+    numbers that they ask for, by the Service's namespace and name. `neighbours` are the Services of other targets, by name.
     """
 
     services: tuple[Service, ...]
@@ -426,6 +426,7 @@ class PortGraph:
     governing: tuple[GoverningService, ...]
     unknown_owners: tuple[str, ...]
     resources: tuple[Resource, ...]
+    read_from: Mapping[Service | Workload, Resource]
     selections: Mapping[Service, Selection]
     edges: Mapping[Relation, tuple[ServiceEdge, ...]]
     mesh_hosts: MeshHosts

@@ -35,13 +35,13 @@ class _Config:
         return frozenset(found)
 
 
-def workloads(resources: Sequence[Resource]) -> Iterator[Workload]:
-    """Every workload of a rendering, in its order."""
+def workloads(resources: Sequence[Resource]) -> Iterator[tuple[Workload, Resource]]:
+    """Every workload of a rendering with the resource that it is read from, in its order."""
     config = _config([one for one in resources if one.key.kind == "ConfigMap"])
     for resource in resources:
         found = sites.pod_template(resource)
         if found is not None:
-            yield _workload(resource, *found, config)
+            yield _workload(resource, *found, config), resource
 
 
 def _config(maps: Sequence[Resource]) -> _Config:

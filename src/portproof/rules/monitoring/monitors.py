@@ -150,10 +150,8 @@ class Monitors:
     def __init__(self, graph: PortGraph) -> None:
         """Read the monitors of `graph`, and sort its Services and workloads by their labels."""
         self._endpoints = tuple(_read(graph))
-        holders = (one for one in graph.of_kind("Service", "") if one.key.api_version == "v1")
         self._services = Labelled(
-            (service.key.namespace, _labels(resource), service)
-            for service, resource in zip(graph.services, holders, strict=True)
+            (one.key.namespace, _labels(graph.read_from[one]), one) for one in graph.services
         )
         self._workloads = Labelled((one.key.namespace, one.labels, one) for one in graph.workloads)
 

@@ -39,14 +39,14 @@ class Scrape:
 
 def read(graph: PortGraph) -> Iterator[Scrape]:
     """Every annotation that is switched on, of pods that last and of Services."""
-    templates = ((one, sites.pod_template(one)) for one in graph.resources)
-    holders = [(resource, *found) for resource, found in templates if found is not None]
-    for workload, (resource, path, template) in zip(graph.workloads, holders, strict=True):
-        for port, others in _annotation(resource, path, template):
-            if workload.serves:
+    for workload in graph.workloads:
+        resource = graph.read_from[workload]
+        template = sites.pod_template(resource) if workload.serves else None
+        if template is not None:
+            for port, others in _annotation(resource, *template):
                 yield Scrape(port, (workload,), None, others)
-    services = [one for one in graph.of_kind("Service", "") if one.key.api_version == "v1"]
-    for service, resource in zip(graph.services, services, strict=True):
+    for service in graph.services:
+        resource = graph.read_from[service]
         for port, others in _annotation(resource, (), resource.data):
             yield Scrape(port, graph.select(service).workloads, service, others)
 

@@ -93,8 +93,8 @@ def clashes(graph: PortGraph) -> Iterator[tuple[NodePortClaim, NodePortClaim]]:
 
 
 def _taken(graph: PortGraph) -> Iterator[NodePortClaim]:
-    holders = (one for one in graph.resources if sites.pod_template(one) is not None)
-    for workload, resource in zip(graph.workloads, holders, strict=True):
+    for workload in graph.workloads:
+        resource = graph.read_from[workload]
         if workload.opaque or not workload.serves or _is_off(resource):
             continue
         placement: str | None = None
