@@ -6,7 +6,7 @@ headless Services, whose clients reach the pods themselves; openshift/router ``p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from portproof.graph.fields import PROTOCOLS
@@ -121,8 +121,16 @@ def endpoint_numbers(graph: PortGraph, service: Service, port: ServicePort) -> f
     """The numbers at which the pods behind a Service's port are reached; None when one of them is not known."""
     if isinstance(port.target.value, int):
         return frozenset({port.target.value})
-    found = [one.port(port.target.value, port.protocol) for one in graph.select(service).workloads]
-    return frozenset(one.value for one in found if one is not None) if found and all(found) else None
+    found = [target_number(port, one) for one in graph.select(service).workloads]
+    known = frozenset(one for one in found if one is not None)
+    return known if known and None not in found else None
+
+
+def numbers_behind(graph: PortGraph, services: Iterable[Service]) -> frozenset[int] | None:
+    """The numbers at which the pods behind all these Services are reached; None when one of them is not known."""
+    found = [endpoint_numbers(graph, one, port) for one in services for port in one.ports]
+    known = [one for one in found if one is not None]
+    return frozenset[int]().union(*known) if len(known) == len(found) else None
 
 
 def unlisted(service: Service) -> str:
@@ -208,6 +216,14 @@ def _of_pods(edge: Edge[ServiceName | Pods], whom: Pods) -> Answer:
 def resolve(port: ServicePort, workload: Workload) -> ContainerPort | None:
     """The declared port that a Service port reaches in a pod, by Kubernetes' own search (FindPort); else None."""
     return workload.port(port.target.value, port.protocol)
+
+
+def target_number(port: ServicePort, workload: Workload) -> int | None:
+    """The number at which a Service port reaches the pods of `workload`; None for a name that they do not have."""
+    if isinstance(port.target.value, int):
+        return port.target.value
+    found = resolve(port, workload)
+    return None if found is None else found.value
 
 
 def targets(graph: PortGraph, service: Service, port: ServicePort) -> tuple[PodEdge, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from portproof.graph.answers import resolve
+from portproof.graph.meant import first_unique
 from portproof.graph.model import (
     Container,
     ContainerPort,
@@ -32,17 +33,22 @@ _AUXILIARY = (
 )
 
 
+def other_ports(
+    graph: PortGraph, service: Service, port: ServicePort, workload: Workload
+) -> Iterator[ServicePort]:
+    """The Service ports that lead to the pods of `workload`, but for `port`, in whichever variant of `service`."""
+    for other in graph.services_of(workload):
+        for candidate in other.ports:
+            if other.key != service.key or candidate.path != port.path:
+                yield candidate
+
+
 def reached_by_others(
     graph: PortGraph, service: Service, port: ServicePort, workload: Workload
 ) -> Iterator[ContainerPort]:
     """The declared ports of `workload` that Service ports other than `port` reach."""
-    for other in graph.services_of(workload):
-        for candidate in other.ports:
-            if other is service and candidate.path == port.path:
-                continue
-            found = resolve(candidate, workload)
-            if found is not None:
-                yield found
+    found = (resolve(one, workload) for one in other_ports(graph, service, port, workload))
+    return (one for one in found if one is not None)
 
 
 def meant_by_name(
@@ -59,13 +65,11 @@ def meant_by_name(
         if one.value == port.number.value or (one.name and port.name and one.name.value == port.name.value)
     ]
     serving = [one for one in declared if not _is_auxiliary(str(one.name.value) if one.name else "")]
-    only = [] if _is_auxiliary(wanted) or taken & {one.value for one in serving} else serving
-    if len({str(one.name.value) for one in near if one.name}) == 1:
-        return near[0]  # one name, perhaps in several containers: Kubernetes takes the first of them too
-    for group in (alike, only):
-        if len({one.value for one in group}) == 1:
-            return group[0]
-    return None
+    main = [] if _is_auxiliary(wanted) or taken & {one.value for one in serving} else serving
+    # One name, perhaps in several containers: Kubernetes takes the first of them too.
+    return first_unique(near, by=lambda one: one.name_text) or first_unique(
+        alike, main, by=lambda one: one.value
+    )
 
 
 def _is_auxiliary(name: str) -> bool:
@@ -92,14 +96,9 @@ def renumbering(
     graph: PortGraph, workload: Workload, port: ContainerPort, new: int
 ) -> tuple[tuple[Site, int], ...]:
     """The changes that give `port` the number `new`; empty when others rely on the old one."""
-    container = container_of(workload, port)
     if any(candidate.target.value == port.value for candidate in _aiming_at(graph, workload, port)):
         return ()
-    if any((one.value, one.protocol) == (new, port.protocol) for one in workload.ports):
-        return ()
-    hosts = [port.host_port] if port.host_port and port.host_port.value == port.value else []
-    checks = [check.port for check in container.checks if check.port.value == port.value]
-    return tuple((site, new) for site in (port.number, *hosts, *checks))
+    return _renumbered(workload, port, new)
 
 
 def moving(
@@ -116,6 +115,13 @@ def moving(
         if numeric and (any(one.implicit for one in aiming) or len(graph.select(service).workloads) > 1):
             return ()
         targets += numeric
+    return _renumbered(workload, port, new, targets)
+
+
+def _renumbered(
+    workload: Workload, port: ContainerPort, new: int, targets: Iterable[Site] = ()
+) -> tuple[tuple[Site, int], ...]:
+    """The changes that give `port` and what says its number the number `new`; empty when the pod has that already."""
     if any((one.value, one.protocol) == (new, port.protocol) for one in workload.ports):
         return ()
     hosts = [port.host_port] if port.host_port and port.host_port.value == port.value else []

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
 
-from portproof.graph.answers import resolve
+from portproof.graph.answers import resolve, target_number
 from portproof.graph.evidence import (
     CLIENTS_PORTS,
     EXPORTERS_PORTS,
@@ -26,8 +26,10 @@ from portproof.graph.evidence import (
     numbers_in_settings,
     running,
 )
+from portproof.graph.meant import first_unique
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.graph.numbers import numbers_in
+from portproof.graph.referrers import other_ports
 
 _CORROBORATING = frozenset(
     {"NetworkPolicy", "CiliumNetworkPolicy", "ServiceMonitor", "PodMonitor", "AuthorizationPolicy"}
@@ -121,7 +123,8 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     declared = [one for one in workload.ports if one.protocol == port.protocol]
     if not isinstance(wanted, int) or _may_well_listen(workload, wanted, declared):
         return Weighed(workload, None)
-    reached = set(_reached_by_others(graph, service, port, workload))
+    others = other_ports(graph, service, port, workload)
+    reached = {number for one in others if (number := target_number(one, workload)) is not None}
     orphans = [one for one in declared if one.value not in reached]
     meant = _meant(port, declared, orphans, wanted)
     if meant is None or (not is_near_miss(wanted, meant.value) and _has_silent_proxy(workload)):
@@ -281,25 +284,7 @@ def _meant(
     by_number = [one for one in declared if one.value == port.number.value]
     near = [one for one in declared if is_near_miss(wanted, one.value)]
     near_orphans = [one for one in near if one in orphans]
-    for group in (by_name, by_number, near_orphans, near, orphans, declared):
-        if len({one.value for one in group}) == 1:
-            return group[0]
-    return None
-
-
-def _reached_by_others(
-    graph: PortGraph, service: Service, port: ServicePort, workload: Workload
-) -> Iterator[int]:
-    """Numbers that other Service ports aim at in `workload`."""
-    for other in graph.services_of(workload):
-        for candidate in other.ports:
-            if other.key == service.key and candidate.path == port.path:
-                continue
-            found = resolve(candidate, workload)
-            if found is not None:
-                yield found.value
-            elif isinstance(candidate.target.value, int):
-                yield candidate.target.value
+    return first_unique(by_name, by_number, near_orphans, near, orphans, declared, by=lambda one: one.value)
 
 
 def _probes_use_declared(workload: Workload, meant: ContainerPort) -> bool:

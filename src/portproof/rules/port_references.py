@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from portproof.graph.answers import answers
 from portproof.graph.evidence import is_near_miss
+from portproof.graph.meant import first_unique, only
 from portproof.graph.model import MatchBy, PortGraph, Relation, Service, ServiceEdge, ServicePort, Site
 from portproof.graph.names import digits, is_digits, is_near_name, label_problem
 from portproof.graph.phrasing import offered
@@ -81,7 +82,7 @@ def _meant(service: Service, edge: ServiceEdge) -> ServicePort | None:
         groups.append([one for one in ports if is_digits(wanted) and str(one.number.value) == wanted])
         groups.append([one for one in ports if not one.implicit and one.target.value == wanted])
         groups.append([one for one in ports if _is_near(one, wanted)])
-    return next((group[0] for group in (*groups, *pools) if len(group) == 1), None)
+    return first_unique(*groups, *pools)
 
 
 def _is_near(port: ServicePort, wanted: Scalar | None) -> bool:
@@ -149,7 +150,7 @@ def _slip_of(
     if len(name) < _SHORTEST:
         return None
     near = [one for one in groups.get((namespace, digits(name)), ()) if is_near_name(one.key.name, name)]
-    return near[0] if len(near) == 1 else None
+    return only(near)
 
 
 def _absent(edge: ServiceEdge, near: Service) -> Finding:

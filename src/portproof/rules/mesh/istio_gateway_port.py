@@ -96,9 +96,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from portproof.graph.answers import resolve
+from portproof.graph.answers import numbers_behind
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.fields import labels, mapping
+from portproof.graph.meant import only
 from portproof.graph.mesh_hosts import ISTIO
 from portproof.graph.model import PortGraph, Service, Workload
 from portproof.graph.phrasing import offered
@@ -160,18 +161,13 @@ def _front(graph: PortGraph, pods: Sequence[Workload]) -> _Front | None:
     services = tuple(dict.fromkeys(one for pod in pods for one in graph.services_of(pod)))
     if not pods or any(one.host_network or not graph.services_of(one) for one in pods):
         return None
-    found: set[object] = set()
-    for service in services:
-        for port in service.ports:
-            found |= {port.number.value, port.target.value}
-            if isinstance(port.target.value, str):
-                targets = [resolve(port, pod) for pod in graph.select(service).workloads]
-                if None in targets:
-                    return None
-                found |= {one.value for one in targets if one is not None}
+    reached = numbers_behind(graph, services)
+    if reached is None:
+        return None
+    found: set[object] = {port.number.value for service in services for port in service.ports}
     hosts = [port for pod in pods for port in pod.ports if port.host_port is not None]
     found |= {port.value for port in hosts} | {port.host_port.value for port in hosts if port.host_port}
-    return _Front(services, frozenset(one for one in found if isinstance(one, int)))
+    return _Front(services, reached | frozenset(one for one in found if isinstance(one, int)))
 
 
 def _hidden(server: mesh.Server, services: Sequence[Service]) -> Finding:
@@ -184,7 +180,7 @@ def _hidden(server: mesh.Server, services: Sequence[Service]) -> Finding:
         and isinstance(site.value, int)
         and is_near_miss(port.number.value, site.value)
     }
-    meant = next(iter(near)) if len(near) == 1 else None
+    meant = only(near)
     offers = "; ".join(f"{one.key} has {offered(one.ports)}" for one in services[:_SHOWN])
     return Finding(
         message=(

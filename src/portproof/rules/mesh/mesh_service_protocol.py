@@ -79,7 +79,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph import sites
-from portproof.graph.answers import resolve
+from portproof.graph.answers import target_number
 from portproof.graph.fields import labels, mapping
 from portproof.graph.model import PortGraph, Service, ServicePort, Site, Workload
 from portproof.resources import Resource
@@ -113,12 +113,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 
 def _target(port: ServicePort, workload: Workload) -> int | None:
-    if port.protocol in ("UDP", "SCTP"):
-        return None
-    if isinstance(port.target.value, int):
-        return port.target.value
-    found = resolve(port, workload)
-    return None if found is None else found.value
+    return None if port.protocol in ("UDP", "SCTP") else target_number(port, workload)
 
 
 def _judged(site: Site, word: str) -> tuple[Site, bool] | None:

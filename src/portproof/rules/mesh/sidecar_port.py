@@ -100,9 +100,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from portproof.graph.answers import resolve
+from portproof.graph.answers import numbers_behind
 from portproof.graph.evidence import is_in_pod_spec, is_near_miss
 from portproof.graph.fields import indexed, mapping, scalar
+from portproof.graph.meant import only
 from portproof.graph.mesh_hosts import ISTIO
 from portproof.graph.model import Piece, PortGraph, Service, Site, Workload
 from portproof.graph.names import is_placeholder
@@ -155,19 +156,12 @@ def _confused(graph: PortGraph, site: Site, pods: Sequence[Workload]) -> Iterato
     services: tuple[Service, ...] = tuple(
         dict.fromkeys(one for pod in pods for one in graph.services_of(pod))
     )
-    ports = [(service, port) for service in services for port in service.ports]
-    targets: set[object] = set()
-    for service, port in ports:
-        resolved = [resolve(port, pod) for pod in graph.select(service).workloads]
-        if isinstance(port.target.value, str) and None in resolved:
-            return
-        targets |= {port.target.value} | {one.value for one in resolved if one is not None}
-    same = [port for _, port in ports if port.number.value == site.value]
+    targets = numbers_behind(graph, services)
+    same = [port for one in services for port in one.ports if port.number.value == site.value]
     declared = {one.value for pod in pods for one in pod.ports}
-    if not same or site.value in targets or site.value in declared:
+    if targets is None or not same or site.value in targets or site.value in declared:
         return
-    aims = {port.target.value for port in same}
-    meant = next(iter(aims)) if len(aims) == 1 else None
+    meant = only(port.target.value for port in same)
     yield Finding(
         message=(
             f"{site.resource} listens on port {site.value} of its pods, and {same[0].number.resource} sends what comes "

@@ -128,6 +128,7 @@ from collections.abc import Iterator, Sequence
 from portproof.graph import sites
 from portproof.graph.answers import has, missed
 from portproof.graph.fields import mapping, scalar
+from portproof.graph.meant import only
 from portproof.graph.mesh_hosts import ISTIO, texts
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
 from portproof.graph.phrasing import listing, offered
@@ -233,7 +234,7 @@ def _matches(known: mesh.Mesh, resource: Resource) -> Iterator[Finding]:
 
 
 def _unmet(site: Site, arriving: Sequence[int]) -> Finding:
-    only = arriving[0] if len(arriving) == 1 else None
+    single = only(arriving)
     return Finding(
         message=(
             f"{site.resource} matches requests to port {site.value}, and they come in only at "
@@ -241,8 +242,8 @@ def _unmet(site: Site, arriving: Sequence[int]) -> Finding:
         ),
         severity=Severity.WARNING,
         primary=site,
-        expected=only,
-        remedies=() if only is None else (Remedy(f"set the port to {only}", ((site, only),)),),
+        expected=single,
+        remedies=() if single is None else (Remedy(f"set the port to {single}", ((site, single),)),),
     )
 
 

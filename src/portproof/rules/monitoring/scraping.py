@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from portproof.graph.evidence import ADDED_PORT_NAMES, is_near_miss, numbers_in_settings
+from portproof.graph.meant import first_unique
 from portproof.graph.model import ContainerPort, PortGraph, Workload
 from portproof.graph.names import is_digits, is_near_name, is_placeholder
 from portproof.graph.phrasing import declared
@@ -124,10 +125,7 @@ def _meant(workload: Workload, wanted: Scalar) -> ContainerPort | None:
         near = [one for one in ports if is_near_miss(one.value, wanted)]
     else:
         near = [one for one in ports if one.name and is_near_name(str(one.name.value), wanted)]
-    for group in (near, ports):
-        if len(group) == 1:
-            return group[0]
-    return None
+    return first_unique(near, ports)
 
 
 def _value(endpoint: Endpoint, meant: ContainerPort | None) -> Scalar | None:

@@ -99,6 +99,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from portproof.graph.answers import has
+from portproof.graph.meant import first_unique
 from portproof.graph.model import (
     Edge,
     MatchBy,
@@ -151,7 +152,7 @@ def _named(endpoint: Endpoint, services: Sequence[Service]) -> Scalar | None:
     ports = [port for one in services for port in one.ports if port.name is not None]
     own = {port.name.value for port in ports if port.name and port.number.value == endpoint.port.value}
     aimed = {port.name.value for port in ports if port.name and port.target.value == endpoint.port.value}
-    return next((name for found in (own, aimed) if len(found) == 1 for name in found), None)
+    return first_unique(own, aimed)
 
 
 def _absent(endpoint: Endpoint, services: Sequence[Service]) -> _Lack | None:

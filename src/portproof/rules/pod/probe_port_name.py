@@ -68,6 +68,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portproof.graph.meant import first_unique
 from portproof.graph.model import Container, ContainerPort, PortCheck, PortGraph, Role, Workload
 from portproof.graph.names import is_digits, is_near_name, is_placeholder
 from portproof.graph.phrasing import declared
@@ -158,10 +159,7 @@ def _is_named(port: ContainerPort, name: str) -> bool:
 def _meant(container: Container, name: str) -> ContainerPort | None:
     tcp = [port for port in container.ports if port.protocol == "TCP"]
     near = [port for port in container.ports if port.name and is_near_name(str(port.name.value), name)]
-    for group in (near, tcp):
-        if len({port.value for port in group}) == 1:
-            return group[0]
-    return None
+    return first_unique(near, tcp, by=lambda one: one.value)
 
 
 def _answer(port: ContainerPort) -> Scalar:

@@ -44,7 +44,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.answers import resolve
+from portproof.graph.answers import target_number
 from portproof.graph.evidence import HEALTH_PORTS, is_near_miss, numbers_in_settings, probed_numbers
 from portproof.graph.model import Container, ContainerPort, PortCheck, PortGraph, Role, Workload
 from portproof.graph.phrasing import clauses, declared
@@ -71,14 +71,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 def _aimed_at(graph: PortGraph, workload: Workload) -> frozenset[int]:
     """The numbers that Services send to in the pods of `workload`."""
-    found = set()
-    for service in graph.services_of(workload):
-        for port in service.ports:
-            reached = resolve(port, workload)
-            value = reached.value if reached else port.target.value
-            if isinstance(value, int):
-                found.add(value)
-    return frozenset(found)
+    ports = (port for service in graph.services_of(workload) for port in service.ports)
+    return frozenset(number for one in ports if (number := target_number(one, workload)) is not None)
 
 
 def _finding(

@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from portproof.graph.answers import resolve
+from portproof.graph.answers import endpoint_numbers, resolve, target_number
 from portproof.graph.evidence import numbers_in_pod_spec
 from portproof.graph.fields import PROTOCOLS
 from portproof.graph.labelled import Labelled
+from portproof.graph.meant import only
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.graph.selectors import Selector
 from portproof.rules.policy.policies import Layer, Opening, Policy, PolicyRule, read
@@ -187,19 +188,10 @@ def closed_targets(
     if service.headless or any(one.host_network or one.opaque for one in workloads):
         return
     for port in service.ports:
-        numbers = {target_number(port, one) for one in workloads}
-        number = numbers.pop() if len(numbers) == 1 else None
+        number = only(endpoint_numbers(graph, service, port) or ())
         if number is None or port.protocol not in PROTOCOLS:
             continue
         if any(gate.lets(one, number, port.protocol) for gate in gates for one in workloads):
             continue
         declared = tuple(hit for one in workloads if (hit := resolve(port, one)) is not None)
         yield BlockedTarget(service, port, number, declared, len(declared) == len(workloads))
-
-
-def target_number(port: ServicePort, workload: Workload) -> int | None:
-    """The number that a Service port reaches in the pods of `workload`; None for a name that they do not have."""
-    if isinstance(port.target.value, int):
-        return port.target.value
-    found = resolve(port, workload)
-    return found.value if found is not None else None

@@ -98,13 +98,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from portproof.graph.answers import resolve
+from portproof.graph.answers import resolve, target_number
 from portproof.graph.evidence import ADDED_PORT_NAMES
+from portproof.graph.meant import only
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
 from portproof.graph.names import is_digits, is_near_name
 from portproof.graph.phrasing import declared
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
-from portproof.rules.policy.ingress import target_number
 from portproof.rules.policy.mesh_ports import MeshPort, settings
 from portproof.rules.policy.policies import Encoding
 
@@ -141,11 +141,11 @@ def _of_a_service(graph: PortGraph, setting: MeshPort) -> _Meant | None:
         for port in service.ports
         if port.protocol == "TCP" and not service.headless and wanted in _called(port)
     )
-    targets = {number for _, port in found for number in _targets(setting, port)}
-    if len(targets) != 1:
+    target = only(number for _, port in found for number in _targets(setting, port))
+    if target is None:
         return None
     service, port = next(iter(found))
-    return _aimed(setting, service, port, targets.pop())
+    return _aimed(setting, service, port, target)
 
 
 def _called(port: ServicePort) -> tuple[Scalar | None, Scalar | None]:
@@ -164,7 +164,7 @@ def _aimed(setting: MeshPort, service: Service, port: ServicePort, number: int) 
     names = {str(one.name.value) for one in hits if one.name is not None}
     if {number, *names} & setting.others:
         return None
-    value: Scalar = names.pop() if setting.opening.name and len(names) == 1 else number
+    value: Scalar = (only(names) if setting.opening.name else None) or number
     because = f"it is the port of {service.key}, which sends its traffic to {number}"
     return _Meant(value, because, hits[0] if hits else None)
 
@@ -174,9 +174,10 @@ def _slip(setting: MeshPort) -> _Meant | None:
     name = setting.opening.name
     ports = [port for workload in setting.workloads for port in workload.ports if port.protocol == "TCP"]
     near = [one for one in ports if one.name is not None and is_near_name(str(one.name.value), name)]
-    if len({one.label for one in near}) != 1 or _is_told(setting, near):
+    label = only(one.label for one in near)
+    if label is None or _is_told(setting, near):
         return None
-    return _Meant(near[0].label, f"it differs from {near[0].label!r} by a slip", near[0])
+    return _Meant(label, f"it differs from {label!r} by a slip", near[0])
 
 
 def _is_told(setting: MeshPort, ports: Sequence[ContainerPort]) -> bool:

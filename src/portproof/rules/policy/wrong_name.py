@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from portproof.graph.evidence import ADDED_PORT_NAMES
+from portproof.graph.meant import only
 from portproof.graph.model import ContainerPort
 from portproof.graph.names import is_near_name, port_name_problem
 from portproof.graph.phrasing import declared
@@ -62,7 +63,7 @@ def _meant(
         )
     near = [one for one in ports if one.name is not None and is_near_name(str(one.name.value), name)]
     near = [one for one in near if opening.is_for(one.protocol)]
-    if len({one.label for one in near}) == 1:
+    if only(one.label for one in near) is not None:
         lost = [one for one in scope.blocked if one.is_declared and set(one.declared) & set(near)]
         if lost:
             return _Meant(near, Severity.ERROR, _closed(lost[0], near[0].label))
@@ -92,8 +93,7 @@ def _finding(scope: PolicyScope, policy: Policy, opening: Opening, meant: _Meant
     site = opening.site
     assert site is not None  # noqa: S101 - it has a name
     workload = scope.workloads[0]
-    answers = {_answer(one) for one in meant.ports}
-    answer = answers.pop() if len(answers) == 1 else None
+    answer = only(_answer(one) for one in meant.ports)
     value: Scalar | None = str(answer) if answer and opening.writing is Encoding.TEXT else answer
     return Finding(
         message=(

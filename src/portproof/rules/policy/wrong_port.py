@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from portproof.graph.evidence import is_near_miss
+from portproof.graph.meant import only
 from portproof.graph.phrasing import declared
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 from portproof.rules.policy.ingress import BlockedTarget, PolicyScope
@@ -69,7 +70,7 @@ def _judged(closed: _Closed, policy: Policy, opening: Opening) -> Finding | None
     targets = [one for one in closed.by_target if is_near_miss(number, one)]
     near = [one for target in targets for one in closed.by_target[target]]
     near = [one for one in near if one.is_declared and opening.is_for(one.port.protocol)]
-    return _near_miss(scope, policy, opening, near) if len({one.number for one in near}) == 1 else None
+    return None if only(one.number for one in near) is None else _near_miss(scope, policy, opening, near)
 
 
 def _service_port(
@@ -129,8 +130,7 @@ def _finding(
     lost, because = reason
     site = opening.site
     assert site is not None  # noqa: S101 - an idle opening has one
-    numbers = {one.number for one in lost}
-    answer = numbers.pop() if len(numbers) == 1 else None
+    answer = only(one.number for one in lost)
     value: Scalar | None = str(answer) if answer is not None and opening.writing in _TEXT else answer
     ports = [port for one in lost for port in one.declared]
     return Finding(

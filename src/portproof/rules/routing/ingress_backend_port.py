@@ -69,6 +69,7 @@ from dataclasses import replace
 
 from portproof.graph.answers import missed
 from portproof.graph.fields import mapping
+from portproof.graph.meant import only
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
 from portproof.graph.names import is_digits, is_placeholder, port_name_problem
 from portproof.resources import Resource
@@ -178,13 +179,12 @@ def _number_beside(graph: PortGraph, name: Site) -> Site | None:
 
 
 def _name_of(services: Sequence[Service], number: int) -> Scalar | None:
-    names = {
+    name = only(
         port.name.value
         for service in services
         for port in service.ports
         if number and port.number.value == number and port.name is not None
-    }
-    name = names.pop() if len(names) == 1 else None
+    )
     return name if isinstance(name, str) and not port_name_problem(name) else None
 
 

@@ -94,6 +94,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from portproof.graph.answers import answers, has, missed
+from portproof.graph.meant import only
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, ServicePort, Site
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.graph.phrasing import offered
@@ -158,13 +159,12 @@ def _number(text: str, services: Sequence[Service]) -> int | None:
     """The port number that a text stands for: its digits, or the number of the Service's port of that name."""
     if is_digits(text):
         return int(text) if len(text) <= 5 and 1 <= int(text) <= 65535 else None
-    numbers = {
+    number = only(
         port.number.value
         for one in services
         for port in one.ports
         if port.name is not None and port.name.value == text
-    }
-    number = numbers.pop() if len(numbers) == 1 else None
+    )
     return number if isinstance(number, int) else None
 
 

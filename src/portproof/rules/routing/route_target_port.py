@@ -79,6 +79,7 @@ from dataclasses import replace
 
 from portproof.graph.answers import endpoint_numbers, missed
 from portproof.graph.evidence import is_near_miss
+from portproof.graph.meant import first_unique
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, ServicePort, Site
 from portproof.graph.names import is_digits, is_near_name, is_placeholder
 from portproof.graph.phrasing import listing, offered
@@ -165,10 +166,7 @@ def _meant(service: Service, wanted: Scalar, own: Sequence[ServicePort]) -> Serv
     ports = _tcp(service)
     aimed = [one for one in ports if one.target.value == wanted]
     near = [one for one in ports if _is_near(one, wanted)]
-    for group in (list(own), aimed, near, ports):
-        if len(group) == 1:
-            return group[0]
-    return None
+    return first_unique(own, aimed, near, ports)
 
 
 def _is_near(port: ServicePort, wanted: Scalar) -> bool:

@@ -86,6 +86,7 @@ from collections.abc import Iterator, Sequence
 
 from portproof.graph.answers import Ends, ends
 from portproof.graph.evidence import ADDED_PORT_NAMES
+from portproof.graph.meant import only
 from portproof.graph.model import ContainerPort, PortGraph, Role, Service, ServicePort, Workload
 from portproof.graph.names import is_digits, is_placeholder, port_name_problem
 from portproof.graph.phrasing import declared
@@ -126,8 +127,7 @@ def _has_other_protocol(port: ServicePort, workload: Workload) -> bool:
 def _unreached(graph: PortGraph, service: Service, port: ServicePort, missing: Sequence[Workload]) -> Finding:
     meant = [(one, meant_by_name(graph, service, port, one)) for one in missing]
     found = [(workload, one) for workload, one in meant if one is not None]
-    answers = {_answer(one) for _, one in found}
-    expected = answers.pop() if len(answers) == 1 and len(found) == len(missing) else None
+    expected = only(_answer(one) for _, one in found) if len(found) == len(missing) else None
     effect = (
         "DNS still finds the pods, but the port is not published"
         if service.headless

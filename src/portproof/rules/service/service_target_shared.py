@@ -62,6 +62,7 @@ from collections.abc import Iterator, Sequence
 
 from portproof.graph.answers import resolve
 from portproof.graph.fields import mapping
+from portproof.graph.meant import only
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
@@ -124,8 +125,7 @@ def _finding(
 ) -> Finding:
     other, reached, own = found[0]
     named = isinstance(port.target.value, str)
-    answers = {str(one.name.value) if named and one.name else one.value for _, _, one in found}
-    answer = answers.pop() if len(answers) == 1 else None
+    answer = only(str(one.name.value) if named and one.name else one.value for _, _, one in found)
     return Finding(
         message=(
             f"{service.key} sends port {port.number.value} ({port.label}) to {reached.value}, as it does with port "
