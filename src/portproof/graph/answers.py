@@ -1,17 +1,21 @@
 """Whether an edge reaches a port: the one place that resolves who is meant, and whether they have the port.
 
-Meaning: k/k ``pkg/api/v1/pod/util.go`` FindPort for the ports of pods; kubernetes/dns ``docs/specification.md`` for
-headless Services, whose clients reach the pods themselves; openshift/router ``pkg/router/template/router.go`` for Routes.
+Meaning: k/k ``pkg/api/v1/pod/util.go`` FindPort for the targets of Services; kubernetes/dns ``docs/specification.md`` for
+headless Services, whose clients reach the pods themselves; openshift/router ``pkg/router/template/router.go`` for Routes;
+prometheus ``discovery/kubernetes/pod.go`` for monitors, which find the ports of all containers, init containers included.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from portproof.graph.evidence import ADDED_PORT_NAMES
 from portproof.graph.fields import PROTOCOLS
 from portproof.graph.model import (
     Answer,
+    Container,
     ContainerPort,
     Edge,
     MatchBy,
@@ -35,6 +39,7 @@ from portproof.resources import ResourceKey
 
 _MESH = frozenset({Relation.VIRTUAL_SERVICE, Relation.DESTINATION_RULE})
 _DIGITS = 5
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def answer(graph: PortGraph, edge: Edge[ServiceName | Pods]) -> Answer:
@@ -45,13 +50,26 @@ def answer(graph: PortGraph, edge: Edge[ServiceName | Pods]) -> Answer:
     services = graph.variants(*whom.place)
     if not services:
         return Unknown(f"Service/{whom.name} is not in this rendering")
-    if edge.wanted is None:
-        return Unknown("it asks for no port")
+    unsaid = _unsaid(edge)
+    if unsaid:
+        return Unknown(unsaid)
     if edge.relation in _MESH and not graph.mesh_hosts.shows(whom, edge.holder.namespace):
         return Unknown(f"the mesh has ports of its own for Service/{whom.name}")
     if edge.relation is Relation.CALLER and _is_own(graph, edge.holder, services):
         return Unknown("the pods say it of themselves")
     return _any_of([_of_service(graph, edge, one) for one in services])
+
+
+def _unsaid(edge: Edge[ServiceName | Pods]) -> str:
+    """Why it is not known which port is asked for; empty when it is."""
+    wanted = edge.wanted
+    if wanted is None:
+        return "it asks for no port"
+    if is_placeholder(wanted):
+        return "its port is filled in after rendering"
+    if edge.relation is Relation.MONITOR and isinstance(wanted, str) and not _PLAIN_NAME.match(wanted):
+        return "its port is a pattern"  # Prometheus reads a name as a regular expression
+    return ""
 
 
 def missed(graph: PortGraph, edge: ServiceEdge) -> tuple[Service, ...]:
@@ -74,8 +92,10 @@ def _of_service(graph: PortGraph, edge: Edge[ServiceName | Pods], service: Servi
     if edge.by is MatchBy.ENDPOINT:
         return _of_endpoints(graph, service, str(wanted))
     reason = unlisted(service)
-    if reason or is_placeholder(wanted):
-        return Unknown(reason or "its port is filled in after rendering")
+    if reason:
+        return Unknown(reason)
+    if edge.relation is Relation.MONITOR and not service.selector:  # the names are those of its endpoints
+        return Unknown("its endpoints are made by somebody else (no selector)")
     others = frozenset(PROTOCOLS) - {edge.protocol} if edge.protocol else frozenset[str]()
     found = [one for one in service.ports if answers(one, wanted, edge.by) and one.protocol not in others]
     if found:
@@ -99,8 +119,6 @@ def _of_endpoints(graph: PortGraph, service: Service, text: str) -> Answer:
     """A name of the Service's ports, or a number at which its pods are reached; both over TCP only."""
     if not service.selector or not service.ports or service.type == "ExternalName":
         return Unknown("its endpoints are not known")
-    if is_placeholder(text):
-        return Unknown("its port is filled in after rendering")
     number = int(text) if is_digits(text) and len(text) <= _DIGITS else None
     reached = []
     for port in service.ports:
@@ -198,19 +216,48 @@ def _may_mean(whom: ServiceName, neighbour: Neighbour) -> bool:
 
 def _of_pods(edge: Edge[ServiceName | Pods], whom: Pods) -> Answer:
     """What the declarations of the pods say; a number that nobody declares is missed, and may be served all the same."""
-    workload, wanted = whom.workload, edge.wanted
+    workload = whom.workload
     if workload is None:
         return Unknown(whom.unknown)
-    if is_placeholder(wanted):
-        return Unknown("its port is filled in after rendering")
-    found: ContainerPort | None
-    if whom.container is None:
-        found = workload.port(wanted, edge.protocol)
-    else:
-        found = next((one for one in whom.container.ports if wanted in (one.value, one.name_text)), None)
-    if found is not None:
-        return Reached((found,))
-    return Unknown(workload.opaque) if workload.opaque else Missed((workload,))
+    unsaid = _unsaid(edge)
+    if unsaid:
+        return Unknown(unsaid)
+    found = _declared(edge, workload, whom.container)
+    if found:
+        return Reached(found)
+    reason = workload.opaque or ("" if whom.container else _added(edge, workload))
+    return Unknown(reason) if reason else Missed((workload,))
+
+
+def _declared(
+    edge: Edge[ServiceName | Pods], workload: Workload, container: Container | None
+) -> tuple[ContainerPort, ...]:
+    """The declared ports that `edge` asks for; a Service reaches the first one, and none of plain init containers."""
+    if edge.relation is Relation.TARGET:
+        found = workload.port(edge.wanted, edge.protocol)
+        return () if found is None else (found,)
+    containers = workload.containers if container is None else (container,)
+    return tuple(port for one in containers for port in one.ports if _is_meant(edge, port))
+
+
+def _is_meant(edge: Edge[ServiceName | Pods], port: ContainerPort) -> bool:
+    wanted = edge.wanted
+    if edge.protocol not in ("", port.protocol):
+        return False
+    if isinstance(wanted, int):
+        last = wanted if edge.last is None else edge.last
+        return edge.by is not MatchBy.NAME and wanted <= port.value <= last
+    return edge.by is not MatchBy.NUMBER and port.name_text == wanted
+
+
+def _added(edge: Edge[ServiceName | Pods], workload: Workload) -> str:
+    """Why what is added to the pods at admission may have the port; empty when nothing says so."""
+    wanted = edge.wanted
+    if isinstance(wanted, str) and wanted.startswith(ADDED_PORT_NAMES):
+        return "meshes add a port of that name at admission"
+    if edge.relation is Relation.MONITOR and wanted in workload.annotation_numbers:
+        return "an annotation of the pods mentions it, and what is added at admission may have it"
+    return ""
 
 
 def resolve(port: ServicePort, workload: Workload) -> ContainerPort | None:
@@ -270,10 +317,15 @@ def ends(graph: PortGraph, service: Service, port: ServicePort) -> Ends:
 
 
 def checks(workload: Workload) -> Iterator[tuple[PortCheck, PodEdge]]:
-    """The probes and hooks of a workload's containers, each with its edge; one that names a host asks for another's port."""
+    """The probes and hooks of a workload's containers, each with its edge.
+
+    A name is looked up in the container, whatever the protocol (k/k ``pkg/probe/util.go`` ResolveContainerPort); a number
+    at a `host` of its own asks for another's port.
+    """
     for container in workload.containers:
         for one in container.checks:
-            whom = Pods(None, f"it asks the host {one.host}") if one.host else Pods(workload, "", container)
+            elsewhere = one.host and isinstance(one.port.value, int)
+            whom = Pods(None, f"it asks the host {one.host}") if elsewhere else Pods(workload, "", container)
             yield (
                 one,
                 Edge(
@@ -283,7 +335,6 @@ def checks(workload: Workload) -> Iterator[tuple[PortCheck, PodEdge]]:
                     whom=whom,
                     port=one.port,
                     by=MatchBy.EITHER,
-                    protocol="TCP",
                 ),
             )
 

@@ -313,9 +313,9 @@ class Edge(Generic[Whom_co]):
 
     `holder` is the object that asks and `at` the part of it that does. `whom` is a Service by its name, or pods. `port`
     is the field that says which port; without it, `default` is what the reader of the holder takes (None: it needs
-    none). `by` says what may answer. The port has to have the `protocol`; empty: any. An `idle` edge has the weight 0:
-    nothing is sent along it yet. Whether the schema of the holder's kind wants a number or text is known (`typed`), or
-    not: then text of digits is a number, too.
+    none). `by` says what may answer. With a `last` it asks for any of a range of numbers, from that in `port`. The port
+    has to have the `protocol`; empty: any. An `idle` edge has the weight 0: nothing is sent along it yet. Whether the
+    schema of the holder's kind wants a number or text is known (`typed`), or not: then text of digits is a number, too.
     """
 
     relation: Relation
@@ -328,6 +328,7 @@ class Edge(Generic[Whom_co]):
     protocol: str = ""
     idle: bool = False
     typed: bool = True
+    last: int | None = None
 
     @property
     def wanted(self) -> str | int | None:

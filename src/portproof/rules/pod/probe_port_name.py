@@ -68,9 +68,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portproof.graph.answers import answer, checks
 from portproof.graph.meant import first_unique
-from portproof.graph.model import Container, ContainerPort, PortCheck, PortGraph, Role, Workload
-from portproof.graph.names import is_digits, is_near_name, is_placeholder
+from portproof.graph.model import (
+    Container,
+    ContainerPort,
+    Missed,
+    PortCheck,
+    PortGraph,
+    Role,
+    Unknown,
+    Workload,
+)
+from portproof.graph.names import is_digits, is_near_name
 from portproof.graph.phrasing import declared
 from portproof.graph.referrers import renaming
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
@@ -79,21 +89,19 @@ from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each named port of a probe or hook that its container lacks."""
     for workload in graph.workloads:
-        if workload.opaque:
-            continue
-        for container in workload.containers:
-            if container.role is Role.INIT:
+        for one, edge in checks(workload):
+            container, name = edge.whom.container, one.port.value
+            if container is None or container.role is Role.INIT:
                 continue
-            for one in container.checks:
-                name = one.port.value
-                if not isinstance(name, str) or not name or is_digits(name) or is_placeholder(name):
-                    continue
-                if one.is_hook and one.handler == "tcpSocket":
-                    continue
-                if one.handler == "grpc":
-                    yield _grpc(workload, container, one)
-                elif not any(port.name is not None and port.name.value == name for port in container.ports):
-                    yield _missing(graph, workload, container, one)
+            if not isinstance(name, str) or not name or is_digits(name):
+                continue
+            if one.is_hook and one.handler == "tcpSocket":
+                continue
+            found = answer(graph, edge)
+            if one.handler == "grpc" and not isinstance(found, Unknown):
+                yield _grpc(workload, container, one)
+            elif isinstance(found, Missed):
+                yield _missing(graph, workload, container, one)
 
 
 def _grpc(workload: Workload, container: Container, one: PortCheck) -> Finding:

@@ -44,9 +44,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.answers import target_number
+from portproof.graph.answers import answer, checks, target_number
 from portproof.graph.evidence import HEALTH_PORTS, is_near_miss, numbers_in_settings, probed_numbers
-from portproof.graph.model import Container, ContainerPort, PortCheck, PortGraph, Role, Workload
+from portproof.graph.model import Container, ContainerPort, Missed, PortCheck, PortGraph, Role, Workload
 from portproof.graph.phrasing import clauses, declared
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
@@ -54,19 +54,16 @@ from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each probe number whose evidence speaks against it."""
     for workload in graph.workloads:
-        if workload.opaque:
-            continue
         aimed = _aimed_at(graph, workload)
-        for container in workload.containers:
-            if container.role is Role.INIT:
+        for one, edge in checks(workload):
+            container, number = edge.whom.container, one.port.value
+            if container is None or container.role is Role.INIT or not isinstance(number, int):
                 continue
-            for one in container.checks:
-                number = one.port.value
-                if not isinstance(number, int) or one.host or number in aimed | HEALTH_PORTS:
-                    continue
-                finding = _finding(workload, container, one, number, aimed)
-                if finding is not None:
-                    yield finding
+            if number in aimed | HEALTH_PORTS or not isinstance(answer(graph, edge), Missed):
+                continue
+            finding = _finding(workload, container, one, number, aimed)
+            if finding is not None:
+                yield finding
 
 
 def _aimed_at(graph: PortGraph, workload: Workload) -> frozenset[int]:

@@ -85,7 +85,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from portproof.graph.answers import Ends, ends
-from portproof.graph.evidence import ADDED_PORT_NAMES
 from portproof.graph.meant import only
 from portproof.graph.model import ContainerPort, PortGraph, Role, Service, ServicePort, Workload
 from portproof.graph.names import is_digits, is_placeholder, port_name_problem
@@ -108,8 +107,6 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 or is_placeholder(name)
                 or port_name_problem(name)
             ):
-                continue
-            if name.startswith(ADDED_PORT_NAMES):
                 continue
             found = ends(graph, service, port)
             if not found.missed or any(_has_other_protocol(port, one) for one in found.missed):
