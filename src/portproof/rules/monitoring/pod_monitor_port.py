@@ -75,6 +75,7 @@ from collections.abc import Iterator, Sequence
 
 from portproof.graph.model import PortGraph, Workload
 from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.monitoring.edges import pod_edges
 from portproof.rules.monitoring.monitors import Endpoint, Monitors
 from portproof.rules.monitoring.scraping import answer_for, findings, lacking, lasting_first, undeclared
 
@@ -84,7 +85,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     monitors = Monitors(graph)
 
     def lack(endpoint: Endpoint) -> Sequence[Workload] | None:
-        return lacking(endpoint, lasting_first(monitors.workloads(endpoint))) or None
+        lacks = () if endpoint.free else lacking(graph, pod_edges(graph, monitors, endpoint))
+        return lasting_first(lacks) or None
 
     return findings(
         monitors,

@@ -67,13 +67,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from portproof.graph.answers import answer
 from portproof.graph.evidence import HABITUAL_PORTS, HEALTH_PORTS, is_near_miss, numbers_in_settings
-from portproof.graph.model import ContainerPort, PortGraph
+from portproof.graph.model import ContainerPort, PortGraph, Reached
 from portproof.graph.names import is_placeholder
 from portproof.graph.phrasing import declared
 from portproof.graph.purpose import Purpose, purpose
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
 from portproof.rules.monitoring import scrapes
+from portproof.rules.monitoring.edges import annotation_edges
 from portproof.rules.monitoring.scrapes import ANNOTATION, Scrape
 
 _ADDED = HABITUAL_PORTS | {9901, 15090}
@@ -83,11 +85,14 @@ _ADDED = HABITUAL_PORTS | {9901, 15090}
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each annotation whose port is most likely wrong."""
     for scrape in scrapes.read(graph):
-        if not any(one.opaque for one in scrape.workloads):
-            value = scrape.port.value
-            found = _number(graph, scrape, value) if isinstance(value, int) else _text(scrape, str(value))
-            if found is not None:
-                yield found
+        if any(one.opaque for one in scrape.workloads):
+            continue
+        if any(isinstance(answer(graph, one), Reached) for one in annotation_edges(graph, scrape)):
+            continue
+        value = scrape.port.value
+        found = _number(graph, scrape, value) if isinstance(value, int) else _text(scrape, str(value))
+        if found is not None:
+            yield found
 
 
 def _number(graph: PortGraph, scrape: Scrape, number: int) -> Finding | None:
@@ -114,13 +119,12 @@ def _number(graph: PortGraph, scrape: Scrape, number: int) -> Finding | None:
 
 
 def _known(graph: PortGraph, scrape: Scrape) -> Iterator[Sequence[object] | frozenset[int]]:
-    """The numbers that speak for themselves: declared, probed, mentioned, or a Service's."""
+    """The numbers that speak for themselves: probed, mentioned, or a Service's."""
     if scrape.service is not None:
         yield [port.number.value for port in scrape.service.ports]
         yield [port.target.value for port in scrape.service.ports]
     for workload in scrape.workloads:
         yield numbers_in_settings(workload)
-        yield [port.value for container in workload.containers for port in container.ports]
         yield [check.port.value for container in workload.containers for check in container.checks]
         yield [port.target.value for service in graph.services_of(workload) for port in service.ports]
         if scrape.service is not None:
@@ -142,9 +146,8 @@ def _meant(number: int, ports: Sequence[ContainerPort]) -> tuple[ContainerPort |
 
 def _text(scrape: Scrape, text: str) -> Finding | None:
     """What to say of a text that is neither a number nor the name of a port."""
-    names = [port.name for one in scrape.workloads for port in one.ports if port.name]
-    names += [port.name for port in (scrape.service.ports if scrape.service else ()) if port.name]
-    if is_placeholder(text) or any(name.value == text for name in names):
+    names = [port.name_text for port in scrape.service.ports] if scrape.service is not None else []
+    if is_placeholder(text) or text in names:
         return None
     if all(part.strip().isdigit() for part in text.split(",")):
         return None

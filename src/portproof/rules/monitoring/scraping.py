@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import TypeVar
 
-from portproof.graph.evidence import ADDED_PORT_NAMES, is_near_miss, numbers_in_settings
+from portproof.graph.answers import answer as answer_of
+from portproof.graph.evidence import is_near_miss, numbers_in_settings
 from portproof.graph.meant import first_unique
-from portproof.graph.model import ContainerPort, PortGraph, Workload
+from portproof.graph.model import ContainerPort, Missed, PodEdge, PortGraph, Workload
 from portproof.graph.names import is_digits, is_near_name, is_placeholder
 from portproof.graph.phrasing import declared
 from portproof.graph.referrers import renaming
@@ -18,25 +18,6 @@ from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 from portproof.rules.monitoring.monitors import Endpoint, FieldMeaning, Monitors
 
 _Lack = TypeVar("_Lack")
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+\Z")
-
-
-def is_open(value: Scalar | None) -> bool:
-    """Whether the value stands for what is not known here: filled in later, or a pattern (Prometheus reads one)."""
-    return is_placeholder(value) or (isinstance(value, str) and not _PLAIN.match(value))
-
-
-def may_declare(workload: Workload, wanted: Scalar) -> bool:
-    """Whether a container of the pod, of whatever role, declares a port of that name or number, or may get one.
-
-    Prometheus makes targets of the ports of init containers too, and of those that a mesh adds at admission.
-    """
-    if workload.opaque or (isinstance(wanted, str) and wanted.startswith(ADDED_PORT_NAMES)):
-        return True
-    if isinstance(wanted, int) and wanted in workload.annotation_numbers:
-        return True
-    ports = (port for container in workload.containers for port in container.ports)
-    return any(wanted in (port.number.value, port.name.value if port.name else None) for port in ports)
 
 
 def _refused(endpoint: Endpoint, answer: Callable[[Endpoint], Scalar | None]) -> Finding | None:
@@ -81,18 +62,20 @@ def answer_for(endpoint: Endpoint, workloads: Sequence[Workload]) -> Scalar | No
     return next((port.name.value for port in ports if port.name is not None), None)
 
 
-def lacking(endpoint: Endpoint, workloads: Sequence[Workload]) -> Sequence[Workload]:
-    """The workloads behind `endpoint` when none of them declares its port; none when one does, or may."""
-    wanted = endpoint.port.value
-    if wanted is None or endpoint.free or is_open(wanted):
-        return ()
-    return () if any(may_declare(one, wanted) for one in workloads) else workloads
+def lacking(graph: PortGraph, edges: Iterable[PodEdge]) -> tuple[Workload, ...]:
+    """The workloads to which these edges lead when all of them miss their port; none when one does not, or may not."""
+    found: list[Workload] = []
+    for edge in edges:
+        if edge.whom.workload is None or not isinstance(answer_of(graph, edge), Missed):
+            return ()
+        found.append(edge.whom.workload)
+    return tuple(found)
 
 
 def undeclared(graph: PortGraph, endpoint: Endpoint, workloads: Sequence[Workload]) -> Finding:
     """What to say when none of the pods behind `endpoint` declares its port."""
     wanted = endpoint.port.value
-    assert wanted is not None  # noqa: S101 - lacking() looked
+    assert wanted is not None  # noqa: S101 - an endpoint has a port
     first = workloads[0]
     meant = None if wanted in numbers_in_settings(first) else _meant(first, wanted)
     value = _value(endpoint, meant)

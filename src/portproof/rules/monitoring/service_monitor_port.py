@@ -95,33 +95,25 @@ placeholders (`${PORT}`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from portproof.graph.answers import has
+from portproof.graph.answers import missed
 from portproof.graph.meant import first_unique
-from portproof.graph.model import (
-    Edge,
-    MatchBy,
-    PortGraph,
-    Relation,
-    Service,
-    ServiceEdge,
-    ServiceName,
-    Workload,
-)
+from portproof.graph.model import PortGraph, Service, ServiceEdge, Workload
 from portproof.rules.base import Finding, Scalar, Severity, rule
+from portproof.rules.monitoring.edges import pod_edges, service_edges
 from portproof.rules.monitoring.monitors import Endpoint, FieldMeaning, Monitors
-from portproof.rules.monitoring.scraping import answer_for, findings, is_open, lacking, undeclared
+from portproof.rules.monitoring.scraping import answer_for, findings, lacking, undeclared
 from portproof.rules.port_references import clarity, finding
 
 
 @dataclass(frozen=True, slots=True)
 class _Lack:
-    """What lacks the port: `workloads`, or else the Service that says best what was meant, of `count` Services."""
+    """What lacks the port: `workloads`, or else Services, with the one that says best what was meant, and its edge."""
 
     workloads: Sequence[Workload] = ()
-    service: Service | None = None
+    best: tuple[ServiceEdge, Service] | None = None
     count: int = 0
 
 
@@ -133,13 +125,12 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         services = monitors.services(endpoint)
         if endpoint.means is FieldMeaning.SERVICE_NAME:
             return _named(endpoint, services)
-        return answer_for(endpoint, _behind(graph, services))
+        return answer_for(endpoint, _behind(graph, monitors, endpoint))
 
     def lack(endpoint: Endpoint) -> _Lack | None:
-        services = monitors.services(endpoint)
         if endpoint.means is FieldMeaning.SERVICE_NAME:
-            return _absent(endpoint, services)
-        workloads = lacking(endpoint, _behind(graph, services))
+            return _absent(graph, service_edges(monitors, endpoint))
+        workloads = lacking(graph, pod_edges(graph, monitors, endpoint))
         return _Lack(workloads) if workloads else None
 
     return findings(
@@ -155,46 +146,34 @@ def _named(endpoint: Endpoint, services: Sequence[Service]) -> Scalar | None:
     return first_unique(own, aimed)
 
 
-def _absent(endpoint: Endpoint, services: Sequence[Service]) -> _Lack | None:
+def _absent(graph: PortGraph, edges: Iterable[ServiceEdge]) -> _Lack | None:
     """The Services when none of them has a port of that name; None when one does, or may."""
-    wanted = endpoint.port.value
-    if not services or wanted is None or is_open(wanted):
-        return None
-    if any(not one.selector or has(one, wanted, MatchBy.NAME) for one in services):
-        return None
-    service = min(services, key=lambda one: clarity(one, _reference(endpoint, one)))
-    return _Lack(service=service, count=len(services))
+    found: list[tuple[ServiceEdge, Service]] = []
+    for edge in edges:
+        services = missed(graph, edge)
+        if not services:
+            return None
+        found += ((edge, one) for one in services)
+    best = min(found, key=lambda one: clarity(one[1], one[0]), default=None)
+    return None if best is None else _Lack(best=best, count=len(found))
 
 
 def _told(graph: PortGraph, endpoint: Endpoint, lack: _Lack) -> Finding:
-    if lack.service is None:
+    if lack.best is None:
         return undeclared(graph, endpoint, lack.workloads)
+    edge, service = lack.best
     so = "nothing is scraped"
     if lack.count > 1:
         so = f"none of the {lack.count} Services that it selects has it, and {so}"
-    edge = _reference(endpoint, lack.service)
-    found = finding(graph, edge, (lack.service,), does="scrapes", so=so)
+    found = finding(graph, edge, (service,), does="scrapes", so=so)
     return replace(found, severity=Severity.WARNING) if endpoint.namespaces is None else found
 
 
-def _reference(endpoint: Endpoint, service: Service) -> ServiceEdge:
-    name = replace(endpoint.port, value=service.key.name)
-    return Edge(
-        relation=Relation.MONITOR,
-        holder=endpoint.port.resource,
-        at=endpoint.port.path[:-1],
-        whom=ServiceName(service.key.namespace, service.key.name, name),
-        port=endpoint.port,
-        by=MatchBy.NAME,
-    )
-
-
-def _behind(graph: PortGraph, services: Sequence[Service]) -> tuple[Workload, ...]:
-    """The workloads behind all these Services; none when those of one are not known."""
-    selections = [graph.select(one) for one in services]
-    if any(one.unknown or not one.workloads for one in selections):
-        return ()
-    return tuple(dict.fromkeys(workload for one in selections for workload in one.workloads))
+def _behind(graph: PortGraph, monitors: Monitors, endpoint: Endpoint) -> tuple[Workload, ...]:
+    """The workloads to which the endpoint leads; none when those of one Service are not known."""
+    found = [edge.whom.workload for edge in pod_edges(graph, monitors, endpoint)]
+    known = tuple(one for one in found if one is not None)
+    return known if len(known) == len(found) else ()
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
