@@ -184,11 +184,13 @@ def test_fix_prints_a_patch_that_git_applies(
 
 
 @pytest.mark.parametrize("folder", ["", *(form.folder for form in FORMS)])
-def test_fix_writes(folder: str, process: Process, make_repository: MakeRepository) -> None:
+def test_fix_writes(
+    folder: str, process: Process, portproof: Program, make_repository: MakeRepository
+) -> None:
     repository = make_repository("incident/broken")
     run = process("fix", "--write", *([folder] if folder else []))
     assert run.code == 0, run.stderr
-    _is_repaired(repository, folder, process)
+    _is_repaired(repository, folder, portproof)
     changed = repository.git("status", "--porcelain").splitlines()
     wrong = {form.wrong.split(":")[0] for form in FORMS if folder in ("", form.folder)}
     assert sorted(changed) == sorted(f" M {path}" for path in wrong)
