@@ -19,10 +19,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def rules_page() -> str:
     """A table of contents, then every rule's page, by family."""
-    pages = {rule.id: page_markdown(rule) for rule in all_rules()}
-    parts = ["# Rules\n\nGenerated from the rules' docstrings by `make docs`.\n", contents()]
+    pages = {rule.id: page_markdown(rule, level=3) for rule in all_rules()}
+    parts = [
+        "# Rules\n",
+        "Generated from the rules' docstrings by `make docs`. Each page ends with how to suppress a finding;",
+        "[configuration.md](configuration.md#ignoring-a-finding) has the details.\n",
+        contents(),
+    ]
     for family, title in families().items():
-        parts.append(f"# {title}\n")
+        parts.append(f"## {title}\n")
         parts += [pages[one.id] for one in listed() if one.family == family]
     return "\n".join(parts)
 

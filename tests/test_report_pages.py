@@ -10,7 +10,7 @@ import click
 
 from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, ManifestTarget, Skip
 from portproof.report import pages
-from portproof.report.pages import Example, Prose
+from portproof.report.pages import Bullets, Example, Heading, Prose
 from portproof.rules import all_rules
 from portproof.rules.base import Rule, Severity
 from portproof.rules.listing import Listed
@@ -22,6 +22,12 @@ PAGE = inspect.cleandoc(
 
     Kubernetes uses ``targetPort`` as it is,
     which is an **error**.
+
+    Severity:
+
+    * **error**: when the name
+      is not declared.
+    * **note**: else.
 
     Bad::
 
@@ -37,7 +43,10 @@ PAGE = inspect.cleandoc(
     It is configured with ``x``::
 
         x: 1
-    Silent when nothing is known.
+
+    Not reported when:
+
+    * nothing is known.
     """
 )
 RULE = Rule("some-rule", Severity.WARNING, "A Service `sends` traffic nowhere", lambda _: (), PAGE)
@@ -46,11 +55,14 @@ RULE = Rule("some-rule", Severity.WARNING, "A Service `sends` traffic nowhere", 
 def test_the_parts_of_a_page() -> None:
     assert list(pages.blocks(PAGE)) == [
         Prose("Kubernetes uses ``targetPort`` as it is,\nwhich is an **error**."),
+        Heading("Severity"),
+        Bullets(("**error**: when the name\nis not declared.", "**note**: else.")),
         Example("Bad", "kind: Service\n---\n\nkind: Deployment"),
         Example("Good (a typo)", "kind: Service"),
         Prose("It is configured with ``x``:"),
         Example("", "x: 1"),
-        Prose("Silent when nothing is known."),
+        Heading("Not reported when"),
+        Bullets(("nothing is known.",)),
     ]
     bad, good = (block for block in pages.blocks(PAGE) if isinstance(block, Example) and block.label)
     assert (bad.is_bad, bad.is_good, good.is_bad, good.is_good) == (True, False, False, True)
@@ -67,6 +79,12 @@ def test_a_page_in_the_terminal() -> None:
             Kubernetes uses `targetPort` as it is,
             which is an error.
 
+            Severity:
+
+            * error: when the name
+              is not declared.
+            * note: else.
+
             Bad:
 
                 kind: Service
@@ -82,16 +100,23 @@ def test_a_page_in_the_terminal() -> None:
 
                 x: 1
 
-            Silent when nothing is known.
+            Not reported when:
+
+            * nothing is known.
+
+            How to suppress it:
+
+            * on the reported line, or alone on the line above: `# portproof: ignore[some-rule] reason`
+            * on the object, as an annotation: `portproof/ignore: some-rule reason`
+            * in `portproof.yaml`: `ignore: [{rule: some-rule, path: charts/web/values.yaml, reason: why}]`
             """
         )
         + "\n"
     )
     coloured = pages.page(RULE, color=True)
     assert "\x1b[31m\x1b[1mBad:\x1b[0m" in coloured
-    assert click.unstyle(coloured).replace("targetPort", "`targetPort`").replace(
-        " x:\n", " `x`:\n"
-    ) == pages.page(RULE)
+    assert "\x1b[1mNot reported when:\x1b[0m" in coloured
+    assert click.unstyle(coloured).replace("`", "") == pages.page(RULE).replace("`", "")
 
 
 def test_a_page_as_markdown() -> None:
@@ -104,6 +129,12 @@ def test_a_page_as_markdown() -> None:
 
             Kubernetes uses `targetPort` as it is,
             which is an **error**.
+
+            **Severity:**
+
+            * **error**: when the name
+              is not declared.
+            * **note**: else.
 
             Bad:
 
@@ -126,7 +157,15 @@ def test_a_page_as_markdown() -> None:
             x: 1
             ```
 
-            Silent when nothing is known.
+            **Not reported when:**
+
+            * nothing is known.
+
+            **How to suppress it:**
+
+            * on the reported line, or alone on the line above: `# portproof: ignore[some-rule] reason`
+            * on the object, as an annotation: `portproof/ignore: some-rule reason`
+            * in `portproof.yaml`: `ignore: [{rule: some-rule, path: charts/web/values.yaml, reason: why}]`
             """
         )
         + "\n"

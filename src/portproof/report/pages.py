@@ -1,7 +1,8 @@
 """What the commands other than ``check`` print: a rule's page, and lists of rules, targets and tools.
 
-A rule's page is its module's docstring: a line that sums it up, paragraphs, and YAML blocks that are indented below
-a line that ends in two colons (``Bad::``, ``Good (several ports)::``).
+A rule's page is its module's docstring: a line that sums it up, paragraphs and lists under `HEADINGS`, and YAML blocks
+that are indented below a line that ends in two colons (``Bad::``, ``Good (several ports)::``). How to suppress what the
+rule finds is the same for all rules, and is added here.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from portproof.rules.listing import Listed
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+HEADINGS = ("Why it matters", "Severity", "Fix", "Not reported when")
+"""The parts of a page after what the rule checks, in this order; the examples come before the last one."""
+
 _LITERAL = re.compile(r"``([^`]+)``")
 _INLINE = re.compile(r"``(?P<literal>[^`]+)``|`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*")
 
@@ -52,7 +56,21 @@ class Example:
         return self.label.startswith("Good")
 
 
-Block: TypeAlias = Prose | Example
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """One of `HEADINGS`, without its colon."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list: each item's lines as written, without the star and the margin."""
+
+    items: tuple[str, ...]
+
+
+Block: TypeAlias = Prose | Example | Heading | Bullets
 
 
 class ToolLike(Protocol):
@@ -84,8 +102,27 @@ def blocks(page: str) -> Iterator[Block]:
             label = None
         elif part.endswith("::") and part.startswith(("Bad", "Good")):
             label = one_line(part[:-2])
+        elif part.startswith("* "):
+            yield Bullets(tuple(re.split(r"\n\* ", part[2:].replace("\n  ", "\n"))))
+        elif part[:-1] in HEADINGS and part.endswith(":"):
+            yield Heading(part[:-1])
         else:
             yield Prose(part[:-1] if part.endswith("::") else part)
+
+
+def suppressing(rule: Rule) -> Iterator[Block]:
+    """How to suppress what the rule finds, as the last part of its page; nothing for the rule about suppressions."""
+    from portproof.rules.run import unused_ignore  # noqa: PLC0415 - brings the graph along, which lists do not need
+
+    if rule != unused_ignore.RULE:
+        yield Heading("How to suppress it")
+        yield Bullets(
+            (
+                f"on the reported line, or alone on the line above: ``# portproof: ignore[{rule.id}] reason``",
+                f"on the object, as an annotation: ``portproof/ignore: {rule.id} reason``",
+                f"in ``portproof.yaml``: ``ignore: [{{rule: {rule.id}, path: charts/web/values.yaml, reason: why}}]``",
+            )
+        )
 
 
 def page(rule: Rule, *, color: bool = False) -> str:
@@ -93,11 +130,15 @@ def page(rule: Rule, *, color: bool = False) -> str:
     paint = _Paint(color)
     head = f"{paint(rule.id, bold=True)} ({paint(rule.severity.value, fg=_COLOURS[rule.severity])})"
     lines = [head, "", paint(f"{_plain(rule.summary)}.", bold=True)]
-    for block in blocks(rule.page):
+    for block in (*blocks(rule.page), *suppressing(rule)):
         lines.append("")
         match block:
+            case Heading(text):
+                lines.append(paint(f"{text}:", bold=True))
             case Prose(text):
                 lines += _shown(text, paint).split("\n")
+            case Bullets(items):
+                lines += [line for one in items for line in _shown(_bullet(one), paint).split("\n")]
             case Example(label, text):
                 colour = "red" if block.is_bad else "green" if block.is_good else None
                 lines += [paint(f"{label}:", fg=colour, bold=True), ""] if label else []
@@ -108,10 +149,14 @@ def page(rule: Rule, *, color: bool = False) -> str:
 def markdown(rule: Rule, *, level: int = 2) -> str:
     """A rule's page as Markdown, under a heading of `level`."""
     lines = [f"{'#' * level} {rule.id}", "", f"{_as_markdown(rule.summary)}. (**{rule.severity.value}**)"]
-    for block in blocks(rule.page):
+    for block in (*blocks(rule.page), *suppressing(rule)):
         match block:
+            case Heading(text):
+                lines += ["", f"**{text}:**"]
             case Prose(text):
                 lines += ["", _as_markdown(text)]
+            case Bullets(items):
+                lines += ["", *(_as_markdown(_bullet(one)) for one in items)]
             case Example(label, text):
                 lines += ["", f"{label}:"] if label else []
                 lines += ["", f"```yaml\n{text}\n```"]
@@ -184,6 +229,10 @@ def _parts(text: str) -> Iterator[str]:
             part = []
     if part:
         yield "\n".join(part).rstrip()
+
+
+def _bullet(item: str) -> str:
+    return "* " + item.replace("\n", "\n  ")
 
 
 def _dedented(block: str) -> str:

@@ -1,7 +1,18 @@
 """A Service has the same port twice.
 
-The number and the protocol of a Service port together are unique in a Service:
-the API server refuses a second one.
+No two ports of a Service may have the same number and the same protocol.
+
+Why it matters:
+
+The API server rejects the whole Service, so `helm upgrade` or `kubectl apply` fails.
+
+Severity:
+
+* **error**: always.
+
+Fix:
+
+No. Only you know which number the second port should have.
 
 Bad::
 
@@ -25,7 +36,10 @@ Good::
         - {name: dns, port: 53, protocol: UDP}
         - {name: dns-tcp, port: 53, protocol: TCP}
 
-Silent when the protocols differ, and when two ports share a target.
+Not reported when:
+
+* the protocols differ, as for DNS over UDP and TCP.
+* only the target is the same: two ports may lead to one port of the pods.
 """
 
 from __future__ import annotations
@@ -48,7 +62,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             if earlier is not port.number:
                 yield Finding(
                     message=(
-                        f"{service.key} has port {number} {port.protocol} twice: the API server refuses the Service."
+                        f"{service.key} has port {number} {port.protocol} twice. The API server rejects the Service."
                     ),
                     severity=Severity.ERROR,
                     primary=port.number,
