@@ -24,32 +24,30 @@ def finding(
     does: str,
     so: str,
 ) -> Finding:
-    """What to say of a edge whose Service lacks the port, and the ways to cure it.
+    """What to say of an edge whose Service lacks the port, and the ways to cure it.
 
-    `does` follows the resource's name (``calls``, ``sends traffic to``); `so` is what comes of it. An idle reference
-    loses nothing yet, which makes it a warning.
+    `does` follows the resource's name (``calls``, ``sends traffic to``); `so` says what breaks, and reads well after
+    "so". An idle edge breaks nothing yet, which makes it a warning.
     """
-    service, wanted = services[0], edge.wanted
+    service = services[0]
     meant = _meant(service, edge)
     value = _value(meant, edge) if meant else None
-    refused = edge.typed and edge.by is MatchBy.NUMBER and isinstance(wanted, str)
-    if refused:
-        so = "the API server refuses it"
+    rejected = edge.typed and edge.by is MatchBy.NUMBER and isinstance(edge.wanted, str)
+    if rejected:
+        so = f"the API server rejects the {edge.holder.kind}"
     elif edge.idle:
-        so = "its weight is 0, so it will matter when that is raised"
-    tail = f": {so}."
-    if meant is not None and not meant.implicit and meant.target.value == wanted:
-        tail = f": {wanted} is its targetPort; {so}."
-    foreign = wanted is not None and [one for one in service.ports if answers(one, wanted, edge.by)]
-    if foreign:
-        tail = f": {foreign[0].number.value} is for {foreign[0].protocol}, not {edge.protocol}; {so}."
+        so = "requests will fail once its weight is raised from 0"
+    why = _why(service, edge)
     shown = (meant,) if meant else service.ports[:3]
     return Finding(
-        message=f"{edge.holder} {does} {_asked_for(edge)} of {service.key}, which has {offered(service.ports)}{tail}",
-        severity=Severity.WARNING if edge.idle and not refused else Severity.ERROR,
+        message=(
+            f"{edge.holder} {does} {_asked_for(edge)} of {service.key}, which has {offered(service.ports)}: "
+            f"{f'{why}, so {so}' if why else so}."
+        ),
+        severity=Severity.WARNING if edge.idle and not rejected else Severity.ERROR,
         primary=edge.port or edge.whom.site,
         expected=value if edge.port is not None else None,
-        related=tuple(Label(one.name or one.number, f"{service.key} has it here") for one in shown),
+        related=tuple(Label(one.name or one.number, f"a port of {service.key}") for one in shown),
         remedies=tuple(_remedies(graph, edge, meant, value)),
     )
 
@@ -61,15 +59,25 @@ def clarity(service: Service, edge: ServiceEdge) -> int:
 
 
 def _asked_for(edge: ServiceEdge) -> str:
+    return f"port {edge.wanted!r}" + (" (the default)" if edge.port is None else "")
+
+
+def _why(service: Service, edge: ServiceEdge) -> str:
+    """Why none of the ports answers, where that is not plain from their list: ``8080 is the targetPort``."""
     wanted = edge.wanted
-    if edge.port is None:
-        return f"port {wanted} (the default)"
-    if isinstance(wanted, int):
-        return f"port {wanted}"
-    if edge.by is MatchBy.NUMBER:
-        return f"port {wanted!r}, {'text where a number has to stand' if edge.typed else 'which is not a number'},"
-    quoted = edge.by is MatchBy.EITHER and is_digits(wanted)
-    return f"the port named {wanted!r}" + (" (in quotes it is a name)" if quoted else "")
+    if wanted is None:
+        return ""
+    foreign = [one for one in service.ports if answers(one, wanted, edge.by)]
+    if foreign:
+        return f"port {foreign[0].number.value} is {foreign[0].protocol}, not {edge.protocol}"
+    if edge.by is MatchBy.NUMBER and isinstance(wanted, str):
+        return "the port must be a number" if edge.typed else f"{wanted!r} is not a number"
+    if edge.by is MatchBy.NAME and (isinstance(wanted, int) or is_digits(wanted)):
+        return "the field takes a port name, not a number"
+    if edge.by is MatchBy.EITHER and is_digits(wanted):
+        return "a number in quotes is a port name"
+    aimed = any(not one.implicit and one.target.value == wanted for one in service.ports)
+    return f"{wanted!r} is the targetPort" if aimed else ""
 
 
 def _meant(service: Service, edge: ServiceEdge) -> ServicePort | None:
@@ -155,17 +163,17 @@ def _slip_of(
 
 def _absent(edge: ServiceEdge, near: Service) -> Finding:
     rest = str(edge.whom.site.value).removeprefix(edge.whom.name)  # of a host: its namespace and domain
-    name = near.key.name + rest
+    name, field = near.key.name + rest, "host" if rest else "Service name"
     return Finding(
         message=(
-            f"{edge.holder} sends traffic to Service/{edge.whom.name}, which is not here, but "
-            f"{near.key} is and has port {edge.wanted}: the names differ by a slip."
+            f"{edge.holder} sends traffic to Service/{edge.whom.name}, which does not exist here; "
+            f"did you mean {near.key}, which has port {edge.wanted!r}?"
         ),
         severity=Severity.WARNING,
         primary=edge.whom.site,
         expected=name,
-        related=tuple(Label(port.number, f"{near.key} has it here") for port in near.ports[:1]),
-        remedies=(Remedy(f"set the Service name to {name}", ((edge.whom.site, name),)),),
+        related=tuple(Label(port.number, f"a port of {near.key}") for port in near.ports[:1]),
+        remedies=(Remedy(f"set the {field} to {name}", ((edge.whom.site, name),)),),
     )
 
 

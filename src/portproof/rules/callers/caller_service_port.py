@@ -150,9 +150,11 @@ def _beyond(graph: PortGraph, call: ServiceEdge) -> Iterator[Finding]:
 
 
 def _finding(graph: PortGraph, call: ServiceEdge, services: Sequence[Service]) -> Finding:
-    does = "names" if call.holder.kind == "ConfigMap" else "calls"
-    told = finding(graph, call, services, does=does, so="no call gets through")
-    return told if call.port is not None else replace(told, severity=Severity.NOTE, remedies=())
+    does = "points to" if call.holder.kind == "ConfigMap" else "calls"
+    if call.port is not None:
+        return finding(graph, call, services, does=does, so="the connection fails")
+    so = "the connection fails unless the program adds a port"
+    return replace(finding(graph, call, services, does=does, so=so), severity=Severity.NOTE, remedies=())
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

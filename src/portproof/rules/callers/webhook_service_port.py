@@ -80,7 +80,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for edge in graph.asking(Relation.WEBHOOK):
         services = missed(graph, edge)
         if services:
-            yield finding(graph, edge, services, does="needs", so="the API server cannot reach it")
+            yield finding(graph, edge, services, does="points to", so="the API server cannot reach it")
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -68,7 +68,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for edge in graph.asking(Relation.DESTINATION_RULE):
         services = missed(graph, edge)
         if services:
-            found = finding(graph, edge, services, does="has settings for", so="they apply to nothing")
+            found = finding(graph, edge, services, does="has settings for", so="the settings have no effect")
             yield replace(found, severity=Severity.WARNING)
 
 

@@ -172,7 +172,7 @@ def _missing(graph: PortGraph, edge: ServiceEdge, services: Sequence[Service]) -
         edge,
         services,
         does="mirrors traffic to" if copies else "sends traffic to",
-        so="the copies are lost" if copies else "requests are answered with 503",
+        so="mirrored requests are lost" if copies else "requests fail with 503",
     )
 
 

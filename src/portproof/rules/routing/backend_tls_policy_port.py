@@ -60,8 +60,6 @@ from portproof.graph.model import PortGraph, Relation
 from portproof.rules.base import Finding, Severity, rule
 from portproof.rules.port_references import finding
 
-_ADVICE = "a sectionName is the name of a port, not its number, so the policy does not attach"
-
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each policy that names a port which the Service does not have."""
@@ -71,16 +69,11 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             continue
         numbers = {str(port.number.value) for port in services[0].ports}
         if edge.wanted in numbers:
-            found = finding(
-                graph,
-                edge,
-                services,
-                does="applies to",
-                so=_ADVICE,
-            )
-            yield replace(found, severity=Severity.WARNING)
+            so = "a strict gateway ignores the policy"
+            yield replace(finding(graph, edge, services, does="applies to", so=so), severity=Severity.WARNING)
         else:
-            yield finding(graph, edge, services, does="applies to", so="the policy does not attach")
+            so = "the policy does not attach, and the gateway speaks plain text"
+            yield finding(graph, edge, services, does="applies to", so=so)
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -93,8 +93,9 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         whole = replace(edge, idle=False)  # whatever its weight, the route that it is part of is lost
         services = missed(graph, whole)
         if services:
-            does = "checks the health of" if is_health else "sends traffic to"
-            yield finding(graph, whole, services, does=does, so="Contour marks it invalid")
+            does = "checks health on" if is_health else "sends traffic to"
+            so = f"Contour marks the {edge.holder.kind} invalid"
+            yield finding(graph, whole, services, does=does, so=so)
 
 
 def _has_health_check(proxy: Resource, edge: ServiceEdge) -> bool:

@@ -98,12 +98,14 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 def _missing(graph: PortGraph, edge: ServiceEdge, services: Sequence[Service]) -> Finding:
     aimed = any(not one.implicit and one.target.value == edge.wanted for one in services[0].ports)
-    so = "only ingress-nginx accepts that here" if aimed else "no request gets through"
+    works = aimed and _takes_target_ports(graph.resource(edge.holder))
+    so = "it works only with ingress-nginx" if works else "no request gets through"
+    if aimed and not works:
+        so += " unless ingress-nginx serves it"
     found = finding(graph, edge, services, does="sends traffic to", so=so)
     if isinstance(found.expected, str) and port_name_problem(found.expected):  # a Service's own may be longer
         remedies = tuple(one for one in found.remedies if one.changes[0][0] != edge.port)
         found = replace(found, expected=None, remedies=remedies)
-    works = aimed and _takes_target_ports(graph.resource(edge.holder))
     return replace(found, severity=Severity.NOTE) if works else found
 
 
@@ -145,29 +147,31 @@ def _has_rollouts(graph: PortGraph) -> bool:
 def _refusal(graph: PortGraph, edge: ServiceEdge) -> Finding | None:
     """What the API server does not take, whatever the Service has."""
     port, services = edge.port, graph.variants(*edge.whom.place)
-    who = f"{edge.holder} sends traffic to Service/{edge.whom.name}"
+    sends = f"{edge.holder} sends traffic to Service/{edge.whom.name}"
+    asks = f"{edge.holder} asks Service/{edge.whom.name}"
     if port is None:
-        return _refused(edge.whom.site, f"{who} without a port")
+        return _refused(edge.whom.site, f"{sends} without a port")
     field = port.path[-1]
     number_too = _number_beside(graph, port) if field == "name" else None
     if number_too is not None:
-        return _refused(number_too, f"{who} with both a port name ({port.value!r}) and a number")
+        return _refused(number_too, f"{sends} with both a port name ({port.value!r}) and a number")
     if is_placeholder(port.value):
         return None
     number = int(str(port.value)) if is_digits(port.value) else 0
     fitting = number if 1 <= number <= 65535 else None
     if field == "number" and not isinstance(port.value, int):
-        return _refused(port, f"{who}, port number {str(port.value)!r}, which is a string", fitting)
-    if field == "name" and isinstance(port.value, int):
         return _refused(
-            port, f"{who}, port name {port.value}, which is a number", _name_of(services, port.value)
+            port, f"{asks} for port number {str(port.value)!r}, which must be a number, not a string", fitting
         )
+    if field == "name" and isinstance(port.value, int):
+        what = f"{asks} for port name {port.value}, which must be a string, not a number"
+        return _refused(port, what, _name_of(services, port.value))
     problem = port_name_problem(port.value) if isinstance(port.value, str) else ""
     if not problem:
         return None
     is_old = field == "servicePort"  # v1beta1, whose one field holds a name or a number
     fix = fitting if is_old and fitting else _name_of(services, number)
-    return _refused(port, f"{who}, port name {port.value!r}, which {problem}", fix)
+    return _refused(port, f"{asks} for port name {port.value!r}, which {problem}", fix)
 
 
 def _number_beside(graph: PortGraph, name: Site) -> Site | None:
@@ -189,9 +193,9 @@ def _name_of(services: Sequence[Service], number: int) -> Scalar | None:
 
 
 def _refused(site: Site, what: str, expected: Scalar | None = None) -> Finding:
-    fix = "write it without quotes" if isinstance(expected, int) else f"set the port to {expected}"
+    fix = "remove the quotes" if isinstance(expected, int) else f"set the port to {expected}"
     return Finding(
-        message=f"{what}: the API server refuses the Ingress.",
+        message=f"{what}: the API server rejects the Ingress.",
         severity=Severity.ERROR,
         primary=site,
         expected=expected,
@@ -205,8 +209,8 @@ def _without_annotation(graph: PortGraph, edge: ServiceEdge, port: Site) -> Iter
         return
     yield Finding(
         message=(
-            f"{edge.holder} has the port name '{_ANNOTATION}' for Service/{edge.whom.name}, but "
-            f"not the annotation '{action}' that the name stands for."
+            f"{edge.holder} uses the port name '{_ANNOTATION}' for Service/{edge.whom.name}, but "
+            f"does not have the annotation '{action}' that it refers to."
         ),
         severity=Severity.WARNING,
         primary=port,

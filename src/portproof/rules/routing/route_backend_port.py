@@ -123,35 +123,37 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 def _does(edge: ServiceEdge) -> str:
     if "requestMirror" in edge.at:
         return "mirrors requests to"
-    return "asks" if "externalAuth" in edge.at else "sends traffic to"
+    return "sends authorization requests to" if "externalAuth" in edge.at else "sends traffic to"
 
 
 def _lost(edge: ServiceEdge) -> str:
     if "requestMirror" in edge.at:
-        return "no copy arrives"
-    return "no request is allowed" if "externalAuth" in edge.at else "nothing gets through"
+        return "no mirrored request arrives"
+    return "every request is denied" if "externalAuth" in edge.at else "no traffic gets through"
 
 
 def _refusal(graph: PortGraph, edge: ServiceEdge) -> Finding | None:
     """What the API server does not take, whatever the Service has."""
     services = graph.variants(edge.whom.namespace, edge.whom.name)
     route, port = edge.holder, edge.port
-    who = f"{route} {_does(edge)} Service/{edge.whom.site.value}"
+    does, service = f"{route} {_does(edge)}", f"Service/{edge.whom.site.value}"
     if port is None:
         has_them = f" {services[0].key} has {offered(services[0].ports)}." if services else ""
-        return _refused(edge.whom.site, f"{who} without a port, which a Service needs", has_them)
+        return _refused(edge.whom.site, f"{does} {service} without a port", has_them)
     if is_placeholder(port.value):
         return None
     if isinstance(port.value, str):
         number = _number(port.value, services)
-        found = _refused(port, f"{who}, port {port.value!r}, which is text where a number has to stand")
+        found = _refused(port, f"{does} port {port.value!r} of {service}, but the port must be a number")
         if number is None or (services and not any(has(one, number) for one in services)):
             return found
-        how = "write it without quotes" if port.value == str(number) else f"set the port to {number}"
+        how = "remove the quotes" if port.value == str(number) else f"set the port to {number}"
         fix = Remedy(how, ((port, number),))
         return replace(found, expected=number, remedies=(fix,))
     if not 1 <= int(port.value or 0) <= 65535:
-        return _refused(port, f"{who}, port {port.value}, which is no number between 1 and 65535")
+        return _refused(
+            port, f"{does} port {port.value} of {service}, but a port must be between 1 and 65535"
+        )
     return None
 
 
@@ -170,7 +172,7 @@ def _number(text: str, services: Sequence[Service]) -> int | None:
 
 def _refused(site: Site, what: str, more: str = "") -> Finding:
     return Finding(
-        message=f"{what}: the API server refuses the {site.resource.kind}.{more}",
+        message=f"{what}: the API server rejects the {site.resource.kind}.{more}",
         severity=Severity.ERROR,
         primary=site,
     )
@@ -189,13 +191,13 @@ def _other_protocol(edge: ServiceEdge, port: Site, service: Service, there: Serv
         )
     return Finding(
         message=(
-            f"{port.resource} {_does(edge)} port {port.value} of {service.key}, which is {there.protocol} there: "
-            f"{port.resource.kind}s carry {needed}, and Envoy Gateway refuses the backend."
+            f"{port.resource} {_does(edge)} port {port.value} of {service.key}, which is {there.protocol}: "
+            f"{port.resource.kind}s need {needed}, and Envoy Gateway rejects the backend."
         ),
         severity=Severity.WARNING,
         primary=port,
         expected=number,
-        related=(Label(there.protocol_site or there.number, f"{service.key} has it here"),),
+        related=(Label(there.protocol_site or there.number, f"a port of {service.key}"),),
         remedies=tuple(remedies),
     )
 
