@@ -20,6 +20,7 @@ from pathlib import Path
 from repositories import expand, name, table
 
 from portproof.discover.model import Target
+from portproof.flags import Flags
 from portproof.process import Launcher
 from portproof.render.engine import Engine, RenderOptions
 from portproof.render.sandboxes import Sandboxes
@@ -44,7 +45,7 @@ def main() -> None:
     chosen = parser.parse_args()
     rows: list[tuple[object, ...]] = [("repository", "renders", "confined", "free", "ratio")]
     for repository in expand(chosen.repository):
-        ready = prepare(Request(paths=(str(repository),), offline=True))
+        ready = prepare(Request(paths=(str(repository),), flags=Flags(offline=True)))
         targets = [target for target in ready.targets if target.kind != "manifests"]
         pairs = [measure(ready, targets, chosen.jobs, first=bool(turn % 2)) for turn in range(chosen.rounds)]
         confined, free = (statistics.median(times) for times in zip(*pairs, strict=True))

@@ -30,6 +30,7 @@ from repositories import expand, name, table
 
 from portproof import pipeline, resources
 from portproof.discover.model import Target
+from portproof.flags import Flags
 from portproof.graph import link
 from portproof.outcome import FindingGroup
 from portproof.render.cache import remember
@@ -132,7 +133,7 @@ class Bench:
 
 @contextmanager
 def opened(repository: Path) -> Iterator[Bench]:
-    request = Request(paths=(str(repository),), offline=True)
+    request = Request(paths=(str(repository),), flags=Flags(offline=True))
     ready = prepare(request)
     tools = Tools(ready.config, request.environ)
     options = RenderOptions(offline=True, seconds=ready.config.timeout, cache=cache_folder(request.environ))

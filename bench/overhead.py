@@ -24,6 +24,7 @@ from pathlib import Path
 from repositories import PROGRAM, expand, name, report, table
 
 from portproof.discover.model import HelmTarget, KustomizeTarget, Target
+from portproof.flags import Flags
 from portproof.render.helm import ASSUMED
 from portproof.run import Request, Tools, prepare
 
@@ -84,7 +85,7 @@ def _medians(rounds: Sequence[Round]) -> tuple[str, ...]:
 
 def bare_commands(repository: Path, wanted: set[str]) -> Iterator[tuple[str, ...]]:
     """What a user would type to render the targets; plain manifests need no program."""
-    request = Request(paths=(str(repository),), offline=True)
+    request = Request(paths=(str(repository),), flags=Flags(offline=True))
     ready = prepare(request)
     tools = Tools(ready.config, request.environ)
     for target in ready.discovery.targets:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from portproof import yamldoc
-from portproof.config.keys import schema
+from portproof.config.settings import schema
 from portproof.report.json_ import dumps
 from portproof.report.pages import markdown as page_markdown
 from portproof.rules import all_rules, families

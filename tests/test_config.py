@@ -13,17 +13,17 @@ from portproof.config import (
     ChartConfig,
     Config,
     FileConfig,
-    Flags,
     IgnoreConfig,
     ReferenceConfig,
     default_jobs,
-    keys,
     load,
     matches,
     merge,
     parse,
 )
+from portproof.config.settings import KEYS, schema
 from portproof.errors import ConfigError, ExitCode
+from portproof.flags import Flags
 from portproof.rules import all_rules
 from portproof.rules.vocabulary import vocabulary
 
@@ -41,6 +41,7 @@ ignore:
 baseline: ./known.json
 jobs: 3
 offline: true
+allow-hosts: charts.example.com
 timeout: 12.5
 exclude: [vendor/**, "/third_party/"]
 charts:
@@ -68,7 +69,7 @@ environments:
 """
 
 
-KEYS = ", ".join(keys.KEYS)
+KNOWN = ", ".join(KEYS)
 LABEL = "expected at most {} lower-case letters, digits and hyphens that start and end with a letter or digit"
 
 
@@ -79,12 +80,11 @@ def refused(text: str) -> ConfigError:
 
 
 def test_every_key_is_read() -> None:
-    expected = FileConfig(
-        path="portproof.yaml",
+    expected = Config(
         fail_on="warning",
         select=("service-target-number", "probe-port"),
-        ignore=(
-            "headless",
+        ignore=("headless",),
+        ignores=(
             IgnoreConfig(
                 ("probe-port", "headless"),
                 "it is fine",
@@ -96,6 +96,7 @@ def test_every_key_is_read() -> None:
         baseline="known.json",
         jobs=3,
         offline=True,
+        allow_hosts=("charts.example.com",),
         timeout=12.5,
         exclude=("vendor/**", "third_party"),
         charts=(
@@ -125,7 +126,8 @@ def test_every_key_is_read() -> None:
         ),
         environments={"prod": ("helm:charts/*", "kustomize:overlays/prod"), "dev": ("*dev*",)},
     )
-    assert parse(WHOLE, "portproof.yaml") == expected
+    found = parse(WHOLE, "portproof.yaml")
+    assert found == FileConfig("portproof.yaml", expected, frozenset(name.replace("-", "_") for name in KEYS))
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "null\n", "{}\n"])
@@ -195,7 +197,7 @@ def test_a_key_without_a_value_is_no_key() -> None:
         ),
         (
             "- a\n",
-            f"portproof.yaml:1: expected a mapping with the keys {KEYS}, got a list",
+            f"portproof.yaml:1: expected a mapping with the keys {KNOWN}, got a list",
         ),
         (
             "jobs: [1\n",
@@ -297,14 +299,14 @@ def test_words_that_nobody_knows_are_named_at_their_line(text: str, message: str
 @pytest.mark.parametrize("path", ["spec.a", "$.spec.a[*].b", "spec.*", "a[0].b", "a['b.c']", "a-b.c_d"])
 def test_plain_paths_are_taken(path: str) -> None:
     text = f'references: [{{kind: A, group: a.b, at: "{path}"}}]\n'
-    assert parse(text, "portproof.yaml", vocabulary()).references[0].at == (path,)
+    assert parse(text, "portproof.yaml", vocabulary()).config.references[0].at == (path,)
 
 
 def test_the_lines_of_the_keys_are_known() -> None:
     assert parse("# first\njobs: 1\n\nexclude:\n  - a\n", "c.yaml").lines == {"jobs": 2, "exclude": 4}
 
 
-SCHEMA = keys.schema({rule.id: rule.summary for rule in all_rules()})
+SCHEMA = schema({rule.id: rule.summary for rule in all_rules()})
 WRONG_FOR_EDITORS = [
     "jobs: 0",
     "jobs: true",
@@ -416,7 +418,7 @@ def test_without_a_file_nothing_is_configured(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["portproof.yaml", ".portproof.yaml"])
 def test_the_file_is_found_at_the_root(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("jobs: 2\n")
-    assert load(tmp_path) == FileConfig(path=name, jobs=2)
+    assert load(tmp_path) == FileConfig(name, Config(jobs=2), frozenset({"jobs"}))
 
 
 def test_two_files_are_refused(tmp_path: Path) -> None:
@@ -430,7 +432,7 @@ def test_a_file_that_is_given_is_the_only_one_read(tmp_path: Path) -> None:
     (tmp_path / "portproof.yaml").write_text("jobs: 2\n")
     given = tmp_path / "other.yaml"
     given.write_text("jobs: 5\n")
-    assert load(tmp_path, str(given)).jobs == 5
+    assert load(tmp_path, str(given)).config.jobs == 5
 
 
 def test_a_file_that_is_given_and_missing_is_refused(tmp_path: Path) -> None:
@@ -464,7 +466,7 @@ def test_defaults_are_complete() -> None:
 
 
 def test_a_flag_replaces_what_the_file_says() -> None:
-    file = FileConfig(fail_on="note", select=("a",), ignore=("b",), jobs=2)
+    file = FileConfig(config=Config(fail_on="note", select=("a",), ignore=("b",), jobs=2))
     flags = Flags(fail_on="never", select=("c",), ignore=(), jobs=9, helm="/bin/helm", kustomize="/bin/k")
     assert merge(file, flags) == Config(
         fail_on="never", select=("c",), ignore=(), jobs=9, helm="/bin/helm", kustomize="/bin/k"
@@ -473,7 +475,7 @@ def test_a_flag_replaces_what_the_file_says() -> None:
 
 def test_a_flag_leaves_entries_with_a_reason_alone() -> None:
     entry = IgnoreConfig(("a",), "because")
-    file = FileConfig(ignore=("b", entry))
+    file = FileConfig(config=Config(ignore=("b",), ignores=(entry,)))
     assert (merge(file).ignore, merge(file).ignores) == (("b",), (entry,))
     merged = merge(file, Flags(ignore=("c",)))
     assert (merged.ignore, merged.ignores) == (("c",), (entry,))
@@ -481,23 +483,36 @@ def test_a_flag_leaves_entries_with_a_reason_alone() -> None:
 
 def test_the_place_of_an_entry_is_that_of_its_rules() -> None:
     text = "ignore:\n  - rule: host-port\n    reason: because\n"
-    (entry,) = parse(text, "c.yaml").ignore or ()
-    assert isinstance(entry, IgnoreConfig)
+    (entry,) = parse(text, "c.yaml").config.ignores
     assert text[entry.start : entry.end] == "host-port"
 
 
 def test_what_the_file_says_replaces_the_default() -> None:
-    file = FileConfig(
+    said = Config(
         fail_on="note", jobs=2, timeout=5.0, exclude=("a",), charts=(ChartConfig("b"),), select=("c",)
     )
-    assert merge(file) == Config(
-        fail_on="note", jobs=2, timeout=5.0, exclude=("a",), charts=(ChartConfig("b"),), select=("c",)
-    )
+    assert merge(FileConfig(config=said)) == said
 
 
-@pytest.mark.parametrize(("file", "flag"), [(True, False), (False, True), (None, True), (True, True)])
-def test_either_can_switch_the_network_off(file: bool | None, flag: bool) -> None:
-    assert merge(FileConfig(offline=file), Flags(offline=flag)).offline is True
+def test_a_file_that_says_the_default_says_more_than_one_that_is_silent() -> None:
+    assert parse("fail-on: error\n", "c.yaml").config == parse("", "c.yaml").config
+    assert parse("fail-on: error\n", "c.yaml") != parse("", "c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "trusted", "untrusted"), [(None, None, ()), ((), (), ()), (("a",), ("a",), ("a",))]
+)
+def test_an_untrusted_tree_is_fetched_for_from_named_hosts_only(
+    hosts: tuple[str, ...] | None, trusted: tuple[str, ...] | None, untrusted: tuple[str, ...]
+) -> None:
+    file = FileConfig(config=Config(allow_hosts=hosts))
+    assert merge(file).allow_hosts == trusted
+    assert merge(file, untrusted=True).allow_hosts == untrusted
+
+
+@pytest.mark.parametrize(("file", "flag"), [(True, False), (False, True), (True, True)])
+def test_either_can_switch_the_network_off(file: bool, flag: bool) -> None:
+    assert merge(FileConfig(config=Config(offline=file)), Flags(offline=flag)).offline is True
 
 
 @pytest.mark.parametrize(

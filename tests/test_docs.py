@@ -20,7 +20,8 @@ import yaml
 from portproof import config
 from portproof.action import inputs
 from portproof.cli import app
-from portproof.config.keys import CHART, IGNORED, KEYS, REFERENCE
+from portproof.config.keys import CHART, IGNORED, REFERENCE
+from portproof.config.settings import KEYS
 from portproof.report.pages import markdown
 from portproof.rules import all_rules, find
 from portproof.rules.vocabulary import vocabulary
@@ -180,8 +181,8 @@ def test_the_configuration_that_the_readme_shows_is_one(tmp_path: Path) -> None:
     (shown,) = [text for text in fences(ROOT / "README.md", "yaml") if text.startswith("fail-on:")]
     (tmp_path / "portproof.yaml").write_text(shown)
     found = config.load(tmp_path, vocabulary=vocabulary())
-    assert found.fail_on == "warning"
-    assert len(found.charts[0].values) == 2
+    assert found.config.fail_on == "warning"
+    assert len(found.config.charts[0].values) == 2
 
 
 def test_the_page_of_the_configuration_shows_every_key(tmp_path: Path) -> None:

@@ -13,46 +13,69 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from portproof import __version__
 from portproof.errors import ExitCode, PortproofError, UsageError
-
-if TYPE_CHECKING:
-    from portproof.run import Request
+from portproof.flags import FLAGS, Flag, Flags
 
 FORMATS = ("text", "json", "sarif", "github", "markdown")
 _EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE})
-SEVERITIES = ("error", "warning", "note", "never")
 
 _Command = Callable[..., Any]
+_SHARED = tuple(name for name, flag in FLAGS.items() if not flag.only)
+_OF_CHECK = tuple(name for name, flag in FLAGS.items() if flag.only == "check")
 
 
-def _shared(command: _Command) -> _Command:
-    """The options that both ``check`` and ``fix`` take."""
-    options = [
-        click.argument("paths", nargs=-1, metavar="[PATH]..."),
-        click.option("--select", metavar="RULE[,...]", multiple=True, help="Run only these rules."),
-        click.option("--ignore", metavar="RULE[,...]", multiple=True, help="Leave these rules out."),
-        click.option("--config", metavar="FILE", help="Configuration; default: portproof.yaml at the root."),
-        click.option("--baseline", metavar="FILE", help="Known findings, which do not count."),
-        click.option(
-            "--jobs", type=click.IntRange(min=1), help="Parallel renders; default: processors available."
-        ),
-        click.option("--helm", metavar="PATH", help="The helm to use (also PORTPROOF_HELM)."),
-        click.option(
-            "--kustomize", metavar="PATH", help="The kustomize or kubectl to use (also PORTPROOF_KUSTOMIZE)."
-        ),
-        click.option("--offline", is_flag=True, help="Never touch the network."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+def _flags(*names: str) -> Callable[[_Command], _Command]:
+    """Add the options of these flags; `_with_flags` hands them over."""
+
+    def add(command: _Command) -> _Command:
+        for name in reversed(names):
+            command = _option(name, FLAGS[name])(command)
+        return command
+
+    return add
+
+
+def _option(name: str, flag: Flag) -> Callable[[_Command], _Command]:
+    kind: click.Choice[str] | click.IntRange | None = None
+    if flag.choices:
+        kind = click.Choice(flag.choices)
+    elif flag.least is not None:
+        kind = click.IntRange(min=flag.least)
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        type=kind,
+        metavar=flag.metavar or None,
+        multiple=flag.many,
+        is_flag=flag.switch,
+        help=flag.help,
+    )
+
+
+def _with_flags(command: Callable[..., int]) -> _Command:
+    """Hand a command its flags as one value, `flags`; its other options it gets by their names."""
+
+    @wraps(command)
+    def called(**options: Any) -> int:
+        given = {name: options.pop(name) for name in FLAGS if name in options}
+        for name, value in given.items():
+            if FLAGS[name].many:
+                given[name] = (
+                    tuple(one.strip() for text in value for one in text.split(",") if one.strip()) or None
+                )
+        return command(flags=Flags(**given), **options)
+
+    return called
+
+
+_paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -62,44 +85,40 @@ def app() -> None:
 
 
 @app.command()
-@_shared
+@_paths
+@_flags(*_SHARED)
 @click.option(
     "--format", "output", type=click.Choice(FORMATS), default="text", help="What goes to standard output."
 )
 @click.option(
     "--report", "reports", metavar="FORMAT=FILE", multiple=True, help="Also write a format to a file."
 )
-@click.option("--base", metavar="REV", help="Compare with that git revision; only introduced findings count.")
-@click.option(
-    "--write-baseline", metavar="FILE", help="Write a baseline: what is found now does not count any more."
-)
-@click.option(
-    "--fail-on", type=click.Choice(SEVERITIES), help="The lowest severity that makes the exit code 1."
-)
-def check(output: str, reports: tuple[str, ...], write_baseline: str | None, **options: Any) -> int:
+@_flags(*_OF_CHECK)
+@_with_flags
+def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str, ...]) -> int:
     """Render, check, trace, propose; report."""
     from portproof import run  # noqa: PLC0415
 
-    partly = [name for name in ("base", "select", "baseline") if options[name]]
-    if write_baseline and partly:
+    partly = [name for name in ("base", "select", "baseline") if getattr(flags, name)]
+    if flags.write_baseline and partly:
         raise UsageError(
             f"--write-baseline and --{partly[0]} do not go together",
             next_step="a baseline holds everything that is found: write it without the other",
         )
-    request = _request(options, reports=reports)
-    if write_baseline:
-        request = replace(request, write_baseline=Path(write_baseline))
-    return run.check(request, output=output)
+    files = tuple(map(_report, reports))
+    return run.check(run.Request(paths, flags), output=output, color=_color(), reports=files)
 
 
 @app.command()
-@_shared
+@_paths
+@_flags(*_SHARED)
 @click.option("--write", is_flag=True, help="Apply the fixes to the files instead of printing a patch.")
-def fix(*, write: bool, **options: Any) -> int:
+@_with_flags
+def fix(*, paths: tuple[str, ...], flags: Flags, write: bool) -> int:
     """Print the proven fixes as one unified diff."""
     from portproof import run  # noqa: PLC0415
 
-    return run.fix(_request(options), write_files=write)
+    return run.fix(run.Request(paths, flags), write_files=write)
 
 
 @app.command()
@@ -126,15 +145,16 @@ def rules(output: str) -> int:
 
 
 @app.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("--config", metavar="FILE", help="Configuration; default: portproof.yaml at the root.")
+@_paths
+@_flags("config")
 @click.option("--format", "output", type=click.Choice(("text", "json")), default="text")
-def targets(output: str, **options: Any) -> int:
+@_with_flags
+def targets(paths: tuple[str, ...], flags: Flags, output: str) -> int:
     """Show what would be rendered, and why the rest would not."""
     from portproof import run  # noqa: PLC0415
     from portproof.report import pages  # noqa: PLC0415
 
-    ready = run.prepare(_request(options))
+    ready = run.prepare(run.Request(paths, flags))
     run.say_notes(ready)
     text = (
         pages.targets_json(ready.discovery)
@@ -147,16 +167,13 @@ def targets(output: str, **options: Any) -> int:
 
 @app.command()
 @click.argument("action", type=click.Choice(("show", "install")), default="show")
-@click.option("--helm", metavar="PATH", help="The helm to use (also PORTPROOF_HELM).")
-@click.option(
-    "--kustomize", metavar="PATH", help="The kustomize or kubectl to use (also PORTPROOF_KUSTOMIZE)."
-)
-@click.option("--offline", is_flag=True, help="Never touch the network.")
-def tools(action: str, **options: Any) -> int:
+@_flags("helm", "kustomize", "offline")
+@_with_flags
+def tools(action: str, flags: Flags) -> int:
     """Show, or install into the cache, the helm and kustomize in use: path, version, where they came from."""
     from portproof import run  # noqa: PLC0415
 
-    return run.tools(_request(options), install_them=action == "install")
+    return run.tools(run.Request(flags=flags), install_them=action == "install")
 
 
 @app.command()
@@ -167,22 +184,15 @@ def action() -> int:
     return run_action()
 
 
-def _request(options: dict[str, Any], *, reports: tuple[str, ...] = ()) -> Request:
-    from portproof.run import Request  # noqa: PLC0415
-
-    for name in ("select", "ignore"):
-        given = options.get(name, ())
-        options[name] = tuple(one.strip() for text in given for one in text.split(",") if one.strip())
-    written = []
-    for text in reports:
-        kind, separator, file = text.partition("=")
-        if not separator or kind not in FORMATS or not file:
-            raise UsageError(
-                f"--report {text}: not FORMAT=FILE",
-                next_step=f"FORMAT is one of {', '.join(FORMATS)}, for instance --report json=report.json",
-            )
-        written.append((kind, Path(file)))
-    return Request(reports=tuple(written), color=_color(), **options)
+def _report(text: str) -> tuple[str, Path]:
+    """The format and the file of ``--report``."""
+    kind, separator, file = text.partition("=")
+    if not separator or kind not in FORMATS or not file:
+        raise UsageError(
+            f"--report {text}: not FORMAT=FILE",
+            next_step=f"FORMAT is one of {', '.join(FORMATS)}, for instance --report json=report.json",
+        )
+    return kind, Path(file)
 
 
 def _color() -> bool:

@@ -27,6 +27,7 @@ from portproof.config import Config, FileConfig
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, Target
 from portproof.errors import ConfigError, ExitCode, UsageError
+from portproof.flags import Flags
 from portproof.render.cache import remember
 from portproof.render.engine import Engine, RenderOptions
 from portproof.rules.vocabulary import vocabulary
@@ -52,29 +53,18 @@ CONFIG_NAMES = frozenset(configuration.NAMES)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command line asks for; None and empty mean: as configured, or the default.
+    """What is to be checked, and what the command line says of it.
 
     `root` is the root where the caller knows it: a checkout may come without ``.git``. `file` is the configuration file
-    where the caller has read it; then neither `config` nor the root's is.
+    where the caller has read it; then neither ``--config`` nor the root's is. `untrusted` says that the tree may be
+    anybody's: charts are fetched only from hosts that a configuration names.
     """
 
     paths: tuple[str, ...] = ()
+    flags: Flags = field(default_factory=Flags)
     root: Path | None = None
-    select: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    config: str | None = None
     file: FileConfig | None = None
-    jobs: int | None = None
-    helm: str | None = None
-    kustomize: str | None = None
-    offline: bool = False
     untrusted: bool = False
-    fail_on: str | None = None
-    base: str | None = None
-    baseline: str | None = None
-    write_baseline: Path | None = None
-    reports: tuple[tuple[str, Path], ...] = ()
-    color: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 
@@ -133,10 +123,10 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     file, config = _configured(request, root)
     tree = Tree(root)
     found = discover(tree, paths, config)
-    if request.base is not None:
+    if request.flags.base is not None:
         from portproof.revision import compare_with
 
-        comparison = compare_with(request.base, root, request.environ)
+        comparison = compare_with(request.flags.base, root, request.environ)
     notes = tuple(_idle_environments(file, found)) if paths == (".",) else ()
     targets = found.targets
     reconfigured = request.file is None and comparison is not None and CONFIG_NAMES & comparison.changed
@@ -154,7 +144,7 @@ def say_notes(ready: Prepared) -> None:
 def _idle_environments(file: FileConfig, found: Discovery) -> Iterator[str]:
     """Which globs of `environments` mean nothing that is there: a slip would silently undo them."""
     ids = [one.id for one in (*found.targets, *found.skips)]
-    for name, globs in file.environments.items():
+    for name, globs in file.config.environments.items():
         for glob in globs:
             if not fnmatch.filter(ids, glob):
                 yield (
@@ -163,15 +153,17 @@ def _idle_environments(file: FileConfig, found: Discovery) -> Iterator[str]:
                 )
 
 
-def check(request: Request, *, output: str) -> int:
-    """Run ``portproof check``; gives the exit code."""
+def check(
+    request: Request, *, output: str, color: bool = False, reports: tuple[tuple[str, Path], ...] = ()
+) -> int:
+    """Run ``portproof check``; gives the exit code. `reports` are formats that go to files."""
     with session(request) as run:
         report = report_of(run)
-    for kind, file in request.reports:
+    for kind, file in reports:
         write_report(file, formatted(kind, report))
-    if request.write_baseline is not None:
-        _write_baseline(request.write_baseline, run)
-    click.echo(formatted(output, report, color=request.color), nl=False, color=True)
+    if request.flags.write_baseline:
+        _write_baseline(Path(request.flags.write_baseline), run)
+    click.echo(formatted(output, report, color=color), nl=False, color=True)
     return ExitCode.FINDINGS if fails(report, run.ready.config.fail_on) else ExitCode.OK
 
 
@@ -302,30 +294,30 @@ def _given(request: Request, ready: Prepared, known: Baseline | None) -> Suppres
     # A configuration that the caller has read may be another revision's: its lines are not those of the tree.
     path = None
     if request.file is None and ready.file.path is not None:
-        folder = Path.cwd() if request.config else ready.tree.root
+        folder = Path.cwd() if request.flags.config else ready.tree.root
         path = _inside(ready, folder / ready.file.path)
-    learn = request.write_baseline is not None
+    learn = bool(request.flags.write_baseline)
     return SuppressionInputs(entries(ready.config.ignores, path), known or Baseline(), learn)
 
 
 def _baseline(request: Request, ready: Prepared) -> Baseline | None:
     """The known findings. A baseline that is about to be written begins with none."""
     name = ready.config.baseline
-    if not name or request.write_baseline is not None:
+    if not name or request.flags.write_baseline:
         return None
     from portproof.suppressions import baseline
 
-    place = Path(name).absolute() if request.baseline else ready.tree.root / name
+    place = Path(name).absolute() if request.flags.baseline else ready.tree.root / name
     if not place.is_file():
         key = (
             "--baseline"
-            if request.baseline
+            if request.flags.baseline
             else f"{ready.file.path}:{ready.file.lines['baseline']}: baseline"
         )
         raise ConfigError(
             f"{key}: {name}: no such file", next_step=f"portproof check --write-baseline {name} writes it"
         )
-    if not request.baseline and not place.resolve().is_relative_to(ready.tree.root.resolve()):
+    if not request.flags.baseline and not place.resolve().is_relative_to(ready.tree.root.resolve()):
         raise ConfigError(
             f"{name} is a link that leads out of the repository",
             next_step="Put the baseline itself into the repository.",
@@ -341,7 +333,7 @@ def _inside(ready: Prepared, file: Path) -> RelPath | None:
 
 def _whole(request: Request, ready: Prepared) -> Callable[[], Discovery] | None:
     """All that there is to render in the repository, found when it is asked for; None when a part is to be checked."""
-    if ready.comparison is not None or request.select:
+    if ready.comparison is not None or request.flags.select:
         return None
     if ready.paths == (".",):
         return lambda: ready.discovery
@@ -387,19 +379,8 @@ def _root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[
 
 
 def _configured(request: Request, root: Path) -> tuple[FileConfig, Config]:
-    flags = configuration.Flags(
-        fail_on=request.fail_on,
-        select=request.select or None,
-        ignore=request.ignore or None,
-        baseline=request.baseline,
-        jobs=request.jobs,
-        helm=request.helm,
-        kustomize=request.kustomize,
-        offline=request.offline,
-        untrusted=request.untrusted,
-    )
-    file = request.file or configuration.load(root, request.config, vocabulary())
-    return file, configuration.merge(file, flags)
+    file = request.file or configuration.load(root, request.flags.config, vocabulary())
+    return file, configuration.merge(file, request.flags, untrusted=request.untrusted)
 
 
 def _counts(severity: Severity, threshold: str) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from portproof import run
 from portproof.discover.model import Target
+from portproof.flags import Flags
 from portproof.render.engine import Engine
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.source import Tree
@@ -57,7 +58,9 @@ def renders(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Renders:
 
 
 def checked(repository: Repository) -> run.Session:
-    request = run.Request(paths=(str(repository.root),), base="HEAD", jobs=2, environ=environment())
+    request = run.Request(
+        paths=(str(repository.root),), flags=Flags(base="HEAD", jobs=2), environ=environment()
+    )
     with run.session(request) as session:
         run.combined_patch(session)
     return session

@@ -115,7 +115,7 @@ def configuration(text: str) -> None:
         return
     rows = text.count("\n") + 1
     assert all(1 <= line <= rows for line in found.lines.values())
-    for pattern in found.exclude:
+    for pattern in found.config.exclude:
         matches(pattern, "charts/a/values.yaml")
 
 

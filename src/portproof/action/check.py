@@ -13,6 +13,7 @@ from portproof.action.event import Event, PullEvent
 from portproof.action.head_files import Heads
 from portproof.action.inputs import inside
 from portproof.errors import UsageError
+from portproof.flags import Flags
 from portproof.github import files as base
 from portproof.github.model import ChangedFiles, GithubError, Pull
 from portproof.github.publish import degraded
@@ -169,14 +170,13 @@ def _old_files(run: Context, pull_request: PullRequest | None, comparison: Compa
 def _checked(run: Context, comparison: Comparison | None, choice: Choice) -> ActionReport:
     """One check of the checkout."""
     allowed = trust(run.event, choice)
+    config = None if run.inputs.config is None else str(_inside(run, "config", run.inputs.config))
     request = program.Request(
         paths=tuple(str(_inside(run, "path", one)) for one in run.inputs.paths),
+        flags=Flags(config=config, offline=allowed.offline, fail_on=run.inputs.fail_on),
         root=run.checkout.root,
-        config=None if run.inputs.config is None else str(_inside(run, "config", run.inputs.config)),
         file=choice.file,
-        offline=allowed.offline,
         untrusted=allowed.untrusted,
-        fail_on=run.inputs.fail_on,
         environ=run.environ,
     )
     with program.session(request, comparison) as session:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from portproof.config import FAIL_ON, Config
+from portproof.config import Config
 from portproof.errors import UsageError
+from portproof.flags import FAIL_ON
 
 NAMES = (
     "path",

@@ -9,28 +9,18 @@ JSONPath is) they lend as a `Vocabulary`.
 from __future__ import annotations
 
 from portproof.config.globs import matches
-from portproof.config.model import (
-    FAIL_ON,
-    OFF,
-    ChartConfig,
-    Config,
-    FileConfig,
-    Flags,
-    IgnoreConfig,
-    ReferenceConfig,
-)
+from portproof.config.model import OFF, ChartConfig, IgnoreConfig, ReferenceConfig
 from portproof.config.place import Vocabulary
 from portproof.config.processors import default_jobs
 from portproof.config.reading import NAMES, load, merge, parse
+from portproof.config.settings import Config, FileConfig
 
 __all__ = [
-    "FAIL_ON",
     "NAMES",
     "OFF",
     "ChartConfig",
     "Config",
     "FileConfig",
-    "Flags",
     "IgnoreConfig",
     "ReferenceConfig",
     "Vocabulary",

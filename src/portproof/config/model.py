@@ -1,11 +1,9 @@
-"""What a configuration says, checked: the file, the flags, and both together."""
+"""What the larger settings hold, and the words that a configuration may use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-FAIL_ON = ("error", "warning", "note", "never")
 OFF = "off"
 """In place of a severity: the rule does not run."""
 SEVERITIES = ("error", "warning", "note", OFF)
@@ -65,74 +63,3 @@ class ReferenceConfig:
     default: int | None = None
     protocol: str = ""
     host: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FileConfig:
-    """What a configuration file says; None where it is silent.
-
-    `path` names the file in messages, and `lines` holds the line of each key in it. `ignore` are rules that do not run,
-    and findings that do not count.
-    """
-
-    path: str | None = None
-    fail_on: str | None = None
-    select: tuple[str, ...] | None = None
-    ignore: tuple[str | IgnoreConfig, ...] | None = None
-    severity: Mapping[str, str] = field(default_factory=dict)
-    baseline: str | None = None
-    jobs: int | None = None
-    offline: bool | None = None
-    allow_hosts: tuple[str, ...] | None = None
-    timeout: float | None = None
-    exclude: tuple[str, ...] = ()
-    charts: tuple[ChartConfig, ...] = ()
-    references: tuple[ReferenceConfig, ...] = ()
-    environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """What the command line says; None where it is silent.
-
-    With `untrusted` the tree is a stranger's: charts are fetched only from hosts that a configuration names.
-    """
-
-    fail_on: str | None = None
-    select: tuple[str, ...] | None = None
-    ignore: tuple[str, ...] | None = None
-    baseline: str | None = None
-    jobs: int | None = None
-    helm: str | None = None
-    kustomize: str | None = None
-    offline: bool = False
-    untrusted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Everything a run needs to know. An empty `select` means every rule; rules of `ignore` do not run.
-
-    `allow_hosts` are the hosts that charts may be fetched from, None stands for every host with a public address.
-    `exclude` are globs of paths that are never looked at; `timeout` is in seconds, for one render. `severity` is that of
-    all findings of a rule, or `OFF`; `baseline` is a file, relative to the root, and empty for none. `environments` are
-    globs of the ids of targets that are deployed together, by a name that means nothing.
-    """
-
-    fail_on: str = "error"
-    select: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    ignores: tuple[IgnoreConfig, ...] = ()
-    severity: Mapping[str, str] = field(default_factory=dict)
-    baseline: str = ""
-    jobs: int = 1
-    helm: str | None = None
-    kustomize: str | None = None
-    offline: bool = False
-    allow_hosts: tuple[str, ...] | None = None
-    exclude: tuple[str, ...] = ()
-    charts: tuple[ChartConfig, ...] = ()
-    references: tuple[ReferenceConfig, ...] = ()
-    environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    timeout: float = 60.0

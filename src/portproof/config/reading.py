@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
-from portproof.config.keys import KEYS
-from portproof.config.model import Config, FileConfig, Flags, IgnoreConfig
+from portproof.config.model import IgnoreConfig
 from portproof.config.place import ConfigValue, Vocabulary, checked
-from portproof.config.processors import default_jobs
+from portproof.config.settings import KEYS, Config, FileConfig
 from portproof.errors import ConfigError
+from portproof.flags import Flags
 from portproof.source import SourceError, read_text
 from portproof.yamldoc import YamlError, documents
 
@@ -52,43 +52,29 @@ def parse(text: str, name: str, vocabulary: Vocabulary | None = None) -> FileCon
     if len(found) > 1:
         raise ConfigError(f"{name}: more than one document", next_step="Put all keys into one document.")
     place = ConfigValue(name, text, found[0], vocabulary or Vocabulary())
-    return FileConfig(
-        path=name,
-        **checked(place, found[0].data, KEYS),
-        lines={key: place.at(key).line for key in found[0].data},
-    )
+    said = checked(place, found[0].data, KEYS)
+    rules = tuple(one for one in said.get("ignore", ()) if isinstance(one, str))
+    entries = tuple(one for one in said.get("ignore", ()) if isinstance(one, IgnoreConfig))
+    config = Config(**{**said, "ignore": rules, "ignores": entries})
+    return FileConfig(name, config, frozenset(said), {key: place.at(key).line for key in found[0].data})
 
 
-def merge(file: FileConfig, flags: Flags | None = None) -> Config:
+def merge(file: FileConfig, flags: Flags | None = None, *, untrusted: bool = False) -> Config:
     """Put flags over file over defaults; a flag that is given replaces what the file says.
 
     There are two exceptions. Offline: either can switch the network off, neither can switch it on again. Ignore: the
-    flag says which rules do not run; findings that the file leaves out for a reason stay left out.
+    flag says which rules do not run; findings that the file leaves out for a reason stay left out. Of an `untrusted`
+    tree charts are fetched only from hosts that a configuration names.
     """
     flags = flags or Flags()
-    defaults = Config()
-    return Config(
-        fail_on=_first(flags.fail_on, file.fail_on, defaults.fail_on),
-        select=_first(flags.select, file.select, defaults.select),
-        ignore=_first(flags.ignore, tuple(one for one in file.ignore or () if isinstance(one, str))),
-        ignores=tuple(one for one in file.ignore or () if isinstance(one, IgnoreConfig)),
-        severity=file.severity,
-        baseline=_first(flags.baseline, file.baseline, ""),
-        jobs=_first(flags.jobs, file.jobs, default_jobs()),
-        helm=flags.helm,
-        kustomize=flags.kustomize,
-        offline=flags.offline or bool(file.offline),
-        allow_hosts=(file.allow_hosts or ()) if flags.untrusted else file.allow_hosts,
-        exclude=file.exclude,
-        charts=file.charts,
-        references=file.references,
-        environments=file.environments,
-        timeout=_first(file.timeout, defaults.timeout),
+    settings = {one.name for one in fields(Config)}
+    given = {one.name: getattr(flags, one.name) for one in fields(Flags) if one.name in settings}
+    config = replace(file.config, **{name: value for name, value in given.items() if value is not None})
+    return replace(
+        config,
+        offline=flags.offline or file.config.offline,
+        allow_hosts=config.allow_hosts or () if untrusted else config.allow_hosts,
     )
-
-
-def _first(*values: Any) -> Any:
-    return next(value for value in values if value is not None)
 
 
 def _read(file: Path, name: str) -> str:

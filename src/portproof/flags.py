@@ -1,0 +1,89 @@
+"""What the command line can say, each option once: its field, its help and the commands that take it come together.
+
+Nothing is imported here: the command line is read before anything else is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+FAIL_ON = ("error", "warning", "note", "never")
+"""The severities that can be the lowest one that makes the exit code 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """An option of a command line. `many` may be given several times, and each time with several values, by commas.
+
+    `choices` are the words that it takes, `least` is the lowest number; a `switch` takes nothing. Commands that check
+    or fix take it, unless it is `only` for one of them.
+    """
+
+    help: str
+    metavar: str = ""
+    many: bool = False
+    switch: bool = False
+    least: int | None = None
+    choices: tuple[str, ...] = ()
+    only: str = ""
+
+    @property
+    def metadata(self) -> dict[str, Flag]:
+        """The option as a field has it."""
+        return {"flag": self}
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What a command line says; None where it is silent.
+
+    A flag that is called like a setting replaces what the file says. `config` is the file to read instead of the
+    root's; `base` the revision to compare with; `write_baseline` the file that gets all findings of now.
+    """
+
+    select: tuple[str, ...] | None = field(
+        default=None, metadata=Flag("Run only these rules.", "RULE[,...]", many=True).metadata
+    )
+    ignore: tuple[str, ...] | None = field(
+        default=None, metadata=Flag("Leave these rules out.", "RULE[,...]", many=True).metadata
+    )
+    config: str | None = field(
+        default=None, metadata=Flag("Configuration; default: portproof.yaml at the root.", "FILE").metadata
+    )
+    baseline: str | None = field(
+        default=None, metadata=Flag("Known findings, which do not count.", "FILE").metadata
+    )
+    jobs: int | None = field(
+        default=None, metadata=Flag("Parallel renders; default: processors available.", least=1).metadata
+    )
+    helm: str | None = field(
+        default=None, metadata=Flag("The helm to use (also PORTPROOF_HELM).", "PATH").metadata
+    )
+    kustomize: str | None = field(
+        default=None,
+        metadata=Flag("The kustomize or kubectl to use (also PORTPROOF_KUSTOMIZE).", "PATH").metadata,
+    )
+    offline: bool = field(default=False, metadata=Flag("Never touch the network.", switch=True).metadata)
+    base: str | None = field(
+        default=None,
+        metadata=Flag(
+            "Compare with that git revision; only introduced findings count.", "REV", only="check"
+        ).metadata,
+    )
+    write_baseline: str | None = field(
+        default=None,
+        metadata=Flag(
+            "Write a baseline: what is found now does not count any more.", "FILE", only="check"
+        ).metadata,
+    )
+    fail_on: str | None = field(
+        default=None,
+        metadata=Flag(
+            "The lowest severity that makes the exit code 1.", choices=FAIL_ON, only="check"
+        ).metadata,
+    )
+
+
+FLAGS: Mapping[str, Flag] = {one.name: one.metadata["flag"] for one in fields(Flags)}
+"""The options of the command line, by the names of their fields."""

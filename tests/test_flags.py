@@ -1,0 +1,85 @@
+"""What the command line says reaches the run, each option by one field."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from portproof import cli, run
+from portproof.config import Config
+from portproof.flags import FAIL_ON, FLAGS, Flags
+
+SAID: dict[str, tuple[list[str], Any]] = {
+    "select": (["--select", "a,b", "--select", " c,"], ("a", "b", "c")),
+    "ignore": (["--ignore", "a"], ("a",)),
+    "config": (["--config", "c.yaml"], "c.yaml"),
+    "baseline": (["--baseline", "b.json"], "b.json"),
+    "jobs": (["--jobs", "3"], 3),
+    "helm": (["--helm", "/bin/helm"], "/bin/helm"),
+    "kustomize": (["--kustomize", "/bin/kubectl"], "/bin/kubectl"),
+    "offline": (["--offline"], True),
+    "base": (["--base", "main"], "main"),
+    "write_baseline": (["--write-baseline", "b.json"], "b.json"),
+    "fail_on": (["--fail-on", "note"], "note"),
+}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[run.Request]:
+    """The requests that commands make, in place of what they would do."""
+    requests: list[run.Request] = []
+
+    def noted(request: run.Request, **_: Any) -> int:
+        requests.append(request)
+        return 0
+
+    for name in ("check", "fix", "tools"):
+        monkeypatch.setattr(run, name, noted)
+    return requests
+
+
+def test_every_flag_is_tried_here() -> None:
+    assert SAID.keys() == FLAGS.keys() == {one.name for one in fields(Flags)}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_an_option_reaches_its_field_and_no_other(asked: list[run.Request], name: str) -> None:
+    words, value = SAID[name]
+    assert cli.app.main(["check", ".", *words], standalone_mode=False) == 0
+    assert asked == [run.Request((".",), Flags(**{name: value}), environ=asked[0].environ)]
+
+
+@pytest.mark.parametrize("command", ["check", "fix", "tools"])
+def test_what_is_not_said_is_none(asked: list[run.Request], command: str) -> None:
+    assert cli.app.main([command], standalone_mode=False) == 0
+    assert asked[0].flags == Flags()
+    assert cli.app.main([command, "--offline"], standalone_mode=False) == 0
+    assert asked[1].flags == Flags(offline=True)
+
+
+def test_what_concerns_a_check_alone_is_no_option_of_a_fix() -> None:
+    options = {one.name for one in cli.app.commands["fix"].params}
+    assert options == {"paths", "write", *(name for name, flag in FLAGS.items() if not flag.only)}
+
+
+def test_a_value_has_the_type_of_its_field() -> None:
+    types = typing.get_type_hints(Flags)
+    for name, (_, value) in SAID.items():
+        alternatives = typing.get_args(types[name]) or (types[name],)
+        assert any(isinstance(value, typing.get_origin(one) or one) for one in alternatives), name
+
+
+def test_a_flag_of_a_settings_name_has_its_type() -> None:
+    flags, settings = typing.get_type_hints(Flags), typing.get_type_hints(Config)
+    shared = flags.keys() & settings.keys()
+    assert shared >= {"fail_on", "select", "ignore", "baseline", "jobs", "helm", "kustomize", "offline"}
+    for name in shared:
+        assert flags[name] in (settings[name], settings[name] | None), name
+
+
+def test_the_words_of_a_threshold_are_those_of_the_file() -> None:
+    assert FLAGS["fail_on"].choices == FAIL_ON
+    assert Config().fail_on in FAIL_ON
