@@ -27,7 +27,7 @@ class Takes(Enum):
 
     NUMBER = "a number"
     EITHER = "a number or a name"
-    TEXT = "text"
+    TEXT = "a string"
     OBJECT = "an object"
 
 
@@ -88,12 +88,12 @@ def finding(
     right = number if number is not None and 1 <= number <= _HIGHEST else None
     unset = value is None and row.field in holder
     return Finding(
-        message=f"{resource.key} has {_article(row.of)} {row.of} {problem}: the API server rejects the object.",
+        message=f"{resource.key} has {_article(row.of)} {row.of} {problem}: the API server rejects the {resource.key.kind}.",
         severity=Severity.WARNING if unset else Severity.ERROR,
         unset=unset,
         primary=site,
         expected=right,
-        remedies=() if right is None else (Remedy(f"write {right} without quotes", ((site, right),)),),
+        remedies=() if right is None else (Remedy("remove the quotes", ((site, right),)),),
     )
 
 
@@ -106,12 +106,12 @@ def _problem(row: PortField, value: Any) -> str:
         return f"without a {row.name}" if row.required else ""
     if isinstance(value, bool | float) or isinstance(value, dict) is not (row.takes is Takes.OBJECT):
         meant = f" ({{number: {value}}})" if row.takes is Takes.OBJECT and isinstance(value, int) else ""
-        return f"with the {row.name} {value!r}, where {row.takes.value} belongs{meant}"
+        return f"with the {row.name} {value!r}, which must be {row.takes.value}{meant}"
     if isinstance(value, int):
         if row.takes is Takes.TEXT:
-            return f"with the number {value} as its {row.name}, where text belongs"
+            return f"with the {row.name} {value}, which must be a string, not a number"
         if row.lowest is not None and not row.lowest <= value <= _HIGHEST:
-            return f"with the {row.name} {value}, which is not between {row.lowest} and {_HIGHEST}"
+            return f"with the {row.name} {value}, which must be between {row.lowest} and {_HIGHEST}"
     elif isinstance(value, str) and row.takes is Takes.NUMBER:
-        return f"with the {row.name} {value!r}, text where a number belongs"
+        return f"with the {row.name} {value!r}, which must be a number, not a string"
     return ""

@@ -148,11 +148,11 @@ def _shared_names(gateway: Resource) -> Iterator[Finding]:
         if first is not server and first.name is not None:
             yield Finding(
                 message=(
-                    f"{gateway.key} has two servers whose port is named {str(server.name.value)!r}: Istio refuses it."
+                    f"{gateway.key} has two servers with the port name {str(server.name.value)!r}: Istio rejects the Gateway."
                 ),
                 severity=Severity.ERROR,
                 primary=server.name,
-                related=(Label(first.name, "the first one"),),
+                related=(Label(first.name, "the first server"),),
             )
 
 
@@ -184,7 +184,8 @@ def _hidden(server: mesh.Server, services: Sequence[Service]) -> Finding:
     offers = "; ".join(f"{one.key} has {offered(one.ports)}" for one in services[:_SHOWN])
     return Finding(
         message=(
-            f"{site.resource} listens on port {site.value}, which no Service of its pods exposes: {offers}."
+            f"{site.resource} listens on port {site.value}, but no Service of its pods exposes it, so clients cannot "
+            f"connect: {offers}."
         ),
         severity=Severity.WARNING,
         primary=site,

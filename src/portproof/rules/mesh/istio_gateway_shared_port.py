@@ -104,7 +104,7 @@ def _of_hosts(servers: Sequence[Server]) -> Iterator[Finding]:
         common = [one for one in hosts if one in taken]
         if common:
             shown = listing(f"{one!r}" for one in common[:_SHOWN])
-            yield _finding(taken[common[0]], server, f"both take TLS for {shown}")
+            yield _finding(taken[common[0]], server, f"both serve TLS for {shown}")
         else:
             taken.update(dict.fromkeys(hosts, server))
 
@@ -114,9 +114,9 @@ def _of_plain(servers: Sequence[Server]) -> Iterator[Finding]:
     for server in servers[1:]:
         first = servers[0]
         if server.protocol == first.protocol and not server.is_http:
-            yield _finding(first, server, f"are both for {server.protocol}")
+            yield _finding(first, server, f"both serve {server.protocol}")
         elif not (server.is_http and first.is_http):
-            yield _finding(first, server, f"are for {server.protocol} and for {first.protocol}")
+            yield _finding(first, server, f"serve {server.protocol} and {first.protocol}")
 
 
 def _is_known(protocol: str) -> bool:
@@ -149,7 +149,7 @@ def _finding(earlier: Server, server: Server, what: str) -> Finding:
         message=f"{who} {what} on port {server.number.value} of the same pods: Istio skips the later one.",
         severity=Severity.WARNING,
         primary=server.number,
-        related=(Label(earlier.number, "the other one"),),
+        related=(Label(earlier.number, "the other server"),),
     )
 
 

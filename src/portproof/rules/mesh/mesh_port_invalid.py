@@ -81,25 +81,42 @@ _SETTINGS = (
 )
 _MATCHES = ("spec.http[*].match[*]", "spec.tcp[*].match[*]", "spec.tls[*].match[*]")
 _FIELDS = (
-    PortField(_ISTIO, ("Gateway",), _SERVERS, "number", "server's port", required=True),
-    PortField(_ISTIO, ("Gateway",), _SERVERS, "targetPort", "server's port"),
-    PortField(_ISTIO, ("Gateway",), _SERVERS, "name", "server's port", takes=Takes.TEXT, required=True),
-    PortField(_ISTIO, ("Gateway",), _SERVERS, "protocol", "server's port", takes=Takes.TEXT, required=True),
+    PortField(_ISTIO, ("Gateway",), _SERVERS, "number", "server", required=True, label="port number"),
+    PortField(_ISTIO, ("Gateway",), _SERVERS, "targetPort", "server"),
+    PortField(
+        _ISTIO, ("Gateway",), _SERVERS, "name", "server", takes=Takes.TEXT, required=True, label="port name"
+    ),
+    PortField(_ISTIO, ("Gateway",), _SERVERS, "protocol", "server", takes=Takes.TEXT, required=True),
     PortField(
         _ISTIO, ("Sidecar",), ("spec.ingress[*]",), "port", "listener", takes=Takes.OBJECT, required=True
     ),
     PortField(
-        _ISTIO, ("Sidecar",), ("spec.ingress[*].port", "spec.egress[*].port"), "number", "listener's port"
+        _ISTIO,
+        ("Sidecar",),
+        ("spec.ingress[*].port", "spec.egress[*].port"),
+        "number",
+        "listener",
+        label="port number",
     ),
     PortField(_ISTIO, _VIRTUAL, _MATCHES, "port", "match"),
     PortField(_ISTIO, _VIRTUAL, _DESTINATIONS, "port", "destination", takes=Takes.OBJECT),
     PortField(
-        _ISTIO, _VIRTUAL, tuple(f"{one}.port" for one in _DESTINATIONS), "number", "destination's port"
+        _ISTIO,
+        _VIRTUAL,
+        tuple(f"{one}.port" for one in _DESTINATIONS),
+        "number",
+        "destination",
+        label="port number",
     ),
     PortField(_ISTIO, _VIRTUAL, ("spec.http[*].redirect",), "port", "redirect"),
-    PortField(_ISTIO, ("DestinationRule",), _SETTINGS, "port", "setting", takes=Takes.OBJECT),
+    PortField(_ISTIO, ("DestinationRule",), _SETTINGS, "port", "port-level setting", takes=Takes.OBJECT),
     PortField(
-        _ISTIO, ("DestinationRule",), tuple(f"{one}.port" for one in _SETTINGS), "number", "setting's port"
+        _ISTIO,
+        ("DestinationRule",),
+        tuple(f"{one}.port" for one in _SETTINGS),
+        "number",
+        "port-level setting",
+        label="port number",
     ),
     PortField(
         ("policy.linkerd.io",),

@@ -165,13 +165,13 @@ def _finding(
     (other, calls), (port, site) = first, second
     return Finding(
         message=(
-            f"{site.resource} calls port {number} of {workload.key} {str(site.value)!r} (port {port.number.value}), and "
-            f"{calls.resource} calls it {str(calls.value)!r} (port {other.number.value}): its sidecar opens it for only "
-            "one of HTTP and TCP."
+            f"{site.resource} declares port {number} of {workload.key} as {str(site.value)!r} (its port "
+            f"{port.number.value}), but {calls.resource} as {str(calls.value)!r} (its port {other.number.value}): the "
+            "sidecar treats it as HTTP or TCP, never both."
         ),
         severity=Severity.WARNING,
         primary=site,
-        related=(Label(calls, "the other name"),),
+        related=(Label(calls, "the other Service"),),
     )
 
 

@@ -157,12 +157,12 @@ def _is_for_all(spec: Mapping[str, Any]) -> bool:
 def _contradiction(host: str, number: int, first: Site, site: Site) -> Finding:
     return Finding(
         message=(
-            f"{site.resource} has port {number} of {host!r} for {site.value}, and {first.resource} has it for "
-            f"{first.value}: Istio heeds only one of them."
+            f"{site.resource} declares port {number} of {host!r} as {site.value}, but {first.resource} as "
+            f"{first.value}: Istio uses only one of them."
         ),
         severity=Severity.WARNING,
         primary=site,
-        related=(Label(first, "the other one"),),
+        related=(Label(first, "the other entry"),),
     )
 
 
@@ -176,10 +176,10 @@ def _twice(entry: Resource, spec: Mapping[str, Any], field: str) -> Iterator[Fin
         first = seen.setdefault(value, site)
         if first is not site:
             yield Finding(
-                message=f"{entry.key} has two ports with the {field} {value}: the API server rejects the object.",
+                message=f"{entry.key} has two ports with the {field} {value}: the API server rejects the {entry.key.kind}.",
                 severity=Severity.ERROR,
                 primary=site,
-                related=(Label(first, "the first one"),),
+                related=(Label(first, "the first port"),),
             )
 
 
@@ -200,8 +200,9 @@ def _unknown_names(entry: Resource, spec: Mapping[str, Any]) -> Iterator[Finding
                 alone = len(names) == 1 and len(ports) == 1
                 yield Finding(
                     message=(
-                        f"{entry.key} gives an endpoint a port named {name!r}, and its own ports are named "
-                        f"{listing(sorted(map(str, known))) if known else 'not at all'}: Istio refuses it."
+                        f"{entry.key} sets the port {name!r} of an endpoint, but its own ports "
+                        f"{f'are named {listing(sorted(map(str, known)))}' if known else 'have no names'}: "
+                        f"Istio rejects the {entry.key.kind}."
                     ),
                     severity=Severity.ERROR,
                     primary=Site(entry.key, ("spec", "endpoints", index, "ports", name), scalar(number)),

@@ -144,10 +144,10 @@ def _text(listener: Mapping[str, Any]) -> str:
 
 def _twice(first: Site, site: Site) -> Iterator[Finding]:
     yield Finding(
-        message=f"{site.resource} has two listeners on port {site.value}: Istio refuses it.",
+        message=f"{site.resource} has two listeners on port {site.value}: Istio rejects it.",
         severity=Severity.ERROR,
         primary=site,
-        related=(Label(first, "the first one"),),
+        related=(Label(first, "the first listener"),),
     )
 
 
@@ -164,8 +164,8 @@ def _confused(graph: PortGraph, site: Site, pods: Sequence[Workload]) -> Iterato
     meant = only(port.target.value for port in same)
     yield Finding(
         message=(
-            f"{site.resource} listens on port {site.value} of its pods, and {same[0].number.resource} sends what comes "
-            f"to its port {site.value} to {same[0].target.value}: the listener gets no requests."
+            f"{site.resource} listens on port {site.value} of its pods, but {same[0].number.resource} forwards its port "
+            f"{site.value} to {same[0].target.value}: the listener gets no requests."
         ),
         severity=Severity.WARNING,
         primary=site,
@@ -183,7 +183,7 @@ def _endpoint(sidecar: Resource, site: Site, pods: Sequence[Workload]) -> Iterat
     if found is None:
         yield Finding(
             message=(
-                f"{sidecar.key} passes requests on to {text!r}: Istio takes a port of the pod itself "
+                f"{sidecar.key} forwards requests to {text!r}: Istio accepts only a port of the pod itself "
                 "(127.0.0.1:8080, 0.0.0.0:8080) or a socket (unix://)."
             ),
             severity=Severity.ERROR,
@@ -199,8 +199,8 @@ def _endpoint(sidecar: Resource, site: Site, pods: Sequence[Workload]) -> Iterat
         end = Site(sidecar.key, site.path, number, Piece(found.start("port"), found.end("port"), "port"))
         yield Finding(
             message=(
-                f"{sidecar.key} passes requests on to port {number}, which {port.number.resource} does not declare: "
-                f"{number} is a near miss of {meant}, its only port, and nothing else mentions {number}."
+                f"{sidecar.key} forwards requests to port {number}, which {port.number.resource} does not declare: it "
+                f"looks like a typo for {meant}, its only port, and nothing else mentions {number}."
             ),
             severity=Severity.WARNING,
             primary=end,

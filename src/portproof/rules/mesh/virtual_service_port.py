@@ -179,8 +179,8 @@ def _missing(graph: PortGraph, edge: ServiceEdge, services: Sequence[Service]) -
 def _joined(edge: ServiceEdge, host: str) -> Finding:
     return Finding(
         message=(
-            f"{edge.holder} names the host {str(edge.whom.site.value)!r}, and Istio refuses a host "
-            "with a port: write the port as `port.number`."
+            f"{edge.holder} sends traffic to the host {str(edge.whom.site.value)!r}, but Istio rejects a host "
+            "with a port: set `port.number` instead."
         ),
         severity=Severity.ERROR,
         primary=edge.whom.site,
@@ -202,12 +202,12 @@ def _without_port(known: mesh.Mesh, resource: Resource, edge: ServiceEdge) -> It
     expected = sorted(arriving) if arriving else [] if mesh.MESH in gateways else list(_USUAL)
     if not expected or any(has(one, number, protocol="TCP") for one in services for number in expected):
         return
-    numbers = ", ".join(map(str, expected))
-    why = f"requests come in at {numbers}" if arriving else f"gateways listen on {numbers} as a rule"
+    numbers = listing(map(str, expected))
+    why = f"Requests come in on {numbers}" if arriving else f"Gateways usually listen on {numbers}"
     yield Finding(
         message=(
-            f"{edge.holder} sends traffic to {services[0].key} without a port, so to the port at which "
-            f"a request came in; {why}, and the Service has {offered(services[0].ports)}. Add `port.number`."
+            f"{edge.holder} sends traffic to {services[0].key} without a port, so Istio uses the port of the incoming "
+            f"request. {why}, but the Service has {offered(services[0].ports)}: set `port.number`."
         ),
         severity=Severity.ERROR if arriving and not edge.idle else Severity.WARNING,
         primary=edge.whom.site,
@@ -217,7 +217,7 @@ def _without_port(known: mesh.Mesh, resource: Resource, edge: ServiceEdge) -> It
 
 def _shown(services: Sequence[Service]) -> tuple[Label, ...]:
     service = services[0]
-    return tuple(Label(one.name or one.number, f"{service.key} has it here") for one in service.ports[:3])
+    return tuple(Label(one.name or one.number, f"a port of {service.key}") for one in service.ports[:3])
 
 
 def _matches(known: mesh.Mesh, resource: Resource) -> Iterator[Finding]:
@@ -237,8 +237,8 @@ def _unmet(site: Site, arriving: Sequence[int]) -> Finding:
     single = only(arriving)
     return Finding(
         message=(
-            f"{site.resource} matches requests to port {site.value}, and they come in only at "
-            f"{listing(map(str, arriving))}: the match is never met."
+            f"{site.resource} matches requests on port {site.value}, but they come in only on "
+            f"{listing(map(str, arriving))}: the match never applies."
         ),
         severity=Severity.WARNING,
         primary=site,

@@ -107,7 +107,7 @@ def _same_names(key: ResourceKey, found: Sequence[Listener]) -> Iterator[Finding
         earlier = first.setdefault(str(name.value), name)
         if earlier is not name:
             yield Finding(
-                message=f"{key} has two listeners named {name.value!r}: the API server refuses the {key.kind}.",
+                message=f"{key} has two listeners named {name.value!r}: the API server rejects the {key.kind}.",
                 severity=Severity.ERROR,
                 primary=name,
                 related=(Label(earlier, "used here first"),),
@@ -123,12 +123,14 @@ def _incomplete(key: ResourceKey, listener: Listener) -> Iterator[Finding]:
             yield _rejected(listener, site, f"has no {field}", unset=field in listener.data)
     name = listener.name
     if name is not None and not is_placeholder(name.value) and not _NAME.fullmatch(str(name.value)):
-        what = "has a name that is not of lower-case letters, digits, '-' and '.'"
+        what = f"has the name {name.value!r}, which may contain only lowercase letters, digits, '-' and '.'"
         yield _rejected(listener, name, what)
     hostname = listener.hostname
     if hostname and listener.protocol in ("TCP", "UDP"):
         site = Site(key, (*listener.path, "hostname"), hostname)
-        yield _rejected(listener, site, f"has the hostname {hostname!r}, and {listener.protocol} knows none")
+        yield _rejected(
+            listener, site, f"has the hostname {hostname!r}, but {listener.protocol} has no hostnames"
+        )
 
 
 def _rejected(listener: Listener, site: Site, what: str, *, unset: bool = False) -> Finding:
@@ -150,15 +152,15 @@ def _port(listener: Listener) -> Iterator[Finding]:
         return
     key, value = site.resource, site.value
     text = isinstance(value, str)
-    what = "text where a number has to stand" if text else "no number between 1 and 65535"
+    must = "a number, not a string" if text else "between 1 and 65535"
     number = int(value) if isinstance(value, str) and is_digits(value) and len(value) <= 5 else 0
     usable = text and 1 <= number <= 65535
     yield Finding(
-        message=f"Listener {_name(listener)} of {key} has port {value!r}, {what}: the API server refuses the {key.kind}.",
+        message=f"Listener {_name(listener)} of {key} has port {value!r}, which must be {must}: the API server rejects the {key.kind}.",
         severity=Severity.ERROR,
         primary=site,
         expected=number if usable else None,
-        remedies=(Remedy("write it without quotes", ((site, number),)),) if usable else (),
+        remedies=(Remedy("remove the quotes", ((site, number),)),) if usable else (),
     )
 
 
@@ -169,8 +171,8 @@ def _protocol(key: ResourceKey, listener: Listener) -> Iterator[Finding]:
         site = Site(key, (*listener.path, "protocol"), listener.protocol)
         yield Finding(
             message=(
-                f"Listener {_name(listener)} of {key} has the protocol {listener.protocol!r}, and protocols are in "
-                "capital letters: controllers do not accept it (UnsupportedProtocol)."
+                f"Listener {_name(listener)} of {key} has the protocol {listener.protocol!r}, but protocols are uppercase: "
+                "controllers reject it (UnsupportedProtocol)."
             ),
             severity=Severity.ERROR,
             primary=site,
@@ -213,7 +215,7 @@ def _taking_all(key: ResourceKey, listener: Listener, ports: Sequence[Listener])
         return None
     what = (
         f"{_both(key, others[0], listener)}, one for {others[0].protocol} and one for TCP, which takes the whole port: "
-        "the controller does not accept both."
+        "the controller does not serve both."
     )
     return _clashing(others[0], listener, what, Severity.ERROR)
 
@@ -221,8 +223,8 @@ def _taking_all(key: ResourceKey, listener: Listener, ports: Sequence[Listener])
 def _twice(key: ResourceKey, earlier: Listener, later: Listener) -> Finding | None:
     if (earlier.protocol, earlier.hostname) != (later.protocol, later.hostname):
         return None
-    host = f" and hostname {later.hostname!r}" if later.hostname else ", without a hostname"
-    what = f"{_both(key, earlier, later)} {later.protocol}{host}: the API server refuses the {key.kind}."
+    host = f" and hostname {later.hostname!r}" if later.hostname else " without a hostname"
+    what = f"{_both(key, earlier, later)} for {later.protocol}{host}: the API server rejects the {key.kind}."
     return _clashing(earlier, later, what, Severity.ERROR)
 
 
@@ -249,12 +251,12 @@ def _clashing(earlier: Listener, later: Listener, message: str, severity: Severi
         message=message,
         severity=severity,
         primary=later.number,
-        related=(Label(earlier.number, "the other one"),),
+        related=(Label(earlier.number, "the other listener"),),
     )
 
 
 def _name(listener: Listener) -> str:
-    return repr(listener.name.value) if listener.name else "without a name"
+    return repr(listener.name.value) if listener.name else "(unnamed)"
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

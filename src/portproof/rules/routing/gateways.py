@@ -57,7 +57,7 @@ class Listener:
     @property
     def label(self) -> str:
         """``https (port 443)``."""
-        name = self.name.value if self.name else "without a name"
+        name = self.name.value if self.name else "unnamed"
         return f"{name} (port {self.number.value})" if self.number else str(name)
 
     @property

@@ -51,7 +51,7 @@ class Crossing:
     near: tuple[tuple[Pair, int], ...]
 
 
-def refused(graph: PortGraph, relation: Relation) -> Iterator[Crossing]:
+def ungranted(graph: PortGraph, relation: Relation) -> Iterator[Crossing]:
     """The edges of `relation` that cross into another namespace without a grant, where both are known for sure.
 
     Those of a route that is attached to a Service need none: a mesh lets callers shape their own requests

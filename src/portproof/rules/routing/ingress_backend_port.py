@@ -88,7 +88,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             continue
         if not edge.whom.site.value:  # values that are yet to be given
             continue
-        refusal = _refusal(graph, edge)
+        refusal = _rejection(graph, edge)
         services = missed(graph, edge) if edge.port is not None else ()
         if refusal is not None:
             yield refusal
@@ -144,34 +144,34 @@ def _has_rollouts(graph: PortGraph) -> bool:
     return any(one.key.group == "argoproj.io" and one.key.kind == "Rollout" for one in graph.resources)
 
 
-def _refusal(graph: PortGraph, edge: ServiceEdge) -> Finding | None:
+def _rejection(graph: PortGraph, edge: ServiceEdge) -> Finding | None:
     """What the API server does not take, whatever the Service has."""
     port, services = edge.port, graph.variants(*edge.whom.place)
     sends = f"{edge.holder} sends traffic to Service/{edge.whom.name}"
     asks = f"{edge.holder} asks Service/{edge.whom.name}"
     if port is None:
-        return _refused(edge.whom.site, f"{sends} without a port")
+        return _rejected(edge.whom.site, f"{sends} without a port")
     field = port.path[-1]
     number_too = _number_beside(graph, port) if field == "name" else None
     if number_too is not None:
-        return _refused(number_too, f"{sends} with both a port name ({port.value!r}) and a number")
+        return _rejected(number_too, f"{sends} with both a port name ({port.value!r}) and a number")
     if is_placeholder(port.value):
         return None
     number = int(str(port.value)) if is_digits(port.value) else 0
     fitting = number if 1 <= number <= 65535 else None
     if field == "number" and not isinstance(port.value, int):
-        return _refused(
+        return _rejected(
             port, f"{asks} for port number {str(port.value)!r}, which must be a number, not a string", fitting
         )
     if field == "name" and isinstance(port.value, int):
         what = f"{asks} for port name {port.value}, which must be a string, not a number"
-        return _refused(port, what, _name_of(services, port.value))
+        return _rejected(port, what, _name_of(services, port.value))
     problem = port_name_problem(port.value) if isinstance(port.value, str) else ""
     if not problem:
         return None
     is_old = field == "servicePort"  # v1beta1, whose one field holds a name or a number
     fix = fitting if is_old and fitting else _name_of(services, number)
-    return _refused(port, f"{asks} for port name {port.value!r}, which {problem}", fix)
+    return _rejected(port, f"{asks} for port name {port.value!r}, which {problem}", fix)
 
 
 def _number_beside(graph: PortGraph, name: Site) -> Site | None:
@@ -192,7 +192,7 @@ def _name_of(services: Sequence[Service], number: int) -> Scalar | None:
     return name if isinstance(name, str) and not port_name_problem(name) else None
 
 
-def _refused(site: Site, what: str, expected: Scalar | None = None) -> Finding:
+def _rejected(site: Site, what: str, expected: Scalar | None = None) -> Finding:
     fix = "remove the quotes" if isinstance(expected, int) else f"set the port to {expected}"
     return Finding(
         message=f"{what}: the API server rejects the Ingress.",

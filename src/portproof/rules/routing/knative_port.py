@@ -116,8 +116,8 @@ def _number_of_ports(containers: Sequence[_Container]) -> Iterator[Finding]:
         name = "name" if one.data.get("name") else "image"
         yield Finding(
             message=(
-                f"{one.key} has {len(containers)} containers and no port: Knative refuses it, since the port tells "
-                "which of them serves."
+                f"{one.key} has {len(containers)} containers but no port: Knative rejects it, because the port shows "
+                "which container serves requests."
             ),
             severity=Severity.ERROR,
             primary=_site(one.key, one.path, one.data, name),
@@ -125,10 +125,10 @@ def _number_of_ports(containers: Sequence[_Container]) -> Iterator[Finding]:
     for path, port in declared[1:]:
         key = containers[0].key
         yield Finding(
-            message=f"{key} declares more than one port: Knative takes one, over all containers.",
+            message=f"{key} declares more than one port: Knative accepts only one across all containers.",
             severity=Severity.ERROR,
             primary=_site(key, path, port, "containerPort"),
-            related=(Label(_site(key, *declared[0], "containerPort"), "the first one"),),
+            related=(Label(_site(key, *declared[0], "containerPort"), "the first port"),),
         )
 
 
@@ -138,8 +138,8 @@ def _port(key: ResourceKey, path: FieldPath, port: Mapping[str, Any]) -> Iterato
         likely = sorted(_PROTOCOLS, key=lambda one: one != "h2c") if _is_http2(name.value) else _PROTOCOLS
         yield Finding(
             message=(
-                f"{key} names its port {name.value!r}: Knative refuses it, since the name tells the protocol and may "
-                "be only 'http1' or 'h2c', or absent."
+                f"{key} names its port {name.value!r}: Knative rejects every name but 'http1' and 'h2c', because the "
+                "name sets the protocol."
             ),
             severity=Severity.ERROR,
             primary=name,
@@ -150,14 +150,14 @@ def _port(key: ResourceKey, path: FieldPath, port: Mapping[str, Any]) -> Iterato
     if not isinstance(number.value, int) and not is_placeholder(number.value):
         yield _no_number(number, unset="containerPort" in port)
     if number.value in _RESERVED:
-        yield _refused(number, f"{key} declares port {number.value}, which Knative's own proxy uses")
+        yield _rejected(number, f"{key} declares port {number.value}, which Knative's own proxy uses")
     protocol = _site(key, path, port, "protocol")
     if protocol.value not in (None, "", "TCP") and not is_placeholder(protocol.value):
-        yield _refused(protocol, f"{key} declares a {protocol.value} port, and Knative serves only TCP")
+        yield _rejected(protocol, f"{key} declares a {protocol.value} port instead of TCP")
     for field in ("hostPort", "hostIP"):
         site = _site(key, path, port, field)
         if site.value:
-            yield _refused(site, f"{key} sets `{field}`")
+            yield _rejected(site, f"{key} sets `{field}`")
 
 
 def _no_number(site: Site, *, unset: bool) -> Finding:
@@ -166,16 +166,16 @@ def _no_number(site: Site, *, unset: bool) -> Finding:
     what = (
         "a port without a number"
         if value is None
-        else f"containerPort {value!r}, text where a number belongs"
+        else f"containerPort {value!r}, which must be a number, not a string"
     )
     empty = unset and value is None
     return Finding(
-        message=f"{site.resource} has {what}: the API server rejects the object.",
+        message=f"{site.resource} has {what}: the API server rejects the {site.resource.kind}.",
         severity=Severity.WARNING if empty else Severity.ERROR,
         unset=empty,
         primary=site,
         expected=right,
-        remedies=() if right is None else (Remedy(f"write {right} without quotes", ((site, right),)),),
+        remedies=() if right is None else (Remedy("remove the quotes", ((site, right),)),),
     )
 
 
@@ -190,13 +190,13 @@ def _probes(container: _Container) -> Iterator[Finding]:
             call = mapping(mapping(container.data.get(probe)).get(handler))
             site = _site(container.key, (*container.path, probe, handler), call, "port")
             if isinstance(site.value, str) and site.value not in ("", own) and not is_placeholder(site.value):
-                yield _refused(
-                    site, f"{container.key} probes the port named {site.value!r}, and its own is {own!r}"
+                yield _rejected(
+                    site, f"{container.key} probes the port named {site.value!r}, but its port is {own!r}"
                 )
 
 
-def _refused(site: Site, what: str) -> Finding:
-    return Finding(message=f"{what}: Knative refuses it.", severity=Severity.ERROR, primary=site)
+def _rejected(site: Site, what: str) -> Finding:
+    return Finding(message=f"{what}: Knative rejects it.", severity=Severity.ERROR, primary=site)
 
 
 def _site(key: ResourceKey, path: FieldPath, data: Mapping[str, Any], field: str) -> Site:

@@ -122,10 +122,10 @@ def _named(graph: PortGraph, resource: Resource, *, balances: bool) -> Iterator[
                 yield replace(
                     found,
                     message=(
-                        f"{resource.key} names {_asked(port)} in its annotation {row.annotation}, and has "
+                        f"{resource.key} names {_asked(port)} in its annotation {row.annotation}, but has "
                         f"{offered(services[0].ports)}: {row.so}."
                     ),
-                    severity=Severity.ERROR if row.refused else Severity.WARNING,
+                    severity=Severity.ERROR if row.rejects else Severity.WARNING,
                 )
 
 
@@ -136,8 +136,8 @@ def _of_azure(resource: Resource, service: Service) -> Iterator[Finding]:
         if not has(service, setting.number, MatchBy.NUMBER):
             yield Finding(
                 message=(
-                    f"{resource.key} has the annotation {name} for port {setting.number}, and has "
-                    f"{offered(service.ports)}: the annotation applies to nothing."
+                    f"{resource.key} has the annotation {name} for port {setting.number}, but has "
+                    f"{offered(service.ports)}: the annotation has no effect."
                 ),
                 severity=Severity.WARNING,
                 primary=setting.annotation,
@@ -145,8 +145,8 @@ def _of_azure(resource: Resource, service: Service) -> Iterator[Finding]:
         elif setting.probe and setting.probe.lower() not in names:
             yield Finding(
                 message=(
-                    f"{resource.key} names the port {setting.probe!r} in its annotation {name}, and has "
-                    f"{offered(service.ports)}: the controller makes no load balancer."
+                    f"{resource.key} names port {setting.probe!r} in its annotation {name}, but has "
+                    f"{offered(service.ports)}: it gets no load balancer."
                 ),
                 severity=Severity.ERROR,
                 primary=setting.annotation,
@@ -158,7 +158,7 @@ def _of_actions(graph: PortGraph, ingress: Resource) -> Iterator[Finding]:
         edge = _reference(Site(ingress.key, port.path, name), port, MatchBy.EITHER)
         services = missed(graph, edge)
         if services:
-            yield finding(graph, edge, services, does="forwards to", so="the controller refuses the Ingress")
+            yield finding(graph, edge, services, does="forwards to", so="the controller rejects the Ingress")
 
 
 def _of_health_checks(graph: PortGraph, overridden: Container[object]) -> Iterator[Finding]:
@@ -178,8 +178,8 @@ def _of_health_checks(graph: PortGraph, overridden: Container[object]) -> Iterat
                     graph,
                     edge,
                     services,
-                    does="checks the health of",
-                    so="the controller refuses the Ingress",
+                    does="checks health on",
+                    so="the controller rejects the Ingress",
                 )
 
 
@@ -195,7 +195,7 @@ def _reference(service: Site, port: Site, by: MatchBy) -> ServiceEdge:
 
 
 def _asked(port: Site) -> str:
-    return f"port {port.value}" if isinstance(port.value, int) else f"the port {port.value!r}"
+    return f"port {port.value!r}"
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

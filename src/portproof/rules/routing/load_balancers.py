@@ -59,7 +59,7 @@ def _keys_of(*route: str) -> Callable[[str], Entries]:
 class AnnotationKind:
     """An annotation of a Service that names ports of it.
 
-    `read` finds them in its text. `only_load_balancers`: it is read only of Services of that type. `refused`: the
+    `read` finds them in its text. `only_load_balancers`: it is read only of Services of that type. `rejects`: the
     controller then refuses the Service, and does not only pass over the entry. `so` is what comes of a port that is not there.
     """
 
@@ -67,7 +67,7 @@ class AnnotationKind:
     read: Callable[[str], Entries]
     by: MatchBy
     so: str
-    refused: bool = False
+    rejects: bool = False
     only_load_balancers: bool = False
 
 
@@ -76,45 +76,45 @@ ROWS: tuple[AnnotationKind, ...] = (
         f"{_AWS}ssl-ports",
         _words,
         MatchBy.EITHER,
-        "no listener gets TLS for it, and newer controllers refuse the Service",
+        "no listener gets TLS for it, and newer controllers reject the Service",
         only_load_balancers=True,
     ),
     AnnotationKind(
         f"{_AWS}healthcheck-port",
         _name,
         MatchBy.NAME,
-        "the controller refuses the Service",
-        refused=True,
+        "the controller rejects the Service",
+        rejects=True,
         only_load_balancers=True,
     ),
-    AnnotationKind(ALB_HEALTH_CHECK, _name, MatchBy.NAME, "the controller refuses an Ingress in front of it"),
+    AnnotationKind(
+        ALB_HEALTH_CHECK, _name, MatchBy.NAME, "the controller rejects any Ingress in front of it"
+    ),
     AnnotationKind(
         "cloud.google.com/neg",
         _keys_of("exposed_ports"),
         MatchBy.NUMBER,
-        "no network endpoint group is made for the Service",
-        refused=True,
+        "the Service gets no network endpoint group",
+        rejects=True,
     ),
     AnnotationKind(
         "cloud.google.com/backend-config",
         _keys_of("ports"),
         MatchBy.EITHER,
-        "the BackendConfig applies to nothing",
+        "the BackendConfig has no effect",
     ),
     AnnotationKind(
         "beta.cloud.google.com/backend-config",
         _keys_of("ports"),
         MatchBy.EITHER,
-        "the BackendConfig applies to nothing",
+        "the BackendConfig has no effect",
     ),
-    AnnotationKind(
-        "cloud.google.com/app-protocols", _keys_of(), MatchBy.NAME, "the protocol applies to nothing"
-    ),
+    AnnotationKind("cloud.google.com/app-protocols", _keys_of(), MatchBy.NAME, "the protocol has no effect"),
     AnnotationKind(
         "service.alpha.kubernetes.io/app-protocols",
         _keys_of(),
         MatchBy.NAME,
-        "the protocol applies to nothing",
+        "the protocol has no effect",
     ),
 )
 

@@ -105,7 +105,7 @@ from portproof.rules.port_references import finding
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each backendRef whose port is refused, missing, or of another protocol."""
     for edge in graph.asking(Relation.ROUTE):
-        refusal = _refusal(graph, edge)
+        refusal = _rejection(graph, edge)
         if refusal is not None:
             yield refusal
             continue
@@ -132,26 +132,26 @@ def _lost(edge: ServiceEdge) -> str:
     return "every request is denied" if "externalAuth" in edge.at else "no traffic gets through"
 
 
-def _refusal(graph: PortGraph, edge: ServiceEdge) -> Finding | None:
+def _rejection(graph: PortGraph, edge: ServiceEdge) -> Finding | None:
     """What the API server does not take, whatever the Service has."""
     services = graph.variants(edge.whom.namespace, edge.whom.name)
     route, port = edge.holder, edge.port
     does, service = f"{route} {_does(edge)}", f"Service/{edge.whom.site.value}"
     if port is None:
         has_them = f" {services[0].key} has {offered(services[0].ports)}." if services else ""
-        return _refused(edge.whom.site, f"{does} {service} without a port", has_them)
+        return _rejected(edge.whom.site, f"{does} {service} without a port", has_them)
     if is_placeholder(port.value):
         return None
     if isinstance(port.value, str):
         number = _number(port.value, services)
-        found = _refused(port, f"{does} port {port.value!r} of {service}, but the port must be a number")
+        found = _rejected(port, f"{does} port {port.value!r} of {service}, but the port must be a number")
         if number is None or (services and not any(has(one, number) for one in services)):
             return found
         how = "remove the quotes" if port.value == str(number) else f"set the port to {number}"
         fix = Remedy(how, ((port, number),))
         return replace(found, expected=number, remedies=(fix,))
     if not 1 <= int(port.value or 0) <= 65535:
-        return _refused(
+        return _rejected(
             port, f"{does} port {port.value} of {service}, but a port must be between 1 and 65535"
         )
     return None
@@ -170,7 +170,7 @@ def _number(text: str, services: Sequence[Service]) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _refused(site: Site, what: str, more: str = "") -> Finding:
+def _rejected(site: Site, what: str, more: str = "") -> Finding:
     return Finding(
         message=f"{what}: the API server rejects the {site.resource.kind}.{more}",
         severity=Severity.ERROR,

@@ -153,7 +153,7 @@ def _of_service(graph: PortGraph, parent: Parent) -> Iterator[Finding]:
         )
         services = missed(graph, edge)
         if services:
-            yield finding(graph, edge, services, does="attaches to", so="it applies to no traffic")
+            yield finding(graph, edge, services, does="refers to", so="the route applies to no traffic")
             return
 
 
@@ -209,8 +209,8 @@ def _absent(parent: Parent, gateway: _Gateway) -> Finding:
         remedies = _names(parent, candidates if parent.port else _near_name(candidates, parent.section))
     return _detached(
         parent,
-        f"{_wanted(parent)} of {gateway.resource.key}, which has {_shown(gateway.listeners)}: the route is not "
-        "attached, and no request reaches it",
+        f"{_wanted(parent)} of {gateway.resource.key}, which has {_shown(gateway.listeners)}: the route does not "
+        "attach and gets no requests",
         site or parent.name,
         remedies,
         gateway.listeners[:3],
@@ -266,7 +266,7 @@ def _other_kind(parent: Parent, gateway: _Gateway, meant: Sequence[Listener]) ->
     why = listing(f"{one.name.value if one.name else 'one'} is for {_taken(one)}" for one in meant[:_SHOWN])
     return _detached(
         parent,
-        f"{_wanted(parent)} of {gateway.resource.key}, which takes no {kind} ({why}): no traffic reaches it",
+        f"{_wanted(parent)} of {gateway.resource.key}, which accepts no {kind} ({why}): the route gets no traffic",
         parent.section or parent.port or parent.name,
         remedies,
         meant[:3],
@@ -282,8 +282,8 @@ def _other_namespace(parent: Parent, gateway: _Gateway, fitting: Sequence[Listen
     own, other = gateway.resource.key, parent.route.key.namespace
     return _detached(
         parent,
-        f"{_wanted(parent)} of {own} in namespace {own.namespace!r}, which takes no routes of namespace {other!r} "
-        "(allowedRoutes.namespaces): no traffic reaches it",
+        f"{_wanted(parent)} of {own} in namespace {own.namespace!r}, which accepts no routes from namespace {other!r} "
+        "(allowedRoutes.namespaces): the route gets no traffic",
         parent.name,
         [],
         fitting[:3],
@@ -295,11 +295,13 @@ def _detached(
 ) -> Finding:
     own = [value for one in remedies for place, value in one.changes if place == site]
     return Finding(
-        message=f"{parent.route.key} attaches to {what}.",
+        message=f"{parent.route.key} refers to {what}.",
         severity=Severity.ERROR,
         primary=site,
         expected=own[0] if own else None,
-        related=tuple(Label(one.name, "a listener it has") for one in shown if one.name is not None),
+        related=tuple(
+            Label(one.name, f"a listener of {one.name.resource}") for one in shown if one.name is not None
+        ),
         remedies=tuple(remedies),
     )
 
@@ -307,13 +309,14 @@ def _detached(
 def _wanted(parent: Parent) -> str:
     if parent.section is None:
         return f"port {parent.port.value!r}" if parent.port else "the listeners"
-    at = f" at port {parent.port.value!r}" if parent.port else ""
+    at = f" on port {parent.port.value!r}" if parent.port else ""
     return f"listener {str(parent.section.value)!r}{at}"
 
 
 def _shown(found: Sequence[Listener]) -> str:
     more = [f"{len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-    return listing([*(one.label for one in found[:_SHOWN]), *more])
+    only = "only " if len(found) == 1 else ""
+    return only + listing([*(one.label for one in found[:_SHOWN]), *more])
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

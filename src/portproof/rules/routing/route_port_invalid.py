@@ -159,12 +159,12 @@ def _clash(one: Parent, other: Parent) -> bool:
 def _twice(parent: Parent, earlier: Parent) -> Finding:
     return Finding(
         message=(
-            f"{parent.route.key} names {parent.kind}/{parent.name.value} as its parent twice, and the two do not differ "
-            "in a sectionName or port that both have: the API server rejects the object."
+            f"{parent.route.key} lists the parent {parent.kind}/{parent.name.value} twice, and neither sectionName nor "
+            f"port tells the two apart: the API server rejects the {parent.route.key.kind}."
         ),
         severity=Severity.ERROR,
         primary=parent.name,
-        related=(Label(earlier.name, "named here first"),),
+        related=(Label(earlier.name, "listed here first"),),
     )
 
 

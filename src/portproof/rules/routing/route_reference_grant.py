@@ -104,12 +104,12 @@ from portproof.graph.model import PortGraph, Relation, Site
 from portproof.graph.names import is_near_name
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.rules.routing.gateways import ROUTES
-from portproof.rules.routing.grants import FIELDS, Crossing, Pair, refused
+from portproof.rules.routing.grants import FIELDS, Crossing, Pair, ungranted
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each backendRef into another namespace that no grant allows."""
-    for crossing in refused(graph, Relation.ROUTE):
+    for crossing in ungranted(graph, Relation.ROUTE):
         slips = [(pair, index) for pair, index in crossing.near if _is_slip(graph, crossing, pair, index)]
         yield _finding(crossing, *slips[0]) if slips else _without_grant(crossing)
 
@@ -136,12 +136,12 @@ def _finding(crossing: Crossing, pair: Pair, index: int) -> Finding:
     change = () if moved or site.value is None or not needed else ((site, needed),)
     return Finding(
         message=(
-            f"{_what(crossing)}, and {pair.grant} does not allow it: its {where} is {held!r} where {needed!r} has to "
-            "stand, so the controller refuses the backend."
+            f"{_what(crossing)}, but {pair.grant} does not allow it. Its {where} is {held!r} instead of {needed!r}, so "
+            "the controller rejects the backend."
         ),
         severity=Severity.WARNING if crossing.edge.idle else Severity.ERROR,
         primary=_primary(crossing),
-        related=(Label(site, f"{needed!r} has to stand here"),),
+        related=(Label(site, f"must be {needed!r}"),),
         remedies=(Remedy(f"set {where} of the ReferenceGrant to {needed!r}", change),) if change else (),
     )
 
@@ -149,8 +149,8 @@ def _finding(crossing: Crossing, pair: Pair, index: int) -> Finding:
 def _without_grant(crossing: Crossing) -> Finding:
     return Finding(
         message=(
-            f"{_what(crossing)}, and no ReferenceGrant of the rendering allows it: the controller refuses the backend, "
-            "unless a grant is kept elsewhere."
+            f"{_what(crossing)}, but no ReferenceGrant here allows it: the controller rejects the backend unless a grant "
+            "exists elsewhere."
         ),
         severity=Severity.WARNING,
         primary=_primary(crossing),

@@ -133,16 +133,16 @@ def _finding(
     value = _value(graph, backends, service, meant, wanted) if meant is not None else None
     if isinstance(wanted, int):
         reached = sorted({one for port in _tcp(service) for one in _numbers(graph, service, port)})
-        what = f"port {wanted}, and {service.key} reaches its pods at {listing(map(str, reached)) or 'no TCP port'}"
+        what = f"port {wanted}, but {service.key} reaches its pods at {listing(map(str, reached)) or 'no TCP port'}"
     else:
-        what = f"the port named {wanted!r} of {service.key}, which has {offered(service.ports)}"
+        what = f"port {wanted!r} of {service.key}, which has {offered(service.ports)}"
     return Finding(
         message=f"{site.resource} asks for {what}: {_why(wanted, own, service, is_whole=is_whole)}.",
         severity=Severity.WARNING if own or not is_whole else Severity.ERROR,
         primary=site,
         expected=value,
         related=tuple(
-            Label(one.name or one.target, f"{service.key} has it here")
+            Label(one.name or one.target, f"a port of {service.key}")
             for one in ((meant,) if meant else service.ports[:3])
         ),
         remedies=() if value is None else (Remedy(f"set the Route's port to {value}", ((site, value),)),),
@@ -151,14 +151,12 @@ def _finding(
 
 def _why(wanted: Scalar, own: Sequence[ServicePort], service: Service, *, is_whole: bool) -> str:
     if not is_whole:
-        return "another backend of the Route serves it, this one gets no requests"
+        return "another backend of the Route serves it, but this one gets no requests"
     if own:
-        return (
-            f"{wanted} is the Service's own port, and OpenShift's router takes a number for that of the pod"
-        )
+        return f"{wanted} is the Service port, but OpenShift's router expects the number of the pod's port"
     if any(one.target.value == wanted for one in service.ports):
-        return f"{wanted!r} names a port of the container, and a Route names one of the Service; the router answers 503"
-    return "no endpoint has it, and the router answers 503"
+        return f"{wanted!r} is a container port name, but a Route takes a Service port name, so the router answers 503"
+    return "no endpoint has that port, so the router answers 503"
 
 
 def _meant(service: Service, wanted: Scalar, own: Sequence[ServicePort]) -> ServicePort | None:
