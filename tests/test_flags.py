@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from portproof import cli, run
+from portproof import cli, commands
 from portproof.config import Config
 from portproof.flags import FAIL_ON, FLAGS, Flags
+from portproof.session import Request
 
 SAID: dict[str, tuple[list[str], Any]] = {
     "select": (["--select", "a,b", "--select", " c,"], ("a", "b", "c")),
@@ -28,16 +29,16 @@ SAID: dict[str, tuple[list[str], Any]] = {
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[run.Request]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     """The requests that commands make, in place of what they would do."""
-    requests: list[run.Request] = []
+    requests: list[Request] = []
 
-    def noted(request: run.Request, **_: Any) -> int:
+    def noted(request: Request, **_: Any) -> int:
         requests.append(request)
         return 0
 
     for name in ("check", "fix", "tools"):
-        monkeypatch.setattr(run, name, noted)
+        monkeypatch.setattr(commands, name, noted)
     return requests
 
 
@@ -46,14 +47,14 @@ def test_every_flag_is_tried_here() -> None:
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_an_option_reaches_its_field_and_no_other(asked: list[run.Request], name: str) -> None:
+def test_an_option_reaches_its_field_and_no_other(asked: list[Request], name: str) -> None:
     words, value = SAID[name]
     assert cli.app.main(["check", ".", *words], standalone_mode=False) == 0
-    assert asked == [run.Request((".",), Flags(**{name: value}), environ=asked[0].environ)]
+    assert asked == [Request((".",), Flags(**{name: value}), environ=asked[0].environ)]
 
 
 @pytest.mark.parametrize("command", ["check", "fix", "tools"])
-def test_what_is_not_said_is_none(asked: list[run.Request], command: str) -> None:
+def test_what_is_not_said_is_none(asked: list[Request], command: str) -> None:
     assert cli.app.main([command], standalone_mode=False) == 0
     assert asked[0].flags == Flags()
     assert cli.app.main([command, "--offline"], standalone_mode=False) == 0

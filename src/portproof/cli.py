@@ -21,10 +21,10 @@ from typing import Any, NoReturn
 import click
 
 from portproof import __version__
+from portproof.console import say
 from portproof.errors import ExitCode, PortproofError, UsageError
-from portproof.flags import FLAGS, Flag, Flags
+from portproof.flags import FLAGS, FORMATS, Flag, Flags
 
-FORMATS = ("text", "json", "sarif", "github", "markdown")
 _EXHAUSTED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE})
 
 _Command = Callable[..., Any]
@@ -97,7 +97,8 @@ def app() -> None:
 @_with_flags
 def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str, ...]) -> int:
     """Render, check, trace, propose; report."""
-    from portproof import run  # noqa: PLC0415
+    from portproof import commands  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
 
     partly = [name for name in ("base", "select", "baseline") if getattr(flags, name)]
     if flags.write_baseline and partly:
@@ -106,7 +107,7 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
             next_step="a baseline holds everything that is found: write it without the other",
         )
     files = tuple(map(_report, reports))
-    return run.check(run.Request(paths, flags), output=output, color=_color(), reports=files)
+    return commands.check(Request(paths, flags), output=output, color=_color(), reports=files)
 
 
 @app.command()
@@ -116,9 +117,10 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
 @_with_flags
 def fix(*, paths: tuple[str, ...], flags: Flags, write: bool) -> int:
     """Print the proven fixes as one unified diff."""
-    from portproof import run  # noqa: PLC0415
+    from portproof import commands  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
 
-    return run.fix(run.Request(paths, flags), write_files=write)
+    return commands.fix(Request(paths, flags), write_files=write)
 
 
 @app.command()
@@ -151,11 +153,11 @@ def rules(output: str) -> int:
 @_with_flags
 def targets(paths: tuple[str, ...], flags: Flags, output: str) -> int:
     """Show what would be rendered, and why the rest would not."""
-    from portproof import run  # noqa: PLC0415
     from portproof.report import pages  # noqa: PLC0415
+    from portproof.session import Request, prepare, say_notes  # noqa: PLC0415
 
-    ready = run.prepare(run.Request(paths, flags))
-    run.say_notes(ready)
+    ready = prepare(Request(paths, flags))
+    say_notes(ready)
     text = (
         pages.targets_json(ready.discovery)
         if output == "json"
@@ -171,9 +173,10 @@ def targets(paths: tuple[str, ...], flags: Flags, output: str) -> int:
 @_with_flags
 def tools(action: str, flags: Flags) -> int:
     """Show, or install into the cache, the helm and kustomize in use: path, version, where they came from."""
-    from portproof import run  # noqa: PLC0415
+    from portproof import commands  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
 
-    return run.tools(run.Request(flags=flags), install_them=action == "install")
+    return commands.tools(Request(flags=flags), install_them=action == "install")
 
 
 @app.command()
@@ -294,11 +297,8 @@ def _complain(message: str, next_step: str, code: int) -> int:
 
 
 def _log(lines: Iterable[str]) -> None:
-    """Print to standard error; the words may be those of a file under test, or of its name."""
-    from portproof.report.safe import log_entry  # noqa: PLC0415 - most calls have nothing to complain about
-
     for line in lines:
-        click.echo(log_entry(line), err=True)
+        say(line)
 
 
 def _bug(error: Exception) -> int:

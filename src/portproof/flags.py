@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+FORMATS = ("text", "json", "sarif", "github", "markdown")
+"""The formats of a report; `report.formats` writes them."""
+
 FAIL_ON = ("error", "warning", "note", "never")
 """The severities that can be the lowest one that makes the exit code 1."""
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from portproof import process
+from portproof import files, process
 from portproof.errors import ToolError
 from portproof.pins import OFFICIAL, Build, Catalogue, Wheel
 
@@ -407,17 +407,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Replace a file in one step: a reader sees the old text or the new."""
-    import tempfile  # noqa: PLC0415 - start-up: rarely needed
-
-    descriptor, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(data, stream)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    files.replace(path, json.dumps(data).encode(), mode=0o644)
 
 
 # --- what is not there yet -------------------------------------------------------------------------------------

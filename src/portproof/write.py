@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import stat
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 
+from portproof import files
 from portproof.errors import ConflictError
 from portproof.source import Edit, RelPath, SourceError, Tree, read_text
 
@@ -24,7 +22,10 @@ def write(edits: Iterable[Edit], tree: Tree) -> list[RelPath]:
         _refuse_changed(tree, path)
     for path in paths:
         _refuse_changed(tree, path)  # again, as late as can be
-        _replace(tree.on_disk(path), edited.text(path).encode("utf-8"))
+        file = tree.on_disk(path)
+        files.replace(
+            file, edited.text(path).encode("utf-8"), mode=stat.S_IMODE(file.stat().st_mode), durable=True
+        )
     return paths
 
 
@@ -40,19 +41,3 @@ def _refuse_changed(tree: Tree, path: RelPath) -> None:
         raise ConflictError(str(error), next_step="run portproof again") from error
     if now != tree.text(path):
         raise ConflictError(f"{path} changed while portproof was working", next_step="run portproof again")
-
-
-def _replace(file: Path, data: bytes) -> None:
-    mode = stat.S_IMODE(file.stat().st_mode)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(mode)
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

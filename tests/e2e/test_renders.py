@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from portproof import run
 from portproof.discover.model import Target
 from portproof.flags import Flags
 from portproof.render.engine import Engine
 from portproof.render.model import NotRendered, RenderFailure, Rendering
+from portproof.session import Request, Session, combined_patch, session
 from portproof.source import Tree
 from tests.e2e.program import Repository, environment
 from tests.e2e.test_base import OVERLAY, REMOTE, chart
@@ -57,13 +57,11 @@ def renders(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Renders:
     return Renders(repository.root, monkeypatch)
 
 
-def checked(repository: Repository) -> run.Session:
-    request = run.Request(
-        paths=(str(repository.root),), flags=Flags(base="HEAD", jobs=2), environ=environment()
-    )
-    with run.session(request) as session:
-        run.combined_patch(session)
-    return session
+def checked(repository: Repository) -> Session:
+    request = Request(paths=(str(repository.root),), flags=Flags(base="HEAD", jobs=2), environ=environment())
+    with session(request) as run:
+        combined_patch(run)
+    return run
 
 
 def test_a_service_that_lost_a_port_has_nothing_rendered_twice(

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from portproof import cli
-from portproof.run import Request, fix
+from portproof.commands import fix
+from portproof.session import Request
 from tests.e2e.program import Process, Program, Repository
 from tests.support import runner
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from portproof import run as program
 from portproof.action import configured
 from portproof.action.configured import Choice
 from portproof.action.context import Context
@@ -19,6 +18,7 @@ from portproof.github.model import ChangedFiles, GithubError, Pull
 from portproof.github.publish import degraded
 from portproof.report.model import Report
 from portproof.revision import Comparison, OldFiles, compare_with
+from portproof.session import Request, combined_patch, report_of, session
 from portproof.source import RelPath
 
 
@@ -171,7 +171,7 @@ def _checked(run: Context, comparison: Comparison | None, choice: Choice) -> Act
     """One check of the checkout."""
     allowed = trust(run.event, choice)
     config = None if run.inputs.config is None else str(_inside(run, "config", run.inputs.config))
-    request = program.Request(
+    request = Request(
         paths=tuple(str(_inside(run, "path", one)) for one in run.inputs.paths),
         flags=Flags(config=config, offline=allowed.offline, fail_on=run.inputs.fail_on),
         root=run.checkout.root,
@@ -179,10 +179,10 @@ def _checked(run: Context, comparison: Comparison | None, choice: Choice) -> Act
         untrusted=allowed.untrusted,
         environ=run.environ,
     )
-    with program.session(request, comparison) as session:
-        report = program.report_of(session)
-        patch = program.combined_patch(session)
-    return ActionReport(report, session.ready.config.fail_on, patch)
+    with session(request, comparison) as checked:
+        report = report_of(checked)
+        patch = combined_patch(checked)
+    return ActionReport(report, checked.ready.config.fail_on, patch)
 
 
 def _inside(run: Context, name: str, text: str) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from portproof import files
 from portproof.errors import UsageError
 
 OUTPUTS = ("findings", "errors", "warnings", "introduced", "sarif-file", "report-file", "patch-file")
@@ -19,7 +20,6 @@ _MOUNTS = {"/github/runner_temp": "_temp", "/github/home": "_temp/_github_home"}
 actions/runner ContainerActionHandler.cs; the first is there since 2.329, the second always.
 """
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def folder(environ: Mapping[str, str]) -> Path:
@@ -126,14 +126,5 @@ def _replace(where: int, name: str, data: bytes) -> None:
     with suppress(FileNotFoundError):
         if not stat.S_ISREG(os.stat(name, dir_fd=where, follow_symlinks=False).st_mode):
             raise OSError(0, "it is not a regular file")
-    temporary = f".{name}.{uuid.uuid4().hex[:8]}"
-    handle = os.open(temporary, _NEW, 0o644, dir_fd=where)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            os.fchmod(handle, 0o644)  # those who run the later steps may be somebody else
-            stream.write(data)
-        os.rename(temporary, name, src_dir_fd=where, dst_dir_fd=where)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=where)
-        raise
+    # Those who run the later steps may be somebody else.
+    files.replace(Path(name), data, mode=0o644, folder=where)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from portproof import run as program
 from portproof.action import checkout, inputs
 from portproof.action import event as events
 from portproof.action.check import check, received
@@ -69,7 +68,7 @@ def act(context: Context, budget: Budget) -> int:
     tell(context, found)
     if number is not None:
         post(context, found, number, budget)
-    return ExitCode.FINDINGS if program.fails(found.report, found.fail_on) else ExitCode.OK
+    return ExitCode.FINDINGS if found.report.fails(found.fail_on) else ExitCode.OK
 
 
 def _wait(environ: Mapping[str, str]) -> float:

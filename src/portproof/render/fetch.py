@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import shutil
 import threading
 import uuid
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from portproof import process
+from portproof import files, process
 from portproof.discover.model import Dependency, HelmTarget
 from portproof.process import Completed, Ending, Limits
 from portproof.render.sandboxes import Sandboxes
@@ -207,13 +206,10 @@ def _what(dependency: Dependency) -> list[str]:
 
 def _keep(pulled: Path, kept: Path) -> Path:
     """Put an archive into the cache in one step, so that another run never sees half of it."""
-    part = kept.with_name(f".{uuid.uuid4().hex}.part")
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(pulled, part)
-        part.replace(kept)
+        files.replace(kept, pulled.read_bytes())
     except OSError:  # a cache that cannot be written costs time, nothing else
-        part.unlink(missing_ok=True)
         return pulled
     return kept
 

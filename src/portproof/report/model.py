@@ -155,6 +155,10 @@ class Report:
         """How many findings have exactly this severity."""
         return sum(result.severity is severity for result in self.results)
 
+    def fails(self, threshold: str) -> bool:
+        """Whether a finding counts: at or above the threshold, and introduced where a base was compared with."""
+        return any(one.severity.reaches(threshold) and one.introduced is not False for one in self.results)
+
     def status_count(self, status: str) -> int:
         """How many targets have this status."""
         return sum(target.status == status for target in self.targets)

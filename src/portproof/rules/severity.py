@@ -20,3 +20,7 @@ class Severity(Enum):
     def rank(self) -> int:
         """0 for the worst."""
         return tuple(Severity).index(self)
+
+    def reaches(self, threshold: str) -> bool:
+        """Whether it is at or above the threshold: one of the severities, or ``never``."""
+        return threshold != "never" and self.rank <= Severity(threshold).rank

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,32 +17,29 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from portproof import __version__
 from portproof import config as configuration
 from portproof.config import Config, FileConfig
+from portproof.console import progress, say
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, Target
-from portproof.errors import ConfigError, ExitCode, UsageError
+from portproof.errors import ConfigError, UsageError
 from portproof.flags import Flags
 from portproof.render.cache import remember
 from portproof.render.engine import Engine, RenderOptions
 from portproof.rules.vocabulary import vocabulary
-from portproof.sandbox import kernel_support
 from portproof.source import RelPath, Tree, normalise, work_tree
-from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize, install
+from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize
 
 if TYPE_CHECKING:
     from portproof.compare import Introduced
     from portproof.fix import Prover
     from portproof.outcome import Outcome
-    from portproof.pipeline import Plan, Progress
+    from portproof.pipeline import Plan
     from portproof.render.model import Renderer
     from portproof.report.model import Report, ToolVersions
     from portproof.revision import Comparison
     from portproof.rules.evaluate import RuleSet
-    from portproof.rules.severity import Severity
     from portproof.suppressions.collected import Baseline, SuppressionInputs
 
 CONFIG_NAMES = frozenset(configuration.NAMES)
@@ -68,7 +63,7 @@ class Request:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 
-class Tools:
+class Programs:
     """The tools of a run, each found when it is first asked for: a repository without charts needs no helm."""
 
     def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
@@ -78,13 +73,13 @@ class Tools:
     @cached_property
     def helm(self) -> Tool:
         """The helm in use."""
-        return find_helm(self._config.helm, offline=self._config.offline, environ=self._environ, notify=_say)
+        return find_helm(self._config.helm, offline=self._config.offline, environ=self._environ, notify=say)
 
     @cached_property
     def kustomize(self) -> Tool:
         """The kustomize in use."""
         return find_kustomize(
-            self._config.kustomize, offline=self._config.offline, environ=self._environ, notify=_say
+            self._config.kustomize, offline=self._config.offline, environ=self._environ, notify=say
         )
 
 
@@ -104,6 +99,11 @@ class Prepared:
     comparison: Comparison | None
     notes: tuple[str, ...]
 
+    def path_of(self, file: Path) -> RelPath | None:
+        """A file as the tree names it; None outside of the tree."""
+        root, resolved = self.tree.root.resolve(), file.resolve()
+        return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -119,8 +119,8 @@ class Session:
 
 def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     """Resolve paths, read the configuration, find the targets, and which of them a comparison concerns."""
-    root, paths = _root_and_paths(request.paths, request.root)
-    file, config = _configured(request, root)
+    root, paths = root_and_paths(request.paths, request.root)
+    file, config = configured(request, root)
     tree = Tree(root)
     found = discover(tree, paths, config)
     if request.flags.base is not None:
@@ -138,7 +138,7 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
 def say_notes(ready: Prepared) -> None:
     """Write what the reader should know to standard error."""
     for note in ready.notes:
-        _say(note)
+        say(note)
 
 
 def _idle_environments(file: FileConfig, found: Discovery) -> Iterator[str]:
@@ -153,87 +153,13 @@ def _idle_environments(file: FileConfig, found: Discovery) -> Iterator[str]:
                 )
 
 
-def check(
-    request: Request, *, output: str, color: bool = False, reports: tuple[tuple[str, Path], ...] = ()
-) -> int:
-    """Run ``portproof check``; gives the exit code. `reports` are formats that go to files."""
-    with session(request) as run:
-        report = report_of(run)
-    for kind, file in reports:
-        write_report(file, formatted(kind, report))
-    if request.flags.write_baseline:
-        _write_baseline(Path(request.flags.write_baseline), run)
-    click.echo(formatted(output, report, color=color), nl=False, color=True)
-    return ExitCode.FINDINGS if fails(report, run.ready.config.fail_on) else ExitCode.OK
-
-
-def _write_baseline(file: Path, run: Session) -> None:
-    """Write the findings that do not count from now on."""
-    from portproof.suppressions.baseline import written
-
-    known = run.outcome.verdict.known
-    write_report(file, written(known))
-    _say(f"{file} holds {len({one.fingerprint for one in known})} known findings")
-    if _inside(run.ready, file) != run.ready.config.baseline:
-        _say(f"  next: put `baseline: {file}` into portproof.yaml, and commit both")
-
-
-def fix(request: Request, *, write_files: bool) -> int:
-    """Run ``portproof fix``; the exit code is 1 while findings remain that no fix cures."""
-    from portproof import assemble, pipeline
-    from portproof.write import write
-
-    with session(request) as run:
-        combined = pipeline.combine(run.outcome, run.prover)
-    outcome = run.outcome
-    if write_files:
-        for path in write(combined.edits, combined.tree):
-            _say(f"fixed {path}")
-    elif combined.edits:
-        click.echo(assemble.patch_of(combined.edits, combined.tree), nl=False)
-    left = [one for one in outcome.merged if not one.fix or one in combined.left_out]
-    failed = sum(one.outcome is not None or bool(one.problems) for one in outcome.checked)
-    fixed = len(outcome.merged) - len(left)
-    _say(
-        f"{fixed} of {len(outcome.merged)} findings have a proven fix{' (written)' if write_files and fixed else ''}"
-    )
-    for one in left:
-        _say(f"  no proven fix: {one.first.found.rule.id}: {one.finding.message}")
-    ignored = len(outcome.verdict.ignored)
-    if ignored:
-        _say(f"  {ignored} ignored; `portproof check` says how")
-    if failed:
-        _say(f"  {failed} targets were not checked; `portproof check` says why")
-    threshold = run.ready.config.fail_on
-    return ExitCode.FINDINGS if any(_counts(one.finding.severity, threshold) for one in left) else ExitCode.OK
-
-
-def tools(request: Request, *, install_them: bool) -> int:
-    """Run ``portproof tools``; gives the exit code."""
-    from portproof.report import pages
-
-    if install_them:
-        found = [install(name, environ=request.environ, notify=_say) for name in ("helm", "kustomize")]
-    else:
-        root, _ = _root_and_paths(())
-        chosen = Tools(_configured(request, root)[1], request.environ)
-        found = [chosen.helm, chosen.kustomize]
-    click.echo(pages.tools_text(found), nl=False)
-    offer = kernel_support()
-    if not offer.landlock:
-        _say("this system offers no Landlock: what helm and kustomize read and write is not confined")
-    if not offer.filters:
-        _say("this system offers no filter of calls: helm and kustomize may open connections")
-    return ExitCode.OK
-
-
 @contextmanager
 def session(request: Request, comparison: Comparison | None = None) -> Iterator[Session]:
     """Check everything; the renderer lives until the end of the block."""
     ready = prepare(request, comparison)
     say_notes(ready)
     known = _baseline(request, ready)
-    programs = Tools(ready.config, request.environ)
+    programs = Programs(ready.config, request.environ)
     kinds = {target.kind for target in ready.targets}
     # A missing tool is told before anything is rendered; a repository without charts needs no helm.
     versions = (
@@ -249,7 +175,7 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
     )
     with (
         Engine(helm=lambda: programs.helm, kustomize=lambda: programs.kustomize, options=options) as engine,
-        _progress() as progress,
+        progress() as told,
     ):
         engine.prefetch(ready.targets, ready.tree, ready.config.jobs)
         from portproof import compare, pipeline
@@ -257,9 +183,9 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
 
         plan = _plan(request, ready, known, engine.render)
         if ready.comparison is None:
-            compared, survey = None, pipeline.survey(plan, progress)
+            compared, survey = None, pipeline.survey(plan, told)
         else:
-            compared = compare.survey(ready.comparison, plan, ready.config, progress)
+            compared = compare.survey(ready.comparison, plan, ready.config, told)
             plan, survey = compared.plan, compared.survey
         prover = pipeline.prover_of(plan, survey)
         outcome = pipeline.finish(plan, survey, prover)
@@ -295,7 +221,7 @@ def _given(request: Request, ready: Prepared, known: Baseline | None) -> Suppres
     path = None
     if request.file is None and ready.file.path is not None:
         folder = Path.cwd() if request.flags.config else ready.tree.root
-        path = _inside(ready, folder / ready.file.path)
+        path = ready.path_of(folder / ready.file.path)
     learn = bool(request.flags.write_baseline)
     return SuppressionInputs(entries(ready.config.ignores, path), known or Baseline(), learn)
 
@@ -322,13 +248,7 @@ def _baseline(request: Request, ready: Prepared) -> Baseline | None:
             f"{name} is a link that leads out of the repository",
             next_step="Put the baseline itself into the repository.",
         )
-    return baseline.read(place, name, _inside(ready, place))
-
-
-def _inside(ready: Prepared, file: Path) -> RelPath | None:
-    """A file as the tree names it; None outside of the tree."""
-    root, resolved = ready.tree.root.resolve(), file.resolve()
-    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else None
+    return baseline.read(place, name, ready.path_of(place))
 
 
 def _whole(request: Request, ready: Prepared) -> Callable[[], Discovery] | None:
@@ -357,7 +277,7 @@ def combined_patch(run: Session) -> str:
     return assemble.patch_of(combined.edits, combined.tree) if combined.edits else ""
 
 
-def _root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[Path, tuple[RelPath, ...]]:
+def root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[Path, tuple[RelPath, ...]]:
     """The root (the enclosing git work tree, else the PATH itself) and the paths relative to it."""
     absolute = [Path(text).absolute() for text in given or (".",)]
     for text, path in zip(given or (".",), absolute, strict=True):
@@ -378,90 +298,7 @@ def _root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[
     return root, tuple(relative)
 
 
-def _configured(request: Request, root: Path) -> tuple[FileConfig, Config]:
+def configured(request: Request, root: Path) -> tuple[FileConfig, Config]:
+    """What the configuration file says, and what holds after the flags."""
     file = request.file or configuration.load(root, request.flags.config, vocabulary())
     return file, configuration.merge(file, request.flags, untrusted=request.untrusted)
-
-
-def _counts(severity: Severity, threshold: str) -> bool:
-    from portproof.rules.severity import Severity
-
-    return threshold != "never" and severity.rank <= Severity(threshold).rank
-
-
-def fails(report: Report, threshold: str) -> bool:
-    """Whether a finding counts: at or above the threshold, and introduced where a base was compared with."""
-    return any(_counts(one.severity, threshold) and one.introduced is not False for one in report.results)
-
-
-def formatted(kind: str, report: Report, *, color: bool = False) -> str:
-    """The report in one of the formats."""
-    match kind:
-        case "json":
-            from portproof.report import json_
-
-            return json_.write(report)
-        case "sarif":
-            from portproof.report import sarif
-
-            return sarif.write(report)
-        case "github":
-            from portproof.report import annotations
-
-            return annotations.write(report)
-        case "markdown":
-            from portproof.report import markdown
-
-            return markdown.write(report)
-        case _:
-            from portproof.report import text
-
-            return text.write(report, color=color)
-
-
-def write_report(file: Path, text: str) -> None:
-    """Write a report to a file, whole or not at all; a link gives way to it. Raises `UsageError` when that fails."""
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if file.exists() and not (file.is_file() or file.is_dir()):  # a pipe or a terminal
-            file.write_text(text, encoding="utf-8")
-            return
-        try:
-            with part.open("x", encoding="utf-8") as stream:
-                stream.write(text)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}", next_step="give another file") from error
-
-
-def _say(text: str) -> None:
-    from portproof.report.safe import log_entry
-
-    click.echo(log_entry(text), err=True)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A line on standard error once rendering takes longer than a moment; it vanishes at the end on a terminal."""
-    started = time.monotonic()
-    last = started
-    live = sys.stderr.isatty()
-    shown = False
-
-    def progress(done: int, total: int) -> None:
-        nonlocal last, shown
-        now = time.monotonic()
-        if now - started < 1.0 or now - last < (0.1 if live else 10.0):
-            return
-        last, shown = now, True
-        line = f"rendered {done} of {total} targets"
-        click.echo(f"\r{line}\033[K" if live else line, err=True, nl=not live, color=True)
-
-    try:
-        yield progress
-    finally:
-        if live and shown:
-            click.echo("\r\033[K", err=True, nl=False, color=True)

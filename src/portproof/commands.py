@@ -1,0 +1,108 @@
+"""The commands that check something: what they print, what they write, and their exit codes.
+
+What a command needs after the first renders is imported by the functions that use it, so that it loads meanwhile.
+"""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from portproof import files
+from portproof.console import say
+from portproof.errors import ExitCode, UsageError
+from portproof.sandbox import kernel_support
+from portproof.session import Programs, Request, Session, configured, report_of, root_and_paths, session
+from portproof.toolchain import install
+
+
+def check(
+    request: Request, *, output: str, color: bool = False, reports: tuple[tuple[str, Path], ...] = ()
+) -> int:
+    """Run ``portproof check``; gives the exit code. `reports` are formats that go to files."""
+    with session(request) as run:
+        report = report_of(run)
+    from portproof.report import formats
+
+    for kind, file in reports:
+        write_report(file, formats.write(kind, report))
+    if request.flags.write_baseline:
+        _write_baseline(Path(request.flags.write_baseline), run)
+    click.echo(formats.write(output, report, color=color), nl=False, color=True)
+    return ExitCode.FINDINGS if report.fails(run.ready.config.fail_on) else ExitCode.OK
+
+
+def _write_baseline(file: Path, run: Session) -> None:
+    """Write the findings that do not count from now on."""
+    from portproof.suppressions.baseline import written
+
+    known = run.outcome.verdict.known
+    write_report(file, written(known))
+    say(f"{file} holds {len({one.fingerprint for one in known})} known findings")
+    if run.ready.path_of(file) != run.ready.config.baseline:
+        say(f"  next: put `baseline: {file}` into portproof.yaml, and commit both")
+
+
+def fix(request: Request, *, write_files: bool) -> int:
+    """Run ``portproof fix``; the exit code is 1 while findings remain that no fix cures."""
+    from portproof import assemble, pipeline
+    from portproof.write import write
+
+    with session(request) as run:
+        combined = pipeline.combine(run.outcome, run.prover)
+    outcome = run.outcome
+    if write_files:
+        for path in write(combined.edits, combined.tree):
+            say(f"fixed {path}")
+    elif combined.edits:
+        click.echo(assemble.patch_of(combined.edits, combined.tree), nl=False)
+    left = [one for one in outcome.merged if not one.fix or one in combined.left_out]
+    failed = sum(one.outcome is not None or bool(one.problems) for one in outcome.checked)
+    fixed = len(outcome.merged) - len(left)
+    say(
+        f"{fixed} of {len(outcome.merged)} findings have a proven fix{' (written)' if write_files and fixed else ''}"
+    )
+    for one in left:
+        say(f"  no proven fix: {one.first.found.rule.id}: {one.finding.message}")
+    ignored = len(outcome.verdict.ignored)
+    if ignored:
+        say(f"  {ignored} ignored; `portproof check` says how")
+    if failed:
+        say(f"  {failed} targets were not checked; `portproof check` says why")
+    threshold = run.ready.config.fail_on
+    return ExitCode.FINDINGS if any(one.finding.severity.reaches(threshold) for one in left) else ExitCode.OK
+
+
+def tools(request: Request, *, install_them: bool) -> int:
+    """Run ``portproof tools``; gives the exit code."""
+    from portproof.report import pages
+
+    if install_them:
+        found = [install(name, environ=request.environ, notify=say) for name in ("helm", "kustomize")]
+    else:
+        root, _ = root_and_paths(())
+        chosen = Programs(configured(request, root)[1], request.environ)
+        found = [chosen.helm, chosen.kustomize]
+    click.echo(pages.tools_text(found), nl=False)
+    offer = kernel_support()
+    if not offer.landlock:
+        say("this system offers no Landlock: what helm and kustomize read and write is not confined")
+    if not offer.filters:
+        say("this system offers no filter of calls: helm and kustomize may open connections")
+    return ExitCode.OK
+
+
+def write_report(file: Path, text: str) -> None:
+    """Write a report to a file, whole or not at all; a link gives way to it. Raises `UsageError` when that fails."""
+    data = text.encode("utf-8")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and not (file.is_file() or file.is_dir()):  # a pipe or a terminal
+            file.write_bytes(data)
+        else:
+            files.replace(file, data)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}", next_step="give another file") from error

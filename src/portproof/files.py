@@ -1,0 +1,35 @@
+"""A file is written whole or not at all: the new one is made beside the old one, and takes its place in one step."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def replace(
+    file: Path, data: bytes, *, mode: int | None = None, durable: bool = False, folder: int | None = None
+) -> None:
+    """Put `data` in the place of `file`, be it there or not; a reader sees the old file or the new one, nothing between.
+
+    A link gives way to the file. `mode` are its permissions, those of any new file when None. A `durable` file outlives
+    a crash of the machine. With `folder`, the descriptor of one, `file` is a name in it. Raises `OSError`, and leaves
+    nothing behind.
+    """
+    temporary = file.with_name(f".portproof-{os.urandom(8).hex()}")
+    handle = os.open(temporary, _NEW, 0o666 if mode is None else 0o600, dir_fd=folder)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            if mode is not None:
+                os.fchmod(handle, mode)
+            stream.write(data)
+            if durable:
+                stream.flush()
+                os.fsync(handle)
+        os.rename(temporary, file, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
