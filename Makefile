@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 MINUTES ?= 10
 TESTS ?= tests
+OPTIONS ?=
 
-.PHONY: incident test accept fuzz bench format lint types layers docs check bump bump-tools bump-libraries clean
+.PHONY: incident test quick accept fuzz bench format lint types layers docs check bump bump-tools bump-libraries clean
 
 $(VENV)/installed: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,7 +28,11 @@ incident: $(VENV)/installed
 	@$(BIN)/portproof check fixtures/incident/repaired
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) $(OPTIONS) $(TESTS)
+
+# All but the slow ones: for the time between two changes.
+quick: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(OPTIONS) $(TESTS)
 
 # What the rules say now becomes what every claim expects: reword a message, accept, and review the diff.
 accept: $(VENV)/installed-dev

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.program import FIXTURES, Process, Program, Repository, environment, is_scrubbed
+from tests.support.budget import Budget
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the rules say now into the expected.txt of every claim",
     )
+    parser.addoption("--budget", action="store_true", help="fail when the tests of a folder take too long")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,6 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "--accept is for a person who reads the diff: CI is set, so nothing is accepted"
         )
+    if config.getoption("--budget"):
+        config.pluginmanager.register(Budget())
 
 
 @pytest.fixture(autouse=True)

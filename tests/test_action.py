@@ -91,6 +91,7 @@ def test_whatever_github_answers_the_findings_are_told(world: World) -> None:
 # the whole way
 
 
+@pytest.mark.slow
 def test_applying_the_suggestions_cures_chart_overlay_and_manifests(world: World) -> None:
     world.open(WITH_ALL, ALL_BROKEN)
     token = writing(world.fake)
@@ -121,6 +122,7 @@ SHOP = files_of("shop")
 SUBCHART = "charts/shop/charts/cart/values.yaml"
 
 
+@pytest.mark.slow
 def test_applying_the_suggestion_cures_a_vendored_subchart(world: World) -> None:
     before = SHOP[SUBCHART].decode()
     after = re.sub(r"adminTargetPort: 9190", "adminTargetPort: 9109", before)
@@ -719,6 +721,7 @@ def test_secrets_are_not_kept() -> None:
     }
 
 
+@pytest.mark.slow
 def test_no_child_can_read_the_token_from_this_process(world: World) -> None:
     """The process that starts helm has neither variables nor a process file system entry with the token."""
     world.open(REPAIRED, BROKEN)
@@ -744,6 +747,7 @@ def test_no_child_can_read_the_token_from_this_process(world: World) -> None:
     assert world.fake.log.select("GET", "/pulls/1$")[0].token == "wrong"
 
 
+@pytest.mark.slow
 def test_the_checkout_cannot_take_the_programs_place(world: World) -> None:
     """The current folder is a stranger's: a package of our name in there is not imported."""
     marker = world.folder / "marker"
@@ -759,6 +763,7 @@ def test_the_checkout_cannot_take_the_programs_place(world: World) -> None:
     assert len(world.fake.comments(world.pull)) == 1
 
 
+@pytest.mark.slow
 def test_wrong_inputs_end_with_exit_code_2_and_the_next_step(world: World) -> None:
     world.open(REPAIRED, BROKEN)
     environ = world.environ("", fail_on="sometimes")

@@ -11,6 +11,8 @@ from portproof.report.model import Report
 from portproof.session import Request, report_of, session
 from portproof.trace import probe
 
+pytestmark = pytest.mark.slow
+
 WEB = """\
 apiVersion: v1
 kind: Service

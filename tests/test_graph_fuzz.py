@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,8 @@ from portproof.render.model import RenderedDocument
 from portproof.resources import Manifests, Resource
 from portproof.rules import all_rules
 from portproof.yamldoc import FieldPath
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "300"))
 FIXTURES = sorted((Path(__file__).parent.parent / "fixtures" / "rules").glob("*/*/input.yaml"))

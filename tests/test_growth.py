@@ -14,6 +14,8 @@ from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules import all_rules
 from portproof.rules.evaluate import RuleSet, evaluate
 
+pytestmark = pytest.mark.slow
+
 SIZE = 4_000
 SECONDS = 8.0  # of our own time; what is linear takes one or two, what is quadratic half a minute
 

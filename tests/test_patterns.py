@@ -72,6 +72,7 @@ def uses() -> Iterator[tuple[str, str, str]]:
                 yield from ((info.name, name, use) for use in sorted(set(applied)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "name", "use"), list(uses()))
 def test_a_long_line_is_read_in_a_moment(module: str, name: str, use: str) -> None:
     pattern: re.Pattern[str] = getattr(importlib.import_module(module), name)
@@ -101,6 +102,7 @@ SAID: dict[str, Callable[[str], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAID)
 def test_whatever_is_said_of_a_megabyte_is_said_in_a_moment(name: str) -> None:
     for sign in SIGNS:
@@ -119,6 +121,7 @@ def test_no_report_applies_a_pattern_that_is_not_tried_here() -> None:
         assert not found, info.name
 
 
+@pytest.mark.slow
 def test_templates_and_errors_are_read_in_a_moment() -> None:
     started = time.process_time()
     actions.pieces("{{" * 1_000_000)

@@ -321,6 +321,7 @@ def test_reads_are_tried_again(hub: Hub, path: str) -> None:
     assert fault.fired == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backoff", [0, 0.1])
 def test_reads_that_keep_failing_end_the_posting_and_not_the_run(hub: Hub, backoff: float) -> None:
     fault = hub.fake.faults.status("GET", "/pulls/1$", 503, times=9)

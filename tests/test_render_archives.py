@@ -121,6 +121,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_no_packaged_chart_has_is_refused(name: str, tmp_path: Path) -> None:
     data, problem = REFUSED[name]

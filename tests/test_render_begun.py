@@ -80,6 +80,7 @@ def interrupted(tmp_path: Path, tree: Tree) -> None:
         raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_an_interrupt_stops_what_has_begun(tmp_path: Path) -> None:
     tree = write_files(tmp_path / "r", chart("x", {"templates/a.yaml": FOREVER}))
     before = children()

@@ -251,6 +251,7 @@ def test_what_is_made_elsewhere_is_a_reason(
     assert reason in refused(kustomize.render(overlay_target(tree, folder), tree))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     ["\\#*\\", "a\\", "!", "[z-a]", "[[:alpha:]]", "[a&&b]", "*a" * 40, "**/" * 40, "[a"],

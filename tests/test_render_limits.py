@@ -27,6 +27,8 @@ from .support.rendering import (
     write_files,
 )
 
+pytestmark = pytest.mark.slow
+
 FOREVER = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}a: 1\n"
 FLOOD = '{{ range until 30 }}# {{ repeat 100000 "x" }}\n{{ end }}a: 1\n'
 HOARD = '{{ $all := list }}{{ range until 100000 }}{{ $all = append $all (repeat 100000 "x") }}{{ end }}\n'

@@ -468,6 +468,7 @@ def test_a_host_that_is_away_or_lacks_the_file_is_fallen_back_from(
         assert "--helm" in caught.value.next_step
 
 
+@pytest.mark.slow
 def test_a_closed_network_is_noticed_quickly(environ: dict[str, str]) -> None:
     # a full backlog: the connection is neither accepted nor refused, as behind a firewall that drops
     with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
@@ -670,6 +671,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**given, "PATH": "", "PORTPROOF_CACHE": shared}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(this_platform() != "linux-amd64", reason="the wheel has binaries for linux-amd64 only")
 def test_the_wheel_gives_a_helm_and_a_kubectl_that_work(real: dict[str, str], tmp_path: Path) -> None:
     search = Search(real, catalogue=WHEEL)

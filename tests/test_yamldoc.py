@@ -179,6 +179,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_before_it_is_built(name: str) -> None:
     """Without the bounds the parser overflows the stack, fills the memory or takes minutes."""
@@ -191,6 +192,7 @@ TWICE = "p: &x 1\nq: &x 2\n"
 """An anchor that is defined twice: only the slow parser reads what begins so."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["", TWICE], ids=["libyaml", "the slow parser"])
 @pytest.mark.parametrize(
     ("text", "problem"),
@@ -209,12 +211,14 @@ def test_no_parser_lets_through_what_the_other_refuses(before: str, text: str, p
         yamldoc.documents(before + text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["", TWICE], ids=["libyaml", "the slow parser"])
 def test_directives_are_bounded_too(before: str) -> None:
     with boxed(10), pytest.raises(YamlError):
         yamldoc.documents(f"{before}...\n%YAML {'1' * 5000}.1\n---\na: 1\n")
 
 
+@pytest.mark.slow
 def test_depth_ends_without_its_bound_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yamlnodes, "MAX_DEPTH", 10**9)
     with boxed(10), pytest.raises(YamlError, match="nested too deeply"):

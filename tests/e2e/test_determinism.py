@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
+
 from tests.e2e.program import Process, Repository
 from tests.e2e.test_shop_mutations import MUTATIONS
+
+pytestmark = pytest.mark.slow
 
 MakeRepository = Callable[[str], Repository]
 

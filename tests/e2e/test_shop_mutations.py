@@ -15,6 +15,8 @@ import pytest
 
 from tests.e2e.program import Program, Repository, by_status, fixes, place
 
+pytestmark = pytest.mark.slow
+
 MakeRepository = Callable[[str], Repository]
 
 DEFAULTS = "helm:charts/shop"

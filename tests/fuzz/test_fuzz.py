@@ -26,6 +26,7 @@ def test_what_is_kept_belongs_to_a_target() -> None:
     assert sum(file.stat().st_size for file in CORPUS.rglob("*") if file.is_file()) < 200_000
 
 
+@pytest.mark.slow
 @by_name
 def test_what_broke_once_holds(target: Target) -> None:
     for text in (*target.kept(), *islice(target.seeds, 0, None, 8 if target.name in SLOW else 1)):

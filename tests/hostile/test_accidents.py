@@ -20,6 +20,8 @@ from portproof.source import Edit, Span
 from tests.hostile.support import HEALTHY, Place, adopt_orphans, check, children, lasting
 from tests.support.rendering import chart, current_helm, engine, failed, rendered, write_files
 
+pytestmark = pytest.mark.slow
+
 FOREVER = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"
 PROGRAM = [sys.executable, "-P", "-m", "portproof"]
 

@@ -13,6 +13,8 @@ import pytest
 from tests.hostile.support import Case, Part, Place, check, dependency, run_case, united
 from tests.support.rendering import chart
 
+pytestmark = pytest.mark.slow
+
 HOG = "timeout: 3\n"
 PLAIN = {"templates/map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"}
 

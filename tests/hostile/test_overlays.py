@@ -10,6 +10,8 @@ import pytest
 from tests.hostile.support import Case, Part, Place, overlay, run_case, united
 from tests.hostile.test_charts import bomb
 
+pytestmark = pytest.mark.slow
+
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {ports: [{port: 80}]}\n"
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"
 

@@ -1,0 +1,52 @@
+"""A folder of tests that takes more processor time than it is granted fails the run, wherever its tests ran."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.budget import BUDGETS
+
+TESTS = Path(__file__).parent
+CONFTEST = """\
+from tests.support import budget
+
+budget.BUDGETS["busy"] = {granted}
+
+def pytest_configure(config):
+    config.pluginmanager.register(budget.Budget())
+"""
+BUSY = """\
+import subprocess, sys
+
+def test_busy():
+    subprocess.run([sys.executable, "-c", "sum(range(20_000_000))"], check=True)
+"""
+
+
+def test_every_folder_has_a_budget() -> None:
+    found = {file.parent.relative_to(TESTS.parent).as_posix() for file in TESTS.rglob("test_*.py")}
+    assert found == BUDGETS.keys()
+
+
+@pytest.mark.parametrize("options", [[], ["-n1"]], ids=["here", "in a worker"])
+@pytest.mark.parametrize(("granted", "code"), [(0.1, 1), (600, 0)])
+def test_too_much_fails(options: list[str], granted: float, code: int, tmp_path: Path) -> None:
+    (tmp_path / "busy").mkdir()
+    (tmp_path / "busy" / "test_busy.py").write_text(BUSY)
+    (tmp_path / "conftest.py").write_text(CONFTEST.format(granted=granted))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir=.", *options, "busy"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(TESTS.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in done.stdout
+    assert ("over budget: busy: " in done.stdout) is bool(code)
+    assert done.returncode == code
