@@ -9,6 +9,7 @@ import pytest
 
 BUDGETS = {
     "tests": 150,
+    "tests/discover": 20,
     "tests/e2e": 150,
     "tests/fuzz": 30,
     "tests/github": 30,

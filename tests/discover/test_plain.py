@@ -1,0 +1,211 @@
+"""Folders and files of plain manifests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from portproof.discover.find import discover
+from portproof.discover.model import Discovery, ManifestTarget
+from portproof.source import MAX_SOURCE_BYTES, Tree
+from tests.support.discovery import CONFIG_MAP, CRD, SERVICE, Repository
+
+
+class TestManifests:
+    @pytest.mark.parametrize("name", ["a.yaml", "a.yml"])
+    def test_a_folder_of_manifests_is_a_target(self, repository: Repository, name: str) -> None:
+        repository.add(
+            {f"deploy/{name}": SERVICE, "deploy/README.md": SERVICE, "deploy/settings.yaml": "a: b"}
+        )
+        assert repository.find() == Discovery((ManifestTarget("deploy", (f"deploy/{name}",)),), ())
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"apiVersion": "v1", "kind": "Service"}',
+            '\n{"kind": "List", "apiVersion": "v1", "items": [{"kind": "Service"}]}',
+            '{"apiVersion": "v1", "kind": "Service", ',
+        ],
+    )
+    def test_json_is_a_manifest(self, repository: Repository, text: str) -> None:
+        repository.add({"deploy/a.json": text})
+        assert repository.targets() == ["manifests:deploy"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"kind": "Service"}',
+            '{"x": {"apiVersion": "v1", "kind": "Service"}}',
+            "[1]",
+            '{"apiVersion" kind',
+        ],
+    )
+    def test_other_json_is_none(self, repository: Repository, text: str) -> None:
+        repository.add({"deploy/a.json": text})
+        assert repository.find() == Discovery((), ())
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n",
+            CONFIG_MAP + "---\n" + SERVICE,
+            "\ufeff" + SERVICE,
+            SERVICE.replace("\n", "\r\n"),
+            '"apiVersion": v1\n"kind": "Service"\n',
+        ],
+        ids=["list", "documents", "byte order mark", "crlf", "quoted"],
+    )
+    def test_objects_are_found_in(self, repository: Repository, text: str) -> None:
+        repository.add({"deploy/a.yaml": text})
+        assert repository.targets() == ["manifests:deploy"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [CONFIG_MAP, "apiVersion: v1\nkind: List\nitems:\n- kind: ConfigMap\n", CONFIG_MAP + "---\n" + CRD],
+    )
+    def test_a_folder_without_anything_that_has_ports_is_no_target(
+        self, repository: Repository, text: str
+    ) -> None:
+        repository.add({"deploy/a.yaml": text})
+        assert repository.skips() == [("manifests:deploy", "nothing with ports", False)]
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "networking.istio.io/v1 VirtualService",
+            "networking.istio.io/v1 ServiceEntry",
+            "gateway.networking.k8s.io/v1 Gateway",
+            "gateway.networking.k8s.io/v1 HTTPRoute",
+            "monitoring.coreos.com/v1 ServiceMonitor",
+            "networking.k8s.io/v1 NetworkPolicy",
+        ],
+    )
+    def test_a_folder_of_nothing_but_references_is_a_target(self, repository: Repository, kind: str) -> None:
+        version, name = kind.split()
+        repository.add({"mesh/a.yaml": f"apiVersion: {version}\nkind: {name}\nmetadata: {{name: web}}\n"})
+        assert repository.targets() == ["manifests:mesh"]
+
+    def test_routes_go_with_the_services_that_are_kept_beside_them(self, repository: Repository) -> None:
+        route = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web}\n"
+        repository.add({"k8s/services/a.yaml": SERVICE, "k8s/virtualservices/b.yaml": route})
+        assert repository.targets() == ["manifests:k8s"]
+
+    def test_a_folder_of_custom_resource_definitions_is_no_target(self, repository: Repository) -> None:
+        repository.add({"crds/a.yaml": CRD})
+        assert repository.skips() == [("manifests:crds", "only CustomResourceDefinitions", False)]
+
+    def test_files_for_other_programs_are_no_manifests(self, repository: Repository) -> None:
+        repository.add({"skaffold.yaml": "apiVersion: skaffold/v4beta1\nkind: Config\n"})
+        assert repository.find() == Discovery((), ())
+
+    def test_each_folder_is_a_target_of_its_own(self, repository: Repository) -> None:
+        repository.add({"k8s/a.yaml": SERVICE, "k8s/web/b.yaml": SERVICE, "k8s/db/c.yaml": SERVICE})
+        assert repository.targets() == ["manifests:k8s", "manifests:k8s/db", "manifests:k8s/web"]
+
+    def test_folders_named_after_kinds_are_one_target(self, repository: Repository) -> None:
+        repository.add(
+            {
+                "k8s/services/a.yaml": SERVICE,
+                "k8s/deploy/b.yaml": SERVICE,
+                "k8s/configmaps/c.yaml": CONFIG_MAP,
+            }
+        )
+        files = ("k8s/configmaps/c.yaml", "k8s/deploy/b.yaml", "k8s/services/a.yaml")
+        assert repository.manifests() == [ManifestTarget("k8s", files)]
+
+    def test_a_folder_named_after_a_kind_goes_with_the_manifests_of_its_parent(
+        self, repository: Repository
+    ) -> None:
+        repository.add({"k8s/a.yaml": SERVICE, "k8s/ingress/b.yaml": SERVICE})
+        assert repository.manifests() == [ManifestTarget("k8s", ("k8s/a.yaml", "k8s/ingress/b.yaml"))]
+
+    def test_a_single_folder_named_after_a_kind_stays_by_itself(self, repository: Repository) -> None:
+        repository.add({"k8s/services/a.yaml": SERVICE})
+        assert repository.targets() == ["manifests:k8s/services"]
+
+    def test_a_folder_called_deploy_alone_is_not_named_after_a_kind(self, repository: Repository) -> None:
+        repository.add({"a.yaml": SERVICE, "deploy/b.yaml": SERVICE})
+        assert repository.targets() == ["manifests:.", "manifests:deploy"]
+
+    def test_a_file_that_a_kustomization_reads_is_no_plain_manifest(self, repository: Repository) -> None:
+        repository.add({"kustomization.yaml": "resources: [deploy/a.yaml]", "deploy/a.yaml": SERVICE})
+        assert repository.targets() == ["kustomize:."]
+
+    def test_what_a_kustomization_does_not_list_is_left_out(self, repository: Repository) -> None:
+        repository.add({"app/kustomization.yaml": "", "app/a.yaml": SERVICE, "app/b.yaml": SERVICE})
+        reason = "not listed by the kustomization that reads this folder: a.yaml (and 1 more)"
+        assert (repository.targets(), repository.skips()) == (
+            ["kustomize:app"],
+            [("manifests:app", reason, False)],
+        )
+
+    @pytest.mark.parametrize(
+        "line",
+        ["spec: {{ .Values.x }}", "{{- if x }}", "{% if x %}", "<%= x %>: [", "x: %%X%%", "#@ load('x')"],
+    )
+    def test_a_template_of_another_tool_is_a_skip(self, repository: Repository, line: str) -> None:
+        repository.add({"deploy/a.yaml": f"{SERVICE}{line}\n"})
+        assert repository.skips() == [("manifests:deploy/a.yaml", "a template of another tool", True)]
+
+    def test_a_template_without_anything_that_has_ports_does_not_count(self, repository: Repository) -> None:
+        repository.add({"deploy/a.yaml": CONFIG_MAP + "data: {{ x }}\n"})
+        assert repository.skips() == [("manifests:deploy/a.yaml", "a template of another tool", False)]
+
+    def test_braces_in_a_string_are_no_template(self, repository: Repository) -> None:
+        repository.add({"deploy/a.yaml": SERVICE + "x: '{{ a }}'\ny: |\n  #@type null\n"})
+        assert repository.targets() == ["manifests:deploy"]
+
+    def test_a_broken_manifest_is_kept_so_that_rendering_reports_it(self, repository: Repository) -> None:
+        repository.add({"deploy/a.yaml": SERVICE + "spec: [\n"})
+        assert repository.manifests() == [ManifestTarget("deploy", ("deploy/a.yaml",))]
+
+    def test_a_large_manifest_is_a_skip_that_counts(self, repository: Repository) -> None:
+        repository.add({"deploy/a.yaml": SERVICE + "#" * MAX_SOURCE_BYTES})
+        assert repository.skips() == [("manifests:deploy/a.yaml", "5.0 MiB, larger than 5 MiB", True)]
+
+    def test_another_large_file_does_not_count(self, repository: Repository) -> None:
+        repository.add({"deploy/a.json": '"' + "#" * MAX_SOURCE_BYTES})
+        assert repository.skips() == [("manifests:deploy/a.json", "5.0 MiB, larger than 5 MiB", False)]
+
+    def test_a_binary_file_that_begins_like_a_manifest_counts(self, repository: Repository) -> None:
+        repository.add({"deploy/a.yaml": SERVICE + "\0"})
+        assert repository.skips() == [
+            ("manifests:deploy/a.yaml", f"a binary file ({len(SERVICE) + 1} bytes)", True)
+        ]
+
+    def test_a_file_in_another_encoding_is_a_skip(self, repository: Repository) -> None:
+        repository.add({"deploy/a.yaml": ""})
+        (repository.root / "deploy/a.yaml").write_bytes(SERVICE.encode() + b"# caf\xe9\n")
+        assert repository.skips() == [
+            (
+                "manifests:deploy/a.yaml",
+                f"not UTF-8 (byte {len(SERVICE) + 5}) ({len(SERVICE) + 7} bytes)",
+                True,
+            )
+        ]
+
+    def test_an_edit_of_the_tree_is_seen(self, repository: Repository) -> None:
+        repository.add({"deploy/a.yaml": CONFIG_MAP})
+        found = discover(Tree(repository.root, {"deploy/a.yaml": SERVICE}))
+        assert [target.id for target in found.targets] == ["manifests:deploy"]
+
+    def test_a_link_to_a_manifest_is_left_to_its_own_folder(self, repository: Repository) -> None:
+        repository.add({"deploy/a.yaml": SERVICE, "copy/a.yaml": "-> ../deploy/a.yaml"})
+        assert repository.find() == Discovery((ManifestTarget("deploy", ("deploy/a.yaml",)),), ())
+
+    def test_a_link_to_a_manifest_out_of_the_tree_is_a_skip(self, repository: Repository) -> None:
+        repository.add({"deploy/a.yaml": "-> /etc/hosts"})
+        assert repository.skips() == [("manifests:deploy/a.yaml", "a link that is absolute", True)]
+
+
+def test_files_that_hold_the_same_objects_are_alternatives(tmp_path: Path) -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: {{ports: [{{port: {}}}]}}\n"
+    for name, port in (("install.yaml", 80), ("namespace-install.yaml", 81)):
+        (tmp_path / name).write_text(service.format(port))
+    (tmp_path / "extra.yaml").write_text(service.format(80).replace("web", "other"))
+    found = discover(Tree(tmp_path))
+    assert {target.id: target.files for target in found.targets if isinstance(target, ManifestTarget)} == {
+        "manifests:install.yaml": ("extra.yaml", "install.yaml"),
+        "manifests:namespace-install.yaml": ("extra.yaml", "namespace-install.yaml"),
+    }
