@@ -1,7 +1,7 @@
 """Kinds that declare ports or refer to them; a folder of manifests without any of these has nothing to check.
 
 Discovery knows kinds by their names alone, without API group or fields: the tables of ``graph`` know those, and
-``tests/test_discover.py`` holds this list against them.
+``tests/discover/test_kinds.py`` holds this list against them.
 """
 
 from __future__ import annotations
