@@ -11,11 +11,13 @@ Bad (the container's port)::
     kind: Deployment
     metadata: {name: shop}
     spec:
+      selector: {matchLabels: {app: shop}}
       template:
         metadata: {labels: {app: shop}}
         spec:
           containers:
             - name: shop
+              image: shop:1
               env:
                 - {name: ORDERS_URL, value: "http://orders:8080/v1"}
     ---
@@ -50,11 +52,13 @@ Good::
     kind: Deployment
     metadata: {name: shop}
     spec:
+      selector: {matchLabels: {app: shop}}
       template:
         metadata: {labels: {app: shop}}
         spec:
           containers:
             - name: shop
+              image: shop:1
               args: [--orders=http://orders/v1, --cache=redis://cache.default:6379]
     ---
     apiVersion: v1

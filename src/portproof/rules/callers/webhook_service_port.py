@@ -11,6 +11,8 @@ Bad (the target port)::
     metadata: {name: policy}
     webhooks:
       - name: policy.example.org
+        sideEffects: None
+        admissionReviewVersions: [v1]
         clientConfig: {service: {name: policy, namespace: default, path: /validate, port: 9443}}
     ---
     apiVersion: v1
@@ -29,6 +31,8 @@ Bad (the default is 443)::
     spec:
       group: metrics.k8s.io
       version: v1beta1
+      groupPriorityMinimum: 100
+      versionPriority: 100
       service: {name: metrics, namespace: default}
     ---
     apiVersion: v1
@@ -46,6 +50,8 @@ Good::
     metadata: {name: policy}
     webhooks:
       - name: policy.example.org
+        sideEffects: None
+        admissionReviewVersions: [v1]
         clientConfig: {service: {name: policy, namespace: default, path: /validate}}
     ---
     apiVersion: v1

@@ -27,6 +27,7 @@ Bad::
     kind: Deployment
     metadata: {name: ingress}
     spec:
+      selector: {matchLabels: {istio: ingress}}
       template:
         metadata: {labels: {istio: ingress}}
         spec:
@@ -73,6 +74,7 @@ Good::
     kind: Deployment
     metadata: {name: ingress}
     spec:
+      selector: {matchLabels: {istio: ingress}}
       template:
         metadata: {labels: {istio: ingress}}
         spec:

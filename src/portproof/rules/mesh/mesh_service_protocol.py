@@ -28,6 +28,7 @@ Bad::
     kind: Deployment
     metadata: {name: web}
     spec:
+      selector: {matchLabels: {app: web}}
       template:
         metadata: {labels: {app: web, sidecar.istio.io/inject: "true"}}
         spec:
@@ -56,6 +57,7 @@ Good::
     kind: Deployment
     metadata: {name: web}
     spec:
+      selector: {matchLabels: {app: web}}
       template:
         metadata: {labels: {app: web, sidecar.istio.io/inject: "true"}}
         spec:

@@ -27,6 +27,7 @@ Bad (the Service's port)::
     kind: Deployment
     metadata: {name: web}
     spec:
+      selector: {matchLabels: {app: web}}
       template:
         metadata: {labels: {app: web}}
         spec:
@@ -48,6 +49,7 @@ Bad (a slip beside the declared port)::
     kind: Deployment
     metadata: {name: web}
     spec:
+      selector: {matchLabels: {app: web}}
       template:
         metadata: {labels: {app: web}}
         spec:
@@ -77,6 +79,7 @@ Good::
     kind: Deployment
     metadata: {name: web}
     spec:
+      selector: {matchLabels: {app: web}}
       template:
         metadata: {labels: {app: web}}
         spec:

@@ -8,7 +8,7 @@ from typing import Any
 
 from portproof.graph import sites
 from portproof.graph.fields import mapping, scalar
-from portproof.graph.model import Container, PortGraph, Role, Site, Workload
+from portproof.graph.model import Container, PortGraph, Site, Workload
 from portproof.yamldoc import FieldPath, lookup
 
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
@@ -59,14 +59,11 @@ class Acting:
 
 
 def acting(graph: PortGraph) -> Iterator[Acting]:
-    """Every probe and hook of whole containers that may have them.
-
-    A plain init container may not. A container without an image is no whole one: such a fragment is a patch for one.
-    """
+    """Every probe and hook of whole containers; one without an image is a fragment, a patch for a whole one."""
     holders = (one for one in graph.resources if sites.pod_template(one) is not None)
     for workload, resource in zip(graph.workloads, holders, strict=True):
         for container in workload.containers:
-            if container.role is not Role.INIT and container.image:
+            if container.image:
                 yield from _of(workload, container, mapping(lookup(resource.data, container.path)))
 
 

@@ -50,8 +50,8 @@ Good::
             tcpSocket: null
 
 Silent when no more than one handler is set (`null` is not), when none of them
-has a port (`exec` and `sleep`), for plain init containers (they cannot have
-probes), and for containers without an image: such a fragment is a patch.
+has a port (`exec` and `sleep`), and for containers without an image: such a
+fragment is a patch.
 """
 
 from __future__ import annotations

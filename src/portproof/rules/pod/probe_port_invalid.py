@@ -48,9 +48,8 @@ rendered with its defaults alone: whoever installs it gives the value.
 Silent when the port is a possible port (`probe-port-name` and
 `probe-port-number` ask whether it is the right one), a string of digits
 (`probe-port-numeric-string`) or a placeholder (`${PORT}`); for names in probes
-and `httpGet` hooks, which `probe-port-name` judges; for plain init containers
-(they cannot have probes); and for containers without an image: such a fragment
-is a patch.
+and `httpGet` hooks, which `probe-port-name` judges; and for containers without
+an image: such a fragment is a patch.
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ Good::
 The protocol of the port is not compared. A gRPC probe takes a number only, and
 the API server refuses a name there.
 
-Silent when the port is a string of digits (`probe-port-numeric-string`), on
-plain init containers (they cannot have probes), for empty ports (`probe-port-invalid`), for `tcpSocket` hooks
+Silent when the port is a string of digits (`probe-port-numeric-string`), for
+empty ports (`probe-port-invalid`), for `tcpSocket` hooks
 (`lifecycle-tcp-socket`), for placeholders (`${PORT}`), and for pods whose ports are added by injection.
 """
 
@@ -76,7 +76,6 @@ from portproof.graph.model import (
     Missed,
     PortCheck,
     PortGraph,
-    Role,
     Unknown,
     Workload,
 )
@@ -91,7 +90,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for workload in graph.workloads:
         for one, edge in checks(workload):
             container, name = edge.whom.container, one.port.value
-            if container is None or container.role is Role.INIT:
+            if container is None:
                 continue
             if not isinstance(name, str) or not name or is_digits(name):
                 continue
