@@ -38,6 +38,12 @@ def optional(key: ResourceKey, path: FieldPath, value: Any) -> Site | None:
     return None if value is None or value == "" else Site(key, path, scalar(value))
 
 
+def nonzero(key: ResourceKey, path: FieldPath, value: Any) -> Site | None:
+    """A site for a number that may be absent: 0 counts as absent. Empty text does not: no field of a number takes it."""
+    is_absent = value is None or (value == 0 and value is not False)
+    return None if is_absent else Site(key, path, scalar(value))
+
+
 def labels(value: Any) -> Mapping[str, str]:
     """Labels are text; null means empty, and an unquoted ``true``, which the API server refuses, is not ours to report."""
     return {

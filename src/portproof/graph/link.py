@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from portproof.graph import addresses, mesh_hosts, references, sites, streams
-from portproof.graph.fields import indexed, labels, mapping, optional, protocol, scalar
+from portproof.graph.fields import indexed, labels, mapping, nonzero, optional, protocol, scalar
 from portproof.graph.labelled import Labelled
 from portproof.graph.model import (
     RUNTIME_LABELS,
@@ -151,7 +151,7 @@ def _service_port(key: ResourceKey, path: FieldPath, data: Mapping[str, Any]) ->
         target=number if implicit else Site(key, (*path, "targetPort"), scalar(target)),
         implicit=implicit,
         protocol=protocol(data),
-        node_port=optional(key, (*path, "nodePort"), data.get("nodePort") or None),
+        node_port=nonzero(key, (*path, "nodePort"), data.get("nodePort")),
         path=path,
         protocol_site=optional(key, (*path, "protocol"), data.get("protocol")),
     )

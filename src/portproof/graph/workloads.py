@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portproof.graph import sites
-from portproof.graph.fields import indexed, labels, mapping, optional, protocol, scalar
+from portproof.graph.fields import indexed, labels, mapping, nonzero, optional, protocol, scalar
 from portproof.graph.images import default_ports, is_placeholder_image
 from portproof.graph.model import Container, ContainerPort, PortCheck, Role, Site, Workload
 from portproof.graph.names import is_placeholder
@@ -156,7 +156,7 @@ def _port(key: ResourceKey, path: FieldPath, data: Mapping[str, Any], container:
         number=Site(key, (*path, "containerPort"), scalar(data.get("containerPort"))),
         name=optional(key, (*path, "name"), data.get("name")),
         protocol=protocol(data),
-        host_port=optional(key, (*path, "hostPort"), data.get("hostPort") or None),
+        host_port=nonzero(key, (*path, "hostPort"), data.get("hostPort")),
         container=container,
         host_ip=str(data.get("hostIP") or ""),
         protocol_site=optional(key, (*path, "protocol"), data.get("protocol")),

@@ -1,4 +1,4 @@
-"""Fields of custom resources whose schemas ask for a port: what to say of one that is missing, mistyped or out of range.
+"""Fields of custom resources and webhooks whose schemas ask for a port: what to say of one that is missing, mistyped or out of range.
 
 A rule has a table of such fields. What the schemas say was tried on an API server with the CRDs of the projects that the
 pages of those rules name.
@@ -102,7 +102,7 @@ def _article(noun: str) -> str:
 
 
 def _problem(row: PortField, value: Any) -> str:
-    if value is None or (value == "" and row.takes is Takes.TEXT):
+    if value is None:
         return f"without a {row.name}" if row.required else ""
     if isinstance(value, bool | float) or isinstance(value, dict) is not (row.takes is Takes.OBJECT):
         meant = f" ({{number: {value}}})" if row.takes is Takes.OBJECT and isinstance(value, int) else ""

@@ -66,8 +66,11 @@ What comes of it: each request that the webhook is asked about waits and fails
 (or passes unchecked, with `failurePolicy: Ignore`); the APIs of an APIService
 are unavailable; objects of a custom resource cannot be read in another version.
 
+The API server rejects a port that is text, or not between 1 and 65535, wherever
+the Service is.
+
 Silent when the Service is not in the rendering (or in another namespace of
-it), when it is an ExternalName or lists no ports at all, when the webhook is
+it) and the port is possible, when it is an ExternalName or lists no ports at all, when the webhook is
 called by `url`, and for placeholders (`${PORT}`).
 """
 
@@ -78,7 +81,29 @@ from collections.abc import Iterator
 from portproof.graph.answers import missed
 from portproof.graph.model import PortGraph, Relation
 from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.port_fields import PortField, invalid
 from portproof.rules.port_references import finding
+
+_WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+_FIELDS = (
+    PortField(
+        ("admissionregistration.k8s.io",),
+        _WEBHOOKS,
+        ("webhooks[*].clientConfig.service",),
+        "port",
+        "service",
+        lowest=1,
+    ),
+    PortField(("apiregistration.k8s.io",), ("APIService",), ("spec.service",), "port", "service", lowest=1),
+    PortField(
+        ("apiextensions.k8s.io",),
+        ("CustomResourceDefinition",),
+        ("spec.conversion.webhook.clientConfig.service", "spec.conversion.webhookClientConfig.service"),
+        "port",
+        "service",
+        lowest=1,
+    ),
+)
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -87,6 +112,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         services = missed(graph, edge)
         if services:
             yield finding(graph, edge, services, does="points to", so="the API server cannot reach it")
+    yield from invalid(graph, _FIELDS, Relation.WEBHOOK)
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -53,7 +53,9 @@ Good::
             - {containerPort: 8080, hostPort: 80}
             - {containerPort: 8125, hostPort: 80, protocol: UDP}
 
-A Rollout is accepted by the API server and rejected by its controller.
+A Rollout is accepted by the API server and rejected by its controller. Empty
+text, as a template leaves it when its value is not given, is a **warning**, and a
+**note** where a chart is rendered with its defaults alone.
 
 Silent when `hostPort` is 0 or, away from the host's network, absent; when the
 protocols or `hostIP` differ; for init containers, native sidecars included,
@@ -99,13 +101,14 @@ def _own(workload: Workload, container: Container, port: ContainerPort) -> Findi
 
 
 def _out_of_range(workload: Workload, host: Site) -> Finding:
-    mistyped = not isinstance(host.value, int)
+    mistyped, unset = not isinstance(host.value, int), host.value == ""
     return Finding(
         message=(
             f"{workload.key} has hostPort {host.value!r}, which is not a number between 1 and 65535: "
             f"{rejected(workload, mistyped=mistyped)}."
         ),
-        severity=Severity.ERROR,
+        severity=Severity.WARNING if unset else Severity.ERROR,
+        unset=unset,
         primary=host,
     )
 

@@ -122,7 +122,9 @@ def _incomplete(key: ResourceKey, listener: Listener) -> Iterator[Finding]:
             site = Site(key, (*listener.path, field), value)
             yield _rejected(listener, site, f"has no {field}", unset=field in listener.data)
     name = listener.name
-    if name is not None and not is_placeholder(name.value) and not _NAME.fullmatch(str(name.value)):
+    if name is not None and isinstance(name.value, int):
+        yield _rejected(listener, name, f"has the name {name.value}, which must be a string, not a number")
+    elif name is not None and not is_placeholder(name.value) and not _NAME.fullmatch(str(name.value)):
         what = f"has the name {name.value!r}, which may contain only lowercase letters, digits, '-' and '.'"
         yield _rejected(listener, name, what)
     hostname = listener.hostname

@@ -51,8 +51,8 @@ Good::
 ingress-nginx accepts the target port too; other controllers do not. A **note**
 therefore, where an Ingress of its class (or without a class, but with its
 annotations) asks for the target port: that works until another controller takes
-over. Everything else is an **error**. The API server refuses a backend without a port, with both a name and a number, and with
-a name that no container port could have: the name of a Service port may have 63
+over. Everything else is an **error**. The API server rejects a backend without a
+port, with both a name and a number, with a number out of range, and with a name that no container port could have: the name of a Service port may have 63
 characters, but one of more than 15 can be referred to only by its number.
 
 Silent when the Service is not in the rendering (except for what the API server
@@ -166,6 +166,8 @@ def _rejection(graph: PortGraph, edge: ServiceEdge) -> Finding | None:
     if field == "name" and isinstance(port.value, int):
         what = f"{asks} for port name {port.value}, which must be a string, not a number"
         return _rejected(port, what, _name_of(services, port.value))
+    if isinstance(port.value, int) and not 1 <= port.value <= 65535:
+        return _rejected(port, f"{asks} for port number {port.value}, which is not between 1 and 65535")
     problem = port_name_problem(port.value) if isinstance(port.value, str) else ""
     if not problem:
         return None

@@ -72,7 +72,8 @@ Good::
         - {port: 80, nodePort: 30081}
 
 A **note** when the two stand in different plain files, which may be
-alternatives.
+alternatives. Empty text, as a template leaves it when its value is not given, is
+a **warning**, and a **note** where a chart is rendered with its defaults alone.
 
 Silent when the number is 0 (the cluster chooses one), when one of the two is an
 ExternalName (it has no node ports, whatever it says), when the two are variants
@@ -87,7 +88,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portproof.graph.fields import mapping, optional
+from portproof.graph.fields import mapping, nonzero
 from portproof.graph.model import PortGraph, Service, ServicePort, Site
 from portproof.graph.names import is_placeholder
 from portproof.rules.base import Finding, Label, Severity, rule
@@ -141,7 +142,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 def _claims(service: Service, spec: Mapping[str, Any]) -> Iterator[_Claim]:
     sites = [(port.node_port, port) for port in service.ports]
-    health = optional(service.key, ("spec", _HEALTH), spec.get(_HEALTH) or None)
+    health = nonzero(service.key, ("spec", _HEALTH), spec.get(_HEALTH))
     for site, port in (*sites, (health, None)):
         if site is not None and not is_placeholder(site.value):
             yield _Claim(service, site, port)
@@ -154,6 +155,8 @@ def _is_allocated(claim: _Claim) -> bool:
 def _problem(claim: _Claim, spec: Mapping[str, Any]) -> str:
     """Why the API server rejects it, whatever the others are; empty when it does not."""
     value, kind = claim.site.value, claim.service.type
+    if value == "":
+        return f"has an empty {claim.field}"
     if claim.port is None and not _has_health_checks(kind, spec):
         return f"has {_HEALTH} {value}, which only a LoadBalancer with externalTrafficPolicy: Local has"
     if claim.port is not None and kind == "ClusterIP":
@@ -172,7 +175,8 @@ def _has_health_checks(kind: str, spec: Mapping[str, Any]) -> bool:
 def _refused(service: Service, site: Site, what: str, other: Site | None = None) -> Finding:
     return Finding(
         message=f"{service.key} {what}: the API server refuses the Service.",
-        severity=Severity.ERROR,
+        severity=Severity.WARNING if site.value == "" else Severity.ERROR,
+        unset=site.value == "",
         primary=site,
         related=(Label(other, "used here first"),) if other else (),
     )
