@@ -20,7 +20,7 @@ from portproof.graph.evidence import is_near_miss
 from portproof.graph.names import distance, is_digits, is_near_name, label_problem, port_name_problem
 from portproof.rules.base import Severity
 from portproof.rules.listing import listed
-from tests.support.rules import RULES, described, findings, keys, read, remedied, rows
+from tests.support.rules import RULES, base, described, findings, keys, read, remedied, rows
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "rules"
 GRAPHLESS = {"render-failed", "unused-ignore"}  # their findings come from the run, not from a graph
@@ -59,7 +59,7 @@ def test_good_examples_are_silent(rule_id: str) -> None:
 @pytest.mark.parametrize("rule_id", OURS)
 def test_good_examples_are_healthy(rule_id: str) -> None:
     for text in examples(RULES[rule_id].page, "Good"):
-        assert keys(read(text), rows(text)) == set()
+        assert keys(read(text), rows(text), base(text)) == set()
 
 
 def test_what_is_listed_is_what_the_modules_say() -> None:
@@ -150,8 +150,8 @@ def texts() -> Iterator[tuple[str, str]]:
 def test_remedies_cure_and_break_nothing(name: str, text: str) -> None:
     rule = RULES[name.partition("/")[0]]
     resources = read(text)
-    further = rows(text)
-    before = keys(resources, further)
+    further, past = rows(text), base(text)
+    before = keys(resources, further, past)
     found = findings(rule, text)
     assert found
     for finding in found:
@@ -161,7 +161,7 @@ def test_remedies_cure_and_break_nothing(name: str, text: str) -> None:
             if key == (rule.id, str(finding.primary.resource), _path(finding.primary.identity))
         }
         for remedy in finding.remedies:
-            after = keys(remedied(resources, remedy), further)
+            after = keys(remedied(resources, remedy), further, past)
             assert not own & after, f"{remedy.description} does not cure {finding.message}"
             assert after <= before, f"{remedy.description} brings {after - before}"
         if finding.expected is not None:

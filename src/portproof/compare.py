@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from portproof import pipeline
@@ -15,7 +17,7 @@ from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.environment import TargetInterface, mentions
 from portproof.outcome import FailureKey, Outcome, TargetResult, failure_key, keys_of
 from portproof.pipeline import Plan, Progress, Survey
-from portproof.render.model import NotRendered, RenderFailure
+from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.revision import Comparison
 from portproof.rules.evaluate import FindingKey
 from portproof.source import RelPath, SourceError, Tree, is_within
@@ -76,21 +78,22 @@ class Compared:
     base: Base
 
 
-def survey(comparison: Comparison, plan: Plan, config: Config, progress: Progress) -> Compared:
+def survey(comparison: Comparison, plan: Plan, config: Config, folder: Path, progress: Progress) -> Compared:
     """Ask what the difference concerns, in both revisions; nothing is traced or proven yet.
 
-    That a Service lost a port concerns its callers too, wherever they are: then they are asked as well.
+    The base is laid out below `folder`, which has to stay as long as the plan's `witness` may be asked. That a Service
+    lost a port concerns its callers too, wherever they are: then they are asked as well.
     """
+    revision = _BaseRevision(comparison, config, folder, plan)
+    plan = replace(plan, witness=revision.witness)
     head = pipeline.survey(plan, progress)
-    with tempfile.TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as folder:
-        revision = _BaseRevision(comparison, config, Path(folder))
+    base = revision.survey(plan, head)
+    callers = _callers_of_lost_ports(base, head, plan)
+    if callers:
+        together = sorted((*plan.targets, *callers), key=lambda one: one.id)
+        plan = replace(plan, targets=tuple(together))
+        head = pipeline.survey(plan, progress)
         base = revision.survey(plan, head)
-        callers = _callers_of_lost_ports(base, head, plan)
-        if callers:
-            together = sorted((*plan.targets, *callers), key=lambda one: one.id)
-            plan = replace(plan, targets=tuple(together))
-            head = pipeline.survey(plan, progress)
-            base = revision.survey(plan, head)
     return Compared(comparison, plan, head, base)
 
 
@@ -173,12 +176,35 @@ class _BaseRevision:
     has rendered in one layout of the base from that one. `_trees` says where each such target is.
     """
 
-    def __init__(self, comparison: Comparison, config: Config, folder: Path) -> None:
+    def __init__(self, comparison: Comparison, config: Config, folder: Path, plan: Plan) -> None:
         self._comparison = comparison
         self._config = config
         self._folder = folder
+        self._plan = plan
         self._trees: dict[Target, Tree] = {}
         self._whole: Tree | None = None
+        self._lock = threading.Lock()
+
+    def witness(self, target: Target) -> Rendering | None:
+        """What `target` rendered to in the base; None when the change does not concern it, or it did not render there."""
+        if not self._comparison.affects(target):
+            return None
+        with self._lock:
+            layout, old = self._first
+        if target.id not in old:
+            return None
+        answer = self._plan.render(old[target.id], layout)
+        if not isinstance(answer, Rendering):
+            return None
+        with self._lock:
+            self._trees[old[target.id]] = layout
+        return answer
+
+    @cached_property
+    def _first(self) -> tuple[Tree, Mapping[str, Target]]:
+        """The base as far as the targets of the plan read it, and its targets by their ids."""
+        layout = self._comparison.base_tree(self._plan.targets, self._plan.tree, self._new_folder())
+        return layout, {one.id: one for one in discover(layout, (".",), self._config).targets}
 
     def survey(self, plan: Plan, head: Survey) -> Base:
         """Ask the targets of `plan` as they were in the base; `head` is what they have to say today."""
@@ -187,7 +213,7 @@ class _BaseRevision:
         same = (one for one in plan.targets if not self._comparison.affects(one))
         self._trees.update(dict.fromkeys(same, plan.tree))
         # What the targets offer that the difference does not concern is the same in both.
-        plan = replace(plan, neighbours=head.neighbours)
+        plan = replace(plan, neighbours=head.neighbours, witness=lambda _target: None)
         if self._whole is None:
             layout = self._comparison.base_tree(plan.targets, plan.tree, self._new_folder())
             base = self._asked(plan, layout)

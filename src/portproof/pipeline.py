@@ -58,7 +58,7 @@ class Plan:
     `neighbours` are what other targets offer to these; None when that is yet to be found out. `ignores` leave findings out.
     `whole` tells all that there is in the repository, whatever was asked for; without it nobody can tell which ignores
     are no longer needed. `environments` are globs of targets that are deployed together, by name. `render` may remember
-    what it has rendered, `fresh` must not.
+    what it has rendered, `fresh` must not. `witness` gives what a target rendered to in the base, where a change concerns it.
     """
 
     tree: Tree
@@ -72,6 +72,7 @@ class Plan:
     ignores: SuppressionInputs = field(default_factory=SuppressionInputs)
     whole: Callable[[], Discovery] | None = None
     environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    witness: Callable[[Target], Rendering | None] = lambda _target: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,8 @@ def _neighbours(
 
 def _judge(plan: Plan, environment: Environment, rendering: Rendering) -> frozenset[FindingKey]:
     """What the rules say of a rendering, and of the calls that other targets make to it."""
-    evaluation = evaluate(rendering, plan.rule_set, environment.around(rendering.target))
+    around = environment.around(rendering.target)
+    evaluation = evaluate(rendering, plan.rule_set, around, plan.witness(rendering.target))
     return evaluation.keys | environment.deserted(rendering.target, evaluation)
 
 
@@ -186,7 +188,7 @@ def _check_one(plan: Plan, neighbours: Mapping[str, tuple[Neighbour, ...]], targ
         return TargetResult(target, answer, (), 0, answer.seconds, None)
     if isinstance(answer, NotRendered):
         return TargetResult(target, answer, (), 0, 0.0, None)
-    evaluation = evaluate(answer, plan.rule_set, neighbours)
+    evaluation = evaluate(answer, plan.rule_set, neighbours, plan.witness(target))
     annotated = annotated_in(evaluation.manifests)
     return TargetResult(
         target,

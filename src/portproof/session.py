@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from portproof import __version__
@@ -176,6 +177,7 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
     with (
         Engine(helm=lambda: programs.helm, kustomize=lambda: programs.kustomize, options=options) as engine,
         progress() as told,
+        TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as base,
     ):
         engine.prefetch(ready.targets, ready.tree, ready.config.jobs)
         from portproof import compare, pipeline
@@ -185,7 +187,7 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         if ready.comparison is None:
             compared, survey = None, pipeline.survey(plan, told)
         else:
-            compared = compare.survey(ready.comparison, plan, ready.config, told)
+            compared = compare.survey(ready.comparison, plan, ready.config, Path(base), told)
             plan, survey = compared.plan, compared.survey
         prover = pipeline.prover_of(plan, survey)
         outcome = pipeline.finish(plan, survey, prover)

@@ -19,15 +19,21 @@ from portproof.rules.base import Finding, Remedy, Rule
 from portproof.rules.rule_set import selected_rules
 from portproof.rules.vocabulary import vocabulary
 
+_BASE = re.compile(r"\s*# base\n")
+"""The first line of a document that is of the base revision: the others are what a change makes of it."""
 _SOURCE = re.compile(r"\s*# Source: (\S+)\n")
 RULES = {rule.id: rule for rule in all_rules()}
 
 
-def read(text: str) -> Manifests:
-    """Resources of rendered text; where helm's ``# Source:`` begins a document, it is one of a chart."""
+def read(text: str, *, base: bool = False) -> Manifests:
+    """Resources of rendered text; where helm's ``# Source:`` begins a document, it is one of a chart.
+
+    Documents that begin with ``# base`` are read only for the `base`, the others only for what is there now.
+    """
     documents = tuple(
         RenderedDocument(part, source=origin[1] if (origin := _SOURCE.match(part)) else None)
         for _, part in yamldoc.split(text)
+        if bool(_BASE.match(part)) is base
     )
     found = resources.read(Rendering(ManifestTarget("x"), documents))
     assert not found.problems, found.problems
@@ -44,16 +50,24 @@ def rows(text: str) -> tuple[ReferenceKind, ...]:
 
 
 def graph(text: str) -> PortGraph:
-    return link.build(read(text), rows(text))
+    return link.build(read(text), rows(text), base=base(text))
+
+
+def base(text: str) -> PortGraph | None:
+    """The graph of the base revision, where the text holds documents of one."""
+    found = read(text, base=True)
+    return link.build(found, rows(text)) if found.resources else None
 
 
 def findings(rule: Rule, text: str) -> list[Finding]:
     return list(rule.check(graph(text)))
 
 
-def keys(resources: Manifests, further: Sequence[ReferenceKind] = ()) -> set[tuple[str, str, str]]:
+def keys(
+    resources: Manifests, further: Sequence[ReferenceKind] = (), before: PortGraph | None = None
+) -> set[tuple[str, str, str]]:
     """What every rule finds: rule, resource and field, as the engine tells findings apart."""
-    built = link.build(resources, further)
+    built = link.build(resources, further, base=before)
     return {
         (rule.id, str(finding.primary.resource), yamldoc.format_path(finding.primary.identity))
         for rule in RULES.values()

@@ -39,10 +39,12 @@ def build(
     manifests: Manifests,
     rows: Sequence[references.ReferenceKind] = (),
     neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
+    base: PortGraph | None = None,
 ) -> PortGraph:
     """Link the resources of one rendering; `rows` are kinds of references besides those that are built in.
 
-    `neighbours` are Services of other targets that its pods may call, by name.
+    `neighbours` are Services of other targets that its pods may call, by name. `base` is the graph of the same target in
+    the base revision, where the change concerns it.
     """
     resources = manifests.resources
     found = dict(workloads(resources))
@@ -73,6 +75,7 @@ def build(
         named=_grouped(services, lambda one: (one.key.namespace, one.key.name)),
         fronts=_fronts(selections),
         asked=_asked(edges),
+        base=base,
     )
 
 

@@ -420,6 +420,7 @@ class PortGraph:
     find resources by kind, Services by namespace and name, and the Services that select a workload; `read_from` is the
     resource that each Service and workload was read from. `edges` are those that name a Service, and `asked` the names and
     numbers that they ask for, by the Service's namespace and name. `neighbours` are the Services of other targets, by name.
+    `base` is the graph of the same target in the base revision, where there is one: a witness of what worked.
     """
 
     services: tuple[Service, ...]
@@ -436,6 +437,7 @@ class PortGraph:
     named: Mapping[tuple[str, str], tuple[Service, ...]]
     fronts: Mapping[Workload, tuple[Service, ...]]
     asked: Mapping[tuple[str, str], frozenset[tuple[str | int, MatchBy]]]
+    base: PortGraph | None = None
 
     def of_kind(self, kind: str, *groups: str) -> tuple[Resource, ...]:
         """The resources of a kind in one of the API groups, in printed order."""

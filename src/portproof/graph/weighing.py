@@ -22,6 +22,7 @@ from portproof.graph.evidence import (
     are_of_one_program,
     image_listening,
     is_in_pod_spec,
+    is_meant_to_listen,
     is_near_miss,
     numbers_in_settings,
     running,
@@ -29,6 +30,7 @@ from portproof.graph.evidence import (
 from portproof.graph.meant import first_unique
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.graph.numbers import numbers_in
+from portproof.graph.past import port_before, program_changed, reached_before, same_port
 from portproof.graph.referrers import other_ports
 
 _CORROBORATING = frozenset(
@@ -76,24 +78,47 @@ class Fact(Enum):
     OWN_PORT = auto()
     OTHERS_AGREE = auto()
     OTHERS_UNDECLARED = auto()
+    TARGET_MOVED = auto()
+    DECLARATION_MOVED = auto()
     # concluded from those above
     FITS = auto()
+    VOUCHED = auto()
     SUPPORTED = auto()
     SLIP = auto()
 
 
+_MOVED = frozenset({Fact.TARGET_MOVED, Fact.DECLARATION_MOVED})
+
 _TABLE: tuple[tuple[frozenset[Fact], frozenset[Fact], Confidence], ...] = (
     # An application that leaves other ports undeclared does not vouch for those it declares: only a typo tells.
-    (frozenset({Fact.OTHERS_UNDECLARED, Fact.NEAR, Fact.ORPHAN}), frozenset(), Confidence.LIKELY),
-    (frozenset({Fact.OTHERS_UNDECLARED}), frozenset(), Confidence.NONE),
+    (frozenset({Fact.OTHERS_UNDECLARED, Fact.NEAR, Fact.ORPHAN}), _MOVED, Confidence.LIKELY),
+    (frozenset({Fact.OTHERS_UNDECLARED}), _MOVED, Confidence.NONE),
+    # A change moved one end of what met in the base, and the program speaks for the other one.
+    (frozenset({Fact.TARGET_MOVED, Fact.VOUCHED}), frozenset({Fact.OTHERS_AGREE}), Confidence.CERTAIN),
+    (frozenset({Fact.DECLARATION_MOVED, Fact.CONFIGURED}), frozenset(), Confidence.CERTAIN),
+    (frozenset({Fact.DECLARATION_MOVED, Fact.DEFAULT_OF_IMAGE}), frozenset(), Confidence.CERTAIN),
     (frozenset({Fact.FITS, Fact.SUPPORTED}), frozenset({Fact.OTHERS_AGREE}), Confidence.CERTAIN),
     (frozenset({Fact.SLIP}), frozenset(), Confidence.LIKELY),
     (frozenset({Fact.FITS, Fact.SUPPORTED}), frozenset(), Confidence.LIKELY),
     (frozenset({Fact.FITS, Fact.NEAR}), frozenset({Fact.OTHERS_AGREE}), Confidence.LIKELY),
     (frozenset({Fact.FITS, Fact.REPEATS}), frozenset({Fact.OTHERS_AGREE}), Confidence.LIKELY),
+    (frozenset({Fact.TARGET_MOVED}), frozenset(), Confidence.LIKELY),
+    (frozenset({Fact.DECLARATION_MOVED}), frozenset(), Confidence.LIKELY),
     (frozenset({Fact.FITS}), frozenset(), Confidence.DOUBTFUL),
 )
 """The first row whose facts are all there, and none of those in its second column, decides; else there is no mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a change did: it moved the Service's target or the declaration (`fact`), from `old`, away from the other end.
+
+    `end` is the declared port that the Service reached in the base, as it is now.
+    """
+
+    fact: Fact
+    end: ContainerPort
+    old: str | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +126,8 @@ class Weighed:
     """The verdict on a number that no container of `workload` declares.
 
     `meant` is the declared port that was probably meant, None when nothing singles one out. `reasons` say what speaks
-    for a mistake, strongest first; `silence` that nothing else mentions the number, when that is so.
+    for a mistake, strongest first; `silence` that nothing else mentions the number, when that is so. `move` is what a
+    change did to the edge, where it met in the base.
     """
 
     workload: Workload
@@ -110,6 +136,7 @@ class Weighed:
     silence: tuple[str, ...] = ()
     confidence: Confidence = Confidence.NONE
     suspect: Suspect = Suspect.REFERENCE
+    move: Move | None = None
 
     @property
     def strongest(self) -> tuple[str, ...]:
@@ -121,13 +148,16 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     """Weigh the evidence about `port`, whose numeric target no container of `workload` declares."""
     wanted = port.target.value
     declared = [one for one in workload.ports if one.protocol == port.protocol]
-    if not isinstance(wanted, int) or _may_well_listen(workload, wanted, declared):
+    move = _move(graph, service, port, workload)
+    if not isinstance(wanted, int) or (move is None and _may_well_listen(workload, wanted, declared)):
         return Weighed(workload, None)
     others = other_ports(graph, service, port, workload)
     reached = {number for one in others if (number := target_number(one, workload)) is not None}
     orphans = [one for one in declared if one.value not in reached]
-    meant = _meant(port, declared, orphans, wanted)
-    if meant is None or (not is_near_miss(wanted, meant.value) and _has_silent_proxy(workload)):
+    meant = _meant(port, declared, orphans, wanted) if move is None else move.end
+    if meant is None or (
+        move is None and not is_near_miss(wanted, meant.value) and _has_silent_proxy(workload)
+    ):
         return Weighed(workload, None)
     agreed = wanted in reached or wanted in _numbers_of_policies(graph)
     facts = {
@@ -136,11 +166,12 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         *([Fact.ORPHAN] if meant in orphans else []),
         *([Fact.ONLY_ORPHAN] if orphans == [meant] else []),
         *([Fact.OTHERS_AGREE] if agreed else []),
+        *([] if move is None else [move.fact]),
     }
     facts |= set(_concluded(facts))
     listens = {Fact.CONFIGURED, Fact.DEFAULT_OF_IMAGE} & facts
     undeclared = Fact.OTHERS_UNDECLARED in facts
-    odd = Fact.OTHERS_AGREE in facts and not listens and not undeclared
+    odd = bool({Fact.OTHERS_AGREE, Fact.DECLARATION_MOVED} & facts) and not listens and not undeclared
     return Weighed(
         workload,
         meant,
@@ -148,7 +179,30 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         () if Fact.OTHERS_AGREE in facts else (f"nothing else mentions {wanted}",),
         next((one for needs, bars, one in _TABLE if needs <= facts and not bars & facts), Confidence.NONE),
         Suspect.DECLARATION if odd else Suspect.REFERENCE,
+        move,
     )
+
+
+def _move(graph: PortGraph, service: Service, port: ServicePort, workload: Workload) -> Move | None:
+    """What a change did to an edge that met in the base; None when it did not move one end away from the other.
+
+    None, too, when the program may have moved along: its settings name the number, or changed together with it.
+    """
+    before, old = reached_before(graph, service, port, workload), port_before(graph, service, port)
+    wanted = port.target.value
+    if before is None or old is None or workload.opaque or not isinstance(wanted, int):
+        return None
+    same = [one for one in workload.ports if one.protocol == before.protocol]
+    end = same_port(before, same)
+    if end is None or is_meant_to_listen(workload, wanted):
+        return None
+    if old.target.value == wanted:  # the Service stayed
+        return Move(Fact.DECLARATION_MOVED, end, before.value) if end.value != before.value else None
+    if end.value != before.value or is_in_pod_spec(workload, wanted):
+        return None
+    if program_changed(graph, workload, end.container):
+        return None
+    return Move(Fact.TARGET_MOVED, end, old.target.value)
 
 
 def _facts_of_pods(
@@ -193,6 +247,8 @@ def _concluded(facts: set[Fact]) -> Iterator[Fact]:
     # Nobody makes the same typo twice, unless both numbers come from one value: then the names have to agree.
     typed_once = Fact.NEAR in facts and Fact.WRITTEN_TWICE not in facts
     vouched = {Fact.PROBED, Fact.CONFIGURED, Fact.DEFAULT_OF_IMAGE} & facts
+    if vouched:
+        yield Fact.VOUCHED
     if typed_once or vouched or facts >= {Fact.NEAR, Fact.SAME_NAME}:
         yield Fact.SUPPORTED
     if typed_once and Fact.OWN_PORT not in facts:

@@ -89,17 +89,20 @@ def evaluate(
     rendering: Rendering,
     rule_set: RuleSet,
     neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
+    base: Rendering | None = None,
 ) -> Evaluation:
     """Ask `rule_set` about `rendering`; findings keep the order of the rules and of the resources.
 
-    `neighbours` are Services of other targets that it may call, by name.
+    `neighbours` are Services of other targets that it may call, by name. `base` is what the same target rendered to in the
+    base revision, where a change concerns it.
     """
     # Imported on first use: compiling the JSONPaths takes as long as a render, and goes on beside the first one.
     from portproof.graph import link  # noqa: PLC0415
     from portproof.graph.chains import Chains  # noqa: PLC0415
 
     read = read_resources(rendering)
-    graph = link.build(read, rule_set.rows, neighbours)
+    past = None if base is None else link.build(read_resources(base), rule_set.rows)
+    graph = link.build(read, rule_set.rows, neighbours, past)
     chains = Chains(graph)
     seen: dict[FindingKey, RuleFinding] = {}
     for rule in rule_set.rules:

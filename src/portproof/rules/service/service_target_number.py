@@ -92,7 +92,7 @@ from portproof.graph.evidence import WELL_KNOWN, is_meant_to_listen
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
 from portproof.graph.phrasing import clauses, declared
 from portproof.graph.referrers import renumbering
-from portproof.graph.weighing import Confidence, Suspect, Weighed, weigh
+from portproof.graph.weighing import Confidence, Fact, Move, Suspect, Weighed, weigh
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
 _SEVERITIES = {
@@ -128,6 +128,8 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
     advice = "" if answer or not same else f" Add targetPort: {meant.value}."
     if not probable:
         advice = " One of the two is wrong."
+    if first.move is not None:
+        return _left_behind(graph, service, port, verdicts, first.move)
     return Finding(
         message=(
             f"{_reference(service, port)}, but {first.workload.key} "
@@ -142,6 +144,39 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
             if verdict.meant is not None
         ),
         remedies=_remedies(graph, port, meant, verdicts) if answer else (),
+    )
+
+
+def _left_behind(
+    graph: PortGraph, service: Service, port: ServicePort, verdicts: list[Weighed], move: Move
+) -> Finding:
+    """What to say of a change that moves one end of what met in the base: it stands where the end was moved."""
+    workload, wanted = verdicts[0].workload.key, port.target.value
+    evidence, end = clauses(verdicts[0].strongest), move.end
+    stays = Label(end.number, f"{workload} still declares {end.value} here")
+    asks = "" if _severity(verdicts) is Severity.ERROR else f" Does the program listen on {wanted} now?"
+    what = (
+        f"This change sends port {port.number.value} of {service.key} to {wanted} instead of {move.old}, but "
+        f"{workload} still declares {declared(verdicts[0].workload.ports)}"
+    )
+    primary, expected = port.target, end.value if verdicts[0].suspect is Suspect.REFERENCE else None
+    if move.fact is Fact.DECLARATION_MOVED:
+        stays = Label(port.target, f"{service.key} still sends to {wanted} here")
+        asks = (
+            "" if _severity(verdicts) is Severity.ERROR else f" Does the program listen on {end.value} now?"
+        )
+        what = (
+            f"This change moves the port of {workload} from {move.old} to {end.value}, but {service.key} still "
+            f"sends port {port.number.value} to {wanted}"
+        )
+        primary, expected = end.number, None
+    return Finding(
+        message=f"{what}: {evidence}.{asks}",
+        severity=_severity(verdicts),
+        primary=primary,
+        expected=expected,
+        related=(stays,),
+        remedies=_remedies(graph, port, end, verdicts),
     )
 
 
