@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from portproof import config, resources, yamldoc
@@ -85,7 +86,11 @@ def remedied(resources: Manifests, remedy: Remedy) -> Manifests:
         holders = [one.data for one in changed if one.key == site.resource]
         assert len(holders) == 1, f"{site.resource} is not unique"
         _set(holders[0], site, value)
-    return Manifests(resources.target, tuple(changed), resources.problems)
+    named = tuple(
+        Resource(replace(one.key, name=one.data["metadata"]["name"]), one.data, one.document, one.inside)
+        for one in changed
+    )
+    return Manifests(resources.target, named, resources.problems)
 
 
 def _set(data: Any, site: Site, value: str | int) -> None:

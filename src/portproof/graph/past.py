@@ -6,10 +6,22 @@ name, else the only one of its list, else number and protocol. Lines, list posit
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from portproof.graph.model import Container, ContainerPort, PortGraph, Service, ServicePort, Workload
+from portproof.graph.answers import answer
+from portproof.graph.model import (
+    RUNTIME_LABELS,
+    Container,
+    ContainerPort,
+    PortGraph,
+    Reached,
+    Relation,
+    Service,
+    ServiceEdge,
+    ServicePort,
+    Workload,
+)
 from portproof.resources import ResourceKey
 from portproof.yamldoc import lookup
 
@@ -86,3 +98,50 @@ def _container(graph: PortGraph, workload: Workload, name: str) -> Any:
     if len(found) != 1:
         return None
     return lookup(graph.read_from[workload].data, found[0].path)
+
+
+def lost_pods(graph: PortGraph, service: Service) -> Workload | None:
+    """A workload that the Service selected in the base and that is still here, where it selects nothing any longer."""
+    before = service_before(graph, service)
+    if before is None or graph.base is None or service.type == "ExternalName" or not service.selector:
+        return None
+    if graph.select(service).workloads or RUNTIME_LABELS & service.selector.keys():
+        return None
+    served = {_who(one.key) for one in graph.base.select(before).workloads}
+    return next((one for one in graph.workloads if one.serves and _who(one.key) in served), None)
+
+
+def gone_services(graph: PortGraph) -> Mapping[Service, tuple[ServiceEdge, ...]]:
+    """The Services of the base that are not here any longer, with the edges that reached them and still name them."""
+    if graph.base is None:
+        return {}
+    relations = tuple(Relation)
+    before = {
+        (edge.relation, edge.holder, edge.whom.place)
+        for edge in graph.base.asking(*relations)
+        if isinstance(answer(graph.base, edge), Reached)
+    }
+    found: dict[Service, list[ServiceEdge]] = {}
+    for edge in graph.asking(*relations):
+        gone = graph.base.service(*edge.whom.place)
+        known = (edge.relation, edge.holder, edge.whom.place) in before
+        if gone is not None and known and not graph.variants(*edge.whom.place):
+            found.setdefault(gone, []).append(edge)
+    return {gone: tuple(edges) for gone, edges in found.items()}
+
+
+def renamed(graph: PortGraph, gone: Service) -> Service | None:
+    """The one new Service that has the selector and the ports of one that is gone; None when there is none, or several."""
+    found = [
+        one
+        for one in graph.services
+        if graph.base is not None
+        and not graph.base.variants(one.key.namespace, one.key.name)
+        and one.selector == gone.selector
+        and _numbers(one) == _numbers(gone)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _numbers(service: Service) -> list[object]:
+    return [one.number.value for one in service.ports]

@@ -169,6 +169,9 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         *([] if move is None else [move.fact]),
     }
     facts |= set(_concluded(facts))
+    told = {Fact.VOUCHED, Fact.NEAR} & facts
+    if Fact.TARGET_MOVED in facts and not told and program_changed(graph, workload, meant.container):
+        return Weighed(workload, None)  # a new image may well listen where traffic goes now
     listens = {Fact.CONFIGURED, Fact.DEFAULT_OF_IMAGE} & facts
     undeclared = Fact.OTHERS_UNDECLARED in facts
     odd = bool({Fact.OTHERS_AGREE, Fact.DECLARATION_MOVED} & facts) and not listens and not undeclared
@@ -186,7 +189,7 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
 def _move(graph: PortGraph, service: Service, port: ServicePort, workload: Workload) -> Move | None:
     """What a change did to an edge that met in the base; None when it did not move one end away from the other.
 
-    None, too, when the program may have moved along: its settings name the number, or changed together with it.
+    None, too, when the pod names the number that the Service sends to.
     """
     before, old = reached_before(graph, service, port, workload), port_before(graph, service, port)
     wanted = port.target.value
@@ -199,8 +202,6 @@ def _move(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     if old.target.value == wanted:  # the Service stayed
         return Move(Fact.DECLARATION_MOVED, end, before.value) if end.value != before.value else None
     if end.value != before.value or is_in_pod_spec(workload, wanted):
-        return None
-    if program_changed(graph, workload, end.container):
         return None
     return Move(Fact.TARGET_MOVED, end, old.target.value)
 

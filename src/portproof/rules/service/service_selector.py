@@ -60,6 +60,7 @@ from collections.abc import Iterator
 
 from portproof.graph.model import RUNTIME_LABELS, PortGraph, Service, Site, Workload
 from portproof.graph.names import is_near_name
+from portproof.graph.past import lost_pods
 from portproof.rules.base import Finding, Remedy, Severity, rule
 
 
@@ -69,6 +70,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         return
     for service in graph.services:
         if not service.selector or service.type == "ExternalName" or RUNTIME_LABELS & service.selector.keys():
+            continue
+        if lost_pods(graph, service) is not None:  # service-lost-pods says it, whatever the names
             continue
         if graph.select(service).workloads or any(_differing(service, one) == [] for one in graph.workloads):
             continue
