@@ -215,13 +215,20 @@ class _BaseRevision:
         # What the targets offer that the difference does not concern is the same in both.
         plan = replace(plan, neighbours=head.neighbours, witness=lambda _target: None)
         if self._whole is None:
-            layout = self._comparison.base_tree(plan.targets, plan.tree, self._new_folder())
+            layout = self._layout(plan)
             base = self._asked(plan, layout)
             if not _leaves_open(base, head, plan.tree):
                 return base
             # The base may have read folders that it reads no more.
             self._whole = self._comparison.base_tree((), plan.tree, self._new_folder(), whole=True)
         return self._asked(plan, self._whole)
+
+    def _layout(self, plan: Plan) -> Tree:
+        """The base as far as the targets of `plan` read it: that of the witness, unless others were added."""
+        if plan.targets == self._plan.targets:
+            with self._lock:
+                return self._first[0]
+        return self._comparison.base_tree(plan.targets, plan.tree, self._new_folder())
 
     def _new_folder(self) -> Path:
         return Path(tempfile.mkdtemp(dir=self._folder))

@@ -258,3 +258,42 @@ def test_an_overlay_that_is_broken_elsewhere_now_is_news(portproof: Program, mak
     repository.write({**MENDED, "deploy/base/kustomization.yaml": "resources: [all.yaml, more.yaml]\n"})
     report = portproof.check("--base", "HEAD")
     assert set(news(report).values()) == {True}
+
+
+# the base as a witness
+
+
+def changed(portproof: Program, make_repository: Make, before: str, after: str) -> list[Any]:
+    """What a change of one manifest brings in."""
+    repository = make_repository("")
+    committed(repository, {"k8s/all.yaml": before})
+    repository.write({"k8s/all.yaml": after})
+    return [one for one in portproof.check("--base", "HEAD")["findings"] if one["introduced"]]
+
+
+def test_a_far_number_that_the_probes_contradict_is_an_error(
+    portproof: Program, make_repository: Make
+) -> None:
+    (found,) = changed(portproof, make_repository, manifests(8080), manifests(9090))
+    assert (found["rule"], found["severity"], found["expected"]) == ("service-target-number", "error", 8080)
+    assert found["location"]["line"] == 6
+    assert found["message"].startswith("This change sends port 80 of Service/web to 9090 instead of 8080")
+    assert found["fix"]["edits"][0]["new"] == "8080"
+    assert portproof("check", "--base", "HEAD").code == 1
+
+
+def test_a_change_that_moves_both_ends_is_quiet(portproof: Program, make_repository: Make) -> None:
+    assert changed(portproof, make_repository, manifests(8080), manifests(9090, 9090)) == []
+
+
+def test_a_selector_that_leaves_its_pods_is_an_error(portproof: Program, make_repository: Make) -> None:
+    after = manifests(8080).replace("selector: {app: web}", "selector: {app: x}", 1)
+    (found,) = changed(portproof, make_repository, manifests(8080), after)
+    assert (found["rule"], found["severity"]) == ("service-lost-pods", "error")
+    assert found["fix"]["edits"][0]["new"] == "web"
+
+
+def test_without_a_base_nothing_is_said_of_what_moved(portproof: Program, make_repository: Make) -> None:
+    alone = manifests(8080).replace("selector: {app: web}", "selector: {app: x}", 1)
+    make_repository("").write({"k8s/all.yaml": alone})
+    assert portproof.check()["findings"] == []
