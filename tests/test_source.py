@@ -105,3 +105,25 @@ def test_join_stays_in_the_tree(folder: str, path: str, joined: str | None) -> N
 )
 def test_is_within(path: str, folder: str, inside: bool) -> None:
     assert source.is_within(path, folder) is inside
+
+
+def test_what_cannot_be_read_is_none_for_who_can_do_without(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: 1\n")
+    (tmp_path / "b.bin").write_bytes(b"\0")
+    tree = Tree(tmp_path, {"c.yaml": ""})
+    assert tree.text_or_none("a.yaml") == "a: 1\n"
+    assert tree.text_or_none("c.yaml") == ""
+    for path in ("b.bin", "gone.yaml", "../a.yaml", ".git/config", "."):
+        assert tree.text_or_none(path) is None, path
+
+
+def test_the_work_tree_is_the_nearest_folder_with_a_git(tmp_path: Path) -> None:
+    inner = tmp_path / "outer" / "inner"
+    (inner / "k8s").mkdir(parents=True)
+    (inner / "k8s" / "a.yaml").touch()
+    (tmp_path / "outer" / ".git").mkdir()
+    assert source.work_tree(inner / "k8s" / "a.yaml") == tmp_path / "outer"
+    (inner / ".git").write_text("gitdir: elsewhere\n")  # as in a submodule
+    assert source.work_tree(inner / "k8s" / "a.yaml") == inner
+    assert source.work_tree(inner) == inner
+    assert source.work_tree(tmp_path) is None

@@ -30,7 +30,7 @@ from portproof.report.safe import discreet
 from portproof.rules.base import Scalar, Severity
 from portproof.rules.evaluate import RuleSet
 from portproof.rules.run import render_failed, unused_ignore
-from portproof.source import Edit, LineIndex, RelPath, SourceError, Span, Tree
+from portproof.source import Edit, LineIndex, RelPath, Span, Tree
 from portproof.suppressions.model import Suppression, SuppressionSource
 from portproof.suppressions.unused import UnusedSuppression
 from portproof.trace.model import Origin, Proof
@@ -53,10 +53,7 @@ class _Places:
 
     def text(self, path: RelPath) -> str | None:
         if path not in self.texts:
-            try:
-                self.texts[path] = self.tree.text(path)
-            except SourceError:
-                self.texts[path] = None
+            self.texts[path] = self.tree.text_or_none(path)
         return self.texts[path]
 
     def bounds(self, span: Span) -> tuple[int, int, int, int]:

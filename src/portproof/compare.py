@@ -20,7 +20,7 @@ from portproof.pipeline import Plan, Progress, Survey
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.revision import Comparison
 from portproof.rules.evaluate import FindingKey
-from portproof.source import RelPath, SourceError, Tree, is_within
+from portproof.source import RelPath, Tree, is_within
 from portproof.suppressions.model import Suppression, SuppressionSource
 
 
@@ -152,14 +152,7 @@ def _holders(
                 one.target for one in outcome.checked for note in one.annotated if ignore in note.ignores
             ]
             read = {path for path in comparison.changed if any(target.reads(path) for target in targets)}
-            yield ignore, frozenset(path for path in read if ignore.text in _text(tree, path))
-
-
-def _text(tree: Tree, path: RelPath) -> str:
-    try:
-        return tree.text(path)
-    except SourceError:
-        return ""
+            yield ignore, frozenset(path for path in read if ignore.text in (tree.text_or_none(path) or ""))
 
 
 def _callers_of_lost_ports(base: Base, head: Survey, plan: Plan) -> tuple[Target, ...]:

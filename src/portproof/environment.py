@@ -21,7 +21,7 @@ from portproof.graph.answers import unanswered
 from portproof.graph.model import Neighbour, ServiceEdge
 from portproof.rules.callers.caller_service_port import RULE
 from portproof.rules.evaluate import Evaluation, FindingKey
-from portproof.source import RelPath, SourceError, Tree, parent
+from portproof.source import RelPath, Tree, parent
 
 _VALUES = re.compile(r"values[-.](.+)\.ya?ml|(.+)[-.]values\.ya?ml")
 _ENVIRONMENT = re.compile(
@@ -193,10 +193,7 @@ def mentions(target: Target, tree: Tree, names: Collection[str]) -> bool:
 
 
 def _words(tree: Tree, file: RelPath) -> frozenset[str]:
-    try:
-        return frozenset(_WORD.findall(tree.text(file)))
-    except SourceError:
-        return frozenset()
+    return frozenset(_WORD.findall(tree.text_or_none(file) or ""))
 
 
 def interface_of(target: Target, evaluation: Evaluation) -> TargetInterface:

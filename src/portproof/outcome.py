@@ -16,7 +16,7 @@ from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.rules.base import Finding
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding
 from portproof.rules.run import render_failed
-from portproof.source import RelPath, SourceError, Tree, parent
+from portproof.source import RelPath, Tree, parent
 from portproof.suppressions.annotations import Annotated
 from portproof.suppressions.collected import Use
 from portproof.suppressions.model import Subject, Suppression, fingerprint
@@ -205,10 +205,7 @@ def failure_key(failure: RenderFailure, tree: Tree) -> FailureKey:
 
 
 def _line(tree: Tree, site: FailureSite) -> str:
-    try:
-        lines = tree.text(site.path).split("\n")
-    except SourceError:
-        return ""
+    lines = (tree.text_or_none(site.path) or "").split("\n")
     return lines[site.line - 1].strip() if site.line <= len(lines) else ""
 
 

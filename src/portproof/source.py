@@ -87,6 +87,13 @@ class Tree:
             raise SourceError(path, "not a file of the repository")
         return read_text(self.on_disk(path), path)
 
+    def text_or_none(self, path: RelPath) -> str | None:
+        """The text of a file; None where `text` raises: whoever has to have the file says what is wrong with it."""
+        try:
+            return self.text(path)
+        except SourceError:
+            return None
+
     def with_edits(self, edits: Iterable[Edit]) -> Tree:
         """The same tree with `edits` applied on top; spans refer to this tree's text."""
         by_file: dict[RelPath, list[Edit]] = defaultdict(list)

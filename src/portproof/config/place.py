@@ -93,11 +93,6 @@ class Key:
     meaning: str
     required: str = ""
 
-    @property
-    def described(self) -> dict[str, Any]:
-        """The schema with its description."""
-        return {"description": self.meaning, **self.schema}
-
 
 def checked(place: ConfigValue, data: Any, keys: Mapping[str, Key]) -> dict[str, Any]:
     """The checked values of a mapping, by field name; refuses keys that are not in `keys`, and misses those required."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, TypeAlias
 
-from portproof.source import RelPath, SourceError, Tree
+from portproof.source import RelPath, Tree
 from portproof.yamldoc import YamlError, load, split
 
 _Identity: TypeAlias = tuple[str, str, str]
@@ -35,7 +35,7 @@ def alternatives(
         return whole
     holders: dict[_Identity, dict[RelPath, Any]] = defaultdict(dict)
     for path in files:
-        for identity, data in _objects(_text(tree, path), kinds):
+        for identity, data in _objects(tree.text_or_none(path) or "", kinds):
             holders[identity][path] = data
     differing = (
         copies
@@ -54,7 +54,7 @@ def _may_clash(tree: Tree, files: Iterable[RelPath], kinds: frozenset[str]) -> b
     seen: Counter[tuple[str, str]] = Counter()
     for path in files:
         found: set[tuple[str, str]] = set()
-        for _, document in split(_text(tree, path)):
+        for _, document in split(tree.text_or_none(path) or ""):
             present = kinds.intersection(_KIND.findall(document))
             if present:
                 found.update((kind, name) for name in _NAME.findall(document) for kind in present)
@@ -82,10 +82,3 @@ def _of(data: Any) -> list[tuple[_Identity, Any]]:
         return []
     namespace = str(metadata.get("namespace") or "default")
     return [((str(data.get("kind")), namespace, str(metadata.get("name"))), data)]
-
-
-def _text(tree: Tree, path: RelPath) -> str:
-    try:
-        return tree.text(path)
-    except SourceError:
-        return ""

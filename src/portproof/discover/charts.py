@@ -11,7 +11,7 @@ from portproof.discover.dependencies import ChartFiles, Parts, RefusedError, ass
 from portproof.discover.installs import Installed, find_installs
 from portproof.discover.model import Cluster, HelmTarget, Skip
 from portproof.discover.walk import EscapeError, Listing, ancestors, resolve
-from portproof.source import RelPath, SourceError, Tree, join
+from portproof.source import RelPath, Tree, join
 
 MAX_VALUES = 64
 """As many values files of one chart are rendered; what is left out is shown."""
@@ -233,10 +233,7 @@ def _unusable(listing: Listing, file: str, path: RelPath | None) -> str | None:
 
 
 def _holds(pattern: re.Pattern[str], tree: Tree, path: RelPath) -> bool:
-    try:
-        return pattern.search(tree.text(path)) is not None
-    except SourceError:
-        return False  # helm says what is wrong with it
+    return pattern.search(tree.text_or_none(path) or "") is not None  # helm says what is wrong with it
 
 
 def _last(values: Sequence[str | None]) -> str | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from portproof.source import RelPath, SourceError, Tree
+from portproof.source import RelPath, Tree
 
 
 def mention(tree: Tree, path: RelPath, text: str) -> str:
     """The file and the first line of it that holds `text` (a scalar's); the file alone where none does."""
     needle = text.split("\n", maxsplit=1)[0].strip()
-    try:
-        at = tree.text(path).find(needle) if needle else -1
-    except SourceError:
-        return path
-    return path if at < 0 else f"{path}:{tree.text(path).count(chr(10), 0, at) + 1}"
+    content = tree.text_or_none(path) or ""
+    at = content.find(needle) if needle else -1
+    return path if at < 0 else f"{path}:{content.count(chr(10), 0, at) + 1}"

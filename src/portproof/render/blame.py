@@ -19,7 +19,7 @@ from portproof.render import actions
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.tool_output import Places, clean, error_text
-from portproof.source import LineIndex, RelPath, SourceError, Tree
+from portproof.source import LineIndex, RelPath, Tree
 
 MAX_FRAMES = 4
 MAX_LINES_ABOVE = 50
@@ -235,10 +235,7 @@ class Blame:
         return FailureSite(path, max(1, int(line.group(1))) if line else 1)
 
     def _text(self, path: RelPath) -> str:
-        try:
-            return self.tree.text(path)
-        except SourceError:
-            return ""
+        return self.tree.text_or_none(path) or ""
 
 
 def _plainly(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from portproof import yamldoc
 from portproof.discover.model import HelmTarget, Mount
-from portproof.source import RelPath, SourceError, Tree, is_inside, normalise
+from portproof.source import RelPath, Tree, is_inside, normalise
 
 _NAME = re.compile(r"^name:[ \t]*[\"']?([^\"'\s#]+)", re.MULTILINE)
 _CHARTS = "charts/"
@@ -133,10 +133,7 @@ class ChartPaths:
         return pairs
 
     def _text(self, at: RelPath) -> str:
-        try:
-            return self.tree.text(self.on_tree(at))
-        except SourceError:
-            return ""
+        return self.tree.text_or_none(self.on_tree(at)) or ""
 
 
 def _join(folder: RelPath, path: RelPath) -> RelPath:

@@ -117,10 +117,7 @@ def _matches(patterns: Iterable[GitIgnoreSpecPattern], path: str) -> bool:
 
 
 def _text(tree: Tree, folder: RelPath, name: str) -> str:
-    try:
-        return tree.text(name if folder == "." else f"{folder}/{name}")
-    except SourceError:
-        return ""
+    return tree.text_or_none(name if folder == "." else f"{folder}/{name}") or ""
 
 
 def _folders_above(path: RelPath) -> Iterator[RelPath]:

@@ -22,7 +22,7 @@ from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget
 from portproof.render import generated
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.tool_output import Places, clean, error_text
-from portproof.source import LineIndex, RelPath, SourceError, Tree, is_inside, join, normalise
+from portproof.source import LineIndex, RelPath, Tree, is_inside, join, normalise
 
 _LEVEL = re.compile(r"recursed accumulation of path \\?'([^'\n]{1,1000}?)\\?': ")
 _WRAPPING = re.compile(
@@ -264,10 +264,7 @@ class OverlayBlame:
             return []
 
     def _text(self, path: RelPath) -> str:
-        try:
-            return self.tree.text(path)
-        except SourceError:
-            return ""
+        return self.tree.text_or_none(path) or ""
 
 
 def _short(text: str) -> str:

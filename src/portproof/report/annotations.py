@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.report import summary_line
-from portproof.report.model import Location, Report, Result
+from portproof.report.model import Location, Report, ReportVerdict, Result
 from portproof.report.safe import log_line, one_line, shortened, visible
 from portproof.rules.severity import Severity
 
@@ -32,7 +32,7 @@ def write(report: Report) -> str:
         commands += [_annotation(command, result) for result in results[: _room(report, severity)]]
     parts = [summary_line.headline(report, visible), summary_line.ignored(report)]
     headline = "; ".join(filter(None, parts))
-    if not report.results and not report.status_count("checked"):
+    if report.verdict not in (ReportVerdict.CLEAN, ReportVerdict.FINDINGS):
         commands.append(_command("warning", {"title": "portproof"}, headline))
     return "".join(f"{line}\n" for line in (*commands, *closing, log_line(f"portproof: {headline}")))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from portproof.discover.model import Skip
 from portproof.graph.chains import Hop
@@ -120,6 +121,16 @@ class TargetStatus:
     seconds: float
 
 
+class ReportVerdict(Enum):
+    """What a report comes to. That nothing was checked is never a pass."""
+
+    UNAFFECTED = "nothing to check: what changed concerns no target"
+    EMPTY = "nothing to check: there is no target"
+    UNCHECKED = "no target could be checked"
+    CLEAN = "no findings"
+    FINDINGS = "findings"
+
+
 @dataclass(frozen=True, slots=True)
 class ToolVersions:
     """Portproof's own version, and those of helm and kustomize, None where nothing needed them."""
@@ -150,6 +161,15 @@ class Report:
     unaffected: int = 0
     ignored: tuple[Ignored, ...] = ()
     left_out: int = 0
+
+    @property
+    def verdict(self) -> ReportVerdict:
+        """What it comes to."""
+        if self.results:
+            return ReportVerdict.FINDINGS
+        if not self.targets:
+            return ReportVerdict.UNAFFECTED if self.unaffected else ReportVerdict.EMPTY
+        return ReportVerdict.CLEAN if self.status_count("checked") else ReportVerdict.UNCHECKED
 
     def count(self, severity: Severity) -> int:
         """How many findings have exactly this severity."""

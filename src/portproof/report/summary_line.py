@@ -33,30 +33,52 @@ def headline(report: Report, as_path: Callable[[str], str] | None = None) -> str
 
     When there was nothing to check, what was asked for is named, each path written by `as_path`; without that it is not.
     """
-    found = [plural(count, one.value) for one in Severity if (count := report.count(one))]
-    checked, failed, skipped = (report.status_count(one) for one in ("checked", "failed", "skipped"))
-    since = f"since {report.base[:12]}" if report.base else ""
-    if not report.targets and not found and report.unaffected:
-        return f"Nothing to check: what changed {since} affects none of {plural(report.unaffected, 'target')}"
-    if not report.targets and not found:
-        under = f" under {listed(tuple(map(as_path, report.paths)))}" if as_path else ""
-        aside = (
-            f" ({plural(len(report.skips), 'folder')} passed over: portproof targets)" if report.skips else ""
-        )
-        return f"Nothing to check{under}: no chart, kustomization or manifest was found{aside}"
-    if not found and not checked:
-        return f"Nothing was checked: {skipped} skipped, {failed} failed"
-    aside = f" ({skipped} skipped, {failed} failed)" if skipped or failed else ""
-    if not found:
-        resources = sum(target.resources for target in report.targets if target.status == "checked")
-        rest = f"; {report.unaffected} unaffected by what changed {since}" if report.unaffected else ""
-        return (
-            f"No findings: {plural(checked, 'target')} checked, {plural(resources, 'resource')}{aside}{rest}"
-        )
+    from portproof.report.model import ReportVerdict  # noqa: PLC0415 - what is listed without a report starts at once
+
+    match report.verdict:
+        case ReportVerdict.UNAFFECTED:
+            unaffected = plural(report.unaffected, "target")
+            return f"Nothing to check: what changed {_since(report)} affects none of {unaffected}"
+        case ReportVerdict.EMPTY:
+            return _nothing_found(report, as_path)
+        case ReportVerdict.UNCHECKED:
+            skipped, failed = report.status_count("skipped"), report.status_count("failed")
+            return f"Nothing was checked: {skipped} skipped, {failed} failed"
+        case ReportVerdict.CLEAN:
+            return _no_findings(report)
+        case ReportVerdict.FINDINGS:
+            return _findings(report)
+
+
+def _nothing_found(report: Report, as_path: Callable[[str], str] | None) -> str:
+    under = f" under {listed(tuple(map(as_path, report.paths)))}" if as_path else ""
+    aside = f" ({plural(len(report.skips), 'folder')} passed over: portproof targets)" if report.skips else ""
+    return f"Nothing to check{under}: no chart, kustomization or manifest was found{aside}"
+
+
+def _no_findings(report: Report) -> str:
+    checked = plural(report.status_count("checked"), "target")
+    resources = sum(target.resources for target in report.targets if target.status == "checked")
+    rest = f"; {report.unaffected} unaffected by what changed {_since(report)}" if report.unaffected else ""
+    return f"No findings: {checked} checked, {plural(resources, 'resource')}{_not_checked(report)}{rest}"
+
+
+def _findings(report: Report) -> str:
+    counts = [plural(count, one.value) for one in Severity if (count := report.count(one))]
     new = sum(result.introduced is True for result in report.results)
     compared = any(result.introduced is not None for result in report.results)
     introduced = f", {new} introduced since the base" if compared and new < len(report.results) else ""
-    return f"{', '.join(found)} in {plural(len(report.targets), 'target')}{aside}{introduced}"
+    targets = plural(len(report.targets), "target")
+    return f"{', '.join(counts)} in {targets}{_not_checked(report)}{introduced}"
+
+
+def _not_checked(report: Report) -> str:
+    skipped, failed = report.status_count("skipped"), report.status_count("failed")
+    return f" ({skipped} skipped, {failed} failed)" if skipped or failed else ""
+
+
+def _since(report: Report) -> str:
+    return f"since {report.base[:12]}" if report.base else ""
 
 
 def ignored(report: Report) -> str:

@@ -12,7 +12,7 @@ import click
 from portproof import patch
 from portproof.report import summary_line
 from portproof.report.excerpt import WIDTH, clip, excerpt
-from portproof.report.model import Effect, Fix, Related, Report, Result, TextEdit
+from portproof.report.model import Effect, Fix, Related, Report, ReportVerdict, Result, TextEdit
 from portproof.report.safe import discreet, log_line, one_line, shortened, visible
 from portproof.rules.severity import Severity
 
@@ -130,10 +130,10 @@ class _Writer:
             yield "; ".join(filter(None, ignored))
 
     def verdict(self) -> Iterator[str]:
-        line = summary_line.headline(self.report, visible)
         found = [severity for severity in Severity if self.report.count(severity)]
-        colour = _COLOURS[found[0]] if found else "green" if line.startswith("No findings") else "yellow"
-        yield self.paint(line, fg=colour, bold=True)
+        clean = self.report.verdict is ReportVerdict.CLEAN
+        colour = _COLOURS[found[0]] if found else "green" if clean else "yellow"
+        yield self.paint(summary_line.headline(self.report, visible), fg=colour, bold=True)
         fixes = sum(result.fix is not None for result in self.report.results)
         if fixes == 1:
             yield "Next: `portproof fix` prints the proven fix, `portproof fix --write` applies it."

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from portproof.discover.model import Target, inputs_of
 from portproof.resources import ResourceKey
-from portproof.source import LineIndex, RelPath, SourceError, Span, Tree
+from portproof.source import LineIndex, RelPath, Span, Tree
 from portproof.suppressions import comments
 from portproof.suppressions.annotations import Annotated
 from portproof.suppressions.comments import Comments
@@ -84,10 +84,7 @@ class Suppressions:
     def comments(self, path: RelPath) -> Comments:
         """The comments of a file."""
         if path not in self.files:
-            try:
-                self.files[path] = comments.read(path, self.tree.text(path))
-            except SourceError:
-                self.files[path] = Comments()
+            self.files[path] = comments.read(path, self.tree.text_or_none(path) or "")
         return self.files[path]
 
     def comments_of(self, targets: Iterable[Target]) -> tuple[Suppression, ...]:
@@ -97,10 +94,7 @@ class Suppressions:
     def line(self, span: Span) -> tuple[RelPath, int]:
         """The line, from 1, that a place begins on."""
         if span.path not in self.indexes:
-            try:
-                self.indexes[span.path] = LineIndex.of(self.tree.text(span.path))
-            except SourceError:
-                self.indexes[span.path] = LineIndex.of("")
+            self.indexes[span.path] = LineIndex.of(self.tree.text_or_none(span.path) or "")
         return span.path, self.indexes[span.path].position(span.start)[0]
 
     def _annotation(self, target: Target, resource: ResourceKey | None, rule: str) -> list[Suppression]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from portproof.discover.model import KustomizeTarget, Target
-from portproof.source import RelPath, SourceError, Span, Tree
+from portproof.source import RelPath, Span, Tree
 
 MAX_CANDIDATES = 600
 """Beyond this a value is too common to be traced (``http`` in a chart of a thousand templates)."""
@@ -45,9 +45,8 @@ def candidates(target: Target, tree: Tree, texts: Iterable[str]) -> list[Candida
     patterns = [(text, _pattern(text)) for text in sorted(set(texts))]
     found: list[Candidate] = []
     for path in target.inputs(tree):
-        try:
-            content = tree.text(path)
-        except SourceError:
+        content = tree.text_or_none(path)
+        if content is None:
             continue  # rendering reads it itself, and reports it
         for text, pattern in patterns:
             if text in content:

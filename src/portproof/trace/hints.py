@@ -63,11 +63,8 @@ def _span_in_document(
             return None
         start, end = within, within + one.piece.end - one.piece.start
     start, end = document.offset + start, document.offset + end
-    try:
-        text = tree.text(document.source)[start:end]
-    except SourceError:
-        return None
-    return Origin(Span(document.source, start, end), text, Proof.PROVEN)
+    text = tree.text_or_none(document.source)
+    return None if text is None else Origin(Span(document.source, start, end), text[start:end], Proof.PROVEN)
 
 
 def _beside(resource: Resource, one: Site, parsed: yamldoc.Document) -> Origin | None:
@@ -127,9 +124,8 @@ def best(manifests: Manifests, one: Site, tree: Tree) -> Origin | None:
 
 def _in_template(path: str, one: Site, tree: Tree) -> Origin | None:
     """The line of the template that writes the field, else the one that names the resource's kind."""
-    try:
-        content = tree.text(path)
-    except SourceError:
+    content = tree.text_or_none(path)
+    if content is None:
         return None
     key = next((step for step in reversed(one.path) if isinstance(step, str)), "")
     lines = list(re.finditer(rf"^[ \t-]*{re.escape(key)}[ \t]*:[ \t]*(.*?)[ \t]*\r?$", content, re.MULTILINE))

@@ -18,7 +18,7 @@ from portproof.graph.model import Site
 from portproof.render.model import Renderer, Rendering
 from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.resources import read as read_resources
-from portproof.source import Edit, SourceError, Tree, is_within, parent
+from portproof.source import Edit, Tree, is_within, parent
 from portproof.trace import hints, pieces
 from portproof.trace.candidates import MAX_CANDIDATES, Candidate, candidates, is_kustomize
 from portproof.trace.model import Origin, Proof
@@ -99,12 +99,8 @@ def _worth_trying(target: Target, tree: Tree, wanted: Iterable[Site]) -> list[Ca
 def _texts(manifests: Manifests, tree: Tree) -> list[str]:
     """All that was rendered, and all that it was rendered from: no sentinel may be in it."""
     texts = [one.document.text for one in manifests.resources]
-    for path in manifests.target.inputs(tree):
-        try:
-            texts.append(tree.text(path))
-        except SourceError:
-            continue
-    return texts
+    found = (tree.text_or_none(path) for path in manifests.target.inputs(tree))
+    return [*texts, *(text for text in found if text is not None)]
 
 
 @dataclass
