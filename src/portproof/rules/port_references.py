@@ -36,7 +36,7 @@ def finding(
     if rejected:
         so = f"the API server rejects the {edge.holder.kind}"
     elif edge.idle:
-        so = "requests will fail once its weight is raised from 0"
+        so = "requests will fail once the backend's weight is raised from 0"
     why = _why(service, edge)
     shown = (meant,) if meant else service.ports[:3]
     return Finding(

@@ -1,8 +1,23 @@
 """A BackendTLSPolicy names a port that its Service does not have.
 
-The `sectionName` of a target is the *name* of a port of the Service, not its
-number. With a name that is not there the policy does not attach, and the gateway
-speaks plain text to a backend that expects TLS.
+The `sectionName` of a target must be the name of one of the Service's ports, not its
+number. The rule checks `targetRefs` and the older `targetRef`.
+
+Why it matters:
+
+The policy does not attach. The gateway then speaks plain text to a backend that
+expects TLS, and requests fail.
+
+Severity:
+
+* **error**: no port has that name.
+* **warning**: the name is the number of one of the Service's ports. The specification
+  allows only names, but a lenient gateway may accept it.
+
+Fix:
+
+Sometimes. It sets `sectionName` to the name of the port, or renames the Service's
+port. There is no fix when that port has no name.
 
 Bad (a number)::
 
@@ -40,14 +55,13 @@ Good::
       ports:
         - {name: https, port: 443, targetPort: 8443}
 
-It holds for `targetRefs` and for the older `targetRef`.
+Not reported when:
 
-A warning when the name is the number of one of the Service's ports: the
-specification takes names only, but a lenient gateway may understand it.
-
-Silent without a `sectionName` (then every port is meant), when the Service is
-not in the rendering, when it is an ExternalName, for targets of another kind,
-and for placeholders (`${PORT}`).
+* no `sectionName` is set: the policy then applies to every port.
+* the rendered manifests do not contain the Service.
+* the Service is of type ExternalName.
+* the target is of another kind.
+* the port is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

@@ -1,17 +1,43 @@
-"""A gateway's own route resource asks for a port that the Service does not have.
+"""A controller's own route resource names a port that the Service does not have.
 
-Besides Ingress, many controllers have resources of their own that name a port of
-a *Service*: never the port of the container. Read are
+Besides Ingress, many controllers have their own resources that name a Service and one
+of its ports, never a container port. The rule checks:
 
-* NGINX `VirtualServer`, `VirtualServerRoute`, `TransportServer` (a number),
-* Kong `TCPIngress`, `UDPIngress` (a number),
-* APISIX `ApisixRoute` (a number or a name),
-* Gloo `VirtualService`, `RouteTable`, `Upstream` (a number),
-* Emissary `Mapping`, `TCPMapping` (`service: web.shop:80`),
-* the ConfigMaps with the TCP and UDP services of ingress-nginx and HAProxy
-  (`"9000": shop/queue:5672`): those that an argument like
-  `--tcp-services-configmap` names, and those called `tcp-services` or
-  `udp-services` (a number or a name, of a port with that protocol).
+* NGINX `VirtualServer`, `VirtualServerRoute` and `TransportServer` (a number).
+* Kong `TCPIngress` and `UDPIngress` (a number).
+* APISIX `ApisixRoute` (a number or a name).
+* Gloo `VirtualService`, `RouteTable` and `Upstream` (a number).
+* Emissary `Mapping` and `TCPMapping` (`service: web.shop:80`).
+* ConfigMaps with the TCP and UDP services of ingress-nginx and HAProxy, such as
+  `"9000": shop/queue:5672`. The port is a number or a name, and must have that
+  protocol.
+
+The rule recognizes such a ConfigMap if an argument like `--tcp-services-configmap`
+names it, or if it is called `tcp-services` or `udp-services`.
+
+Why it matters:
+
+The controller finds no endpoints for the port, and the route fails. Emissary connects
+to a port on which the Service does not answer.
+
+Sources:
+
+* nginx/kubernetes-ingress `internal/k8s/controller.go`
+* Kong/kubernetes-ingress-controller `translate_upstreams.go`
+* apache/apisix-ingress-controller `apisixroute_controller.go`
+* solo-io/gloo `proxy.proto`
+* emissary-ingress/emissary `irbasemapping.py`
+* kubernetes/ingress-nginx `controller.go`
+
+Severity:
+
+* **error**: the Service has no such port.
+* **warning**: the backend of an ApisixRoute has weight 0, so it gets no requests yet.
+
+Fix:
+
+Sometimes. It changes the port of the route, or the Service's port if nothing else
+uses it. There is no fix when several ports could be meant.
 
 Bad (the target port)::
 
@@ -84,19 +110,17 @@ Good::
       ports:
         - {name: http, port: 80, targetPort: 8080}
 
-What comes of it: the controller finds no endpoints for the port, or (Emissary)
-connects to a port on which the Service does not answer, and the route fails.
-(nginx/kubernetes-ingress `internal/k8s/controller.go`,
-Kong/kubernetes-ingress-controller `translate_upstreams.go`,
-apache/apisix-ingress-controller `apisixroute_controller.go`, solo-io/gloo
-`proxy.proto`, emissary-ingress/emissary `irbasemapping.py`,
-kubernetes/ingress-nginx `controller.go`)
+Not reported when:
 
-Silent when the Service is not in the rendering (or in another namespace of it),
-when it is an ExternalName, for placeholders (`${PORT}`), and for a Mapping
-that names no port, that names another resolver than Kubernetes' DNS, or whose
-Service is headless (clients then reach the container's port); and of ConfigMaps
-for all others, and for entries that are not of that shape.
+* the rendered manifests contain the Service only in another namespace, or not at all.
+* the Service is of type ExternalName.
+* the port is a placeholder, such as `${PORT}`.
+* a Mapping names no port.
+* a Mapping uses another `resolver` than Kubernetes DNS.
+* the Service of a Mapping is headless: clients then connect to the container's port
+  directly.
+* the ConfigMap is none of those described above.
+* an entry of such a ConfigMap does not have that form.
 """
 
 from __future__ import annotations

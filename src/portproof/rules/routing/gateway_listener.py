@@ -1,8 +1,37 @@
-"""Two listeners of a Gateway are in each other's way, or a listener's port is none.
+"""Two Gateway listeners conflict, or a listener is incomplete or invalid.
 
-Each listener has a name of its own, and a combination of port, protocol and
-hostname of its own: the API server refuses the Gateway otherwise. A TCP listener
-takes the whole port, so no HTTP, HTTPS or TLS listener can share it.
+Each listener needs a unique name and a unique combination of port, protocol and
+hostname. A TCP listener takes the whole port, so no HTTP, HTTPS or TLS listener can
+share it. The rule also checks ListenerSets.
+
+Why it matters:
+
+The API server rejects the whole Gateway if two listeners have the same name or the
+same combination. It also rejects a listener that:
+
+* has no name, port or protocol.
+* has a name with capital letters.
+* has a port that is not a number from 1 to 65535.
+* is for TCP or UDP and has a hostname.
+
+Controllers reject `http`, because protocols are in capital letters. If a TCP listener
+shares its port, they do not serve both.
+
+Severity:
+
+* **error**: the API server or the controller rejects a listener.
+* **warning**: HTTP, HTTPS and TLS listeners share a port and a hostname. The
+  specification leaves this to the controller, and Envoy Gateway and Istio do not
+  serve all of them. It is also a warning when a required field is present but empty,
+  as a template renders it without a value.
+
+An empty field is only a **note** if the chart is rendered with its default values
+alone.
+
+Fix:
+
+Sometimes. It removes the quotes from a port, or writes the protocol in capital
+letters. Only you know how to resolve a conflict between two listeners.
 
 Bad (the same name)::
 
@@ -51,21 +80,14 @@ Good::
         - {name: names, port: 53, protocol: UDP}
         - {name: names-tcp, port: 53, protocol: TCP}
 
-The API server also rejects a listener without a name, port or protocol, a name
-in capital letters, a port that is text or outside 1 to 65535, and a TCP or UDP
-listener with a hostname. Controllers reject `http`: protocols are in capital
-letters. The rule reads ListenerSets too.
+Not reported when:
 
-What is there and empty, as a template leaves it when its value is not given, is a
-warning, and a note where a chart is rendered with its defaults alone.
-
-A warning when HTTP, HTTPS and TLS listeners share a port and a hostname: the
-specification leaves it to the controller, and Envoy Gateway and Istio do not
-serve all of them.
-
-Silent about an XListenerSet without a port (the controller chooses one), when hostnames differ, when UDP shares a port with others, about two
-Gateways that take the same port, for protocols of a controller's own, and for
-placeholders (`${PORT}`).
+* the hostnames differ.
+* UDP shares a port with another protocol.
+* two different Gateways use the same port.
+* an XListenerSet has no port: the controller chooses one.
+* the protocol is a controller's custom one.
+* a field is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,23 @@
-"""A Contour proxy asks for a port that the Service does not have.
+"""A Contour HTTPProxy or ExtensionService names a port that the Service does not have.
 
-The `port` of an `HTTPProxy` or `ExtensionService`, and the `healthPort` of a
-route with a health check, are numbers of the *Service's* TCP ports, neither
-names nor ports of the container.
+The `port` of an `HTTPProxy` or `ExtensionService` must be the number of one of the
+Service's TCP ports, never a name or a container port. The same goes for the
+`healthPort` of a route with a health check.
+
+Why it matters:
+
+Contour marks the proxy invalid (ServiceUnresolvedReference). The route answers 502 or
+not at all (projectcontour/contour `internal/dag/cache.go`, LookupService).
+
+Severity:
+
+* **error**: always. A weight of 0 makes no difference, because Contour drops the
+  whole route.
+
+Fix:
+
+Sometimes. It changes the port of the proxy, or the Service's port if nothing else
+uses it. There is no fix when several ports could be meant, or none is TCP.
 
 Bad (the target port)::
 
@@ -61,13 +76,12 @@ Good::
       ports:
         - {name: http, port: 80, targetPort: 8080}
 
-What comes of it: Contour marks the proxy invalid (ServiceUnresolvedReference),
-and the route answers 502 or nothing (projectcontour/contour
-`internal/dag/cache.go`, LookupService).
+Not reported when:
 
-Silent when the Service is not in the rendering, when it is an ExternalName, for
-a `healthPort` without a health check (Contour does not read it), and for
-placeholders (`${PORT}`).
+* the rendered manifests do not contain the Service.
+* the Service is of type ExternalName.
+* a `healthPort` has no health check: Contour ignores it.
+* the port is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

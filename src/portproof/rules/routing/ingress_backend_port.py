@@ -1,7 +1,34 @@
 """An Ingress asks for a port that the Service does not have.
 
-The port of an Ingress backend is a port of the *Service*: its number (`port`)
-or its name, never the port of the container.
+The port of an Ingress backend must be a port of the Service, by number or by name,
+and never a container port.
+
+Why it matters:
+
+No request gets through. Only ingress-nginx also accepts the target port. The API
+server rejects a backend:
+
+* without a port.
+* with both a port name and a port number.
+* with a number outside 1 to 65535.
+* with a name that no container port could have.
+
+The name of a Service port may have up to 63 characters. If it has more than 15, an
+Ingress can refer to the port only by its number.
+
+Severity:
+
+* **error**: the Service has no such port, or the API server rejects the backend.
+* **warning**: the AWS controller serves the Ingress, but the annotation for its port
+  name `use-annotation` is missing.
+* **note**: an Ingress for ingress-nginx asks for the target port. Its class says so,
+  or its annotations if it has no class. This works until another controller takes
+  over.
+
+Fix:
+
+Sometimes. It changes the port of the backend, or the Service's port if nothing else
+uses it. There is no fix when several ports could be meant.
 
 Bad (the target port)::
 
@@ -48,18 +75,19 @@ Good::
       ports:
         - {name: http, port: 80, targetPort: 8080}
 
-ingress-nginx accepts the target port too; other controllers do not. A **note**
-therefore, where an Ingress of its class (or without a class, but with its
-annotations) asks for the target port: that works until another controller takes
-over. Everything else is an **error**. The API server rejects a backend without a
-port, with both a name and a number, with a number out of range, and with a name that no container port could have: the name of a Service port may have 63
-characters, but one of more than 15 can be referred to only by its number.
+Not reported when:
 
-Silent when the Service is not in the rendering (except for what the API server
-refuses) or has no name yet, when it is an ExternalName, for `resource` backends, for placeholders
-(`${PORT}`), and for the port name `use-annotation` when the annotation
-`alb.ingress.kubernetes.io/actions.<service>` exists or Argo Rollouts writes it, or
-when neither class nor annotations say that the AWS controller serves the Ingress.
+* the rendered manifests do not contain the Service, and the API server accepts the
+  backend.
+* the name of the Service is still empty.
+* the Service is of type ExternalName.
+* the backend is a `resource`.
+* the port is a placeholder, such as `${PORT}`.
+* the port name is `use-annotation`, and the annotation
+  `alb.ingress.kubernetes.io/actions.<service>` exists.
+* the port name is `use-annotation`, and Argo Rollouts writes the annotation.
+* the port name is `use-annotation`, and neither class nor annotations show that the
+  AWS controller serves the Ingress.
 """
 
 from __future__ import annotations
@@ -167,7 +195,7 @@ def _rejection(graph: PortGraph, edge: ServiceEdge) -> Finding | None:
         what = f"{asks} for port name {port.value}, which must be a string, not a number"
         return _rejected(port, what, _name_of(services, port.value))
     if isinstance(port.value, int) and not 1 <= port.value <= 65535:
-        return _rejected(port, f"{asks} for port number {port.value}, which is not between 1 and 65535")
+        return _rejected(port, f"{asks} for port number {port.value}, which must be between 1 and 65535")
     problem = port_name_problem(port.value) if isinstance(port.value, str) else ""
     if not problem:
         return None

@@ -1,9 +1,20 @@
-"""An Ingress names a Service that does not exist, one slip away from one that does.
+"""An Ingress names a Service that does not exist, one typo away from one that does.
 
-A backend's Service may live in another chart or overlay, so a name that the
-rendering does not have is no finding. It is one when the rendering has exactly
-one Service whose name differs by a slip of the hand, and that Service has the
-port which the Ingress asks for.
+The Service of a backend may live in another chart or overlay, so a missing Service
+alone is not reported. It is reported when the name of exactly one Service differs by
+a typo, and that Service has the requested port.
+
+Why it matters:
+
+The Ingress finds no Service, so no request gets through.
+
+Severity:
+
+* **warning**: always.
+
+Fix:
+
+Yes. It sets the backend's Service name to the existing one.
 
 Bad::
 
@@ -37,9 +48,14 @@ Good::
       ports:
         - {port: 80}
 
-Silent when no Service of the namespace is near, or more than one is, when the
-names differ in their digits or in a word of one letter (`web` and `web-b`), when
-the near one lacks the port, and when the port name is `use-annotation`.
+Not reported when:
+
+* no Service in the namespace has a similar name.
+* more than one Service has a similar name.
+* the names differ in their digits.
+* the names differ in a word of one letter, such as `web` and `web-b`.
+* the similar Service lacks the port.
+* the port name is `use-annotation`.
 """
 
 from __future__ import annotations

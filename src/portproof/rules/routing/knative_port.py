@@ -1,8 +1,36 @@
-"""A Knative service declares ports that Knative refuses.
+"""A Knative Service declares ports that Knative rejects.
 
-The pods of a Knative Service, Configuration or Revision have one port, over all
-their containers. Its name is no name but a protocol: `http1` (also when there is
-none) or `h2c`.
+The pods of a Knative Service, Configuration or Revision have one port across all
+their containers. Its name is a protocol: `http1` or `h2c`. Without a name, it is
+`http1`.
+
+Why it matters:
+
+Knative's webhook rejects the resource (knative/serving
+`pkg/apis/serving/k8s_validation.go`) when:
+
+* a port has another name.
+* there is a second port.
+* there are several containers, and none has a port.
+* the protocol is not TCP.
+* `hostPort` or `hostIP` is set.
+* Knative's own proxy uses the port (8008, 8012, 8013, 8022, 9090, 9091).
+* a probe of the serving container names another port.
+
+The API server rejects a port without a number, or with a string in its place.
+
+Severity:
+
+* **error**: Knative or the API server rejects the resource.
+* **warning**: the port number is present but empty, as a template renders it without
+  a value.
+
+An empty field is only a **note** if the chart is rendered with its default values
+alone.
+
+Fix:
+
+Sometimes. It sets the name to `http1` or `h2c`, or removes the quotes from a number.
 
 Bad (a name)::
 
@@ -42,18 +70,11 @@ Good::
             - image: cache
               name: cache
 
-Knative's webhook refuses (knative/serving `pkg/apis/serving/k8s_validation.go`)
-other names, a second port, none at all when there are several containers, other
-protocols than TCP, `hostPort` and `hostIP`, the numbers that its own proxy uses
-(8008, 8012, 8013, 8022, 9090, 9091), and a probe of the serving container that
-names another port.
+Not reported when:
 
-A port without a number, or with text for it, is rejected by the API server; one
-that is there and empty is a warning, and a note where a chart is rendered with
-its defaults alone.
-
-Silent about numbers of probes, about containers that do not serve, and about
-placeholders (`${PORT}`).
+* a probe uses a number.
+* a probe belongs to a container that does not serve requests.
+* a field is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

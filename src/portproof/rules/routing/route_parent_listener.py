@@ -209,7 +209,7 @@ def _absent(parent: Parent, gateway: _Gateway) -> Finding:
         remedies = _names(parent, candidates if parent.port else _near_name(candidates, parent.section))
     return _detached(
         parent,
-        f"{_wanted(parent)} of {gateway.resource.key}, which has {_shown(gateway.listeners)}: the route does not "
+        f"{_wanted(parent)} of {gateway.resource.key}, which has {_shown(gateway.listeners)}. The route does not "
         "attach and gets no requests",
         site or parent.name,
         remedies,

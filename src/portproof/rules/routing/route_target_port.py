@@ -155,7 +155,7 @@ def _why(wanted: Scalar, own: Sequence[ServicePort], service: Service, *, is_who
     if own:
         return f"{wanted} is the Service port, but OpenShift's router expects the number of the pod's port"
     if any(one.target.value == wanted for one in service.ports):
-        return f"{wanted!r} is a container port name, but a Route takes a Service port name, so the router answers 503"
+        return "that is the name of a container port, so the router answers 503"
     return "no endpoint has that port, so the router answers 503"
 
 
