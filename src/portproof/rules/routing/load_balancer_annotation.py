@@ -1,15 +1,36 @@
 """A load-balancer annotation names a port that the Service does not have.
 
-Controllers read ports from the text of annotations, always those of the *Service*:
+Controllers read names and numbers of ports from the text of annotations. These are
+always ports of the Service. The rule checks:
 
-* AWS: `aws-load-balancer-ssl-ports` (names or numbers), `...-healthcheck-port` and
-  `alb.ingress.kubernetes.io/healthcheck-port` (a name, if no number), and the
-  `servicePort` of `alb.ingress.kubernetes.io/actions.<name>`,
-* Google Cloud: `cloud.google.com/neg` (`exposed_ports`, numbers),
-  `cloud.google.com/backend-config` (`ports`, names or numbers),
-  `cloud.google.com/app-protocols` (names), and their beta and alpha forms,
-* Azure: `service.beta.kubernetes.io/port_<number>_...`, and the name in
+* AWS `aws-load-balancer-ssl-ports` (names or numbers).
+* AWS `...-healthcheck-port` and `alb.ingress.kubernetes.io/healthcheck-port` (a name,
+  if it is not a number).
+* AWS `alb.ingress.kubernetes.io/actions.<name>` (its `servicePort`).
+* Google Cloud `cloud.google.com/neg` (`exposed_ports`, numbers).
+* Google Cloud `cloud.google.com/backend-config` (`ports`, names or numbers), and its
+  beta form.
+* Google Cloud `cloud.google.com/app-protocols` (names), and its alpha form.
+* Azure `service.beta.kubernetes.io/port_<number>_...`, and the name in
   `..._health-probe_port`.
+
+Why it matters:
+
+Either the controller creates no load balancer, or the port works without TLS,
+BackendConfig, protocol or probe.
+
+Severity:
+
+* **error**: the controller creates no load balancer. That happens for a missing port
+  in `neg` or in an ALB action, and for a missing name in a health check.
+* **warning**: the controller ignores the entry, so the port works without TLS,
+  BackendConfig, protocol or probe. It is also a warning when only an Ingress would
+  suffer.
+
+Fix:
+
+Sometimes. It changes the port in the annotation, or the Service's port if nothing
+else uses it. There is no fix when several ports could be meant.
 
 Bad (the target port)::
 
@@ -56,16 +77,15 @@ Good::
       ports:
         - {name: http, port: 80, targetPort: 8080}
 
-It is an error where the controller then makes no load balancer (a missing port
-of `neg` and of an ALB action, a missing name of a health check), and a warning
-where it passes over the entry (the port goes without TLS, BackendConfig,
-protocol or probe) and where only an Ingress would suffer.
+Not reported when:
 
-Silent about numbers of health checks (they are ports of nodes or pods), about
-`*` and `traffic-port`, about texts that are no JSON where JSON belongs, about
-annotations for load balancers on Services of another type, when the Service of
-an Ingress is not in the rendering, for ExternalName Services, and for
-placeholders (`${PORT}`).
+* the port of a health check is a number: it is a port of nodes or pods.
+* the text is `*` or `traffic-port`.
+* the annotation takes JSON, but its text is not JSON.
+* the annotation is for load balancers, but the Service is of another type.
+* the rendered manifests do not contain the Service of an Ingress.
+* the Service is of type ExternalName.
+* the port is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

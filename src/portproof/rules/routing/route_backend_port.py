@@ -1,7 +1,32 @@
-"""A route of the Gateway API sends traffic to a port that the Service does not have.
+"""A Gateway API route sends traffic to a port that the Service does not have.
 
-The `port` of a backendRef is a port of the *Service*, by its number: not the port
-of the container, and not a name. It has to be there when the backend is a Service.
+The `port` of a backendRef must be the number of a Service port, never a name or a
+container port. It is required when the backend is a Service.
+
+The rule checks HTTPRoute, GRPCRoute, TLSRoute, TCPRoute and UDPRoute in all versions.
+It also checks the backends of RequestMirror and ExternalAuth filters, on a rule or on
+one backendRef.
+
+Why it matters:
+
+If the Service lacks the port, the rule has no backend, and HTTP clients get status
+500. The API server rejects a backendRef to a Service with no port, a string as its
+port, or a number outside 1 to 65535.
+
+If only the protocol differs, Envoy Gateway rejects the backend. Other controllers
+send traffic that nothing listens for.
+
+Severity:
+
+* **error**: the Service has no such port, or the API server rejects the route.
+* **warning**: the Service has the port, but with another protocol. A UDPRoute needs a
+  UDP port, and all other routes need a TCP port. It is also a warning when the weight
+  is 0: nothing is sent there until it is raised.
+
+Fix:
+
+Sometimes. It changes the port of the backendRef, or the port or protocol of the
+Service. There is no fix when several ports could be meant.
 
 Bad (the target port)::
 
@@ -68,24 +93,14 @@ Good::
         - {name: http, port: 80, targetPort: 8080}
         - {name: trial, port: 9090}
 
-It holds for HTTPRoute, GRPCRoute, TLSRoute, TCPRoute and UDPRoute in all versions,
-and for the backends of the filters RequestMirror and ExternalAuth, on a rule or on
-one backendRef.
+Not reported when:
 
-The API server refuses a route whose backendRef to a Service has no port, a text
-where a number has to stand, or a number outside 1 to 65535, whether the Service
-is in the rendering or not. A port that the Service does not have leaves the rule
-without a backend: HTTP clients get status 500.
-
-A warning: the port is there with another protocol (a UDPRoute needs a UDP port,
-the others a TCP port). Envoy Gateway refuses that, others send what nobody
-listens to. A warning, too, when the weight of the backendRef is 0: nothing is
-sent there until somebody raises it.
-
-Silent when the Service is not in the rendering (or in another namespace of it;
-except for what the API server refuses), when it is an ExternalName, for backends
-of another kind or group (ServiceImport, InferencePool, a controller's own), and
-for placeholders (`${PORT}`).
+* the rendered manifests contain the Service only in another namespace, or not at all,
+  and the API server accepts the route.
+* the Service is of type ExternalName.
+* the backend is of another kind or group, such as ServiceImport, InferencePool or a
+  custom one.
+* the port is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,23 @@
-"""A route names a Service that does not exist, one slip away from one that does.
+"""A route names a Service that does not exist, one typo away from one that does.
 
-The Service of a route may live in another chart or overlay, so a name that the
-rendering does not have is no finding. It is one when the rendering has exactly
-one Service in that namespace whose name differs by a slip of the hand, and that
-Service has the port which the route asks for. Read are the routes of the Gateway
-API, of Istio (VirtualService), Traefik, Contour, and the other controllers that
-`controller-service-port` knows.
+The Service of a route may live in another chart or overlay, so a missing Service
+alone is not reported. It is reported when the name of exactly one Service in that
+namespace differs by a typo, and that Service has the requested port.
+
+The rule checks routes of the Gateway API, Istio (VirtualService), Traefik and
+Contour. It also checks those of the controllers listed at `controller-service-port`.
+
+Why it matters:
+
+The route finds no Service, so no traffic gets through.
+
+Severity:
+
+* **warning**: always.
+
+Fix:
+
+Yes. It sets the route's Service name or host to the existing one.
 
 Bad::
 
@@ -45,9 +57,15 @@ Good::
       ports:
         - {port: 80}
 
-Silent when no Service of the namespace is near, or more than one is, when the
-names differ in their digits, when the near one lacks the port, for routes without
-a port, for backends of another kind, and for hosts of a ServiceEntry.
+Not reported when:
+
+* no Service in the namespace has a similar name.
+* more than one Service has a similar name.
+* the names differ in their digits.
+* the similar Service lacks the port.
+* the route names no port.
+* the backend is of another kind.
+* the host belongs to a ServiceEntry.
 """
 
 from __future__ import annotations

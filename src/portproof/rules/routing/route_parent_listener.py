@@ -1,9 +1,39 @@
-"""A route attaches to a listener that its Gateway does not have, or that does not take it.
+"""A route refers to a listener that its Gateway does not have, or that does not accept it.
 
-`sectionName` of a parentRef is the name of a listener, `port` the port of a
-listener; with both, one listener has to have both. When no listener takes the
-route it is detached (NoMatchingParent, NotAllowedByListeners), and no request
+In a parentRef, `sectionName` is the name of a listener and `port` is its port. If
+both are set, one listener must have both. One of the listeners that match must accept
+the route's kind and namespace.
+
+A listener accepts the kinds in `allowedRoutes.kinds`. If there are none, its protocol
+decides:
+
+* HTTP and HTTPS accept HTTPRoute and GRPCRoute.
+* TLS accepts TLSRoute and TCPRoute.
+* TCP accepts TCPRoute.
+* UDP accepts UDPRoute.
+
+A listener accepts routes from the namespace of the Gateway, unless
+`allowedRoutes.namespaces` says `All` or selects others.
+
+A ListenerSet can be a parent like a Gateway, and has only its own listeners. A route
+whose parent is the Gateway does not get those.
+
+If the parent is a Service (with `group: ""`), `port` is the number of a Service port,
+and `sectionName` is the name of one.
+
+Why it matters:
+
+The route is detached (NoMatchingParent, NotAllowedByListeners), and no request
 reaches it.
+
+Severity:
+
+* **error**: always.
+
+Fix:
+
+Sometimes. It sets `sectionName` or `port` if only one listener could be meant. It
+never changes the Gateway.
 
 Bad (no such listener)::
 
@@ -75,24 +105,17 @@ Good::
         - {name: web, port: 80, protocol: HTTP}
         - {name: admin, port: 8080, protocol: HTTP}
 
-Of the listeners that are meant, one has to take the kind of the route: those in
-`allowedRoutes.kinds`, else HTTPRoute and GRPCRoute for HTTP and HTTPS, TLSRoute
-and TCPRoute for TLS, TCPRoute for TCP, UDPRoute for UDP. And it has to take the
-route's namespace: the Gateway's own, unless `allowedRoutes.namespaces` says `All`
-or selects others.
+Not reported when:
 
-When the parent is a Service (with `group: ""`), `port` is a port number of the
-Service, and `sectionName` the name of a port.
-
-A ListenerSet is a parent like a Gateway, and has its own listeners only; a route
-whose parent is the Gateway gets none of those.
-
-Silent when the Gateway or the Service is not in the rendering, when it is an
-ExternalName, for parents of another kind, for a port that is no number
-(`route-port-invalid`), for protocols of a controller's own, for placeholders (`${PORT}`), and about namespaces when they
-are selected by labels other than their name, or when one is not known for sure
-(not stated, or `default`, which the namespace of a release reads before it is
-installed).
+* the rendered manifests do not contain the Gateway or the Service.
+* the Service is of type ExternalName.
+* the parent is of another kind.
+* the port is not a number: `route-port-invalid` reports that.
+* the listener's protocol is a controller's custom one.
+* a name or port is a placeholder, such as `${PORT}`.
+* namespaces are selected by labels other than their name.
+* a namespace is not set, or is `default`: the real one may only be known when the
+  release is installed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,32 @@
 """A route has a port that the API server rejects.
 
-The schemas of routes want a number from 1 to 65535, without quotes. Read are the
-parents and redirects of routes of the Gateway API, the Services of Contour's
-HTTPProxy and ExtensionService, the backends of an ApisixRoute and those of Kong's
-TCPIngress and UDPIngress. The latter three kinds need a port for each Service.
+Ports of routes must be numbers from 1 to 65535, without quotes. The rule checks:
+
+* The parents and redirects of Gateway API routes.
+* The Services of Contour's HTTPProxy and ExtensionService.
+* The backends of an ApisixRoute.
+* The backends of Kong's TCPIngress and UDPIngress.
+
+All of these except Gateway API routes need a port for each Service. Two parentRefs of
+one route that name the same parent must differ in `sectionName` or `port`. Both must
+set the same ones of these fields.
+
+Why it matters:
+
+The API server rejects the whole route, so `helm upgrade` or `kubectl apply` fails.
+
+Severity:
+
+* **error**: the API server rejects the route.
+* **warning**: a required field is present but empty, as a template renders it without
+  a value.
+
+An empty field is only a **note** if the chart is rendered with its default values
+alone.
+
+Fix:
+
+Sometimes. It removes the quotes from a number.
 
 Bad (a parent)::
 
@@ -63,17 +86,16 @@ Good::
       routes:
         - services: [{name: shop, port: 80}]
 
-Two parentRefs of one route that name the same parent have to differ in the
-`sectionName` or the `port`, and both need the same ones of these fields.
+Not reported when:
 
-An **error**, but a **warning** when the field is there and empty, as a template
-leaves it when its value is not given, and a **note** then where a chart is
-rendered with its defaults alone.
-
-Silent when a parent or a redirect has no port, for names in an ApisixRoute, for placeholders (`${PORT}`),
-and when the Service is in the rendering and lacks the port (`httpproxy-service-port` and
-`controller-service-port` say so). Listeners are for `gateway-listener`, backends
-for `route-backend-port`.
+* a parent or a redirect has no port.
+* an ApisixRoute uses a port name.
+* the port is a placeholder, such as `${PORT}`.
+* the Service is rendered and lacks the port: `httpproxy-service-port` or
+  `controller-service-port` reports that.
+* the port belongs to a listener: `gateway-listener` checks it.
+* the port belongs to a backend of a Gateway API route: `route-backend-port` checks
+  it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,26 @@
-"""A route sends traffic to a Service of another namespace that does not allow it.
+"""A route sends traffic to a Service in another namespace that does not allow it.
 
-A backendRef with a `namespace` of its own needs a ReferenceGrant in *that*
-namespace, which names the kind and the namespace of the route (`from`) and the
-Service (`to`). Without one the controller refuses the backend (RefNotPermitted).
+A backendRef with another `namespace` needs a ReferenceGrant in that namespace. The
+grant must name the kind and namespace of the route (`from`) and the Service (`to`).
+
+Why it matters:
+
+Without a grant, the controller rejects the backend (RefNotPermitted), and no traffic
+gets through.
+
+Severity:
+
+* **error**: a grant is meant for this route, but one of its fields is wrong. It is in
+  the route's namespace instead of the Service's, or its `group` is wrong. Or its
+  `kind` cannot send traffic to Services, or is not Service. Or a namespace or name
+  differs by a typo.
+* **warning**: no rendered grant comes that close, but one may exist elsewhere. It is
+  also a warning when the backendRef has weight 0.
+
+Fix:
+
+Sometimes. It corrects the wrong field of the grant. It never creates or moves a
+grant.
 
 Bad (a wrong word in the grant)::
 
@@ -79,21 +97,15 @@ Good::
       ports:
         - {port: 80}
 
-An error when a grant of the rendering was meant for this and fails in one word:
-it stands in the route's namespace instead of the Service's; its `group` is
-another; its `kind` is none that sends traffic to Services, or not Service; its
-namespace or name differs by a slip of the hand from the one that is needed.
+Not reported when:
 
-A warning when no grant of the rendering comes so near: one may be kept
-elsewhere, though the Service is kept here. A warning, too, when the weight of
-the backendRef is 0.
-
-Silent when a grant allows the reference, when the Service is not in the
-rendering, for backends of the route's own namespace, for routes of a mesh
-(whose parent is a Service), when either namespace is not known for sure (the
-route states none, or one of the two is `default`, which the namespace of a
-release reads before it is installed), and when a grant or a namespace has a
-placeholder (`${NAMESPACE}`).
+* a grant allows the reference.
+* the rendered manifests do not contain the Service.
+* the backend is in the route's own namespace.
+* the route belongs to a mesh: its parent is a Service.
+* a namespace is not set, or is `default`: the real one may only be known when the
+  release is installed.
+* a grant or a namespace has a placeholder, such as `${NAMESPACE}`.
 """
 
 from __future__ import annotations

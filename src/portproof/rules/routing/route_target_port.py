@@ -1,7 +1,24 @@
 """An OpenShift Route asks for a port that its Service's pods do not serve.
 
-`spec.port.targetPort` of a Route picks among the endpoints of its Services: as a
-name it is the name of a *Service* port, as a number the port of the *pod*.
+`spec.port.targetPort` of a Route selects endpoints of its Services. A name is the
+name of a Service port, but a number is the port of the pod. UDP ports are never
+selected.
+
+Why it matters:
+
+The router finds no endpoint for the Route and answers 503 (openshift/router
+`pkg/router/template/template_helper.go`, endpointsForAlias).
+
+Severity:
+
+* **error**: no endpoint has the port.
+* **warning**: the number is the Service's own `port`, which other routers accept. It
+  is also a warning when another backend of the Route serves the port.
+
+Fix:
+
+Sometimes. It changes the port of the Route. There is no fix when several ports could
+be meant, or none is TCP.
 
 Bad (the name of the container's port)::
 
@@ -61,15 +78,15 @@ Good::
       ports:
         - {name: http, port: 80, targetPort: 8080}
 
-What comes of it: the router finds no endpoint for the Route and answers 503
-(openshift/router `pkg/router/template/template_helper.go`, endpointsForAlias).
-It is a warning when the number is the Service's own `port`, which other routers
-accept, and when another of the Route's backends serves the port.
+Not reported when:
 
-Silent when the Service is not in the rendering, when it has no selector or is an
-ExternalName, when a number may be that of a named target port which cannot be
-looked up, for Routes without `port`, for backends of weight 0, for UDP ports,
-and for placeholders.
+* the rendered manifests do not contain the Service.
+* the Service has no selector.
+* the Service is of type ExternalName.
+* the number may belong to a named target port that cannot be resolved.
+* the Route has no `port`.
+* the backend has weight 0.
+* the port is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

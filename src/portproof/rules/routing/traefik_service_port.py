@@ -1,8 +1,24 @@
 """A Traefik route asks for a port that the Service does not have.
 
-Routes (`IngressRoute`, `IngressRouteTCP`, `IngressRouteUDP`), a `TraefikService`
-and the `errors` middleware name a port of the *Service*: its number (`port`) or
-its name, never the port of the container. A number in quotes is a name.
+Routes (`IngressRoute`, `IngressRouteTCP`, `IngressRouteUDP`), a `TraefikService` and
+the `errors` middleware name a port of the Service, by number or by name, and never a
+container port. A number in quotes is a name.
+
+Why it matters:
+
+Traefik logs that it did not find the service port, and drops the whole route.
+Requests get 404 (traefik/traefik `pkg/provider/kubernetes/crd/kubernetes.go`,
+getServicePort).
+
+Severity:
+
+* **error**: always. A weight of 0 makes no difference, because Traefik drops the
+  whole route.
+
+Fix:
+
+Sometimes. It changes the port of the route, or the Service's port if nothing else
+uses it. There is no fix when the route names no port, or several could be meant.
 
 Bad (the target port)::
 
@@ -66,13 +82,13 @@ Good::
       ports:
         - {name: http, port: 80, targetPort: 8080}
 
-What comes of it: Traefik logs that the service port was not found and leaves out
-the whole route, so that requests are answered with 404 (traefik/traefik
-`pkg/provider/kubernetes/crd/kubernetes.go`, getServicePort).
+Not reported when:
 
-Silent when the Service is not in the rendering (or in another namespace of it),
-when it is an ExternalName, for references to a `TraefikService` and to services
-of other providers (`api@internal`), and for placeholders (`${PORT}`).
+* the rendered manifests contain the Service only in another namespace, or not at all.
+* the Service is of type ExternalName.
+* the reference is to a `TraefikService`.
+* the reference is to a service of another provider (`api@internal`).
+* the port is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations
