@@ -70,7 +70,9 @@ environments:
 
 
 KNOWN = ", ".join(KEYS)
-LABEL = "expected at most {} lower-case letters, digits and hyphens that start and end with a letter or digit"
+LABEL = (
+    "expected at most {} lowercase letters, digits and hyphens, starting and ending with a letter or digit"
+)
 
 
 def refused(text: str) -> ConfigError:
@@ -161,13 +163,13 @@ def test_a_key_without_a_value_is_no_key() -> None:
         ),
         ("offline: 1\n", "portproof.yaml:1: offline: expected true or false, got 1"),
         ("select: [1]\n", "portproof.yaml:1: select[0]: expected text, got 1"),
-        ("exclude: [../other]\n", "portproof.yaml:1: exclude[0]: '../other' leads out of the repository"),
+        ("exclude: [../other]\n", "portproof.yaml:1: exclude[0]: '../other' points outside the repository"),
         (
             "exclude: [a]\n".replace("a", "a" * 300),
             "portproof.yaml:1: exclude[0]: longer than 256 characters",
         ),
         (f"exclude: [{'a, ' * 101}]\n", "portproof.yaml:1: exclude: more than 100 entries"),
-        ("exclude: ../other\n", "portproof.yaml:1: exclude: '../other' leads out of the repository"),
+        ("exclude: ../other\n", "portproof.yaml:1: exclude: '../other' points outside the repository"),
         (
             "environments: [a]\n",
             "portproof.yaml:1: environments: expected a mapping of names to targets, got a list",
@@ -181,7 +183,7 @@ def test_a_key_without_a_value_is_no_key() -> None:
         ),
         (
             "charts:\n  - path: a\n    values: [https://example.com/v.yaml]\n",
-            "portproof.yaml:3: charts[0].values[0]: 'https://example.com/v.yaml' is an address",
+            "portproof.yaml:3: charts[0].values[0]: 'https://example.com/v.yaml' is a URL",
         ),
         (
             "charts:\n  - path: a\n    release: -o\n",
@@ -189,7 +191,7 @@ def test_a_key_without_a_value_is_no_key() -> None:
         ),
         (
             "charts:\n  - path: a\n    kube-version: 1.30\n",
-            "portproof.yaml:3: charts[0].kube-version: expected a version of Kubernetes, got 1.3",
+            "portproof.yaml:3: charts[0].kube-version: expected a Kubernetes version, got 1.3",
         ),
         (
             "charts:\n  - path: a\n    api-versions: [policy/v1, --post-renderer=a]\n",
@@ -203,7 +205,7 @@ def test_a_key_without_a_value_is_no_key() -> None:
             "jobs: [1\n",
             "portproof.yaml:2: not valid YAML: while parsing a flow sequence: did not find expected ',' or ']'",
         ),
-        ("jobs: 1\n---\njobs: 2\n", "portproof.yaml: more than one document"),
+        ("jobs: 1\n---\njobs: 2\n", "portproof.yaml: more than one YAML document"),
         (
             "severity: [a]\n",
             "portproof.yaml:1: severity: expected a mapping of rules to severities, got a list",
@@ -224,7 +226,7 @@ def test_a_key_without_a_value_is_no_key() -> None:
         ),
         (
             "references:\n  - {kind: A, group: a.b, at: a, port: 'b[0]'}\n",
-            "portproof.yaml:2: references[0].port: expected the name of a field, got 'b[0]'",
+            "portproof.yaml:2: references[0].port: expected a field name, got 'b[0]'",
         ),
         (
             "references:\n  - {kind: A, group: a.b, at: a, by: hand}\n",
@@ -258,33 +260,33 @@ def test_every_mistake_says_what_to_do_next() -> None:
         (
             "jobs: 1\nselect:\n  - service-target-number\n  - service-selektor\n",
             "portproof.yaml:4: select[1]: there is no rule 'service-selektor'",
-            "did you mean service-selector? `portproof rules` lists them",
+            "Did you mean service-selector? Run `portproof rules` to list them.",
         ),
         (
             "ignore: service-selektor\n",
             "portproof.yaml:1: ignore: there is no rule 'service-selektor'",
-            "did you mean service-selector? `portproof rules` lists them",
+            "Did you mean service-selector? Run `portproof rules` to list them.",
         ),
         (
             "ignore:\n  - rule: [host-port, host-prot]\n    reason: because\n",
             "portproof.yaml:2: ignore[0].rule[1]: there is no rule 'host-prot'",
-            "did you mean host-port? `portproof rules` lists them",
+            "Did you mean host-port? Run `portproof rules` to list them.",
         ),
         (
             "severity:\n  host-port: note\n  host-prot: note\n",
             "portproof.yaml:3: severity.host-prot: there is no rule 'host-prot'",
-            "did you mean host-port? `portproof rules` lists them",
+            "Did you mean host-port? Run `portproof rules` to list them.",
         ),
         (
             "references:\n  - kind: A\n    group: a.b\n    at:\n      - spec.a\n      - spec.b[\n",
-            "portproof.yaml:6: references[0].at[1]: 'spec.b[' cannot be looked up: Parse error near the end of string!",
-            "Write names, indexes and [*], like spec.backends[*]",
+            "portproof.yaml:6: references[0].at[1]: 'spec.b[' is not a usable JSONPath: Parse error near the end of string!",
+            "Write it like spec.backends[*].",
         ),
         *(
             (
                 f"references:\n  - kind: A\n    group: a.b\n    at: {path}\n",
-                f"portproof.yaml:4: references[0].at: '{path}' cannot be looked up: it is more than names, indexes and [*]",
-                "Write names, indexes and [*], like spec.backends[*]",
+                f"portproof.yaml:4: references[0].at: '{path}' is not a usable JSONPath: only names, indexes and [*] are supported",
+                "Write it like spec.backends[*].",
             )
             for path in ("spec..port", "spec.a|spec.b", "spec.`parent`", "spec.(a,b)")
         ),
@@ -451,7 +453,7 @@ def test_a_link_out_of_the_repository_is_not_read(tmp_path: Path) -> None:
     root.mkdir()
     (tmp_path / "secret.yaml").write_text("jobs: 2\n")
     (root / "portproof.yaml").symlink_to(tmp_path / "secret.yaml")
-    with pytest.raises(ConfigError, match="a link that leads out of the repository"):
+    with pytest.raises(ConfigError, match="a link that points outside the repository"):
         load(root)
 
 

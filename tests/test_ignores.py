@@ -98,14 +98,14 @@ def test_several_rules_and_several_comments() -> None:
         ("ignore service-selector the operator does it", "it names no rule"),
         ("ignore[] because", "it names no rule"),
         ("ignore[ , ] because", "it names no rule"),
-        ("ignore[*] because", "it has to name its rules, * is not one"),
-        ("ignore[service-selector, *] because", "it has to name its rules, * is not one"),
+        ("ignore[*] because", "it must name its rules, and * is not a rule"),
+        ("ignore[service-selector, *] because", "it must name its rules, and * is not a rule"),
         ("ignore[service-selector]", "it gives no reason"),
         ("ignore[service-selector]  ", "it gives no reason"),
         ("ignore[service-selector] --", "it gives no reason"),
         (
             "ignore[service-selektor] because",
-            "there is no rule 'service-selektor', did you mean service-selector? `portproof rules` lists them",
+            "there is no rule 'service-selektor'. Did you mean service-selector? Run `portproof rules` to list them.",
         ),
         ("ignore[unused-ignore] because", "unused-ignore can only be switched off in portproof.yaml"),
     ],
@@ -157,10 +157,10 @@ def test_an_annotation_has_a_rule_and_a_reason_on_each_line() -> None:
     [
         ("", "it names no rule"),
         ("service-selector", "it gives no reason"),
-        ("* because", "it has to name its rules, * is not one"),
+        ("* because", "it must name its rules, and * is not a rule"),
         (
             "service-selector: because",
-            "there is no rule 'service-selector:', did you mean service-selector? `portproof rules` lists them",
+            "there is no rule 'service-selector:'. Did you mean service-selector? Run `portproof rules` to list them.",
         ),
     ],
 )
@@ -237,7 +237,7 @@ def test_a_baseline_reads_what_it_writes(tmp_path: Path) -> None:
             '{"schema": "x", "findings": [{}]}',
             "b.json: not a baseline: Object missing required field `fingerprint`",
         ),
-        ('{"schema": "portproof/baseline/2", "findings": []}', "b.json: a baseline of another version"),
+        ('{"schema": "portproof/baseline/2", "findings": []}', "b.json: unknown baseline version"),
     ],
 )
 def test_a_file_that_is_no_baseline_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -375,8 +375,8 @@ def test_a_known_finding_is_gone_only_when_its_target_was_rendered(
     suppressions = Suppressions(SuppressionInputs(baseline=known), Tree(tmp_path), {})
     found = [one.message for one in unused.unused_given(suppressions, (), {RULE}, looked)]
     gone = (
-        "shop/Service/web-prod spec.ports[0].targetPort in helm:charts/web has no finding of service-target-number any "
-        "more: remove it, or write the baseline again."
+        "shop/Service/web-prod spec.ports[0].targetPort in helm:charts/web no longer has a finding of "
+        "service-target-number. Remove this entry, or write the baseline again."
     )
     assert found == ([gone] if expected else [])
 
@@ -385,5 +385,5 @@ def test_only_the_rules_that_left_nothing_out_are_named() -> None:
     ignore = comment("charts/web/values.yaml", RULE, OTHER, "host-port")
     (found,) = unused.unused([ignore], {(ignore, RULE)}, {RULE, OTHER})
     assert found.rules == (OTHER,)
-    assert found.message.endswith("If all is well, take service-selector out of it.")
+    assert found.message.endswith("Remove service-selector from this comment.")
     assert list(unused.unused([ignore], {(ignore, RULE), (ignore, OTHER)}, {RULE, OTHER})) == []

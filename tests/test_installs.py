@@ -161,7 +161,7 @@ def test_the_configuration_counts_where_the_object_says_nothing(root: Path) -> N
     (target,) = (one for one in charts(root, config) if one.install)
     assert (target.release, target.namespace, target.cluster.kube_version) == ("front", "sales", "1.29")
     write(root, {"apps/shop.yaml": text})
-    assert reasons(root) == ["as '${app}' installs it: '${app}' is filled in later"]
+    assert reasons(root) == ["as installed by '${app}': '${app}' is an unresolved placeholder"]
 
 
 def test_values_files_that_an_object_gives_need_no_second_target(root: Path) -> None:
@@ -204,10 +204,10 @@ def test_what_installs_no_chart_of_this_repository_makes_no_target(root: Path, t
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (application({"valueFiles": ["none.yaml"]}), "its values file none.yaml is not there"),
+        (application({"valueFiles": ["none.yaml"]}), "its values file none.yaml does not exist"),
         (
             application({"valueFiles": ["../../../x"]}),
-            "its values file ../../../x leads out of the repository",
+            "its values file ../../../x points outside the repository",
         ),
         (
             application({"valueFiles": ["https://example.org/v.yaml"]}),
@@ -215,31 +215,31 @@ def test_what_installs_no_chart_of_this_repository_makes_no_target(root: Path, t
         ),
         (
             application({"fileParameters": [{"name": "a", "path": "b"}]}),
-            "it takes values from other files (fileParameters)",
+            "it reads values from other files (fileParameters)",
         ),
         (
             application({"valuesObject": {"a": 1}}).replace("helm:", "plugin: {name: x}\n    helm:"),
-            "a plugin of Argo CD renders it",
+            "an Argo CD plugin renders it",
         ),
-        (application({"valuesObject": {"a": "{{ host }}"}}), "'{{ host }}' is filled in later"),
-        (application({"values": 'a: "x.{{ host }}"'}), "'{{ host }}' is filled in later"),
+        (application({"valuesObject": {"a": "{{ host }}"}}), "'{{ host }}' is an unresolved placeholder"),
+        (application({"values": 'a: "x.{{ host }}"'}), "'{{ host }}' is an unresolved placeholder"),
         (
             release(valuesFrom=[{"kind": "Secret", "name": "a"}]),
-            "it takes values from objects of the cluster (valuesFrom)",
+            "it reads values from objects in the cluster (valuesFrom)",
         ),
         (
             release(postRenderers=[{"kustomize": {}}]),
-            "it patches what the chart renders (postRenderers)",
+            "it patches the rendered chart (postRenderers)",
         ),
         (
             release({"valuesFiles": ["env/prod.yaml"]}),
-            "its valuesFiles leave out the chart's values.yaml",
+            "its valuesFiles omit the chart's values.yaml",
         ),
     ],
 )
 def test_what_cannot_be_known_is_told(root: Path, text: str, problem: str) -> None:
     write(root, {"env/prod.yaml": "", "apps/shop.yaml": text})
-    assert reasons(root) == [f"as 'shop' installs it: {problem}"]
+    assert reasons(root) == [f"as installed by 'shop': {problem}"]
 
 
 def test_what_the_chart_itself_fills_in_is_known(root: Path) -> None:
@@ -274,7 +274,7 @@ PATCH = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata:\n  
 )
 def test_values_that_a_kustomization_changes_are_not_known(root: Path, files: Mapping[str, str]) -> None:
     write(root, {"apps/shop.yaml": release(values={"port": 2}), **files})
-    assert reasons(root) == ["as 'shop' installs it: its values are changed by a kustomization"]
+    assert reasons(root) == ["as installed by 'shop': a kustomization changes its values"]
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_so_many_installs_are_not_rendered(root: Path) -> None:
     found = discover(Tree(root))
     assert len([one for one in found.targets if isinstance(one, HelmTarget) and one.install]) == MAX_INSTALLS
     assert [one.reason for one in found.skips if one.counts] == [
-        f"as 'shop-{n}' installs it: more than {MAX_INSTALLS} objects install it"
+        f"as installed by 'shop-{n}': more than {MAX_INSTALLS} objects install it"
         for n in (MAX_INSTALLS, MAX_INSTALLS + 1)
     ]
 

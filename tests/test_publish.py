@@ -155,7 +155,7 @@ def test_applying_the_suggestion_gives_the_line_back(hub: Hub) -> None:
 
 def test_findings_that_the_base_has_too_are_not_posted(hub: Hub) -> None:
     outcome = hub.review(report(replace(RESULT, introduced=False)), hub.writing())
-    assert outcome == PublishOutcome("nothing new to say")
+    assert outcome == PublishOutcome("nothing new to report")
     assert hub.fake.log.writes == []
 
 
@@ -174,7 +174,7 @@ def test_a_second_run_writes_nothing(hub: Hub) -> None:
     token = hub.writing()
     hub.review(given, token)
     before = len(hub.fake.log.writes)
-    assert hub.review(given, token) == PublishOutcome("nothing new to say")
+    assert hub.review(given, token) == PublishOutcome("nothing new to report")
     assert len(hub.fake.log.writes) == before
 
 
@@ -185,7 +185,7 @@ def test_a_moved_line_or_a_reworded_message_is_not_new(hub: Hub) -> None:
     hub.fake.push(hub.pull, hub.git.commit({VALUES: "# moved\n" + SOURCE}, branch="feature"))
     fix = replace(FIX, edits=(replace(FIX.edits[0], line=15, end_line=15),))
     moved = replace(RESULT, message="In other words.", location=place(line=15), fix=fix, alternatives=())
-    assert hub.review(report(moved), token) == PublishOutcome("nothing new to say")
+    assert hub.review(report(moved), token) == PublishOutcome("nothing new to report")
     assert len(hub.fake.log.writes) == before
 
 
@@ -194,7 +194,7 @@ def test_two_findings_of_one_fingerprint_in_two_files_are_two(hub: Hub) -> None:
     token = hub.writing()
     hub.review(report(RESULT, other), token)
     assert len(hub.bodies()) == 2
-    assert hub.review(report(RESULT, other), token) == PublishOutcome("nothing new to say")
+    assert hub.review(report(RESULT, other), token) == PublishOutcome("nothing new to report")
     assert hub.review(report(RESULT), token) == PublishOutcome("marked 1 finding as fixed")
     gone = [one for one in hub.fake.comments(hub.pull) if marks.read(one.body)[0].fixed]
     assert [one.anchor.path for one in gone] == ["far.yaml"]
@@ -217,7 +217,7 @@ def test_a_review_of_somebody_else_that_carries_our_mark_silences_nothing(hub: H
 def test_the_token_of_an_app_knows_its_own_marks(hub: Hub) -> None:
     token = hub.fake.token("porty[bot]", contents="read", pull_requests="write")
     hub.review(report(RESULT), token)
-    assert hub.review(report(RESULT), token) == PublishOutcome("nothing new to say")
+    assert hub.review(report(RESULT), token) == PublishOutcome("nothing new to report")
 
 
 def test_a_fixed_finding_is_said_to_be_fixed_where_the_token_may_not_resolve(hub: Hub) -> None:
@@ -231,7 +231,7 @@ def test_a_fixed_finding_is_said_to_be_fixed_where_the_token_may_not_resolve(hub
     (review,) = [one for one in hub.pull.reviews.values() if one.body]
     assert "> **Fixed** as of" in review.body
     before = len(hub.fake.log.writes)
-    assert hub.review(GONE, token) == PublishOutcome("nothing new to say")
+    assert hub.review(GONE, token) == PublishOutcome("nothing new to report")
     assert len(hub.fake.log.writes) == before
 
 
@@ -241,7 +241,7 @@ def test_a_fixed_finding_is_resolved_where_the_token_may(hub: Hub) -> None:
     hub.review(GONE, token)
     (comment,) = hub.fake.comments(hub.pull)
     assert comment.id in hub.pull.resolved
-    assert hub.review(report(RESULT), token) == PublishOutcome("renewed 1 comment")
+    assert hub.review(report(RESULT), token) == PublishOutcome("updated 1 comment")
     assert hub.pull.resolved == {}
     assert marks.read(hub.bodies()[0])[0].fixed is False
     assert "```suggestion" in hub.bodies()[0]
@@ -268,21 +268,21 @@ def test_a_finding_that_comes_back_elsewhere_is_said_anew(hub: Hub) -> None:
     back = replace(RESULT, location=place(line=13, column=9, width=2), fix=None, alternatives=())
     assert hub.review(report(back), token) == PublishOutcome("posted 1 finding")
     assert len(hub.bodies()) == 2
-    assert hub.review(report(back), token) == PublishOutcome("nothing new to say")
+    assert hub.review(report(back), token) == PublishOutcome("nothing new to report")
 
 
 def test_a_target_that_could_not_be_checked_has_no_fixed_findings(hub: Hub) -> None:
     token = hub.writing()
     hub.review(report(RESULT), token)
     failed = report(targets=(status("helm:charts/backend?values=x.yaml", "failed", "no"),))
-    assert hub.review(failed, token) == PublishOutcome("nothing new to say")
+    assert hub.review(failed, token) == PublishOutcome("nothing new to report")
 
 
 def test_another_jobs_findings_are_known_but_not_taken_back(hub: Hub) -> None:
     token = hub.writing()
     hub.review(report(RESULT), token, key="one")
-    assert hub.review(report(RESULT), token, key="two") == PublishOutcome("nothing new to say")
-    assert hub.review(GONE, token, key="two") == PublishOutcome("nothing new to say")
+    assert hub.review(report(RESULT), token, key="two") == PublishOutcome("nothing new to report")
+    assert hub.review(GONE, token, key="two") == PublishOutcome("nothing new to report")
     assert hub.review(GONE, token, key="one") == PublishOutcome("marked 1 finding as fixed")
 
 
@@ -291,11 +291,11 @@ def test_a_suggestion_that_is_no_longer_proven_is_taken_away(hub: Hub) -> None:
     hub.review(report(RESULT), token)
     other = replace(FIX, edits=(replace(FIX.edits[0], new="8090"),), description="set targetPort to 8090")
     assert hub.review(report(replace(RESULT, fix=other, alternatives=())), token) == PublishOutcome(
-        "renewed 1 comment"
+        "updated 1 comment"
     )
     assert "targetPort: 8090" in hub.bodies()[0]
     assert hub.review(report(replace(RESULT, fix=None, alternatives=())), token) == PublishOutcome(
-        "renewed 1 comment"
+        "updated 1 comment"
     )
     assert "suggestion" not in hub.bodies()[0]
     assert hub.posts == 1
@@ -492,7 +492,9 @@ def test_one_sticky_summary_is_kept_up_to_date(hub: Hub) -> None:
 
 
 def test_without_findings_no_summary_is_begun(hub: Hub) -> None:
-    assert hub.publisher(GONE, hub.writing()).summary("none") == PublishOutcome("no findings, nothing said")
+    assert hub.publisher(GONE, hub.writing()).summary("none") == PublishOutcome(
+        "no findings, so no summary was posted"
+    )
     assert hub.fake.log.writes == []
 
 
@@ -590,7 +592,7 @@ def test_a_pull_request_beyond_githubs_list_is_not_compared(tmp_path: Path) -> N
     with FakeGitHub(limits=Limits(files=2)) as fake:
         hub = Hub(fake, git, fake.open_pull(fake.repository("octo/shop", git), head="feature"))
         client = hub.client(hub.writing())
-        with pytest.raises(GithubError, match="lists 2 of 3 changed files"):
+        with pytest.raises(GithubError, match="lists only 2 of 3 changed files"):
             comparison(client, client.pull(1), client.files(1), hub.pull.head)
 
 
@@ -601,7 +603,9 @@ def test_a_pull_request_with_more_files_than_are_fetched_is_not_compared(
     client = hub.client(hub.writing())
     names = [f"{number}.yaml" for number in range(301)]
     files = ChangedFiles({name: FileDiff(name, status) for name in names}, {})
-    refused = pytest.raises(GithubError, match="301 files changed, more than are fetched one by one")
+    refused = pytest.raises(
+        GithubError, match="301 files changed, more than the 300 that are fetched one by one"
+    )
     with nullcontext() if fetched else refused:  # a new file has nothing in the base
         comparison(client, replace(client.pull(1), changed_files=301), files, hub.pull.head)
 
@@ -655,7 +659,7 @@ def test_the_base_through_the_api(tmp_path: Path) -> None:
 
 def test_a_checkout_that_is_neither_head_nor_merge_is_not_compared(hub: Hub) -> None:
     client = hub.client(hub.writing())
-    with pytest.raises(GithubError, match="neither the head nor its merge commit"):
+    with pytest.raises(GithubError, match="neither the pull request's head nor its merge commit"):
         comparison(client, client.pull(1), client.files(1), hub.git.text("rev-parse", "main"))
 
 

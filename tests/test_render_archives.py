@@ -90,10 +90,10 @@ def test_padding_is_no_member(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "a climbing member": (packed(member("lib/../../evil")), "holds 'lib/../../evil', which leads out of it"),
-    "a climbing member for Windows": (packed(member("lib\\..\\..\\evil")), "holds 'lib\\\\..\\\\..\\\\evil', which leads out of it"),
-    "an absolute member": (packed(member("/etc/evil")), "holds '/etc/evil', which leads out of it"),
-    "a member on a drive": (packed(member("c:/evil")), "holds 'c:/evil', which leads out of it"),
+    "a climbing member": (packed(member("lib/../../evil")), "holds 'lib/../../evil', which points outside it"),
+    "a climbing member for Windows": (packed(member("lib\\..\\..\\evil")), "holds 'lib\\\\..\\\\..\\\\evil', which points outside it"),
+    "an absolute member": (packed(member("/etc/evil")), "holds '/etc/evil', which points outside it"),
+    "a member on a drive": (packed(member("c:/evil")), "holds 'c:/evil', which points outside it"),
     "a link": (packed(member("lib/a", type=tarfile.SYMTYPE, linkname="/etc/passwd")), "holds 'lib/a', which is a link"),
     "a hard link": (packed(member("lib/a", type=tarfile.LNKTYPE, linkname="lib/Chart.yaml")), "holds 'lib/a', which is a link"),
     "a device": (packed(member("lib/a", type=tarfile.CHRTYPE)), "holds 'lib/a', which is neither a file nor a folder"),
@@ -108,8 +108,8 @@ REFUSED = {
     "a bomb in an archive": (packed(member("lib/charts/a.tgz", packed(member("lib/a", bytes(4 * MIB))))), "unfolds to more than 200 times its size"),
     "a bomb in an archive of an inner chart": (packed(member("lib/charts/a/./charts//a.tgz", packed(member("lib/a", bytes(4 * MIB))))), "unfolds to more than 200 times its size"),
     "a bomb behind the end": (gzip.compress(tar(()) + bytes(4 * MIB)), "unfolds to more than 200 times its size"),
-    "a climbing member in an archive": (packed(member("lib/charts/a.tgz", packed(member("../evil")))), "holds '../evil', which leads out of it"),
-    "archives without end": (nested(10), "holds archives in archives without end"),
+    "a climbing member in an archive": (packed(member("lib/charts/a.tgz", packed(member("../evil")))), "holds '../evil', which points outside it"),
+    "archives without end": (nested(10), "holds archives nested too deeply"),
     "many members": (packed(*(member(f"lib/{number}") for number in range(20_001))), "and others hold more than 20,000 files"),
     "something behind the end": (gzip.compress(tar(()) + tar([member("lib/../../evil")])), "cannot be read to its end"),
     "a header that is broken": (gzip.compress(tar([member("lib/a"), member("lib/b")]).replace(b"lib/b", b"lib/c")), "cannot be read to its end"),

@@ -72,18 +72,15 @@ def test_an_overlay_does_not_excuse_a_chart_in_its_folder() -> None:
 
 def test_an_ignore_without_effect_says_why_and_how_it_is_written() -> None:
     assert unused_ignore.without_effect("comment", "it gives no reason") == (
-        "This comment leaves nothing out: it gives no reason. Write it as `portproof: ignore[rule] reason`."
+        "This comment suppresses nothing: it gives no reason. Write it as `portproof: ignore[rule] reason`."
     )
     assert unused_ignore.without_effect("annotation", "it names no rule").endswith("`rule reason`.")
 
 
 def test_an_ignore_without_a_finding_goes_as_far_as_it_is_unused() -> None:
     said = unused_ignore.without_finding("entry", ("a", "b"), ("b",))
-    assert (
-        said
-        == "This entry leaves nothing out: there is no finding of b for it. If all is well, take b out of it."
-    )
-    assert unused_ignore.without_finding("entry", ("a", "b"), ("a", "b")).endswith("remove it.")
+    assert said == "Unused ignore: no finding of b matches this entry. Remove b from this entry."
+    assert unused_ignore.without_finding("entry", ("a", "b"), ("a", "b")).endswith("Remove this entry.")
     assert unused_ignore.gone("web in helm:a", ("a",)).startswith(
-        "web in helm:a has no finding of a any more: "
+        "web in helm:a no longer has a finding of a. "
     )

@@ -213,13 +213,13 @@ def test_what_is_not_fetched_at_all(tmp_path: Path, repository: str, reason: str
 def test_only_hosts_that_are_named_are_asked(tmp_path: Path, url: str) -> None:
     tree = write_files(tmp_path / "r", wanting("x", url))
     with engine(tmp_path, offline=False) as made:
-        assert "allow-hosts in portproof.yaml does not name" in refused(made.render(target(url), tree))
+        assert "allow-hosts in portproof.yaml does not list" in refused(made.render(target(url), tree))
 
 
 def test_names_cannot_become_options(tmp_path: Path) -> None:
     tree = write_files(tmp_path / "r", chart("x", {}))
     with engine(tmp_path, offline=False) as made:
-        assert "not one that helm accepts" in refused(
+        assert "helm does not accept its name or version" in refused(
             made.render(target("http://127.0.0.1:9", name="--post-renderer=x"), tree)
         )
 

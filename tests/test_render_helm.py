@@ -108,7 +108,7 @@ def test_release_and_namespace(helm: Engine, repository: Path) -> None:
     target = HelmTarget("x", release="web", namespace="prod")
     assert "a: web.prod\n" in text(rendered(helm.render(target, tree)))
     bad = HelmTarget("x", release="--post-renderer=/bin/sh")
-    assert "no release" in failed(helm.render(bad, tree)).message
+    assert "rejects the release name" in failed(helm.render(bad, tree)).message
 
 
 def test_what_the_templates_learn_of_the_cluster(helm: Engine, repository: Path) -> None:

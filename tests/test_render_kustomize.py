@@ -214,8 +214,8 @@ def test_message_and_place(kustomize: Engine, tmp_path: Path, case: Case, *, cop
 @pytest.mark.parametrize(
     ("overlay", "reason"),
     [
-        ("resources:\n- https://127.0.0.1:9/x.yaml\n", "has to be fetched"),
-        ("resources:\n- github.com/example/repository//base?ref=1\n", "has to be fetched"),
+        ("resources:\n- https://127.0.0.1:9/x.yaml\n", "something remote"),
+        ("resources:\n- github.com/example/repository//base?ref=1\n", "something remote"),
         ("helmCharts:\n- name: x\n  repo: https://charts.example.com\n", "helmCharts are not rendered"),
         ("resources:\n- ../other.yaml\n", "LoadRestrictionsNone"),
         ("generators:\n- g.yaml\n", "plugin Secrets"),
@@ -232,12 +232,12 @@ def test_what_is_nobodys_mistake_is_a_reason(
 @pytest.mark.parametrize(
     ("missing", "more", "reason"),
     [
-        ("o//secret.env", {".gitignore": "*.env\n"}, "needs o/secret.env, which git ignores"),
-        ("o//deep/secret.env", {"o/.gitignore": "deep/\n"}, "needs o/deep, which git ignores"),
+        ("o//secret.env", {".gitignore": "*.env\n"}, "needs o/secret.env, which is git-ignored"),
+        ("o//deep/secret.env", {"o/.gitignore": "deep/\n"}, "needs o/deep, which is git-ignored"),
         ("config/webhook//manifests.yaml", {}, "needs config/webhook/manifests.yaml, which controller-gen"),
-        ("config/crd//bases/x.yaml", {}, "needs config/crd/bases, which controller-gen makes"),
-        ("config/crd//bases/x.yaml", {"config/crd/bases/y.yaml": SERVICE}, "which controller-gen makes"),
-        ("config/manifests//bases/x.clusterserviceversion.yaml", {}, "which operator-sdk makes"),
+        ("config/crd//bases/x.yaml", {}, "needs config/crd/bases, which controller-gen generates"),
+        ("config/crd//bases/x.yaml", {"config/crd/bases/y.yaml": SERVICE}, "which controller-gen generates"),
+        ("config/manifests//bases/x.clusterserviceversion.yaml", {}, "which operator-sdk generates"),
     ],
 )
 def test_what_is_made_elsewhere_is_a_reason(
@@ -301,8 +301,8 @@ def test_only_so_many_files_are_taken_for_empty(kustomize: Engine, tmp_path: Pat
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ("configMapGenerator:\n- {name: c, envs: [a.env]}\n", "needs o/a.env, which git ignores"),
-        ("patches:\n- path: c.env\n", "needs o/a.env, which git ignores"),
+        ("configMapGenerator:\n- {name: c, envs: [a.env]}\n", "needs o/a.env, which is git-ignored"),
+        ("patches:\n- path: c.env\n", "needs o/a.env, which is git-ignored"),
     ],
     ids=["also in a ConfigMap", "beside something else"],
 )

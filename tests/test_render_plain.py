@@ -58,7 +58,7 @@ def test_a_folder_of_endless_text_is_read_up_to_a_bound(tmp_path: Path) -> None:
     result = plain.render(ManifestTarget(".", names), Tree(tmp_path))
     assert len(result.documents) == plain.MAX_CHARACTERS // 4_900_015
     assert [problem.message for problem in result.problems] == [
-        "not looked at: more than 50 MiB of manifests in one folder; split it"
+        "not checked: more than 50 MiB of manifests in one folder; split the folder"
     ]
     read = resources.read(result)
     assert len(read.resources) == 0

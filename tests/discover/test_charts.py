@@ -68,7 +68,7 @@ class TestCharts:
         described = "port:\n  __metadata:\n    label: Port\n"
         repository.add({"web/Chart.yaml": chart("web"), "web/values-metadata.yaml": described})
         assert repository.skips() == [
-            ("helm:web?values=values-metadata.yaml", "describes values and holds none", False)
+            ("helm:web?values=values-metadata.yaml", "describes values, but contains none", False)
         ]
 
     def test_encrypted_values_are_skipped(self, repository: Repository) -> None:
@@ -174,10 +174,10 @@ class TestConfiguredCharts:
         [
             ("none.yaml", "is not there"),
             ("templates", "is not there"),
-            ("../../secret.yaml", "leads out of the repository"),
-            ("/../secret.yaml", "leads out of the repository"),
-            ("link.yaml", "is absolute"),
-            ("/.git/config", "leads into .git"),
+            ("../../secret.yaml", "points outside the repository"),
+            ("/../secret.yaml", "points outside the repository"),
+            ("link.yaml", "points to an absolute path"),
+            ("/.git/config", "points into .git"),
         ],
     )
     def test_configured_values_that_cannot_be_given_to_helm_are_a_skip(
@@ -192,12 +192,12 @@ class TestConfiguredCharts:
             next((skip.path, skip.reason) for skip in found.skips),
         ) == (
             ["helm:web"],
-            ("web", f"the values file {file} of the configuration {problem}"),
+            ("web", f"the values file {file} in the configuration {problem}"),
         )
 
     def test_a_configured_chart_that_is_not_there_is_shown(self, repository: Repository) -> None:
         assert repository.skips(config=Config(charts=(ChartConfig("web"),))) == [
-            ("helm:web", "named by the configuration, but there is no such chart", True)
+            ("helm:web", "named in the configuration, but there is no such chart", True)
         ]
 
 
@@ -205,11 +205,11 @@ class TestLinksInCharts:
     @pytest.mark.parametrize(
         ("target", "problem"),
         [
-            ("/etc/passwd", "is absolute"),
-            ("../../outside", "leads out of the repository"),
-            ("../web/../../outside", "leads out of the repository"),
-            ("../.git/config", "leads into .git"),
-            ("secret", "goes round in circles"),
+            ("/etc/passwd", "points to an absolute path"),
+            ("../../outside", "points outside the repository"),
+            ("../web/../../outside", "points outside the repository"),
+            ("../.git/config", "points into .git"),
+            ("secret", "is part of a loop"),
         ],
     )
     def test_a_link_that_must_not_be_followed_makes_the_chart_a_skip(
@@ -220,12 +220,12 @@ class TestLinksInCharts:
 
     def test_a_link_to_a_link_that_leads_out_makes_the_chart_a_skip(self, repository: Repository) -> None:
         repository.add({"web/Chart.yaml": chart("web"), "web/a": "-> ../b/c", "b": "-> ../outside"})
-        assert ("helm:web", "the link web/a leads out of the repository", True) in repository.skips()
+        assert ("helm:web", "the link web/a points outside the repository", True) in repository.skips()
 
     @pytest.mark.parametrize("folder", ["templates", "testdata", "node_modules", "files/.cache"])
     def test_a_link_is_found_wherever_it_lies_in_the_chart(self, repository: Repository, folder: str) -> None:
         repository.add({"web/Chart.yaml": chart("web"), f"web/{folder}/x": "-> /etc/passwd"})
-        assert ("helm:web", f"the link web/{folder}/x is absolute", True) in repository.skips()
+        assert ("helm:web", f"the link web/{folder}/x points to an absolute path", True) in repository.skips()
 
     def test_a_link_is_found_in_a_mounted_chart(self, repository: Repository) -> None:
         repository.add(
@@ -235,7 +235,7 @@ class TestLinksInCharts:
                 "b/x": "-> /etc/passwd",
             }
         )
-        assert ("helm:a", "the link b/x is absolute", True) in repository.skips()
+        assert ("helm:a", "the link b/x points to an absolute path", True) in repository.skips()
 
     def test_a_link_to_a_file_inside_the_repository_is_fine(self, repository: Repository) -> None:
         repository.add(
@@ -266,7 +266,7 @@ class TestLinksInCharts:
 
     def test_a_link_to_a_folder_above_makes_the_chart_a_skip(self, repository: Repository) -> None:
         repository.add({"web/Chart.yaml": chart("web"), "web/files/up": "-> .."})
-        assert repository.skips() == [("helm:web", "the link web/files/up goes round in circles", True)]
+        assert repository.skips() == [("helm:web", "the link web/files/up is part of a loop", True)]
 
     def test_links_that_multiply_folders_are_refused(self, repository: Repository) -> None:
         repository.add({"web/Chart.yaml": chart("web"), "web/x": "-> ../f0", "f30/end": ""})

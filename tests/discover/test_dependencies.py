@@ -149,28 +149,26 @@ class TestDependencies:
             }
         )
         assert repository.find().skips == (
-            Skip("helm", "a", "its file:// dependencies go round in circles: a -> b -> a"),
-            Skip("helm", "b", "its file:// dependencies go round in circles: b -> a -> b"),
+            Skip("helm", "a", "its file:// dependencies form a loop: a -> b -> a"),
+            Skip("helm", "b", "its file:// dependencies form a loop: b -> a -> b"),
         )
 
     def test_a_chart_that_depends_on_itself_is_a_skip(self, repository: Repository) -> None:
         repository.add({"a/Chart.yaml": chart("a", ("b", "file://."))})
-        assert repository.skips() == [
-            ("helm:a", "its file:// dependencies go round in circles: a -> a", True)
-        ]
+        assert repository.skips() == [("helm:a", "its file:// dependencies form a loop: a -> a", True)]
 
     @pytest.mark.parametrize("where", ["file://../../x", "file:///etc", "file://../x/../../y"])
     def test_a_file_dependency_out_of_the_tree_is_a_skip(self, repository: Repository, where: str) -> None:
         repository.add({"a/Chart.yaml": chart("a", ("b", where))})
         assert repository.skips() == [
-            ("helm:a", f"the dependency b ({where}) leads out of the repository (a/Chart.yaml:6)", True)
+            ("helm:a", f"the dependency b ({where}) points outside the repository (a/Chart.yaml:6)", True)
         ]
 
     def test_a_file_dependency_through_a_link_out_of_the_tree_is_a_skip(self, repository: Repository) -> None:
         repository.add({"a/Chart.yaml": chart("a", ("b", "file://../lib/b")), "lib": "-> ../elsewhere"})
         assert (
             "helm:a",
-            "the dependency b (file://../lib/b) leads out of the repository (a/Chart.yaml:6)",
+            "the dependency b (file://../lib/b) points outside the repository (a/Chart.yaml:6)",
             True,
         ) in repository.skips()
 

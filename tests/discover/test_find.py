@@ -67,7 +67,9 @@ class TestPaths:
 
     def test_the_skip_of_an_enclosing_chart_is_shown(self, repository: Repository) -> None:
         repository.add({"web/Chart.yaml": chart("web"), "web/x": "-> /etc", "web/templates/a.yaml": ""})
-        assert repository.skips("web/templates") == [("helm:web", "the link web/x is absolute", True)]
+        assert repository.skips("web/templates") == [
+            ("helm:web", "the link web/x points to an absolute path", True)
+        ]
 
     def test_the_whole_repository_is_found_in_the_order_of_the_ids(self, repository: Repository) -> None:
         found = repository.add(SHOP).find()

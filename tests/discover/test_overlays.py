@@ -124,7 +124,7 @@ class TestKustomizations:
         assert repository.skips() == [
             (
                 "kustomize:a",
-                f"the {what} ../../y.yaml leads out of the repository (a/kustomization.yaml:1)",
+                f"the {what} ../../y.yaml points outside the repository (a/kustomization.yaml:1)",
                 True,
             )
         ]
@@ -197,7 +197,7 @@ class TestKustomizations:
         repository.add({"a/kustomization.yaml": "resources: [b]", "a/b": "-> ../../outside"})
         assert (
             "kustomize:a",
-            "the base b leads out of the repository (a/kustomization.yaml:1)",
+            "the base b points outside the repository (a/kustomization.yaml:1)",
             True,
         ) in repository.skips()
 
@@ -275,7 +275,7 @@ class TestKustomizations:
     def test_helm_charts_are_a_skip(self, repository: Repository, text: str) -> None:
         repository.add({"a/kustomization.yaml": text})
         assert repository.skips() == [
-            ("kustomize:a", "helmCharts are not inflated yet (a/kustomization.yaml:1)", True)
+            ("kustomize:a", "its helmCharts are not rendered (a/kustomization.yaml:1)", True)
         ]
 
     def test_a_kustomization_inside_templates_is_a_skip(self, repository: Repository) -> None:
@@ -284,4 +284,8 @@ class TestKustomizations:
 
     def test_a_kustomization_that_is_a_link_out_of_the_tree_is_a_skip(self, repository: Repository) -> None:
         repository.add({"a/kustomization.yaml": "-> /etc/passwd"})
-        assert ("kustomize:a", "the kustomization kustomization.yaml is absolute", True) in repository.skips()
+        assert (
+            "kustomize:a",
+            "the kustomization kustomization.yaml points to an absolute path",
+            True,
+        ) in repository.skips()

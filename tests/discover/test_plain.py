@@ -68,7 +68,7 @@ class TestManifests:
         self, repository: Repository, text: str
     ) -> None:
         repository.add({"deploy/a.yaml": text})
-        assert repository.skips() == [("manifests:deploy", "nothing with ports", False)]
+        assert repository.skips() == [("manifests:deploy", "no objects with ports", False)]
 
     @pytest.mark.parametrize(
         "kind",
@@ -134,7 +134,7 @@ class TestManifests:
 
     def test_what_a_kustomization_does_not_list_is_left_out(self, repository: Repository) -> None:
         repository.add({"app/kustomization.yaml": "", "app/a.yaml": SERVICE, "app/b.yaml": SERVICE})
-        reason = "not listed by the kustomization that reads this folder: a.yaml (and 1 more)"
+        reason = "not listed in the kustomization that reads this folder: a.yaml (and 1 more)"
         assert (repository.targets(), repository.skips()) == (
             ["kustomize:app"],
             [("manifests:app", reason, False)],
@@ -146,11 +146,11 @@ class TestManifests:
     )
     def test_a_template_of_another_tool_is_a_skip(self, repository: Repository, line: str) -> None:
         repository.add({"deploy/a.yaml": f"{SERVICE}{line}\n"})
-        assert repository.skips() == [("manifests:deploy/a.yaml", "a template of another tool", True)]
+        assert repository.skips() == [("manifests:deploy/a.yaml", "a template for another tool", True)]
 
     def test_a_template_without_anything_that_has_ports_does_not_count(self, repository: Repository) -> None:
         repository.add({"deploy/a.yaml": CONFIG_MAP + "data: {{ x }}\n"})
-        assert repository.skips() == [("manifests:deploy/a.yaml", "a template of another tool", False)]
+        assert repository.skips() == [("manifests:deploy/a.yaml", "a template for another tool", False)]
 
     def test_braces_in_a_string_are_no_template(self, repository: Repository) -> None:
         repository.add({"deploy/a.yaml": SERVICE + "x: '{{ a }}'\ny: |\n  #@type null\n"})
@@ -196,7 +196,9 @@ class TestManifests:
 
     def test_a_link_to_a_manifest_out_of_the_tree_is_a_skip(self, repository: Repository) -> None:
         repository.add({"deploy/a.yaml": "-> /etc/hosts"})
-        assert repository.skips() == [("manifests:deploy/a.yaml", "a link that is absolute", True)]
+        assert repository.skips() == [
+            ("manifests:deploy/a.yaml", "a link that points to an absolute path", True)
+        ]
 
 
 def test_files_that_hold_the_same_objects_are_alternatives(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ class TestResolve:
 
     def test_a_way_back_in_is_no_way_out(self, repository: Repository) -> None:
         repository.add({"a": f"-> ../{repository.root.name}/b", "b": ""})
-        with pytest.raises(EscapeError, match="leads out of the repository"):
+        with pytest.raises(EscapeError, match="points outside the repository"):
             resolve(repository.root, "a")
 
 
@@ -121,12 +121,12 @@ class TestWhatIsPassedOver:
     def test_a_name_with_control_characters_is_a_skip(self, repository: Repository) -> None:
         repository.add({"deploy/a\x1b[2J.yaml": SERVICE})
         assert repository.skips() == [
-            ("manifests:deploy/a\\x1b[2J.yaml", "a name that is not printable UTF-8", True)
+            ("manifests:deploy/a\\x1b[2J.yaml", "its name is not printable UTF-8", True)
         ]
 
     def test_a_name_that_is_not_utf8_is_a_skip(self, repository: Repository) -> None:
         Path(os.fsdecode(os.fsencode(repository.root) + b"/\xff.yaml")).write_text(SERVICE)
-        assert repository.skips() == [("manifests:\\udcff.yaml", "a name that is not printable UTF-8", True)]
+        assert repository.skips() == [("manifests:\\udcff.yaml", "its name is not printable UTF-8", True)]
 
 
 @pytest.mark.parametrize("name", [".archive", "_archived"])

@@ -61,8 +61,8 @@ def test_a_known_finding_that_is_gone_is_told_at_its_line(portproof: Program, kn
     (found,) = portproof.check()["findings"]
     assert (found["rule"], found["severity"]) == ("unused-ignore", "note")
     assert found["message"] == (
-        "default/Service/backend-v1 spec.ports[0].targetPort in helm:chart has no finding of service-target-number any "
-        "more: remove it, or write the baseline again."
+        "default/Service/backend-v1 spec.ports[0].targetPort in helm:chart no longer has a finding of "
+        "service-target-number. Remove this entry, or write the baseline again."
     )
     line = known.read(FILE).decode().splitlines()[found["location"]["line"] - 1]
     print_ = json.loads(known.read(FILE))["findings"][0]["fingerprint"]
@@ -83,7 +83,7 @@ def test_what_was_not_checked_is_not_called_gone(
 
 def test_a_chart_that_was_removed_is_called_gone(portproof: Program, known: Repository) -> None:
     known.git("rm", "-r", "-q", "--force", "chart")
-    assert [one["message"].split(" has ")[0] for one in portproof.check()["findings"]] == [
+    assert [one["message"].split(" no longer has ")[0] for one in portproof.check()["findings"]] == [
         "default/Service/backend-v1 spec.ports[0].targetPort in helm:chart"
     ]
 
@@ -152,8 +152,8 @@ def test_a_baseline_that_a_change_adds_is_told(portproof: Program, known: Reposi
             {"portproof.yaml": "baseline: ../known.json\n"},
             (),
             (
-                "portproof.yaml:1: baseline: '../known.json' leads out of the repository",
-                "Write it from the root of the repository.",
+                "portproof.yaml:1: baseline: '../known.json' points outside the repository",
+                "Write it relative to the root of the repository.",
             ),
         ),
         (
@@ -161,23 +161,23 @@ def test_a_baseline_that_a_change_adds_is_told(portproof: Program, known: Reposi
             (),
             (
                 "known.json: not a baseline: Object missing required field `schema`",
-                "Write it again with check --write-baseline FILE",
+                "Write it again: `portproof check --write-baseline known.json`.",
             ),
         ),
         (
             {},
             ("--write-baseline", "b.json", "--base", "HEAD"),
             (
-                "--write-baseline and --base do not go together",
-                "a baseline holds everything that is found: write it without the other",
+                "--write-baseline cannot be combined with --base",
+                "Drop --base: a baseline records every finding.",
             ),
         ),
         (
             {},
             ("--write-baseline", "b.json", "--select", "host-port"),
             (
-                "--write-baseline and --select do not go together",
-                "a baseline holds everything that is found: write it without the other",
+                "--write-baseline cannot be combined with --select",
+                "Drop --select: a baseline records every finding.",
             ),
         ),
     ],
@@ -203,4 +203,4 @@ def test_a_link_out_of_the_repository_is_no_baseline(
     repository.write({"portproof.yaml": "baseline: b.json\n"})
     run = portproof("check")
     assert run.code == 2
-    assert "a link that leads out of the repository" in run.stderr
+    assert "a link that points outside the repository" in run.stderr

@@ -67,9 +67,9 @@ def test_a_wrong_path_names_its_line(portproof: Program, make_repository: MakeRe
     run = portproof("check")
     assert (run.code, run.stdout) == (2, "")
     assert run.stderr == (
-        "portproof: portproof.yaml:4: references[0].at: 'spec.backends[' cannot be looked up: "
+        "portproof: portproof.yaml:4: references[0].at: 'spec.backends[' is not a usable JSONPath: "
         "Parse error near the end of string!\n"
-        "  next: Write names, indexes and [*], like spec.backends[*]\n"
+        "  next: Write it like spec.backends[*].\n"
     )
 
 
@@ -124,5 +124,5 @@ def test_a_rule_that_does_not_exist_is_named_at_its_line(
     assert run.code == 2
     assert run.stderr == (
         "portproof: portproof.yaml:3: severity.servce-selector: there is no rule 'servce-selector'\n"
-        "  next: did you mean service-selector? `portproof rules` lists them\n"
+        "  next: Did you mean service-selector? Run `portproof rules` to list them.\n"
     )

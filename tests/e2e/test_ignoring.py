@@ -119,10 +119,10 @@ def test_every_format_tells_the_number(portproof: Program, broken: Repository) -
 WORDLESS = {
     "no reason": (f"# portproof: ignore[{RULE}]", "it gives no reason"),
     "no rule": ("# portproof: ignore it is fine", "it names no rule"),
-    "everything": ("# portproof: ignore[*] it is fine", "it has to name its rules, * is not one"),
+    "everything": ("# portproof: ignore[*] it is fine", "it must name its rules, and * is not a rule"),
     "a rule that is none": (
         "# portproof: ignore[service-target-nubmer] it is fine",
-        f"there is no rule 'service-target-nubmer', did you mean {RULE}? `portproof rules` lists them",
+        f"there is no rule 'service-target-nubmer'. Did you mean {RULE}? Run `portproof rules` to list them",
     ),
 }
 
@@ -141,12 +141,12 @@ def test_a_comment_that_says_too_little_does_not_count(
         (
             "note",
             f"{VALUES}:10:{start}-10:{start + len(comment)}",
-            f"This comment leaves nothing out: {problem}. Write it as `portproof: ignore[rule] reason`.",
+            f"This comment suppresses nothing: {problem}. Write it as `portproof: ignore[rule] reason`.",
         )
     ]
 
 
-UNUSED = f"This comment leaves nothing out: there is no finding of {RULE} for it. If all is well, remove it."
+UNUSED = f"Unused ignore: no finding of {RULE} matches this comment. Remove this comment."
 
 
 def test_a_comment_whose_finding_is_gone_is_told(portproof: Program, broken: Repository) -> None:
@@ -251,7 +251,7 @@ def test_an_entry_for_something_else_is_unused(portproof: Program, broken: Repos
     broken.write({"portproof.yaml": ENTRY + narrow})
     report = portproof.check()
     assert rules(report) == [RULE, "unused-ignore"]
-    said = f"This entry leaves nothing out: there is no finding of {RULE} for it. If all is well, remove it."
+    said = f"Unused ignore: no finding of {RULE} matches this entry. Remove this entry."
     assert notes(report) == [("note", "portproof.yaml:2:11-2:32", said)]
 
 
@@ -274,7 +274,7 @@ def test_an_entry_that_gives_no_reason_is_refused(portproof: Program, broken: Re
     assert run.code == 2
     assert run.stderr == (
         "portproof: portproof.yaml:3: ignore[1]: the key 'reason' is missing\n"
-        "  next: Say why: reason: the sidecar listens there\n"
+        "  next: Give a reason, like `reason: the sidecar listens there`.\n"
     )
 
 
@@ -345,7 +345,7 @@ def test_an_annotation_that_does_nothing_is_told_where_it_is_written(
         (
             "note",
             f"{VALUES}:11:9-11:{9 + len('host-port ' + REASON)}",
-            "This annotation leaves nothing out: there is no finding of host-port for it. If all is well, remove it.",
+            "Unused ignore: no finding of host-port matches this annotation. Remove this annotation.",
         )
     ]
 
@@ -361,7 +361,7 @@ def test_an_annotation_that_says_too_little_does_not_count(
     assert where is not None
     assert where.startswith("manifests/service.yaml:5:23-")
     assert message == (
-        "This annotation leaves nothing out: it gives no reason. Write each of its lines as `rule reason`."
+        "This annotation suppresses nothing: it gives no reason. Write each of its lines as `rule reason`."
     )
 
 

@@ -93,7 +93,7 @@ def test_an_error_of_its_own_is_one_here_too(
     monkeypatch.setattr(commands, "check", broken)
     done = portproof("check")
     assert (done.code, done.stdout) == (3, "")
-    assert "an error of its own: a mistake" in done.stderr
+    assert "internal error: a mistake" in done.stderr
 
 
 def test_what_an_interpreter_reads_when_it_starts_needs_a_process() -> None:

@@ -73,7 +73,7 @@ def test_words_of_the_command_line_are_data_too(
 def test_so_are_those_of_a_mistake_of_our_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli._bug(ValueError(EVIL)) == 3
     shown = capsys.readouterr().err
-    assert "an error of its own" in shown
+    assert "internal error" in shown
     is_data(shown)
 
 

@@ -46,39 +46,39 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
 APPLICATIONS = [
     application(
         "values from a file outside",
-        "skipped: as 'app' installs it: its values",
+        "skipped: as installed by 'app': its values",
         valueFiles=["../../outside/secret"],
     ),
     application(
         "values from an absolute path",
-        "skipped: as 'app' installs it: its values",
+        "skipped: as installed by 'app': its values",
         valueFiles=["OUTSIDE/secret"],
     ),
     application(
         "values from an address",
-        "skipped: as 'app' installs it: its values",
+        "skipped: as installed by 'app': its values",
         valueFiles=["http://127.0.0.1:PORT/v.yaml"],
     ),
     application(
         "values files that read as options",
-        "skipped: as 'app' installs it: its values",
+        "skipped: as installed by 'app': its values",
         valueFiles=["--post-renderer"],
     ),
     application(
         "files that parameters take",
-        "skipped: as 'app' installs it: it takes",
+        "skipped: as installed by 'app': it reads",
         fileParameters=[{"name": "a"}],
     ),
     application(
         "a release that reads as an option", "checked", releaseName="--post-renderer=OUTSIDE/../bin/sh"
     ),
     application(
-        "a version that reads as more", "skipped: as 'app' installs it: ", kubeVersion="1.30 --debug"
+        "a version that reads as more", "skipped: as installed by 'app': ", kubeVersion="1.30 --debug"
     ),
     application(
-        "API versions that are none", "skipped: as 'app' installs it: ", apiVersions=["a\n::error::"]
+        "API versions that are none", "skipped: as installed by 'app': ", apiVersions=["a\n::error::"]
     ),
-    application("a name with lines", "skipped: as 'app\\n::error::x' installs it: ", app="app\n::error::x"),
+    application("a name with lines", "skipped: as installed by 'app\\n::error::x': ", app="app\n::error::x"),
     application(
         "parameters that read as options",
         "checked",

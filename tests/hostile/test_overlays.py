@@ -157,39 +157,39 @@ REFUSED = [
         lambda place, x: {**overlay(x, "resources: [github.com/a/b]\n"), **overlay(f"{x}/github.com/a/b", "resources: [s.yaml]\n", **{"s.yaml": place.config_map()})},
         "remote base github.com/a/b: not fetched ({x}/kustomization.yaml:1)",
     ),
-    transformer("a program as a function", FUNCTION.format("exec: {path: {run}}"), "the Fn runs a program (config.kubernetes.io/function), which is not done ({x}/t.yaml:6)"),
+    transformer("a program as a function", FUNCTION.format("exec: {path: {run}}"), "the Fn runs a program (config.kubernetes.io/function), which portproof does not allow ({x}/t.yaml:6)"),
     transformer("a container as a function", FUNCTION.format("container: {image: x, network: true}"), "the Fn runs a program"),
-    transformer("helm's inflator as a plugin", "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: x}\nname: x\nchartHome: .\n", "helmCharts are not inflated yet ({x}/t.yaml:2)"),
-    transformer("a plugin", "apiVersion: example.com/v1\nkind: Evil\nmetadata: {name: x}\n", "it needs the plugin example.com/v1 Evil, which is not run ({x}/t.yaml:1)"),
+    transformer("helm's inflator as a plugin", "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: x}\nname: x\nchartHome: .\n", "its helmCharts are not rendered ({x}/t.yaml:2)"),
+    transformer("a plugin", "apiVersion: example.com/v1\nkind: Evil\nmetadata: {name: x}\n", "it needs the plugin example.com/v1 Evil, which portproof does not run ({x}/t.yaml:1)"),
     base(
         "a generator's file is a link out of the tree",
         lambda place, x: {**overlay(x, "configMapGenerator: [{name: x, files: [data]}]\n"), f"{x}/data": f"-> {place.outside}/secret"},
-        "the file data is absolute ({x}/kustomization.yaml:1)",
+        "the file data points to an absolute path ({x}/kustomization.yaml:1)",
     ),
     base(
         "a base behind a link",
         lambda _, x: {**overlay(x, "resources: [base]\n"), f"{x}/base": "-> ../../outside/folder"},
-        "the base base leads out of the repository ({x}/kustomization.yaml:1)",
+        "the base base points outside the repository ({x}/kustomization.yaml:1)",
     ),
     base(
         "a resource that is a link",
         lambda place, x: {**overlay(x, "resources: [s.yaml]\n"), f"{x}/s.yaml": f"-> {place.outside}/secret.yaml"},
-        "the base s.yaml is absolute ({x}/kustomization.yaml:1)",
+        "the base s.yaml points to an absolute path ({x}/kustomization.yaml:1)",
     ),
     base(
         "a base that climbs out",
         lambda _, x: overlay(x, "resources: [../../../../../../outside/folder]\n"),
-        "the base ../../../../../../outside/folder leads out of the repository",
+        "the base ../../../../../../outside/folder points outside the repository",
     ),
     base(
         "a base in .git",
         lambda place, x: {**overlay(x, "resources: [../.git/k]\n"), ".git/k/kustomization.yaml": "resources: [s.yaml]\n", ".git/k/s.yaml": place.config_map(), ".git/HEAD": "x\n"},
-        "the base ../.git/k leads into .git",
+        "the base ../.git/k points into .git",
     ),
     base(
         "a kustomization that is a link",
         lambda place, x: {f"{x}/kustomization.yaml": f"-> {place.outside}/folder/kustomization.yaml"},
-        "the kustomization kustomization.yaml is absolute",
+        "the kustomization kustomization.yaml points to an absolute path",
     ),
 ]  # fmt: skip
 HARMLESS = [

@@ -56,7 +56,7 @@ def _or_nothing(key: Key) -> dict[str, Any]:
 
 def _values_file(place: ConfigValue, value: Any) -> str:
     if "://" in values.text(place, value):
-        place.refuse(f"{value!r} is an address", "Name a file of the repository.")
+        place.refuse(f"{value!r} is a URL", "Name a file in the repository.")
     return str(value)
 
 
@@ -76,14 +76,14 @@ def _values(place: ConfigValue, value: Any) -> tuple[tuple[str, ...], ...]:
 def charts(place: ConfigValue, value: Any) -> tuple[ChartConfig, ...]:
     """The charts that are rendered with more values."""
     if not isinstance(value, list):
-        place.refuse(f"expected a list, got {describe(value)}", "Start each chart with '- path:'.")
+        place.refuse(f"expected a list, got {describe(value)}", "Start each chart with `- path:`.")
     return tuple(ChartConfig(**checked(place.at(index), item, CHART)) for index, item in enumerate(value))
 
 
 def references(place: ConfigValue, value: Any) -> tuple[ReferenceConfig, ...]:
     """Where custom resources name a port of a Service."""
     if not isinstance(value, list):
-        place.refuse(f"expected a list, got {describe(value)}", "Start each kind with '- kind:'.")
+        place.refuse(f"expected a list, got {describe(value)}", "Start each kind with `- kind:`.")
     return tuple(_reference(place.at(index), item) for index, item in enumerate(value))
 
 
@@ -96,7 +96,10 @@ def ignore(place: ConfigValue, value: Any) -> tuple[str | IgnoreConfig, ...]:
     """The rules that do not run, and the entries with a reason."""
     entries = value if isinstance(value, list) else [value]
     if len(entries) > MAX_IGNORES:
-        place.refuse(f"more than {MAX_IGNORES} entries", "Begin with a baseline: --write-baseline FILE")
+        place.refuse(
+            f"more than {MAX_IGNORES} entries",
+            "Use a baseline instead: `portproof check --write-baseline FILE`.",
+        )
     return tuple(
         _ignored(place.at(index) if isinstance(value, list) else place, item)
         for index, item in enumerate(entries)
@@ -116,7 +119,7 @@ def severity(place: ConfigValue, value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         place.refuse(
             f"expected a mapping of rules to severities, got {describe(value)}",
-            "For instance: {probe-port-number: note}",
+            "Write it like `severity: {probe-port-number: note}`.",
         )
     found = {}
     for name, word in value.items():
@@ -131,7 +134,7 @@ def environments(place: ConfigValue, value: Any) -> dict[str, tuple[str, ...]]:
     if not isinstance(value, dict):
         place.refuse(
             f"expected a mapping of names to targets, got {describe(value)}",
-            "For instance: {prod: [helm:charts/*?values=values-prod.yaml]}",
+            "Write it like `environments: {prod: [helm:charts/*?values=values-prod.yaml]}`.",
         )
     targets = values.at_least_one(values.some(values.pattern))
     return {values.text(place, name): targets(place.at(name), globs) for name, globs in value.items()}
@@ -139,62 +142,62 @@ def environments(place: ConfigValue, value: Any) -> dict[str, tuple[str, ...]]:
 
 CHART: Mapping[str, Key] = {
     "path": Key(
-        values.glob, GLOB, "Which charts: a glob of their folders.",
-        required="Say which charts this entry is about: path: charts/*",
+        values.glob, GLOB, "The charts: a glob of their folders.",
+        required="Name the charts, like `path: charts/*`.",
     ),
     "values": Key(
         _values,
         {"type": "array", "items": one_or_more(TEXT)},
-        "Each entry is one more target: a values file, or several in helm's order. They are relative to the chart, or "
-        "to the root when they start with /.",
+        "Each entry is one more target: a values file, or several in helm's order. Paths are relative to the chart, or to "
+        "the root if they start with /.",
     ),
-    "release": Key(values.label(53), {**_LABEL, "maxLength": 53}, "The release's name."),  # helm's own limit
-    "namespace": Key(values.label(63), {**_LABEL, "maxLength": 63}, "The namespace it is installed into."),
+    "release": Key(values.label(53), {**_LABEL, "maxLength": 53}, "The name of the release."),  # helm's own limit
+    "namespace": Key(values.label(63), {**_LABEL, "maxLength": 63}, "The namespace of the release."),
     "kube-version": Key(
         values.kube_version,
         {"type": "string", "pattern": f"^{values.KUBE_VERSION.pattern}$"},
-        "The version of Kubernetes that its templates are told of (default: helm's own).",
+        "The Kubernetes version that templates see (default: helm's own).",
     ),
     "api-versions": Key(
         values.some(values.api_version),
         any_number({"type": "string", "pattern": f"^{values.API_VERSION.pattern}$"}),
-        "API versions of the cluster that its templates ask for, beyond helm's own and monitoring.coreos.com/v1.",
+        "API versions that templates see, in addition to helm's own and monitoring.coreos.com/v1.",
     ),
 }  # fmt: skip
 IGNORED: Mapping[str, Key] = {
     "rule": Key(
-        values.at_least_one(values.some(values.rule)), one_or_more(RULE), "Whose findings: one rule or several.",
-        required="Say which rule's findings are left out: rule: service-target-number",
+        values.at_least_one(values.some(values.rule)), one_or_more(RULE), "The rule whose findings to suppress, or several.",
+        required="Name the rule whose findings to suppress, like `rule: service-target-number`.",
     ),
     "reason": Key(
-        values.reason, TEXT, "Why they may stay as they are.", required="Say why: reason: the sidecar listens there"
+        values.reason, TEXT, "Why the findings may stay.", required="Give a reason, like `reason: the sidecar listens there`."
     ),
-    "path": Key(values.glob, GLOB, "Only at lines of these files: a glob, from the root."),
+    "path": Key(values.glob, GLOB, "Only on lines of these files: a glob from the root."),
     "resource": Key(
         values.resource,
         {"type": "string", "maxLength": values.MAX_GLOB, "pattern": "^[^/]+(/[^/]+){1,2}$"},
-        "Only about these objects: Kind/name or Kind/namespace/name; each part may hold *.",
+        "Only for these objects: Kind/name or Kind/namespace/name. Each part may contain *.",
     ),
-    "target": Key(values.pattern, GLOB, "Only in these targets: a glob of ids as `portproof targets` shows them."),
+    "target": Key(values.pattern, GLOB, "Only in these targets: a glob of ids as shown by `portproof targets`."),
 }  # fmt: skip
 REFERENCE: Mapping[str, Key] = {
     "kind": Key(
-        values.at_least_one(values.some(values.text)), one_or_more(TEXT), "The kinds that hold the reference.",
-        required="Say which kind holds the reference: kind: AppRoute",
+        values.at_least_one(values.some(values.text)), one_or_more(TEXT), "The kinds that contain the reference.",
+        required="Name the kind that contains the reference, like `kind: AppRoute`.",
     ),
     "group": Key(
         values.at_least_one(values.some(values.group)),
         one_or_more({"type": "string", "pattern": "^[^/]*$"}),
         "Their API group, without a version.",
-        required="Say of which API group it is: group: example.org",
+        required="Name the API group of the kind, like `group: example.org`.",
     ),
     "at": Key(
         values.at_least_one(values.some(values.jsonpath)),
         one_or_more(TEXT),
-        "Where the objects stand that name a Service and its port: JSONPaths of names, indexes and [*].",
-        required="Say where it is: at: spec.backends[*]",
+        "Where the reference is: JSONPaths of the objects that name a Service and its port. Only names, indexes and [*].",
+        required="Say where the reference is, like `at: spec.backends[*]`.",
     ),
-    "service": Key(values.fields, _FIELD, "The field with the Service's name (default: name)."),
+    "service": Key(values.fields, _FIELD, "The field with the name of the Service (default: name)."),
     "namespace": Key(values.fields, _FIELD, "The field with its namespace (default: namespace)."),
     "port": Key(values.fields, _FIELD, "The field with the port (default: port)."),
     "by": Key(
@@ -203,14 +206,14 @@ REFERENCE: Mapping[str, Key] = {
     "default": Key(
         values.whole(1, 65535),
         {"type": "integer", "minimum": 1, "maximum": 65535},
-        "The port that counts when the field is absent (default: none, it is not checked then).",
+        "The port to assume if the field is absent (default: none; the reference is then not checked).",
     ),
     "protocol": Key(
-        values.choice(PROTOCOLS), {"enum": list(PROTOCOLS)}, "The protocol that the port has to have (default: any)."
+        values.choice(PROTOCOLS), {"enum": list(PROTOCOLS)}, "The protocol that the port must have (default: any)."
     ),
     "host": Key(
         values.boolean,
         {"type": "boolean"},
-        "Whether the service's field holds a host, like web.shop.svc.cluster.local (default: false).",
+        "Whether the service field holds a host name, like web.shop.svc.cluster.local (default: false).",
     ),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from portproof.errors import ConfigError
 from portproof.source import LineIndex
 from portproof.yamldoc import Document, FieldPath, format_path
 
-NEXT_STEP = "Correct the file, or leave the key out to get the default."
+NEXT_STEP = "Correct the value, or remove the key to use the default."
 _PROGRAMS = ("helm", "kustomize")
 
 Problem: TypeAlias = "tuple[str, str] | None"
@@ -113,9 +113,7 @@ def checked(place: ConfigValue, data: Any, keys: Mapping[str, Key]) -> dict[str,
 
 def _suggest(name: str, keys: Mapping[str, Key], *, top: bool) -> str:
     if top and name in _PROGRAMS:
-        return (
-            f"A file of the repository cannot choose the program: use --{name} or PORTPROOF_{name.upper()}."
-        )
+        return f"A file in the repository cannot choose a program to run. Use --{name} or PORTPROOF_{name.upper()}."
     near = difflib.get_close_matches(name.lower().replace("_", "-"), keys, n=1, cutoff=0.5)
     return f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(keys)}."
 

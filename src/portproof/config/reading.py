@@ -33,7 +33,7 @@ def load(root: Path, given: str | None = None, vocabulary: Vocabulary | None = N
         return FileConfig()
     if not (root / found[0]).resolve().is_relative_to(root.resolve()):
         raise ConfigError(
-            f"{found[0]} is a link that leads out of the repository",
+            f"{found[0]} is a link that points outside the repository",
             next_step="Put the file itself into the repository, or name it with --config.",
         )
     return parse(_read(root / found[0], found[0]), found[0], vocabulary)
@@ -50,7 +50,7 @@ def parse(text: str, name: str, vocabulary: Vocabulary | None = None) -> FileCon
     if not found:
         return FileConfig(path=name)
     if len(found) > 1:
-        raise ConfigError(f"{name}: more than one document", next_step="Put all keys into one document.")
+        raise ConfigError(f"{name}: more than one YAML document", next_step="Put all keys into one document.")
     place = ConfigValue(name, text, found[0], vocabulary or Vocabulary())
     said = checked(place, found[0].data, KEYS)
     rules = tuple(one for one in said.get("ignore", ()) if isinstance(one, str))

@@ -39,19 +39,19 @@ class Config:
         metadata=_key(
             values.choice(FAIL_ON),
             {"enum": list(FAIL_ON)},
-            "The lowest severity that makes the exit code 1 (default: error).",
+            "Exit with 1 if a finding is at or above this severity (default: error).",
         ),
     )
     select: tuple[str, ...] = field(
         default=(),
-        metadata=_key(values.some(values.rule), any_number(RULE), "The only rules that run (default: all)."),
+        metadata=_key(values.some(values.rule), any_number(RULE), "Run only these rules (default: all)."),
     )
     ignore: tuple[str, ...] = field(
         default=(),
         metadata=_key(
             keys.ignore,
             any_number({"anyOf": [RULE, object_schema(keys.IGNORED)]}),
-            "Rules that do not run, and findings that do not count.",
+            "Rules that do not run, and findings to suppress.",
         ),
     )
     ignores: tuple[IgnoreConfig, ...] = ()
@@ -64,7 +64,7 @@ class Config:
                 "propertyNames": RULE,
                 "additionalProperties": {"enum": [*SEVERITIES, False]},
             },
-            "The severity of all findings of a rule; off: it does not run.",
+            "The severity of a rule's findings; off switches the rule off.",
         ),
     )
     baseline: str = field(
@@ -72,7 +72,7 @@ class Config:
         metadata=_key(
             values.glob,
             GLOB,
-            "A file of known findings, which do not count; check --write-baseline FILE writes it.",
+            "A file of known findings to suppress. `portproof check --write-baseline FILE` writes it.",
         ),
     )
     jobs: int = field(
@@ -80,21 +80,21 @@ class Config:
         metadata=_key(
             values.whole(1, values.MAX_JOBS),
             {"type": "integer", "minimum": 1, "maximum": values.MAX_JOBS},
-            "Parallel renders (default: processors available).",
+            "Number of parallel renders (default: the available processors).",
         ),
     )
     helm: str | None = None
     kustomize: str | None = None
     offline: bool = field(
         default=False,
-        metadata=_key(values.boolean, {"type": "boolean"}, "Never touch the network (default: false)."),
+        metadata=_key(values.boolean, {"type": "boolean"}, "Never use the network (default: false)."),
     )
     allow_hosts: tuple[str, ...] | None = field(
         default=None,
         metadata=_key(
             values.some(values.host),
             any_number({"type": "string", "pattern": "^[0-9a-z.:-]+$"}),
-            "The only hosts that charts are fetched from (default: every public one; none for a fork's pull request).",
+            "The only hosts to fetch charts from (default: every public host; none for a pull request from a fork).",
         ),
     )
     timeout: float = field(
@@ -102,7 +102,7 @@ class Config:
         metadata=_key(
             values.seconds,
             {"type": "number", "exclusiveMinimum": 0, "maximum": values.MAX_TIMEOUT},
-            "Seconds for one render (default: 60).",
+            "Time limit for one render, in seconds (default: 60).",
         ),
     )
     exclude: tuple[str, ...] = field(
@@ -110,7 +110,7 @@ class Config:
         metadata=_key(
             values.globs,
             {"anyOf": [GLOB, {"type": "array", "items": GLOB, "maxItems": values.MAX_GLOBS}]},
-            "Paths that are never looked at: globs, from the root.",
+            "Paths that are never checked: globs from the root.",
         ),
     )
     charts: tuple[ChartConfig, ...] = field(
@@ -118,7 +118,7 @@ class Config:
         metadata=_key(
             keys.charts,
             {"type": "array", "items": object_schema(keys.CHART)},
-            "More values files to render charts with.",
+            "More values files to render charts with, and how to install them.",
         ),
     )
     references: tuple[ReferenceConfig, ...] = field(
@@ -126,7 +126,7 @@ class Config:
         metadata=_key(
             keys.references,
             {"type": "array", "items": object_schema(keys.REFERENCE)},
-            "Custom resources that name a port of a Service; the rule custom-reference-port checks them.",
+            "Custom resources that name a port of a Service. The rule custom-reference-port checks them.",
         ),
     )
     environments: Mapping[str, tuple[str, ...]] = field(
@@ -134,7 +134,7 @@ class Config:
         metadata=_key(
             keys.environments,
             {"type": "object", "additionalProperties": one_or_more(GLOB)},
-            "What is deployed together, by a name: globs of ids as `portproof targets` shows them (default: guessed).",
+            "Targets that are deployed together, under a name: globs of ids as shown by `portproof targets` (default: inferred).",
         ),
     )
 

@@ -24,14 +24,14 @@ _FIELD = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z")
 def text(place: ConfigValue, value: Any) -> str:
     """Any text that is not empty."""
     if not isinstance(value, str) or not value:
-        place.refuse(f"expected text, got {describe(value)}", "Write it in quotes.")
+        place.refuse(f"expected text, got {describe(value)}", "Put it in quotes.")
     return value
 
 
 def reason(place: ConfigValue, value: Any) -> str:
     """A text of words."""
     if not re.search(r"\w", text(place, value)):
-        place.refuse("expected a reason in words", "Say why it may stay as it is.")
+        place.refuse("expected a reason in words", "Say why the finding may stay.")
     return " ".join(str(value).split())
 
 
@@ -100,7 +100,7 @@ def host(place: ConfigValue, value: Any) -> str:
     """The name or address of a host, in small letters."""
     if not isinstance(value, str) or not _HOST.match(value):
         place.refuse(
-            f"expected the name of a host, got {describe(value)}", "Write it alone: charts.example.com"
+            f"expected a host name, got {describe(value)}", "Write only the host, like charts.example.com."
         )
     return value
 
@@ -109,7 +109,9 @@ def glob(place: ConfigValue, value: Any) -> str:
     """A glob of paths, or a path, from the root."""
     found = normalise(text(place, value).lstrip("/"))
     if found is None:
-        place.refuse(f"{value!r} leads out of the repository", "Write it from the root of the repository.")
+        place.refuse(
+            f"{value!r} points outside the repository", "Write it relative to the root of the repository."
+        )
     _short(place, found)
     return found
 
@@ -134,7 +136,7 @@ def resource(place: ConfigValue, value: Any) -> tuple[str, ...]:
     if len(parts) not in (2, 3) or not all(parts):
         place.refuse(
             f"expected Kind/name or Kind/namespace/name, got {describe(value)}",
-            "Write it like Service/web; each part may hold *.",
+            "Write it like Service/web. Each part may contain *.",
         )
     return parts
 
@@ -145,8 +147,8 @@ def label(limit: int) -> Check:
     def check(place: ConfigValue, value: Any) -> str:
         if not isinstance(value, str) or len(value) > limit or not _LABEL.match(value):
             place.refuse(
-                f"expected at most {limit} lower-case letters, digits and hyphens that start and end with a letter "
-                f"or digit, got {describe(value)}"
+                f"expected at most {limit} lowercase letters, digits and hyphens, starting and ending with a letter or "
+                f"digit, got {describe(value)}"
             )
         return value
 
@@ -169,7 +171,7 @@ def group(place: ConfigValue, value: Any) -> str:
     """An API group without its version; the core group is empty."""
     if not isinstance(value, str) or "/" in value:
         place.refuse(
-            f"expected an API group, got {describe(value)}", "Write it without the version: example.org"
+            f"expected an API group, got {describe(value)}", "Write it without the version, like example.org."
         )
     return value
 
@@ -177,7 +179,7 @@ def group(place: ConfigValue, value: Any) -> str:
 def fields(place: ConfigValue, value: Any) -> str:
     """The name of a field, deeper ones with dots."""
     if not _FIELD.match(text(place, value)):
-        place.refuse(f"expected the name of a field, got {describe(value)}", "Write it like backend.port")
+        place.refuse(f"expected a field name, got {describe(value)}", "Write it like backend.port.")
     return str(value)
 
 
@@ -186,8 +188,8 @@ def kube_version(place: ConfigValue, value: Any) -> str:
     # 1.30 without quotes is the number 1.3 to YAML.
     if not isinstance(value, str) or not KUBE_VERSION.fullmatch(value):
         place.refuse(
-            f"expected a version of Kubernetes, got {describe(value)}",
-            'Write it in quotes: "1.30" or "1.30.4"',
+            f"expected a Kubernetes version, got {describe(value)}",
+            'Put it in quotes, like "1.30" or "1.30.4".',
         )
     return value
 
@@ -197,7 +199,7 @@ def api_version(place: ConfigValue, value: Any) -> str:
     if not isinstance(value, str) or not API_VERSION.fullmatch(value):
         place.refuse(
             f"expected an API version, got {describe(value)}",
-            "Write it like monitoring.coreos.com/v1, or with a kind: monitoring.coreos.com/v1/ServiceMonitor",
+            "Write it like monitoring.coreos.com/v1, or with a kind, like monitoring.coreos.com/v1/ServiceMonitor.",
         )
     return value
 

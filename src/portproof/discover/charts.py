@@ -73,7 +73,7 @@ def find_charts(tree: Tree, listing: Listing, config: Config) -> Charts:
             else:
                 skips.append(found)
     skips += [
-        Skip("helm", entry.path, "named by the configuration, but there is no such chart")
+        Skip("helm", entry.path, "named in the configuration, but there is no such chart")
         for entry in config.charts
         if not any(matches(entry.path, chart) for chart in folders)
     ]
@@ -126,7 +126,7 @@ class _Chart:
             if one.problem or number >= MAX_INSTALLS:
                 reason = one.problem or f"more than {MAX_INSTALLS} objects install it"
                 yield Skip(
-                    "helm", self.plain.chart, f"as {one.install.name!r} installs it: {reason}", (one.file,)
+                    "helm", self.plain.chart, f"as installed by {one.install.name!r}: {reason}", (one.file,)
                 )
                 continue
             yield _as_installed(one, self.target((*one.files, one.file)))
@@ -146,7 +146,7 @@ def _with_values(
         if _holds(_SOPS, files.tree, path):
             yield Skip("helm", folder, "encrypted with sops", (path,))
         elif _holds(_METADATA, files.tree, path):
-            yield Skip("helm", folder, "describes values and holds none", (path,), counts=False)
+            yield Skip("helm", folder, "describes values, but contains none", (path,), counts=False)
         else:
             yield chart.target((path,))
     for path in own[MAX_VALUES:]:
@@ -222,14 +222,14 @@ def _configured(
 
 def _unusable(listing: Listing, file: str, path: RelPath | None) -> str | None:
     """Why a values file of the configuration cannot be given to helm; None when it can."""
-    named = f"the values file {file} of the configuration"
+    named = f"the values file {file} in the configuration"
     if path is None:
-        return f"{named} leads out of the repository"
+        return f"{named} points outside the repository"
     try:
         kind = resolve(listing.root, path).kind
     except EscapeError as error:
         return f"{named} {error}"
-    return None if kind == "file" else f"{named} is not there"
+    return None if kind == "file" else f"{named} does not exist"
 
 
 def _holds(pattern: re.Pattern[str], tree: Tree, path: RelPath) -> bool:

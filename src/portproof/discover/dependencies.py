@@ -135,7 +135,7 @@ class _Assembler:
                 continue
             if found in trail:
                 steps = " -> ".join((*trail[trail.index(found) :], found))
-                raise RefusedError(f"its file:// dependencies go round in circles: {steps}")
+                raise RefusedError(f"its file:// dependencies form a loop: {steps}")
             mounted.add(found)
             name = _free_name(found, wanted.name, used)
             self.add(_below(at, f"charts/{name}"), found, (*trail, found), vendored=False)
@@ -154,7 +154,7 @@ class _Assembler:
             raise RefusedError("its folders are nested too deeply")
         self.folders += 1
         if self.folders > MAX_FOLDERS:
-            raise RefusedError(f"more than {MAX_FOLDERS:,} folders, counting what its links lead to")
+            raise RefusedError(f"more than {MAX_FOLDERS:,} folders, including those its links lead to")
         folder = self.listing.folder(source)
         self.parts.git = self.parts.git or folder.git
         if folder.odd:
@@ -165,7 +165,7 @@ class _Assembler:
             if place.kind != "folder":
                 continue
             if place.path in above:
-                raise RefusedError(f"the link {folder.child(name)} goes round in circles")
+                raise RefusedError(f"the link {folder.child(name)} is part of a loop")
             self._mount(_below(at, name), place.path)
             self._look_through(_below(at, name), place.path, above)
         for name in folder.folders:
@@ -200,7 +200,7 @@ class _Assembler:
             if vendored:  # a copy whose relative paths belong to another place; helm does not look at them
                 return None
             raise RefusedError(
-                f"the dependency {wanted.name} ({wanted.repository}) leads out of the repository "
+                f"the dependency {wanted.name} ({wanted.repository}) points outside the repository "
                 f"({self._place(source, wanted)})"
             )
         try:

@@ -73,9 +73,7 @@ def find_installs(
     found: dict[RelPath, list[Installed]] = {}
     for one in every:
         if not one.problem and one.install.name in patched:
-            found.setdefault(one.chart, []).append(
-                replace(one, problem="its values are changed by a kustomization")
-            )
+            found.setdefault(one.chart, []).append(replace(one, problem="a kustomization changes its values"))
         else:
             found.setdefault(one.chart, []).append(one)
     return {chart: tuple(some) for chart, some in found.items()}
@@ -155,9 +153,9 @@ def _application(listing: Listing, one: _Object, chart: RelPath, at: FieldPath) 
     optional = one.at(*helm, "ignoreMissingValueFiles") is True
     files, problem = _value_files(listing, chart, one.items(*helm, "valueFiles"), optional=optional)
     if one.at(*at, "plugin"):
-        problem = "a plugin of Argo CD renders it"
+        problem = "an Argo CD plugin renders it"
     if one.at(*helm, "fileParameters"):
-        problem = problem or "it takes values from other files (fileParameters)"
+        problem = problem or "it reads values from other files (fileParameters)"
     return _checked(
         one,
         Installed(
@@ -189,11 +187,11 @@ def _helm_release(listing: Listing, one: _Object, chart: RelPath) -> Installed:
     defaults = join(chart, "values.yaml")
     if files and defaults not in files:
         # source-controller, internal/helm/chart/builder.go: they take the place of values.yaml
-        problem = problem or "its valuesFiles leave out the chart's values.yaml"
+        problem = problem or "its valuesFiles omit the chart's values.yaml"
     if any(lookup(entry, ("optional",)) is not True for entry in one.items("spec", "valuesFrom")):
-        problem = problem or "it takes values from objects of the cluster (valuesFrom)"
+        problem = problem or "it reads values from objects in the cluster (valuesFrom)"
     if one.at("spec", "postRenderers"):
-        problem = problem or "it patches what the chart renders (postRenderers)"
+        problem = problem or "it patches the rendered chart (postRenderers)"
     return _checked(
         one,
         Installed(
@@ -212,18 +210,19 @@ def _checked(one: _Object, installed: Installed) -> Installed:
     """The same, with the problem that names or values are filled in later, if they are."""
     install, cluster = installed.install, installed.cluster
     if not _NAME.fullmatch(install.name) and not _UNKNOWN.search(install.name):
-        return replace(installed, problem="that is no name of an object")
+        return replace(installed, problem="that is not a valid object name")
     odd = [one for one in (cluster.kube_version,) if one and not KUBE_VERSION.fullmatch(one)]
     odd += [one for one in cluster.api_versions if not API_VERSION.fullmatch(one)]
     if odd:
-        return replace(installed, problem=f"{odd[0]!r} is no version")
+        return replace(installed, problem=f"{odd[0]!r} is not a valid version")
     names = (install.name, installed.release, installed.namespace)
     given = lookup(one.data, install.values) if install.values else None
     texts = (value for _, value in leaves(given) if isinstance(value, str))
     found = [name for name in names if _UNKNOWN.search(name)]
     found += [match[0] for value in texts if (match := _OF_ANOTHER_TOOL.search(value))]
     return replace(
-        installed, problem=installed.problem or (f"{found[0]!r} is filled in later" if found else "")
+        installed,
+        problem=installed.problem or (f"{found[0]!r} is an unresolved placeholder" if found else ""),
     )
 
 
@@ -250,7 +249,7 @@ def _value_files(
         elif path is None or not optional:
             return (
                 (),
-                f"its values file {text} {'leads out of the repository' if path is None else 'is not there'}",
+                f"its values file {text} {'points outside the repository' if path is None else 'does not exist'}",
             )
     return tuple(found), ""
 

@@ -100,7 +100,7 @@ def find_manifests(
             targets += [ManifestTarget(place, files) for place, files in found.items()]
         else:
             only_crds = all_kinds == {"CustomResourceDefinition"}
-            reason = "only CustomResourceDefinitions" if only_crds else "nothing with ports"
+            reason = "only CustomResourceDefinitions" if only_crds else "no objects with ports"
             skips.append(Skip("manifests", path, reason, counts=False))
     return Plain(tuple(targets), tuple(skips))
 
@@ -121,7 +121,7 @@ def _contents(tree: Tree, files: Sequence[RelPath]) -> tuple[_Kinds, list[Skip]]
 def _unlisted(folder: RelPath, files: Sequence[RelPath]) -> Skip:
     more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
     name = files[0].rpartition("/")[2]
-    reason = f"not listed by the kustomization that reads this folder: {name}{more}"
+    reason = f"not listed in the kustomization that reads this folder: {name}{more}"
     return Skip("manifests", folder, reason, counts=False)
 
 
@@ -156,7 +156,7 @@ def _examine(tree: Tree, file: RelPath) -> frozenset[str] | Skip:
         return Skip("manifests", file, _unreadable(tree, file, error), counts=counts)
     kinds = _kinds(text)
     if kinds and _is_template(text):
-        return Skip("manifests", file, "a template of another tool", counts=bool(kinds & WITH_PORTS))
+        return Skip("manifests", file, "a template for another tool", counts=bool(kinds & WITH_PORTS))
     return kinds
 
 

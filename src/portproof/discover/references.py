@@ -23,7 +23,7 @@ _FUNCTIONS = ("config.kubernetes.io/function", "config.k8s.io/function")
 """Annotations that have a container or a program run (kustomize v5, ``kyaml/fn/runtime/runtimeutil``)."""
 
 _CHARTS = ("helmCharts", "helmChartInflationGenerator")
-_NOT_INFLATED = "helmCharts are not inflated yet"
+_NOT_INFLATED = "its helmCharts are not rendered"
 # A scheme, a forced protocol, user@host, github.com: kustomize clones these without looking for a local folder.
 _REMOTE = re.compile(
     r"git::|gh:|[a-z][a-z0-9+.-]*://|[a-z][a-z0-9-]*@[^/]*[:/]|(www\.)?github\.com[:/]", re.IGNORECASE
@@ -117,15 +117,13 @@ class _Reader:
         try:
             text = self.tree.text(path)
         except SourceError as error:
-            self._refuse(f"{path} cannot be looked at: {error.reason}", "")
+            self._refuse(f"{path} cannot be read: {error.reason}", "")
             return []
         try:
             return _parse(text)
         except YamlError as error:
             if _ESCAPE.search(text) or any(is_remote(word) for word in _WORDS.split(text)):
-                reason = (
-                    f"{path} holds addresses and cannot be looked at: {error.problem} (line {error.line})"
-                )
+                reason = f"{path} contains URLs and cannot be parsed: {error.problem} (line {error.line})"
                 self._refuse(reason, "")
             return []
 
@@ -140,9 +138,13 @@ class _Reader:
         annotations = _mapping(_mapping(data.get("metadata")).get("annotations"))
         function = next((name for name in _FUNCTIONS if name in annotations), None)
         if function is not None:
-            self._refuse(f"the {_short(kind)} runs a program ({function}), which is not done", function)
+            self._refuse(
+                f"the {_short(kind)} runs a program ({function}), which portproof does not allow", function
+            )
         elif "kind" in data and isinstance(version, str) and version not in ("", "builtin"):
-            self._refuse(f"it needs the plugin {_short(f'{version} {kind}')}, which is not run", version)
+            self._refuse(
+                f"it needs the plugin {_short(f'{version} {kind}')}, which portproof does not run", version
+            )
         self._take_paths(
             {"plugin": data, "replacements": _values(data, "replacements")}, "plugin", "replacements"
         )
@@ -163,7 +165,7 @@ class _Reader:
         if is_remote(text):
             self._refuse(f"remote {what} {shown}: not fetched", text)
         elif path is None:
-            self._refuse(f"the {what} {shown} leads out of the repository", text)
+            self._refuse(f"the {what} {shown} points outside the repository", text)
         else:
             try:
                 place = resolve(self.tree.root, path)
@@ -189,7 +191,7 @@ class _Reader:
                 for data in _parse(text):
                     self.read_plugin(data)
             except YamlError as error:
-                self._refuse(f"a plugin configuration cannot be looked at: {error.problem}", text)
+                self._refuse(f"a plugin configuration cannot be parsed: {error.problem}", text)
             return
         place = self.take(text, "plugin configuration")
         if place is not None and place.kind == "folder":

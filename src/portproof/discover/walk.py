@@ -99,7 +99,7 @@ def walk(root: Path, requested: Sequence[RelPath], exclude: Sequence[str]) -> Li
         if exclude:
             folder = _without(folder, exclude)
         folders[path] = folder
-        skips += [Skip("manifests", name, "a name that is not printable UTF-8") for name in folder.odd]
+        skips += [Skip("manifests", name, "its name is not printable UTF-8") for name in folder.odd]
         for name in folder.folders:
             child = folder.child(name)
             reason = _passed_over(folder, child, name, requested, exclude)
@@ -124,20 +124,20 @@ def resolve(root: Path, path: RelPath) -> ResolvedPath:
         step = pending.pop()
         if step == "..":
             if not done:
-                raise EscapeError("leads out of the repository")
+                raise EscapeError("points outside the repository")
             done.pop()
             kind = "folder"
             continue
         done.append(step)
         if step == ".git":
-            raise EscapeError("leads into .git")
+            raise EscapeError("points into .git")
         target, kind = _look(root, "/".join(done))
         if target is not None:
             links += 1
             if links > MAX_LINKS:
-                raise EscapeError("goes round in circles")
+                raise EscapeError("is part of a loop")
             if target.startswith("/"):
-                raise EscapeError("is absolute")
+                raise EscapeError("points to an absolute path")
             done.pop()
             pending += [part for part in reversed(target.split("/")) if part not in ("", ".")]
             kind = "folder"

@@ -66,7 +66,7 @@ def checked_address(address: str) -> str:
     if not plain or not (parts.scheme == "https" or (parts.scheme == "http" and loopback)):
         raise UsageError(
             "GITHUB_API_URL is not an https address",
-            next_step="leave it to the runner, or give https://HOST/api/v3",
+            next_step="Leave it to the runner, or set it to https://HOST/api/v3.",
         )
     return address.rstrip("/")
 
@@ -256,14 +256,14 @@ class Client:
 
     def _asked_identity(self) -> Author:
         try:
-            with translated("asking who we are"):
+            with translated("reading the token's user"):
                 _, data = self._requester.requestJsonAndCheck("GET", "/user")
                 return Author(data["login"], bot=data.get("type") == "Bot")
         except ForbiddenError:
             pass
         # An App's token may not ask that; as "viewer" it may. The token of a workflow is github-actions[bot].
         try:
-            with translated("asking who we are"):
+            with translated("reading the token's user"):
                 _, data = self._requester.graphql_query("query { viewer { login } }", {})
                 login = data["data"]["viewer"]["login"]
         except GithubError:

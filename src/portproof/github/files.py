@@ -41,11 +41,11 @@ def comparison(client: Client, pull: Pull, files: ChangedFiles, checked_out: str
     """
     listed = len(files.changes)
     if listed < pull.changed_files:
-        raise GithubError(f"GitHub lists {listed} of {pull.changed_files} changed files")
+        raise GithubError(f"GitHub lists only {listed} of {pull.changed_files} changed files")
     base = base_of(client, pull, checked_out)
     old = [one for one in files.changes.values() if one.status != "added"]
     if len(old) > _MAX_FILES:
-        raise GithubError(f"{len(old)} files changed, more than are fetched one by one")
+        raise GithubError(f"{len(old)} files changed, more than the {_MAX_FILES} that are fetched one by one")
     absent = frozenset(
         path for path, one in files.changes.items() if one.status in ("added", "renamed", "copied")
     )
@@ -58,7 +58,9 @@ def base_of(client: Client, pull: Pull, checked_out: str) -> str:
         return client.merge_base(pull.base, pull.head)
     parents = client.parents(checked_out)
     if len(parents) != 2 or parents[1] != pull.head:
-        raise GithubError(f"the checkout, {checked_out[:10]}, is neither the head nor its merge commit")
+        raise GithubError(
+            f"the checkout ({checked_out[:10]}) is neither the pull request's head nor its merge commit"
+        )
     return parents[0]
 
 

@@ -60,7 +60,7 @@ class Pull:
         """Why it gets no review."""
         if self.state != "open":
             return f"the pull request is {self.state}"
-        return "the conversation of the pull request is locked" if self.locked else None
+        return "the pull request's conversation is locked" if self.locked else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class Publisher:
         except GithubError as error:
             return PublishOutcome(degraded(error), problem=True)
         parts = [part for part in (posted, changed) if part]
-        return PublishOutcome(", ".join(parts) if parts else "nothing new to say")
+        return PublishOutcome(", ".join(parts) if parts else "nothing new to report")
 
     def summary(self, text: str) -> PublishOutcome:
         """Keep one comment in the conversation up to date; without findings none is begun."""
@@ -115,7 +115,7 @@ class Publisher:
             known = self._summary()
             wanted = f"{marks.summary(key)}\n{text}"
             if known is None and not self.job.report.results:
-                return PublishOutcome("no findings, nothing said")
+                return PublishOutcome("no findings, so no summary was posted")
             if known and known[1] == wanted:
                 return PublishOutcome("the summary is up to date")
             self._once(
@@ -143,7 +143,9 @@ class Publisher:
             raise MovedError(f"no review: {pull.refusal}")
         if pull.head != self.job.head:
             then, now = self.job.head[:10], pull.head[:10]
-            raise MovedError(f"no review: the head moved from {then} to {now}, whose own run reports")
+            raise MovedError(
+                f"no review: the head moved from {then} to {now}, and the run for that commit reports instead"
+            )
 
     # what is new
 
@@ -224,7 +226,7 @@ class Publisher:
         if rest:
             self._submit(self._body(Review((), (), tuple(rest))), (), rest)
         count = len(review.inline) + len(review.files) + len(review.rest)
-        return f"posted {plural(count, 'finding')}, in several reviews because GitHub refused the whole"
+        return f"posted {plural(count, 'finding')}, in several reviews because GitHub rejected a single one"
 
     def _submit(self, text: str, comments: Sequence[Comment], rest: Sequence[Result]) -> None:
         results = [*(one.result for one in comments), *rest]
@@ -248,7 +250,7 @@ class Publisher:
         if todo.back or any(said.mark.edit for said, _ in todo.known):
             renewed = self._renew(todo)
             if renewed:
-                parts.append(f"renewed {plural(renewed, 'comment')}")
+                parts.append(f"updated {plural(renewed, 'comment')}")
         return ", ".join(parts)
 
     def _take_back(self, gone: Sequence[Said]) -> int:
@@ -338,11 +340,11 @@ def degraded(error: GithubError) -> str:
     """One line on why nothing was posted, and what would help."""
     if isinstance(error, ForbiddenError):
         return (
-            f"no comments ({error}); the token may not write here, as on pull requests from forks and Dependabot. "
-            f"Elsewhere the job needs {PERMISSIONS}"
+            f"no comments ({error}): the token is read-only, as it is on pull requests from forks and Dependabot. "
+            f"Elsewhere, give the job {PERMISSIONS}"
         )
     if isinstance(error, LimitedError):
-        return f"no comments ({error}); GitHub's limit lasts longer than this run may wait"
+        return f"no comments ({error}): GitHub's rate limit won't reset within PORTPROOF_GITHUB_WAIT"
     return f"no comments ({error})"
 
 

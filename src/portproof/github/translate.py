@@ -34,7 +34,7 @@ def translated(doing: str) -> Iterator[None]:
         raise UnclearError(f"{doing}: no answer from GitHub ({type(error).__name__})") from error
     except (ValueError, AssertionError, RuntimeError, KeyError, TypeError, OSError) as error:
         # PyGithub says so of broken JSON, of redirects to other hosts, and of addresses that are not GitHub's.
-        raise UnclearError(f"{doing}: an answer that makes no sense ({type(error).__name__})") from error
+        raise UnclearError(f"{doing}: an unexpected answer from GitHub ({type(error).__name__})") from error
 
 
 def _answer(doing: str, error: GithubException) -> GithubError:

@@ -122,14 +122,14 @@ _LOADING = threading.Lock()
 
 
 class PathError(ValueError):
-    """A text that is no JSONPath of names, indexes and ``[*]``; the message completes "it cannot be looked up"."""
+    """A text that is no JSONPath of names, indexes and ``[*]``; the message says why it is not usable."""
 
 
 @cache
 def compiled(text: str) -> Any:
     """The JSONPath that `text` holds. Raises `PathError`."""
     if "|" in text:  # jsonpath-ng warns that it will give this up
-        raise PathError("it is more than names, indexes and [*]")
+        raise PathError("only names, indexes and [*] are supported")
     with _LOADING:
         from jsonpath_ng.exceptions import JSONPathError  # noqa: PLC0415 - slow to load, as the parser is
         from jsonpath_ng.parser import parse  # noqa: PLC0415
@@ -139,7 +139,7 @@ def compiled(text: str) -> Any:
         except JSONPathError as error:
             raise PathError(str(error).partition("\n")[0].strip()) from error
     if not _is_plain(path):
-        raise PathError("it is more than names, indexes and [*]")
+        raise PathError("only names, indexes and [*] are supported")
     return path
 
 

@@ -82,7 +82,7 @@ def _look_into(data: bytes, room: _Room, depth: int) -> None:
     if not data.startswith(_GZIP):
         return  # nothing to unfold; helm says that it is no archive
     if depth > _MAX_DEPTH:
-        raise ArchiveError("holds archives in archives without end")
+        raise ArchiveError("holds archives nested too deeply")
     unfolded = _Unfolded(gzip.GzipFile(fileobj=io.BytesIO(data)), len(data), room)
     try:
         with tarfile.open(fileobj=unfolded, mode="r|", encoding="utf-8") as members:  # type: ignore[call-overload]
@@ -118,7 +118,7 @@ def _problem(member: tarfile.TarInfo) -> str | None:
     if not name.isprintable() or len(name) > _MAX_NAME:
         return "a name that is too long or not printable UTF-8"
     if name.startswith(("/", "\\")) or _DRIVE.match(name) or ".." in name.replace("\\", "/").split("/"):
-        return "which leads out of it"
+        return "which points outside it"
     if member.issym() or member.islnk():
         return "which is a link"
     if member.issparse() or not (member.isreg() or member.isdir()):

@@ -79,7 +79,7 @@ class Blame:
         return self._failure(_plainly(self.places.relative(text)), self._file_site(text))
 
     def _failure(self, message: str, site: FailureSite | None, *, demanded: bool = False) -> RenderFailure:
-        said = clean(message) or "helm failed without saying why"
+        said = clean(message) or "helm failed without an error message"
         return RenderFailure(self.target, said, site, demanded=demanded)
 
     def _refusal(self, text: str) -> RenderFailure | None:
@@ -103,7 +103,11 @@ class Blame:
             or decisive.guards > 0
             or (outer_action is not None and outer_action.guards > 0)
         )
-        return self._failure(message or "the chart refuses to render", inner_site or outer, demanded=demanded)
+        return self._failure(
+            message or "the chart rejects its values, without a message",
+            inner_site or outer,
+            demanded=demanded,
+        )
 
     def _not_parsed(self, text: str) -> RenderFailure | None:
         found = _PARSE.search(text)
@@ -120,7 +124,7 @@ class Blame:
         path = self.paths.template(found["name"])
         site = FailureSite(path, self._template_line(path, found["name"])) if path else None
         return self._failure(
-            f"the template renders to text that is not YAML: {_plainly(found['message'])}", site
+            f"the template does not render to valid YAML: {_plainly(found['message'])}", site
         )
 
     def _frames(self, text: str) -> RenderFailure | None:

@@ -110,7 +110,7 @@ class Fetcher:
         parts = _checked_url(dependency)
         host = parts.hostname or ""
         if self.hosts is not None and host not in self.hosts:
-            raise _failed(dependency, f"allow-hosts in portproof.yaml does not name {clean(host)}")
+            raise _failed(dependency, f"allow-hosts in portproof.yaml does not list {clean(host)}")
         return parts.netloc.rpartition("@")[2]
 
     def _refuse_private(self, dependency: Dependency) -> None:
@@ -130,7 +130,7 @@ class Fetcher:
         if private:
             raise _failed(
                 dependency,
-                "its repository has an address that is not public; name it in allow-hosts in portproof.yaml to allow it",
+                "its repository has an address that is not public; to allow it, list the host under allow-hosts in portproof.yaml",
             )
 
     def _pull(self, dependency: Dependency, host: str, helm: tuple[str, ...]) -> Path:
@@ -172,11 +172,13 @@ def _looked_through(dependency: Dependency, archive: Path) -> Path:
 def _checked_url(dependency: Dependency) -> SplitResult:
     repository = dependency.repository
     if not _NAME.fullmatch(dependency.name) or not _VERSION.fullmatch(dependency.version):
-        raise _failed(dependency, "its name or version is not one that helm accepts")
+        raise _failed(dependency, "helm does not accept its name or version")
     if not repository:
         raise _failed(dependency, "it names no repository")
     if repository.startswith(("@", "alias:")):
-        raise _failed(dependency, "its repository is an alias, which only the machine that has it knows")
+        raise _failed(
+            dependency, "its repository is an alias, which is known only to the machine that defines it"
+        )
     try:
         parts = urlsplit(repository)
         host = parts.hostname or ""

@@ -40,10 +40,10 @@ _LAYOUT = re.compile(r"^(?:layout|projectName|domain|version):", re.MULTILINE)
 def reason(path: RelPath, tree: Tree) -> str:
     """What makes `path`, which is missing, nobody's mistake, as a clause; empty when nothing says so."""
     if _is_ignored(path, tree):  # .env and the like are made at deployment
-        return "which git ignores: it is made elsewhere"
+        return "which is git-ignored and generated outside the repository"
     maker = next((maker for pattern, maker in _MADE_BY if pattern.search(path)), "")
     if maker and any(_LAYOUT.search(_text(tree, folder, "PROJECT")) for folder in _folders_above(path)):
-        return f"which {maker} makes and the repository does not keep"
+        return f"which {maker} generates and the repository does not contain"
     return ""
 
 

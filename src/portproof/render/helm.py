@@ -58,7 +58,7 @@ class Helm:
     def render(self, target: HelmTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Render `target` as `tree` has it."""
         if not _RELEASE.fullmatch(target.release):
-            return RenderFailure(target, f"helm takes no release of the name {target.release!r}")
+            return RenderFailure(target, f"helm rejects the release name {target.release!r}")
         refusal = self._refused_archive(target, tree)
         if refusal is not None:
             return NotRendered(target, refusal)

@@ -46,7 +46,7 @@ def install_values(target: HelmTarget, install: Install, tree: Tree) -> InstallV
     values = lookup(data, install.values) if install.values else None
     options = tuple(_options(lookup(data, install.parameters))) if install.parameters else ()
     if sum(map(len, options)) > MAX_OPTIONS or any("\0" in one for one in options):
-        raise GivenError(f"{path}: parameters that are too long, or hold what no argument can")
+        raise GivenError(f"{path}: its parameters are too long, or contain a NUL byte")
     if isinstance(values, str):  # Argo CD's `values` is a text of YAML
         return InstallValues(values, options)
     return InstallValues(json.dumps(values or {}, ensure_ascii=False) + "\n", options)

@@ -62,19 +62,21 @@ class OverlayBlame:
         text = self.places.relative(error_text(stderr))
         if _REMOTE.search(text):
             return NotRendered(
-                self.target, f"it refers to something that has to be fetched: {clean(_short(text))}"
+                self.target, f"it refers to something remote, which is not fetched: {clean(_short(text))}"
             )
         if "must specify --enable-helm" in text:
             return NotRendered(self.target, "its helmCharts are not rendered")
         plugin = _PLUGIN.search(text)
         if plugin:
-            return NotRendered(self.target, f"it needs the plugin {plugin.group(1)}, which is not run")
+            return NotRendered(
+                self.target, f"it needs the plugin {plugin.group(1)}, which portproof does not run"
+            )
         outside = _OUTSIDE.search(text)
         if outside:
             return NotRendered(
                 self.target,
-                f"it reads {clean(outside.group(1))} outside of the folder {clean(outside.group(2))}, which kustomize "
-                "only does with --load-restrictor LoadRestrictionsNone",
+                f"it reads {clean(outside.group(1))} from outside the folder {clean(outside.group(2))}, which kustomize "
+                "allows only with --load-restrictor LoadRestrictionsNone",
             )
         for path in self._missing(text):
             why = generated.reason(path, self.tree)
@@ -87,7 +89,7 @@ class OverlayBlame:
         message = clean(_short(inner))
         if site is not None and not message.startswith(site.path) and folder != self.target.folder:
             message = f"{message} (in {folder})"
-        return RenderFailure(self.target, message or "kustomize failed without saying why", site)
+        return RenderFailure(self.target, message or "kustomize failed without an error message", site)
 
     def _missing(self, text: str) -> Iterator[RelPath]:
         """The files that kustomize did not find."""

@@ -33,7 +33,7 @@ def render(target: ManifestTarget, tree: Tree) -> Rendering:
             continue
         room -= len(text)
         if room < 0:
-            reason = f"not looked at: more than {MAX_CHARACTERS // 1024 // 1024} MiB of manifests in one folder; split it"
+            reason = f"not checked: more than {MAX_CHARACTERS // 1024 // 1024} MiB of manifests in one folder; split the folder"
             problems.append(RenderFailure(target, reason, FailureSite(path)))
             break
         line, counted = 1, 0

@@ -80,12 +80,12 @@ def stopped(tool: str, done: Completed, limits: Limits) -> str | None:
             if not os.access(done.argv[0], os.X_OK):
                 raise ToolError(
                     f"{tool} cannot be started: {clean(done.stderr)}",
-                    next_step="run `portproof tools` to see which tools are in use",
+                    next_step="Run `portproof tools` to see which tools are in use.",
                 )
             return f"{tool} could not be started: {clean(done.stderr)}"
         case Ending.EXITED:
             if done.returncode != 0 and _OUT_OF_MEMORY.search(done.stderr[:4000]):
-                return f"{tool} needed more than {(limits.memory_bytes or 0) / 1024**3:g} GiB of memory and gave up"
+                return f"{tool} ran out of memory: the limit is {(limits.memory_bytes or 0) / 1024**3:g} GiB"
             if done.returncode < 0:
                 return f"{tool} was killed by signal {-done.returncode}"
             return None

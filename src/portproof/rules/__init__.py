@@ -36,8 +36,10 @@ def known(name: str) -> Listed:
         import difflib  # noqa: PLC0415 - only who mistypes waits for it
 
         near = difflib.get_close_matches(name, by_id, n=1)
-        meant = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(f"there is no rule {name!r}", next_step=f"{meant}`portproof rules` lists them")
+        meant = f"Did you mean {near[0]}? " if near else ""
+        raise UsageError(
+            f"there is no rule {name!r}", next_step=f"{meant}Run `portproof rules` to list them."
+        )
     return by_id[name]
 
 

@@ -29,5 +29,5 @@ def _path_problem(text: str) -> tuple[str, str] | None:
     try:
         sites.compiled(text)
     except sites.PathError as error:
-        return f"{text!r} cannot be looked up: {error}", "Write names, indexes and [*], like spec.backends[*]"
+        return f"{text!r} is not a usable JSONPath: {error}", "Write it like spec.backends[*]."
     return None

@@ -1,4 +1,4 @@
-"""The baseline: a file of known findings, which do not count. ``check --write-baseline`` writes it."""
+"""The baseline: a file of known findings, which are suppressed. ``check --write-baseline`` writes it."""
 
 from __future__ import annotations
 
@@ -40,19 +40,18 @@ def read(file: Path, name: str, path: RelPath | None) -> Baseline:
         data = msgspec.json.decode(text, type=_File)
     except (SourceError, msgspec.DecodeError, UnicodeError) as error:
         words = str(error).removeprefix(f"{name}: ")
-        raise ConfigError(
-            f"{name}: not a baseline: {words}", next_step="Write it again with check --write-baseline FILE"
-        ) from error
+        raise ConfigError(f"{name}: not a baseline: {words}", next_step=_next_step(name)) from error
     if data.schema != SCHEMA:
-        raise ConfigError(
-            f"{name}: a baseline of another version: {data.schema[:80]}",
-            next_step="Write it again with check --write-baseline FILE",
-        )
+        raise ConfigError(f"{name}: unknown baseline version: {data.schema[:80]}", next_step=_next_step(name))
     # A fingerprint that is written with escapes is not found; then its place is not known.
     places = {found[1]: found.start() for found in reversed(list(_QUOTED.finditer(text)))}
     return Baseline(
         {line.fingerprint: _known(line, places.get(line.fingerprint), path) for line in data.findings}
     )
+
+
+def _next_step(name: str) -> str:
+    return f"Write it again: `portproof check --write-baseline {name}`."
 
 
 def _known(line: _Line, start: int | None, path: RelPath | None) -> Known:

@@ -19,7 +19,7 @@ Use: TypeAlias = tuple[Suppression, str]
 """An ignore, and the rule of which it left a finding out."""
 
 
-REASON = "it was known when the baseline was written"
+REASON = "known when the baseline was written"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ def problem(rules: tuple[str, ...], reason: str) -> str:
     if not rules:
         return "it names no rule"
     if "*" in rules:
-        return "it has to name its rules, * is not one"
+        return "it must name its rules, and * is not a rule"
     for name in rules:
         try:
             known(name)
         except UsageError as error:
-            return f"{error}, {error.next_step}"
+            return f"{error}. {error.next_step}"
         if name == unused_ignore.RULE.id:
             return f"{name} can only be switched off in portproof.yaml"
     return "" if re.search(r"\w", reason) else "it gives no reason"

@@ -37,17 +37,17 @@ _FORMS = {
 
 
 def without_effect(what: str, problem: str) -> str:
-    """The message about a ``comment`` or ``annotation`` that does not count, for that reason."""
-    return f"This {what} leaves nothing out: {problem}. {_FORMS[what]}"
+    """The message about a ``comment`` or ``annotation`` that has no effect, for that reason."""
+    return f"This {what} suppresses nothing: {problem.rstrip('.')}. {_FORMS[what]}"
 
 
 def without_finding(what: str, rules: Sequence[str], unused: Sequence[str]) -> str:
     """The message about a ``comment``, ``annotation`` or ``entry`` of `rules`, where those `unused` have no finding."""
     names = " or ".join(unused)
-    todo = "remove it" if len(unused) == len(rules) else f"take {names} out of it"
-    return f"This {what} leaves nothing out: there is no finding of {names} for it. If all is well, {todo}."
+    todo = f"this {what}" if len(unused) == len(rules) else f"{' and '.join(unused)} from this {what}"
+    return f"Unused ignore: no finding of {names} matches this {what}. Remove {todo}."
 
 
 def gone(about: str, rules: Sequence[str]) -> str:
     """The message about an entry of the baseline; `about` is what was known, and of which target."""
-    return f"{about} has no finding of {' or '.join(rules)} any more: remove it, or write the baseline again."
+    return f"{about} no longer has a finding of {' or '.join(rules)}. Remove this entry, or write the baseline again."
