@@ -87,7 +87,10 @@ def test_a_page_tells_every_severity_and_no_other(rule_id: str) -> None:
     if rule_id in OF_THE_RUN:
         assert rule.severity.value in told
     else:
-        assert set(told) == {one.severity.value for one in claimed(rule)}
+        found = claimed(rule)
+        # What the defaults of a chart leave unset is a note: that is judged after the rule.
+        notes = {"note"} if any(one.unset for one in found) else set()
+        assert set(told) == {one.severity.value for one in found} | notes
 
 
 def items(block: Block) -> Sequence[str]:

@@ -23,22 +23,27 @@ from portproof.rules.vocabulary import vocabulary
 _BASE = re.compile(r"\s*# base\n")
 """The first line of a document that is of the base revision: the others are what a change makes of it."""
 _SOURCE = re.compile(r"\s*# Source: (\S+)\n")
+_FILE = re.compile(r"\s*# File: (\S+)\n")
 RULES = {rule.id: rule for rule in all_rules()}
 
 
 def read(text: str, *, base: bool = False) -> Manifests:
-    """Resources of rendered text; where helm's ``# Source:`` begins a document, it is one of a chart.
+    """Resources of rendered text; ``# Source:`` begins a document of a chart, ``# File:`` one of a plain manifest.
 
     Documents that begin with ``# base`` are read only for the `base`, the others only for what is there now.
     """
     documents = tuple(
-        RenderedDocument(part, source=origin[1] if (origin := _SOURCE.match(part)) else None)
-        for _, part in yamldoc.split(text)
-        if bool(_BASE.match(part)) is base
+        _document(offset, part) for offset, part in yamldoc.split(text) if bool(_BASE.match(part)) is base
     )
     found = resources.read(Rendering(ManifestTarget("x"), documents))
     assert not found.problems, found.problems
     return found
+
+
+def _document(offset: int, text: str) -> RenderedDocument:
+    plain = _FILE.match(text)
+    origin = plain or _SOURCE.match(text)
+    return RenderedDocument(text, source=origin[1] if origin else None, offset=offset if plain else None)
 
 
 def rows(text: str) -> tuple[ReferenceKind, ...]:

@@ -31,7 +31,7 @@ PORTS_OF_ONE_PROGRAM = (
     frozenset({9042, 9142}),  # Cassandra without and with TLS
     frozenset({9200, 9300}),  # Elasticsearch, OpenSearch: clients, peers
 )
-"""Ports that look like slips of each other and are meant to differ; each set is of one program."""
+"""Ports that look like typos of each other and are meant to differ; each set is of one program."""
 
 CLIENTS_PORTS = frozenset({1433, 1521, 3306, 5432, 5672, 6379, 9042, 9092, 9200, 11211, 27017})
 """Where clients look for databases and brokers: what stands in front of one has it for them, wherever it listens itself."""
@@ -87,7 +87,7 @@ def are_of_one_program(one: int, other: int) -> bool:
 
 
 def is_near_miss(one: int, other: int) -> bool:
-    """Whether two ports differ as a slip of the hand would: by one digit, two swapped digits, or at most 2."""
+    """Whether two ports differ as a typo would: by one digit, two swapped digits, or at most 2."""
     if one == other or are_of_one_program(one, other):
         return False
     if abs(one - other) <= 2:  # 8080 and 8081, 9999 and 10000

@@ -1,4 +1,4 @@
-"""The grammars of port names, and when two names differ only by a slip of the hand.
+"""The grammars of port names, and when two names differ only by a typo.
 
 Grammars: apimachinery ``pkg/util/validation/validation.go``, IsValidPortName and IsDNS1123Label.
 """
@@ -19,7 +19,7 @@ _DOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*
 _MAX_DOMAIN = 253
 _PLACEHOLDER = re.compile(r"[${}<>%@]|\A[A-Z0-9]+(?:_[A-Z0-9]+)+\Z")
 _SECURED = frozenset({"amqp", "ftp", "grpc", "http", "imap", "ldap", "mqtt", "pop", "redis", "smtp", "ws"})
-"""Protocols whose secured twin ends in s: ``http`` is no slip of ``https``."""
+"""Protocols whose secured twin ends in s: ``http`` is no typo for ``https``."""
 
 
 def is_placeholder(value: object) -> bool:
@@ -28,15 +28,15 @@ def is_placeholder(value: object) -> bool:
 
 
 def port_name_problem(text: str) -> str:
-    """Why the API server refuses `text` as the name of a container port; empty when it takes it, or a placeholder."""
+    """Why the API server rejects `text` as the name of a container port; empty when it takes it, or a placeholder."""
     if is_placeholder(text):
         return ""
     if not text:
-        return "is empty"
+        return "must not be empty"
     if len(text) > MAX_PORT_NAME:
-        return f"has {len(text)} characters, and {MAX_PORT_NAME} are allowed"
+        return f"may have at most {MAX_PORT_NAME} characters, not {len(text)}"
     if not re.fullmatch(r"[-a-z0-9]+", text):
-        return "may contain only lower-case letters, digits and '-'"
+        return "may contain only lowercase letters, digits and '-'"
     if not re.search(r"[a-z]", text):
         return "must contain a letter"
     if "--" in text:
@@ -47,30 +47,32 @@ def port_name_problem(text: str) -> str:
 
 
 def label_problem(text: str) -> str:
-    """Why the API server refuses `text` as the name of a Service port (a DNS-1123 label); empty as above."""
+    """Why the API server rejects `text` as the name of a Service port (a DNS-1123 label); empty as above."""
     if is_placeholder(text):
         return ""
     if len(text) > MAX_LABEL:
-        return f"has {len(text)} characters, and {MAX_LABEL} are allowed"
+        return f"may have at most {MAX_LABEL} characters, not {len(text)}"
     if not _LABEL.match(text):
-        return "may contain only lower-case letters, digits and '-', and must begin and end with a letter or digit"
+        return "may contain only lowercase letters, digits and '-', and must begin and end with a letter or digit"
     return ""
 
 
 def qualified_problem(text: str) -> str:
-    """Why the API server refuses `text` as a qualified name (``http``, ``kubernetes.io/h2c``); empty as above.
+    """Why the API server rejects `text` as a qualified name (``http``, ``kubernetes.io/h2c``); empty as above.
 
     apimachinery ``pkg/util/validation/validation.go``, IsQualifiedName.
     """
     if is_placeholder(text):
         return ""
+    if not text:
+        return "must not be empty"
     prefix, slash, name = text.rpartition("/")
     if "/" in prefix:
-        return "has more than one '/'"
+        return "may have only one '/'"
     if slash and not (len(prefix) <= _MAX_DOMAIN and _DOMAIN.fullmatch(prefix)):
-        return "must have a domain of lower-case letters before its '/'"
+        return "must have a lowercase domain before its '/'"
     if len(name) > MAX_LABEL:
-        return f"has {len(name)} characters, and {MAX_LABEL} are allowed"
+        return f"may have at most {MAX_LABEL} characters, not {len(name)}"
     if not _QUALIFIED.fullmatch(name):
         return "may contain only letters, digits, '-', '_' and '.', and must begin and end with a letter or digit"
     return ""
@@ -82,23 +84,23 @@ def is_digits(value: object) -> bool:
 
 
 def is_near_name(one: str, other: str) -> bool:
-    """Whether two names differ by one slip (a letter missing, added, changed, or two swapped); two in a long name.
+    """Whether two names differ by one typo (a letter missing, added, changed, or two swapped); two in a long name.
 
     Names that differ in their digits (``web-1`` and ``web-2``), in a word of one letter (``web-a`` and ``web-b``, or
     ``web``), or as a protocol and its secured twin do, are meant to differ.
     """
-    # Most pairs of names differ so much that counting letters tells: a slip brings in or takes away two at most.
+    # Most pairs of names differ so much that counting letters tells: a typo brings in or takes away two at most.
     if abs(len(one) - len(other)) > 2 or len(set(one) ^ set(other)) > 4:
         return False
     if one == other or digits(one) != digits(other) or _is_twin(one, other):
         return False
     shorter = min(len(one), len(other))
-    slips = distance(one, other)
-    return (slips == 1 and shorter >= 3) or (slips == 2 and shorter >= 8)
+    typos = distance(one, other)
+    return (typos == 1 and shorter >= 3) or (typos == 2 and shorter >= 8)
 
 
 def distance(one: str, other: str) -> int:
-    """How many slips lie between two texts (optimal string alignment)."""
+    """How many typos lie between two texts (optimal string alignment)."""
     before: list[int] = []
     last = list(range(len(other) + 1))
     for row, first in enumerate(one, 1):

@@ -13,6 +13,11 @@ def listing(items: Iterable[str]) -> str:
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
+def sentence(clause: str) -> str:
+    """A clause as a sentence, without its period: ``The API server rejects the Deployment``."""
+    return clause[:1].upper() + clause[1:]
+
+
 def clauses(reasons: Iterable[str]) -> str:
     """Reasons one after the other. Not as a list with commas: between numbers those read like one more number."""
     return "; ".join(reasons)
@@ -32,14 +37,14 @@ def offered(ports: Iterable[ServicePort]) -> str:
 
 
 def rejected(workload: Workload, *, mistyped: bool = False) -> str:
-    """Who rejects a workload with a value that no pod can have: ``the API server refuses the object``.
+    """Who rejects a workload with a value that no pod can have: ``the API server rejects the Deployment``.
 
     Of a Rollout the API server checks the types alone (`mistyped`); its controller validates the template as the API
     server does that of a Deployment (argo-rollouts ``pkg/apis/rollouts/validation/validation.go``).
     """
     if workload.is_custom and not mistyped:
         return f"its controller rejects the {workload.key.kind} (InvalidSpec)"
-    return "the API server refuses the object"
+    return f"the API server rejects the {workload.key.kind}"
 
 
 def _ports(found: list[str]) -> str:

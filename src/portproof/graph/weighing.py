@@ -260,12 +260,12 @@ def _reasons(facts: set[Fact], port: ServicePort, workload: Workload, meant: Con
     """What speaks for `meant`, strongest first, in words that a message can quote."""
     words = {
         Fact.PROBED: f"the probes use {meant.value}",
-        Fact.CONFIGURED: f"the container's own settings mention {meant.value}",
+        Fact.CONFIGURED: f"the container's settings mention {meant.value}",
         Fact.DEFAULT_OF_IMAGE: f"{image_listening(workload, meant.value)} listens on {meant.value} by default",
-        Fact.NEAR: f"{port.target.value} is a near miss of {meant.value}",
+        Fact.NEAR: f"{port.target.value} looks like a typo for {meant.value}",
         Fact.SAME_NAME: f"both ports are named {str(meant.name_text)!r}",
         Fact.ONLY_ORPHAN: f"no other Service port reaches {meant.value}",
-        Fact.REPEATS: f"{port.target.value} repeats the Service's own port",
+        Fact.REPEATS: f"{port.target.value} only repeats the Service's port",
     }
     return (text for fact, text in words.items() if fact in facts)
 
@@ -305,13 +305,13 @@ def _is_called(workload: Workload, name: re.Pattern[str]) -> bool:
 
 
 def _has_silent_proxy(workload: Workload) -> bool:
-    """Whether a proxy stands in front of the others and declares no port: traffic may well go to where it listens."""
+    """Whether a proxy is in front of the others and declares no port: traffic may well go to where it listens."""
     silent = (one for one in running(workload) if not one.ports)
     return any(_PROXY.search(text) for one in silent for text in (one.name, one.image))
 
 
 def _is_written_twice(port: ServicePort) -> bool:
-    """Whether ``port`` and ``targetPort`` both say the number: no slip of the hand, for nobody slips twice alike."""
+    """Whether ``port`` and ``targetPort`` both say the number: no typo, for nobody makes the same one twice."""
     wanted = port.target.value
     return (
         not port.implicit and wanted == port.number.value and isinstance(wanted, int) and wanted >= WELL_KNOWN

@@ -1,8 +1,21 @@
 """A headless Service has a port that its pods do not listen on.
 
-The DNS name of a headless Service gives the addresses of the pods, so a client
-that connects to `port` reaches that port *of the pod*. `targetPort` translates
-nothing for it. `port` should be the port that the container listens on.
+The DNS name of a headless Service resolves to the pods themselves. A client
+that connects to `port` reaches that port of the pod, and `targetPort`
+translates nothing. So `port` should be the port that the container listens on.
+
+Why it matters:
+
+The name resolves and the pods run, but connections to `port` are refused.
+
+Severity:
+
+* **note**: always, because clients that read SRV records get the target port.
+
+Fix:
+
+Sometimes. It sets `port` to the port that the pods declare. There is none when
+the Service already has that port, or when its workloads declare different ones.
 
 Bad::
 
@@ -40,11 +53,12 @@ Good::
       containers:
         - {name: db, image: db:1, ports: [{containerPort: 5432}]}
 
-Only a **note**: clients that read SRV records get the target port.
+Not reported when:
 
-Silent when the pods declare `port` as well, when they mention it in their
-settings, when the target is not declared (other rules look at that), and on
-Services that are not headless.
+* the pods declare `port` too.
+* the pods mention `port` in their settings.
+* the pods do not declare the target, which other rules check.
+* the Service isn't headless.
 """
 
 from __future__ import annotations
@@ -83,8 +97,8 @@ def _finding(service: Service, port: ServicePort, found: Sequence[tuple[Workload
     expected = declared.value if len(numbers) == 1 and not taken else None
     return Finding(
         message=(
-            f"{service.key} is headless and has port {port.number.value}, but {workload.key} listens on "
-            f"{declared.value}: clients connect to the pods themselves, where nothing translates the port."
+            f"{service.key} is headless, so clients connect to port {port.number.value} of the pods themselves, but "
+            f"{workload.key} listens on {declared.value}: those connections are refused."
         ),
         severity=Severity.NOTE,
         primary=port.number,

@@ -1,13 +1,33 @@
-"""A node port is taken twice, out of range, or on a Service that has none.
+"""A node port is taken twice, out of range, or on a Service that cannot have one.
 
-A node port is opened on every node, so there is only one of a number in a
-cluster, whatever the protocol is. Two ports of one Service share it when they
-have the same `port` and different protocols. A Service of type ClusterIP has
-none, and the API server rejects a `nodePort` there. It rejects a Service of type
-NodePort or LoadBalancer that is headless (`clusterIP: None`), too.
+Every node opens a node port, so a cluster has each number only once, whatever
+the protocol. Two ports of one Service share a node port if they have the same
+`port` and different protocols. `healthCheckNodePort` is a node port too.
 
-The `healthCheckNodePort` is one more node port. Only a Service of type
-LoadBalancer with `externalTrafficPolicy: Local` has it.
+Why it matters:
+
+The API server rejects the Service when:
+
+* another Service, or another port of this one, already has the node port.
+* the value is empty, or not a number between 1 and 65535.
+* the Service has a `nodePort`, but its type is ClusterIP.
+* the Service has type NodePort or LoadBalancer, but is headless
+  (`clusterIP: None`).
+* the Service has a `healthCheckNodePort` without type LoadBalancer and
+  `externalTrafficPolicy: Local`.
+
+Severity:
+
+* **error**: when the API server rejects the Service.
+* **warning**: when the field is empty, as a template leaves it when its value
+  isn't set.
+* **note**: when the field is empty and a chart is rendered with its defaults
+  alone, and when the two Services are in different plain files, which may be
+  alternatives.
+
+Fix:
+
+No. Which numbers are free depends on your cluster.
 
 Bad (two Services)::
 
@@ -71,14 +91,15 @@ Good::
       ports:
         - {port: 80, nodePort: 30081}
 
-A **note** when the two stand in different plain files, which may be
-alternatives. Empty text, as a template leaves it when its value is not given, is
-a **warning**, and a **note** where a chart is rendered with its defaults alone.
+Not reported when:
 
-Silent when the number is 0 (the cluster chooses one), when one of the two is an
-ExternalName (it has no node ports, whatever it says), when the two are variants
-of one Service (same name and namespace), for placeholders (`${PORT}`), and about
-the range that the cluster allots to node ports: it can be configured.
+* the number is 0: the cluster chooses one.
+* one of the two Services is an ExternalName, which has no node ports, whatever
+  it says.
+* the two are variants of one Service (same name and namespace).
+* the value is a placeholder (`${PORT}`).
+* the number is outside the cluster's range for node ports, because that range
+  is configurable.
 """
 
 from __future__ import annotations
@@ -121,18 +142,18 @@ class _Claim:
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each node port that cannot be had."""
+    """Yield a finding for each node port that the Service cannot get."""
     taken: dict[int, list[_Claim]] = defaultdict(list)
     specs = [one.data.get("spec") for one in graph.kinds.get("Service", ()) if one.key.api_version == "v1"]
     for service, data in zip(graph.services, specs, strict=True):
         spec = mapping(data)
         if service.type in _OPEN_ON_NODES and service.headless:
             site = Site(service.key, ("spec", "clusterIP"), "None")
-            yield _refused(service, site, f"is of type {service.type} and headless (clusterIP: None)")
+            yield _rejected(service, site, f"has type {service.type}, but is headless (clusterIP: None)")
         for claim in _claims(service, spec):
             problem = _problem(claim, spec)
             if problem:
-                yield _refused(service, claim.site, problem)
+                yield _rejected(service, claim.site, problem)
             elif isinstance(claim.site.value, int) and _is_allocated(claim):
                 earlier = next((one for one in taken[claim.site.value] if not claim.shares(one)), None)
                 if earlier is not None:
@@ -158,11 +179,11 @@ def _problem(claim: _Claim, spec: Mapping[str, Any]) -> str:
     if value == "":
         return f"has an empty {claim.field}"
     if claim.port is None and not _has_health_checks(kind, spec):
-        return f"has {_HEALTH} {value}, which only a LoadBalancer with externalTrafficPolicy: Local has"
+        return f"has {_HEALTH} {value}, which only a LoadBalancer with externalTrafficPolicy: Local may have"
     if claim.port is not None and kind == "ClusterIP":
         return f"has nodePort {value}, but its type is ClusterIP"
     if not isinstance(value, int) or (kind in _OPEN_ON_NODES and not 1 <= value <= 65535):
-        return f"has {claim.field} {value!r}, which is no number between 1 and 65535"
+        return f"has {claim.field} {value!r}, which is not a number between 1 and 65535"
     return ""
 
 
@@ -172,9 +193,9 @@ def _has_health_checks(kind: str, spec: Mapping[str, Any]) -> bool:
     return may_be and (policy == "Local" or is_placeholder(policy))
 
 
-def _refused(service: Service, site: Site, what: str, other: Site | None = None) -> Finding:
+def _rejected(service: Service, site: Site, what: str, other: Site | None = None) -> Finding:
     return Finding(
-        message=f"{service.key} {what}: the API server refuses the Service.",
+        message=f"{service.key} {what}: the API server rejects the Service.",
         severity=Severity.WARNING if site.value == "" else Severity.ERROR,
         unset=site.value == "",
         primary=site,
@@ -200,27 +221,28 @@ def _may_be_alternatives(graph: PortGraph, service: Service, owner: Service) -> 
 def _clash(graph: PortGraph, claim: _Claim, earlier: _Claim) -> Finding:
     service, owner, site = claim.service, earlier.service, claim.site
     if owner is service:
-        return _refused(service, site, _twice(claim, earlier), earlier.site)
+        return _rejected(service, site, _twice(claim, earlier), earlier.site)
     apart = _may_be_alternatives(graph, service, owner)
     return Finding(
         message=(
-            f"{service.key} takes {claim.field} {site.value}, which {_name(owner, service)} has already: there is only one in a cluster, "
-            f"so the API server refuses the second{' if both files are applied' if apart else ''}."
+            f"{service.key} asks for {claim.field} {site.value}, which {_name(owner, service)} already has: a cluster "
+            f"has it only once, so the API server rejects the second Service"
+            f"{' if both files are applied' if apart else ''}."
         ),
         severity=Severity.NOTE if apart else Severity.ERROR,
         primary=site,
-        related=(Label(earlier.site, f"{owner.key} takes it here"),),
+        related=(Label(earlier.site, f"{owner.key} has it here"),),
     )
 
 
 def _twice(claim: _Claim, earlier: _Claim) -> str:
     number = claim.site.value
     if claim.port is None or earlier.port is None:
-        return f"has {number} as {earlier.field} and as {claim.field}"
+        return f"has {number} both as {earlier.field} and as {claim.field}"
     if claim.port.protocol == earlier.port.protocol:
         return f"has nodePort {number} {claim.port.protocol} twice"
     ports = f"{earlier.port.number.value} and {claim.port.number.value}"
-    return f"has nodePort {number} for ports {ports}, and only one port can have it, whatever the protocol is"
+    return f"has nodePort {number} for ports {ports}, but only one port may have it, whatever the protocol"
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -1,7 +1,25 @@
-"""A Service port has no number, or one that does not exist.
+"""A Service port has no number, or an invalid one.
 
-Every port of a Service needs `port`, a number between 1 and 65535. It is no
-string: the API server refuses `port: "80"`.
+Every port of a Service needs `port`, a number between 1 and 65535. It must be a
+number: the API server rejects `port: "80"`.
+
+Why it matters:
+
+The API server rejects the whole Service, so `helm upgrade` or `kubectl apply`
+fails.
+
+Severity:
+
+* **error**: when the field is absent or has an invalid value.
+* **warning**: when the field is empty, as a template leaves it when its value
+  isn't set.
+* **note**: when the field is empty and a chart is rendered with its defaults
+  alone, because users set the value when they install it.
+
+Fix:
+
+Sometimes. It removes the quotes from a number in range. Any other number is
+yours to choose.
 
 Bad::
 
@@ -33,13 +51,11 @@ Good::
       ports:
         - {port: 80, targetPort: 8080}
 
-An **error**, but a **warning** when the field is there and empty, as a template
-leaves it when its value is not given, and a **note** then where a chart is
-rendered with its defaults alone: whoever installs it gives the value.
+Not reported when:
 
-Silent when the number is in range, whatever it is used for and however it is
-written (`8080.0` and `8.08e3` are 8080), and for
-placeholders that are filled in later (`${PORT}`).
+* the number is in range, whatever it is used for.
+* the number is written in another way: `8080.0` and `8.08e3` are 8080.
+* the value is a placeholder that is filled in later (`${PORT}`).
 """
 
 from __future__ import annotations
@@ -52,7 +68,7 @@ from portproof.rules.base import Finding, Remedy, Severity, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each Service port whose number the API server refuses."""
+    """Yield a finding for each Service port whose number the API server rejects."""
     for service in graph.services:
         for port in service.ports:
             value = port.number.value
@@ -73,12 +89,12 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort) -> Finding:
             else "has a port without a number"
         )
     elif quoted:
-        what = f"has port '{value}' as a string, where a number belongs"
+        what = f"has port '{value}' in quotes, but it must be a number"
     else:
         what = f"has port {value!r}, which is not a number between 1 and 65535"
     unset = graph.is_empty(port.number)
     return Finding(
-        message=f"{service.key} {what}: the API server refuses the Service.",
+        message=f"{service.key} {what}: the API server rejects the Service.",
         severity=Severity.WARNING if unset else Severity.ERROR,
         unset=unset,
         primary=port.number,

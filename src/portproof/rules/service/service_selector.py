@@ -1,9 +1,21 @@
-"""A Service selects no pods, and one letter of its selector is the reason.
+"""A Service selects no pods because of a typo in its selector.
 
 A Service finds its pods by the labels of their templates. A selector that
-matches nothing is legal, and often the pods live elsewhere. But when one value
-differs by a slip from the label of a workload that no other Service selects,
-the Service has no endpoints.
+matches nothing is legal, and often the pods are deployed elsewhere. But when
+one value is a typo for the label of a workload that no other Service selects,
+that workload was meant.
+
+Why it matters:
+
+The Service has no endpoints, so nothing answers its clients.
+
+Severity:
+
+* **warning**: always, because the pods may be deployed elsewhere.
+
+Fix:
+
+Yes. It sets the selector's value to the workload's label.
 
 Bad::
 
@@ -47,11 +59,17 @@ Good::
           containers:
             - {name: web, image: web:1, ports: [{containerPort: 80}]}
 
-Silent when a workload matches, when more than one label differs or the values
-differ in their digits (`web-1` and `web-2`), when the nearest workload has a
-Service of its own or there are several, when only Jobs or hooks match, when the
-labels are set at run time (`statefulset.kubernetes.io/pod-name`), and when the
-rendering has custom resources that may make the pods.
+Not reported when:
+
+* a workload matches.
+* more than one label differs.
+* the values differ in their digits (`web-1` and `web-2`).
+* another Service selects the nearest workload.
+* several workloads are equally near.
+* the workload is in another namespace.
+* only Jobs or hooks match.
+* a label is set at run time (`statefulset.kubernetes.io/pod-name`).
+* the rendering has custom resources that may create the pods.
 """
 
 from __future__ import annotations
@@ -65,7 +83,7 @@ from portproof.rules.base import Finding, Remedy, Severity, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each selector that misses one workload by a slip."""
+    """Yield a finding for each selector that misses one workload by a typo."""
     if graph.unknown_owners:
         return
     for service in graph.services:
@@ -80,7 +98,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             for one in graph.workloads
             if one.serves
             and len(differing := _differing(service, one)) == 1
-            and _is_slip(service, one, differing[0])
+            and _is_typo(service, one, differing[0])
         ]
         if len(near) == 1 and not graph.services_of(near[0][0]):
             yield _finding(service, *near[0])
@@ -93,7 +111,7 @@ def _differing(service: Service, workload: Workload) -> list[str]:
     return [key for key, value in service.selector.items() if workload.labels.get(key) != value]
 
 
-def _is_slip(service: Service, workload: Workload, key: str) -> bool:
+def _is_typo(service: Service, workload: Workload, key: str) -> bool:
     return len(service.selector[key]) >= 4 and is_near_name(
         service.selector[key], workload.labels.get(key, "")
     )
@@ -104,8 +122,8 @@ def _finding(service: Service, workload: Workload, key: str) -> Finding:
     site = Site(service.key, ("spec", "selector", key), value)
     return Finding(
         message=(
-            f"{service.key} selects pods with {key} {value!r}, which no workload here has: {workload.key} has "
-            f"{label!r}, and no Service selects it."
+            f"{service.key} selects pods with {key} {value!r}, which no workload here has, so the Service has no "
+            f"endpoints. Did you mean {label!r}, as in {workload.key}, which no Service selects?"
         ),
         severity=Severity.WARNING,
         primary=site,

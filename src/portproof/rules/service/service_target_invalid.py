@@ -1,8 +1,21 @@
-"""A Service's target port is neither a port number nor a possible port name.
+"""A Service's `targetPort` is neither a valid port number nor a valid port name.
 
-A number has to lie between 1 and 65535. A name has at most 15 characters, of
-lower-case letters, digits and single hyphens, with at least one letter and no
-hyphen at either end. The API server refuses a Service with anything else.
+A number must be between 1 and 65535. A name has at most 15 characters:
+lowercase letters, digits and single hyphens, with at least one letter and no
+hyphen at either end.
+
+Why it matters:
+
+The API server rejects the whole Service, so `helm upgrade` or `kubectl apply`
+fails.
+
+Severity:
+
+* **error**: always.
+
+Fix:
+
+No. An invalid value does not show which port was meant.
 
 Bad (a name that is too long)::
 
@@ -34,10 +47,14 @@ Good::
       ports:
         - {port: 80, targetPort: http-app}
 
-Silent when the target is a string of digits (`service-target-numeric-string`
-has the fix for that), when it is absent, 0 or empty (then it is the value of
-`port`), and when the Service itself has a name that cannot be (`service_name`):
-that is a form to be filled in.
+Not reported when:
+
+* the target is a string of digits, for which `service-target-numeric-string`
+  has a fix.
+* the target is absent, 0 or empty: then it is the value of `port`.
+* the target is a placeholder (`${PORT}`).
+* the Service's own name is invalid (`service_name`): the file is a form that
+  you fill in.
 """
 
 from __future__ import annotations
@@ -50,7 +67,7 @@ from portproof.rules.base import Finding, Severity, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each target that the API server refuses."""
+    """Yield a finding for each target that the API server rejects."""
     for service in graph.services:
         if not is_placeholder(service.key.name) and label_problem(service.key.name):
             continue
@@ -59,8 +76,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             if problem:
                 yield Finding(
                     message=(
-                        f"{service.key} has targetPort {port.target.value!r}, which {problem}: the API server refuses "
-                        "the Service."
+                        f"{service.key} has an invalid targetPort {port.target.value!r}: it {problem}. "
+                        "The API server rejects the Service."
                     ),
                     severity=Severity.ERROR,
                     primary=port.target,
@@ -69,7 +86,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 def _problem(value: str | int | None) -> str:
     if isinstance(value, int):
-        return "" if 1 <= value <= 65535 else "is not between 1 and 65535"
+        return "" if 1 <= value <= 65535 else "must be between 1 and 65535"
     return "" if value is None or is_digits(value) else port_name_problem(value)
 
 

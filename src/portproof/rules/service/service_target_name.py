@@ -1,8 +1,27 @@
 """A Service sends traffic to a port name that its pods do not declare.
 
-Kubernetes looks a named `targetPort` up in every selected pod: the name and the
-protocol have to be equal. In a pod that has no such port, the Service port is
-left out, without an error and without an event: nothing listens behind it.
+Kubernetes looks up a named `targetPort` in every selected pod: the name and the
+protocol must match. It searches containers first, then native sidecars (init
+containers with `restartPolicy: Always`), and never plain init containers.
+
+Why it matters:
+
+Kubernetes drops the Service port for a pod that has no such port, without an
+error and without an event. Nothing listens behind it, so connections are
+refused.
+
+Severity:
+
+* **error**: when none of the selected workloads declares the name.
+* **warning**: on a headless Service when one declared port was probably meant,
+  because its clients find the pods by DNS, whatever the port.
+* **note**: on any other headless Service, and when only some of the workloads
+  declare the name, as in a blue-green switch or with pods of different roles.
+
+Fix:
+
+Sometimes. It sets `targetPort` to the port that was probably meant, or renames
+the container port. There is none when several ports would fit.
 
 Bad (a typo)::
 
@@ -65,19 +84,18 @@ Good::
           containers:
             - {name: web, image: web:1, ports: [{name: http, containerPort: 8080}]}
 
-Containers are searched first, then native sidecars (init containers with
-`restartPolicy: Always`); plain init containers never count. It is an **error**
-when none of the selected workloads declares the name, and a **note** when only
-some of them do, as in a blue-green switch or with pods of different roles. The
-clients of a headless Service find the pods by DNS, whatever the port: there it
-is a **warning** when one declared port was probably meant, else a **note**.
+Not reported when:
 
-Silent when no workload of the rendering matches the selector, when the name
-exists under another protocol (`service-target-protocol` reports that), when the
-target is a string of digits (`service-target-numeric-string`) or cannot be a
-name at all (`service-target-invalid`), for names that a mesh adds to pods when
-they are created (`linkerd-admin`, `dapr-http`), for placeholders (`${PORT}`),
-and for pods whose ports are added by injection.
+* no workload of the rendering matches the selector.
+* the name exists under another protocol, which `service-target-protocol`
+  reports.
+* the target is a string of digits, which `service-target-numeric-string`
+  reports.
+* the target cannot be a name at all, which `service-target-invalid` reports.
+* a mesh adds the name to pods when they are created (`linkerd-admin`,
+  `dapr-http`).
+* the target is a placeholder (`${PORT}`).
+* injection adds ports to the pods.
 """
 
 from __future__ import annotations
@@ -132,8 +150,8 @@ def _unreached(graph: PortGraph, service: Service, port: ServicePort, missing: S
     )
     return Finding(
         message=(
-            f"{service.key} sends port {port.number.value} to the port named {str(port.target.value)!r}, but "
-            f"{missing[0].key} declares {_instead(missing[0], port)}{_others(missing[1:])}: {effect}."
+            f"{service.key} sends port {port.number.value} to port {str(port.target.value)!r}, but {missing[0].key} "
+            f"declares {declared(missing[0].ports)}{_others(missing[1:])}: {effect}.{_in_vain(missing[0], port)}"
         ),
         severity=_severity(service, found=bool(found)),
         primary=port.target,
@@ -167,15 +185,17 @@ def _partial(service: Service, port: ServicePort, found: Ends) -> Finding:
     )
 
 
-def _instead(workload: Workload, port: ServicePort) -> str:
+def _in_vain(workload: Workload, port: ServicePort) -> str:
+    """That an init container has the name, in a sentence; empty when none has it."""
     name = port.target.value
-    text = declared(workload.ports)
     for container in workload.containers:
         if container.role is Role.INIT and any(
             one.name and one.name.value == name for one in container.ports
         ):
-            return f"{text}, and {name!r} only in its init container {container.name!r}, which never serves"
-    return text
+            return (
+                f" Its init container {container.name!r} declares {name!r}, but init containers never serve."
+            )
+    return ""
 
 
 def _others(missing: Sequence[Workload]) -> str:

@@ -1,9 +1,42 @@
 """A Service sends traffic to a port number that its pods very probably do not listen on.
 
 Kubernetes uses a numeric `targetPort` as it is and never compares it with the
-ports that the containers declare. A wrong number is valid YAML, the pods become
-ready, and every request is refused: this is the incident that portproof was
-made for.
+ports that the containers declare. Declaring a port is only information, so an
+undeclared number isn't wrong by itself. The rule weighs what else is known, and
+the message names the evidence.
+
+A declared port fits when it has the Service port's name. It also fits when no
+other Service port reaches it and it meets one of these conditions:
+
+* it is the only declared port.
+* it has the number of the Service's `port`.
+* the wrong number is a near miss of it (8081 for 8080).
+
+Evidence for the declared port is a probe, the container's settings, a public
+image that listens there by default, or the near miss. A near miss that `port`
+repeats is evidence only if the names are equal too: nobody makes the same typo
+twice.
+
+Why it matters:
+
+A wrong number is valid YAML and the pods become ready, but every request is
+refused. This is the incident that portproof was made for.
+
+Severity:
+
+* **error**: when one declared port fits, other evidence agrees, and nothing
+  else mentions the wrong number.
+* **warning**: when only part of that holds, or when `port` and `targetPort` are
+  both what callers expect (443, 5432).
+* **note**: when only the declaration contradicts the number, or when another
+  Service or a policy uses the number too. The declaration may have been copied
+  and be wrong itself.
+
+Fix:
+
+Sometimes. It sets `targetPort` to the declared port, or `containerPort` to the
+number. There is none when `targetPort` is absent and `port` is below 1024, or
+when the workloads declare different ports.
 
 Bad::
 
@@ -53,34 +86,28 @@ Good::
               ports: [{name: http, containerPort: 8080}]
               readinessProbe: {httpGet: {path: /, port: http}}
 
-Declaring a port is only information, so a number that nobody declares is not
-wrong by itself. The rule weighs what else is known. It is an **error** when one
-declared port fits (it has the Service port's name, or no Service reaches it and
-it is the only one, the number of the Service's `port` or a near miss, as 8081
-for 8080), when the probes, the container's settings, its image (a public one
-that listens there by default) or the near miss agree with it, and when nothing
-else mentions the wrong number. It is a **warning** when only part of that holds,
-as for a near miss that `port` says as well, where the names do not agree (nobody
-slips twice alike), or when `port` and `targetPort` both say what callers expect
-(443, 5432), and a **note** when nothing but the declaration speaks against the
-number, or another Service or a policy uses the number, too: the declaration may
-have been copied, and be wrong itself. The message names the evidence.
+Not reported when:
 
-Silent when the command, args, environment, probes, annotations or a ConfigMap
-of the pod mention the number (the application listens there without declaring
-it), when the Service sends several numbers to ports that nobody declares, when
-the pods declare no port of that protocol at all, when other Service ports reach
-every declared port and the number is no near miss, or is one that `port` says,
-too (nobody slips twice alike), when a public image of the pod listens on the
-number by default, when the number and a declared port are of one
-program (9200 and 9300, or 15672 and 5672; 8443 and 8444 of Kong or Kourier), when another port of the same
-Service reaches the near one, when it is a port that well-known programs open
-without declaring it (9443, 10250, 15021), or 9100 to 9999 in a pod with an
-exporter, when another selected workload declares the number, on headless
-Services (clients connect to the container directly), when a proxy in the pod
-declares no port (it may listen there for the others) and the number is no near
-miss, when a declared port has no number yet, and for pods whose ports are added
-by injection.
+* the pod mentions the number in a command, argument, variable, probe,
+  annotation or ConfigMap: the application listens there without declaring it.
+* the Service sends several numbers to ports that nobody declares.
+* the pods declare no port of that protocol at all.
+* other Service ports reach every declared port, and the number isn't a near
+  miss.
+* other Service ports reach every declared port, and `port` repeats the near
+  miss.
+* a public image of the pod listens on the number by default.
+* the number and a declared port belong to one program (9200 and 9300, 15672 and
+  5672, or 8443 and 8444 of Kong or Kourier).
+* another port of the same Service reaches the port that the number is near to.
+* well-known programs open the number without declaring it (9443, 10250, 15021).
+* the number is between 9100 and 9999, and the pod has an exporter.
+* another selected workload declares the number.
+* the Service is headless: clients connect to the container directly.
+* a proxy in the pod declares no port, and the number isn't a near miss: the
+  proxy may listen there for the others.
+* a declared port has no number yet.
+* injection adds ports to the pods.
 """
 
 from __future__ import annotations
@@ -125,15 +152,13 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
     same = all(verdict.meant is not None and verdict.meant.value == meant.value for verdict in verdicts)
     probable = min(one.confidence for one in verdicts) >= Confidence.LIKELY
     answer = same and not _wants_a_field(port)
-    advice = "" if answer or not same else f" Add targetPort: {meant.value}."
-    if not probable:
-        advice = " One of the two is wrong."
+    advice = "" if answer or not same or not probable else f" Add targetPort: {meant.value}."
     if first.move is not None:
         return _left_behind(graph, service, port, verdicts, first.move)
     return Finding(
         message=(
-            f"{_reference(service, port)}, but {first.workload.key} "
-            f"declares {declared(first.workload.ports)}: {clauses(first.strongest)}.{advice}"
+            f"{_reference(service, port)}, but {first.workload.key} declares {declared(first.workload.ports)}: "
+            f"{_effect(port, verdicts)}. Evidence: {clauses(first.strongest)}.{advice}"
         ),
         severity=_severity(verdicts),
         primary=port.target,
@@ -171,13 +196,22 @@ def _left_behind(
         )
         primary, expected = end.number, None
     return Finding(
-        message=f"{what}: {evidence}.{asks}",
+        message=f"{what}: {_effect(port, verdicts)}. Evidence: {evidence}.{asks}",
         severity=_severity(verdicts),
         primary=primary,
         expected=expected,
         related=(stays,),
         remedies=_remedies(graph, port, end, verdicts),
     )
+
+
+def _effect(port: ServicePort, verdicts: list[Weighed]) -> str:
+    """What comes of it, as far as that is sure."""
+    confidence = min(one.confidence for one in verdicts)
+    if confidence < Confidence.LIKELY or verdicts[0].suspect is Suspect.DECLARATION:
+        return "one of the two is wrong"
+    probably = "" if confidence is Confidence.CERTAIN else "probably "
+    return f"requests to port {port.number.value} will {probably}fail"
 
 
 def _severity(verdicts: list[Weighed]) -> Severity:
@@ -191,7 +225,7 @@ def _wants_a_field(port: ServicePort) -> bool:
 
 def _reference(service: Service, port: ServicePort) -> str:
     if port.implicit:
-        return f"{service.key} has no targetPort for port {port.number.value} and so sends it to {port.target.value}"
+        return f"{service.key} has no targetPort, so port {port.number.value} goes to {port.target.value}"
     return f"{service.key} sends port {port.number.value} to {port.target.value}"
 
 

@@ -1,8 +1,19 @@
-"""A Service has its target port in quotes.
+"""A Service's `targetPort` is in quotes.
 
-A `targetPort` that is a string is the *name* of a port, and a name needs a
-letter: the API server refuses `"8080"`. Templates that pipe the number through
-`quote` are the usual cause.
+A `targetPort` that is a string is the name of a port, and a name needs a
+letter. Templates that pipe the number through `quote` are the usual cause.
+
+Why it matters:
+
+The API server rejects `"8080"`, and with it the whole Service.
+
+Severity:
+
+* **error**: always.
+
+Fix:
+
+Sometimes. It removes the quotes, unless the number is out of range.
 
 Bad::
 
@@ -24,7 +35,9 @@ Good::
       ports:
         - {port: 80, targetPort: 8080}
 
-Silent when the string has a letter, which makes it a name.
+Not reported when:
+
+* the string has a letter, which makes it a name.
 """
 
 from __future__ import annotations
@@ -46,8 +59,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             usable = 1 <= number <= 65535
             yield Finding(
                 message=(
-                    f"{service.key} has targetPort '{port.target.value}' as a string: the API server takes that for a "
-                    "name, which needs a letter, and refuses the Service."
+                    f"{service.key} has targetPort '{port.target.value}' in quotes: that makes it a port name, which needs "
+                    "a letter, so the API server rejects the Service."
                 ),
                 severity=Severity.ERROR,
                 primary=port.target,

@@ -1,9 +1,25 @@
-"""A Service sends traffic to a port that its pods declare only under another protocol.
+"""A Service sends traffic to a port that its pods declare only for another protocol.
 
-A named `targetPort` has to match in name *and* protocol, otherwise the Service
-port reaches nothing. A number is used as it is, but when the container declares
-that number for the other protocol only, one of the two is mistaken. The usual
-cause is a `protocol` that was left out: then it is TCP.
+A named `targetPort` must match in name and protocol. A number is used as it is,
+but when the container declares it only for the other protocol, one of the two
+is wrong. The usual cause is a missing `protocol`, which means TCP.
+
+Why it matters:
+
+A name with the wrong protocol reaches nothing, so connections are refused.
+Traffic to a number arrives with a protocol that the application probably does
+not accept.
+
+Severity:
+
+* **error**: for a name, because Kubernetes then publishes no port at all.
+* **warning**: for a name on a headless Service, and for a number.
+* **note**: for a number when the name of either port says the Service's
+  protocol (`media-udp`). The declaration is wrong then, and does no harm.
+
+Fix:
+
+Yes. It sets the protocol of the Service port or that of the container port.
 
 Bad (a name)::
 
@@ -61,17 +77,16 @@ Good::
             - {name: dns, containerPort: 5353, protocol: UDP}
             - {name: dns-tcp, containerPort: 5353, protocol: TCP}
 
-It is an **error** for a name, since Kubernetes then publishes no port at all (a
-**warning** on a headless Service), and a **warning** for a number. When the name
-of the declared port or of the Service's says the Service's protocol (`media-udp`),
-the declaration is mistaken and does no harm: a **note** there.
+Not reported when:
 
-Silent when a selected workload declares the port with the right protocol, when
-one of the two protocols is none (`port-protocol` says so) or a placeholder (`${PROTOCOL}`), when
-another Service port reaches the declared one (the application serves both
-protocols, as DNS servers do), when a number is declared without a `protocol`
-and the Service spells its own out (the declaration is only information), and
-for pods whose ports are added by injection.
+* a selected workload declares the port with the right protocol.
+* one of the two protocols is invalid, which `port-protocol` reports.
+* one of the two protocols is a placeholder (`${PROTOCOL}`).
+* another Service port reaches the declared one: the application serves both
+  protocols, as DNS servers do.
+* a number is declared without a `protocol` and the Service spells its own out,
+  because the declaration is only information.
+* injection adds ports to the pods.
 """
 
 from __future__ import annotations
@@ -121,21 +136,21 @@ def _both_in_use(
     return any(one is declared for one in reached_by_others(graph, service, port, workload))
 
 
-def _told_by_name(port: ServicePort, declared: ContainerPort) -> bool:
+def _is_in_name(port: ServicePort, declared: ContainerPort) -> bool:
     """Whether the name of one of the two ports says the protocol of the Service's: ``media-udp``."""
     names = [str(one.name.value).lower() for one in (port, declared) if one.name is not None]
     return any(port.protocol.lower() in name.split("-") for name in names)
 
 
-def _mistaken_declaration(
+def _wrong_declaration(
     service: Service, port: ServicePort, workload: Workload, declared: ContainerPort
 ) -> Finding:
     site = declared.protocol_site
     change = f"set the container port's protocol to {port.protocol}"
     return Finding(
         message=(
-            f"{workload.key} declares {declared.value} over {_said(declared)} only, but {service.key} sends "
-            f"{port.protocol} there, as the port's name says: the declaration is mistaken."
+            f"{workload.key} declares {declared.value} only for {_said(declared)}, but {service.key} sends "
+            f"{port.protocol} there, as the port's name says: the declaration is wrong."
         ),
         severity=Severity.NOTE,
         primary=site or declared.number,
@@ -145,15 +160,15 @@ def _mistaken_declaration(
 
 
 def _finding(service: Service, port: ServicePort, workload: Workload, declared: ContainerPort) -> Finding:
-    if isinstance(port.target.value, int) and _told_by_name(port, declared):
-        return _mistaken_declaration(service, port, workload, declared)
+    if isinstance(port.target.value, int) and _is_in_name(port, declared):
+        return _wrong_declaration(service, port, workload, declared)
     target = port.target.value
     named = not isinstance(target, int)
-    what = f"the port named {str(target)!r}" if named else str(target)
+    what = f"port {str(target)!r}" if named else str(target)
     effect = (
         f"Kubernetes compares both, so nothing answers on port {port.number.value}"
         if named
-        else f"nothing else shows that the pods take {port.protocol} there"
+        else f"nothing suggests that the pods accept {port.protocol} there"
     )
     remedies = []
     if port.protocol_site is not None:
@@ -170,7 +185,7 @@ def _finding(service: Service, port: ServicePort, workload: Workload, declared: 
     return Finding(
         message=(
             f"{service.key} sends port {port.number.value} to {what} over {_said(port)}, but {workload.key} declares "
-            f"it over {_said(declared)} only: {effect}."
+            f"it only for {_said(declared)}: {effect}."
         ),
         severity=Severity.ERROR if named and not service.headless else Severity.WARNING,
         primary=port.protocol_site or port.target,

@@ -1,8 +1,22 @@
-"""Two ports of a Service go to one port of the pods, which have another one by the second's name.
+"""Two Service ports share a target although the pods declare a port with the second one's name.
 
-A Service port `https` that is sent to the same port as `http`, while the pods
-declare an `https` that no Service reaches, was copied and not finished: clients
-speak to a port that does not understand them.
+A Service port `https` that has the same target as `http` was probably copied
+and not finished. The rule reports it when the pods declare a port named `https`
+that no Service reaches.
+
+Why it matters:
+
+Clients talk to a port that does not understand them, as when they send TLS to a
+plain HTTP port.
+
+Severity:
+
+* **warning**: always, because Kubernetes allows it.
+
+Fix:
+
+Sometimes. It sets `targetPort` to the port with the second one's name. There is
+none for a number when the workloads declare different ones.
 
 Bad::
 
@@ -48,12 +62,14 @@ Good::
             - {name: http, containerPort: 8080}
             - {name: https, containerPort: 8443}
 
-Kubernetes allows it, so it is a warning.
+Not reported when:
 
-Silent when the pods declare no port by the second's name, when a Service reaches
-that one, when the first port is not called like the port that both reach, for
-headless Services, and for those of a load balancer (by type, or by an annotation
-for one), which may well end TLS and go on in plain text.
+* the pods declare no port with the second one's name.
+* a Service reaches the port with the second one's name.
+* the first port does not have the name of the port that both reach.
+* the Service is headless.
+* a load balancer is in front, by type or by an annotation: it may end TLS and
+  continue in plain text.
 """
 
 from __future__ import annotations
@@ -109,7 +125,7 @@ def _reached(graph: PortGraph, workload: Workload) -> frozenset[int]:
 
 
 def _is_balanced(graph: PortGraph, service: Service) -> bool:
-    """Whether a load balancer stands before the Service, which may end TLS."""
+    """Whether a load balancer is in front of the Service, which may end TLS."""
     if service.type == "LoadBalancer":
         return True
     annotations = (
@@ -128,16 +144,16 @@ def _finding(
     answer = only(str(one.name.value) if named and one.name else one.value for _, _, one in found)
     return Finding(
         message=(
-            f"{service.key} sends port {port.number.value} ({port.label}) to {reached.value}, as it does with port "
-            f"{other.number.value} ({other.label}), but {own.number.resource} declares {own.value} under the name "
-            f"{port.label!r}, and no Service reaches that."
+            f"{service.key} sends both port {other.number.value} ({other.label}) and port {port.number.value} "
+            f"({port.label}) to {reached.value}. {own.number.resource} declares {own.value} as {port.label!r}, but no "
+            f"Service reaches it, so clients of port {port.number.value} get the wrong port."
         ),
         severity=Severity.WARNING,
         primary=port.target,
         expected=answer,
         related=(
             Label(own.name or own.number, f"{own.number.resource} declares {own.label} here"),
-            Label(other.target, f"port {other.number.value} goes there, too"),
+            Label(other.target, f"port {other.number.value} goes there too"),
         ),
         remedies=() if answer is None else (Remedy(f"set targetPort to {answer}", ((port.target, answer),)),),
     )

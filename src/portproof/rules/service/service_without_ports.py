@@ -1,7 +1,19 @@
 """A Service has no ports.
 
-The API server refuses a Service without ports, unless it is headless
-(`clusterIP: None`) or an ExternalName.
+A Service needs at least one port, unless it is headless (`clusterIP: None`) or
+an ExternalName.
+
+Why it matters:
+
+The API server rejects the Service, so `helm upgrade` or `kubectl apply` fails.
+
+Severity:
+
+* **error**: always.
+
+Fix:
+
+No. Only you know which ports the Service should have.
 
 Bad::
 
@@ -21,8 +33,11 @@ Good::
       selector: {app: web}
       clusterIP: None
 
-Silent when the Service is headless or an ExternalName, and when the field
-`ports` is absent: such a fragment is a patch for a whole Service.
+Not reported when:
+
+* the Service is headless.
+* the Service is an ExternalName.
+* the field `ports` is absent: such a fragment is a patch for a whole Service.
 """
 
 from __future__ import annotations
@@ -41,7 +56,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             continue
         if any(one.key == service.key and _has_empty_ports(one) for one in graph.resources):
             yield Finding(
-                message=f"{service.key} has no ports: the API server refuses it unless it is headless.",
+                message=f"{service.key} has no ports: the API server rejects it unless it is headless.",
                 severity=Severity.ERROR,
                 primary=Site(service.key, ("spec", "ports"), None),
             )

@@ -1,8 +1,21 @@
 """A Service selects several workloads, and the target number is wrong for some of them.
 
-Pods of different roles may well declare different ports. But when all that is
-known about one of the workloads speaks for another port, requests that land on
-its pods are refused, and those that land on the others are answered.
+Pods of different roles may well declare different ports. The rule reports a
+workload only if the evidence against the number would make it an error of
+`service-target-number`. The message names the evidence.
+
+Why it matters:
+
+Requests that land on the pods of that workload are refused, and those that land
+on the others are answered.
+
+Severity:
+
+* **note**: always, because pods of different roles may declare different ports.
+
+Fix:
+
+No. No single number fits all of the workloads. A named `targetPort` may.
 
 Bad::
 
@@ -64,11 +77,13 @@ Good::
           ports: [{name: http, containerPort: 8081}]
           readinessProbe: {httpGet: {port: http}}
 
-Only a **note**, and only with the evidence that makes `service-target-number`
-an error: the message names it.
+Not reported when:
 
-Silent when none of the workloads declares the number, when the evidence is
-weaker, on headless Services, and for targets with a name.
+* none of the workloads declares the number.
+* the evidence is weaker.
+* the workloads are variants of one workload (same kind, name and namespace).
+* the Service is headless.
+* the target is a name.
 """
 
 from __future__ import annotations
@@ -114,9 +129,9 @@ def _finding(
         related.append(Label(meant.number, f"{verdict.workload.key} declares {meant.value} here"))
     return Finding(
         message=(
-            f"{service.key} sends port {port.number.value} to {port.target.value}, which {other.key} declares, but it "
-            f"also selects {verdict.workload.key}, which declares {declared(verdict.workload.ports)}: "
-            f"{clauses(verdict.strongest)}."
+            f"{service.key} sends port {port.number.value} to {port.target.value}. {other.key} declares it, but "
+            f"{verdict.workload.key}, which it also selects, declares {declared(verdict.workload.ports)}: requests that "
+            f"land on those pods will fail. Evidence: {clauses(verdict.strongest)}."
         ),
         severity=Severity.NOTE,
         primary=port.target,

@@ -1,7 +1,21 @@
 """A StatefulSet names a Service that does not govern its pods.
 
 The Service in `serviceName` gives the pods of a StatefulSet their DNS names
-(`db-0.db`). It has to exist and to select the pods, or the names do not resolve.
+(`db-0.db`). It must exist and select the pods.
+
+Why it matters:
+
+The DNS names of the pods do not resolve, so clients and the other replicas
+cannot reach a pod by its name.
+
+Severity:
+
+* **warning**: always.
+
+Fix:
+
+Sometimes. It sets `serviceName` to the one Service here that fits. There is
+none when no Service fits, or several do.
 
 Bad (absent)::
 
@@ -72,11 +86,16 @@ Good::
           containers:
             - {name: db, image: db:1, ports: [{containerPort: 5432}]}
 
-Silent when the Service is absent and not exactly one headless Service of the
-rendering selects the pods, nor one whose name is a slip away (it may be made
-elsewhere), when the Service has no selector or one with labels that are set at
-run time (`role: master`, too, when the pods have no such label), and when it
-selects the pods without being headless.
+Not reported when:
+
+* the Service is absent, and no headless Service here selects the pods, nor one
+  whose name is a typo away: it may be created elsewhere.
+* the Service is absent, and several Services here fit.
+* the Service has no selector.
+* the selector has labels that are set at run time.
+* the selector has a value such as `role: master`, and the pods have no such
+  label.
+* the Service selects the pods without being headless.
 """
 
 from __future__ import annotations
@@ -127,8 +146,9 @@ def _governs(service: Service, labels: Mapping[str, str]) -> bool | None:
 def _absent(governing: GoverningService, fitting: Service) -> Finding:
     return Finding(
         message=(
-            f"{governing.name.resource} names Service/{governing.name.value} in serviceName, which is not here: the "
-            f"{'headless ' if fitting.headless else ''}Service that selects its pods is {fitting.key}."
+            f"{governing.name.resource} names Service/{governing.name.value} in serviceName, which does not exist here: "
+            f"its pods get no DNS names. Did you mean {fitting.key}, the {'headless ' if fitting.headless else ''}Service "
+            "that selects them?"
         ),
         severity=Severity.WARNING,
         primary=governing.name,
@@ -141,11 +161,11 @@ def _absent(governing: GoverningService, fitting: Service) -> Finding:
 def _mismatch(governing: GoverningService, named: Service, fitting: Service | None) -> Finding:
     labels = governing.labels
     key, value = next((key, value) for key, value in named.selector.items() if labels.get(key) != value)
-    has = f"have {labels[key]!r}" if key in labels else "do not have that label"
+    has = f"have {labels[key]!r}" if key in labels else "lack that label"
     return Finding(
         message=(
-            f"{governing.name.resource} names {named.key} in serviceName, which selects pods with {key} {value!r}, "
-            f"but its own pods {has}: they get no DNS names."
+            f"{governing.name.resource} names {named.key} in serviceName, but that selects pods with {key} {value!r}, "
+            f"and the StatefulSet's own pods {has}: they get no DNS names."
         ),
         severity=Severity.WARNING,
         primary=governing.name,
