@@ -25,7 +25,7 @@ Severity:
   serve all of them. It is also a warning when a required field is present but empty,
   as a template renders it without a value.
 
-An empty field is only a **note** if the chart is rendered with its default values
+An empty field is only a note if the chart is rendered with its default values
 alone.
 
 Fix:

@@ -25,7 +25,7 @@ Severity:
 * **warning**: the port number is present but empty, as a template renders it without
   a value.
 
-An empty field is only a **note** if the chart is rendered with its default values
+An empty field is only a note if the chart is rendered with its default values
 alone.
 
 Fix:

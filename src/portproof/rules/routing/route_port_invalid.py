@@ -21,7 +21,7 @@ Severity:
 * **warning**: a required field is present but empty, as a template renders it without
   a value.
 
-An empty field is only a **note** if the chart is rendered with its default values
+An empty field is only a note if the chart is rendered with its default values
 alone.
 
 Fix:
