@@ -24,9 +24,7 @@ Severity:
   specification leaves this to the controller, and Envoy Gateway and Istio do not
   serve all of them. It is also a warning when a required field is present but empty,
   as a template renders it without a value.
-
-An empty field is only a note if the chart is rendered with its default values
-alone.
+* **note**: a field is empty, and the chart is rendered with its default values alone.
 
 Fix:
 

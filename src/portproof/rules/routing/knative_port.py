@@ -24,9 +24,7 @@ Severity:
 * **error**: Knative or the API server rejects the resource.
 * **warning**: the port number is present but empty, as a template renders it without
   a value.
-
-An empty field is only a note if the chart is rendered with its default values
-alone.
+* **note**: a field is empty, and the chart is rendered with its default values alone.
 
 Fix:
 

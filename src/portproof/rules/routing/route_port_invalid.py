@@ -20,9 +20,7 @@ Severity:
 * **error**: the API server rejects the route.
 * **warning**: a required field is present but empty, as a template renders it without
   a value.
-
-An empty field is only a note if the chart is rendered with its default values
-alone.
+* **note**: a field is empty, and the chart is rendered with its default values alone.
 
 Fix:
 
