@@ -1,12 +1,27 @@
 """A pod declares the same port twice.
 
-In one container, the number and the protocol of a port together are its key.
-Server-side apply, which helm 4 installs with, rejects an object that has a key
-twice, whatever the names and host addresses are. Client-side apply and
-kustomize may drop one of the two, and with it the name that a Service looks for.
+In one container, the number and the protocol together are a port's key,
+whatever its name and host address. All containers of a pod share one network,
+so two of them cannot listen on the same number.
 
-All containers of a pod share one network, so two of them cannot listen on one
-number.
+Why it matters:
+
+Server-side apply, which helm 4 uses, rejects an object that has a key twice.
+Client-side apply and kustomize may drop one of the two ports, and with it the
+name that a Service looks for.
+
+Severity:
+
+* **error**: in one container of a Rollout, which the API server rejects in any
+  case.
+* **warning**: in one container of any other workload, because helm 3 and
+  client-side apply install it.
+* **note**: across containers, where a declaration may be only information, such
+  as a proxy that names the port it forwards to.
+
+Fix:
+
+No. Only you know which of the two ports to remove or renumber.
 
 Bad::
 
@@ -40,15 +55,13 @@ Good::
           image: dns:1
           ports: [{name: dns, containerPort: 53, protocol: UDP}, {name: dns-tcp, containerPort: 53}]
 
-A **warning** in one container: helm 3 and client-side apply install it. An
-**error** there for a Rollout, which the API server rejects in any case. A
-**note** across containers, where a declaration may be only information (a proxy
-that names the port it stands for).
+Not reported when:
 
-Silent when the protocols differ, when two containers have the port on different
-host addresses, about an init container and those that start after it has ended, when the pod
-takes the host port twice (`host-port` says so), and for pods whose ports are
-added by injection.
+* the protocols differ.
+* two containers have the port on different host addresses.
+* one of them is an init container, and the other starts after it has ended.
+* the pod takes the host port twice, which `host-port` reports.
+* injection adds ports to the pods.
 """
 
 from __future__ import annotations
@@ -98,7 +111,7 @@ def _finding(workload: Workload, port: ContainerPort, earlier: ContainerPort) ->
         effect = (
             f"the API server rejects the {workload.key.kind}"
             if workload.is_custom
-            else "server-side apply, which helm 4 installs with, rejects that, and other tools may drop one"
+            else "server-side apply, which helm 4 uses, rejects that, and other tools may drop one of them"
         )
         what = f"Container {port.container!r} of {workload.key} declares {port.value} {port.protocol} twice: {effect}."
     return Finding(

@@ -1,9 +1,25 @@
-"""A container port has a name that is not allowed or used twice.
+"""A container port has an invalid or a duplicate name.
 
-The name of a container port has at most 15 characters, of lower-case letters,
+The name of a container port has at most 15 characters: lowercase letters,
 digits and single hyphens, with at least one letter and no hyphen at either end.
-It is unique in its container. The API server rejects the object otherwise (a
-Rollout is rejected by its controller).
+It must be unique in its container.
+
+Why it matters:
+
+The API server rejects the workload. A Rollout is rejected by its controller.
+When two containers use one name, a `targetPort` with that name finds only the
+first one.
+
+Severity:
+
+* **error**: for an invalid name, and for a name that one container uses twice.
+* **note**: when two containers use one name, native sidecars included. The API
+  server warns about it.
+
+Fix:
+
+No. Services and probes may use the name, so choose the new one together with
+them.
 
 Bad (too long)::
 
@@ -35,12 +51,16 @@ Good::
         - {name: web, image: web:1, ports: [{name: http-app, containerPort: 8080}]}
         - {name: proxy, image: proxy:1, ports: [{name: http-proxy, containerPort: 9000}]}
 
-A **note** when two containers use one name, native sidecars included: a
-`targetPort` of that name finds the first one alone, and the API server warns.
+Not reported when:
 
-Silent when a port has no name, when two containers use one name for different
-protocols (a Service finds either) or for one number (`container-port-duplicate`), about init containers that end before the others
-start, and for pods whose ports are added by injection.
+* a port has no name.
+* the name is a placeholder (`${NAME}`).
+* two containers use one name for different protocols, because a Service finds
+  either.
+* two containers use one name for one number, which `container-port-duplicate`
+  reports.
+* an init container uses the name and ends before the others start.
+* two containers use one name, and injection adds ports to the pods.
 """
 
 from __future__ import annotations
@@ -49,7 +69,7 @@ from collections.abc import Iterator
 
 from portproof.graph.model import Container, ContainerPort, PortGraph, Site, Workload
 from portproof.graph.names import is_placeholder, port_name_problem
-from portproof.graph.phrasing import rejected
+from portproof.graph.phrasing import rejected, sentence
 from portproof.rules.base import Finding, Label, Severity, rule
 
 
@@ -65,7 +85,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 problem = port_name_problem(name)
                 if problem:
                     yield _finding(
-                        workload, container, port.name, f"has the port name {name!r}, which {problem}"
+                        workload, container, port.name, f"has an invalid port name {name!r}: it {problem}"
                     )
                 elif name in first:
                     yield _finding(
@@ -77,7 +97,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 
 def _hidden(workload: Workload) -> Iterator[Finding]:
-    """Names that an earlier container has, too."""
+    """Names that an earlier container has too."""
     first: dict[object, ContainerPort] = {}
     for port in workload.ports:
         if port.name is None or is_placeholder(port.name.value):
@@ -101,7 +121,7 @@ def _finding(
     workload: Workload, container: Container, site: Site, what: str, other: Site | None = None
 ) -> Finding:
     return Finding(
-        message=f"Container {container.name!r} of {workload.key} {what}: {rejected(workload)}.",
+        message=f"Container {container.name!r} of {workload.key} {what}. {sentence(rejected(workload))}.",
         severity=Severity.ERROR,
         primary=site,
         related=(Label(other, "used here first"),) if other else (),

@@ -1,8 +1,25 @@
-"""A container port has no number, or one that does not exist.
+"""A container port has no number, or an invalid one.
 
 Every entry of `ports` needs `containerPort`, a number between 1 and 65535. It
-must be a number: the API server rejects `containerPort: "8080"`. (A Rollout with
-a number out of range is rejected by its controller.)
+must be a number: the API server rejects `containerPort: "8080"`.
+
+Why it matters:
+
+The API server rejects the workload, so `helm upgrade` or `kubectl apply` fails.
+A Rollout with a number out of range is rejected by its controller.
+
+Severity:
+
+* **error**: when the field is absent or has an invalid value.
+* **warning**: when the field is empty, as a template leaves it when its value
+  isn't set.
+* **note**: when the field is empty and a chart is rendered with its defaults
+  alone, because users set the value when they install it.
+
+Fix:
+
+Sometimes. It removes the quotes from a number in range. Any other number is
+yours to choose.
 
 Bad::
 
@@ -31,13 +48,11 @@ Good::
       containers:
         - {name: web, image: web:1, ports: [{containerPort: 8080}]}
 
-An **error**, but a **warning** when the field is there and empty, as a template
-leaves it when its value is not given, and a **note** then where a chart is
-rendered with its defaults alone: whoever installs it gives the value.
+Not reported when:
 
-Silent when the number is in range, whatever it is used for and however it is
-written (`8080.0` and `8.08e3` are 8080), and for
-placeholders that are filled in later (`${PORT}`).
+* the number is in range, whatever it is used for.
+* the number is written in another way: `8080.0` and `8.08e3` are 8080.
+* the value is a placeholder that is filled in later (`${PORT}`).
 """
 
 from __future__ import annotations
@@ -51,7 +66,7 @@ from portproof.rules.base import Finding, Remedy, Severity, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each container port whose number the API server refuses."""
+    """Yield a finding for each container port whose number the API server rejects."""
     for workload in graph.workloads:
         for container in workload.containers:
             for port in container.ports:
@@ -73,7 +88,7 @@ def _finding(graph: PortGraph, workload: Workload, container: Container, port: C
             else "has a port without a number"
         )
     elif quoted:
-        what = f"has containerPort '{value}' as a string, where a number belongs"
+        what = f"has containerPort '{value}' in quotes, but it must be a number"
     else:
         what = f"has containerPort {value!r}, which is not a number between 1 and 65535"
     unset = graph.is_empty(port.number)

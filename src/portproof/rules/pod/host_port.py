@@ -1,9 +1,26 @@
-"""A host port differs on the host's network, or is taken twice in one pod.
+"""A host port differs from the container port on the host's network, or is taken twice in a pod.
 
-A pod with `hostNetwork: true` listens on the node itself, so the `hostPort` of
-a container has to equal its `containerPort`, and where none is set it is that.
-A pod cannot have one host port twice. The API server rejects the object in both
-cases, or every pod that is made of it.
+A pod with `hostNetwork: true` listens on the node itself. There, the `hostPort`
+of a container must equal its `containerPort`, and that is also its default. A
+pod cannot take one host port twice.
+
+Why it matters:
+
+The API server rejects the workload, or every pod that is created from it. A
+Rollout is accepted by the API server and rejected by its controller.
+
+Severity:
+
+* **error**: for every value except an empty one.
+* **warning**: when the field is empty, as a template leaves it when its value
+  isn't set.
+* **note**: when the field is empty and a chart is rendered with its defaults
+  alone, because users set the value when they install it.
+
+Fix:
+
+Sometimes. On the host's network it sets `hostPort` to the `containerPort`.
+Otherwise, which ports are free depends on your nodes.
 
 Bad (the network of the host)::
 
@@ -53,15 +70,17 @@ Good::
             - {containerPort: 8080, hostPort: 80}
             - {containerPort: 8125, hostPort: 80, protocol: UDP}
 
-A Rollout is accepted by the API server and rejected by its controller. Empty
-text, as a template leaves it when its value is not given, is a **warning**, and a
-**note** where a chart is rendered with its defaults alone.
+Not reported when:
 
-Silent when `hostPort` is 0 or, away from the host's network, absent; when the
-protocols or `hostIP` differ; for init containers, native sidecars included,
-that take the port of another container or have an unlike `hostPort` on the
-host's network; for placeholders (`${PORT}`); and about two pods that want one
-port (the scheduler puts them on different nodes).
+* `hostPort` is 0.
+* `hostPort` is absent, and the pod isn't on the host's network.
+* the protocols differ.
+* the `hostIP` differs.
+* an init container or native sidecar takes the port of another container.
+* an init container or native sidecar has a different `hostPort` on the host's
+  network.
+* the value is a placeholder (`${PORT}`).
+* two pods want one port, because the scheduler puts them on different nodes.
 """
 
 from __future__ import annotations
@@ -70,7 +89,7 @@ from collections.abc import Iterator
 
 from portproof.graph.model import Container, ContainerPort, PortGraph, Role, Site, Workload
 from portproof.graph.names import is_placeholder
-from portproof.graph.phrasing import rejected
+from portproof.graph.phrasing import rejected, sentence
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.rules.pod.node_ports import taken_twice
 
@@ -116,8 +135,8 @@ def _out_of_range(workload: Workload, host: Site) -> Finding:
 def _differs(workload: Workload, port: ContainerPort, host: Site) -> Finding:
     return Finding(
         message=(
-            f"{workload.key} uses the host's network, and container {port.container!r} has hostPort {host.value} for "
-            f"containerPort {port.value}: the two have to be equal there, and {rejected(workload)}."
+            f"{workload.key} uses the host's network, but container {port.container!r} has hostPort {host.value} for "
+            f"containerPort {port.value}: they must be equal there, and {rejected(workload)}."
         ),
         severity=Severity.ERROR,
         primary=host,
@@ -129,13 +148,13 @@ def _differs(workload: Workload, port: ContainerPort, host: Site) -> Finding:
 
 def _twice(workload: Workload, port: ContainerPort, host: Site, earlier: Site) -> Finding:
     if port.host_port is not None and earlier.path[-1] == "hostPort":
-        what, effect = f"takes hostPort {host.value} {port.protocol}", rejected(workload)
+        what, effect = f"takes hostPort {host.value} {port.protocol}", sentence(rejected(workload))
     else:
-        what = f"uses the host's network, and declares {host.value} {port.protocol}"
-        whom = "the Pod" if workload.key.kind == "Pod" else "every pod of it"
-        effect = f"each declared port is a host port there, and the API server rejects {whom}"
+        what = f"uses the host's network and declares {host.value} {port.protocol}"
+        whom = "the Pod" if workload.key.kind == "Pod" else "each of its pods"
+        effect = f"Every declared port is a host port there, so the API server rejects {whom}"
     return Finding(
-        message=(f"{workload.key} {what} twice, the second time in container {port.container!r}: {effect}."),
+        message=f"{workload.key} {what} twice, the second time in container {port.container!r}. {effect}.",
         severity=Severity.ERROR,
         primary=host,
         related=(Label(earlier, "taken here first"),),

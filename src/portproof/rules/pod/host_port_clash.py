@@ -2,8 +2,19 @@
 
 A DaemonSet has a pod on each node that its placement allows. A second workload
 with the same placement and the same host port finds no node where that port is
-free: the API server takes it, and its pods stay Pending. On the host's network
-each port that a container declares is a host port.
+free. On the host's network, each port that a container declares is a host port.
+
+Why it matters:
+
+The API server accepts both workloads, but pods of one of them stay Pending.
+
+Severity:
+
+* **warning**: always, because two manifests in one folder may be alternatives.
+
+Fix:
+
+No. Which ports are free depends on your nodes.
 
 Bad::
 
@@ -55,14 +66,19 @@ Good::
           containers:
             - {name: agent, image: agent:1, ports: [{containerPort: 8080, hostPort: 9101}]}
 
-A **warning**: two manifests of one folder may be alternatives.
+Not reported when:
 
-Silent when neither is a DaemonSet (the scheduler looks for another node), when
-their `nodeSelector`, `affinity`, `tolerations` or other placement differ (they
-may run on different nodes), when the protocols or the `hostIP` differ, for
-workloads with 0 replicas, for pods that end, for init containers that end before
-the others start, for variants of one workload (same kind, name and namespace),
-for pods whose ports are added by injection, and for placeholders (`${PORT}`).
+* neither is a DaemonSet: the scheduler looks for another node.
+* their `nodeSelector`, `affinity`, `tolerations` or other placement differ,
+  because they may run on different nodes.
+* the protocols differ.
+* the `hostIP` differs.
+* a workload has 0 replicas.
+* the pods end, as those of a Job do.
+* an init container declares the port and ends before the others start.
+* the two are variants of one workload (same kind, name and namespace).
+* injection adds ports to the pods.
+* the value is a placeholder (`${PORT}`).
 """
 
 from __future__ import annotations
@@ -81,12 +97,11 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 
 def _finding(first: NodePortClaim, second: NodePortClaim) -> Finding:
-    where = "every node" if first.placement == "{}" else "every node that both may run on"
     return Finding(
         message=(
-            f"{second.workload.key} wants port {second.site.value} {second.port.protocol} of its nodes, but "
-            f"{_name(first, second)} takes it on {where} (their placement is the same): the pods of one of them stay "
-            "Pending."
+            f"{second.workload.key} needs port {second.site.value} {second.port.protocol} of its nodes, but "
+            f"{_name(first, second)}, with the same placement, takes it on every one of them: pods of one of the two "
+            "stay Pending."
         ),
         severity=Severity.WARNING,
         primary=second.site,

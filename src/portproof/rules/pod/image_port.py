@@ -1,9 +1,29 @@
-"""A well-known image listens where it always does, and traffic goes to another port.
+"""A well-known image listens on its default port, but traffic goes to another one.
 
-A container's ports only inform: declaring another number does not make nginx or
-an exporter listen there. When nothing in the manifests can have told such a
-program its port, requests to the number that is declared instead are refused. It
-often comes from a chart whose `service.port` is the container's port as well.
+The ports that a container declares are only information: another number does
+not make nginx or an exporter listen there. The rule reports a Service or a probe that uses the
+only TCP port that a container declares, when its image listens elsewhere and
+nothing changes that.
+
+The images are public ones with a documented port: exporters of the Prometheus
+project, databases, web servers and tools (`graph/images.py` lists them). They
+come from Docker Hub, quay.io or a public mirror. An image of the same name in
+your own registry isn't one of them.
+
+Why it matters:
+
+Requests to the declared port are refused. The usual cause is a chart that uses
+`service.port` as the container's port too.
+
+Severity:
+
+* **warning**: always, because an image can be replaced under its name.
+
+Fix:
+
+Sometimes. It sets `containerPort`, and the Services and probes that use its
+number, to the image's port. There is none when such a Service has no
+`targetPort` or selects other workloads too.
 
 Bad::
 
@@ -45,7 +65,7 @@ Good::
           args: [--config.file=/config/blackbox.yaml]
           ports: [{name: http, containerPort: 9115}]
 
-Good (it is told)::
+Good (configured)::
 
     apiVersion: v1
     kind: Service
@@ -65,27 +85,26 @@ Good (it is told)::
           args: ["--web.listen-address=:8080"]
           ports: [{name: http, containerPort: 8080}]
 
-Never more than a **warning**: an image can be replaced under its name.
+Not reported when:
 
-The images are public ones whose port is written down: the Prometheus project's
-exporters, databases, web servers, tools (`graph/images.py` lists them), from
-Docker Hub, quay.io or a public mirror. An image of the same name in a registry of
-your own is not one of them.
-
-Reports when a Service or a probe goes to the only TCP port that the container
-declares, and the image listens elsewhere.
-
-Silent for a chart's image that neither the container nor its object is called
-after (`helm create` writes nginx into every chart, to be replaced), when the
-container declares another TCP port, when a Service or a probe of the pod uses a
-port of the image, when a variable, an argument, an annotation or a ConfigMap of
-the pod mentions the number, when a variable or an argument is about where to
-listen, when the container has a command of its own, takes variables from a
-Secret or from a ConfigMap that is not in the rendering, or has files from
-there, from an init container or, where settings are, from a volume (exporters
-read no such files), when another container of the pod mentions the number or
-declares no port (it may listen there), for pods whose ports are added by
-injection, and when nothing goes to the port.
+* a chart's image is probably a placeholder: neither the container nor its
+  object is named after it (`helm create` writes nginx into every chart).
+* the container declares another TCP port.
+* a Service or a probe of the pod uses a port of the image.
+* a variable, an argument, an annotation or a ConfigMap of the pod mentions the
+  declared number.
+* a variable or an argument is about where to listen.
+* the container has its own `command`.
+* the container takes variables from a Secret, or from a ConfigMap that isn't in
+  the rendering.
+* the container has files from a Secret, from a ConfigMap that isn't in the
+  rendering, or from an init container.
+* a volume is mounted where the program reads its settings (exporters read no
+  such files).
+* another container of the pod mentions the number.
+* another container of the pod declares no port, because it may listen there.
+* injection adds ports to the pods.
+* no Service and no probe uses the port.
 """
 
 from __future__ import annotations
@@ -118,7 +137,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 
 def _misdeclared(workload: Workload, container: Container) -> ContainerPort | None:
-    """The only port of `container`, when its image listens elsewhere and nothing has told it so."""
+    """The only port of `container`, when its image listens elsewhere and nothing configures it so."""
     ports = [one for one in container.ports if one.protocol == "TCP"]
     if container.role is Role.INIT or not container.default_ports or workload.opaque or len(ports) != 1:
         return None
@@ -132,7 +151,7 @@ def _misdeclared(workload: Workload, container: Container) -> ContainerPort | No
 
 
 def _is_said(workload: Workload, number: int) -> bool:
-    """Whether something other than the probes names the number: they repeat the declaration."""
+    """Whether something other than the probes mentions the number: they repeat the declaration."""
     running = [one.mentions for one in workload.containers if one.role is not Role.INIT]
     return number in frozenset().union(*running, workload.config_numbers, workload.annotation_numbers)
 
@@ -154,11 +173,11 @@ def _finding(
     main = container.default_ports[0]
     image = container.image.partition("@")[0]
     changes = moving(graph, workload, port, main)
-    verb = "go" if len(reaching) > 1 else "goes"
+    verb = "use" if len(reaching) > 1 else "uses"
     return Finding(
         message=(
-            f"In {workload.key}, container {container.name!r} declares {port.value}, and {listing(reaching[:3])} {verb} "
-            f"there, but {image} listens on {main} unless it is told otherwise, and nothing tells it: requests are refused."
+            f"Container {container.name!r} of {workload.key} declares {port.value}, and {listing(reaching[:3])} {verb} it, "
+            f"but {image} listens on {main} by default and nothing changes that: requests are refused."
         ),
         severity=Severity.WARNING,
         primary=port.number,

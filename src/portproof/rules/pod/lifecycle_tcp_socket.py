@@ -1,9 +1,22 @@
 """A lifecycle hook opens a TCP connection, which Kubernetes does not support.
 
-The field `tcpSocket` of `postStart` and `preStop` is a leftover: the API server
-accepts it, and the hook fails each time it is run. A `postStart` hook that fails
-kills its container. (A port that the API server rejects is reported by
-`probe-port-invalid` and `probe-port-numeric-string`, too.)
+The field `tcpSocket` of `postStart` and `preStop` is a leftover that does
+nothing. A port that the API server rejects there is also reported by
+`probe-port-invalid` or `probe-port-numeric-string`.
+
+Why it matters:
+
+The API server accepts the field, but the hook fails each time it runs. A
+`postStart` hook that fails kills its container.
+
+Severity:
+
+* **error**: in `postStart`.
+* **warning**: in `preStop`, where the container is about to stop anyway.
+
+Fix:
+
+No. Use `httpGet` or `exec` in the hook, or `tcpSocket` in a probe.
 
 Bad::
 
@@ -32,10 +45,9 @@ Good::
             postStart: {httpGet: {path: /, port: http}}
           startupProbe: {tcpSocket: {port: http}}
 
-An **error** in `postStart`; a **warning** in `preStop`, where the container is
-about to stop anyway.
+Not reported when:
 
-Silent when `tcpSocket` stands in a probe, where it is supported.
+* `tcpSocket` is in a probe, where it is supported.
 """
 
 from __future__ import annotations
@@ -57,8 +69,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 effect = "and the container is killed" if starts else "and the container stops without it"
                 yield Finding(
                     message=(
-                        f"{workload.key} has a {one.label} with a tcpSocket in container {container.name!r}: "
-                        f"Kubernetes does not support that, so the hook always fails {effect}."
+                        f"The {one.label} of container {container.name!r} in {workload.key} uses tcpSocket, which "
+                        f"Kubernetes does not support: the hook always fails {effect}."
                     ),
                     severity=Severity.ERROR if starts else Severity.WARNING,
                     primary=one.port,

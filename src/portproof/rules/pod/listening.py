@@ -1,8 +1,8 @@
-"""Where programs are told to listen: variables, arguments and files that well-known programs and frameworks read.
+"""Where programs are configured to listen: variables, arguments and files that well-known programs and frameworks read.
 
-Only names that mean the program's own port count, and only values that say nothing but a port, or an address of this
+Only names that mean the program's own port are read, and only values that say nothing but a port, or an address of this
 pod and a port. On public charts nearly every such setting repeats a declared port; a name that does not (``DB_PORT``)
-is about somebody else's port and is not in the list.
+is about another program's port and is not in the list.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _NUMBER = re.compile(r"(?P<port>\d{2,5})\Z")
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A setting that tells a program of `container` to listen on the number that stands at `site`.
+    """A setting that makes a program of `container` listen on the number at `site`.
 
     `file` is the entry of a ConfigMap whose text has it in a line; empty for variables and arguments.
     """
@@ -109,7 +109,7 @@ def _of(
 
 
 def _elsewhere(told: Sequence[NamedValue]) -> frozenset[str]:
-    """The names of settings that are about somebody else, for what stands beside them.
+    """The names of settings that are about another program, because of those beside them.
 
     ``SERVER_NAME`` and ``SERVER_PORT`` are a pair of CGI (RFC 3875, 4.1.15): what the outside calls. ``PORT`` beside a
     ``SERVER`` or ``HOST`` that is another one's name is that one's.

@@ -1,10 +1,39 @@
-"""A program is told to listen on one port, and traffic goes to another.
+"""A program is configured to listen on one port, but traffic goes to another.
 
-A container's ports only inform; the program listens where its settings tell. When
-a variable or an argument that means the program's own port (`PORT`,
-`--web.listen-address`) names a number that the pod does not declare, while a
-Service or a probe goes to the one port that the container declares for that
-purpose, requests there are refused.
+A program listens where its settings say, whatever ports its container declares.
+The rule reports a setting for the program's own port (`PORT`,
+`--web.listen-address`) whose number the pod does not declare. A Service or a
+probe must also go to the one port that the container declares for that purpose.
+
+These settings are read:
+
+* variables: `PORT`, alone, after a word such as `HTTP`, `SERVER`, `LISTEN` or
+  `METRICS`, or after the container's own name (`VOUCH_PORT` of `vouch`).
+* variables that hold an address: `LISTEN_ADDRESS`, `BIND_ADDR`,
+  `ASPNETCORE_URLS` and the like.
+* arguments: `--port`, `--listen`, `--bind-address`, and those after such a word
+  (`--metrics-addr`).
+* a ConfigMap that the variables come from.
+* a ConfigMap that is mounted as files: an outermost `address`, `listen` or the
+  like that is a port of this pod (`address: ":443"`).
+
+A setting for metrics, health, webhooks, gRPC, administration or TLS is compared
+with the port whose name has such a word. Any other setting is compared with the
+port that has none, or with the only port if that is for gRPC or TLS. For
+`--web.listen-address` of exporters the only port may be for metrics too.
+
+Why it matters:
+
+Requests to the declared port are refused.
+
+Severity:
+
+* **warning**: always, because only the program knows which settings it reads.
+
+Fix:
+
+Yes. It sets `containerPort` to the number of the setting, or the setting to the
+declared port.
 
 Bad::
 
@@ -84,30 +113,22 @@ Good::
           env: [{name: PORT, value: "3000"}]
           ports: [{name: http, containerPort: 3000}]
 
-Never more than a **warning**: only the program knows which settings it reads.
+Not reported when:
 
-The settings are `PORT`, alone or after a word such as `HTTP`, `SERVER`, `LISTEN`
-or `METRICS`, or after the container's own name (`VOUCH_PORT` of `vouch`),
-`ASPNETCORE_URLS` and the like, `LISTEN_ADDRESS`, `BIND_ADDR`; of arguments
-`--port`, `--listen`, `--bind-address` and those after such a word
-(`--metrics-addr`). A ConfigMap that the variables come from is read, too; of one
-that the container has as files, an outermost `address`, `listen` or the like that
-is a port of this pod (`address: ":443"`). A
-setting about metrics, health, webhooks, gRPC, administration or TLS is held
-against the port whose name has such a word, any other one against the port that
-has none, or against the only port if that one is for gRPC or TLS
-(`--web.listen-address` of exporters: for metrics, too).
-
-Silent when a container of the pod declares the number, when a Service or a
-probe uses it, when the container declares several ports for that purpose or
-none, when nothing goes to the declared one, when the other settings of the
-container mention that one, or its ConfigMaps do, when two settings for one
-purpose differ, when the value names another host (`127.0.0.1:8080`, `db:5432`),
-for `SERVER_PORT` beside a `SERVER_NAME` (together they are the address that the
-outside calls), for `PORT` beside a `SERVER` or `HOST` of another name (it is
-that one's), when the line of a file stands within another object, mapping or
-section, or the file has a section for that (`[http]`), for pods whose ports are
-added by injection, and for variants of one object.
+* a container of the pod declares the number.
+* a Service or a probe uses the number.
+* the container declares several ports for that purpose, or none.
+* nothing goes to the declared port.
+* the container's other settings or its ConfigMaps mention the declared port.
+* two settings for one purpose differ.
+* the value names another host (`127.0.0.1:8080`, `db:5432`).
+* `SERVER_PORT` is next to a `SERVER_NAME`: together they are the address that
+  clients outside use.
+* `PORT` is next to a `SERVER` or `HOST` with another name, whose port it is.
+* the line of a file is inside another object, mapping or section.
+* the file has a section for listening (`[http]`).
+* injection adds ports to the pods.
+* the rendering has variants of the object.
 """
 
 from __future__ import annotations
@@ -215,7 +236,7 @@ def _finding(
     reaching: Sequence[str],
 ) -> Finding:
     one = told[0]
-    verb = "go" if len(reaching) > 1 else "goes"
+    verb = "use" if len(reaching) > 1 else "uses"
     changes = renumbering(graph, workload, meant, one.number)
     remedies = [Remedy(f"set containerPort to {one.number}", changes)] if changes else []
     names = listing(dict.fromkeys(other.name for other in told))
@@ -223,8 +244,9 @@ def _finding(
     remedies.append(Remedy(f"set {names} to {meant.value}", tuple((site, meant.value) for site in sites)))
     return Finding(
         message=(
-            f"In {workload.key}, {one.label} tells container {one.container.name!r} to listen on {one.number}, but "
-            f"{listing(reaching[:3])} {verb} to {meant.value}, the port that it declares: requests are refused there."
+            f"In {workload.key}, {one.label} tells container {one.container.name!r} to listen on {one.number}. But "
+            f"{listing(reaching[:3])} {verb} {meant.value}, the port that the container declares: requests there are "
+            "refused."
         ),
         severity=Severity.WARNING,
         primary=meant.number,

@@ -83,7 +83,7 @@ def clashes(graph: PortGraph) -> Iterator[tuple[NodePortClaim, NodePortClaim]]:
             earlier = (
                 one
                 for index, one in daemons
-                if (index < place or not second.everywhere)  # of two DaemonSets the later one is told of
+                if (index < place or not second.everywhere)  # of two DaemonSets the later one is reported
                 and one.workload.key != second.workload.key
                 and one.clashes(second)
             )

@@ -1,8 +1,19 @@
-"""A port is a number where Kubernetes takes only text.
+"""A port is a number where Kubernetes requires a string.
 
-The value of a variable, an argument, an annotation and a value of a ConfigMap
-are text: the API server rejects the object when one of them is a number. The
-usual cause is a template that lacks `quote`.
+The values of variables, arguments, annotations and ConfigMaps must be strings.
+The usual cause of a number there is a template without `quote`.
+
+Why it matters:
+
+The API server rejects the object, so `helm upgrade` or `kubectl apply` fails.
+
+Severity:
+
+* **error**: always.
+
+Fix:
+
+Yes. It puts the number in quotes.
 
 Bad (a variable and an argument)::
 
@@ -52,10 +63,12 @@ Good::
     metadata: {name: web}
     data: {HTTP_PORT: "8080"}
 
-Silent about numbers that are no ports as far as their names tell (`REPLICAS`,
-`--timeout`), unless the pod declares or probes that number; for text, which
-placeholders (`${PORT}`) are, too; and for fields of custom resources, whose
-schemas may take numbers.
+Not reported when:
+
+* the name isn't about a port (`REPLICAS`, `--timeout`), and the pod neither
+  declares nor probes the number.
+* the value is a string, such as a placeholder (`${PORT}`).
+* the field belongs to a custom resource, whose schema may accept numbers.
 """
 
 from __future__ import annotations
@@ -79,7 +92,7 @@ _METADATA = ("metadata", "annotations")
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each port that is a number where text belongs."""
+    """Yield a finding for each port that is a number where a string belongs."""
     for resource in graph.resources:
         yield from _annotations(resource, _METADATA, resource.data)
         if resource.key.kind == "ConfigMap" and resource.key.group == "":
@@ -103,18 +116,18 @@ def _containers(workload: Workload, resource: Resource) -> Iterator[Finding]:
     known = _numbers(workload)
     for container in workload.containers:
         data = mapping(lookup(resource.data, container.path))
-        of = f"of container {container.name!r}"
+        where = f"container {container.name!r}"
         for index, variable in indexed(data.get("env")):
             name, value = str(variable.get("name") or ""), variable.get("value")
             if _is_port(value, name, known):
                 path = (*container.path, "env", index, "value")
-                yield _finding(resource, path, value, f"as the value of {name} {of}")
+                yield _finding(resource, path, value, f"as the value of {name} in {where}")
         for field in ("command", "args"):
             given = data.get(field)
             words = given if isinstance(given, list) else []
             for index, (before, value) in enumerate(pairwise(["", *words])):
                 if _is_port(value, str(before), known):
-                    yield _finding(resource, (*container.path, field, index), value, f"in {field} {of}")
+                    yield _finding(resource, (*container.path, field, index), value, f"in {field} of {where}")
 
 
 def _numbers(workload: Workload) -> frozenset[object]:
@@ -137,8 +150,8 @@ def _finding(resource: Resource, path: FieldPath, value: int, where: str) -> Fin
     site = Site(resource.key, path, value)
     return Finding(
         message=(
-            f"{resource.key} has the number {value} {where}: Kubernetes takes only text there, and the API server "
-            "rejects the object."
+            f"{resource.key} has the number {value} {where}, but it must be a string: the API server rejects the "
+            f"{resource.key.kind}."
         ),
         severity=Severity.ERROR,
         primary=site,
