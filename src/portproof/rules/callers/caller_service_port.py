@@ -1,9 +1,31 @@
 """A program calls a port that the Service does not have.
 
-Addresses stand in environment variables, arguments and ConfigMaps: as
-`http://orders:8080`, as a host in one variable and its port in another, in lists
-and connection strings; and in the prober and static targets of a Probe. The port
-is one of the *Service*: calling the port of the container there leads nowhere.
+Programs get addresses from environment variables, arguments and ConfigMaps. The rule
+finds URLs such as `http://orders:8080`, a host in one variable and its port in
+another, lists, and connection strings. It also checks the prober and the static
+targets of a Probe.
+
+The port must be a port of the Service. The port of the container does not work there.
+
+Why it matters:
+
+The call leads nowhere: the connection is refused or times out.
+
+Severity:
+
+* **error**: caller and Service are in one rendering, or in two targets that
+  `environments` in `portproof.yaml` lists together.
+* **warning**: the two targets are only assumed to be deployed together, based on the
+  names of values files and overlays. It is also a warning when a headless Service is
+  called on a near miss of a port that its pods declare. Callers of a headless Service
+  reach the pods directly, whatever ports it lists.
+* **note**: a URL names no port, and the Service lacks the default port of its scheme.
+  Some programs add a port of their own.
+
+Fix:
+
+Sometimes. It changes the port in the caller, or the Service's port if nothing else
+uses it. There is no fix when a URL names no port, or several ports could be meant.
 
 Bad (the container's port)::
 
@@ -77,20 +99,20 @@ Good::
       ports:
         - {port: 6379}
 
-An error where caller and Service are in one rendering, or in two targets that
-`environments` in `portproof.yaml` names together. A warning where that they are
-deployed together is a guess (by the names of values files and overlays), and
-where a headless Service is called on a port that is a near miss of one that its
-pods declare: its callers reach the pods themselves, whatever ports it lists. A
-note where a URL names no port and the Service lacks that of its scheme: some
-programs add a port of their own (none where the port stands beside it:
-`PROXY_PORT` and `PROXY`, `--db-port` and `--db-url`).
+Not reported when:
 
-Silent when no target here has a Service of that name (in the namespace that is
-named, or else the caller's own), when one of several variants has the port, for
-an ExternalName, for a host without a namespace in a Probe (it is called from
-where Prometheus or its prober runs), for calls of pods to the Service in front of them, for other
-numbers after a name (`image: redis:7`), in comments, and for placeholders.
+* no target here has a Service of that name in the stated namespace, or else in the
+  caller's own.
+* one of several variants of the Service has the port.
+* the Service is of type ExternalName.
+* a Probe names a host without a namespace: Prometheus or its prober calls it from its
+  own namespace.
+* a pod calls the Service in front of it.
+* the port of a URL is set next to it, such as `PROXY` and `PROXY_PORT`, or `--db-url`
+  and `--db-port`.
+* the number after a name is not a port, as in `image: redis:7`.
+* the address is in a comment.
+* the address contains a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

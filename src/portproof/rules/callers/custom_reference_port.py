@@ -1,15 +1,33 @@
-"""A resource of your own kind names a port that the Service does not have.
+"""A resource of a custom kind names a port that the Service does not have.
 
-Which kinds name a Service, where, and what their fields hold, is said under
-`references` in `portproof.yaml`: `kind` and `group` (one or a list), `at`
-(JSONPaths of the objects that hold the reference), and within such an object
-the fields `service`, `namespace` and `port` (these are the defaults too,
-`service` aside: `name`). `by` says whether the port field holds the port's
-`number` (the default), its `name`, or `either`; `default` is the port that
-counts when the field is absent. A `number` may be in quotes, as your kind wants
-it. With `host: true` the `service` field holds a
-host, `web` or `web.shop.svc.cluster.local`, which then tells the namespace too;
-with `protocol: UDP` (or `TCP`, `SCTP`) a port of another protocol is none.
+You list these kinds under `references` in `portproof.yaml`, with these keys:
+
+* `kind` and `group`: one or a list.
+* `at`: JSONPaths of the objects that hold a reference.
+* `service`, `namespace` and `port`: fields of such an object. By default, they are
+  `name`, `namespace` and `port`.
+* `by`: whether the port field holds a `number` (the default), a `name`, or `either`.
+  A number may be in quotes, if your kind wants it so.
+* `default`: the port that applies when the field is absent.
+* `host: true`: the `service` field holds a host, such as `web` or
+  `web.shop.svc.cluster.local`. The host then sets the namespace, too.
+* `protocol`: `TCP`, `UDP` or `SCTP`. A port of another protocol does not match.
+
+Why it matters:
+
+Nothing answers on that port. How bad that is depends on your controller: `severity`
+in `portproof.yaml` gives this rule another severity.
+
+Severity:
+
+* **error**: the Service has no such port.
+* **warning**: the object that holds the reference has `weight: 0`, so nothing is sent
+  there yet.
+
+Fix:
+
+Sometimes. It changes the port of your resource, or the Service's port if nothing else
+uses it. There is no fix when several ports could be meant.
 
 Bad (the target port)::
 
@@ -86,14 +104,16 @@ Bad (a host, and a port that is there for TCP only)::
       ports:
         - {name: dns-tcp, port: 53, targetPort: 5353}
 
-How bad that is depends on the controller; `severity` in `portproof.yaml` gives
-this rule another severity.
+Not reported when:
 
-Silent when `portproof.yaml` has no `references`, when the Service is not in the
-rendering (or in another namespace of it), when it is an ExternalName, for hosts
-outside of the cluster, when the object says with a `kind` or `group` of its own that it names something else
-than a Service, when the port is absent and has no `default`, and for
-placeholders (`${PORT}`).
+* `portproof.yaml` has no `references`.
+* the rendered manifests contain the Service only in another namespace, or not at all.
+* the Service is of type ExternalName.
+* the host is outside the cluster.
+* the `kind` or `group` of the object says that it names something other than a
+  Service.
+* the port is absent and has no `default`.
+* the port is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,29 @@
 """The API server calls a webhook on a port that the Service does not have.
 
-Admission webhooks, the conversion webhook of a custom resource and an APIService
-name a *Service* and, by number, one of its own ports: neither the port of the
-container nor a name. Without a number the API server takes 443.
+Admission webhooks, the conversion webhook of a custom resource, and APIServices name
+a Service and the number of one of its ports, never a port name or a container port.
+Without a number, the API server uses 443.
+
+Why it matters:
+
+The API server cannot reach the webhook:
+
+* Each request that the webhook is asked about waits and fails, or passes unchecked
+  with `failurePolicy: Ignore`.
+* The APIs of an APIService are unavailable.
+* Objects of a custom resource cannot be read in another version.
+
+The API server rejects a port that is a string, or outside 1 to 65535, wherever the
+Service is.
+
+Severity:
+
+* **error**: always.
+
+Fix:
+
+Sometimes. It changes the port of the webhook, or the Service's port if nothing else
+uses it. There is no fix when several ports could be meant.
 
 Bad (the target port)::
 
@@ -62,16 +83,14 @@ Good::
       ports:
         - {port: 443, targetPort: 9443}
 
-What comes of it: each request that the webhook is asked about waits and fails
-(or passes unchecked, with `failurePolicy: Ignore`); the APIs of an APIService
-are unavailable; objects of a custom resource cannot be read in another version.
+Not reported when:
 
-The API server rejects a port that is text, or not between 1 and 65535, wherever
-the Service is.
-
-Silent when the Service is not in the rendering (or in another namespace of
-it) and the port is possible, when it is an ExternalName or lists no ports at all, when the webhook is
-called by `url`, and for placeholders (`${PORT}`).
+* the rendered manifests contain the Service only in another namespace, or not at all,
+  and the API server accepts the port.
+* the Service is of type ExternalName.
+* the Service lists no ports.
+* the webhook is called by `url`.
+* the port is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations
