@@ -1,8 +1,21 @@
 """A DestinationRule has settings for a port that the Service does not have.
 
-`portLevelSettings` apply to a port of the *Service* by its number, never to that
-of the container. Settings for a port that is not there apply to nothing: callers
-go without the TLS mode, load balancing or limits that were meant for the port.
+`portLevelSettings` apply to a port of the Service by its number, never to a container
+port (istio `pilot/pkg/networking/util/util.go`).
+
+Why it matters:
+
+The settings have no effect. Callers go without the TLS mode, load balancing or limits
+that were meant for the port.
+
+Severity:
+
+* **warning**: always, because requests still flow.
+
+Fix:
+
+Sometimes. It changes the port of the setting, or the Service's port if nothing else
+uses it. There is no fix when several ports could be meant.
 
 Bad (the target port)::
 
@@ -44,12 +57,15 @@ Good::
       ports:
         - {name: https, port: 443, targetPort: 8443}
 
-Requests still flow, so this is a warning. A setting counts when its number is
-that of the port (istio `pilot/pkg/networking/util/util.go`).
+Not reported when:
 
-Silent when the Service is not in the rendering, for wildcards and hosts outside
-of the cluster, when a ServiceEntry describes the host or `exportTo` hides the
-Service from other namespaces, when it is an ExternalName, and for placeholders.
+* the rendered manifests do not contain the Service.
+* the host is a wildcard.
+* the host is outside the cluster.
+* a ServiceEntry describes the host.
+* `exportTo` hides the Service from other namespaces.
+* the Service is of type ExternalName.
+* the port is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,25 @@
 """An Istio Gateway listens on a port that no Service of its pods exposes.
 
-The pods that a Gateway's `selector` finds open a listener on each server's port.
-Clients come in through the Services in front of these pods, so the number has to
-be a `port` or a `targetPort` of one of them.
+The pods that a Gateway's `selector` matches open a listener on the port of each
+server. Clients come in through the Services in front of these pods. So the number
+must be a `port` or a `targetPort` of one of them. Two servers must not share a port
+name.
+
+Why it matters:
+
+Clients cannot connect to a port that no Service exposes (istioctl's IST0162). Istio
+rejects a Gateway whose servers share a port name
+(`pkg/config/validation/validation.go`).
+
+Severity:
+
+* **error**: two servers share a port name.
+* **warning**: no Service exposes the port. One may exist elsewhere.
+
+Fix:
+
+Sometimes. If the number is a near miss of one Service port, it sets that port. There
+is no fix for a shared port name.
 
 Bad::
 
@@ -83,14 +100,14 @@ Good::
               image: proxy
               ports: [{containerPort: 8080}, {containerPort: 8443}]
 
-A port that no Service exposes is a warning (istioctl's IST0162), since a Service
-may live elsewhere. A name that two servers share is an error: Istio refuses the
-Gateway (`pkg/config/validation/validation.go`).
+Not reported when:
 
-Silent about ports when the Gateway's pods, or a Service in front of them, are not
-in the rendering (Istio's own ingress gateway seldom is), when the pods use the
-host's network or a `hostPort` with that number, when a named target port cannot
-be looked up, and for Gateways without a selector.
+* the rendered manifests do not contain the Gateway's pods or a Service in front of
+  them, which is usual for Istio's own ingress gateway.
+* the pods use the host's network.
+* a `hostPort` of the pods has that number.
+* a named target port cannot be resolved.
+* the Gateway has no selector.
 """
 
 from __future__ import annotations

@@ -1,8 +1,21 @@
-"""Two servers of Istio Gateways want one port of the same pods, and Istio serves only one of them.
+"""Two servers of Istio Gateways claim one port of the same pods, and Istio serves only one of them.
 
-All Gateways with the same `selector` open their ports in the same pods. There
-plain HTTP can share a port with plain HTTP, and TLS with TLS for other hosts.
-Anything else is skipped, save for the server that was there first.
+All Gateways with the same `selector` open their ports in the same pods. Plain HTTP
+can share a port with plain HTTP, and TLS with TLS for other hosts. Nothing else can
+share a port.
+
+Why it matters:
+
+Istio skips every conflicting server except the first (istio
+`pilot/pkg/model/gateway.go`, mergeGateways).
+
+Severity:
+
+* **warning**: always. The two may be meant for different clusters.
+
+Fix:
+
+No. Only you know which of the two should move.
 
 Bad (TLS for one host twice)::
 
@@ -61,13 +74,16 @@ Good::
           hosts: ["blog.example.org"]
           tls: {mode: SIMPLE, credentialName: blog}
 
-A warning, since the two may be kept for different clusters (istio
-`pilot/pkg/model/gateway.go`, mergeGateways).
+Not reported when:
 
-Silent when the selectors differ or are missing, for different `bind` addresses
-and control planes (`istio.io/rev`), when both servers are for plain HTTP, when
-one is for TLS and the other is not, for variants of one Gateway, and for
-placeholders (`${PORT}`).
+* the selectors differ.
+* a selector is missing.
+* the `bind` addresses differ.
+* the control planes differ (`istio.io/rev`).
+* both servers are for plain HTTP.
+* one server is for TLS and the other is not.
+* the two are variants of one Gateway.
+* the port is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

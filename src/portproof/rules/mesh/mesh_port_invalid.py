@@ -1,10 +1,31 @@
 """A mesh resource has a port that the API server rejects.
 
-The schemas of Istio want a number without quotes for the ports of a Gateway's
-servers, a Sidecar's listeners, the matches, destinations and redirects of a
-VirtualService, and the port settings of a DestinationRule. A destination's `port`
-is an object: `{number: 80}`. A Gateway's server needs a number, a name and a
-protocol, and a Linkerd Server a port.
+These ports of Istio resources must be numbers without quotes:
+
+* The ports of a Gateway's servers. A server also needs a port name and a protocol.
+* The ports of a Sidecar's listeners.
+* The ports of a VirtualService's matches, destinations and redirects. In a
+  destination, `port` is an object: `{number: 80}`.
+* The ports of a DestinationRule's port-level settings.
+
+A Linkerd Server needs a port.
+
+Why it matters:
+
+The API server rejects the whole resource, so `helm upgrade` or `kubectl apply` fails.
+
+Severity:
+
+* **error**: a required port is missing, or a field is of the wrong type.
+* **warning**: a required field is present but empty, as a template renders it without
+  a value.
+
+An empty field is only a **note** if the chart is rendered with its default values
+alone.
+
+Fix:
+
+Sometimes. It removes the quotes from a number.
 
 Bad (in quotes)::
 
@@ -45,15 +66,14 @@ Good::
         - match: [{port: 80}]
           route: [{destination: {host: shop, port: {number: 80}}}]
 
-An **error**, but a **warning** when a field that is needed is there and empty, as
-a template leaves it when its value is not given, and a **note** then where a
-chart is rendered with its defaults alone.
+Not reported when:
 
-Silent about numbers out of range, which the schemas take, for a Server without
-a `podSelector` (such a fragment is a patch), for placeholders
-(`${PORT}`), and when the Service is in the rendering and lacks the port
-(`virtual-service-port` and `destination-rule-port` say so). A ServiceEntry is for
-`service-entry-port`.
+* a number is out of range: the schemas accept it.
+* a Server has no `podSelector`: such a fragment is a patch.
+* the port is a placeholder, such as `${PORT}`.
+* the Service is rendered and lacks the port: `virtual-service-port` or
+  `destination-rule-port` reports that.
+* the resource is a ServiceEntry: `service-entry-port` checks it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,27 @@
-"""Services of one workload in a mesh disagree about what one of its ports speaks.
+"""Services of one workload in a mesh disagree about the protocol of one of its ports.
 
-Istio's sidecar opens each port of a pod once, for HTTP or for plain TCP, as the
-name of the Service's port (or `appProtocol`) tells. When one Service calls it
-`http` and another one `tcp`, the first Service counts, and clients of the other
-one are treated wrongly: bytes that are not HTTP are refused, or rules about paths
-and headers do not apply.
+Istio's sidecar opens each port of a pod once, for HTTP or for plain TCP. The name of
+the Service's port decides, or its `appProtocol`. A pod is known to be in a mesh by
+one of these:
+
+* The label or annotation `sidecar.istio.io/inject`.
+* A rendered Namespace with `istio-injection: enabled` or `istio.io/rev`.
+* A container named `istio-proxy`.
+
+Why it matters:
+
+Only the first Service takes effect. For clients of the other one, traffic that is not
+HTTP is rejected, or rules about paths and headers do not apply. Istio requires that
+all Services use the same protocol for a port of a pod (istioctl's IST0116 and
+IST0137).
+
+Severity:
+
+* **warning**: always.
+
+Fix:
+
+No. Only you know which protocol the port speaks.
 
 Bad::
 
@@ -64,16 +81,15 @@ Good::
           containers:
             - {name: web, image: web:1, ports: [{containerPort: 8080}]}
 
-Istio's requirements say that Services of a pod cannot have a port for different
-protocols; it is what istioctl's IST0116 and IST0137 are after. A pod is known to
-be in a mesh by the label or annotation `sidecar.istio.io/inject`, a Namespace of
-the rendering with `istio-injection: enabled` or `istio.io/rev`, or a container
-`istio-proxy`.
+Not reported when:
 
-Silent when the pods are not known to be in a mesh, when all names mean the same
-or one of them says nothing (Istio then looks at the bytes), when one port is for
-UDP, when a name does not lead to a declared port, and for pods that exclude
-ports from the sidecar or use the host's network.
+* the pods are not known to be in a mesh.
+* all names mean the same protocol.
+* one of the names says nothing about the protocol: Istio then looks at the traffic.
+* one of the ports is for UDP.
+* a named target does not lead to a declared port.
+* the pods exclude ports from the sidecar.
+* the pods use the host's network.
 """
 
 from __future__ import annotations

@@ -1,7 +1,34 @@
-"""A ServiceEntry has ports that contradict each other.
+"""The ports of a ServiceEntry contradict each other, or are invalid.
 
-The ports of an Istio ServiceEntry have each a name and a number of their own.
-`ports` of an endpoint says by that name which number the endpoint listens on.
+Each port of an Istio ServiceEntry needs a unique name and a unique number. The
+`ports` of an endpoint map these names to the numbers on which the endpoint listens.
+
+Why it matters:
+
+The API server rejects the ServiceEntry when:
+
+* a name or a number appears twice.
+* a port has no name or no number.
+* a number is a string, or is outside 1 to 65535.
+
+Istio rejects an endpoint with a port name that the entry does not have
+(`pkg/config/validation/validation.go`). If two entries have the same port of a host
+for different protocols, only one of them takes effect (istioctl's IST0177).
+
+Severity:
+
+* **error**: the API server or Istio rejects the entry.
+* **warning**: two entries have the same port of a host for different protocols. It is
+  also a warning when a name or number is present but empty, as a template renders it
+  without a value.
+
+An empty field is only a **note** if the chart is rendered with its default values
+alone.
+
+Fix:
+
+Sometimes. It removes the quotes from a number, or gives the only port the name that
+the endpoint uses.
 
 Bad (a name that no port has)::
 
@@ -64,19 +91,13 @@ Good::
         - address: 192.0.2.25
           ports: {submission: 5870}
 
-The API server rejects a number or a name that is there twice, a port without one
-of the two, and a number that is text or outside of 1 to 65535. Istio rejects a
-name that no port has (`pkg/config/validation/validation.go`). A number or name
-that is there and empty is a warning, and a note where a chart is rendered with
-its defaults alone.
+Not reported when:
 
-Two entries that have one port of one host for different protocols are a warning
-(istioctl's IST0177): only one of them counts.
-
-Silent about endpoints that are workloads of their own (WorkloadEntry), about
-those of an entry that is not resolved by `STATIC` or `DNS`, about protocols of
-entries that different namespaces see (`exportTo`), and about placeholders
-(`${PORT}`).
+* the endpoint is a separate workload (WorkloadEntry).
+* the endpoint belongs to an entry whose `resolution` is not `STATIC` or `DNS`.
+* the entries with different protocols are visible to different namespaces
+  (`exportTo`).
+* a field is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,28 @@
-"""An Istio Sidecar listens, or passes requests on, at a port not of its pods.
+"""An Istio Sidecar listens on, or forwards to, a port that its pods do not have.
 
-`ingress` replaces the listeners that Istio makes for a pod's ports. The `port` of a
-listener is the one at which requests reach the pod, a *target port* of its
-Services; `defaultEndpoint` is where the application listens.
+`ingress` replaces the listeners that Istio creates for a pod's ports. The `port` of a
+listener is where requests reach the pod, so it is the target port of its Services.
+`defaultEndpoint` is where the application listens.
+
+Why it matters:
+
+A listener on any other port gets no requests, and requests to an endpoint on any
+other port fail. Istio rejects a Sidecar (`pkg/config/validation/validation.go`) when:
+
+* two listeners have the same number.
+* the host of an endpoint is not the pod itself.
+* the port of an endpoint is not a number.
+
+Severity:
+
+* **error**: Istio rejects the Sidecar.
+* **warning**: a listener uses the port of a Service that has another target. It is
+  also a warning when an endpoint is a near miss of the only declared port, and
+  nothing else mentions it.
+
+Fix:
+
+Sometimes. It sets the port of the listener or endpoint to the one that the pods have.
 
 Bad (the Service's port)::
 
@@ -86,15 +106,14 @@ Good::
           containers:
             - {name: web, image: web, ports: [{containerPort: 8080}, {containerPort: 9080}]}
 
-Istio refuses two listeners with one number, and an endpoint whose host is not the
-pod itself or whose port is no number (`pkg/config/validation/validation.go`):
-errors. A listener on the port of a Service that has another target, and an
-endpoint that nobody declares or mentions one slip from the only declared port,
-are warnings.
+Not reported when:
 
-Silent about other ports that do not fit: a pod may be called without a Service,
-and an application may listen without saying so. Silent, too, when the pods are not
-in the rendering, for sockets (`unix://`), and for placeholders (`${PORT}`).
+* the listener's port belongs to no Service: a pod may be called without one.
+* the endpoint's port is undeclared, but not a near miss: an application may listen
+  without declaring it.
+* the rendered manifests do not contain the pods.
+* the endpoint is a socket (`unix://`).
+* the port is a placeholder, such as `${PORT}`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,32 @@
 """An Istio VirtualService sends requests to a port that the Service does not have.
 
-The port of a destination is a port of the *Service* (`port.number`), never that
-of the container. A destination names its Service by host: `web` is one of the
-VirtualService's own namespace, `web.shop.svc.cluster.local` one of `shop`.
+The port of a destination (`port.number`) must be a port of the Service, never a
+container port. A destination names its Service by host: `web` is in the
+VirtualService's own namespace, and `web.shop.svc.cluster.local` is in `shop`.
+
+Without a port, a destination uses the only port of its Service. If there are several,
+it uses the one with the number on which the request came in.
+
+Why it matters:
+
+Requests fail with 503, and mirrored requests are lost. A `match` on a port on which
+no request comes in never applies. Istio rejects a host with a port.
+
+Severity:
+
+* **error**: the Service has no such port. It is also an error when a destination has
+  no port, and the Service has none of the ports on which requests come in. For this,
+  all of them must be known, from the servers of Gateways and the ports of the hosts'
+  Services.
+* **warning**: a destination has no port, a Gateway is defined elsewhere, and the
+  Service has none of its usual ports (80, 443, 8080, 8443). It is also a warning when
+  no request comes in on the port of a `match`. A destination of weight 0 is a
+  warning, too: nothing is sent there until the weight is raised.
+
+Fix:
+
+Sometimes. It changes the port of the destination or match, or the Service's port if
+nothing else uses it. There is no fix when several ports could be meant.
 
 Bad (the target port)::
 
@@ -105,19 +129,18 @@ Good::
         - {name: http, port: 8080}
         - {name: http-metrics, port: 9090}
 
-Without a port a destination takes the only port of its Service; of several, the
-one with the number at which the request came in. When the rendering shows all
-the ports at which requests come in (servers of Gateways, ports of the hosts'
-Services) and none is the Service's, that is an error; when a Gateway lives
-elsewhere and the Service has none of its usual ports (80, 443, 8080, 8443), a
-warning. So is a `match` on a port at which no request comes in, and a destination
-of weight 0: nothing is sent there until somebody raises it.
+Not reported when:
 
-Silent when the Service is not in the rendering, for wildcards and hosts outside
-of the cluster, when a ServiceEntry describes the host or `exportTo` hides the
-Service from other namespaces, when it is an ExternalName, and for placeholders.
-Of matches and missing ports also when a Gateway or a host's Service lives
-elsewhere, save for the warning above.
+* the rendered manifests do not contain the Service.
+* the host is a wildcard.
+* the host is outside the cluster.
+* a ServiceEntry describes the host.
+* `exportTo` hides the Service from other namespaces.
+* the Service is of type ExternalName.
+* the port is a placeholder, such as `${PORT}`.
+* a `match` depends on a Gateway or a host's Service that is defined elsewhere.
+* a destination without a port depends on a Gateway or a host's Service that is
+  defined elsewhere, apart from the warning above.
 """
 
 from __future__ import annotations
