@@ -172,8 +172,8 @@ class TestConfiguredCharts:
     @pytest.mark.parametrize(
         ("file", "problem"),
         [
-            ("none.yaml", "is not there"),
-            ("templates", "is not there"),
+            ("none.yaml", "does not exist"),
+            ("templates", "does not exist"),
             ("../../secret.yaml", "points outside the repository"),
             ("/../secret.yaml", "points outside the repository"),
             ("link.yaml", "points to an absolute path"),
