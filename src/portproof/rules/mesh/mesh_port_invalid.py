@@ -19,9 +19,7 @@ Severity:
 * **error**: a required port is missing, or a field is of the wrong type.
 * **warning**: a required field is present but empty, as a template renders it without
   a value.
-
-An empty field is only a **note** if the chart is rendered with its default values
-alone.
+* **note**: a field is empty, and the chart is rendered with its default values alone.
 
 Fix:
 

@@ -21,9 +21,7 @@ Severity:
 * **warning**: two entries have the same port of a host for different protocols. It is
   also a warning when a name or number is present but empty, as a template renders it
   without a value.
-
-An empty field is only a **note** if the chart is rendered with its default values
-alone.
+* **note**: a field is empty, and the chart is rendered with its default values alone.
 
 Fix:
 

@@ -100,7 +100,7 @@ def _finding(first: NodePortClaim, second: NodePortClaim) -> Finding:
     return Finding(
         message=(
             f"{second.workload.key} needs port {second.site.value} {second.port.protocol} of its nodes, but "
-            f"{_name(first, second)}, with the same placement, takes it on every one of them: pods of one of the two "
+            f"{_name(first, second)}, with the same placement, takes it on every one of them. Pods of one of the two "
             "stay Pending."
         ),
         severity=Severity.WARNING,
