@@ -144,14 +144,14 @@ def absent_services(graph: PortGraph, *relations: Relation) -> Iterator[tuple[Se
         wanted = edge.wanted
         if wanted is None or graph.service(*edge.whom.place) is not None:
             continue
-        near = _slip_of(groups, *edge.whom.place)
+        near = _typo_of(groups, *edge.whom.place)
         if near is not None and any(
             answers(one, wanted, edge.by) and edge.protocol in ("", one.protocol) for one in near.ports
         ):
             yield edge, _absent(edge, near)
 
 
-def _slip_of(
+def _typo_of(
     groups: Mapping[tuple[str, str], Sequence[Service]], namespace: str, name: str
 ) -> Service | None:
     """The one Service whose name differs from `name` by a typo; None when there is none, or several."""
@@ -184,5 +184,5 @@ def _is_used(graph: PortGraph, port: ServicePort) -> bool:
     known: list[tuple[str | int, MatchBy]]
     known = [(number, by) for by in (MatchBy.EITHER, MatchBy.NUMBER) if isinstance(number, int)]
     known += [(name, by) for by in MatchBy if by is not MatchBy.NUMBER and isinstance(name, str) and name]
-    # Looked up, not gone through: thousands may ask, and each of them may be told so.
+    # Looked up, not gone through: thousands may ask, and each of them may be reported.
     return not graph.asked.get(place, frozenset()).isdisjoint(known)

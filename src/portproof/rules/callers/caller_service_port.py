@@ -142,14 +142,14 @@ def _within(graph: PortGraph, call: ServiceEdge) -> Iterator[Finding]:
     if not services:
         return
     if any(one.headless for one in services):
-        if not all(_is_slip(graph, one, call.wanted) for one in services):
+        if not all(_is_typo(graph, one, call.wanted) for one in services):
             return
         yield replace(_finding(graph, call, services), severity=Severity.WARNING)
         return
     yield _finding(graph, call, services)
 
 
-def _is_slip(graph: PortGraph, service: Service, wanted: object) -> bool:
+def _is_typo(graph: PortGraph, service: Service, wanted: object) -> bool:
     """Whether a pod behind a headless Service declares a near miss of the port that is called."""
     declared = {port.value for one in graph.select(service).workloads for port in one.ports}
     declared |= {one.target.value for one in service.ports if isinstance(one.target.value, int)}
@@ -161,17 +161,17 @@ def _beyond(graph: PortGraph, call: ServiceEdge) -> Iterator[Finding]:
     services = unanswered(call, neighbours)
     if not services:
         return
-    told = _finding(graph, call, services)
+    found = _finding(graph, call, services)
     meant = [one for one in neighbours if one.service in services]
-    guessed = told.severity is Severity.ERROR and not all(one.stated for one in meant)
+    guessed = found.severity is Severity.ERROR and not all(one.stated for one in meant)
     targets = {one.target for one in meant}
     where = listing(sorted({one.partition(":")[2].partition("?")[0] for one in targets})[:2])
     yield replace(
-        told,
-        message=f"{told.message.removesuffix('.')} (the Service is in {where}).",
-        severity=Severity.WARNING if guessed else told.severity,
+        found,
+        message=f"{found.message.removesuffix('.')} (the Service is in {where}).",
+        severity=Severity.WARNING if guessed else found.severity,
         related=(),
-        remedies=tuple(one for one in told.remedies if one.changes[0][0] == call.whom.site),
+        remedies=tuple(one for one in found.remedies if one.changes[0][0] == call.whom.site),
     )
 
 

@@ -18,7 +18,7 @@ from portproof.graph.model import PortGraph, Site, Workload
 from portproof.resources import Resource
 
 MESH = "mesh"
-"""The gateway that stands for all sidecars."""
+"""The gateway that means all sidecars."""
 
 _HTTP = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTP_PROXY"})
 

@@ -112,7 +112,7 @@ _EXCLUDING = ("traffic.sidecar.istio.io/excludeInboundPorts", "traffic.sidecar.i
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each port of a Service that calls a pod's port HTTP where another calls it TCP."""
-    told: set[tuple[Service, object]] = set()
+    reported: set[tuple[Service, object]] = set()
     known = _Known(graph)
     for workload in graph.workloads:
         fronts = graph.services_of(workload)
@@ -125,8 +125,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 if number is None or spoken is None:
                     continue
                 other, site, is_http = first.setdefault(number, (port, *spoken))
-                if is_http is not spoken[1] and (service, port.path) not in told:
-                    told.add((service, port.path))
+                if is_http is not spoken[1] and (service, port.path) not in reported:
+                    reported.add((service, port.path))
                     yield _finding(workload, number, (other, site), (port, spoken[0]))
 
 

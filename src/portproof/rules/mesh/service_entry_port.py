@@ -149,7 +149,7 @@ def _endpoints(graph: PortGraph) -> Iterator[Finding]:
 
 
 def _contradicted(graph: PortGraph) -> Iterator[Finding]:
-    """Ports that two entries have for one host, each with a protocol of its own."""
+    """Ports that two entries have for one host, with different protocols."""
     seen: dict[tuple[str, object, str], tuple[str, Site]] = {}
     for entry in graph.of_kind("ServiceEntry", ISTIO):
         spec = mapping(entry.data.get("spec"))

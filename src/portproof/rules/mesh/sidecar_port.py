@@ -54,7 +54,7 @@ Bad (the Service's port)::
           containers:
             - {name: web, image: web, ports: [{containerPort: 8080}]}
 
-Bad (a slip beside the declared port)::
+Bad (a near miss of the declared port)::
 
     apiVersion: networking.istio.io/v1
     kind: Sidecar
@@ -137,7 +137,7 @@ _ENDPOINT = re.compile(r"(?:127\.0\.0\.1|0\.0\.0\.0|\[::1?\])?:(?P<port>[1-9][0-
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each listener that is refused or does not fit."""
+    """Yield a finding for each listener that is rejected or does not fit."""
     sidecars = graph.of_kind("Sidecar", ISTIO)
     if not sidecars:
         return

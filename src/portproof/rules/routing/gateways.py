@@ -157,7 +157,7 @@ def _parent(route: Resource, path: FieldPath, data: Mapping[str, Any]) -> Parent
 
 
 def is_settled(resource: Resource) -> bool:
-    """Whether its namespace is known for sure: it says one, and not the one that stands for any.
+    """Whether its namespace is known for sure: it is set, and not to the one that may become any.
 
     What says none goes to the namespace that is current when it is applied, and ``default`` is what a release's
     namespace renders to until it is installed.

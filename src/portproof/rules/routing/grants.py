@@ -1,6 +1,6 @@
 """ReferenceGrants: which routes may send traffic to a Service of another namespace.
 
-Meaning: gateway-api ``apis/v1/referencegrant_types.go``. A grant stands in the namespace of the Service; each pair of
+Meaning: gateway-api ``apis/v1/referencegrant_types.go``. A grant is in the namespace of the Service; each pair of
 an entry of its ``from`` and one of its ``to`` allows something.
 """
 
@@ -124,7 +124,7 @@ def _without(terms: Terms, index: int) -> Terms:
 
 
 def _like(terms: Terms, index: int) -> Terms:
-    """`terms` with what a slip in the field of that index leaves: nothing, or the digits of a name."""
+    """`terms` with what a typo in the field of that index leaves: nothing, or the digits of a name."""
     left = digits(terms[index]) if index in _NAMES else _ANY
     return (*terms[:index], left, *terms[index + 1 :])
 

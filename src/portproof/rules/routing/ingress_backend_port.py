@@ -109,7 +109,7 @@ _ANNOTATION = "use-annotation"
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each backend port that is refused or not there."""
+    """Yield a finding for each backend port that is rejected or missing."""
     for edge in graph.asking(Relation.INGRESS):
         if edge.port is not None and edge.port.value == _ANNOTATION:
             yield from _without_annotation(graph, edge, edge.port)
@@ -173,7 +173,7 @@ def _has_rollouts(graph: PortGraph) -> bool:
 
 
 def _rejection(graph: PortGraph, edge: ServiceEdge) -> Finding | None:
-    """What the API server does not take, whatever the Service has."""
+    """What the API server rejects, whatever the Service has."""
     port, services = edge.port, graph.variants(*edge.whom.place)
     sends = f"{edge.holder} sends traffic to Service/{edge.whom.name}"
     asks = f"{edge.holder} asks Service/{edge.whom.name}"

@@ -68,7 +68,7 @@ from portproof.rules.port_references import absent_services
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each backend Service that is absent but for a slip."""
+    """Yield a finding for each backend Service that is missing because of a typo."""
     for edge, finding in absent_services(graph, Relation.INGRESS):
         if edge.wanted != "use-annotation":
             yield finding

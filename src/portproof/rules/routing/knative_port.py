@@ -108,7 +108,7 @@ class _Container:
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each port that Knative refuses."""
+    """Yield a finding for each port that Knative or the API server rejects."""
     for kind, place in _PODS.items():
         for resource in graph.of_kind(kind, _GROUP):
             for path, pod in sites.find(place, resource.data):

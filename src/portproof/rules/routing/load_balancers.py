@@ -60,7 +60,7 @@ class AnnotationKind:
     """An annotation of a Service that names ports of it.
 
     `read` finds them in its text. `only_load_balancers`: it is read only of Services of that type. `rejects`: the
-    controller then refuses the Service, and does not only pass over the entry. `so` is what comes of a port that is not there.
+    controller then rejects the Service, and does not only ignore the entry. `so` says what breaks if the port is missing.
     """
 
     annotation: str

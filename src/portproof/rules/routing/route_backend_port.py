@@ -118,7 +118,7 @@ from portproof.rules.port_references import finding
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each backendRef whose port is refused, missing, or of another protocol."""
+    """Yield a finding for each backendRef whose port is rejected, missing, or of another protocol."""
     for edge in graph.asking(Relation.ROUTE):
         refusal = _rejection(graph, edge)
         if refusal is not None:
@@ -148,7 +148,7 @@ def _lost(edge: ServiceEdge) -> str:
 
 
 def _rejection(graph: PortGraph, edge: ServiceEdge) -> Finding | None:
-    """What the API server does not take, whatever the Service has."""
+    """What the API server rejects, whatever the Service has."""
     services = graph.variants(edge.whom.namespace, edge.whom.name)
     route, port = edge.holder, edge.port
     does, service = f"{route} {_does(edge)}", f"Service/{edge.whom.site.value}"

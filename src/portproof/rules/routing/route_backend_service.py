@@ -78,7 +78,7 @@ from portproof.rules.port_references import absent_services
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each backend Service that is absent but for a slip."""
+    """Yield a finding for each backend Service that is missing because of a typo."""
     for edge, finding in absent_services(graph, *(one for one in Relation if one.carries_requests)):
         if graph.mesh_hosts.shows(edge.whom, edge.holder.namespace):
             yield finding

@@ -255,7 +255,7 @@ def _near_port(found: Sequence[Listener], port: Site | None) -> Sequence[Listene
 
 
 def _is_near(one: Scalar | None, other: Scalar | None) -> bool:
-    """Whether the numbers differ by a slip of the hand."""
+    """Whether the numbers differ by a typo."""
     return isinstance(one, int) and isinstance(other, int) and is_near_miss(one, other)
 
 

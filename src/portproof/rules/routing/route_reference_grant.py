@@ -122,11 +122,11 @@ from portproof.rules.routing.grants import FIELDS, Crossing, Pair, ungranted
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each backendRef into another namespace that no grant allows."""
     for crossing in ungranted(graph, Relation.ROUTE):
-        slips = [(pair, index) for pair, index in crossing.near if _is_slip(graph, crossing, pair, index)]
-        yield _finding(crossing, *slips[0]) if slips else _without_grant(crossing)
+        typos = [(pair, index) for pair, index in crossing.near if _is_typo(graph, crossing, pair, index)]
+        yield _finding(crossing, *typos[0]) if typos else _without_grant(crossing)
 
 
-def _is_slip(graph: PortGraph, crossing: Crossing, pair: Pair, index: int) -> bool:
+def _is_typo(graph: PortGraph, crossing: Crossing, pair: Pair, index: int) -> bool:
     """Whether the one field in which `pair` differs can only be a mistake."""
     field, held, needed = FIELDS[index], pair.terms[index], crossing.needs[index]
     if field == "namespace":
