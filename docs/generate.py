@@ -1,9 +1,11 @@
-"""Writes the generated text: docs/rules.md, the tables of README.md and the schema of portproof.yaml. ``--check`` only compares."""
+"""Writes the generated text: docs/rules.md, tables of other pages, the schema of portproof.yaml. ``--check`` only compares."""
 
 from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,19 @@ from portproof.rules import all_rules, families
 from portproof.rules.listing import listed
 
 ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = (
+    "service-target-number",
+    "service-target-name",
+    "ingress-backend-port",
+    "route-backend-port",
+    "probe-port-name",
+    "network-policy-service-port",
+    "service-monitor-port",
+    "virtual-service-port",
+    "caller-service-port",
+    "render-failed",
+)
+"""The rules that the README shows: those that people meet most, at least one of each family."""
 
 
 def rules_page() -> str:
@@ -52,17 +67,19 @@ def config_schema() -> str:
 
 
 def rules_table() -> str:
-    """One table a family, one line a rule."""
-    lines = []
-    for family, title in families().items():
-        lines += [f"**{title}**", "", "| rule | max severity | what it finds |", "|---|---|---|"]
-        lines += [
-            f"| [`{one.id}`](docs/rules.md#{one.id}) | {one.severity.value} | {one.summary} |"
-            for one in listed()
-            if one.family == family
-        ]
-        lines.append("")
-    return "\n".join(lines).rstrip()
+    """The examples, one line a rule, and how many rules each family has."""
+    by_id, counts = {one.id: one for one in listed()}, Counter(one.family for one in listed())
+    lines = ["| rule | max severity | what it finds |", "|---|---|---|"]
+    lines += [
+        f"| [`{one.id}`](docs/rules.md#{one.id}) | {one.severity.value} | {one.summary} |"
+        for one in map(by_id.__getitem__, EXAMPLES)
+    ]
+    lines += ["", f"[All {len(by_id)} rules](docs/rules.md), by family:", ""]
+    lines += [
+        f"* [{title}](docs/rules.md#{anchor(title)}): {counts[family]}"
+        for family, title in families().items()
+    ]
+    return "\n".join(lines)
 
 
 def inputs_table() -> str:
@@ -86,9 +103,16 @@ def action() -> Any:
     return yamldoc.load((ROOT / "action.yml").read_text(encoding="utf-8"))
 
 
-def readme(text: str) -> str:
-    """README.md with each table put between its marks."""
-    for name, table in (("rules", rules_table), ("inputs", inputs_table), ("outputs", outputs_table)):
+TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "README.md": {"rules": rules_table},
+    "docs/action.md": {"inputs": inputs_table, "outputs": outputs_table},
+}
+"""The tables of each page, by the marks that they stand between."""
+
+
+def with_tables(page: str, text: str) -> str:
+    """The text of a page of `TABLES` with each table put between its marks."""
+    for name, table in TABLES[page].items():
         text, count = re.subn(
             rf"(<!-- {name}: begin[^\n]*-->\n).*?(<!-- {name}: end -->)",
             lambda match, table=table: f"{match[1]}{table()}\n{match[2]}",  # type: ignore[misc]
@@ -96,16 +120,17 @@ def readme(text: str) -> str:
             flags=re.DOTALL,
         )
         if count != 1:
-            raise ValueError(f"README.md has {count} places for the table of {name}")
+            raise ValueError(f"{page} has {count} places for the table of {name}")
     return text
 
 
 def wanted() -> dict[Path, str]:
     """The generated files, and what they should say."""
+    pages = {page: with_tables(page, (ROOT / page).read_text(encoding="utf-8")) for page in TABLES}
     return {
         ROOT / "docs/rules.md": rules_page(),
         ROOT / "src/portproof/config.schema.json": config_schema(),
-        ROOT / "README.md": readme((ROOT / "README.md").read_text(encoding="utf-8")),
+        **{ROOT / page: text for page, text in pages.items()},
     }
 
 

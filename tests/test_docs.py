@@ -23,7 +23,8 @@ from portproof.cli import app
 from portproof.config.keys import CHART, IGNORED, REFERENCE
 from portproof.config.settings import KEYS
 from portproof.report.pages import markdown
-from portproof.rules import all_rules, find
+from portproof.rules import all_rules, families, find
+from portproof.rules.listing import listed
 from portproof.rules.vocabulary import vocabulary
 from tests.e2e.program import Program
 
@@ -76,11 +77,18 @@ def test_generated_text_is_current() -> None:
         assert file.read_text() == text, f"{name(file)} is stale; run `make docs`"
 
 
-@pytest.mark.parametrize("mark", ["rules", "inputs", "outputs"])
-def test_a_table_without_a_place_is_pointed_out(mark: str) -> None:
-    text = (ROOT / "README.md").read_text().replace(f"<!-- {mark}: end -->", "")
+@pytest.mark.parametrize(
+    ("page", "mark"), [("README.md", "rules"), ("docs/action.md", "inputs"), ("docs/action.md", "outputs")]
+)
+def test_a_table_without_a_place_is_pointed_out(page: str, mark: str) -> None:
+    text = (ROOT / page).read_text().replace(f"<!-- {mark}: end -->", "")
     with pytest.raises(ValueError, match=mark):
-        generate().readme(text)
+        generate().with_tables(page, text)
+
+
+def test_the_readme_has_an_example_of_every_family() -> None:
+    family = {one.id: one.family for one in listed()}
+    assert {family[one] for one in generate().EXAMPLES} == set(families())
 
 
 def test_every_rule_has_a_section_in_the_page_of_rules() -> None:
