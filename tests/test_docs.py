@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -98,14 +99,46 @@ def test_every_rule_has_a_section_in_the_page_of_rules() -> None:
         assert markdown(rule, level=3) in text
 
 
-def test_every_module_is_in_the_architecture() -> None:
-    package = ROOT / "src" / "portproof"
-    modules = {
-        path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+# the architecture
+
+
+def floors(package: str) -> dict[str, int]:
+    """The modules of a package, and how high each is in the layers that `make layers` holds; 0 is the lowest."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (contract,) = (one for one in settings["contracts"] if one.get("containers") == [package])
+    assert contract["exhaustive"], "the layers must have every module"
+    return {
+        module: floor
+        for floor, layer in enumerate(reversed(contract["layers"]))
+        for module in re.split(r" [|:] ", layer)
+        if not module.startswith("__")
     }
-    rows = re.findall(r"^\| (`.+?) \|", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
-    told = {one for row in rows for one in re.findall(r"`(\w+)`", row)}
-    assert told == {one for one in modules if not one.startswith("__")}
+
+
+@pytest.mark.parametrize(
+    ("heading", "package"),
+    [("From bottom to top", "portproof"), ("The families of `rules`", "portproof.rules")],
+)
+def test_the_architecture_has_every_module_in_the_order_of_the_layers(heading: str, package: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    shown = [module for row in rows for module in re.findall(r"`(\w+)`", row)]
+    known = floors(package)
+    assert sorted(shown) == sorted(known)
+    assert [known[one] for one in shown] == sorted(known.values())
+
+
+def test_the_arrows_of_the_architecture_lead_up_through_the_layers() -> None:
+    (chart,) = fences(ROOT / "docs" / "architecture.md", "mermaid")
+    arrows = re.findall(r"^ +(\w+)(?:\[.+?\])? -->(?:\|\w+\|)? (\w+)(?:\[.+?\])?$", chart, re.MULTILINE)
+    assert len(arrows) == chart.count("-->")
+    assert not {"graph", "end"} & {one for arrow in arrows for one in arrow}, (
+        "mermaid has these words for itself"
+    )
+    known, titles = floors("portproof"), dict(re.findall(r'(\w+)\["(\w+)', chart))
+    for start, end in arrows:
+        assert known[titles.get(start, start)] < known[titles.get(end, end)], f"{start} is above {end}"
 
 
 # links
