@@ -28,6 +28,7 @@ from portproof.rules import all_rules, families, find
 from portproof.rules.listing import listed
 from portproof.rules.vocabulary import vocabulary
 from tests.e2e.program import Program
+from tests.support.prose import cells, too_long
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -36,7 +37,10 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "bench" / "README.md",
+    *sorted((ROOT / "fixtures").glob("*/README.md")),
 ]
+GENERATED = ROOT / "docs" / "rules.md"  # its sentences are tested where they are written: test_pages.py
 _FENCE = re.compile(r"^ *(```+)([a-z]*)\n(.*?)^ *\1 *$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _SHELL = re.compile(r" +#|[|;<>&]")
@@ -154,6 +158,22 @@ def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
         assert target.exists(), link
         assert target.is_relative_to(ROOT), link
         assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_that_pages_name_exist(page: Path) -> None:
+    named = re.findall(r"`((?:src/portproof|tests|graph|rules|bench|\.ci)/[\w/.-]+)`", prose(page))
+    for path in named:
+        assert (ROOT / path).exists() or (ROOT / "src" / "portproof" / path).exists(), path
+
+
+# how the pages read
+
+
+@pytest.mark.parametrize("page", [one for one in PAGES if one != GENERATED], ids=name)
+def test_no_sentence_of_a_page_is_too_long(page: Path) -> None:
+    text = page.read_text()
+    assert not too_long([text, *cells(text)])
 
 
 # command lines

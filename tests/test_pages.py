@@ -16,7 +16,7 @@ from portproof.rules.run import unused_ignore
 from portproof.rules.vocabulary import vocabulary
 from portproof.suppressions import comments
 from portproof.suppressions.annotations import annotated_in
-from tests.support.prose import sentences, too_long, words
+from tests.support.prose import cells, sentences, too_long, words
 from tests.support.rules import RULES, findings, read
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "rules"
@@ -189,6 +189,13 @@ Yes.
         "Yes.",
     ]
     assert [words(one) for one in sentences(text)][:5] == [2, 5, 6, 5, 7]
+
+
+def test_cells() -> None:
+    text = (
+        "Text | no table.\n\n| a | `b \\| c` |\n|---|---|\n| One. Two. | |\n\n```text\n| not prose |\n```\n"
+    )
+    assert list(cells(text)) == ["a", "`b \\| c`", "---", "---", "One. Two."]
 
 
 def test_what_is_too_long() -> None:

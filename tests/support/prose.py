@@ -12,6 +12,7 @@ _NO_PROSE = re.compile(
     r"^(?P<fence>```+|~~~+).*?^(?P=fence)\s*?$|<!--.*?-->|^---\n.*?\n---$", re.DOTALL | re.MULTILINE
 )
 _TABLE = re.compile(r"\s*\|")
+_BORDER = re.compile(r"(?<!\\)\|")
 _HEADING = re.compile(r"\s*#{1,6}\s|\s*\*\*[^*]+:\*\*\s*\Z")
 _ITEM = re.compile(r"\A\s*(?:>\s*)*(?:[*+-]|\d+[.)])\s+")
 _LINK = re.compile(r"!?\[(?P<text>[^\[\]]*)\]\([^()]*\)")
@@ -27,6 +28,13 @@ def sentences(markdown: str) -> Iterator[str]:
     text = _LINK.sub(lambda found: found["text"], _NO_PROSE.sub("\n\n", markdown))
     for block in _blocks(text):
         yield from (one for one in map(str.strip, _split(block)) if one)
+
+
+def cells(markdown: str) -> Iterator[str]:
+    """What tables hold, cell by cell."""
+    for line in _NO_PROSE.sub("", markdown).split("\n"):
+        if _TABLE.match(line):
+            yield from filter(None, map(str.strip, _BORDER.split(line)))
 
 
 def words(sentence: str) -> int:
