@@ -274,6 +274,14 @@ def test_the_configurations_that_pages_show_are_valid_for_editors() -> None:
         jsonschema.validate(yaml.safe_load(text), schema)
 
 
+def test_the_messages_that_troubleshooting_quotes_are_said() -> None:
+    program = "".join(path.read_text() for path in sorted((ROOT / "src" / "portproof").rglob("*.py")))
+    quoted = re.findall(r'\*\*"(.+?)"\*\*', (ROOT / "docs" / "action.md").read_text())
+    assert len(quoted) > 5
+    for part in (part for text in quoted for part in text.split("…")):
+        assert part in program, part
+
+
 # workflows
 
 
