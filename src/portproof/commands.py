@@ -48,10 +48,10 @@ def _write_baseline(file: Path, run: Session) -> None:
 
 def fix(request: Request, *, write_files: bool) -> int:
     """Run ``portproof fix``; the exit code is 1 while findings remain that no fix cures."""
-    from portproof import assemble, pipeline
-    from portproof.write import write
-
     with session(request) as run:
+        from portproof import assemble, pipeline
+        from portproof.write import write
+
         combined = pipeline.combine(run.outcome, run.prover)
     outcome = run.outcome
     if write_files:
