@@ -1,4 +1,4 @@
-"""How the probes and lifecycle hooks of a container act, as their manifests have it: whatever is missing or too much."""
+"""How the probes and lifecycle hooks of a container act, as their manifests have it, with what is missing or too much."""
 
 from __future__ import annotations
 

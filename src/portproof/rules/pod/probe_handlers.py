@@ -1,10 +1,22 @@
 """A probe or a hook has two handlers.
 
-A probe acts in one way: `exec`, `httpGet`, `tcpSocket` or `grpc`; a hook has
-`sleep` in place of `grpc`. The API server rejects an object with two of them (a
-Rollout is rejected by its controller). The usual cause is a patch or a values
-file that adds a handler to the one that a base or a chart has: set the other
-one to `null` there.
+A probe has one handler: `exec`, `httpGet`, `tcpSocket` or `grpc`. A hook has
+`sleep` in place of `grpc`. The usual cause of two is a patch or a values file
+that adds one to that of a base or a chart.
+
+Why it matters:
+
+The API server rejects the workload, so `helm upgrade` or `kubectl apply` fails.
+A Rollout is rejected by its controller.
+
+Severity:
+
+* **error**: always.
+
+Fix:
+
+No. Set the handler that you do not want to `null`, in the patch or the values
+file that adds the other one.
 
 Bad::
 
@@ -49,9 +61,12 @@ Good::
             httpGet: {path: /, port: http}
             tcpSocket: null
 
-Silent when no more than one handler is set (`null` is not), when none of them
-has a port (`exec` and `sleep`), and for containers without an image: such a
-fragment is a patch.
+Not reported when:
+
+* only one handler is set (`null` does not count).
+* none of the handlers has a port (`exec` and `sleep`).
+* the container is a plain init container, which cannot have probes.
+* the container has no image: such a fragment is a patch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,24 @@
 """A probe or a hook names a port that its container does not declare.
 
-The kubelet looks the name up in the container of the probe only; other
-containers of the pod do not count. A name that is not there fails the probe
-every time: the pod never becomes ready, or is restarted for ever.
+The kubelet looks up the name in the container of the probe only, not in other
+containers of the pod. It does not compare the protocol. A gRPC probe accepts
+only a number.
+
+Why it matters:
+
+A name that isn't there fails the probe every time: the pod never becomes ready,
+or its container restarts again and again. The API server rejects a name in a
+gRPC probe.
+
+Severity:
+
+* **error**: always.
+
+Fix:
+
+Sometimes. It sets the port to the one that was probably meant, or renames the
+container port. There is none when several ports would fit, or when the
+container declares no port.
 
 Bad (a typo)::
 
@@ -56,12 +72,14 @@ Good::
           livenessProbe: {tcpSocket: {port: udp}}
           startupProbe: {grpc: {port: 8080}}
 
-The protocol of the port is not compared. A gRPC probe takes a number only, and
-the API server refuses a name there.
+Not reported when:
 
-Silent when the port is a string of digits (`probe-port-numeric-string`), for
-empty ports (`probe-port-invalid`), for `tcpSocket` hooks
-(`lifecycle-tcp-socket`), for placeholders (`${PORT}`), and for pods whose ports are added by injection.
+* the port is a string of digits, which `probe-port-numeric-string` reports.
+* the container is a plain init container, which cannot have probes.
+* the port is empty, which `probe-port-invalid` reports.
+* the port is in a `tcpSocket` hook, which `lifecycle-tcp-socket` reports.
+* the port is a placeholder (`${PORT}`).
+* injection adds ports to the pods.
 """
 
 from __future__ import annotations
@@ -80,7 +98,7 @@ from portproof.graph.model import (
     Workload,
 )
 from portproof.graph.names import is_digits, is_near_name
-from portproof.graph.phrasing import declared
+from portproof.graph.phrasing import declared, rejected
 from portproof.graph.referrers import renaming
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
 
@@ -108,8 +126,8 @@ def _grpc(workload: Workload, container: Container, one: PortCheck) -> Finding:
     expected = named[0].value if named else None
     return Finding(
         message=(
-            f"{workload.key} has a gRPC {one.label} on the port named {str(one.port.value)!r}: gRPC probes take a "
-            "number, and the API server refuses a name."
+            f"The gRPC {one.label} of container {container.name!r} in {workload.key} uses port {str(one.port.value)!r}, "
+            f"but gRPC probes accept only numbers: {rejected(workload, mistyped=True)}."
         ),
         severity=Severity.ERROR,
         primary=one.port,
@@ -126,15 +144,15 @@ def _missing(graph: PortGraph, workload: Workload, container: Container, one: Po
     meant = _meant(container, name)
     expected = _answer(meant) if meant else None
     elsewhere = [other for other in workload.containers if any(_is_named(port, name) for port in other.ports)]
-    has = (
-        f"container {elsewhere[0].name!r} has it, but a probe sees only its own container"
+    kind = "hook" if one.is_hook else "probe"
+    why = (
+        f"which container {elsewhere[0].name!r} declares, not this one. A {kind} sees only its own container, so it"
         if elsewhere
-        else f"it declares {declared(container.ports)}"
+        else f"but the container declares {declared(container.ports)}: the {kind}"
     )
     return Finding(
         message=(
-            f"{workload.key} has a {one.label} on the port named {name!r}, which container {container.name!r} does not "
-            f"declare: {has}."
+            f"The {one.label} of container {container.name!r} in {workload.key} uses port {name!r}, {why} always fails."
         ),
         severity=Severity.ERROR,
         primary=one.port,

@@ -1,9 +1,25 @@
-"""A probe asks a port number that its container very probably does not listen on.
+"""A probe uses a port number that its container very probably does not listen on.
 
-A probe may use a number that its container does not declare: health endpoints
-often have a port of their own. So the rule needs evidence: the number is a near
-miss of one declared port, another probe of the container or a Service uses that
-port, and nothing else mentions the number.
+A probe may use a number that its container does not declare, because health
+endpoints often have a separate port. So the rule needs evidence, and all of
+this must hold:
+
+* the number is a near miss of one declared port (3001 for 3000).
+* another probe of the container or a Service uses that port.
+* nothing else mentions the number.
+
+Why it matters:
+
+A probe on the wrong port fails every time: the pod never becomes ready, or its
+container restarts again and again.
+
+Severity:
+
+* **warning**: always, because only the application knows where it listens.
+
+Fix:
+
+Yes. It sets the port of the probe to the declared one.
 
 Bad::
 
@@ -31,13 +47,17 @@ Good::
           readinessProbe: {httpGet: {path: /, port: http}}
           livenessProbe: {httpGet: {path: /, port: 3000}}
 
-Never more than a **warning**: only the application knows where it listens.
+Not reported when:
 
-Silent when the pod's settings, annotations or ConfigMaps mention the number,
-when any container of the pod declares it, when a Service sends traffic to it,
-when the container declares no TCP port, when no declared port is near, when two
-probes use the number, when `host` points elsewhere, and for usual health and
-metrics ports (8081, 9000, 10254, 15021 and the like).
+* the pod's settings, annotations or ConfigMaps mention the number.
+* a container of the pod declares the number.
+* a Service sends traffic to the number.
+* the container declares no TCP port.
+* no declared port is near.
+* two probes use the number.
+* `host` points elsewhere.
+* the number is a usual port for health checks or metrics (8081, 9000, 10254,
+  15021 and the like).
 """
 
 from __future__ import annotations
@@ -86,17 +106,18 @@ def _finding(
     ):
         return None
     meant = near[0]
-    reasons = [f"{number} is a near miss of {meant.value}"]
+    reasons = [f"{number} looks like a typo for {meant.value}"]
     if meant.value in others:
         reasons.append(f"another probe uses {meant.value}")
     elif len(tcp) == 1 and meant.value in aimed:
-        reasons.append(f"a Service sends to {meant.value}")
+        reasons.append(f"a Service sends traffic to {meant.value}")
     else:
         return None
     return Finding(
         message=(
-            f"{workload.key} has a {one.label} on {number}, but container {container.name!r} declares "
-            f"{declared(container.ports)}: {clauses([*reasons, f'nothing else mentions {number}'])}."
+            f"The {one.label} of container {container.name!r} in {workload.key} uses port {number}, but the container "
+            f"declares {declared(container.ports)}: the probe will probably fail. "
+            f"Evidence: {clauses([*reasons, f'nothing else mentions {number}'])}."
         ),
         severity=Severity.WARNING,
         primary=one.port,

@@ -1,9 +1,21 @@
 """A probe or a hook has its port in quotes.
 
-A port that is a string is the *name* of a port, and a name needs a letter: the
-API server rejects `"8080"` (a Rollout is rejected by its controller). A gRPC
-probe takes no names at all. Templates that pipe the number through `quote` are
-the usual cause.
+A port that is a string is the name of a port, and a name needs a letter. A gRPC
+probe accepts no names at all. Templates that pipe the number through `quote`
+are the usual cause.
+
+Why it matters:
+
+The API server rejects `"8080"`, and with it the whole workload. A Rollout is
+rejected by its controller.
+
+Severity:
+
+* **error**: always.
+
+Fix:
+
+Sometimes. It removes the quotes, unless the number is out of range.
 
 Bad::
 
@@ -29,7 +41,9 @@ Good::
           ports: [{name: http, containerPort: 8080}]
           readinessProbe: {httpGet: {path: /, port: 8080}}
 
-Silent when the string has a letter, which makes it a name.
+Not reported when:
+
+* the string has a letter, which makes it a name.
 """
 
 from __future__ import annotations
@@ -55,11 +69,11 @@ def _finding(workload: Workload, container: Container, one: PortCheck) -> Findin
     number = int(str(one.port.value))
     usable = 1 <= number <= 65535
     grpc = one.handler == "grpc"
-    why = "gRPC probes take a number" if grpc else "that is taken for a name, which needs a letter"
+    why = "gRPC probes accept only numbers" if grpc else "that makes it a port name, which needs a letter"
     return Finding(
         message=(
-            f"{workload.key} has port '{one.port.value}' as a string in the {one.label} of container "
-            f"{container.name!r}: {why}, and {rejected(workload, mistyped=grpc)}."
+            f"The {one.label} of container {container.name!r} in {workload.key} has port '{one.port.value}' in quotes: "
+            f"{why}, so {rejected(workload, mistyped=grpc)}."
         ),
         severity=Severity.ERROR,
         primary=one.port,
