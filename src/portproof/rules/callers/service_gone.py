@@ -1,22 +1,24 @@
-"""A change takes away a Service that is still asked for.
+"""A change removes or renames a Service that is still in use.
 
-In the base revision the Service was there and had the port. Now it is removed,
-renamed or in another namespace, and an Ingress, a route, a webhook, a monitor or
-a caller of the same rendering still names it.
+In the base revision, the Service existed and had the port. Now it is removed, renamed
+or in another namespace. An Ingress, a route, a webhook, a monitor or a caller in the
+same rendering still names it.
 
 Why it matters:
 
-The name no longer resolves. Requests along that way fail: an Ingress answers
-503, a caller gets "no such host".
+The name no longer resolves, and requests fail. An Ingress answers 503, and a caller
+gets "no such host".
 
 Severity:
 
-* **error**: a new Service has the selector and the ports of the one that is gone, so it was renamed.
-* **warning**: nothing here takes its place. It may have moved to another release.
+* **error**: a new Service has the selector and the ports of the missing one, so it was
+  renamed.
+* **warning**: no Service here replaces it. It may have moved to another release.
 
 Fix:
 
-Sometimes. After a rename, the references follow the new name, or the Service gets its old name back.
+Sometimes. After a rename, it sets the new name in the references, or gives the Service
+its old name back.
 
 Bad::
 
@@ -81,7 +83,7 @@ Good::
 Not reported when:
 
 * there is no base revision to compare with.
-* the reference missed its port in the base revision too.
+* the reference missed its port in the base revision, too.
 * the reference now names another Service.
 """
 
@@ -98,7 +100,7 @@ _SHOWN = 3
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each Service of the base that is gone, and that somebody still asks for."""
+    """Yield a finding for each Service of the base that is gone, and that somebody still uses."""
     for gone, edges in gone_services(graph).items():
         yield _finding(gone, edges, renamed(graph, gone))
 
@@ -107,11 +109,11 @@ def _finding(gone: Service, edges: Sequence[ServiceEdge], new: Service | None) -
     holders = list(dict.fromkeys(str(edge.holder) for edge in edges))
     more = [f"{len(holders) - _SHOWN} more"] if len(holders) > _SHOWN else []
     who = listing([*holders[:_SHOWN], *more])
-    asks = "still asks" if len(holders) == 1 else "still ask"
-    asked = tuple(Label(edge.whom.site, f"{edge.holder} asks for it here") for edge in edges[:_SHOWN])
+    uses = "still uses" if len(holders) == 1 else "still use"
+    asked = tuple(Label(edge.whom.site, f"{edge.holder} uses it here") for edge in edges[:_SHOWN])
     if new is None:
         return Finding(
-            message=f"This change takes away {gone.key}, which {who} {asks} for: no request arrives.",
+            message=f"This change removes {gone.key}, which {who} {uses}: no request gets through.",
             severity=Severity.WARNING,
             primary=edges[0].whom.site,
             related=asked[1:],
@@ -122,7 +124,7 @@ def _finding(gone: Service, edges: Sequence[ServiceEdge], new: Service | None) -
     changes = tuple((edge.whom.site, _renamed(edge, gone, new)) for edge in named)
     follow = Remedy(f"set the name in the references to {new.key.name}", changes)
     return Finding(
-        message=f"This change renames {gone.key} to {new.key.name!r}, but {who} {asks} for the old name: no request arrives.",
+        message=f"This change renames {gone.key} to {new.key.name!r}, but {who} {uses} the old name: no request gets through.",
         severity=Severity.ERROR,
         primary=name,
         expected=None,
