@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from portproof.discover.model import Discovery
@@ -21,35 +21,52 @@ from portproof.trace.probe import origins
 from portproof.yamldoc import format_path
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What is asked of one finding, or of a failure to render, and what suppresses it: nearest first, empty if nothing."""
+
+    subject: Subject
+    by: tuple[Suppression, ...]
+
+
 def judge(
     asked: RuleSet,
     suppressions: Suppressions,
     checked: Iterable[TargetResult],
     traced: Iterable[TracedFinding],
 ) -> Verdict:
-    """Ask of each finding of each target whether it is left out."""
-    subjects = [(one, _subject(one, suppressions)) for one in traced]
-    answers = [(one, subject, suppressions.of(subject)) for one, subject in subjects]
-    failures = [failure for one in checked for failure in one.failures]
-    failed = [(one, _failed(one)) for one in failures if asked.has(render_failed.RULE.id)]
-    excused = [(one, subject, found) for one, subject in failed if (found := suppressions.of(subject))]
-    every = [(subject, found) for _, subject, found in (*answers, *excused)]
-    groups: dict[SuppressionSource, list[TracedFinding]] = defaultdict(list)
-    for one, _, found in answers:
-        if found:
-            groups[found[0].source].append(one)
-    nearest = {id(one): found[0] for one, _, found in answers if found}
+    """Ask of each finding of each target whether it is suppressed."""
+    findings = [(one, _judged(_subject(one, suppressions), suppressions)) for one in traced]
+    failures = [
+        (failure, _judged(_failed(failure), suppressions))
+        for one in checked
+        for failure in one.failures
+        if asked.has(render_failed.RULE.id)
+    ]
+    every = [judged for _, judged in (*findings, *failures) if judged.by]
     return Verdict(
-        open=tuple(merge(one for one, _, found in answers if not found)),
-        ignored=tuple(
-            Suppressed(one, nearest[id(one.first)]) for how in SuppressionSource for one in merge(groups[how])
-        ),
-        excused={one: found[0] for one, _, found in excused},
-        used=frozenset((ignore, subject.rule) for subject, found in every for ignore in found),
-        known=tuple(
-            subject for subject, found in every if found and found[0].source is SuppressionSource.BASELINE
-        ),
+        open=tuple(merge(one for one, judged in findings if not judged.by)),
+        ignored=tuple(_suppressed(findings)),
+        excused={failure: judged.by[0] for failure, judged in failures if judged.by},
+        used=frozenset((ignore, judged.subject.rule) for judged in every for ignore in judged.by),
+        known=tuple(one.subject for one in every if one.by[0].source is SuppressionSource.BASELINE),
     )
+
+
+def _judged(subject: Subject, suppressions: Suppressions) -> _Judged:
+    return _Judged(subject, tuple(suppressions.of(subject)))
+
+
+def _suppressed(findings: Sequence[tuple[TracedFinding, _Judged]]) -> Iterator[Suppressed]:
+    """The suppressed findings, those of one source after another, equal ones merged."""
+    nearest = {id(one): judged.by[0] for one, judged in findings if judged.by}
+    groups: dict[SuppressionSource, list[TracedFinding]] = defaultdict(list)
+    for one, judged in findings:
+        if judged.by:
+            groups[judged.by[0].source].append(one)
+    for source in SuppressionSource:
+        for group in merge(groups[source]):
+            yield Suppressed(group, nearest[id(group.first)])
 
 
 def _subject(one: TracedFinding, suppressions: Suppressions) -> Subject:

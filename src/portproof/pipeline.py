@@ -31,8 +31,7 @@ from portproof.outcome import (
 )
 from portproof.override import override
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
-from portproof.rules.base import Finding, Remedy, Scalar
-from portproof.rules.callers import caller_service_port
+from portproof.rules.base import Finding, Remedy, Scalar, Trait
 from portproof.rules.evaluate import FindingKey, RuleSet, evaluate, warm_up
 from portproof.source import Edit, Span, Tree
 from portproof.suppressions.annotations import annotated_in
@@ -100,7 +99,7 @@ def survey(plan: Plan, progress: Progress = lambda _done, _total: None) -> Surve
         neighbours: tuple[TargetInterface, ...] = ()
         guess = not is_collection(plan.everything)
         environment = Environment(own, plan.environments, guess=guess)
-        if caller_service_port.RULE in plan.rule_set.rules:
+        if any(Trait.SPANS_TARGETS in one.traits for one in plan.rule_set.rules):
             neighbours = _neighbours(pool, plan, own) if plan.neighbours is None else plan.neighbours
             environment = Environment((*own, *neighbours), plan.environments, guess=guess)
             again = {target.id for target in environment.callers()}

@@ -155,35 +155,55 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     reached = {number for one in others if (number := target_number(one, workload)) is not None}
     orphans = [one for one in declared if one.value not in reached]
     meant = _meant(port, declared, orphans, wanted) if move is None else move.end
-    if meant is None or (
-        move is None and not is_near_miss(wanted, meant.value) and _has_silent_proxy(workload)
-    ):
+    if meant is None:
         return Weighed(workload, None)
-    agreed = wanted in reached or wanted in _numbers_of_policies(graph)
     facts = {
         *_facts_of_pods(workload, port, meant, declared),
         *_facts_of_services(service, port, workload, meant),
-        *([Fact.ORPHAN] if meant in orphans else []),
-        *([Fact.ONLY_ORPHAN] if orphans == [meant] else []),
-        *([Fact.OTHERS_AGREE] if agreed else []),
+        *_facts_of_others(graph, wanted, reached, orphans, meant),
         *([] if move is None else [move.fact]),
     }
     facts |= set(_concluded(facts))
-    told = {Fact.VOUCHED, Fact.NEAR} & facts
-    if Fact.TARGET_MOVED in facts and not told and program_changed(graph, workload, meant.container):
-        return Weighed(workload, None)  # a new image may well listen where traffic goes now
-    listens = {Fact.CONFIGURED, Fact.DEFAULT_OF_IMAGE} & facts
-    undeclared = Fact.OTHERS_UNDECLARED in facts
-    odd = bool({Fact.OTHERS_AGREE, Fact.DECLARATION_MOVED} & facts) and not listens and not undeclared
+    if _is_excused(graph, workload, meant, facts):
+        return Weighed(workload, None)
     return Weighed(
         workload,
         meant,
         tuple(_reasons(facts, port, workload, meant)),
         () if Fact.OTHERS_AGREE in facts else (f"nothing else mentions {wanted}",),
         next((one for needs, bars, one in _TABLE if needs <= facts and not bars & facts), Confidence.NONE),
-        Suspect.DECLARATION if odd else Suspect.REFERENCE,
+        _suspect(facts),
         move,
     )
+
+
+def _is_excused(graph: PortGraph, workload: Workload, meant: ContainerPort, facts: set[Fact]) -> bool:
+    """Whether something else explains the number: a proxy that declares nothing, or a program that changed as well."""
+    if Fact.NEAR in facts:
+        return False
+    if Fact.TARGET_MOVED in facts:
+        return Fact.VOUCHED not in facts and program_changed(graph, workload, meant.container)
+    return Fact.DECLARATION_MOVED not in facts and _has_silent_proxy(workload)
+
+
+def _suspect(facts: set[Fact]) -> Suspect:
+    """The end that was probably changed: the declaration, when others agree with the reference or it has moved."""
+    if {Fact.CONFIGURED, Fact.DEFAULT_OF_IMAGE, Fact.OTHERS_UNDECLARED} & facts:
+        return Suspect.REFERENCE
+    odd = {Fact.OTHERS_AGREE, Fact.DECLARATION_MOVED} & facts
+    return Suspect.DECLARATION if odd else Suspect.REFERENCE
+
+
+def _facts_of_others(
+    graph: PortGraph, wanted: int, reached: set[int], orphans: Sequence[ContainerPort], meant: ContainerPort
+) -> Iterator[Fact]:
+    """What other Services and policies say of the number, and of the port that was probably meant."""
+    if meant in orphans:
+        yield Fact.ORPHAN
+    if list(orphans) == [meant]:
+        yield Fact.ONLY_ORPHAN
+    if wanted in reached or wanted in _numbers_of_policies(graph):
+        yield Fact.OTHERS_AGREE
 
 
 def _move(graph: PortGraph, service: Service, port: ServicePort, workload: Workload) -> Move | None:

@@ -20,6 +20,8 @@ from portproof.report.safe import (
     stripped,
 )
 from portproof.report.summary_line import field_of, is_of_field, listed
+from portproof.rules import find, is_known
+from portproof.rules.base import Trait
 
 _SPAN = re.compile(r"(?<![^ ])(\(*)`([^`]+)`([).,:;]*)(?![^ ])")
 """A code span that is a word of its own: one beside another would join its backticks with the other's."""
@@ -31,15 +33,6 @@ _DIFF_LINE = (" ", "+", "-", "@@ ", "diff --git ", "\\")
 _ENDS = 4
 _EFFECTS = 5
 _WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob"})
-_REACHING = frozenset(
-    {
-        "service-target-name",
-        "service-target-number",
-        "service-target-numeric-string",
-        "service-target-protocol",
-        "service-target-invalid",
-    }
-)
 
 
 def code(text: str, limit: int = 200) -> str:
@@ -61,7 +54,12 @@ def reached(result: Result, fix: Fix) -> str:
     """What the fix achieves: ``Service/backend-v1 reaches Deployment/backend-v1 on 8080``, or that the finding is gone."""
     service = result.resource
     others = [one.resource for one in result.related if one.resource.kind in _WORKLOADS]
-    if service is None or result.rule not in _REACHING or not others:
+    if (
+        service is None
+        or not is_known(result.rule)
+        or Trait.REACHES_PODS not in find(result.rule).traits
+        or not others
+    ):
         return "this finding is gone"
     changed = [one.after for one in fix.effects if (one.resource, one.field) == (service, result.field)]
     port = changed[0] if changed else result.value

@@ -29,6 +29,11 @@ def find(name: str) -> Rule:
     return _load(known(name))
 
 
+def is_known(name: str) -> bool:
+    """Whether there is a rule of that id; a report that was read back may name another."""
+    return any(one.id == name for one in listed())
+
+
 def known(name: str) -> Listed:
     """What is listed of the rule of that id, which is not loaded for it. Raises `UsageError` as `find` does."""
     by_id = {one.id: one for one in listed()}

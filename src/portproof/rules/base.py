@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TypeAlias
 
 from portproof.graph.model import PortGraph, Site
 from portproof.rules.severity import Severity
 
-__all__ = ["Check", "Finding", "Label", "Remedy", "Rule", "Scalar", "Severity", "rule"]
+__all__ = ["Check", "Finding", "Label", "Remedy", "Rule", "Scalar", "Severity", "Trait", "rule"]
 
 Scalar: TypeAlias = "str | int"
 
@@ -56,18 +57,39 @@ class Finding:
 Check: TypeAlias = Callable[[PortGraph], Iterable[Finding]]
 
 
+class Trait(Enum):
+    """What is special about a rule.
+
+    REACHES_PODS: a fix lets a Service's traffic arrive again. SPANS_TARGETS: what it finds in a target depends on others.
+    """
+
+    REACHES_PODS = "reaches pods"
+    SPANS_TARGETS = "spans targets"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: its id (the module's name with hyphens), worst severity, one-line summary, and question."""
+    """A rule: its id (the module's name with hyphens), worst severity, one-line summary, and question.
+
+    `traits` say what those who work with findings need to know of it.
+    """
 
     id: str
     severity: Severity
     summary: str
     check: Check = field(compare=False)
     page: str = field(compare=False, repr=False)
+    traits: frozenset[Trait] = frozenset()
 
 
-def rule(module_name: str, page: str | None, *, severity: Severity, check: Check) -> Rule:
+def rule(
+    module_name: str,
+    page: str | None,
+    *,
+    severity: Severity,
+    check: Check,
+    traits: Iterable[Trait] = (),
+) -> Rule:
     """Make the `Rule` of a module from its name and docstring; the first line of the docstring is the summary."""
     text = inspect.cleandoc(page or "")
     return Rule(
@@ -76,4 +98,5 @@ def rule(module_name: str, page: str | None, *, severity: Severity, check: Check
         summary=text.partition("\n")[0].rstrip("."),
         check=check,
         page=text,
+        traits=frozenset(traits),
     )

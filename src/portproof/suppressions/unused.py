@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from portproof.config import IgnoreConfig, matches
 from portproof.config.globs import fixed_part
 from portproof.discover.model import HelmTarget, Skip, Target
-from portproof.rules.callers import caller_service_port
+from portproof.rules import find
+from portproof.rules.base import Trait
 from portproof.rules.run import unused_ignore
 from portproof.source import RelPath, is_within
 from portproof.suppressions.collected import Known, Suppressions, Use
 from portproof.suppressions.model import Suppression, SuppressionSource
-
-_ACROSS = frozenset({caller_service_port.RULE.id})
-"""Rules that look at several targets at once: what they find in one depends on others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,7 @@ def _unused(ignore: Suppression, used: Collection[Use], ran: Collection[str]) ->
 
 def is_seen_through(one: UnusedSuppression, scope: Scope) -> bool:
     """Whether everything was rendered that reads the file of a comment or annotation."""
-    if one.ignore.span is None or _ACROSS & set(one.rules):
+    if one.ignore.span is None or _spans_targets(one.rules):
         return scope.complete
     path = one.ignore.span.path
     if any(target.reads(path) for target in scope.left):
@@ -106,7 +104,7 @@ def is_seen_through(one: UnusedSuppression, scope: Scope) -> bool:
 
 def _may_concern_more(given: IgnoreConfig, rules: Collection[str], scope: Scope) -> bool:
     """Whether an entry of the configuration may be about something that was not looked at."""
-    if _ACROSS & set(rules):
+    if _spans_targets(rules):
         return not scope.complete
     return any(
         _fits(given, target.id, target.path, () if isinstance(target, HelmTarget) else target.files)
@@ -129,7 +127,12 @@ def _fits(given: IgnoreConfig, id_: str, folder: RelPath, files: Iterable[RelPat
 
 def _is_left(known: Known, scope: Scope) -> bool:
     """Whether a known finding may still be there, in a target that was not rendered."""
-    if _ACROSS & set(known.ignore.rules):
+    if _spans_targets(known.ignore.rules):
         return not scope.complete
     places = (*scope.left, *scope.skips)
     return any(known.target == f"{one.kind}:{one.path}" for one in places)
+
+
+def _spans_targets(rules: Collection[str]) -> bool:
+    """Whether one of the rules looks at several targets at once: what it finds in one depends on others."""
+    return any(Trait.SPANS_TARGETS in find(name).traits for name in rules)

@@ -124,7 +124,7 @@ from portproof.graph.answers import missed, unanswered
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge
 from portproof.graph.phrasing import listing
-from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding
 
 
@@ -183,4 +183,4 @@ def _finding(graph: PortGraph, call: ServiceEdge, services: Sequence[Service]) -
     return replace(finding(graph, call, services, does=does, so=so), severity=Severity.NOTE, remedies=())
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS])

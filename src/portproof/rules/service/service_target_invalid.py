@@ -63,7 +63,7 @@ from collections.abc import Iterator
 
 from portproof.graph.model import PortGraph
 from portproof.graph.names import is_digits, is_placeholder, label_problem, port_name_problem
-from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.base import Finding, Severity, Trait, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -90,4 +90,4 @@ def _problem(value: str | int | None) -> str:
     return "" if value is None or is_digits(value) else port_name_problem(value)
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.REACHES_PODS])

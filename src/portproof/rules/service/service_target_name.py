@@ -108,7 +108,7 @@ from portproof.graph.model import ContainerPort, PortGraph, Role, Service, Servi
 from portproof.graph.names import is_digits, is_placeholder, port_name_problem
 from portproof.graph.phrasing import declared
 from portproof.graph.referrers import meant_by_name, renaming
-from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
+from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, Trait, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -228,4 +228,4 @@ def _remedies(
     return tuple(remedies)
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.REACHES_PODS])

@@ -120,7 +120,7 @@ from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
 from portproof.graph.phrasing import clauses, declared
 from portproof.graph.referrers import renumbering
 from portproof.graph.weighing import Confidence, Fact, Move, Suspect, Weighed, weigh
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 
 _SEVERITIES = {
     Confidence.CERTAIN: Severity.ERROR,
@@ -254,4 +254,4 @@ def _remedies(
     return tuple(remedies)
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.REACHES_PODS])

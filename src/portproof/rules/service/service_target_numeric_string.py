@@ -46,7 +46,7 @@ from collections.abc import Iterator
 
 from portproof.graph.model import PortGraph
 from portproof.graph.names import is_digits
-from portproof.rules.base import Finding, Remedy, Severity, rule
+from portproof.rules.base import Finding, Remedy, Severity, Trait, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -71,4 +71,4 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.REACHES_PODS])

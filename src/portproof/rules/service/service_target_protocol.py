@@ -97,7 +97,7 @@ from portproof.graph.answers import ends
 from portproof.graph.fields import PROTOCOLS
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.graph.referrers import reached_by_others
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -198,4 +198,4 @@ def _said(port: ServicePort | ContainerPort) -> str:
     return port.protocol if port.protocol_site is not None else f"{port.protocol} (the default)"
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.REACHES_PODS])
