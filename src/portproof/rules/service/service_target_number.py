@@ -17,6 +17,10 @@ image that listens there by default, or the near miss. A near miss that `port`
 repeats is evidence only if the names are equal too: nobody makes the same typo
 twice.
 
+The base revision of a pull request, or of `--base`, is evidence too. The rule
+also reports a change that moves `targetPort` or the container's port away from
+the other, if the two met in the base.
+
 Why it matters:
 
 A wrong number is valid YAML and the pods become ready, but every request is
@@ -25,9 +29,12 @@ refused. This is the incident that portproof was made for.
 Severity:
 
 * **error**: when one declared port fits, other evidence agrees, and nothing
-  else mentions the wrong number.
+  else mentions the wrong number. Also when a change moves one of the two, and the
+  container's settings or its image agree with the declared port. If the change
+  moves `targetPort`, a probe is enough.
 * **warning**: when only part of that holds, or when `port` and `targetPort` are
-  both what callers expect (443, 5432).
+  both what callers expect (443, 5432). Also for any other change that moves one
+  of the two.
 * **note**: when only the declaration contradicts the number, or when another
   Service or a policy uses the number too. The declaration may have been copied
   and be wrong itself.
@@ -108,6 +115,10 @@ Not reported when:
   proxy may listen there for the others.
 * a declared port has no number yet.
 * injection adds ports to the pods.
+* a change moves `targetPort` together with the container's port.
+* a change moves `targetPort` together with the container's image or settings.
+* a change moves only the container's port, and its settings still name the
+  target.
 """
 
 from __future__ import annotations
