@@ -45,7 +45,7 @@ def nonzero(key: ResourceKey, path: FieldPath, value: Any) -> Site | None:
 
 
 def labels(value: Any) -> Mapping[str, str]:
-    """Labels are text; null means empty, and an unquoted ``true``, which the API server refuses, is not ours to report."""
+    """Labels are text; null means empty, and an unquoted ``true``, which the API server rejects, is not ours to report."""
     return {
         str(key): "" if item is None else str(item).lower() if isinstance(item, bool) else str(item)
         for key, item in mapping(value).items()
