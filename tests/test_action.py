@@ -169,7 +169,7 @@ def test_what_the_base_has_too_is_nobodys_news(world: World) -> None:
     assert ran.code == 0
     assert [one["introduced"] for one in ran.report["findings"]] == [False]
     assert "::error" not in ran.stdout
-    assert "1 finding of the base not shown" in ran.stdout
+    assert "1 finding already in the base not shown" in ran.stdout
     assert world.fake.log.writes == []
     everything = world.run(writing(world.fake), only_introduced="false")
     assert everything.code == 1
@@ -517,7 +517,7 @@ def test_the_configuration_says_what_fails_unless_an_input_says_more_than_its_de
 def test_near_misses_are_pointed_out() -> None:
     both = inputs.read({"INPUT_FAIL-ON": "warning", "INPUT_FAIL_ON": "note"})
     assert both.fail_on == "warning"
-    assert both.warnings == ("the input is called fail-on, not fail_on: the latter was not used",)
+    assert both.warnings == ("the input is called fail-on; fail_on was ignored",)
     assert given(COMMENTS="none").warnings == ("there is no input comments: did you mean comment?",)
     assert "the inputs are path, " in given(XYZ="1").warnings[0]
 
@@ -556,7 +556,7 @@ def test_paths_stay_in_the_workspace(world: World, name: str) -> None:
     world.open(REPAIRED, BROKEN)
     (world.checkout / "link").symlink_to("/etc")
     for text in ("..", "/etc", "link/x"):
-        with pytest.raises(UsageError, match=f"the input {name} leads out of the workspace"):
+        with pytest.raises(UsageError, match=f"the input {name} points outside the workspace"):
             world.run("", **{name: text})
 
 
@@ -769,8 +769,8 @@ def test_wrong_inputs_end_with_exit_code_2_and_the_next_step(world: World) -> No
     environ = world.environ("", fail_on="sometimes")
     done = world.start(environ)
     assert done.returncode == 2
-    assert b"the input fail-on is 'sometimes'" in done.stderr
-    assert b"next: give one of error, warning, note, never" in done.stderr
+    assert b"the input fail-on cannot be 'sometimes'" in done.stderr
+    assert b"next: Use one of error, warning, note, never." in done.stderr
 
 
 def test_hostile_names_start_no_command_and_reach_no_markdown(world: World) -> None:

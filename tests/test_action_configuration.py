@@ -26,12 +26,12 @@ def world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[World]
         yield World(fake, tmp_path, capsys)
 
 
-BROUGHT = "this pull request brings portproof.yaml; once merged it counts, until then the defaults do"
-CHANGED = "this pull request changes portproof.yaml; until it is merged, that of the base counts"
-REMOVED = "this pull request removes portproof.yaml; until it is merged, the file counts"
+BROUGHT = "this pull request adds portproof.yaml; until it is merged, the defaults apply"
+CHANGED = "this pull request changes portproof.yaml; until it is merged, the base's version applies"
+REMOVED = "this pull request removes portproof.yaml; until it is merged, the file still applies"
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int, str]] = {
     "brought": ({}, {FILE: HIDES}, 1, BROUGHT),
-    "brought under its other name": ({}, {".portproof.yaml": HIDES}, 1, "brings .portproof.yaml"),
+    "brought under its other name": ({}, {".portproof.yaml": HIDES}, 1, "adds .portproof.yaml"),
     "changed": ({FILE: HARMLESS}, {FILE: HIDES}, 1, CHANGED),
     "made stricter": ({FILE: HIDES}, {FILE: HARMLESS}, 0, CHANGED),
     "removed": ({FILE: HIDES}, {FILE: None}, 0, REMOVED),
@@ -81,8 +81,8 @@ def test_who_mends_a_broken_configuration_is_judged_by_the_mended_one(world: Wor
     world.open({**REPAIRED, FILE: broken}, {**BROKEN, FILE: HIDES})
     ran = world.run(writing(world.fake))
     assert ran.code == 0
-    assert "the base's configuration is wrong (" in ran.stdout
-    assert "that of this pull request counts" in ran.stdout
+    assert "the base's configuration is invalid (" in ran.stdout
+    assert "this pull request's applies" in ran.stdout
 
 
 def test_who_breaks_it_hears_of_it_before_the_merge(world: World) -> None:
@@ -96,7 +96,8 @@ def test_a_file_that_the_workflow_names_is_the_bases_as_well(world: World) -> No
     ran = world.run(writing(world.fake), config="./ci/../ci/ports.yaml")
     assert ran.code == 1
     assert (
-        "this pull request changes ci/ports.yaml; until it is merged, that of the base counts" in ran.stdout
+        "this pull request changes ci/ports.yaml; until it is merged, the base's version applies"
+        in ran.stdout
     )
 
 
@@ -104,7 +105,7 @@ def test_a_new_file_that_the_workflow_names_counts_once_it_is_merged(world: Worl
     world.open(REPAIRED, {**BROKEN, "ci/ports.yaml": HIDES})
     ran = world.run(writing(world.fake), config="ci/ports.yaml")
     assert ran.code == 1
-    assert "this pull request brings ci/ports.yaml" in ran.stdout
+    assert "this pull request adds ci/ports.yaml" in ran.stdout
 
 
 def test_a_file_that_an_earlier_step_has_made_counts_as_it_is(world: World) -> None:
@@ -117,7 +118,10 @@ def test_where_the_base_cannot_be_read_that_is_said(world: World) -> None:
     world.open({**REPAIRED, FILE: HARMLESS}, {**BROKEN, FILE: HIDES})
     ran = world.run("")
     assert ran.code == 0
-    assert "the configuration may be this pull request's own: the base's files cannot be read" in ran.stdout
+    assert (
+        "the configuration may come from this pull request itself: the base's files cannot be read"
+        in ran.stdout
+    )
 
 
 def test_without_a_configuration_nobody_speaks_of_one(world: World) -> None:

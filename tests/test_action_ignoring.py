@@ -17,7 +17,7 @@ VALUES = "app/values.yaml"
 WRONG = b"targetPort: 8081 # the change that broke every request"
 COMMENT = b"# portproof: ignore[service-target-number] the mesh listens there"
 IGNORED = {**BROKEN, VALUES: BROKEN[VALUES].replace(WRONG, b"targetPort: 8081 " + COMMENT)}
-SAID = "1 finding is ignored by comments that this change adds."
+SAID = "1 finding is suppressed by comments that this change adds."
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_comment_of_the_pull_request_counts_and_is_told(world: World, git: boo
     assert ran.code == 0
     assert f"::notice title=portproof::{SAID}\n" in ran.stdout
     assert f"\n{SAID}\n" in ran.summary
-    assert "\n1 ignored (1 by comment).\n" in ran.summary
+    assert "\n1 suppressed (1 by comment).\n" in ran.summary
     assert ran.report["summary"]["ignored"] == 1
     assert world.fake.comments(world.pull) == []
     # Code scanning would show suppressed results as open alerts.
@@ -62,7 +62,7 @@ def test_the_review_tells_the_number(world: World) -> None:
     assert ran.code == 1
     (review,) = world.pull.reviews.values()
     assert review.body is not None
-    assert "; 1 ignored" in review.body
+    assert "; 1 suppressed" in review.body
 
 
 def test_a_comment_without_a_reason_is_commented_on(world: World) -> None:
@@ -82,4 +82,4 @@ def test_a_report_of_another_workflow_keeps_the_number(world: World) -> None:
     world.open(REPAIRED, IGNORED)
     ran = world.run(writing(world.fake))
     report = untrusted_report.load(Path(ran.outputs["report-file"]))
-    assert (report.left_out, summary_line.ignored(report)) == (1, "1 ignored")
+    assert (report.left_out, summary_line.ignored(report)) == (1, "1 suppressed")

@@ -21,8 +21,8 @@ def test_the_incident_goes_from_the_caller_to_a_port_that_is_not_there() -> None
         '  n1["Service/backend-v1<br>port 80 #40;http#41;"]\n'
         '  n2["Deployment/backend-v1<br>container backend<br>8080 #40;http#41;"]\n'
         '  n0 -->|"80"| n1\n'
-        '  n1 --x|"8081 is not there"| n2\n'
-        '  n1 -.->|"8080 would reach it"| n2\n'
+        '  n1 --x|"no port 8081"| n2\n'
+        '  n1 -.->|"8080 would work"| n2\n'
         "  linkStyle 1 stroke:#d1242f,stroke-width:3px\n"
         "  linkStyle 2 stroke:#1a7f37,stroke-width:2px"
     )

@@ -32,7 +32,7 @@ def test_the_incident() -> None:
 def test_no_location_no_file() -> None:
     assert write(report(result(location=None, message="M."))) == (
         "::error title=portproof%3A service-target-number::M.%0A"
-        "In Service/backend-v1 spec.ports[0].targetPort; the line to edit is not known.\n"
+        "In Service/backend-v1 spec.ports[0].targetPort; the line to edit is unknown.\n"
         "portproof: 1 error in 1 target\n"
     )
 
@@ -44,7 +44,7 @@ def test_hints_and_targets_are_said() -> None:
     command = parse(write(report(hinted)).split("\n")[0])
     assert command is not None
     assert command.name == "notice"
-    assert command.data == "M.\nThis place is a hint, not proven.\nIn 2 targets: helm:a, helm:b"
+    assert command.data == "M.\nThis line is a best guess, not proven.\nIn 2 targets: helm:a, helm:b"
 
 
 def test_a_place_of_several_lines_has_no_columns() -> None:
@@ -62,7 +62,7 @@ def test_the_worst_come_first_and_the_rest_is_counted() -> None:
     )
     assert written[28:31] == [
         "::notice title=portproof%3A 1 target not checked::skipped helm:a: Why.",
-        "::notice title=portproof::2 errors, 2 warnings, 4 notes more: see the job summary or the log.",
+        "::notice title=portproof::Not shown here: 2 errors, 2 warnings, 4 notes. See the job summary or the log.",
         "portproof: 12 errors, 12 warnings, 12 notes in 2 targets (1 skipped, 0 failed)",
     ]
 
@@ -72,7 +72,7 @@ def test_ten_notices_with_the_closing_one(notes: int, shown: int) -> None:
     written = write(report(*(result(severity=Severity.NOTE) for _ in range(notes))))
     assert written.count("::notice file=") == shown
     assert written.count("::notice ") <= 10
-    assert ("more: see" in written) == (notes > shown)
+    assert ("Not shown here: " in written) == (notes > shown)
 
 
 def test_nothing_checked_is_no_pass() -> None:

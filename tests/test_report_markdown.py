@@ -44,8 +44,8 @@ def test_the_incident() -> None:
           n1["Service/backend-v1<br>port 80 #40;http#41;"]
           n2["Deployment/backend-v1<br>container backend<br>8080 #40;http#41;"]
           n0 -->|"80"| n1
-          n1 --x|"8081 is not there"| n2
-          n1 -.->|"8080 would reach it"| n2
+          n1 --x|"no port 8081"| n2
+          n1 -.->|"8080 would work"| n2
           linkStyle 1 stroke:#d1242f,stroke-width:3px
           linkStyle 2 stroke:#1a7f37,stroke-width:2px
         ```
@@ -71,9 +71,9 @@ def test_the_incident() -> None:
            enabled: true
         ```
 
-        Or, proven as well: set containerPort to `8081`, at `charts/backend/values.yaml:7`.
+        Alternative, also proven: set containerPort to `8081`, at `charts/backend/values.yaml:7`.
 
-        Rule `service-target-number`; `portproof explain service-target-number` tells more.
+        Rule `service-target-number`: `portproof explain service-target-number` explains it.
 
         </details>
 
@@ -111,21 +111,20 @@ def test_hints_unknown_places_and_the_base_are_said() -> None:
     written = markdown.write(report(new, old))
     assert "targets" not in written.split("\n")[0]
     assert written.startswith("## portproof: 1 error, 1 note in 1 target, 1 introduced since the base\n")
-    assert "is `8081` (the place is a hint, not proven)\n* in `helm:charts/backend`\n" in written
+    assert "is `8081` (best guess, not proven)\n* in `helm:charts/backend`\n" in written
     assert (
-        "* `Service/backend-v1 spec.ports[0].targetPort` is `8081`; the line to edit is not known\n"
-        in written
+        "* `Service/backend-v1 spec.ports[0].targetPort` is `8081`; the line to edit is unknown\n" in written
     )
-    assert "* in 8 targets: `a`, `b`, `c` and 5 more\n* the base has it too\n" in written
-    assert written.count("the base has it too") == 1
+    assert "* in 8 targets: `a`, `b`, `c` and 5 more\n* already in the base\n" in written
+    assert written.count("already in the base") == 1
 
 
 def test_more_than_a_few_have_a_table_before_them() -> None:
     new = result(location=place(proof="hinted"), introduced=True, severity=Severity.NOTE, fix=FIX)
     written = markdown.write(report(*[new] * 3, result(location=None)))
     assert "| 1 | note | `Service/backend-v1` sends port" in written
-    assert "| `charts/backend/values.yaml:14` (a hint, not proven) | proven |\n" in written
-    assert "| `Service/backend-v1 spec.ports[0].targetPort` (the line is not known) |  |\n" in written
+    assert "| `charts/backend/values.yaml:14` (best guess, not proven) | proven |\n" in written
+    assert "| `Service/backend-v1 spec.ports[0].targetPort` (the line is unknown) |  |\n" in written
     assert written.count("<details>") == 5
     assert "|---|" not in markdown.write(report(new, new, targets=()))
 
@@ -162,7 +161,7 @@ def test_a_long_report_stays_below_the_limit_and_counts_the_rest() -> None:
         *(result(fix=FIX) for _ in range(1_000)), targets=tuple(status(f"helm:{n}") for n in range(1_000))
     )
     written = markdown.write(many)
-    assert "And 800 more, not shown here; the JSON report has them all." in written
+    assert "And 800 more, not shown here. The JSON report lists them all." in written
     assert written.count("<details>") == 51
     for limit in (60_000, 20_000, 2_000):
         assert len(markdown.write(many, limit=limit).encode()) <= limit

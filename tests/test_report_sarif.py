@@ -224,7 +224,7 @@ def test_what_is_left_out_is_suppressed(how: SuppressionSource, kind: str) -> No
     assert found["ruleId"] == RESULT.rule
     said = run["invocations"][0]["toolExecutionNotifications"]
     assert [(one["level"], one["message"]["text"]) for one in said] == [
-        ("note", f"1 ignored (1 {how.value}).")
+        ("note", f"1 suppressed (1 {how.value}).")
     ]
 
 

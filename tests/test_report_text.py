@@ -56,7 +56,7 @@ def test_the_incident() -> None:
           fix (proven by rendering again): set targetPort to 8080
             -   targetPort: 8081
             +   targetPort: 8080
-          or, proven as well: set containerPort to 8081 (charts/backend/values.yaml:7)
+          or (also proven): set containerPort to 8081 (charts/backend/values.yaml:7)
 
         1 error in 1 target
         Next: `portproof fix` prints the proven fix, `portproof fix --write` applies it.
@@ -91,7 +91,7 @@ def test_nothing_to_check_is_no_pass() -> None:
     passed_over = report(targets=(), skips=(Skip("helm", "charts/common", "a library chart", counts=False),))
     assert text.write(passed_over) == (
         "Nothing to check under .: no chart, kustomization or manifest was found "
-        "(1 folder passed over: portproof targets)\n"
+        "(1 folder skipped; `portproof targets` lists them)\n"
     )
 
 
@@ -151,22 +151,22 @@ def test_several_findings_of_every_kind() -> None:
             -   targetPort: 8081
             +   targetPort: 8080
 
-        warning[service-target-number] charts/backend/values.yaml:7:16 (a hint: this place is not proven)
+        warning[service-target-number] charts/backend/values.yaml:7:16 (best guess, not proven)
           Second.
 
           7 | containerPort: 8080
             |                ^^^^
 
           note: Deployment/backend-v1 declares 8080 here: Deployment/backend-v1 spec.template.spec.containers[0].ports[0].containerPort
-          note: Deployment/backend-v1 declares 8080 here: charts/backend/values.yaml:14:15 (a hint)
+          note: Deployment/backend-v1 declares 8080 here: charts/backend/values.yaml:14:15 (best guess)
           in 7 targets: helm:charts/backend?values=values-a.yaml, helm:charts/backend?values=values-b.yaml, helm:charts/backend?values=values-c.yaml and 4 more
-          this was there before: the base has it too
+          already in the base
 
-        note[service-target-number] Service/backend-v1 spec.ports[0].targetPort (the line to edit is not known)
+        note[service-target-number] Service/backend-v1 spec.ports[0].targetPort (the line to edit is unknown)
           Third.
-          this was there before: the base has it too
+          already in the base
 
-        error[service-target-number] helm:charts/backend?values=values-a.yaml (the line to edit is not known)
+        error[service-target-number] helm:charts/backend?values=values-a.yaml (the line to edit is unknown)
           Fourth.
 
         Not checked:
@@ -198,7 +198,7 @@ def test_a_fix_elsewhere_and_what_else_it_changes() -> None:
     )
     assert text.write(report(result(message="M.", fix=fix, location=None))) == lines(
         """
-        error[service-target-number] Service/backend-v1 spec.ports[0].targetPort (the line to edit is not known)
+        error[service-target-number] Service/backend-v1 spec.ports[0].targetPort (the line to edit is unknown)
           M.
           fix (proven by rendering again): change 8080 to 8081
             charts/backend/values-prod.yaml:7
@@ -215,7 +215,7 @@ def test_a_fix_elsewhere_and_what_else_it_changes() -> None:
 def test_without_a_fix_the_page_is_the_next_step() -> None:
     assert text.write(report(result())).endswith(
         "1 error in 1 target\n"
-        "Next: `portproof explain service-target-number` tells what the rule looks at and how to cure it.\n"
+        "Next: `portproof explain service-target-number` explains the rule and how to fix it.\n"
     )
 
 
@@ -233,7 +233,7 @@ def test_many_reasons_are_counted() -> None:
     targets = tuple(status(f"helm:{number:02}", "skipped", f"reason {number}") for number in range(13))
     written = text.write(report(targets=targets))
     assert written.count("skipped helm:") == 10
-    assert "  … and 3 more reasons; portproof targets lists every target\n" in written
+    assert "  … and 3 more reasons; `portproof targets` lists every target\n" in written
 
 
 def test_many_findings_are_all_there() -> None:
@@ -366,7 +366,7 @@ def test_a_long_diff_is_capped() -> None:
         FIX, patch="\n".join(["--- a/x", "+++ b/x", "@@ -1,20 +1,20 @@", *["-a"] * 20, *["+b"] * 20, ""])
     )
     written = text.write(report(result(fix=fixed)))
-    assert "    … and 48 more lines (portproof fix prints them all)\n" in written
+    assert "    … and 48 more lines (`portproof fix` prints them all)\n" in written
 
 
 def test_whatever_is_named_stays_data_and_is_short() -> None:

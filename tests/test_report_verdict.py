@@ -18,7 +18,7 @@ CASES: dict[str, tuple[ReportVerdict, dict[str, Any], str]] = {
     "unaffected": (
         ReportVerdict.UNAFFECTED,
         {"targets": (), "unaffected": 2, "base": BASE},
-        "Nothing to check: what changed since 0123456789ab affects none of 2 targets",
+        "Nothing to check: the changes since 0123456789ab affect none of 2 targets",
     ),
     "empty": (
         ReportVerdict.EMPTY,
@@ -28,7 +28,7 @@ CASES: dict[str, tuple[ReportVerdict, dict[str, Any], str]] = {
     "passed over": (
         ReportVerdict.EMPTY,
         {"targets": (), "skips": (Skip("helm", "lib", "a library chart"),)},
-        "Nothing to check under .: no chart, kustomization or manifest was found (1 folder passed over: portproof targets)",
+        "Nothing to check under .: no chart, kustomization or manifest was found (1 folder skipped; `portproof targets` lists them)",
     ),
     "unchecked": (
         ReportVerdict.UNCHECKED,
@@ -38,7 +38,7 @@ CASES: dict[str, tuple[ReportVerdict, dict[str, Any], str]] = {
     "clean": (
         ReportVerdict.CLEAN,
         {"targets": (status(), SKIPPED), "unaffected": 3, "base": BASE},
-        "No findings: 1 target checked, 12 resources (1 skipped, 0 failed); 3 unaffected by what changed since 0123456789ab",
+        "No findings: 1 target checked, 12 resources (1 skipped, 0 failed); 3 unaffected by the changes since 0123456789ab",
     ),
 }
 

@@ -119,7 +119,7 @@ def test_else_the_line_that_the_pull_request_changed_if_an_alternative_is_there(
     assert found is not None
     assert block(found.body) == "containerPort: 8081\n"
     assert "Fix at [`charts/backend/values.yaml:14`]" in found.body
-    assert "Or change this line, proven as well: set containerPort to `8081`." in found.body
+    assert "Alternative on this line, also proven: set containerPort to `8081`." in found.body
 
 
 def test_of_several_alternatives_the_new_line_comes_first() -> None:
@@ -208,10 +208,10 @@ def test_the_incident() -> None:
         "Rendered again with this change: `Service/backend-v1` reaches `Deployment/backend-v1` on `8080`; nothing else "
         "changed.\n"
         "\n"
-        f"Or, proven as well: set containerPort to `8081`, at [`charts/backend/values.yaml:7`]({link}#L7).\n"
+        f"Alternative, also proven: set containerPort to `8081`, at [`charts/backend/values.yaml:7`]({link}#L7).\n"
         "\n"
-        f"Rule [`service-target-number`]({WEB}/blob/v1/docs/rules.md#service-target-number); "
-        "`portproof explain service-target-number` tells more.\n"
+        f"Rule [`service-target-number`]({WEB}/blob/v1/docs/rules.md#service-target-number): "
+        "`portproof explain service-target-number` explains it.\n"
     )
 
 
@@ -237,9 +237,9 @@ def test_a_fix_of_the_other_end_reaches_on_the_number_that_the_service_asks_for(
 def test_a_hint_says_that_it_is_one_and_an_unknown_place_too() -> None:
     hinted = commented(replace(RESULT, location=place(proof="hinted")))
     assert hinted is not None
-    assert "(the place is a hint, not proven)" in hinted.body
+    assert "(best guess, not proven)" in hinted.body
     (unknown,) = composed([replace(RESULT, location=None, fix=None, alternatives=())]).rest
-    assert "the line to edit is not known" in told(composed([unknown]))
+    assert "the line to edit is unknown" in told(composed([unknown]))
 
 
 def test_several_edits_are_a_patch_and_no_suggestion() -> None:
@@ -282,9 +282,7 @@ def test_a_body_that_is_too_long_is_cut_between_findings_and_keeps_their_marks()
     text = told(composed(long), replace(LINKS, log=f"{WEB}/actions/runs/1"))
     assert len(text.encode()) <= BODY_LIMIT
     assert len({mark.fingerprint for mark in marks.read(text)}) == 200
-    assert re.search(
-        rf"\n\d+ more, not shown here: see \[the job's summary\]\({WEB}/actions/runs/1\)\.", text
-    )
+    assert re.search(rf"\n\d+ more, not shown here: see the \[job summary\]\({WEB}/actions/runs/1\)\.", text)
 
 
 def test_a_thousand_findings_still_make_a_body() -> None:

@@ -43,7 +43,7 @@ def _write_baseline(file: Path, run: Session) -> None:
     write_report(file, written(known))
     say(f"{file} holds {len({one.fingerprint for one in known})} known findings")
     if run.ready.path_of(file) != run.ready.config.baseline:
-        say(f"  next: put `baseline: {file}` into portproof.yaml, and commit both")
+        say(f"  next: Add `baseline: {file}` to portproof.yaml, and commit both.")
 
 
 def fix(request: Request, *, write_files: bool) -> int:
@@ -69,9 +69,9 @@ def fix(request: Request, *, write_files: bool) -> int:
         say(f"  no proven fix: {one.first.found.rule.id}: {one.finding.message}")
     ignored = len(outcome.verdict.ignored)
     if ignored:
-        say(f"  {ignored} ignored; `portproof check` says how")
+        say(f"  {ignored} suppressed; `portproof check` shows how")
     if failed:
-        say(f"  {failed} targets were not checked; `portproof check` says why")
+        say(f"  {failed} targets not checked; `portproof check` shows why")
     threshold = run.ready.config.fail_on
     return ExitCode.FINDINGS if any(one.finding.severity.reaches(threshold) for one in left) else ExitCode.OK
 
@@ -89,9 +89,13 @@ def tools(request: Request, *, install_them: bool) -> int:
     click.echo(pages.tools_text(found), nl=False)
     offer = kernel_support()
     if not offer.landlock:
-        say("this system offers no Landlock: what helm and kustomize read and write is not confined")
+        say(
+            "Landlock is unavailable on this system: nothing limits which files helm and kustomize read and write"
+        )
     if not offer.filters:
-        say("this system offers no filter of calls: helm and kustomize may open connections")
+        say(
+            "seccomp is unavailable on this system: nothing stops helm and kustomize from opening connections"
+        )
     return ExitCode.OK
 
 
@@ -105,4 +109,4 @@ def write_report(file: Path, text: str) -> None:
         else:
             files.replace(file, data)
     except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}", next_step="give another file") from error
+        raise UsageError(f"cannot write {file}: {error.strerror}", next_step="Name another file.") from error

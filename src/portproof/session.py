@@ -243,12 +243,12 @@ def _baseline(request: Request, ready: Prepared) -> Baseline | None:
             else f"{ready.file.path}:{ready.file.lines['baseline']}: baseline"
         )
         raise ConfigError(
-            f"{key}: {name}: no such file", next_step=f"portproof check --write-baseline {name} writes it"
+            f"{key}: {name}: no such file", next_step=f"Write it: `portproof check --write-baseline {name}`."
         )
     if not request.flags.baseline and not place.resolve().is_relative_to(ready.tree.root.resolve()):
         raise ConfigError(
             f"{name} is a link that points outside the repository",
-            next_step="Put the baseline itself into the repository.",
+            next_step="Put the file itself into the repository.",
         )
     return baseline.read(place, name, ready.path_of(place))
 
@@ -284,7 +284,7 @@ def root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[P
     absolute = [Path(text).absolute() for text in given or (".",)]
     for text, path in zip(given or (".",), absolute, strict=True):
         if not path.exists():
-            raise UsageError(f"{text}: no such file or folder", next_step="give a path that exists")
+            raise UsageError(f"{text}: no such file or folder", next_step="Name a path that exists.")
     resolved = [path.resolve() for path in absolute]
     root = known or work_tree(resolved[0])
     if root is None:
@@ -293,9 +293,7 @@ def root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[P
     relative = []
     for text, path in zip(given or (".",), resolved, strict=True):
         if not path.is_relative_to(root):
-            raise UsageError(
-                f"{text} lies outside of {root.name}", next_step="check one repository at a time"
-            )
+            raise UsageError(f"{text} is outside {root.name}", next_step="Check one repository at a time.")
         relative.append(normalise(path.relative_to(root).as_posix()) or ".")
     return root, tuple(relative)
 

@@ -22,11 +22,11 @@ def known(portproof: Program, make_repository: MakeRepository) -> Repository:
     assert run.code == 0
     assert run.stdout.splitlines()[-2:] == [
         "No findings: 3 targets checked, 6 resources",
-        "3 ignored (3 in the baseline)",
+        "3 suppressed (3 in the baseline)",
     ]
     assert run.stderr == (
         "baseline.json holds 3 known findings\n"
-        "  next: put `baseline: baseline.json` into portproof.yaml, and commit both\n"
+        "  next: Add `baseline: baseline.json` to portproof.yaml, and commit both.\n"
     )
     repository.write({"portproof.yaml": f"baseline: {FILE}\n"})
     return repository
@@ -114,7 +114,7 @@ def test_what_is_ignored_otherwise_is_not_written(
     comment = "# portproof: ignore[service-target-number] the mesh listens there"
     repository.replace("chart/values.yaml", WRONG, f"  targetPort: 8081 {comment}\n")
     run = portproof("check", "--write-baseline", FILE)
-    assert (run.code, run.stdout.splitlines()[-1]) == (0, "3 ignored (1 by comment, 2 in the baseline)")
+    assert (run.code, run.stdout.splitlines()[-1]) == (0, "3 suppressed (1 by comment, 2 in the baseline)")
     assert len(json.loads(repository.read(FILE))["findings"]) == 2
 
 
@@ -122,11 +122,11 @@ def test_a_baseline_that_a_change_adds_is_told(portproof: Program, known: Reposi
     assert (
         portproof("check", "--base", "HEAD")
         .stdout.splitlines()[-1]
-        .endswith("3 findings are ignored by entries of the baseline that this change adds")
+        .endswith("3 findings are suppressed by entries in the baseline that this change adds")
     )
     known.commit()
     known.replace("chart/values.yaml", "replicas: 2\n", "replicas: 3\n")
-    assert portproof("check", "--base", "HEAD").stdout.splitlines()[-1] == "1 ignored (1 in the baseline)"
+    assert portproof("check", "--base", "HEAD").stdout.splitlines()[-1] == "1 suppressed (1 in the baseline)"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_baseline_that_a_change_adds_is_told(portproof: Program, known: Reposi
             (),
             (
                 "portproof.yaml:2: baseline: known.json: no such file",
-                "portproof check --write-baseline known.json writes it",
+                "Write it: `portproof check --write-baseline known.json`.",
             ),
         ),
         (
@@ -145,7 +145,7 @@ def test_a_baseline_that_a_change_adds_is_told(portproof: Program, known: Reposi
             ("--baseline", "known.json"),
             (
                 "--baseline: known.json: no such file",
-                "portproof check --write-baseline known.json writes it",
+                "Write it: `portproof check --write-baseline known.json`.",
             ),
         ),
         (

@@ -72,7 +72,7 @@ def test_a_comment_leaves_a_finding_of_a_chart_out(portproof: Program, broken: R
     }  # fmt: skip
     text = portproof("check")
     assert text.code == 0
-    assert text.stdout.splitlines()[-1] == "1 ignored (1 by comment)"
+    assert text.stdout.splitlines()[-1] == "1 suppressed (1 by comment)"
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_an_ignored_finding_is_not_mended(portproof: Program, broken: Repository
     with broken.untouched():
         run = portproof("fix", "--write")
     assert (run.code, run.stdout) == (0, "")
-    assert "1 ignored" in run.stderr
+    assert "1 suppressed" in run.stderr
 
 
 def test_every_format_tells_the_number(portproof: Program, broken: Repository) -> None:
     broken.replace(VALUES, WRONG, f"  targetPort: 8081 {COMMENT}\n")
-    assert "\n1 ignored (1 by comment).\n" in portproof("check", "--format", "markdown").stdout
-    assert portproof("check", "--format", "github").stdout.endswith("; 1 ignored (1 by comment)\n")
+    assert "\n1 suppressed (1 by comment).\n" in portproof("check", "--format", "markdown").stdout
+    assert portproof("check", "--format", "github").stdout.endswith("; 1 suppressed (1 by comment)\n")
     (run,) = json.loads(portproof("check", "--format", "sarif").stdout)["runs"]
     (result,) = run["results"]
     assert result["suppressions"] == [{"kind": "inSource", "justification": REASON}]
@@ -233,7 +233,7 @@ def test_an_entry_leaves_a_finding_out(portproof: Program, broken: Repository, n
     broken.write({"portproof.yaml": ENTRY + narrow})
     run = portproof("check", "--format", "json")
     assert (run.code, run.report["findings"], run.report["summary"]["ignored"]) == (0, [], 1)
-    assert last_line(portproof) == "1 ignored (1 in portproof.yaml)"
+    assert last_line(portproof) == "1 suppressed (1 in portproof.yaml)"
     (result,) = json.loads(portproof("check", "--format", "sarif").stdout)["runs"][0]["results"]
     assert result["suppressions"] == [{"kind": "external", "justification": REASON}]
 
@@ -300,7 +300,7 @@ def test_a_chart_that_does_not_render_can_be_left_out_and_stays_visible(
     assert (run.report["summary"]["failed"], run.report["summary"]["ignored"]) == (1, 1)
     text = portproof("check").stdout
     assert "failed helm:chart" in text
-    assert text.splitlines()[-1] == "1 ignored (1 in portproof.yaml)"
+    assert text.splitlines()[-1] == "1 suppressed (1 in portproof.yaml)"
 
 
 # annotations
@@ -314,7 +314,7 @@ def test_an_annotation_leaves_the_findings_of_its_object_out(portproof: Program,
     broken.replace(template, "metadata:\n", f"metadata:\n{ANNOTATIONS.format(f'{RULE} {REASON}')}")
     run = portproof("check", "--format", "json")
     assert (run.code, run.report["findings"]) == (0, [])
-    assert last_line(portproof) == "1 ignored (1 by annotation)"
+    assert last_line(portproof) == "1 suppressed (1 by annotation)"
 
 
 def test_an_annotation_in_a_base_is_used_when_one_overlay_needs_it(
@@ -370,9 +370,9 @@ def test_an_annotation_that_says_too_little_does_not_count(
 
 def test_a_comment_that_a_change_adds_counts_and_is_told(portproof: Program, broken: Repository) -> None:
     broken.replace(VALUES, WRONG, f"  targetPort: 8081 {COMMENT}\n")
-    said = "1 finding is ignored by comments that this change adds"
+    said = "1 finding is suppressed by comments that this change adds"
     run = portproof("check", "--base", "HEAD")
-    assert (run.code, run.stdout.splitlines()[-1]) == (0, f"1 ignored (1 by comment); {said}")
+    assert (run.code, run.stdout.splitlines()[-1]) == (0, f"1 suppressed (1 by comment); {said}")
     assert (
         f"::notice title=portproof::{said}.\n"
         in portproof("check", "--base", "HEAD", "--format", "github").stdout
@@ -380,19 +380,19 @@ def test_a_comment_that_a_change_adds_counts_and_is_told(portproof: Program, bro
     assert f"\n{said}.\n" in portproof("check", "--base", "HEAD", "--format", "markdown").stdout
     broken.commit()
     broken.replace(VALUES, "  port: 80\n", "  port: 81\n")
-    assert last_line(portproof, "--base", "HEAD") == "1 ignored (1 by comment)"
+    assert last_line(portproof, "--base", "HEAD") == "1 suppressed (1 by comment)"
 
 
 def test_other_ignores_that_a_change_adds_are_told(portproof: Program, broken: Repository) -> None:
     note = ANNOTATIONS.format(f"{RULE} {REASON}")
     broken.replace("chart/templates/service.yaml", "metadata:\n", f"metadata:\n{note}")
     assert last_line(portproof, "--base", "HEAD").endswith(
-        "1 finding is ignored by annotations that this change adds"
+        "1 finding is suppressed by annotations that this change adds"
     )
     broken.git("checkout", "--quiet", ".")
     broken.write({"portproof.yaml": ENTRY})
     assert last_line(portproof, "--base", "HEAD").endswith(
-        "1 finding is ignored by entries of portproof.yaml that this change adds"
+        "1 finding is suppressed by entries in portproof.yaml that this change adds"
     )
 
 

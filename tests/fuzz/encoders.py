@@ -209,7 +209,7 @@ def review(given: str) -> None:
     assert found is not None
     later = fixed(found.body, found.mark, HEAD)
     composed = compose([one, replace(one, location=None, fix=None)], TO_OURS, Diff({}, {}), "job")
-    whole = body(composed, TO_OURS, "job", "1 ignored")
+    whole = body(composed, TO_OURS, "job", "1 suppressed")
     for written, known in (
         (found.body, 1),
         (later, 1),

@@ -96,7 +96,10 @@ def received(run: Context) -> ActionReport:
     from portproof.action import untrusted_report  # noqa: PLC0415 - only the second workflow needs it
 
     if len(run.inputs.paths) != 1:
-        raise UsageError("several paths where one report should be", next_step="give the downloaded report")
+        raise UsageError(
+            "the input path names several reports, and only one can be posted",
+            next_step="Set path to the downloaded report.",
+        )
     report = untrusted_report.load(inside(run.checkout.workspace, "path", run.inputs.paths[0]))
     return ActionReport(report, run.inputs.fail_on or "error")
 
@@ -134,7 +137,7 @@ def _comparison(run: Context, pull_request: PullRequest | None) -> Comparison | 
 def _not_compared(run: Context, reason: Exception) -> None:
     """Say that everything is reported, unless that is what the workflow wants."""
     if run.inputs.only_introduced:
-        run.notes.say(f"not compared with the base: {reason}; everything is reported")
+        run.notes.say(f"not compared with the base: {reason}; all findings are reported")
 
 
 def _configuration(run: Context, pull_request: PullRequest | None, comparison: Comparison | None) -> Choice:
@@ -151,7 +154,7 @@ def _configuration(run: Context, pull_request: PullRequest | None, comparison: C
     except GithubError as error:
         choice = Choice(None, own=place.is_there)
         if place.is_there:
-            run.notes.say(f"the configuration may be this pull request's own: {error}")
+            run.notes.say(f"the configuration may come from this pull request itself: {error}")
     if choice.note:
         run.notes.say(choice.note)
     return choice

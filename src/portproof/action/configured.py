@@ -80,17 +80,19 @@ def choose(place: Place, old: OldFiles) -> Choice:
     except (ConfigError, UsageError) as error:
         # The base is broken for everybody; who mends it must be able to.
         return Choice(
-            None, f"the base's configuration is wrong ({error}); that of this pull request counts", own=True
+            None, f"the base's configuration is invalid ({error}); this pull request's applies", own=True
         )
     if replace(own, path=None) == replace(base, path=None):
         return Choice(None)
     if base.path is None:
-        return Choice(
-            base, f"this pull request brings {own.path}; once merged it counts, until then the defaults do"
-        )
+        return Choice(base, f"this pull request adds {own.path}; until it is merged, the defaults apply")
     if own.path is None:
-        return Choice(base, f"this pull request removes {base.path}; until it is merged, the file counts")
-    return Choice(base, f"this pull request changes {own.path}; until it is merged, that of the base counts")
+        return Choice(
+            base, f"this pull request removes {base.path}; until it is merged, the file still applies"
+        )
+    return Choice(
+        base, f"this pull request changes {own.path}; until it is merged, the base's version applies"
+    )
 
 
 def _of_base(place: Place, old: OldFiles) -> FileConfig:

@@ -62,7 +62,7 @@ def read(environ: Mapping[str, str], workspaces: tuple[Path, ...]) -> Event:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
             f"the event file does not describe a {name} event ({error!r})"[:200],
-            next_step="see GITHUB_EVENT_NAME and GITHUB_EVENT_PATH",
+            next_step="Check GITHUB_EVENT_NAME and GITHUB_EVENT_PATH.",
         ) from error
 
 
@@ -77,10 +77,10 @@ def _refuse_head(environ: Mapping[str, str], workspaces: tuple[Path, ...]) -> No
     if base and all(commit_at(root) == base for root in workspaces):
         return
     raise UsageError(
-        "pull_request_target with a checkout that is not the base: rendering a stranger's files beside a token that "
+        "pull_request_target with a checkout that is not the base: rendering a stranger's files next to a token that "
         "may write is not safe",
-        next_step="use on: pull_request; for comments on pull requests from forks post from a second workflow "
-        "(on: workflow_run), as the README shows",
+        next_step="Use `on: pull_request`. To comment on pull requests from forks, post from a second workflow "
+        "(`on: workflow_run`), as docs/forks.md shows.",
     )
 
 
@@ -91,7 +91,7 @@ def _data(environ: Mapping[str, str]) -> Any:
             return json.loads(stream.read(_MAX_EVENT))  # what is cut off is no JSON any more
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
-            f"the event file cannot be read ({type(error).__name__})", next_step="see GITHUB_EVENT_PATH"
+            f"the event file cannot be read ({type(error).__name__})", next_step="Check GITHUB_EVENT_PATH."
         ) from error
 
 

@@ -68,7 +68,8 @@ def token(environ: Mapping[str, str]) -> str:
     text = next((environ[name] for name in variables("github-token") if environ.get(name)), "").strip()
     if not re.fullmatch(r"[!-~]{0,1000}", text):
         raise UsageError(
-            "the input github-token holds white space or control characters", next_step="give the token alone"
+            "the input github-token contains whitespace or control characters",
+            next_step="Pass only the token.",
         )
     return text
 
@@ -86,9 +87,7 @@ def _given(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
         runner, shell = variables(name)
         given[name] = environ.get(runner, environ.get(shell, "")).strip()
         if runner != shell and runner in environ and environ.get(shell) not in (None, "", environ[runner]):
-            warnings.append(
-                f"the input is called {name}, not {name.replace('-', '_')}: the latter was not used"
-            )
+            warnings.append(f"the input is called {name}; {name.replace('-', '_')} was ignored")
     for variable in sorted(environ):
         if variable.startswith("INPUT_") and variable not in known and environ[variable]:
             name = variable.removeprefix("INPUT_").lower()
@@ -100,7 +99,9 @@ def _given(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
 
 def _choice(name: str, text: str, allowed: tuple[str, ...]) -> str:
     if text and text not in allowed:
-        raise UsageError(f"the input {name} is {text[:80]!r}", next_step=f"give one of {', '.join(allowed)}")
+        raise UsageError(
+            f"the input {name} cannot be {text[:80]!r}", next_step=f"Use one of {', '.join(allowed)}."
+        )
     return text
 
 
@@ -113,10 +114,12 @@ def _path(name: str, text: str) -> str:
     """A path as somebody wrote it; where it leads is checked by those who use it."""
     text = text.strip()
     if len(text) > _MAX or any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise UsageError(f"the input {name} is no path: {text[:80]!r}", next_step="write one path a line")
+        raise UsageError(
+            f"the input {name} is not a path: {text[:80]!r}", next_step="Write one path per line."
+        )
     if text.startswith("-"):
         raise UsageError(
-            f"the input {name} begins with a hyphen: {text[:80]!r}", next_step=f"write ./{text[:80]}"
+            f"the input {name} begins with a hyphen: {text[:80]!r}", next_step=f"Write ./{text[:80]} instead."
         )
     return text
 
@@ -126,7 +129,7 @@ def inside(workspace: Path, name: str, text: str) -> Path:
     found = workspace / text
     if not found.resolve().is_relative_to(workspace.resolve()):
         raise UsageError(
-            f"the input {name} leads out of the workspace: {text[:80]!r}",
-            next_step="name a path of the checkout",
+            f"the input {name} points outside the workspace: {text[:80]!r}",
+            next_step="Name a path inside the checkout.",
         )
     return found

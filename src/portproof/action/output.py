@@ -61,13 +61,13 @@ def write(workspace: Path, name: str, text: str) -> None:
         base = workspace
         steps = list((target.relative_to(workspace) if target.is_absolute() else target).parts)
     if not steps or ".." in steps:
-        raise UsageError(f"cannot write {name}", next_step="name a file of the workspace")
+        raise UsageError(f"cannot write {name}", next_step="Name a file in the workspace.")
     try:
         _write(base, steps, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageError(
             f"cannot write {name}: {(error.strerror or 'no').lower()}",
-            next_step="name a file that is no link",
+            next_step="Name a file that is not a link.",
         ) from error
 
 

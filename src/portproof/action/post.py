@@ -16,7 +16,7 @@ from portproof.report.review import BODY_LIMIT
 from portproof.report.safe import log_line, visible
 from portproof.report.summary_line import plural
 
-_NO_TOKEN = "no comments: without the input github-token nothing can be posted"  # noqa: S105 - a message
+_NO_TOKEN = "no comments: the input github-token is empty"  # noqa: S105 - a message
 
 
 def number_of(run: Context, event: RunEvent) -> int | None:
@@ -33,7 +33,9 @@ def number_of(run: Context, event: RunEvent) -> int | None:
     fitting = [pull for pull in found if pull.head == event.head and pull.head_repository == event.repository]
     if len(fitting) == 1:
         return fitting[0].number
-    run.notes.say(f"no comments: {plural(len(fitting), 'open pull request')} with the head {event.head[:10]}")
+    run.notes.say(
+        f"no comments: found {plural(len(fitting), 'open pull request')} with the head {event.head[:10]}"
+    )
     return None
 
 
@@ -52,7 +54,7 @@ def post(run: Context, found: ActionReport, number: int, budget: Budget) -> None
         links=links(run.environ, run.head, found.unmapped_lines),
         key=job_key(run.environ, run.inputs),
         texts=heads.texts,
-        aside=f"{left_out} ignored" if left_out else "",
+        aside=f"{left_out} suppressed" if left_out else "",
     )
     publisher = Publisher(run.client, job, budget)
     if run.inputs.comment == "summary":

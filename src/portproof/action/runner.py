@@ -74,5 +74,8 @@ def act(context: Context, budget: Budget) -> int:
 def _wait(environ: Mapping[str, str]) -> float:
     text = environ.get(_WAIT, "60")
     if not re.fullmatch(r"\d{1,3}", text) or float(text) > _MAX_WAIT:
-        raise UsageError(f"{_WAIT} is {text[:40]!r}", next_step=f"give seconds, at most {_MAX_WAIT:.0f}")
+        raise UsageError(
+            f"{_WAIT} cannot be {text[:40]!r}",
+            next_step=f"Set it to a number of seconds, at most {_MAX_WAIT:.0f}.",
+        )
     return float(text)

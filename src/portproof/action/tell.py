@@ -34,7 +34,9 @@ def _annotate(run: Context, found: ActionReport) -> None:
     click.echo(commands.write(shown), nl=False)
     hidden = len(found.report.results) - len(shown.results)
     if hidden:
-        run.notes.say(f"{plural(hidden, 'finding')} of the base not shown; the report files have them")
+        run.notes.say(
+            f"{plural(hidden, 'finding')} already in the base not shown; the report files list them all"
+        )
 
 
 def _summarise(run: Context, found: ActionReport) -> None:

@@ -195,14 +195,14 @@ def load(file: Path) -> Report:
         found = [one for one in sorted(file.iterdir()) if one.suffix == ".json"] if file.is_dir() else [file]
         if len(found) != 1:
             raise UsageError(
-                f"{len(found)} JSON files where one report should be",
-                next_step="give the downloaded report as the input path",
+                f"found {len(found)} JSON files, but expected one report",
+                next_step="Set the input path to the downloaded report.",
             )
         return parse(_bytes(found[0]))
     except OSError as error:
         raise UsageError(
             f"the report cannot be read: {(error.strerror or 'no').lower()}",
-            next_step="download the artifact of the first workflow, and give its file as the input path",
+            next_step="Download the artifact of the first workflow, and set the input path to its file.",
         ) from error
 
 
@@ -222,12 +222,15 @@ def parse(data: bytes) -> Report:
         )
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise UsageError(
-            f"the report is not one of portproof's: {str(error)[:200]}",
-            next_step="post only what `report-file` of the same version has written",
+            f"not a portproof report: {str(error)[:200]}",
+            next_step="Post only a report that `report-file` of the same version wrote.",
         ) from error
     counts = {severity.value: report.count(severity) for severity in Severity}
     if any(getattr(found.summary, name) != count for name, count in counts.items()):
-        raise UsageError("the report does not add up", next_step="post only what `report-file` has written")
+        raise UsageError(
+            "the report's counts do not match its findings",
+            next_step="Post only a report that `report-file` wrote.",
+        )
     return report
 
 
@@ -244,5 +247,5 @@ def _bytes(file: Path) -> bytes:
 
 def _checked(path: str) -> str:
     if normalise(path) != path:
-        raise ValueError(f"not a path of the repository: {path[:80]!r}")
+        raise ValueError(f"not a path in the repository: {path[:80]!r}")
     return path

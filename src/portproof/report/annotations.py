@@ -78,9 +78,9 @@ def _place(location: Location | None) -> dict[str, str]:
 def _message(result: Result) -> str:
     parts = [result.message]
     if result.location is None:
-        parts.append(f"In {summary_line.subject(result)}; the line to edit is not known.")
+        parts.append(f"In {summary_line.subject(result)}; the line to edit is unknown.")
     elif result.location.proof != "proven":
-        parts.append("This place is a hint, not proven.")
+        parts.append("This line is a best guess, not proven.")
     parts += [
         f"{related.message.rstrip('.:')}: {summary_line.place(related.location)}"
         for related in result.related
@@ -110,7 +110,9 @@ def _closing(report: Report) -> Iterator[str]:
     counts = [summary_line.plural(count, severity.value) for severity, count in left.items() if count > 0]
     if counts:
         yield _command(
-            "notice", {"title": "portproof"}, f"{', '.join(counts)} more: see the job summary or the log."
+            "notice",
+            {"title": "portproof"},
+            f"Not shown here: {', '.join(counts)}. See the job summary or the log.",
         )
 
 

@@ -62,8 +62,8 @@ def write(
 
 def _place(result: Result, links: Links | None) -> str:
     if result.location is None:
-        return f"{code_span(summary_line.subject(result))} (the line is not known)"
-    hint = "" if result.location.proof == "proven" else " (a hint, not proven)"
+        return f"{code_span(summary_line.subject(result))} (the line is unknown)"
+    hint = "" if result.location.proof == "proven" else " (best guess, not proven)"
     return f"{phrases.link(result.location, links)}{hint}"
 
 

@@ -16,7 +16,7 @@ _SAFE = re.compile(r"[^A-Za-z0-9 ./_-]")
 _LABEL = 60
 _ARROWS = {Fate.ARRIVES: "-->", Fate.FAILS: "--x", Fate.WOULD: "-.->"}
 _STYLES = {Fate.FAILS: "stroke:#d1242f,stroke-width:3px", Fate.WOULD: "stroke:#1a7f37,stroke-width:2px"}
-_WORDS = {Fate.ARRIVES: "{}", Fate.FAILS: "{} is not there", Fate.WOULD: "{} would reach it"}
+_WORDS = {Fate.ARRIVES: "{}", Fate.FAILS: "no port {}", Fate.WOULD: "{} would work"}
 
 
 def picture(result: Result) -> str | None:

@@ -95,7 +95,7 @@ def _patch(patch: str) -> str:
 def other_told(result: Result, fix: Fix, links: Links | None) -> str:
     """A further fix in one line; without one that anything speaks for, it is only what could be done."""
     where = ", ".join(link(edit, links) for edit in fix.edits[:2])
-    lead = "Or, proven as well" if result.fix else "Possible, and proven"
+    lead = "Alternative, also proven" if result.fix else "Possible fix, proven"
     return f"{lead}: {prose(fix.description)}, at {where}."
 
 
@@ -103,7 +103,7 @@ def rule_told(rule: str, links: Links | None) -> str:
     """Where the rule is explained."""
     name = code(rule)
     page = f"[{name}]({links.rules}#{quote(rule, safe='')})" if links and links.rules else name
-    return f"Rule {page}; {code(f'portproof explain {rule}')} tells more."
+    return f"Rule {page}: {code(f'portproof explain {rule}')} explains it."
 
 
 def proof(result: Result, fix: Fix) -> str:
@@ -137,9 +137,9 @@ def ends(result: Result, links: Links | None) -> Iterator[str]:
     subject = code(field_of(result.resource, result.field) or result.rule)
     value = "" if result.value is None else f" is {code(str(result.value))}"
     if result.location is None:
-        yield f"{subject}{value}; the line to edit is not known"
+        yield f"{subject}{value}; the line to edit is unknown"
     else:
-        hint = "" if result.location.proof == "proven" else " (the place is a hint, not proven)"
+        hint = "" if result.location.proof == "proven" else " (best guess, not proven)"
         yield f"{link(result.location, links)}: {subject}{value}{hint}"
     yield from (_related(one, links) for one in result.related[:_ENDS])
     if len(result.related) > _ENDS:

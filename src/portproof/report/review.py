@@ -113,7 +113,7 @@ def body(review: Review, links: Links, key: str, aside: str = "") -> str:
     shown = [one.result for one in (*review.inline, *review.files)]
     everything = [*shown, *review.rest]
     entries = [plain(result, links, key) for result in review.rest]
-    intro = "On lines that this pull request does not show:" if shown else ""
+    intro = "On lines outside this pull request's diff:" if shown else ""
     size = len(entries)
     while True:
         left = review.rest[size:]
@@ -123,7 +123,7 @@ def body(review: Review, links: Links, key: str, aside: str = "") -> str:
             intro=intro,
             entries=entries[:size],
             left=len(left),
-            where=f"[the job's summary]({links.log})" if links.log else "the job's summary",
+            where=f"[job summary]({links.log})" if links.log else "job summary",
             marks="\n".join(str(marks.of_result(result, key)) for result in left),
         )
         if len(text.encode(errors="replace")) <= BODY_LIMIT:
@@ -138,15 +138,15 @@ def fixed(text: str, mark: Mark, head: str) -> str:
     """A comment whose finding is gone: it says so, and offers nothing to click any more."""
     said = marks.without(text).replace("```suggestion\n", "```yaml\n")
     return (
-        f"{replace(mark, fixed=True, edit='')}\n**Fixed** as of {code(head[:10])}: checked again, this finding is gone.\n\n"
-        f"<details><summary>What it said</summary>\n\n{said.rstrip()}\n\n</details>\n"
+        f"{replace(mark, fixed=True, edit='')}\n**Fixed** as of {code(head[:10])}: this finding is gone.\n\n"
+        f"<details><summary>Original comment</summary>\n\n{said.rstrip()}\n\n</details>\n"
     )
 
 
 def fixed_entry(text: str, mark: Mark, head: str) -> str:
     """A review's body in which one entry's finding is gone."""
     return marks.with_state(
-        text, mark, fixed=True, note=f"> **Fixed** as of {code(head[:10])}: checked again, it is gone.\n\n"
+        text, mark, fixed=True, note=f"> **Fixed** as of {code(head[:10])}: this finding is gone.\n\n"
     )
 
 
@@ -218,7 +218,7 @@ def _text(result: Result, links: Links, mark: Mark, offer: tuple[Fix, str] | Non
 
 def _suggestion(result: Result, offer: tuple[Fix, str]) -> dict[str, str]:
     fix, block = offer
-    lead = "Or change this line, proven as well" if result.fix else "Possible, and proven"
+    lead = "Alternative on this line, also proven" if result.fix else "Possible fix, proven"
     lead = "" if fix is result.fix else f"{lead}: {prose(fix.description)}."
     return {"lead": lead, "block": block, "proof": proof(result, fix)}
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 RENDER_FAILED = "render-failed"
 _INDEX = re.compile(r"\[\d+\]")
 _WAYS = {
-    "CONFIG": "entries of portproof.yaml",
+    "CONFIG": "entries in portproof.yaml",
     "COMMENT": "comments",
     "ANNOTATION": "annotations",
-    "BASELINE": "entries of the baseline",
+    "BASELINE": "entries in the baseline",
 }
 
 
@@ -38,7 +38,7 @@ def headline(report: Report, as_path: Callable[[str], str] | None = None) -> str
     match report.verdict:
         case ReportVerdict.UNAFFECTED:
             unaffected = plural(report.unaffected, "target")
-            return f"Nothing to check: what changed {_since(report)} affects none of {unaffected}"
+            return f"Nothing to check: the changes {_since(report)} affect none of {unaffected}"
         case ReportVerdict.EMPTY:
             return _nothing_found(report, as_path)
         case ReportVerdict.UNCHECKED:
@@ -52,14 +52,18 @@ def headline(report: Report, as_path: Callable[[str], str] | None = None) -> str
 
 def _nothing_found(report: Report, as_path: Callable[[str], str] | None) -> str:
     under = f" under {listed(tuple(map(as_path, report.paths)))}" if as_path else ""
-    aside = f" ({plural(len(report.skips), 'folder')} passed over: portproof targets)" if report.skips else ""
+    aside = (
+        f" ({plural(len(report.skips), 'folder')} skipped; `portproof targets` lists them)"
+        if report.skips
+        else ""
+    )
     return f"Nothing to check{under}: no chart, kustomization or manifest was found{aside}"
 
 
 def _no_findings(report: Report) -> str:
     checked = plural(report.status_count("checked"), "target")
     resources = sum(target.resources for target in report.targets if target.status == "checked")
-    rest = f"; {report.unaffected} unaffected by what changed {_since(report)}" if report.unaffected else ""
+    rest = f"; {report.unaffected} unaffected by the changes {_since(report)}" if report.unaffected else ""
     return f"No findings: {checked} checked, {plural(resources, 'resource')}{_not_checked(report)}{rest}"
 
 
@@ -82,19 +86,19 @@ def _since(report: Report) -> str:
 
 
 def ignored(report: Report) -> str:
-    """``3 ignored (2 in portproof.yaml, 1 by comment)``; empty when nothing is left out."""
+    """``3 suppressed (2 in portproof.yaml, 1 by comment)``; empty when nothing is."""
     ways = Counter(one.how.value for one in report.ignored)
     listing = ", ".join(f"{count} {way}" for way, count in ways.items())
     aside = f" ({listing})" if listing else ""
-    return f"{report.left_out} ignored{aside}" if report.left_out else ""
+    return f"{report.left_out} suppressed{aside}" if report.left_out else ""
 
 
 def brought(report: Report) -> str:
-    """``2 findings are ignored by comments that this change adds``; empty when the base has them all."""
+    """``2 findings are suppressed by comments that this change adds``; empty when the base has them all."""
     new = [one for one in report.ignored if one.brought]
     ways = " and ".join(dict.fromkeys(_WAYS[one.how.name] for one in new))
     verb = "is" if len(new) == 1 else "are"
-    return f"{plural(len(new), 'finding')} {verb} ignored by {ways} that this change adds" if new else ""
+    return f"{plural(len(new), 'finding')} {verb} suppressed by {ways} that this change adds" if new else ""
 
 
 def place(location: Location) -> str:

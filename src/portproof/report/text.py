@@ -57,11 +57,11 @@ class _Writer:
             names = summary_line.listed(tuple(map(visible, result.targets)))
             yield f"  in {len(result.targets)} targets: {names}"
         if result.introduced is False:
-            yield "  this was there before: the base has it too"
+            yield "  already in the base"
         if result.fix:
             yield from self.fix(result, result.fix)
         for other in result.alternatives:
-            lead = "or, proven as well" if result.fix else "possible (proven by rendering again)"
+            lead = "or (also proven)" if result.fix else "possible fix (proven by rendering again)"
             yield f"  {lead}: {_line(other.description)}{_where(other, result)}"
 
     def header(self, result: Result) -> str:
@@ -70,9 +70,9 @@ class _Writer:
         subject = self.paint(visible(summary_line.subject(result)), bold=True)
         hint = ""
         if result.location is None:
-            hint = " (the line to edit is not known)"
+            hint = " (the line to edit is unknown)"
         elif result.location.proof != "proven":
-            hint = " (a hint: this place is not proven)"
+            hint = " (best guess, not proven)"
         return f"{kind}[{visible(result.rule)}] {subject}{hint}"
 
     def source(self, result: Result) -> Iterator[str]:
@@ -94,7 +94,7 @@ class _Writer:
         lines = list(self.diff(result, fix))
         yield from lines[:_DIFF_LINES]
         if len(lines) > _DIFF_LINES:
-            yield f"    … and {summary_line.plural(len(lines) - _DIFF_LINES, 'more line')} (portproof fix prints them all)"
+            yield f"    … and {summary_line.plural(len(lines) - _DIFF_LINES, 'more line')} (`portproof fix` prints them all)"
         yield from _effects(result, fix)
 
     def diff(self, result: Result, fix: Fix) -> Iterator[str]:
@@ -121,7 +121,7 @@ class _Writer:
             yield from _wrapped(reason, indent="      ")
         if len(groups) > _REASONS:
             more = summary_line.plural(len(groups) - _REASONS, "more reason")
-            yield f"  … and {more}; portproof targets lists every target"
+            yield f"  … and {more}; `portproof targets` lists every target"
 
     def closing(self) -> Iterator[str]:
         yield from self.verdict()
@@ -141,7 +141,7 @@ class _Writer:
             yield f"Next: `portproof fix` prints the {fixes} proven fixes, `portproof fix --write` applies them."
         elif found:
             rule = visible(self.report.results[0].rule)
-            yield f"Next: `portproof explain {rule}` tells what the rule looks at and how to cure it."
+            yield f"Next: `portproof explain {rule}` explains the rule and how to fix it."
 
 
 def _wrapped(text: str, indent: str = "  ") -> Iterator[str]:
@@ -165,7 +165,7 @@ def _related(related: Related) -> str:
     message = _line(related.message).rstrip(".:")
     if related.location is None:
         return f"{message}: {_line(summary_line.field_of(related.resource, related.field))}"
-    hint = "" if related.location.proof == "proven" else " (a hint)"
+    hint = "" if related.location.proof == "proven" else " (best guess)"
     return f"{message}: {visible(summary_line.place(related.location))}{hint}"
 
 
