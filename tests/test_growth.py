@@ -20,8 +20,8 @@ SIZE = 4_000
 SECONDS = 8.0  # of our own time; what is linear takes one or two, what is quadratic half a minute
 
 
-def thing(kind: str, name: str, **fields: Any) -> RenderedDocument:
-    data = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "labels": {"app": "web"}}, **fields}
+def thing(kind: str, name: str, api: str = "v1", **fields: Any) -> RenderedDocument:
+    data = {"apiVersion": api, "kind": kind, "metadata": {"name": name, "labels": {"app": "web"}}, **fields}
     return RenderedDocument(json.dumps(data))
 
 
@@ -57,8 +57,37 @@ def settings_of_one_container() -> list[RenderedDocument]:
     return [pod("web", {"name": "web", "ports": [{"containerPort": 80}], "args": arguments})]
 
 
+def pods(count: int) -> list[RenderedDocument]:
+    return [pod(f"web-{one}", {"name": "web", "ports": [{"containerPort": 8080}]}) for one in range(count)]
+
+
+def ports_of_a_policy_for_many_pods() -> list[RenderedDocument]:
+    opened = [{"port": 10_000 + one} for one in range(SIZE)] + [{"port": f"x{one}"} for one in range(SIZE)]
+    spec = {"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{"ports": opened}]}
+    return [SERVICE, thing("NetworkPolicy", "web", "networking.k8s.io/v1", spec=spec), *pods(SIZE // 8)]
+
+
+def monitors_of_many_pods() -> list[RenderedDocument]:
+    selector = {"matchLabels": {"app": "web"}}
+    specs = (
+        {"selector": selector, "podMetricsEndpoints": [{"portNumber": 10_000 + one}]} for one in range(SIZE)
+    )
+    monitors = [
+        thing("PodMonitor", f"web-{one}", "monitoring.coreos.com/v1", spec=spec)
+        for one, spec in enumerate(specs)
+    ]
+    return [*monitors, *pods(SIZE // 8)]
+
+
 @pytest.mark.parametrize(
-    "build", [calls_of_one_service, settings_of_many_containers, settings_of_one_container]
+    "build",
+    [
+        calls_of_one_service,
+        settings_of_many_containers,
+        settings_of_one_container,
+        ports_of_a_policy_for_many_pods,
+        monitors_of_many_pods,
+    ],
 )
 def test_no_rendering_keeps_the_rules_busy(build: Callable[[], list[RenderedDocument]]) -> None:
     rendering = Rendering(ManifestTarget("."), tuple(build()))

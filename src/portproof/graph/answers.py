@@ -242,7 +242,7 @@ def _declared(
 
 def _is_meant(edge: Edge[ServiceName | Pods], port: ContainerPort) -> bool:
     wanted = edge.wanted
-    if edge.protocol not in ("", port.protocol):
+    if edge.protocol not in ("", port.protocol) and port.protocol in PROTOCOLS:
         return False
     if isinstance(wanted, int):
         last = wanted if edge.last is None else edge.last

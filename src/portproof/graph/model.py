@@ -324,7 +324,7 @@ class Edge(Generic[Whom_co]):
     whom: Whom_co
     port: Site | None
     by: MatchBy
-    default: int | None = None
+    default: str | int | None = None
     protocol: str = ""
     idle: bool = False
     typed: bool = True

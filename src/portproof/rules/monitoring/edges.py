@@ -37,7 +37,7 @@ def edges(graph: PortGraph) -> Iterator[Edge[ServiceName | Pods]]:
         if endpoint.means is FieldMeaning.SERVICE_NAME and monitors.services(endpoint):
             yield from service_edges(monitors, endpoint)
         else:
-            yield from pod_edges(graph, monitors, endpoint)
+            yield from pod_edges(monitors, endpoint)
     for scrape in scrapes.read(graph):
         yield from annotation_edges(graph, scrape)
 
@@ -50,19 +50,17 @@ def service_edges(monitors: Monitors, endpoint: Endpoint) -> Iterator[ServiceEdg
         yield _edge(endpoint, ServiceName(namespace, name, named))
 
 
-def pod_edges(graph: PortGraph, monitors: Monitors, endpoint: Endpoint) -> Iterator[PodEdge]:
+def pod_edges(monitors: Monitors, endpoint: Endpoint) -> Iterator[PodEdge]:
     """An edge to each workload that the monitor of `endpoint` leads to, and one for each Service whose pods are not here."""
-    if endpoint.pods:
-        found = [Pods(one) for one in monitors.workloads(endpoint)]
-    else:
-        selections = [graph.select(one) for one in monitors.services(endpoint)]
-        workloads = dict.fromkeys(workload for one in selections for workload in one.workloads)
-        found = [
-            *(Pods(None, one.unknown) for one in selections if not one.workloads),
-            *(Pods(one) for one in workloads),
-        ]
-    for pods in found or [Pods(None, "nothing here is known to be selected")]:
-        yield _edge(endpoint, pods)
+    pods, unknown = monitors.pods(endpoint)
+    found = [*(Pods(None, one) for one in unknown), *map(Pods, pods.workloads)]
+    for one in found or [Pods(None, "nothing here is known to be selected")]:
+        yield pod_edge(endpoint, one)
+
+
+def pod_edge(endpoint: Endpoint, pods: Pods) -> PodEdge:
+    """The edge of `endpoint` to these pods."""
+    return _edge(endpoint, pods)
 
 
 def annotation_edges(graph: PortGraph, scrape: Scrape) -> Iterator[PodEdge]:

@@ -9,7 +9,7 @@ number: a port on which a container listens without declaring it is never found.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -19,6 +19,7 @@ from portproof.graph import selectors, sites
 from portproof.graph.fields import labels, mapping, scalar
 from portproof.graph.labelled import Labelled
 from portproof.graph.model import PortGraph, Service, Site, Workload
+from portproof.graph.pod_groups import PodGroup
 from portproof.graph.selectors import Selector
 from portproof.resources import Resource, ResourceKey
 from portproof.yamldoc import FieldPath
@@ -154,6 +155,8 @@ class Monitors:
             (one.key.namespace, _labels(graph.read_from[one]), one) for one in graph.services
         )
         self._workloads = Labelled((one.key.namespace, one.labels, one) for one in graph.workloads)
+        self._pods: dict[Hashable, tuple[PodGroup, tuple[str, ...]]] = {}
+        self._graph = graph
 
     def endpoints(self, *, pods: bool) -> tuple[Endpoint, ...]:
         """The endpoints of monitors that select pods, or of those that select Services."""
@@ -171,14 +174,33 @@ class Monitors:
             return ()
         return self._workloads.matching(endpoint.selector, endpoint.namespaces)
 
+    def pods(self, endpoint: Endpoint) -> tuple[PodGroup, tuple[str, ...]]:
+        """The workloads whose pods are scraped, and why those of some Services that are selected are not known."""
+        key = (endpoint.pods, endpoint.selector, endpoint.namespaces)
+        if key not in self._pods:
+            selections = [self._graph.select(one) for one in self.services(endpoint)]
+            behind = dict.fromkeys(workload for one in selections for workload in one.workloads)
+            workloads = self.workloads(endpoint) if endpoint.pods else tuple(behind)
+            unknown = tuple(one.unknown for one in selections if not one.workloads)
+            self._pods[key] = PodGroup(self._graph, workloads), unknown
+        return self._pods[key]
+
+    def ask(self, key: ResourceKey, value: str | int | None) -> bool:
+        """Whether one of them asks this Service or workload for a port of that name or number."""
+        return any(
+            selected.key == key
+            for one in self._asking.get(value, ())
+            for group in (self.services(one), self.workloads(one))
+            for selected in group
+        )
+
     @cached_property
-    def asked(self) -> frozenset[tuple[ResourceKey, str | int | None]]:
-        """Each Service and workload with each value that a monitor asks it for."""
-        found: set[tuple[ResourceKey, str | int | None]] = set()
-        for endpoint in {one.question: one for one in self._endpoints}.values():  # many may share a selector
-            found |= {(one.key, endpoint.port.value) for one in self.services(endpoint)}
-            found |= {(one.key, endpoint.port.value) for one in self.workloads(endpoint)}
-        return frozenset(found)
+    def _asking(self) -> Mapping[str | int | None, Sequence[Endpoint]]:
+        """The endpoints by what they ask for; of those that ask the same of the same, one."""
+        found: dict[str | int | None, list[Endpoint]] = {}
+        for endpoint in {one.question: one for one in self._endpoints}.values():
+            found.setdefault(endpoint.port.value, []).append(endpoint)
+        return found
 
 
 def _labels(resource: Resource) -> Mapping[str, str]:

@@ -75,7 +75,6 @@ from collections.abc import Iterator, Sequence
 
 from portproof.graph.model import PortGraph, Workload
 from portproof.rules.base import Finding, Severity, rule
-from portproof.rules.monitoring.edges import pod_edges
 from portproof.rules.monitoring.monitors import Endpoint, Monitors
 from portproof.rules.monitoring.scraping import answer_for, findings, lacking, lasting_first, undeclared
 
@@ -85,8 +84,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     monitors = Monitors(graph)
 
     def lack(endpoint: Endpoint) -> Sequence[Workload] | None:
-        lacks = () if endpoint.free else lacking(graph, pod_edges(graph, monitors, endpoint))
-        return lasting_first(lacks) or None
+        return None if endpoint.free else lasting_first(lacking(monitors, endpoint)) or None
 
     return findings(
         monitors,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import TypeVar
 
-from portproof.graph.answers import answer as answer_of
 from portproof.graph.evidence import is_near_miss, numbers_in_settings
 from portproof.graph.meant import first_unique
-from portproof.graph.model import ContainerPort, Missed, PodEdge, PortGraph, Workload
+from portproof.graph.model import ContainerPort, Missed, Pods, PortGraph, Workload
 from portproof.graph.names import is_digits, is_near_name, is_placeholder
 from portproof.graph.phrasing import declared
 from portproof.graph.referrers import renaming
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
+from portproof.rules.monitoring.edges import pod_edge
 from portproof.rules.monitoring.monitors import Endpoint, FieldMeaning, Monitors
 
 _Lack = TypeVar("_Lack")
@@ -62,14 +62,13 @@ def answer_for(endpoint: Endpoint, workloads: Sequence[Workload]) -> Scalar | No
     return next((port.name.value for port in ports if port.name is not None), None)
 
 
-def lacking(graph: PortGraph, edges: Iterable[PodEdge]) -> tuple[Workload, ...]:
-    """The workloads to which these edges lead when all of them miss their port; none when one does not, or may not."""
-    found: list[Workload] = []
-    for edge in edges:
-        if edge.whom.workload is None or not isinstance(answer_of(graph, edge), Missed):
-            return ()
-        found.append(edge.whom.workload)
-    return tuple(found)
+def lacking(monitors: Monitors, endpoint: Endpoint) -> tuple[Workload, ...]:
+    """The workloads that the monitor of `endpoint` leads to when all of them lack its port; none when one has, or may have it."""
+    pods, unknown = monitors.pods(endpoint)
+    if unknown or not pods.workloads:
+        return ()
+    found = pods.answer(pod_edge(endpoint, Pods(pods.workloads[0])))
+    return pods.workloads if isinstance(found, Missed) else ()
 
 
 def undeclared(graph: PortGraph, endpoint: Endpoint, workloads: Sequence[Workload]) -> Finding:
@@ -181,7 +180,7 @@ def _keeping(monitors: Monitors, found: Finding) -> Finding:
     kept = tuple(
         one
         for one in found.remedies
-        if not any((site.resource, site.value) in monitors.asked for site, _ in one.changes)
+        if not any(monitors.ask(site.resource, site.value) for site, _ in one.changes)
     )
     return replace(found, remedies=kept)
 

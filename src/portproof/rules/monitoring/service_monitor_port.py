@@ -102,7 +102,7 @@ from portproof.graph.answers import missed
 from portproof.graph.meant import first_unique
 from portproof.graph.model import PortGraph, Service, ServiceEdge, Workload
 from portproof.rules.base import Finding, Scalar, Severity, rule
-from portproof.rules.monitoring.edges import pod_edges, service_edges
+from portproof.rules.monitoring.edges import service_edges
 from portproof.rules.monitoring.monitors import Endpoint, FieldMeaning, Monitors
 from portproof.rules.monitoring.scraping import answer_for, findings, lacking, undeclared
 from portproof.rules.port_references import clarity, finding
@@ -125,12 +125,13 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         services = monitors.services(endpoint)
         if endpoint.means is FieldMeaning.SERVICE_NAME:
             return _named(endpoint, services)
-        return answer_for(endpoint, _behind(graph, monitors, endpoint))
+        pods, unknown = monitors.pods(endpoint)
+        return answer_for(endpoint, () if unknown else pods.workloads)
 
     def lack(endpoint: Endpoint) -> _Lack | None:
         if endpoint.means is FieldMeaning.SERVICE_NAME:
             return _absent(graph, service_edges(monitors, endpoint))
-        workloads = lacking(graph, pod_edges(graph, monitors, endpoint))
+        workloads = lacking(monitors, endpoint)
         return _Lack(workloads) if workloads else None
 
     return findings(
@@ -167,13 +168,6 @@ def _told(graph: PortGraph, endpoint: Endpoint, lack: _Lack) -> Finding:
         so = f"none of the {lack.count} Services that it selects has it, and {so}"
     found = finding(graph, edge, (service,), does="scrapes", so=so)
     return replace(found, severity=Severity.WARNING) if endpoint.namespaces is None else found
-
-
-def _behind(graph: PortGraph, monitors: Monitors, endpoint: Endpoint) -> tuple[Workload, ...]:
-    """The workloads to which the endpoint leads; none when those of one Service are not known."""
-    found = [edge.whom.workload for edge in pod_edges(graph, monitors, endpoint)]
-    known = tuple(one for one in found if one is not None)
-    return known if len(known) == len(found) else ()
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

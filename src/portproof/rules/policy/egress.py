@@ -17,8 +17,8 @@ from portproof.graph.selectors import Selector
 from portproof.rules.policy.ingress import (
     AllowedPorts,
     PolicyScope,
+    ScopePods,
     closed_targets,
-    pod_ports,
     workloads_by_label,
 )
 from portproof.rules.policy.policies import Layer, Policy, PolicyRule, read
@@ -34,11 +34,11 @@ def egress_scopes(graph: PortGraph) -> Iterator[PolicyScope]:
         return
     pods = workloads_by_label(graph)
     sources = _Sources(policies, pods)
-    ends = _Ends(graph, pods)
+    ends = Ends(graph, pods)
     for policy in policies:
         for rule in policy.egress or ():
             end = ends.of(policy, rule)
-            if end is None or not any(end.ports.lacks(opening) for opening in rule.openings):
+            if end is None or not any(end.pods.lacks(opening) for opening in rule.openings):
                 continue
             gate = AllowedPorts(one for one in sources.rules(policy) if _leads(one, end.workloads))
             services = dict.fromkeys(service for one in end.workloads for service in graph.services_of(one))
@@ -46,7 +46,7 @@ def egress_scopes(graph: PortGraph) -> Iterator[PolicyScope]:
             yield replace(end, rules=((policy, rule),), blocked=tuple(lost))
 
 
-class _Ends:
+class Ends:
     """The pods that rules lead to: known when all of their selectors name labels, and match something here."""
 
     def __init__(self, graph: PortGraph, pods: Labelled[Workload]) -> None:
@@ -68,7 +68,7 @@ class _Ends:
         workloads = tuple(dict.fromkeys(one for group in groups for one in group))
         if not all(groups):
             return None
-        return PolicyScope((), workloads, pod_ports(self._graph, workloads), is_narrow=True, is_outward=True)
+        return PolicyScope((), ScopePods(self._graph, workloads), is_narrow=True, is_outward=True)
 
 
 class _Sources:

@@ -15,7 +15,21 @@ from portproof.graph.evidence import numbers_in_pod_spec
 from portproof.graph.fields import PROTOCOLS
 from portproof.graph.labelled import Labelled
 from portproof.graph.meant import only
-from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
+from portproof.graph.model import (
+    ContainerPort,
+    Edge,
+    MatchBy,
+    Missed,
+    Piece,
+    PodEdge,
+    Pods,
+    PortGraph,
+    Relation,
+    Service,
+    ServicePort,
+    Workload,
+)
+from portproof.graph.pod_groups import PodGroup
 from portproof.graph.selectors import Selector
 from portproof.rules.policy.policies import Layer, Opening, Policy, PolicyRule, read
 
@@ -64,33 +78,79 @@ class AllowedPorts:
         ) or any((tunnel, known) in self._numbers for tunnel in TUNNELS for known in ("TCP", ""))
 
 
-@dataclass(frozen=True, slots=True)
-class PodPorts:
-    """What some pods have that a policy may open: ports by number and by name, and numbers that they speak of.
+def opening_edge(opening: Opening, pods: Pods) -> PodEdge:
+    """A policy that opens a port asks for one of those pods. `opening` is about a port, not about all of them."""
+    site = opening.site
+    assert site is not None  # noqa: S101 - it is about a port
+    wanted: str | int = opening.name or opening.first
+    first, colon, _ = str(site.value).partition(":")
+    if colon and not opening.name:  # Calico's ranges
+        site = replace(site, value=opening.first, piece=Piece(0, len(first), "port"))
+    return Edge(
+        relation=Relation.POLICY,
+        holder=site.resource,
+        at=opening.at,
+        whom=pods,
+        port=None if opening.is_key else site,
+        by=MatchBy.NAME if opening.name else MatchBy.NUMBER,
+        default=wanted if opening.is_key else None,
+        protocol=opening.protocol,
+        typed=False,
+        last=None if opening.name or opening.last == opening.first else opening.last,
+    )
 
-    `is_all` is False when it is not known: there are no pods, or they get their ports later.
+
+class ScopePods:
+    """The pods that some rules are about, and whether they lack what is opened.
+
+    Many rules may be about the same ports of them, so what they answered is remembered.
     """
 
-    numbers: frozenset[tuple[int, str]]
-    names: frozenset[tuple[str, str]]
-    mentioned: frozenset[int]
-    is_all: bool
+    def __init__(self, graph: PortGraph, workloads: Sequence[Workload]) -> None:
+        """Look up what the pods of `workloads` declare or mention, and where Services send traffic in them."""
+        self.workloads = tuple(workloads)
+        self._group = PodGroup(graph, workloads)
+        self._targets = frozenset(
+            (number, port.protocol)
+            for one in workloads
+            for service in graph.services_of(one)
+            for port in service.ports
+            if (number := target_number(port, one)) is not None
+        )
+        # A Job, or a chart's test, that names a port calls it.
+        self._mentioned = frozenset[int]().union(
+            *(numbers_in_pod_spec(one) for one in workloads if one.serves)
+        )
+        self._known: dict[tuple[str | int, str], bool] = {}
+        self._idle: dict[
+            int, bool
+        ] = {}  # by who the rule is: it lives as long, and comparing many ports takes long
 
     def lacks(self, opening: Opening) -> bool:
         """Whether it is known that nothing is behind the one port which is opened."""
-        if not self.is_all or opening.site is None:
+        wanted = opening.name or opening.number
+        if not self.workloads or opening.site is None or wanted is None:
             return False
-        if opening.name:
-            return not any(name == opening.name and _fits(opening, of) for name, of in self.names)
+        question = (wanted, opening.protocol)
+        if question not in self._known:
+            edge = opening_edge(opening, Pods(self.workloads[0]))
+            self._known[question] = not self._is_served(opening) and isinstance(
+                self._group.answer(edge), Missed
+            )
+        return self._known[question]
+
+    def get_nothing(self, rule: PolicyRule) -> bool:
+        """Whether it is known that there is nothing behind any port that `rule` opens."""
+        if id(rule) not in self._idle:
+            self._idle[id(rule)] = all(self.lacks(one) for one in rule.openings)
+        return self._idle[id(rule)]
+
+    def _is_served(self, opening: Opening) -> bool:
+        """Whether something says that pods listen on the number, declared or not."""
         number = opening.number
-        if number is None or number in self.mentioned:
-            return False
-        return not any(have == number and _fits(opening, of) for have, of in self.numbers)
-
-
-def _fits(opening: Opening, protocol: str) -> bool:
-    """Whether an opening is about the protocol, or may be: one that Kubernetes does not know is mended first."""
-    return opening.is_for(protocol) or protocol not in PROTOCOLS
+        return number in self._mentioned or any(
+            have == number and (opening.is_for(of) or of not in PROTOCOLS) for have, of in self._targets
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,11 +163,15 @@ class PolicyScope:
     """
 
     rules: tuple[tuple[Policy, PolicyRule], ...]
-    workloads: tuple[Workload, ...]
-    ports: PodPorts
+    pods: ScopePods
     is_narrow: bool
     blocked: tuple[BlockedTarget, ...] = ()
     is_outward: bool = False
+
+    @property
+    def workloads(self) -> tuple[Workload, ...]:
+        """The workloads whose pods the rules are about."""
+        return self.pods.workloads
 
 
 def policy_scopes(graph: PortGraph, layer: Layer) -> tuple[PolicyScope, ...]:
@@ -127,7 +191,7 @@ def policy_scopes(graph: PortGraph, layer: Layer) -> tuple[PolicyScope, ...]:
     for (namespace, selector), rules in groups.items():
         workloads = pods.matching(selector, frozenset({namespace}) if namespace else None)
         narrow = selector.is_narrow and bool(namespace)
-        found.append(PolicyScope(tuple(rules), workloads, pod_ports(graph, workloads), narrow))
+        found.append(PolicyScope(tuple(rules), ScopePods(graph, workloads), narrow))
     lost = _lost(graph, found, AllowedPorts(vague))
     return tuple(replace(scope, blocked=tuple(lost[scope])) for scope in found)
 
@@ -135,25 +199,6 @@ def policy_scopes(graph: PortGraph, layer: Layer) -> tuple[PolicyScope, ...]:
 def workloads_by_label(graph: PortGraph) -> Labelled[Workload]:
     """The workloads of the rendering, for selectors to choose from."""
     return Labelled((one.key.namespace, one.labels, one) for one in graph.workloads)
-
-
-def pod_ports(graph: PortGraph, workloads: Sequence[Workload]) -> PodPorts:
-    """What the pods of `workloads` have: what they declare or mention, and where Services send traffic."""
-    ports = [port for one in workloads for container in one.containers for port in container.ports]
-    targets = [
-        (number, port.protocol)
-        for one in workloads
-        for service in graph.services_of(one)
-        for port in service.ports
-        if (number := target_number(port, one)) is not None
-    ]
-    return PodPorts(
-        numbers=frozenset([*((one.value, one.protocol) for one in ports), *targets]),
-        names=frozenset((str(one.name.value), one.protocol) for one in ports if one.name is not None),
-        # A Job, or a chart's test, that names a port calls it.
-        mentioned=frozenset().union(*(numbers_in_pod_spec(one) for one in workloads if one.serves)),
-        is_all=bool(workloads) and not any(one.opaque for one in workloads),
-    )
 
 
 def _lost(

@@ -99,7 +99,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from portproof.graph.answers import resolve, target_number
-from portproof.graph.evidence import ADDED_PORT_NAMES
 from portproof.graph.meant import only
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
 from portproof.graph.names import is_digits, is_near_name
@@ -115,7 +114,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         if setting.opening.writing is Encoding.PLAIN and is_digits(setting.opening.name):
             yield _quoted(setting)
             continue
-        if not setting.ports.lacks(setting.opening) or setting.opening.name.startswith(ADDED_PORT_NAMES):
+        if not setting.pods.lacks(setting.opening):
             continue
         meant = _of_a_service(graph, setting) or _slip(setting)
         if meant is not None:
@@ -191,8 +190,12 @@ def _finding(setting: MeshPort, meant: _Meant) -> Finding:
     opening, workload = setting.opening, setting.workloads[0]
     wanted = f"the port named {opening.name!r}" if opening.name else f"port {opening.first}"
     value: Scalar = str(meant.value) if opening.writing is Encoding.DIGITS else meant.value
-    advice = f" Write {meant.value} instead." if setting.keyed else ""
-    remedies = () if setting.keyed else (Remedy(f"set the port to {meant.value}", ((setting.site, value),)),)
+    advice = f" Write {meant.value} instead." if setting.opening.is_key else ""
+    remedies = (
+        ()
+        if setting.opening.is_key
+        else (Remedy(f"set the port to {meant.value}", ((setting.site, value),)),)
+    )
     return Finding(
         message=(
             f"{setting.site.resource} is about {wanted} of {workload.key}, which declares "
@@ -200,7 +203,7 @@ def _finding(setting: MeshPort, meant: _Meant) -> Finding:
         ),
         severity=Severity.WARNING,
         primary=setting.site,
-        expected=None if setting.keyed else value,
+        expected=None if setting.opening.is_key else value,
         related=(Label(meant.at.name or meant.at.number, "declared here"),) if meant.at is not None else (),
         remedies=remedies,
     )

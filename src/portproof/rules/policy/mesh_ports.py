@@ -18,7 +18,7 @@ from portproof.graph.model import PortGraph, Site, Workload
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.graph.selectors import Selector
 from portproof.resources import Resource
-from portproof.rules.policy.ingress import PodPorts, pod_ports, workloads_by_label
+from portproof.rules.policy.ingress import ScopePods, workloads_by_label
 from portproof.rules.policy.policies import MESH_ROOT, Encoding, Opening
 from portproof.yamldoc import FieldPath, leaves
 
@@ -65,16 +65,23 @@ ROWS = (
 class MeshPort:
     """A port that a mesh is told about, with the pods that are meant, and what they have.
 
-    `site` is the port, or with `keyed` the first value below it, for a key is no value. `others` are the numbers and
-    names that resources of the same kind tell about the same pods.
+    `others` are the numbers and names that resources of the same kind tell about the same pods.
     """
 
     opening: Opening
-    site: Site
-    keyed: bool
-    workloads: tuple[Workload, ...]
-    ports: PodPorts
+    pods: ScopePods
     others: frozenset[str | int]
+
+    @property
+    def site(self) -> Site:
+        """The port, or the first value below it where it is a key."""
+        assert self.opening.site is not None  # noqa: S101 - a mesh is never told about all ports
+        return self.opening.site
+
+    @property
+    def workloads(self) -> tuple[Workload, ...]:
+        """The workloads whose pods are meant."""
+        return self.pods.workloads
 
 
 def settings(graph: PortGraph) -> Iterator[MeshPort]:
@@ -97,12 +104,13 @@ def _told(
     openings = {key: [one for each in group for one in _openings(row, each)] for key, group in groups.items()}
     for key, found in openings.items():
         for workload in meant[key]:
-            told[workload].update(one.name or one.first for _, one in found)
+            told[workload].update(one.name or one.first for one in found)
     for key, found in openings.items():
         workloads = meant[key]
-        has, others = pod_ports(graph, workloads), frozenset().union(*(told[one] for one in workloads))
-        for site, opening in found:
-            yield MeshPort(opening, site, row.keyed, workloads, has, others)
+        others = frozenset().union(*(told[one] for one in workloads))
+        scope = ScopePods(graph, workloads)
+        for opening in found:
+            yield MeshPort(opening, scope, others)
 
 
 def _counts(row: MeshPortKind, resource: Resource) -> bool:
@@ -118,7 +126,7 @@ def _selector(row: MeshPortKind, resource: Resource) -> Selector | None:
     return found if found is not None and found.is_narrow and found.is_exact else None
 
 
-def _openings(row: MeshPortKind, resource: Resource) -> Iterator[tuple[Site, Opening]]:
+def _openings(row: MeshPortKind, resource: Resource) -> Iterator[Opening]:
     for path, value in sites.find(row.ports, resource.data):
         for place, port in mapping(value).items() if row.keyed else [("", value)]:
             where = (*path, place) if row.keyed else path
@@ -127,7 +135,7 @@ def _openings(row: MeshPortKind, resource: Resource) -> Iterator[tuple[Site, Ope
                 next(_leaves(resource, where, port), None) if row.keyed else Site(resource.key, path, found)
             )
             if site is not None and found is not None and not is_placeholder(found):
-                yield site, _opening(row, site, found)
+                yield _opening(row, site, where, found)
 
 
 def _leaves(resource: Resource, path: FieldPath, value: Any) -> Iterator[Site]:
@@ -136,8 +144,7 @@ def _leaves(resource: Resource, path: FieldPath, value: Any) -> Iterator[Site]:
             yield Site(resource.key, (*path, *below), scalar(leaf))
 
 
-def _opening(row: MeshPortKind, site: Site, found: str | int) -> Opening:
-    number = int(found) if row.writing is Encoding.DIGITS and is_digits(found) else found
-    if isinstance(number, int):
-        return Opening(row.writing, site, number, number, "", "TCP")
-    return Opening(row.writing, site, 0, 0, number, "TCP")
+def _opening(row: MeshPortKind, site: Site, at: FieldPath, found: str | int) -> Opening:
+    value = int(found) if row.writing is Encoding.DIGITS and is_digits(found) else found
+    number, name = (value, "") if isinstance(value, int) else (0, value)
+    return Opening(row.writing, site, number, number, name, "TCP", at=at, is_key=row.keyed)

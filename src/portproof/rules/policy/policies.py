@@ -48,9 +48,10 @@ class Encoding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PortEntry:
-    """An entry of a list of ports as it is written; each field is None when it is absent."""
+    """An entry of a list of ports as it is written, at `at`; each field is None when it is absent."""
 
     writing: Encoding
+    at: FieldPath
     port: Site | None
     end: Site | None
     protocol: Site | None
@@ -60,8 +61,9 @@ class PortEntry:
 class Opening:
     """An entry of a policy's list of ports: the numbers from `first` to `last`, or a `name`.
 
-    `site` is None when the policy lists no port, and so all are meant. An empty `protocol` stands for any;
-    `protocol_site` is None when the field is absent, and `writing` tells how a number has to be written.
+    `site` is None when the policy lists no port, and so all are meant; else `at` is the entry that has it. An empty
+    `protocol` stands for any; `protocol_site` is None when the field is absent, and `writing` tells how a number has to
+    be written. With `is_key` the port is the key `at`, which is no value: `site` is then the first value below it.
     """
 
     writing: Encoding
@@ -71,6 +73,8 @@ class Opening:
     name: str
     protocol: str
     protocol_site: Site | None = None
+    at: FieldPath = ()
+    is_key: bool = False
 
     @property
     def number(self) -> int | None:
@@ -347,10 +351,11 @@ def _items(holder: Body) -> Sequence[Any]:
 
 def _entry(row: PolicyKind, key: ResourceKey, path: FieldPath, item: Any) -> PortEntry:
     if not isinstance(item, dict):
-        return PortEntry(row.writing, optional(key, path, item), None, None)
+        return PortEntry(row.writing, path, optional(key, path, item), None, None)
     read_field = _as_it_stands if row.writing is Encoding.PLAIN else optional
     return PortEntry(
         row.writing,
+        path,
         *(read_field(key, (*path, field), item.get(field)) for field in ("port", "endPort", "protocol")),
     )
 
@@ -380,8 +385,10 @@ def _opening(entry: PortEntry, protocol: str) -> Opening:
     if not found or is_placeholder(found):
         return _all_ports(writing, protocol)
     if isinstance(found, str):
-        return Opening(writing, site, 0, 0, found, protocol, entry.protocol)
-    return Opening(writing, site, found, end if isinstance(end, int) else found, "", protocol, entry.protocol)
+        return Opening(writing, site, 0, 0, found, protocol, entry.protocol, entry.at)
+    return Opening(
+        writing, site, found, end if isinstance(end, int) else found, "", protocol, entry.protocol, entry.at
+    )
 
 
 def _all_ports(writing: Encoding, protocol: str = "") -> Opening:

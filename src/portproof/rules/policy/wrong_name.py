@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from portproof.graph.evidence import ADDED_PORT_NAMES
 from portproof.graph.meant import only
 from portproof.graph.model import ContainerPort
 from portproof.graph.names import is_near_name, port_name_problem
@@ -13,7 +12,7 @@ from portproof.graph.phrasing import declared
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 from portproof.rules.policy.ingress import BlockedTarget, PolicyScope
 from portproof.rules.policy.policies import Encoding, Opening, Policy, PolicyRule
-from portproof.rules.policy.wrong_port import opens, worst
+from portproof.rules.policy.wrong_port import for_protocol, opens, worst
 
 
 def misnamed(found: Iterable[PolicyScope]) -> Iterator[Finding]:
@@ -21,13 +20,12 @@ def misnamed(found: Iterable[PolicyScope]) -> Iterator[Finding]:
     for scope in found:
         for policy, one in scope.rules if scope.is_narrow else ():
             for opening in one.openings:
-                if _is_judged(opening) and scope.ports.lacks(opening):
+                if _is_judged(opening) and scope.pods.lacks(opening):
                     yield from _findings(scope, policy, one, opening)
 
 
 def _is_judged(opening: Opening) -> bool:
-    name = opening.name
-    return bool(name) and not port_name_problem(name) and not name.startswith(ADDED_PORT_NAMES)
+    return bool(opening.name) and not port_name_problem(opening.name)
 
 
 def _findings(scope: PolicyScope, policy: Policy, of: PolicyRule, opening: Opening) -> Iterator[Finding]:
@@ -68,13 +66,13 @@ def _meant(
         if lost:
             return _Meant(near, Severity.ERROR, _closed(lost[0], near[0].label))
         return _Meant(near, Severity.WARNING, f"it differs from {near[0].label!r} by a slip")
-    if not scope.blocked or not _opens_nothing(scope, of):
+    if not scope.blocked or not scope.pods.get_nothing(of):
         return None
     first = scope.blocked[0]
     if all(one.number == first.number for one in scope.blocked):
         because = f"the rule opens nothing, and {_closed(first, first.number)}"
         return _Meant(first.declared, Severity.WARNING, because)
-    if all(_opens_nothing(scope, one) for _, one in scope.rules):
+    if all(scope.pods.get_nothing(one) for _, one in scope.rules):
         service = first.service.key
         because = f"nothing is open for these pods, not even {first.number}, to which {service} sends traffic"
         return _Meant((), Severity.WARNING, because)
@@ -83,10 +81,6 @@ def _meant(
 
 def _closed(lost: BlockedTarget, target: Scalar) -> str:
     return f"no policy opens {target!r}, to which {lost.service.key} sends traffic"
-
-
-def _opens_nothing(scope: PolicyScope, of: PolicyRule) -> bool:
-    return all(scope.ports.lacks(one) for one in of.openings)
 
 
 def _finding(scope: PolicyScope, policy: Policy, opening: Opening, meant: _Meant) -> Finding:
@@ -113,17 +107,10 @@ def _answer(port: ContainerPort) -> Scalar:
 
 
 def _other_protocol(scope: PolicyScope, policy: Policy, opening: Opening, port: ContainerPort) -> Finding:
-    site, field = opening.site, opening.protocol_site
-    assert site is not None  # noqa: S101 - it has a name
-    wanted = port.protocol
-    return Finding(
-        message=(
-            f"{policy.key} {opens(scope, policy)} the port named {opening.name!r} for {opening.protocol}, but it is declared for "
-            f"{wanted}: nothing is open by this name."
-        ),
-        severity=Severity.WARNING,
-        primary=field or site,
-        expected=wanted if field is not None else None,
-        related=(Label(port.protocol_site or port.number, "declared here"),),
-        remedies=(Remedy(f"set the protocol to {wanted}", ((field, wanted),)),) if field is not None else (),
+    return for_protocol(
+        opening,
+        port.protocol,
+        f"{policy.key} {opens(scope, policy)} the port named {opening.name!r} for {opening.protocol}, but it is declared for "
+        f"{port.protocol}: nothing is open by this name.",
+        Label(port.protocol_site or port.number, "declared here"),
     )

@@ -60,7 +60,7 @@ class _Closed:
 
 def _judged(closed: _Closed, policy: Policy, opening: Opening) -> Finding | None:
     number, scope = opening.number, closed.scope
-    if number is None or not scope.ports.lacks(opening):
+    if number is None or not scope.pods.lacks(opening):
         return None
     own = [one for one in closed.by_port.get(number, ()) if opening.is_for(one.port.protocol)]
     if own:
@@ -101,22 +101,26 @@ def _other_protocol(
 ) -> Finding:
     first = lost[0]
     wanted = first.port.protocol
-    remedies = (
-        (Remedy(f"set the protocol to {wanted}", ((opening.protocol_site, wanted),)),)
-        if opening.protocol_site is not None
-        else ()
+    return for_protocol(
+        opening,
+        wanted,
+        f"{policy.key} {opens(scope, policy)} port {opening.number} for {opening.protocol}, but "
+        f"{first.service.key} sends {wanted} there, and no policy {policy.layer.value}s it for that.",
+        Label(first.port.number, f"{first.service.key} sends {wanted} from here"),
     )
-    assert opening.site is not None  # noqa: S101 - it has a number
+
+
+def for_protocol(opening: Opening, wanted: str, message: str, related: Label) -> Finding:
+    """What to say of a port that is opened for another protocol than the one that is `wanted`."""
+    site, field = opening.site, opening.protocol_site
+    assert site is not None  # noqa: S101 - it has a name or a number
     return Finding(
-        message=(
-            f"{policy.key} {opens(scope, policy)} port {opening.number} for {opening.protocol}, but "
-            f"{first.service.key} sends {wanted} there, and no policy {policy.layer.value}s it for that."
-        ),
+        message=message,
         severity=Severity.WARNING,
-        primary=opening.protocol_site or opening.site,
-        expected=wanted if remedies else None,
-        related=(Label(first.port.number, f"{first.service.key} sends {wanted} from here"),),
-        remedies=remedies,
+        primary=field or site,
+        expected=wanted if field is not None else None,
+        related=(related,),
+        remedies=(Remedy(f"set the protocol to {wanted}", ((field, wanted),)),) if field is not None else (),
     )
 
 
