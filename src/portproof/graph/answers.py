@@ -37,7 +37,7 @@ from portproof.graph.model import (
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.resources import ResourceKey
 
-_MESH = frozenset({Relation.VIRTUAL_SERVICE, Relation.DESTINATION_RULE})
+_MESH = frozenset({Relation.VIRTUAL_SERVICE, Relation.DESTINATION_RULE, Relation.MATCH})
 _DIGITS = 5
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 
@@ -91,6 +91,8 @@ def _of_service(graph: PortGraph, edge: Edge[ServiceName | Pods], service: Servi
     wanted = edge.wanted
     if edge.by is MatchBy.ENDPOINT:
         return _of_endpoints(graph, service, str(wanted))
+    if edge.by is MatchBy.EXPOSED:
+        return _of_exposed(graph, service, wanted)
     reason = unlisted(service)
     if reason:
         return Unknown(reason)
@@ -133,6 +135,16 @@ def _of_endpoints(graph: PortGraph, service: Service, text: str) -> Answer:
         if name == text or (number is not None and number in (numbers or ())):
             reached.append(port)
     return Reached(tuple(reached)) if reached else Missed((service,))
+
+
+def _of_exposed(graph: PortGraph, service: Service, wanted: object) -> Answer:
+    """The number of one of its ports, or one at which its pods are reached."""
+    numbers = [endpoint_numbers(graph, service, one) for one in service.ports]
+    if None in numbers or any(is_placeholder(one.number.value) for one in service.ports):
+        return Unknown("where its pods are reached is not known")
+    pairs = zip(service.ports, numbers, strict=True)
+    found = tuple(one for one, known in pairs if wanted == one.number.value or wanted in (known or ()))
+    return Reached(found) if found else Missed((service,))
 
 
 def endpoint_numbers(graph: PortGraph, service: Service, port: ServicePort) -> frozenset[int] | None:

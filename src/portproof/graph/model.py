@@ -233,13 +233,15 @@ class Selection:
 class MatchBy(Enum):
     """How an edge says which port it means: by its number, its name, or whichever it holds.
 
-    ENDPOINT is by the name of a Service's port, or by the number at which the pods behind it are reached.
+    ENDPOINT is by the name of a Service's port, or by the number at which the pods behind it are reached; EXPOSED by
+    either number, that of the port or that at which the pods are reached.
     """
 
     NUMBER = "number"
     NAME = "name"
     EITHER = "either"
     ENDPOINT = "endpoint"
+    EXPOSED = "exposed"
 
 
 class Relation(Enum):
@@ -267,6 +269,7 @@ class Relation(Enum):
     POLICY = "policy"
     GATEWAY = "Istio gateway"
     SIDECAR = "Istio sidecar"
+    MATCH = "match of a virtual service"
 
     @property
     def carries_requests(self) -> bool:

@@ -113,29 +113,20 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from portproof.graph.answers import numbers_behind
+from portproof.graph.answers import answer
 from portproof.graph.evidence import is_near_miss
-from portproof.graph.fields import labels, mapping
 from portproof.graph.meant import only
 from portproof.graph.mesh_hosts import ISTIO
-from portproof.graph.model import PortGraph, Service, Workload
+from portproof.graph.model import Missed, PortGraph, Service
 from portproof.graph.phrasing import offered
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.rules.mesh import mesh
+from portproof.rules.mesh.edges import Fronts, server_edges
 
 _SHOWN = 3
 """Services that a message names."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Front:
-    """The Services before a Gateway's pods, and all numbers on which clients can come in."""
-
-    services: tuple[Service, ...]
-    exposed: frozenset[int]
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -143,19 +134,15 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     gateways = graph.of_kind("Gateway", ISTIO)
     if not gateways:
         return
-    pods = mesh.pods(graph)
-    fronts: dict[tuple[tuple[str, str], ...], _Front | None] = {}
+    fronts = Fronts(graph)
     for gateway in gateways:
         yield from _shared_names(gateway)
-        selector = labels(mapping(gateway.data.get("spec")).get("selector"))
-        shared = tuple(sorted(selector.items()))  # most Gateways share one
-        if shared not in fronts:
-            fronts[shared] = _front(graph, mesh.chosen(pods, selector))
-        front = fronts[shared]
-        if front is not None:
-            for server in mesh.servers(gateway):
-                if isinstance(server.number.value, int) and server.number.value not in front.exposed:
-                    yield _hidden(server, front.services)
+        front = fronts.of(gateway)
+        for server in mesh.servers(gateway):
+            asked = front.likely(server.number.value)
+            found = [answer(graph, one) for one in server_edges(server, front, asked)]
+            if isinstance(server.number.value, int) and all(isinstance(one, Missed) for one in found):
+                yield _hidden(server, front.services)
 
 
 def _shared_names(gateway: Resource) -> Iterator[Finding]:
@@ -173,20 +160,6 @@ def _shared_names(gateway: Resource) -> Iterator[Finding]:
                 primary=server.name,
                 related=(Label(first.name, "the first server"),),
             )
-
-
-def _front(graph: PortGraph, pods: Sequence[Workload]) -> _Front | None:
-    """How clients come in to these pods; None when that cannot be known."""
-    services = tuple(dict.fromkeys(one for pod in pods for one in graph.services_of(pod)))
-    if not pods or any(one.host_network or not graph.services_of(one) for one in pods):
-        return None
-    reached = numbers_behind(graph, services)
-    if reached is None:
-        return None
-    found: set[object] = {port.number.value for service in services for port in service.ports}
-    hosts = [port for pod in pods for port in pod.ports if port.host_port is not None]
-    found |= {port.value for port in hosts} | {port.host_port.value for port in hosts if port.host_port}
-    return _Front(services, reached | frozenset(one for one in found if isinstance(one, int)))
 
 
 def _hidden(server: mesh.Server, services: Sequence[Service]) -> Finding:

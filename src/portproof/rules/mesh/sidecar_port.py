@@ -118,22 +118,18 @@ Not reported when:
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from portproof.graph.answers import numbers_behind
 from portproof.graph.evidence import is_in_pod_spec, is_near_miss
-from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.meant import only
 from portproof.graph.mesh_hosts import ISTIO
-from portproof.graph.model import Piece, PortGraph, Service, Site, Workload
+from portproof.graph.model import Pods, PortGraph, Reached, Service, Site, Workload
 from portproof.graph.names import is_placeholder
-from portproof.resources import Resource
+from portproof.graph.pod_groups import PodGroup
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.rules.mesh import mesh
-
-_ENDPOINT = re.compile(r"(?:127\.0\.0\.1|0\.0\.0\.0|\[::1?\])?:(?P<port>[1-9][0-9]{0,4})")
+from portproof.rules.mesh.edges import SidecarListener, listeners, selected_by, sidecar_edge
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -143,25 +139,22 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         return
     pods = mesh.pods(graph)
     for sidecar in sidecars:
-        spec = mapping(sidecar.data.get("spec"))
-        selector = mapping(spec.get("workloadSelector")).get("labels")
-        selected = mesh.chosen(pods, selector, frozenset({sidecar.key.namespace}))
+        selected = PodGroup(graph, selected_by(sidecar, pods))
         seen: dict[int, Site] = {}
-        for index, listener in indexed(spec.get("ingress")):
-            path = ("spec", "ingress", index)
-            number = scalar(mapping(listener.get("port")).get("number"))
-            if isinstance(number, int):
-                site = Site(sidecar.key, (*path, "port", "number"), number)
-                first = seen.setdefault(number, site)
-                yield from _twice(first, site) if first is not site else _confused(graph, site, selected)
-            yield from _endpoint(
-                sidecar, Site(sidecar.key, (*path, "defaultEndpoint"), _text(listener)), selected
-            )
+        for listener in listeners(sidecar):
+            site = listener.number
+            if site is not None and isinstance(site.value, int):
+                first = seen.setdefault(site.value, site)
+                if first is not site:
+                    yield from _twice(first, site)
+                elif not _is_declared(listener, site, selected):
+                    yield from _confused(graph, site, selected.workloads)
+            yield from _endpoint(listener, selected)
 
 
-def _text(listener: Mapping[str, Any]) -> str:
-    value = listener.get("defaultEndpoint")
-    return value if isinstance(value, str) else ""
+def _is_declared(listener: SidecarListener, port: Site, pods: PodGroup) -> bool:
+    edges = (sidecar_edge(port, listener.at, Pods(one)) for one in pods.workloads[:1])
+    return any(isinstance(pods.answer(one), Reached) for one in edges)
 
 
 def _twice(first: Site, site: Site) -> Iterator[Finding]:
@@ -180,8 +173,7 @@ def _confused(graph: PortGraph, site: Site, pods: Sequence[Workload]) -> Iterato
     )
     targets = numbers_behind(graph, services)
     same = [port for one in services for port in one.ports if port.number.value == site.value]
-    declared = {one.value for pod in pods for one in pod.ports}
-    if targets is None or not same or site.value in targets or site.value in declared:
+    if targets is None or not same or site.value in targets:
         return
     meant = only(port.target.value for port in same)
     yield Finding(
@@ -197,31 +189,30 @@ def _confused(graph: PortGraph, site: Site, pods: Sequence[Workload]) -> Iterato
     )
 
 
-def _endpoint(sidecar: Resource, site: Site, pods: Sequence[Workload]) -> Iterator[Finding]:
-    text = str(site.value)
+def _endpoint(listener: SidecarListener, pods: PodGroup) -> Iterator[Finding]:
+    text, end = str(listener.text.value), listener.endpoint
+    sidecar = listener.text.resource
     if not text or text.startswith("unix:") or is_placeholder(text):
         return
-    found = _ENDPOINT.fullmatch(text)
-    if found is None:
+    if end is None:
         yield Finding(
             message=(
-                f"{sidecar.key} forwards requests to {text!r}: Istio accepts only a port of the pod itself "
+                f"{sidecar} forwards requests to {text!r}: Istio accepts only a port of the pod itself "
                 "(127.0.0.1:8080, 0.0.0.0:8080) or a socket (unix://)."
             ),
             severity=Severity.ERROR,
-            primary=site,
+            primary=listener.text,
         )
         return
-    number = int(found["port"])
-    declared = {port.value: port for pod in pods for port in pod.ports if port.protocol == "TCP"}
-    if len(declared) != 1 or number in declared or any(is_in_pod_spec(pod, number) for pod in pods):
+    number = int(str(end.value))
+    declared = {port.value: port for pod in pods.workloads for port in pod.ports if port.protocol == "TCP"}
+    if len(declared) != 1 or _is_declared(listener, end, pods):
         return
     ((meant, port),) = declared.items()
-    if is_near_miss(number, meant):
-        end = Site(sidecar.key, site.path, number, Piece(found.start("port"), found.end("port"), "port"))
+    if is_near_miss(number, meant) and not any(is_in_pod_spec(pod, number) for pod in pods.workloads):
         yield Finding(
             message=(
-                f"{sidecar.key} forwards requests to port {number}, which {port.number.resource} does not declare: it "
+                f"{sidecar} forwards requests to port {number}, which {port.number.resource} does not declare: it "
                 f"looks like a typo for {meant}, its only port, and nothing else mentions {number}."
             ),
             severity=Severity.WARNING,

@@ -148,9 +148,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from portproof.graph import sites
 from portproof.graph.answers import has, missed
-from portproof.graph.fields import mapping, scalar
 from portproof.graph.meant import only
 from portproof.graph.mesh_hosts import ISTIO, texts
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
@@ -158,14 +156,13 @@ from portproof.graph.phrasing import listing, offered
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.rules.mesh import mesh
+from portproof.rules.mesh.edges import matches
 from portproof.rules.port_references import finding
 from portproof.yamldoc import lookup
 
 _JOINED = re.compile(r"(?P<host>[a-z0-9.-]+):(?P<port>[0-9]{1,5})")
 _USUAL = (80, 443, 8080, 8443)
 """The ports on which Gateways listen, nearly always."""
-
-_MATCHES = ("spec.http[*].match[*]", "spec.tcp[*].match[*]", "spec.tls[*].match[*]")
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -245,15 +242,10 @@ def _shown(services: Sequence[Service]) -> tuple[Label, ...]:
 
 def _matches(known: mesh.Mesh, resource: Resource) -> Iterator[Finding]:
     """Matches on ports at which no request comes in."""
-    for text in _MATCHES:
-        for path, match in sites.find(text, resource.data):
-            site = Site(resource.key, (*path, "port"), scalar(mapping(match).get("port")))
-            stated = mapping(match).get("gateways")
-            own = [one for one in stated if isinstance(one, str)] if isinstance(stated, list) else []
-            gateways = own or texts(resource, "gateways") or (mesh.MESH,)
-            arriving = known.arrivals(resource, gateways, redirecting=True)
-            if isinstance(site.value, int) and arriving is not None and site.value not in arriving:
-                yield _unmet(site, sorted(arriving))
+    for _, site, gateways in matches(resource):
+        arriving = known.arrivals(resource, gateways, redirecting=True)
+        if isinstance(site.value, int) and arriving is not None and site.value not in arriving:
+            yield _unmet(site, sorted(arriving))
 
 
 def _unmet(site: Site, arriving: Sequence[int]) -> Finding:
