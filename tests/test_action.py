@@ -139,7 +139,7 @@ def test_applying_the_suggestion_cures_a_vendored_subchart(world: World) -> None
     assert world.run(token).report["findings"] == []
 
 
-def test_the_other_end_is_commented_on_where_the_pull_request_changed_it(world: World) -> None:
+def test_a_port_that_the_pull_request_moved_is_commented_on_where_it_moved(world: World) -> None:
     values = REPAIRED[VALUES_FILE].decode()
     values += "".join(f"# {number}\n" for number in range(20))
     base = values.replace("container:\n  port: 8080\n", "") + "container:\n  port: 8080\n"
@@ -149,9 +149,11 @@ def test_the_other_end_is_commented_on_where_the_pull_request_changed_it(world: 
     ran = world.run(writing(world.fake))
     (found,) = ran.report["findings"]
     (comment,) = world.fake.comments(world.pull)
-    edits = [fix["edits"][0]["line"] for fix in [found["fix"], *found["alternatives"]] if fix]
-    assert comment.anchor.line in edits
-    assert comment.anchor.line != found["location"]["line"]
+    assert found["message"].startswith("This change moves the port of Deployment/backend-v1 from 8080 to 8090")
+    assert comment.anchor.line == found["location"]["line"]
+    back, along = [fix["edits"][0] for fix in [found["fix"], *found["alternatives"]] if fix]
+    assert (back["line"], back["new"]) == (comment.anchor.line, "8080")
+    assert (along["new"], along["line"] != back["line"]) == ("8090", True)
 
 
 def test_a_head_that_is_checked_out_itself_is_compared_with_the_merge_base(world: World) -> None:
