@@ -149,7 +149,9 @@ def test_a_port_that_the_pull_request_moved_is_commented_on_where_it_moved(world
     ran = world.run(writing(world.fake))
     (found,) = ran.report["findings"]
     (comment,) = world.fake.comments(world.pull)
-    assert found["message"].startswith("This change moves the port of Deployment/backend-v1 from 8080 to 8090")
+    assert found["message"].startswith(
+        "This change moves the port of Deployment/backend-v1 from 8080 to 8090"
+    )
     assert comment.anchor.line == found["location"]["line"]
     back, along = [fix["edits"][0] for fix in [found["fix"], *found["alternatives"]] if fix]
     assert (back["line"], back["new"]) == (comment.anchor.line, "8080")

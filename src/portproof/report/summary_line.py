@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from portproof.report.model import Effect, Location, Report, Result, TargetStatus
     from portproof.resources import ResourceKey
 
-RENDER_FAILED = "render-failed"
 _INDEX = re.compile(r"\[\d+\]")
 _WAYS = {
     "CONFIG": "entries in portproof.yaml",
@@ -131,13 +130,20 @@ def unchecked(report: Report) -> dict[tuple[str, str], list[TargetStatus]]:
 
     A failure that a finding tells about is not told twice.
     """
-    told = {target for result in report.results if result.rule == RENDER_FAILED for target in result.targets}
+    from portproof.rules.run import render_failed  # noqa: PLC0415 - lists of rules need not load one
+
+    told = {
+        target
+        for result in report.results
+        if result.rule == render_failed.RULE.id
+        for target in result.targets
+    }
     groups: dict[tuple[str, str], list[TargetStatus]] = {}
     for status in ("failed", "skipped"):
         for target in report.targets:
             if target.status == status:
                 known = status == "failed" and target.id in told
-                reason = f"see {RENDER_FAILED} above" if known else target.reason or "no reason known"
+                reason = f"see {render_failed.RULE.id} above" if known else target.reason or "no reason known"
                 groups.setdefault((status, reason), []).append(target)
     return groups
 
