@@ -125,18 +125,13 @@ Not reported when:
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from portproof.graph import hosts, sites
 from portproof.graph.answers import missed
-from portproof.graph.fields import mapping
-from portproof.graph.model import Edge, MatchBy, Piece, PortGraph, Relation, ServiceEdge, ServiceName, Site
-from portproof.resources import Resource
+from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge
 from portproof.rules.base import Finding, Severity, rule
 from portproof.rules.port_references import finding
-
-_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(?P<host>[a-z0-9.-]+):(?P<port>[1-9][0-9]{0,4})/?")
+from portproof.rules.routing.edges import mapping_edges
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -144,33 +139,15 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for edge in graph.asking(Relation.CONTROLLER):
         services = missed(graph, edge)
         if services:
-            yield finding(graph, edge, services, does="sends traffic to", so="no request gets through")
-    for kind in ("Mapping", "TCPMapping"):
-        for resource in graph.of_kind(kind, "getambassador.io"):
-            for edge in _addressed(resource):
-                services = missed(graph, edge)
-                if services and not any(one.headless for one in services):
-                    yield finding(
-                        graph, edge, services, does="sends traffic to", so="no request gets through"
-                    )
+            yield _finding(graph, edge, services)
+    for edge in mapping_edges(graph):
+        services = missed(graph, edge)
+        if services and not any(one.headless for one in services):
+            yield _finding(graph, edge, services)
 
 
-def _addressed(resource: Resource) -> Iterator[ServiceEdge]:
-    """The port in a Mapping's ``service``; a name without a namespace is one of the Mapping's (``irbasemapping.py``)."""
-    for path, text in sites.find("spec.service", resource.data):
-        found = _ADDRESS.fullmatch(text) if isinstance(text, str) else None
-        place = hosts.place(found["host"], resource.key.namespace) if found else None
-        if found is None or place is None or mapping(resource.data.get("spec")).get("resolver"):
-            continue
-        piece = Piece(found.start("port"), found.end("port"), "port")
-        yield Edge(
-            relation=Relation.CONTROLLER,
-            holder=resource.key,
-            at=path[:-1],
-            whom=ServiceName(place[0], place[1], Site(resource.key, path, text), stated="." in found["host"]),
-            port=Site(resource.key, path, int(found["port"]), piece),
-            by=MatchBy.NUMBER,
-        )
+def _finding(graph: PortGraph, edge: ServiceEdge, services: Sequence[Service]) -> Finding:
+    return finding(graph, edge, services, does="sends traffic to", so="no request gets through")
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

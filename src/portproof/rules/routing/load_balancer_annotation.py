@@ -90,128 +90,80 @@ Not reported when:
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from portproof.graph.answers import has, missed
-from portproof.graph.model import Edge, MatchBy, PortGraph, Relation, Service, ServiceEdge, ServiceName, Site
+from portproof.graph.answers import missed
+from portproof.graph.model import PortGraph, ServiceEdge, Site
 from portproof.graph.phrasing import offered
-from portproof.resources import Resource
 from portproof.rules.base import Finding, Severity, rule
 from portproof.rules.port_references import finding
 from portproof.rules.routing import load_balancers
-
-_ALB_GROUPS = ("networking.k8s.io", "extensions")
+from portproof.rules.routing.edges import (
+    action_edges,
+    annotation_edges,
+    azure_settings,
+    balanced,
+    health_check_edges,
+    setting_edges,
+)
+from portproof.rules.routing.load_balancers import AnnotationKind, PortSetting
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each port that an annotation names and the Service does not have."""
-    for resource in graph.of_kind("Service", ""):
-        services = graph.variants(resource.key.namespace, resource.key.name)
-        if any(one.type == "ExternalName" for one in services):
-            continue
-        balances = any(one.type == "LoadBalancer" for one in services)
-        yield from _named(graph, resource, balances=balances)
-        if balances:
-            yield from _of_azure(resource, services[0])
-    overridden = {
-        one.key
-        for one in graph.of_kind("Service", "")
-        if load_balancers.ALB_HEALTH_CHECK in load_balancers.texts(one)
-    }
-    for ingress in graph.of_kind("Ingress", *_ALB_GROUPS):
-        yield from _of_actions(graph, ingress)
-    yield from _of_health_checks(graph, overridden)
-
-
-def _named(graph: PortGraph, resource: Resource, *, balances: bool) -> Iterator[Finding]:
-    texts = load_balancers.texts(resource)
-    for row in load_balancers.ROWS:
-        text = texts.get(row.annotation)
-        if text is None or (row.only_load_balancers and not balances):
-            continue
-        named = [load_balancers.site(resource, row.annotation, entry, row.by) for entry in row.read(text)]
-        for port in named:
-            name = Site(resource.key, ("metadata", "name"), resource.key.name)
-            edge = _reference(name, port, row.by)
-            services = missed(graph, edge)
-            if services:
-                found = finding(graph, edge, services, does="names", so=row.so)
-                if found.expected in {one.value for one in named}:
-                    found = replace(found, expected=None, remedies=())  # it is one entry too many
-                yield replace(
-                    found,
-                    message=(
-                        f"{resource.key} names {_asked(port)} in its annotation {row.annotation}, but has "
-                        f"{offered(services[0].ports)}: {row.so}."
-                    ),
-                    severity=Severity.ERROR if row.rejects else Severity.WARNING,
-                )
-
-
-def _of_azure(resource: Resource, service: Service) -> Iterator[Finding]:
-    names = {str(one.name.value).lower() for one in service.ports if one.name is not None}
-    for setting in load_balancers.azure(resource):
-        name = setting.annotation.path[-1]
-        if not has(service, setting.number, MatchBy.NUMBER):
-            yield Finding(
-                message=(
-                    f"{resource.key} has the annotation {name} for port {setting.number}, but has "
-                    f"{offered(service.ports)}: the annotation has no effect."
-                ),
-                severity=Severity.WARNING,
-                primary=setting.annotation,
-            )
-        elif setting.probe and setting.probe.lower() not in names:
-            yield Finding(
-                message=(
-                    f"{resource.key} names port {setting.probe!r} in its annotation {name}, but has "
-                    f"{offered(service.ports)}: it gets no load balancer."
-                ),
-                severity=Severity.ERROR,
-                primary=setting.annotation,
-            )
-
-
-def _of_actions(graph: PortGraph, ingress: Resource) -> Iterator[Finding]:
-    for name, port in load_balancers.actions(ingress):
-        edge = _reference(Site(ingress.key, port.path, name), port, MatchBy.EITHER)
+    for resource in balanced(graph):
+        for row, edges in annotation_edges(graph, resource):
+            yield from _named(graph, row, edges)
+        for setting in azure_settings(graph, resource):
+            yield from _of_azure(graph, setting)
+    rejects = "the controller rejects the Ingress"
+    for edge in action_edges(graph):
         services = missed(graph, edge)
         if services:
-            yield finding(graph, edge, services, does="forwards to", so="the controller rejects the Ingress")
+            yield finding(graph, edge, services, does="forwards to", so=rejects)
+    for edge in health_check_edges(graph):
+        services = missed(graph, edge)
+        if services and load_balancers.ALB_HEALTH_CHECK not in load_balancers.texts(
+            graph.read_from[services[0]]  # its own annotation comes first
+        ):
+            yield finding(graph, edge, services, does="checks health on", so=rejects)
 
 
-def _of_health_checks(graph: PortGraph, overridden: Container[object]) -> Iterator[Finding]:
-    """The name of a port in an Ingress's own annotation has to be there on each of its Services."""
-    ingresses = {one.key: one for one in graph.of_kind("Ingress", *_ALB_GROUPS)}
-    row = next(one for one in load_balancers.ROWS if one.annotation == load_balancers.ALB_HEALTH_CHECK)
-    for backend in graph.asking(Relation.INGRESS):
-        ingress = ingresses.get(backend.holder)
-        if ingress is None:
-            continue
-        for entry in row.read(load_balancers.texts(ingress).get(row.annotation, "")):
-            port = load_balancers.site(ingress, row.annotation, entry, row.by)
-            edge = _reference(backend.whom.site, port, row.by)
-            services = missed(graph, edge)
-            if services and services[0].key not in overridden:
-                yield finding(
-                    graph,
-                    edge,
-                    services,
-                    does="checks health on",
-                    so="the controller rejects the Ingress",
-                )
+def _named(graph: PortGraph, row: AnnotationKind, edges: tuple[ServiceEdge, ...]) -> Iterator[Finding]:
+    for edge in edges:
+        services = missed(graph, edge)
+        if services and edge.port is not None:
+            found = finding(graph, edge, services, does="names", so=row.so)
+            if found.expected in {one.wanted for one in edges}:
+                found = replace(found, expected=None, remedies=())  # it is one entry too many
+            yield replace(
+                found,
+                message=(
+                    f"{edge.holder} names {_asked(edge.port)} in its annotation {row.annotation}, but has "
+                    f"{offered(services[0].ports)}: {row.so}."
+                ),
+                severity=Severity.ERROR if row.rejects else Severity.WARNING,
+            )
 
 
-def _reference(service: Site, port: Site, by: MatchBy) -> ServiceEdge:
-    return Edge(
-        relation=Relation.LOAD_BALANCER,
-        holder=service.resource,
-        at=service.path[:-1],
-        whom=ServiceName(service.resource.namespace, str(service.value), service),
-        port=port,
-        by=by,
-    )
+def _of_azure(graph: PortGraph, setting: PortSetting) -> Iterator[Finding]:
+    resource, name = setting.annotation.resource, setting.annotation.path[-1]
+    for edge in setting_edges(setting):
+        services = missed(graph, edge)
+        if services and edge.port is None:
+            what = f"has the annotation {name} for port {setting.number}"
+            so, severity = "the annotation has no effect", Severity.WARNING
+        else:
+            what = f"names port {setting.probe!r} in its annotation {name}"
+            so, severity = "it gets no load balancer", Severity.ERROR
+        if services:
+            yield Finding(
+                message=f"{resource} {what}, but has {offered(services[0].ports)}: {so}.",
+                severity=severity,
+                primary=setting.annotation,
+            )
+            return
 
 
 def _asked(port: Site) -> str:

@@ -125,12 +125,13 @@ from dataclasses import dataclass
 
 from portproof.graph.answers import missed
 from portproof.graph.evidence import is_near_miss
-from portproof.graph.model import Edge, MatchBy, PortGraph, Relation, ServiceName, Site
+from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_near_name, is_placeholder
 from portproof.graph.phrasing import listing
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
 from portproof.rules.port_references import finding
+from portproof.rules.routing.edges import parent_edges
 from portproof.rules.routing.gateways import LISTENING, Listener, Parent, is_settled, listeners, parents
 
 _SHOWN = 5
@@ -163,17 +164,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 
 def _of_service(graph: PortGraph, parent: Parent) -> Iterator[Finding]:
-    for site, by in ((parent.port, MatchBy.NUMBER), (parent.section, MatchBy.NAME)):
-        if site is None:
-            continue
-        edge = Edge(
-            relation=Relation.PARENT,
-            holder=parent.name.resource,
-            at=parent.path,
-            whom=ServiceName(parent.namespace, str(parent.name.value), parent.name),
-            port=site,
-            by=by,
-        )
+    for edge in parent_edges(parent):
         services = missed(graph, edge)
         if services:
             yield finding(graph, edge, services, does="refers to", so="the route applies to no traffic")
