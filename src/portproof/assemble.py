@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from portproof.compare import Introduced
 from portproof.discover.model import Discovery
 from portproof.fix import Proposal
-from portproof.outcome import FindingGroup, Outcome, TargetResult, fingerprint_of
+from portproof.outcome import FindingGroup, Outcome, TargetResult, fingerprint_of, unchecked_fingerprint
 from portproof.patch import unified_many
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.report.model import (
@@ -29,7 +29,8 @@ from portproof.report.model import (
 from portproof.report.safe import discreet
 from portproof.rules.base import Scalar, Severity
 from portproof.rules.evaluate import RuleSet
-from portproof.rules.run import render_failed, unused_ignore
+from portproof.rules.run import render_failed, target_unchecked, unused_ignore
+from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import Edit, LineIndex, RelPath, Span, Tree
 from portproof.suppressions.model import Suppression, SuppressionSource
 from portproof.suppressions.unused import UnusedSuppression
@@ -82,6 +83,15 @@ class _Places:
         column = min(site.column, length + 1)
         return Location(site.path, site.line, column, site.line, max(column, length + 1), "hinted")
 
+    def of_path(self, path: RelPath) -> Location:
+        """A file as a whole; of a link or a folder nothing is shown."""
+        place = self.tree.on_disk(path)
+        if place.is_symlink() or place.is_dir():
+            return Location(path, 1, 1, 1, 1, "hinted")
+        found = self.of_failure(FailureSite(path))
+        assert found is not None  # noqa: S101 - it was given a site
+        return found
+
     def lines(self) -> Mapping[RelPath, Mapping[int, str]]:
         found: dict[RelPath, dict[int, str]] = {}
         for path in sorted(self.shown):
@@ -113,12 +123,14 @@ def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = 
     results = [_result(one, places, introduced) for one in outcome.merged]
     results += [_idle(one, outcome.checked, places, introduced, rule_set) for one in outcome.idle]
     excused: list[Ignored] = []
+    whole = [*_lost(outcome, places, rule_set)] if rule_set.has(target_unchecked.RULE.id) else []
     if rule_set.has(render_failed.RULE.id):
-        for result, ignore in _failures(outcome, places, introduced, rule_set):
-            if ignore is None:
-                results.append(result)
-            else:
-                excused.append(_left_out(result, ignore, introduced))
+        whole += _failures(outcome, places, introduced, rule_set)
+    for result, ignore in whole:
+        if ignore is None:
+            results.append(result)
+        else:
+            excused.append(_left_out(result, ignore, introduced))
     ignored = [
         _left_out(_result(one.merged, places, introduced), one.ignore, introduced)
         for one in outcome.verdict.ignored
@@ -313,3 +325,32 @@ def _failure(failures: Sequence[RenderFailure], places: _Places, severity: Sever
         alternatives=(),
         fingerprint=fingerprint_of(min(failures, key=lambda one: one.target.id)),
     )
+
+
+def _lost(
+    outcome: Outcome, places: _Places, rule_set: RuleSet
+) -> Iterator[tuple[Result, Suppression | None]]:
+    """One finding for each place and reason, with all targets that are no longer checked; and what leaves it out."""
+    rule, accepted = target_unchecked.RULE, outcome.verdict.accepted
+    groups: dict[tuple[RelPath, str, Suppression | None], list[UncheckedTarget]] = defaultdict(list)
+    for one in outcome.unchecked:
+        groups[(one.path, one.reason, accepted.get(one))].append(one)
+    for (path, _, ignore), several in groups.items():
+        several.sort(key=lambda one: one.target.id)
+        found = Result(
+            rule=rule.id,
+            severity=rule_set.severity(rule.id, rule.severity),
+            message=discreet(target_unchecked.message(several)),
+            resource=None,
+            field="",
+            value=None,
+            expected=None,
+            targets=tuple(sorted({one.target.id for one in several})),
+            location=places.of_path(path),
+            related=(),
+            fix=None,
+            alternatives=(),
+            fingerprint=unchecked_fingerprint(several[0]),
+            introduced=True,
+        )
+        yield found, ignore

@@ -13,15 +13,18 @@ from pathlib import Path
 from portproof import pipeline
 from portproof.config import Config
 from portproof.discover.find import discover
-from portproof.discover.model import HelmTarget, ManifestTarget, Target
+from portproof.discover.model import Discovery, HelmTarget, ManifestTarget, Target
 from portproof.environment import TargetInterface, mentions
 from portproof.outcome import FailureKey, Outcome, TargetResult, failure_key, keys_of
 from portproof.pipeline import Plan, Progress, Survey
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.revision import Comparison
 from portproof.rules.evaluate import FindingKey
+from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import RelPath, Tree, is_within
 from portproof.suppressions.model import Suppression, SuppressionSource
+from portproof.unchecked import Head, may_hide
+from portproof.unchecked import unchecked as find_unchecked
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Compared:
     plan: Plan
     survey: Survey
     base: Base
+    revision: _BaseRevision = field(compare=False, repr=False)
 
 
 def survey(comparison: Comparison, plan: Plan, config: Config, folder: Path, progress: Progress) -> Compared:
@@ -94,7 +98,25 @@ def survey(comparison: Comparison, plan: Plan, config: Config, folder: Path, pro
         plan = replace(plan, targets=tuple(together))
         head = pipeline.survey(plan, progress)
         base = revision.survey(plan, head)
-    return Compared(comparison, plan, head, base)
+    return Compared(comparison, plan, head, base, revision)
+
+
+def unchecked(
+    compared: Compared, discovery: Discovery, paths: Sequence[RelPath]
+) -> tuple[UncheckedTarget, ...]:
+    """What the difference takes out of the check below `paths`, in the order of the base's targets.
+
+    `discovery` is that of today. Only while the folder of the base is there.
+    """
+    plan = compared.plan
+    left = [one for one in compared.survey.results if isinstance(one.outcome, NotRendered)]
+    skipped = {one.target.id: one.outcome.reason for one in left if isinstance(one.outcome, NotRendered)}
+    head = Head(compared.comparison, plan.tree, discovery, skipped)
+    if not may_hide(head) and not any(plan.witness(one.target) for one in left):
+        return ()
+    old = compared.revision.whole
+    base = [one for one in compared.revision.discovered(paths) if compared.comparison.affects(one)]
+    return find_unchecked(head, base, old, lambda target: isinstance(plan.render(target, old), Rendering))
 
 
 def introduced(compared: Compared, outcome: Outcome) -> Introduced:
@@ -175,7 +197,7 @@ class _BaseRevision:
         self._folder = folder
         self._plan = plan
         self._trees: dict[Target, Tree] = {}
-        self._whole: Tree | None = None
+        self._is_open = False
         self._lock = threading.Lock()
 
     def witness(self, target: Target) -> Rendering | None:
@@ -207,14 +229,23 @@ class _BaseRevision:
         self._trees.update(dict.fromkeys(same, plan.tree))
         # What the targets offer that the difference does not concern is the same in both.
         plan = replace(plan, neighbours=head.neighbours, witness=lambda _target: None)
-        if self._whole is None:
+        if not self._is_open:
             layout = self._layout(plan)
             base = self._asked(plan, layout)
             if not _leaves_open(base, head, plan.tree):
                 return base
             # The base may have read folders that it reads no more.
-            self._whole = self._comparison.base_tree((), plan.tree, self._new_folder(), whole=True)
-        return self._asked(plan, self._whole)
+            self._is_open = True
+        return self._asked(plan, self.whole)
+
+    @cached_property
+    def whole(self) -> Tree:
+        """All of the base."""
+        return self._comparison.base_tree((), self._plan.tree, self._new_folder(), whole=True)
+
+    def discovered(self, paths: Sequence[RelPath]) -> tuple[Target, ...]:
+        """The targets of the base below `paths`, all of it looked at."""
+        return discover(self.whole, paths, self._config).targets
 
     def _layout(self, plan: Plan) -> Tree:
         """The base as far as the targets of `plan` read it: that of the witness, unless others were added."""

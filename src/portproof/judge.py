@@ -7,10 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from portproof.discover.model import Discovery
-from portproof.outcome import Suppressed, TargetResult, TracedFinding, Verdict, fingerprint_of, merge
+from portproof.outcome import (
+    Suppressed,
+    TargetResult,
+    TracedFinding,
+    Verdict,
+    fingerprint_of,
+    merge,
+    unchecked_fingerprint,
+)
 from portproof.render.model import Renderer, RenderFailure
 from portproof.rules.evaluate import RuleSet
-from portproof.rules.run import render_failed, unused_ignore
+from portproof.rules.run import render_failed, target_unchecked, unused_ignore
+from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import Span, Tree
 from portproof.suppressions import unused as idling
 from portproof.suppressions.annotations import Annotated
@@ -23,7 +32,7 @@ from portproof.yamldoc import format_path
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What is asked of one finding, or of a failure to render, and what suppresses it: nearest first, empty if nothing."""
+    """What is asked of one finding, failure to render or lost target, and what suppresses it: nearest first, empty if nothing."""
 
     subject: Subject
     by: tuple[Suppression, ...]
@@ -34,6 +43,7 @@ def judge(
     suppressions: Suppressions,
     checked: Iterable[TargetResult],
     traced: Iterable[TracedFinding],
+    unchecked: Iterable[UncheckedTarget] = (),
 ) -> Verdict:
     """Ask of each finding of each target whether it is suppressed."""
     findings = [(one, _judged(_subject(one, suppressions), suppressions)) for one in traced]
@@ -43,11 +53,15 @@ def judge(
         for failure in one.failures
         if asked.has(render_failed.RULE.id)
     ]
-    every = [judged for _, judged in (*findings, *failures) if judged.by]
+    lost = [
+        (one, _judged(_lost(one), suppressions)) for one in unchecked if asked.has(target_unchecked.RULE.id)
+    ]
+    every = [judged for _, judged in (*findings, *failures, *lost) if judged.by]
     return Verdict(
         open=tuple(merge(one for one, judged in findings if not judged.by)),
         ignored=tuple(_suppressed(findings)),
         excused={failure: judged.by[0] for failure, judged in failures if judged.by},
+        accepted={one: judged.by[0] for one, judged in lost if judged.by},
         used=frozenset((ignore, judged.subject.rule) for judged in every for ignore in judged.by),
         known=tuple(one.subject for one in every if one.by[0].source is SuppressionSource.BASELINE),
     )
@@ -82,6 +96,12 @@ def _failed(failure: RenderFailure) -> Subject:
     rule, site = render_failed.RULE.id, failure.site
     lines = () if site is None else ((site.path, site.line),)
     return Subject(rule, failure.target, None, "", lines, fingerprint_of(failure))
+
+
+def _lost(one: UncheckedTarget) -> Subject:
+    # Nothing of the file is wrong: a comment speaks for it on its first line, or alone on that.
+    lines = ((one.path, 1), (one.path, 2))
+    return Subject(target_unchecked.RULE.id, one.target, None, "", lines, unchecked_fingerprint(one))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from portproof.graph.model import Site
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.rules.base import Finding
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding
-from portproof.rules.run import render_failed
+from portproof.rules.run import render_failed, target_unchecked
+from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import RelPath, Tree, parent
 from portproof.suppressions.annotations import Annotated
 from portproof.suppressions.collected import Use
@@ -121,13 +122,14 @@ class Suppressed:
 class Verdict:
     """Which findings count and which are left out, equal ones merged.
 
-    `excused` are failures to render that are left out, `used` what leaves something out and of which rule. `known` are
-    the findings that a baseline leaves out, or would once it is written.
+    `excused` are failures to render that are left out, `accepted` targets whose check a change ends, `used` what leaves
+    something out and of which rule. `known` are the findings that a baseline leaves out, or would once it is written.
     """
 
     open: tuple[FindingGroup, ...]
     ignored: tuple[Suppressed, ...] = ()
     excused: Mapping[RenderFailure, Suppression] = field(default_factory=dict)
+    accepted: Mapping[UncheckedTarget, Suppression] = field(default_factory=dict)
     used: frozenset[Use] = frozenset()
     known: tuple[Subject, ...] = ()
 
@@ -136,13 +138,15 @@ class Verdict:
 class Outcome:
     """All that a run found out, targets and findings each in their defined order.
 
-    `verdict` tells which findings are left out, `idle` what leaves nothing out.
+    `verdict` tells which findings are left out, `idle` what leaves nothing out. `unchecked` are targets of the base that
+    the change takes out of the check.
     """
 
     checked: tuple[TargetResult, ...]
     merged: tuple[FindingGroup, ...]
     verdict: Verdict
     idle: tuple[UnusedSuppression, ...]
+    unchecked: tuple[UncheckedTarget, ...] = ()
 
 
 def keys_of(one: TargetResult) -> frozenset[FindingKey] | None:
@@ -189,6 +193,11 @@ def fingerprint_of(failure: RenderFailure) -> str:
     """The same when lines move or messages are reworded: target, rule, file."""
     where = failure.site.path if failure.site else ""
     return fingerprint(failure.target, render_failed.RULE.id, where)
+
+
+def unchecked_fingerprint(one: UncheckedTarget) -> str:
+    """The same when messages are reworded: target, rule, file."""
+    return fingerprint(one.target, target_unchecked.RULE.id, one.path)
 
 
 def failure_key(failure: RenderFailure, tree: Tree) -> FailureKey:

@@ -33,6 +33,7 @@ from portproof.override import override
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.rules.base import Finding, Remedy, Scalar, Trait
 from portproof.rules.evaluate import FindingKey, RuleSet, evaluate, warm_up
+from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import Edit, Span, Tree
 from portproof.suppressions.annotations import annotated_in
 from portproof.suppressions.collected import SuppressionInputs, Suppressions
@@ -123,8 +124,13 @@ def prover_of(plan: Plan, survey: Survey) -> Prover:
     )
 
 
-def finish(plan: Plan, survey: Survey, prover: Prover) -> Outcome:
-    """Trace what the survey has found, judge what counts of it, and prove fixes for that."""
+def finish(
+    plan: Plan, survey: Survey, prover: Prover, unchecked: tuple[UncheckedTarget, ...] = ()
+) -> Outcome:
+    """Trace what the survey has found, judge what counts of it, and prove fixes for that.
+
+    `unchecked` are targets of the base that a change takes out of the check.
+    """
     results = survey.results
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         certain = drop_mismatched_alternatives(results, plan.everything)
@@ -132,13 +138,15 @@ def finish(plan: Plan, survey: Survey, prover: Prover) -> Outcome:
         suppressions = Suppressions(
             plan.ignores, plan.tree, {one.target: one.annotated for one in results if one.annotated}
         )
-        verdict = judge.judge(plan.rule_set, suppressions, results, [one for some in traced for one in some])
+        verdict = judge.judge(
+            plan.rule_set, suppressions, results, [one for some in traced for one in some], unchecked
+        )
         some = _affordable(verdict.open, {one.target.id: keys_of(one) for one in results})
         proved = _each(pool, partial(_prove_one, prover, _votes(verdict.open)), verdict.open[:some])
         merged = [*proved, *verdict.open[some:]]
     looked_at = judge.LookedAt(plan.tree, plan.fresh, plan.rule_set, plan.whole)
     idle = judge.idle(looked_at, suppressions, results, verdict.used)
-    return Outcome(results, tuple(merged), verdict, idle)
+    return Outcome(results, tuple(merged), verdict, idle, unchecked)
 
 
 def _each(

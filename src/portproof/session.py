@@ -190,7 +190,8 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
             compared = compare.survey(ready.comparison, plan, ready.config, Path(base), told)
             plan, survey = compared.plan, compared.survey
         prover = pipeline.prover_of(plan, survey)
-        outcome = pipeline.finish(plan, survey, prover)
+        lost = () if compared is None else compare.unchecked(compared, ready.discovery, ready.paths)
+        outcome = pipeline.finish(plan, survey, prover, lost)
         introduced = None if compared is None else compare.introduced(compared, outcome)
         yield Session(ready, plan.rule_set, outcome, prover, introduced, ToolVersions(__version__, *versions))
 

@@ -105,6 +105,12 @@ def find_manifests(
     return Plain(tuple(targets), tuple(skips))
 
 
+def may_have_ports(tree: Tree, file: RelPath) -> bool:
+    """Whether a file is a manifest that holds an object of a kind with ports, or cannot be used although it might."""
+    found = _examine(tree, file)
+    return found.counts if isinstance(found, Skip) else bool(found & WITH_PORTS)
+
+
 def _contents(tree: Tree, files: Sequence[RelPath]) -> tuple[_Kinds, list[Skip]]:
     """The manifests among `files`, and those that cannot be used."""
     manifests: dict[RelPath, frozenset[str]] = {}

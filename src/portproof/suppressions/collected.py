@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from portproof.discover.model import Target, inputs_of
+from portproof.discover.walk import EscapeError, resolve
 from portproof.resources import ResourceKey
 from portproof.source import LineIndex, RelPath, Span, Tree
 from portproof.suppressions import comments
@@ -84,7 +85,9 @@ class Suppressions:
     def comments(self, path: RelPath) -> Comments:
         """The comments of a file."""
         if path not in self.files:
-            self.files[path] = comments.read(path, self.tree.text_or_none(path) or "")
+            self.files[path] = comments.read(
+                path, "" if self._leads_out(path) else self.tree.text_or_none(path) or ""
+            )
         return self.files[path]
 
     def comments_of(self, targets: Iterable[Target]) -> tuple[Suppression, ...]:
@@ -96,6 +99,13 @@ class Suppressions:
         if span.path not in self.indexes:
             self.indexes[span.path] = LineIndex.of(self.tree.text_or_none(span.path) or "")
         return span.path, self.indexes[span.path].position(span.start)[0]
+
+    def _leads_out(self, path: RelPath) -> bool:
+        try:
+            resolve(self.tree.root, path)
+        except EscapeError:
+            return True
+        return False
 
     def _annotation(self, target: Target, resource: ResourceKey | None, rule: str) -> list[Suppression]:
         return [

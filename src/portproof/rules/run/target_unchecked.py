@@ -1,0 +1,69 @@
+"""A change ends the check of a chart, overlay or manifest.
+
+The base revision was checked. After the change the files are still here, but they cannot be rendered any longer, or are
+no longer found.
+
+Why it matters:
+
+A broken port in them would pass unseen from now on. Often the deployment breaks as well: `kubectl apply -k`, Argo CD and
+Flux need the file that is missing.
+
+Severity:
+
+* **error**: always.
+
+Fix:
+
+No. Bring the file back, vendor what is remote, or suppress the finding if the check is meant to end.
+
+Bad (the overlay was checked before)::
+
+    # overlays/prod/kustomization.yaml
+    resources:
+      - https://github.com/example/platform//web?ref=main
+
+Good (what it builds on is in the repository)::
+
+    # overlays/prod/kustomization.yaml
+    resources:
+      - ../../base
+
+Not reported when:
+
+* there is no base to compare with (`--base`, or a pull request in the action).
+* a folder is removed as a whole, or renamed: what is left of it is checked as before.
+* the target did not render in the base either.
+* the target fails to render now, which is a `render-failed` finding.
+* another chart or kustomization reads the files now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from portproof.discover.model import Target
+from portproof.rules.base import Severity, rule
+from portproof.source import RelPath
+
+# The finding comes from two discoveries, not from a port graph: assemble makes it, and says what is said here.
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=lambda _graph: ())
+
+
+@dataclass(frozen=True, slots=True)
+class UncheckedTarget:
+    """A target of the base that is not checked any longer, the path of the change that did it, and why.
+
+    `path` is a file, a link, or the folder that lost the file. The `reason` completes "is no longer checked: ...".
+    """
+
+    target: Target
+    path: RelPath
+    reason: str
+
+
+def message(several: Sequence[UncheckedTarget]) -> str:
+    """The message about targets that one change took out of the check for one reason."""
+    first = several[0]
+    more = f" (and {len(several) - 1} more)" if len(several) > 1 else ""
+    return f"This change ends the check of {first.target.id}{more}: {first.reason}. Broken ports in it would pass unseen."
