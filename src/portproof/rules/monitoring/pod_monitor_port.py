@@ -1,10 +1,27 @@
 """A monitor scrapes a port that none of its pods declares.
 
-A PodMonitor finds the ports that the containers *declare*: `port` is the name of
-one, `portNumber` its number, and `targetPort` (deprecated) either. A port on
-which a container listens without declaring it is never found, and nothing tells:
-the monitor just has no targets. VMPodScrape reads the same fields; PodMonitoring
-and ClusterPodMonitoring have `port` only, a name or a number.
+A PodMonitor finds only the ports that containers *declare*. `port` is the name of a
+port, `portNumber` its number, and `targetPort` (deprecated) either. VMPodScrape has the
+same fields. PodMonitoring and ClusterPodMonitoring have only `port`, a name or a number.
+
+Why it matters:
+
+A port that a container listens on without declaring it is never found. The monitor has
+no targets, and nothing reports that: dashboards stay empty, and alerts never fire.
+
+Severity:
+
+* **error**: when the monitor looks in its own namespace, or in namespaces that it
+  names. Wherever the pods are, also for digits in quotes, which can't be a port's name.
+  The same goes for a number in `port` of a PodMonitor, which the API server rejects.
+* **warning**: when the monitor looks in all namespaces, because pods of other releases
+  may be meant. Also when its other endpoints find targets and the name isn't a typo of
+  a declared one: it may be for another version.
+
+Fix:
+
+Sometimes. It sets the field to the declared port, or gives the container's port the name
+that the monitor asks for. There is none when several ports could be meant.
 
 Bad::
 
@@ -53,20 +70,19 @@ Good::
           image: web:1
           ports: [{name: http, containerPort: 8080}, {containerPort: 9090}]
 
-An **error** when the monitor looks in namespaces that it names (or its own), and
-a **warning** when it looks in all of them: pods of other releases may be meant.
-Also a warning when other endpoints of the monitor find targets and the name is no
-slip of one that is there: it may be meant for another version.
-A text of digits is an error wherever the pods are, for no port can have that
-name, and so is a number in `port` of a PodMonitor, which the API server refuses.
+Not reported when:
 
-Silent when no workload here has the labels, or only Jobs and other pods that
-end, when the selector names no value that a label must have or only a switch
-(`scrape: "true"`, which operators set, too), when one of the pods declares the
-port, in an init container too, for the names of ports that a mesh adds at
-admission, for numbers that an annotation of the pod mentions, for numbers of
-PodMonitoring (it scrapes them undeclared), for patterns (`http.*`) and for
-placeholders (`${PORT}`).
+* no workload in the rendered manifests has the labels.
+* only Jobs and other pods that end have the labels.
+* the selector asks for no particular value of a label.
+* the selector asks only for a switch, such as `scrape: "true"`: operators set it, too.
+* one of the pods declares the port, be it in an init container.
+* a mesh adds a port of that name at admission.
+* injection adds ports to the pods.
+* an annotation of the pod mentions the number.
+* the number is in a PodMonitoring, which scrapes undeclared ports, too.
+* the value is a pattern (`http.*`).
+* the value is a placeholder (`${PORT}`).
 """
 
 from __future__ import annotations

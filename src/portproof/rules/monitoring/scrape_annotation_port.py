@@ -1,10 +1,25 @@
 """The annotation `prometheus.io/port` names a port that very probably nobody listens on.
 
-Scrape configurations by annotation put this number behind the address of each
-pod. It is a convention, and a pod may well serve metrics on a port that it does
-not declare, so the rule needs evidence: the number is a near miss of one declared
-port, or exactly one declared port has a name for metrics, and nothing else
-mentions the number.
+Scrape configurations by annotation append this number to the address of each pod. It's
+a convention, and a pod may serve metrics on a port that it doesn't declare, so the rule
+needs evidence. Either the number is a near miss of one declared port, or exactly one
+declared port has a name for metrics. Nothing else may mention the number.
+
+On a Service, the number may be one of its own ports, a target, or a declared port of its
+pods: configurations differ in what they accept.
+
+Why it matters:
+
+Every scrape fails because the connection is refused, and the pod's metrics are missing.
+
+Severity:
+
+* **warning**: always, because the scrape configuration isn't in the manifests.
+
+Fix:
+
+Sometimes. It sets the annotation to the declared port. There is none when the value
+isn't a number.
 
 Bad (a near miss)::
 
@@ -47,20 +62,23 @@ Good::
           image: web:1
           ports: [{name: http, containerPort: 8080}, {name: metrics, containerPort: 9090}]
 
-Never more than a **warning**: the scrape configuration is not in the manifests.
-On a Service the number may be one of the Service's own ports, a target, or a
-declared port of its pods: configurations differ in what they take.
+Not reported when:
 
-(A number without quotes is rejected: `port-without-quotes`.)
-
-Silent when `prometheus.io/scrape` is not "true" (absent counts as "true"), when a
-container declares the number, when the settings, probes, other annotations or
-ConfigMaps of the pods mention it, when a Service sends traffic to it, when the
-pods are not here or declare no TCP port, when nothing singles out another port,
-for near misses that are usual health and metrics ports (8081, 9000), for ports
-that well-known programs and meshes open without declaring them (10254, 15020),
-for pods that end or whose ports are added by injection, for the name of a port,
-for several numbers with commas, and for placeholders (`${PORT}`).
+* `prometheus.io/scrape` is present and isn't "true".
+* the number has no quotes: `port-without-quotes` reports that.
+* a container declares the number.
+* the settings, probes, other annotations or ConfigMaps of the pods mention the number.
+* a Service sends traffic to the number.
+* the pods aren't in the rendered manifests.
+* the pods declare no TCP port.
+* nothing singles out another port.
+* the near miss is a usual port for health checks or metrics (8081, 9000).
+* well-known programs or meshes open the number without declaring it (10254, 15020).
+* the pods end, as those of Jobs do.
+* injection adds ports to the pods.
+* the value is the name of a port.
+* the value is a list of numbers with commas.
+* the value is a placeholder (`${PORT}`).
 """
 
 from __future__ import annotations
@@ -107,7 +125,7 @@ def _number(graph: PortGraph, scrape: Scrape, number: int) -> Finding | None:
     value: Scalar = meant.value if quoted else str(meant.value)  # annotations are text
     return Finding(
         message=(
-            f"{scrape.port.resource} has {number} in the annotation {ANNOTATION}, but {who}declares "
+            f"{scrape.port.resource} asks to be scraped on {number} ({ANNOTATION}), but {who}declares "
             f"{declared(ports)}: {reason}, and nothing else mentions {number}."
         ),
         severity=Severity.WARNING,
@@ -153,8 +171,8 @@ def _text(scrape: Scrape, text: str) -> Finding | None:
         return None
     return Finding(
         message=(
-            f"{scrape.port.resource} has {text!r} in the annotation {ANNOTATION}: scrape configurations read a number "
-            "there."
+            f"{scrape.port.resource} has {text!r} in the annotation {ANNOTATION}, but scrape configurations expect a "
+            "number there."
         ),
         severity=Severity.WARNING,
         primary=scrape.port,

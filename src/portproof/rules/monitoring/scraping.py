@@ -20,7 +20,7 @@ from portproof.rules.monitoring.monitors import Endpoint, FieldMeaning, Monitors
 _Lack = TypeVar("_Lack")
 
 
-def _refused(endpoint: Endpoint, answer: Callable[[Endpoint], Scalar | None]) -> Finding | None:
+def _rejected(endpoint: Endpoint, answer: Callable[[Endpoint], Scalar | None]) -> Finding | None:
     """What to say of a number where a name belongs, or of a text that can be no name; None when neither.
 
     The schemas of the monitors take text for a name and a number for a number; the name of a container's port has at
@@ -33,16 +33,15 @@ def _refused(endpoint: Endpoint, answer: Callable[[Endpoint], Scalar | None]) ->
         isinstance(value, int) is (means in (FieldMeaning.SERVICE_NAME, FieldMeaning.NAME))
         and means is not FieldMeaning.EITHER
     ):
-        kind = "number" if isinstance(value, int) else "text"
-        what = f"takes {means.value}: the API server refuses a {kind}"
+        what = f"the field must be {means.value}: the API server rejects the {endpoint.monitor.kind}"
     elif is_digits(value) and means in (FieldMeaning.NAME, FieldMeaning.EITHER):
-        what = "reads a text as the name of a container's port, which has at least one letter: nothing is scraped"
+        what = "a number in quotes is read as a port name, and those need a letter: nothing is scraped"
     else:
         return None
     right = answer(endpoint)
     fix = "remove the quotes" if str(right) == value else f"set {endpoint.field} to {right}"
     return Finding(
-        message=f"{endpoint.monitor} scrapes {endpoint.field} {value!r}, but the field {what}.",
+        message=f"{endpoint.monitor} scrapes {endpoint.field} {value!r}, but {what}.",
         severity=Severity.ERROR,
         primary=endpoint.port,
         expected=right,
@@ -159,9 +158,9 @@ def findings(
                 lacks[one.question] = lack(one)
         served = any(lacks[one.question] is None for one in endpoints)
         for one in endpoints:
-            refusal, lacked = _refused(one, answer), lacks[one.question]
-            if refusal is not None:
-                yield refusal
+            rejection, lacked = _rejected(one, answer), lacks[one.question]
+            if rejection is not None:
+                yield rejection
             elif lacked is not None:
                 found = _keeping(monitors, tell(one, lacked))
                 yield _beside_others(found) if served else found

@@ -1,9 +1,27 @@
 """A ServiceMonitor scrapes a port that its Services or their pods do not have.
 
-`port` of an endpoint is the *name* of a Service's port, never a number; it comes
-before `targetPort`, which is the name or number of a port that a container
-*declares*. When nothing has that port the monitor just has no targets, and
-nothing tells. VMServiceScrape reads the same fields.
+`port` of an endpoint is the *name* of a Service's port, never a number. It takes
+precedence over `targetPort`, which is the name or number of a port that a container
+*declares*. VMServiceScrape has the same fields.
+
+Why it matters:
+
+When nothing has the port, the monitor has no targets, and nothing reports that:
+dashboards stay empty, and alerts never fire.
+
+Severity:
+
+* **error**: when the monitor looks in its own namespace, or in namespaces that it
+  names. Wherever the Services are, also for a number in `port`, which the API server
+  rejects, and for digits in quotes in `targetPort`.
+* **warning**: when the monitor looks in all namespaces, because Services of other
+  releases may be meant. Also when its other endpoints find targets and the name isn't a
+  typo of an existing one: it may be for another version.
+
+Fix:
+
+Sometimes. It sets the field to the port that exists, or gives that port the name that
+the monitor asks for. There is none when several ports could be meant.
 
 Bad (a name that no Service has)::
 
@@ -76,21 +94,21 @@ Good::
           image: web:1
           ports: [{name: http, containerPort: 8080}, {containerPort: 9090}]
 
-An **error** when the monitor looks in namespaces that it names (or its own),
-and a **warning** when it looks in all of them: Services of other releases may
-be meant. Also a warning when other endpoints of the monitor find targets and
-the name is no slip of one that is there: it may be meant for another version. A
-number in `port` is an error wherever the Services are (the API server refuses
-it), and so are digits in quotes in `targetPort`.
+Not reported when:
 
-Silent when no Service here has the labels, when the selector names no value
-that a label must have or only a switch (`scrape: "true"`, which operators set,
-too), when one of several Services has the port, when a Service has no selector,
-is an ExternalName, or is headless and lists no port (its endpoints are made
-elsewhere), when the pods of `targetPort` are not here, when an init container
-declares it, for the names of ports that a mesh adds at admission, for numbers
-that an annotation of the pods mentions, for patterns (`http.*`) and for
-placeholders (`${PORT}`).
+* no Service in the rendered manifests has the labels.
+* the selector asks for no particular value of a label.
+* the selector asks only for a switch, such as `scrape: "true"`: operators set it, too.
+* one of several selected Services has the port.
+* a selected Service has no selector, so its endpoints are made elsewhere.
+* a selected Service is of type ExternalName.
+* a selected Service is headless and lists no port.
+* `targetPort` leads to pods that aren't in the rendered manifests.
+* an init container declares the port.
+* a mesh adds a port of that name at admission.
+* an annotation of the pods mentions the number.
+* the value is a pattern (`http.*`).
+* the value is a placeholder (`${PORT}`).
 """
 
 from __future__ import annotations
@@ -163,10 +181,10 @@ def _told(graph: PortGraph, endpoint: Endpoint, lack: _Lack) -> Finding:
     if lack.best is None:
         return undeclared(graph, endpoint, lack.workloads)
     edge, service = lack.best
-    so = "nothing is scraped"
+    found = finding(graph, edge, (service,), does="scrapes", so="nothing is scraped")
     if lack.count > 1:
-        so = f"none of the {lack.count} Services that it selects has it, and {so}"
-    found = finding(graph, edge, (service,), does="scrapes", so=so)
+        text = f"{found.message} None of the {lack.count} selected Services has that port."
+        found = replace(found, message=text)
     return replace(found, severity=Severity.WARNING) if endpoint.namespaces is None else found
 
 

@@ -1,9 +1,22 @@
 """An Istio AuthorizationPolicy allows the port of the Service instead of the workload's.
 
-The proxy of a workload asks its policies after the Service has translated the
-port, so `ports` are those of the *workload* (`targetPort`). As soon as one ALLOW
-policy selects a workload, everything that none of them allows is denied: here
-every request through the Service gets an answer of 403, or is cut off.
+The proxy of a workload applies policies after the Service has translated the port. So
+`ports` must be those of the *workload* (`targetPort`).
+
+Why it matters:
+
+As soon as one ALLOW policy selects a workload, everything that no policy allows is
+denied. Every request through the Service gets a 403, or its connection is closed.
+
+Severity:
+
+* **error**: when every pod behind the Service declares its target.
+* **warning**: when not every pod declares it, or the policy selects a whole namespace.
+  Also when the allowed number is a near miss of the target (8081 for 8080).
+
+Fix:
+
+Yes. It sets the port of the policy to the target of the Service.
 
 Bad::
 
@@ -57,17 +70,19 @@ Good::
       containers:
         - {name: web, image: web:1, ports: [{name: http, containerPort: 8080}]}
 
-It is an **error** when every pod behind the Service declares its target. It is a
-**warning** when they do not, when the policy selects a whole namespace, and when
-the allowed number is a near miss of the target (8081 for 8080).
+Not reported when:
 
-Silent when any policy that applies to the pods allows the target, or all ports,
-to whomever (those of `istio-system` apply to all namespaces); when one of the
-pods declares the allowed number, mentions it in its settings, or gets it from a
-Service; for actions other than ALLOW, for a dry run, and for a policy with
-`targetRef` or `targetRefs`, which a gateway or waypoint enforces. Pods that live
-elsewhere, and those whose ports are added by injection (gateways), are not
-judged.
+* any policy for the pods allows the target, whoever may ask.
+* any policy for the pods allows all ports.
+* a policy in `istio-system`, which applies to all namespaces, allows the target.
+* one of the pods declares the allowed number.
+* one of the pods mentions the allowed number in its settings.
+* a Service sends traffic to the allowed number.
+* the action isn't ALLOW.
+* the policy is a dry run.
+* the policy has `targetRef` or `targetRefs`: a gateway or waypoint enforces it.
+* the pods aren't in the rendered manifests.
+* injection adds ports to the pods, as it does for gateways.
 """
 
 from __future__ import annotations

@@ -1,9 +1,25 @@
-"""A mesh is told about a port that its workload does not have, most often the Service's.
+"""A mesh policy is for a port that its workload does not have, most often the Service's.
 
-A Linkerd `Server`, the `portLevelMtls` of an Istio PeerAuthentication and an
-AuthorizationPolicy that denies are about the ports of the *workload*. One that
-names the Service's port has no effect: what should be guarded stays open, what
-should be let in is refused, and nothing tells.
+A Linkerd `Server`, `portLevelMtls` of an Istio PeerAuthentication and an
+AuthorizationPolicy that denies apply to the ports of the *workload*.
+
+The rule reports the number or name of a Service's port that has another target. It also
+reports a name that is a typo of one declared port. A Server's port that is a number in
+quotes is reported, too: Linkerd reads it as a name, and no port has that name.
+
+Why it matters:
+
+The setting has no effect, and nothing reports that. What should be guarded stays open,
+and what should be let in is rejected.
+
+Severity:
+
+* **warning**: always.
+
+Fix:
+
+Sometimes. It sets the port to the target of the Service, or to the declared port. There
+is none where the port is a key, as in `portLevelMtls`.
 
 Bad (Linkerd)::
 
@@ -78,19 +94,21 @@ Good::
       containers:
         - {name: web, image: web:1, ports: [{name: http, containerPort: 8080}]}
 
-The rule warns when the number or the name is that of a Service's port that has
-another target, when a name differs by a slip from that of one declared port, and
-when a Server's port is a number in quotation marks: Linkerd takes that for a
-name, which no port has.
+Not reported when:
 
-Silent for other numbers, which the pods may listen on without declaring them;
-when another resource of the kind is about the target for the same pods; when
-one of the pods declares the port, mentions it in its settings, or gets it from
-a Service; when no pod of the rendering is selected, or the selector names no
-label; for everything in `istio-system`, which is for all namespaces, and for
-policies with `targetRef` or `targetRefs`; for names that meshes add to pods,
-for placeholders, and for pods whose ports are added by injection. Policies that
-allow are for `authorization-policy-port`.
+* no Service has the number: the pods may listen on it without declaring it.
+* another resource of the kind is for the target and the same pods.
+* one of the pods declares the port.
+* one of the pods mentions the port in its settings.
+* a Service sends traffic to the port.
+* the selector matches no pod in the rendered manifests.
+* the selector names no label.
+* the resource is in `istio-system`, where it applies to all namespaces.
+* the policy has `targetRef` or `targetRefs`.
+* the name is one that meshes add to pods.
+* the value is a placeholder (`${PORT}`).
+* injection adds ports to the pods.
+* the policy allows: `authorization-policy-port` checks those.
 """
 
 from __future__ import annotations
@@ -116,14 +134,14 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             continue
         if not setting.pods.lacks(setting.opening):
             continue
-        meant = _of_a_service(graph, setting) or _slip(setting)
+        meant = _of_a_service(graph, setting) or _typo(setting)
         if meant is not None:
             yield _finding(setting, meant)
 
 
 @dataclass(frozen=True, slots=True)
 class _Meant:
-    """The port that was meant: what the field would hold, why, and where it stands."""
+    """The port that was meant: what the field would hold, how the message says so, and where it is declared."""
 
     value: Scalar
     because: str
@@ -164,19 +182,20 @@ def _aimed(setting: MeshPort, service: Service, port: ServicePort, number: int) 
     if {number, *names} & setting.others:
         return None
     value: Scalar = (only(names) if setting.opening.name else None) or number
-    because = f"it is the port of {service.key}, which sends its traffic to {number}"
+    wanted = setting.opening.name or setting.opening.first
+    because = f". Port {wanted!r} belongs to {service.key}, which sends its traffic to {number}."
     return _Meant(value, because, hits[0] if hits else None)
 
 
-def _slip(setting: MeshPort) -> _Meant | None:
-    """The one declared port whose name differs by a slip; a number beside a declared one may well be listened on."""
+def _typo(setting: MeshPort) -> _Meant | None:
+    """The one declared port whose name differs by a typo; a number beside a declared one may well be listened on."""
     name = setting.opening.name
     ports = [port for workload in setting.workloads for port in workload.ports if port.protocol == "TCP"]
     near = [one for one in ports if one.name is not None and is_near_name(str(one.name.value), name)]
     label = only(one.label for one in near)
     if label is None or _is_told(setting, near):
         return None
-    return _Meant(label, f"it differs from {label!r} by a slip", near[0])
+    return _Meant(label, f": did you mean {label!r}?", near[0])
 
 
 def _is_told(setting: MeshPort, ports: Sequence[ContainerPort]) -> bool:
@@ -198,8 +217,8 @@ def _finding(setting: MeshPort, meant: _Meant) -> Finding:
     )
     return Finding(
         message=(
-            f"{setting.site.resource} is about {wanted} of {workload.key}, which declares "
-            f"{declared(workload.ports)}: {meant.because}, and nothing comes of the setting.{advice}"
+            f"{setting.site.resource} targets {wanted} of {workload.key}, which declares {declared(workload.ports)}, "
+            f"so the setting has no effect{meant.because}{advice}"
         ),
         severity=Severity.WARNING,
         primary=setting.site,
@@ -213,13 +232,13 @@ def _quoted(setting: MeshPort) -> Finding:
     number = int(setting.opening.name)
     return Finding(
         message=(
-            f"{setting.site.resource} has the text {setting.opening.name!r} as its port, which Linkerd takes for a "
-            f"name that no port has: write the number {number}."
+            f"{setting.site.resource} has port {setting.opening.name!r} in quotes, which Linkerd reads as a name that "
+            "no port has, so the setting has no effect."
         ),
         severity=Severity.WARNING,
         primary=setting.site,
         expected=number,
-        remedies=(Remedy(f"write {number}", ((setting.site, number),)),),
+        remedies=(Remedy(f"write {number} without quotes", ((setting.site, number),)),),
     )
 
 

@@ -1,8 +1,25 @@
-"""A policy lets traffic leave for the Service's port, which is not the one that its pods listen on.
+"""An egress policy allows the Service's port, but the pods behind it listen on another.
 
-An `egress` rule that leads to pods is about the ports of *those pods*: most
-network plugins look after the Service has translated its port. A rule that lists
-the Service's port, or the name of it, leaves the pods' own port closed.
+An `egress` rule that leads to pods is about the ports of *those pods*: most network
+plugins apply it after the Service has translated its port. The rule checks `podSelector`
+alone in NetworkPolicies, and `toEndpoints` in Cilium's policies.
+
+It reports the Service's port, by number or name. It also reports a near miss of the
+target (8081 for 8080), a name that is a typo of a declared one, and the other protocol.
+It reports a rule that opens nothing by its names, too, if the targets stay closed.
+
+Why it matters:
+
+The pods' own port stays closed, so connections through the Service time out.
+
+Severity:
+
+* **warning**: always, because some network plugins apply the policy before the
+  translation, and need the Service's port as well.
+
+Fix:
+
+Yes. It sets the rule's port to that of the pods, or corrects the protocol.
 
 Bad::
 
@@ -58,20 +75,20 @@ Good::
       containers:
         - {name: api, image: api:1, ports: [{name: http, containerPort: 8080}]}
 
-Read are `podSelector` alone in NetworkPolicies, and `toEndpoints` in Cilium's. The
-rule warns, too, of a number that is a near miss of the target (8081 for 8080), of
-a name that is that of the Service's port or differs by a slip from a declared
-one, of the other protocol, and of a rule that opens nothing by its names while the
-targets stay closed. It is always a **warning**: some plugins look before the
-translation, and need the Service's port as well.
+Not reported when:
 
-Silent when any policy for the same pods opens the target on the way there (when
-none of those pods is in the rendering, any policy of the namespace); when a rule
-leads to more than pods of its namespace (addresses, namespaces, names); when one
-of its selectors matches no pod of the rendering or names no label; when one of
-the pods declares the opened port, mentions it, or gets it from a Service; for
-headless Services, pods on the node's network, and pods whose ports are added by
-injection.
+* any policy for the same pods opens the target on the way there.
+* any policy of the namespace opens it, and none of the policy's own pods is in the
+  rendered manifests.
+* the rule leads to more than pods of its namespace (addresses, namespaces, names).
+* one of the rule's selectors matches no pod in the rendered manifests.
+* one of the rule's selectors names no label.
+* one of the pods declares the opened port.
+* one of the pods mentions the opened port.
+* a Service sends traffic to the opened port.
+* the Service is headless.
+* the pods are on the node's network.
+* injection adds ports to the pods.
 """
 
 from __future__ import annotations

@@ -1,8 +1,28 @@
 """A policy opens a port by a name that none of its pods has.
 
-A name in a policy is looked up in the *pods* that it selects, with the protocol:
-it is the name of a container port, not that of a Service's port. A name that a
-pod does not have opens nothing there, without an error or an event.
+A name in a policy is looked up in the *pods* that it selects, together with the
+protocol. It's the name of a container port, not that of a Service's port. The rule
+checks NetworkPolicies of Kubernetes and Calico, GlobalNetworkPolicies, and Cilium's
+policies.
+
+Why it matters:
+
+A name that a pod doesn't have opens nothing there, without an error or an event.
+Connections to the port that was meant time out.
+
+Severity:
+
+* **error**: when no policy opens the target of a Service and every pod behind it
+  declares that target. The name must be that of the Service's port, or a typo of the
+  declared one.
+* **warning**: when the name is a typo of one declared port, or the pods have it for
+  another protocol. Also when the whole rule opens nothing while one port that Services
+  target stays closed, or when all rules for the pods open nothing.
+
+Fix:
+
+Sometimes. It writes the name or number of the pods' port, or corrects the protocol.
+There is none when several ports could be meant.
 
 Bad (the Service's name for the port)::
 
@@ -71,23 +91,19 @@ Good::
       containers:
         - {name: web, image: web:1, ports: [{name: web, containerPort: 8080}]}
 
-Read are NetworkPolicies of Kubernetes and of Calico, GlobalNetworkPolicies, and
-Cilium's policies. It is an **error** when a Service loses its way by it: no policy
-opens the target, every pod behind the Service declares it, and the name is that
-of the Service's port or differs by a slip from the declared one. It is a
-**warning** when the name differs by a slip from that of one declared port, when
-the pods have it for another protocol, when the whole rule opens nothing while one
-port that Services target stays closed, and when all rules for the pods open
-nothing.
+Not reported when:
 
-Silent otherwise: a port may be there only with other values. Silent, too, when
-one of the selected pods has the name (init containers included), when no pod of
-the rendering is selected, when the selector names no label that its pods have
-(others of the namespace may be meant), when it cannot be judged here, for names
-that meshes add to pods, for placeholders, and for pods whose ports are added by
-injection. A number is never reported for being undeclared
-(`network-policy-service-port` looks at those), and what cannot be a name is for
-`policy-port-invalid`.
+* nothing tells which port was meant: it may exist only with other values.
+* one of the selected pods has the name, be it in an init container.
+* no pod in the rendered manifests is selected.
+* the selector names no label that its pods have: other pods of the namespace may be
+  meant.
+* the selector can't be judged here, like Calico's `||`.
+* the name is one that meshes add to pods.
+* the value is a placeholder (`${PORT}`).
+* injection adds ports to the pods.
+* the port is a number: `network-policy-service-port` checks those.
+* the text can't be a name: `policy-port-invalid` reports that.
 """
 
 from __future__ import annotations

@@ -1,9 +1,25 @@
-"""A policy opens the port of the Service, and leaves the one that its pods listen on closed.
+"""A policy opens the Service's port, but not the one that its pods listen on.
 
-A policy is applied after the Service has translated its port into that of the
-pod, so it has to list the *pod's* port (`targetPort`), never the Service's. All
-policies that select a pod count together, and what none of them opens is
-closed: here every connection through the Service times out.
+A policy applies after the Service has translated its port into that of the pod. So it
+must list the *pod's* port (`targetPort`), never the Service's. The rule checks
+NetworkPolicies of Kubernetes and Calico, GlobalNetworkPolicies, and Cilium's policies.
+
+Why it matters:
+
+All policies that select a pod add up, and what none of them opens is closed. Every
+connection through the Service times out.
+
+Severity:
+
+* **error**: when every pod behind the Service declares its target.
+* **warning**: when not every pod declares it, or the policy selects the pods of a whole
+  namespace or cluster. Also when the opened number is a near miss of the target (8081
+  for 8080), or is the target for the other protocol.
+
+Fix:
+
+Sometimes. It opens the pods' port instead, or corrects the protocol. There is none when
+several targets could be meant, or when the protocol isn't written anywhere.
 
 Bad::
 
@@ -81,23 +97,25 @@ Good::
       containers:
         - {name: web, image: web:1, ports: [{name: http, containerPort: 8080}]}
 
-Read are NetworkPolicies of Kubernetes and of Calico, GlobalNetworkPolicies, and
-Cilium's policies. It is an **error** when every pod behind the Service declares
-its target. It is a **warning** when they do not declare it, when the policy
-selects the pods of a whole namespace or cluster, when the opened number is a near
-miss of the target (8081 for 8080), and when it is the target's number for the
-other protocol.
+Not reported when:
 
-Silent when any policy of the rendering opens the target (by number, range or
-name, to whomever), or opens all ports; when one of the selected pods declares
-the opened number, gets it from a Service, probes it, or, unless it is of a Job or
-a hook, mentions it in its settings; when no policy selects the pods, or only
-their outgoing traffic; for a target that is closed without such a slip, as a
-policy may want it; for headless Services, whose clients take the pod's port; for
-pods on the node's network, and pods whose ports are added by injection. A
-selector that cannot be judged here (by run-time labels, by Calico's `||`) closes
-nothing, and neither does a policy whose pods live elsewhere. Ports of a mesh's
-tunnel (4143, 15008) let all in.
+* any policy in the rendered manifests opens the target by number, range or name,
+  whoever may ask.
+* any policy opens all ports.
+* one of the selected pods declares the opened number.
+* a Service sends traffic to the opened number.
+* a probe uses the opened number.
+* one of the selected pods, not of a Job or hook, mentions the number in its settings.
+* no policy selects the pods.
+* the policies for the pods are about outgoing traffic only.
+* the target is closed without such a mistake: a policy may want that.
+* the Service is headless: its clients use the pod's port.
+* the pods are on the node's network.
+* injection adds ports to the pods.
+* the selector can't be judged here (run-time labels, Calico's `||`): such a policy
+  closes nothing.
+* the policy's pods aren't in the rendered manifests.
+* a policy opens a port of a mesh's tunnel (4143, 15008), which lets everything in.
 """
 
 from __future__ import annotations

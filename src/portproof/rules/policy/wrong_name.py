@@ -12,7 +12,7 @@ from portproof.graph.phrasing import declared
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 from portproof.rules.policy.ingress import BlockedTarget, PolicyScope
 from portproof.rules.policy.policies import Encoding, Opening, Policy, PolicyRule
-from portproof.rules.policy.wrong_port import for_protocol, opens, worst
+from portproof.rules.policy.wrong_port import closed, for_protocol, opens, worst
 
 
 def misnamed(found: Iterable[PolicyScope]) -> Iterator[Finding]:
@@ -34,14 +34,14 @@ def _findings(scope: PolicyScope, policy: Policy, of: PolicyRule, opening: Openi
     if same:
         yield _other_protocol(scope, policy, opening, same[0])
         return
-    meant = _meant(scope, of, opening, ports)
+    meant = _meant(scope, policy, of, opening, ports)
     if meant is not None:
         yield _finding(scope, policy, opening, meant)
 
 
 @dataclass(frozen=True, slots=True)
 class _Meant:
-    """The ports that one of is meant, how certain that is, and why."""
+    """The ports of which one is meant, how certain that is, and how the message goes on."""
 
     ports: Sequence[ContainerPort]
     severity: Severity
@@ -49,38 +49,41 @@ class _Meant:
 
 
 def _meant(
-    scope: PolicyScope, of: PolicyRule, opening: Opening, ports: Sequence[ContainerPort]
+    scope: PolicyScope,
+    policy: Policy,
+    of: PolicyRule,
+    opening: Opening,
+    ports: Sequence[ContainerPort],
 ) -> _Meant | None:
     name = opening.name
     own = [one for one in scope.blocked if one.port.name is not None and one.port.name.value == name]
     if own:
         severity = Severity.ERROR if own[0].is_declared else Severity.WARNING
         port = f"port {own[0].port.number.value} of {own[0].service.key}"
-        return _Meant(
-            own[0].declared, severity, f"{name!r} is the name of {port}, and no policy opens its target"
-        )
+        because = f": {name!r} is the name of {port}. {_closed(scope, policy, own[0])}"
+        return _Meant(own[0].declared, severity, because)
     near = [one for one in ports if one.name is not None and is_near_name(str(one.name.value), name)]
     near = [one for one in near if opening.is_for(one.protocol)]
     if only(one.label for one in near) is not None:
         lost = [one for one in scope.blocked if one.is_declared and set(one.declared) & set(near)]
         if lost:
-            return _Meant(near, Severity.ERROR, _closed(lost[0], near[0].label))
-        return _Meant(near, Severity.WARNING, f"it differs from {near[0].label!r} by a slip")
+            because = f": did you mean {near[0].label!r}? {_closed(scope, policy, lost[0])}"
+            return _Meant(near, Severity.ERROR, because)
+        return _Meant(near, Severity.WARNING, f": did you mean {near[0].label!r}?")
     if not scope.blocked or not scope.pods.get_nothing(of):
         return None
     first = scope.blocked[0]
     if all(one.number == first.number for one in scope.blocked):
-        because = f"the rule opens nothing, and {_closed(first, first.number)}"
+        because = f", so the rule opens nothing. {_closed(scope, policy, first)}"
         return _Meant(first.declared, Severity.WARNING, because)
     if all(scope.pods.get_nothing(one) for _, one in scope.rules):
-        service = first.service.key
-        because = f"nothing is open for these pods, not even {first.number}, to which {service} sends traffic"
+        because = f", and no rule opens anything for these pods. {_closed(scope, policy, first)}"
         return _Meant((), Severity.WARNING, because)
     return None
 
 
-def _closed(lost: BlockedTarget, target: Scalar) -> str:
-    return f"no policy opens {target!r}, to which {lost.service.key} sends traffic"
+def _closed(scope: PolicyScope, policy: Policy, lost: BlockedTarget) -> str:
+    return f"{lost.service.key} sends its traffic to {lost.number}, and {closed(scope, policy, lost)}."
 
 
 def _finding(scope: PolicyScope, policy: Policy, opening: Opening, meant: _Meant) -> Finding:
@@ -92,7 +95,7 @@ def _finding(scope: PolicyScope, policy: Policy, opening: Opening, meant: _Meant
     return Finding(
         message=(
             f"{policy.key} {opens(scope, policy)} the port named {opening.name!r}, but {workload.key} declares "
-            f"{declared(workload.ports)}: {meant.because}."
+            f"{declared(workload.ports)}{meant.because}"
         ),
         severity=worst(scope, meant.severity),
         primary=site,
@@ -110,7 +113,7 @@ def _other_protocol(scope: PolicyScope, policy: Policy, opening: Opening, port: 
     return for_protocol(
         opening,
         port.protocol,
-        f"{policy.key} {opens(scope, policy)} the port named {opening.name!r} for {opening.protocol}, but it is declared for "
-        f"{port.protocol}: nothing is open by this name.",
+        f"{policy.key} {opens(scope, policy)} the port named {opening.name!r} for {opening.protocol}, but it is "
+        f"declared for {port.protocol}, so nothing is open by that name.",
         Label(port.protocol_site or port.number, "declared here"),
     )

@@ -11,7 +11,7 @@ from portproof.graph.meant import only
 from portproof.graph.phrasing import declared
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 from portproof.rules.policy.ingress import BlockedTarget, PolicyScope
-from portproof.rules.policy.policies import Encoding, Opening, Policy
+from portproof.rules.policy.policies import Encoding, Layer, Opening, Policy
 
 _TEXT = (Encoding.TEXT, Encoding.DIGITS)
 """Numbers in quotation marks."""
@@ -31,8 +31,18 @@ def misdirected(found: Iterable[PolicyScope]) -> Iterator[Finding]:
 
 
 def opens(scope: PolicyScope, policy: Policy) -> str:
-    """What a policy does to ports of the scope: ``opens``, ``allows``, ``opens the way to``."""
-    return f"{policy.layer.value}s" + (" the way to" if scope.is_outward else "")
+    """What a policy does to ports of the scope: ``opens``, ``allows``, ``allows traffic to``."""
+    return "allows traffic to" if scope.is_outward else f"{policy.layer.value}s"
+
+
+def closed(scope: PolicyScope, policy: Policy, lost: BlockedTarget, what: str = "that port") -> str:
+    """That no policy lets the traffic of a Service through, and how that looks: ``no policy opens it, so …``."""
+    if scope.is_outward:
+        return f"no policy allows {what}, so most network plugins block it"
+    if policy.layer is Layer.MESH:
+        return f"no policy allows {what}, so every request is denied"
+    harm = "connections time out" if lost.port.protocol == "TCP" else "the traffic is dropped"
+    return f"no policy opens {what}, so {harm}"
 
 
 def worst(scope: PolicyScope, severity: Severity) -> Severity:
@@ -79,8 +89,8 @@ def _service_port(
     first = lost[0]
     certain = scope.is_narrow and all(one.is_declared for one in lost)
     because = (
-        f"which is the port of {first.service.key}, but policies apply to the ports of the pods: the Service sends "
-        f"its traffic to {first.number}, and no policy {policy.layer.value}s that"
+        f"which is the port of {first.service.key}, but policies apply to the pods' ports. "
+        f"The Service sends its traffic to {first.number}, and {closed(scope, policy, first)}"
     )
     return _finding(scope, policy, opening, (lost, because), Severity.ERROR if certain else Severity.WARNING)
 
@@ -90,8 +100,8 @@ def _near_miss(
 ) -> Finding:
     first, workload = lost[0], scope.workloads[0]
     because = (
-        f"but {workload.key} declares {declared(workload.ports)}: {opening.number} is a near miss of {first.number}, "
-        f"where {first.service.key} sends traffic and which no policy {policy.layer.value}s"
+        f"but {workload.key} declares {declared(workload.ports)}: {opening.number} is a near miss of {first.number}. "
+        f"{first.service.key} sends its traffic there, and {closed(scope, policy, first)}"
     )
     return _finding(scope, policy, opening, (lost, because), Severity.WARNING)
 
@@ -105,7 +115,7 @@ def _other_protocol(
         opening,
         wanted,
         f"{policy.key} {opens(scope, policy)} port {opening.number} for {opening.protocol}, but "
-        f"{first.service.key} sends {wanted} there, and no policy {policy.layer.value}s it for that.",
+        f"{first.service.key} sends {wanted} there: {closed(scope, policy, first, f'it for {wanted}')}.",
         Label(first.port.number, f"{first.service.key} sends {wanted} from here"),
     )
 
@@ -146,7 +156,11 @@ def _finding(
             *(Label(one.port.target, f"{one.service.key} sends traffic to {one.number}") for one in lost[:2]),
             *(Label(port.number, f"declared here as {port.label}") for port in ports[:1]),
         ),
-        remedies=(Remedy(f"{policy.layer.value} {value} instead", ((site, value),)),)
+        remedies=(
+            Remedy(
+                f"{'allow' if scope.is_outward else policy.layer.value} {value} instead", ((site, value),)
+            ),
+        )
         if value is not None
         else (),
     )

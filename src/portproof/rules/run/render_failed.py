@@ -1,23 +1,41 @@
 """A chart, overlay or manifest cannot be rendered.
 
-What cannot be rendered cannot be checked, and it cannot be installed either. The
-message holds helm's or kustomize's own words, and the place is the line that
-the tool names (`hinted`: nobody can render again to prove it).
+The message has helm's or kustomize's own words. The place is the line that the tool
+names. It's `hinted`: nothing can be rendered again to prove it. What can't be rendered
+through nobody's fault is listed as `skipped` instead, with the reason, in every format.
 
-It is a **warning** when the chart is not broken but needs values that its own
-do not have: it refuses its defaults on purpose, with `required` or a guarded
-`fail`; it encodes a credential (`b64enc`) that they leave out; it renders with another of its values files; or several charts read the
-same top-level value that none of them has, because a shared file is given to all
-of them. Such charts are checked as soon as `portproof.yaml` names the values::
+With `--base`, a failure is introduced unless the base had the same one: the same words
+about the same file, and the same text in the line that is blamed. Moved lines don't
+matter.
+
+Why it matters:
+
+What can't be rendered can't be checked, and it can't be installed either.
+
+Severity:
+
+* **error**: when the chart, overlay or manifest is broken.
+* **warning**: when a chart isn't broken, but needs values that its own don't have. It
+  rejects its defaults on purpose, with `required` or a guarded `fail`, or it encodes a
+  credential (`b64enc`) that they omit. It renders with another of its values files. Or
+  several charts read the same top-level value that none of them has, because a shared
+  file is given to all of them.
+
+Fix:
+
+No. A chart that needs values is checked as soon as `portproof.yaml` names them::
 
     charts:
       - path: charts/backend
         values: [ci/values.yaml]
 
-Silent about targets whose rendering was impossible for a reason that is
-nobody's mistake, such as a dependency that is not vendored, a file that git
-ignores, or one that controller-gen or operator-sdk makes in a project of theirs:
-these are listed as `skipped`, with the reason, in every format.
+Not reported when:
+
+* a chart's dependency isn't vendored and can't be fetched.
+* an overlay refers to something remote.
+* an overlay needs a file that is git-ignored and generated outside the repository.
+* an overlay needs a file that controller-gen or operator-sdk generates in a project of
+  theirs.
 """
 
 from __future__ import annotations

@@ -1,24 +1,36 @@
 """An ignore that does nothing: it has no finding, no reason, or no rule.
 
-Findings are left out on purpose by entries of `ignore` in `portproof.yaml`, by
-comments (`# portproof: ignore[service-selector] the operator labels the pods`),
-by the annotation `portproof/ignore` of an object, and by the baseline. Each of
-them is a promise that somebody has looked. When the finding is gone, the
-promise should go too: the next finding at that place is another one.
+Findings are suppressed on purpose in four ways: by entries of `ignore` in
+`portproof.yaml`, by comments, by the annotation `portproof/ignore` of an object, and by
+the baseline. A comment looks like
+`# portproof: ignore[service-selector] the operator labels the pods`.
 
-Two more things are told here, because they leave nothing out:
+The rule reports each of them that no finding matches any longer. It also reports comments
+and annotations that suppress nothing: without a reason, without a rule, with `*`, or with
+a rule that doesn't exist.
 
-* a comment or annotation without a reason, without a rule, or with `*`;
-* one that names a rule which does not exist.
+Why it matters:
 
-Remove it, or complete it. Known findings of the baseline go all at once with
+Each ignore is a promise that somebody has looked. When the finding is gone, the promise
+should go too: the next finding at that place is another one.
+
+Severity:
+
+* **note**: always.
+
+Fix:
+
+No. Remove the ignore, or complete it. To renew all known findings of the baseline, run
 `portproof check --write-baseline FILE`.
 
-Silent when something that the ignore could be about was not looked at: a target
-that cannot be rendered or is not asked for, or a rule that does not run. With
-`--base`, which renders only what changed, and with `--select`, nothing is
-called unused. Silent about rules in `select` and `ignore` and about `severity`,
-which say what runs.
+Not reported when:
+
+* a target that the ignore could apply to can't be rendered or isn't checked.
+* the rule that the ignore names doesn't run.
+* `--base` is given, which renders only what changed: no ignore is called unused then.
+* `--select` is given: no ignore is called unused then.
+* the entry only names a rule in `select` or `ignore`, or sets its `severity`: these say
+  what runs.
 """
 
 from __future__ import annotations
