@@ -189,6 +189,29 @@ def fix(*, paths: tuple[str, ...], flags: Flags, write: bool) -> int:
 
 
 @app.command(
+    short_help="Show what a change does to ports.",
+    epilog=_epilog(
+        _LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),
+        "portproof diff --base origin/main",
+        "portproof diff --base HEAD~1 charts --format json",
+    ),
+)
+@_paths
+@_flags("base", "config", "jobs", "helm", "kustomize", "offline")
+@_text_or_json
+@_with_flags
+def diff(paths: tuple[str, ...], flags: Flags, output: str) -> int:
+    """Show which port references under PATH a change moves, breaks, mends, adds and removes.
+
+    Both revisions of what the change concerns are rendered, and nothing is judged.
+    """
+    from portproof import commands  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    return commands.diff(Request(paths, flags), output=output)
+
+
+@app.command(
     short_help="Explain a rule.",
     epilog=_epilog(_LISTING_CODES.format(wrong="usage error"), "portproof explain service-target-number"),
 )

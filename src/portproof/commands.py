@@ -15,7 +15,16 @@ from portproof import files
 from portproof.console import say
 from portproof.errors import ExitCode, UsageError
 from portproof.sandbox import kernel_support
-from portproof.session import Programs, Request, Session, configured, report_of, root_and_paths, session
+from portproof.session import (
+    Programs,
+    Request,
+    Session,
+    configured,
+    port_diff,
+    report_of,
+    root_and_paths,
+    session,
+)
 from portproof.toolchain import install
 
 
@@ -74,6 +83,15 @@ def fix(request: Request, *, write_files: bool) -> int:
         say(f"  {failed} targets not checked; `portproof check` shows why")
     threshold = run.ready.config.fail_on
     return ExitCode.FINDINGS if any(one.finding.severity.reaches(threshold) for one in left) else ExitCode.OK
+
+
+def diff(request: Request, *, output: str) -> int:
+    """Run ``portproof diff``; whatever the change does, the exit code is 0."""
+    found = port_diff(request)
+    from portproof.report import port_diff as written
+
+    click.echo(written.json(found) if output == "json" else written.text(found), nl=False)
+    return ExitCode.OK
 
 
 def tools(request: Request, *, install_them: bool) -> int:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from portproof.pipeline import Plan
     from portproof.render.model import Renderer
     from portproof.report.model import Report, ToolVersions
+    from portproof.report.port_diff import PortDiff
     from portproof.revision import Comparison
     from portproof.rules.evaluate import RuleSet
     from portproof.suppressions.collected import Baseline, SuppressionInputs
@@ -167,15 +168,8 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         programs.helm.version if "helm" in kinds else None,
         programs.kustomize.version if "kustomize" in kinds else None,
     )
-    options = RenderOptions(
-        offline=ready.config.offline,
-        hosts=ready.config.allow_hosts,
-        seconds=ready.config.timeout,
-        cache=cache_folder(request.environ),
-        environ=request.environ,
-    )
     with (
-        Engine(helm=lambda: programs.helm, kustomize=lambda: programs.kustomize, options=options) as engine,
+        _engine(request, ready, programs) as engine,
         progress() as told,
         TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as base,
     ):
@@ -194,6 +188,48 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         outcome = pipeline.finish(plan, survey, prover, lost)
         introduced = None if compared is None else compare.introduced(compared, outcome)
         yield Session(ready, plan.rule_set, outcome, prover, introduced, ToolVersions(__version__, *versions))
+
+
+def port_diff(request: Request) -> PortDiff:
+    """What the change since the base of the request does to ports. Raises `UsageError` without a base."""
+    if request.flags.base is None:
+        raise UsageError(
+            "diff needs a revision to compare with",
+            next_step="Name one: `portproof diff --base origin/main`.",
+        )
+    ready = prepare(request)
+    assert ready.comparison is not None  # noqa: S101 - the request has a base
+    programs = Programs(ready.config, request.environ)
+    with (
+        _engine(request, ready, programs) as engine,
+        TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as base,
+    ):
+        from portproof.rules.rule_set import selected_rules
+        from portproof.sidebyside import Revisions
+        from portproof.sidebyside import port_diff as compared
+
+        rows = selected_rules(ready.config).rows
+        asked = Revisions(
+            ready.comparison,
+            ready.tree,
+            ready.paths,
+            ready.targets,
+            ready.discovery.skips,
+            ready.config,
+            rows,
+        )
+        return compared(asked, engine.render, Path(base))
+
+
+def _engine(request: Request, ready: Prepared, programs: Programs) -> Engine:
+    options = RenderOptions(
+        offline=ready.config.offline,
+        hosts=ready.config.allow_hosts,
+        seconds=ready.config.timeout,
+        cache=cache_folder(request.environ),
+        environ=request.environ,
+    )
+    return Engine(helm=lambda: programs.helm, kustomize=lambda: programs.kustomize, options=options)
 
 
 def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Renderer) -> Plan:

@@ -1,0 +1,219 @@
+"""Two port graphs side by side: which edges moved, broke, were mended, came and went.
+
+Pure: it knows nothing of revisions or files. `Identities` is the one place that says what the same edge is in both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+from portproof.graph.answers import answer, edges
+from portproof.graph.model import (
+    Edge,
+    Missed,
+    Pods,
+    PortGraph,
+    Reached,
+    Relation,
+    ServiceName,
+)
+from portproof.resources import ResourceKey
+from portproof.yamldoc import FieldPath, format_path, lookup
+
+_AnyEdge: TypeAlias = Edge[ServiceName | Pods]
+
+_KEYS = ("name", "host", "path", "key")
+"""Fields by which an entry of a list is known in another revision, first come first served. None of them is a port."""
+
+
+class ChangeKind(Enum):
+    """What became of an edge; the order is that of the report."""
+
+    BROKEN = "broken"
+    MOVED = "moved"
+    CHANGED = "changed"
+    MENDED = "mended"
+    NEW = "new"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeState:
+    """An edge in one revision.
+
+    `asked` is the number or name that it asks for (None for none, or any), `port` the number of the Service's port that
+    holds it, if one does. `meets` is None where nobody can know, and `reaches` are the numbers that answer.
+    """
+
+    whom: str
+    asked: str | int | None
+    last: int | None
+    port: int | None
+    meets: bool | None
+    reaches: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeChange:
+    """An edge that differs between two revisions; `before` is None for a new one, `after` for one that is gone."""
+
+    kind: ChangeKind
+    relation: Relation
+    holder: ResourceKey
+    field: str
+    before: EdgeState | None
+    after: EdgeState | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    edge: _AnyEdge
+    key: Hashable
+    state: EdgeState
+
+
+class Identities:
+    """Says which edges of one rendering are the same in another revision; remembers the names of lists it has seen."""
+
+    def __init__(self, graph: PortGraph) -> None:
+        self._holders = {one.key: one.data for one in reversed(graph.resources)}
+        self._called: dict[int, list[Hashable]] = {}
+
+    def of(self, edge: _AnyEdge) -> tuple[Hashable, str]:
+        """Who asks where, by names and keys; and whom the edge means.
+
+        Neither the API version nor a port that is asked for is part of it, so both may move.
+        """
+        key = edge.holder
+        path = self._keyed(edge.at, self._holders.get(key, {}))
+        return (edge.relation, key.kind, key.namespace, key.name, path), _whom(edge)
+
+    def _keyed(self, path: FieldPath, data: Any) -> tuple[Hashable, ...]:
+        """The path with the entries of lists by what they are called; those without a name by their place among such."""
+        steps: list[Hashable] = []
+        for depth, step in enumerate(path):
+            holder = lookup(data, path[:depth])
+            if isinstance(step, int) and isinstance(holder, list) and step < len(holder):
+                if id(holder) not in self._called:
+                    self._called[id(holder)] = _called(holder)
+                steps.append(self._called[id(holder)][step])
+            else:
+                steps.append(step)
+        return tuple(steps)
+
+
+def differences(base: PortGraph | None, head: PortGraph | None) -> tuple[EdgeChange, ...]:
+    """The edges that differ, in a fixed order. None stands for a target that is not there in that revision."""
+    before, after = _seen(base), _seen(head)
+    found: list[EdgeChange] = []
+    for place in dict.fromkeys((*before, *after)):
+        found += _at_place(before.get(place, []), after.get(place, []))
+    kinds = list(ChangeKind)
+    return tuple(
+        sorted(
+            found, key=lambda one: (kinds.index(one.kind), str(one.holder), one.holder.namespace, one.field)
+        )
+    )
+
+
+def _seen(graph: PortGraph | None) -> dict[Hashable, list[_Seen]]:
+    places: dict[Hashable, list[_Seen]] = defaultdict(list)
+    if graph is None:
+        return places
+    identities = Identities(graph)
+    numbers = {(one.key, port.path): port.number.value for one in graph.services for port in one.ports}
+    for edge in edges(graph):
+        place, whom = identities.of(edge)
+        number = numbers.get((edge.holder, edge.at)) if edge.relation is Relation.TARGET else None
+        state = _state(graph, edge, whom, number if isinstance(number, int) else None)
+        places[place].append(_Seen(edge, whom, state))
+    return places
+
+
+def _state(graph: PortGraph, edge: _AnyEdge, whom: str, port: int | None) -> EdgeState:
+    found = answer(graph, edge)
+    ports = found.ports if isinstance(found, Reached) else ()
+    numbers = {one.number.value for one in ports if isinstance(one.number.value, int)}
+    meets = None if not isinstance(found, Reached | Missed) else isinstance(found, Reached)
+    return EdgeState(whom, edge.wanted, edge.last, port, meets, tuple(sorted(numbers)))
+
+
+def _at_place(before: list[_Seen], after: list[_Seen]) -> Iterable[EdgeChange]:
+    """Pairs those that mean the same; then what is left over in order, if one place has as many in both: another is meant."""
+    pairs: list[tuple[_Seen | None, _Seen | None]] = []
+    meant: dict[Hashable, deque[_Seen]] = defaultdict(deque)
+    for one in after:
+        meant[one.key].append(one)
+    alone = []
+    for one in before:
+        if meant[one.key]:
+            pairs.append((one, meant[one.key].popleft()))
+        else:
+            alone.append(one)
+    left = [one for several in meant.values() for one in several]
+    if len(alone) == len(left):
+        pairs += zip(alone, left, strict=True)
+    else:
+        pairs += [(one, None) for one in alone] + [(None, one) for one in left]
+    return [change for old, new in pairs if (change := _change(old, new)) is not None]
+
+
+def _change(old: _Seen | None, new: _Seen | None) -> EdgeChange | None:
+    shown = new or old
+    if shown is None or (old and new and old.state == new.state):
+        return None
+    before, after = (None if one is None else one.state for one in (old, new))
+    edge = shown.edge
+    at = format_path(edge.at)
+    return EdgeChange(_kind(before, after), edge.relation, edge.holder, at, before, after)
+
+
+def _kind(before: EdgeState | None, after: EdgeState | None) -> ChangeKind:
+    if before is None:
+        return ChangeKind.NEW
+    if after is None:
+        return ChangeKind.GONE
+    match before.meets, after.meets:
+        case True, False:
+            return ChangeKind.BROKEN
+        case False, True:
+            return ChangeKind.MENDED
+        case True, True if before.whom == after.whom:
+            return ChangeKind.MOVED
+    return ChangeKind.CHANGED
+
+
+def _called(entries: list[Any]) -> list[Hashable]:
+    """What each entry of a list is called; several of one name, or of none, are counted."""
+    seen: Counter[Hashable] = Counter()
+    found: list[Hashable] = []
+    for entry in entries:
+        name = _name(entry)
+        found.append((name, seen[name]))
+        seen[name] += 1
+    return found
+
+
+def _name(entry: Any) -> Hashable:
+    if not isinstance(entry, dict):
+        return None
+    found = [(key, entry[key]) for key in _KEYS if isinstance(entry.get(key), str)]
+    return found[0] if found else None
+
+
+def _whom(edge: _AnyEdge) -> str:
+    whom = edge.whom
+    if isinstance(whom, ServiceName):
+        return (
+            f"Service/{whom.name}"
+            if whom.namespace == edge.holder.namespace
+            else f"Service/{whom.namespace}/{whom.name}"
+        )
+    if whom.workload is None:
+        return ""
+    container = f" {whom.container.name}" if whom.container else ""
+    return f"{whom.workload.key}{container}"

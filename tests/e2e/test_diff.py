@@ -1,0 +1,193 @@
+"""`portproof diff`: what a change does to ports, in real repositories."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.program import Program, Repository
+from tests.e2e.test_base import manifests
+from tests.e2e.test_unchecked import FILES, REMOTE, deleted, renamed
+
+Make = Callable[[str], Repository]
+INGRESS = """apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: plain}}
+spec:
+  rules:
+    - host: shop.example.org
+      http:
+        paths:
+          - {{path: /, pathType: Prefix, backend: {{service: {{name: plain, port: {{number: {port}}}}}}}}}
+"""
+DEFAULT, PRODUCTION = "helm:charts/web", "helm:charts/web?values=values-prod.yaml"
+
+
+@pytest.fixture
+def repository(make_repository: Make) -> Repository:
+    found = make_repository("")
+    found.write({**FILES, "k8s/ingress.yaml": INGRESS.format(port=80)})
+    found.commit()
+    return found
+
+
+def diff(portproof: Program, *args: str) -> dict[str, Any]:
+    run = portproof("diff", "--base", "HEAD", "--offline", "--format", "json", *args)
+    assert run.code == 0, run.stderr
+    found: dict[str, Any] = json.loads(run.stdout)
+    assert found["schema"] == "portproof/diff/1"
+    return found
+
+
+def rows(found: dict[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
+    """The changes of each target that has any: kind, relation, holder."""
+    return {
+        one["id"]: [
+            (row["kind"], row["relation"], "{kind}/{name}".format_map(row["resource"]))
+            for row in one["changes"]
+        ]
+        for one in found["targets"]
+        if one["changes"]
+    }
+
+
+def test_a_change_that_concerns_no_port_is_one_line(portproof: Program, repository: Repository) -> None:
+    repository.write({"k8s/svc.yaml": f"# a comment\n{FILES['k8s/svc.yaml']}", "README.md": "x\n"})
+    with repository.untouched():
+        run = portproof("diff", "--base", "HEAD")
+    assert (run.code, run.stdout) == (0, "No port changes\n")
+
+
+def test_nothing_changed_is_no_port_change(portproof: Program, repository: Repository) -> None:
+    repository.commit()
+    assert portproof("diff", "--base", "HEAD").stdout == "No port changes\n"
+    assert diff(portproof)["targets"] == []
+
+
+def test_an_end_that_moves_alone_is_broken(portproof: Program, repository: Repository) -> None:
+    repository.write({"charts/web/values-prod.yaml": "target: 9090\n"})
+    found = diff(portproof)
+    assert rows(found) == {PRODUCTION: [("broken", "Service target", "Service/web")]}
+    assert [one["id"] for one in found["targets"]] == [PRODUCTION]
+    (change,) = found["targets"][0]["changes"]
+    assert (change["before"]["asked"], change["after"]["asked"]) == (8080, 9090)
+    assert (change["before"]["reaches"], change["after"]["reaches"]) == ([8080], [])
+    assert found["summary"] == {
+        "broken": 1, "moved": 0, "changed": 0, "mended": 0, "new": 0, "gone": 0
+    }  # fmt: skip
+    repository.commit()
+    repository.write({"charts/web/values-prod.yaml": "target: 8080\n"})
+    assert rows(diff(portproof)) == {PRODUCTION: [("mended", "Service target", "Service/web")]}
+
+
+def test_both_ends_move_together(portproof: Program, repository: Repository) -> None:
+    repository.write({"base/all.yaml": manifests(9090, 9090, name="base")})
+    moved = [("moved", "probe", "Deployment/{}"), ("moved", "Service target", "Service/{}")]
+    assert rows(diff(portproof)) == {
+        f"kustomize:overlays/{target}": [(kind, how, who.format(name)) for kind, how, who in moved]
+        for target, name in (("dev", "dev-base"), ("prod", "base"))
+    }
+
+
+def test_a_service_port_is_a_change_for_itself_and_for_who_asks(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.replace("k8s/svc.yaml", "port: 80,", "port: 8000,")
+    assert rows(diff(portproof)) == {
+        "manifests:k8s": [
+            ("broken", "Ingress backend", "Ingress/plain"),
+            ("moved", "Service target", "Service/plain"),
+        ]
+    }
+    text = portproof("diff", "--base", "HEAD").stdout.splitlines()
+    assert text[0] == "manifests:k8s"
+    assert text[1].startswith("  broken  Ingress backend  Ingress/plain")
+    assert text[1].endswith("80 of Service/plain => 80 of Service/plain (nobody has it)")
+    assert text[2].endswith("80 -> 8080 of Deployment/plain => 8000 -> 8080 of Deployment/plain")
+    assert text[-1] == "2 port changes: 1 broken, 1 moved"
+
+
+def test_order_and_api_version_are_no_change(portproof: Program, repository: Repository) -> None:
+    two = "ports: [{name: a, port: 80, targetPort: 8080}, {name: b, port: 81, targetPort: 8080}]"
+    other = "ports: [{name: b, port: 81, targetPort: 8080}, {name: a, port: 80, targetPort: 8080}]"
+    one = "ports: [{port: 80, targetPort: 8080}]"
+    repository.replace("k8s/svc.yaml", one, two)
+    repository.commit()
+    repository.replace("k8s/svc.yaml", two, other)
+    repository.replace("k8s/svc.yaml", "apiVersion: apps/v1", "apiVersion: extensions/v1beta1")
+    assert rows(diff(portproof)) == {}
+
+
+def test_what_comes_and_goes(portproof: Program, repository: Repository) -> None:
+    repository.write({"k8s/more.yaml": manifests(8080, name="more")})
+    deleted("k8s/other.yaml")(repository.root)
+    assert rows(diff(portproof)) == {
+        "manifests:k8s": [
+            ("new", "probe", "Deployment/more"),
+            ("new", "Service target", "Service/more"),
+            ("gone", "probe", "Deployment/other"),
+            ("gone", "Service target", "Service/other"),
+        ]
+    }
+
+
+def test_a_removed_folder_is_gone_and_a_renamed_one_is_no_change(
+    portproof: Program, repository: Repository
+) -> None:
+    renamed("k8s", "deploy")(repository.root)
+    assert rows(diff(portproof)) == {}
+    deleted("deploy")(repository.root)
+    found = rows(diff(portproof))
+    assert set(found) == {"manifests:k8s"}
+    assert {kind for kind, _, _ in found["manifests:k8s"]} == {"gone"}
+
+
+def test_pods_that_a_service_no_longer_means_are_a_change(portproof: Program, repository: Repository) -> None:
+    repository.replace("k8s/svc.yaml", "selector: {app: plain}", "selector: {app: other}")
+    assert rows(diff(portproof)) == {"manifests:k8s": [("changed", "Service target", "Service/plain")]}
+
+
+@pytest.mark.parametrize(
+    ("files", "target"),
+    [
+        ({"charts/web/templates/all.yaml": "{{ if }}"}, DEFAULT),
+        ({"overlays/prod/kustomization.yaml": f"resources: ['{REMOTE}']\n"}, "kustomize:overlays/prod"),
+        ({"k8s/svc.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: x\n"}, "manifests:k8s"),
+    ],
+    ids=["fails", "skipped", "unreadable"],
+)
+def test_what_cannot_be_rendered_is_said(
+    portproof: Program, repository: Repository, files: dict[str, str], target: str
+) -> None:
+    repository.write(files)
+    reasons = {one["id"]: one["reason"] for one in diff(portproof)["targets"] if one["status"] == "failed"}
+    assert reasons[target]
+    text = portproof("diff", "--base", "HEAD", "--offline").stdout
+    assert f"  {target}: " in text
+    assert "No port changes in what could be compared\n" in text
+
+
+def test_paths_limit_it_and_the_same_input_gives_the_same_bytes(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.write(
+        {"charts/web/values.yaml": "target: 9090\n", "base/all.yaml": manifests(9090, name="base")}
+    )
+    assert set(rows(diff(portproof, "charts"))) == {DEFAULT}
+    outputs = {
+        portproof("diff", "--base", "HEAD", "--format", kind, "--jobs", jobs).stdout
+        for kind in ("text", "json")
+        for jobs in ("1", "2")
+    }
+    assert len(outputs) == 2
+
+
+def test_wrong_use(portproof: Program, repository: Repository) -> None:
+    repository.commit()
+    for args in ((), ("--base", "nowhere"), ("--base", "HEAD", "missing")):
+        run = portproof("diff", *args)
+        assert (run.code, run.stdout) == (2, "")
+        assert "next:" in run.stderr
