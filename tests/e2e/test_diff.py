@@ -110,6 +110,36 @@ def test_a_service_port_is_a_change_for_itself_and_for_who_asks(
     assert text[-1] == "2 port changes: 1 broken, 1 moved"
 
 
+POLICY = """apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: plain}
+spec:
+  podSelector: {}
+  ingress: [{ports: [{port: 8080}]}]
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata: {name: plain}
+spec:
+  selector: {matchLabels: {app: plain}}
+  podMetricsEndpoints: [{portNumber: 8080}]
+"""
+
+
+def test_policies_and_monitors_are_edges_too(portproof: Program, repository: Repository) -> None:
+    repository.write({"k8s/policy.yaml": POLICY})
+    repository.commit()
+    repository.write({"k8s/svc.yaml": manifests(9090, 9090, name="plain")})
+    assert rows(diff(portproof)) == {
+        "manifests:k8s": [
+            ("broken", "policy", "NetworkPolicy/plain"),
+            ("broken", "monitor", "PodMonitor/plain"),
+            ("moved", "probe", "Deployment/plain"),
+            ("moved", "Service target", "Service/plain"),
+        ]
+    }
+
+
 def test_order_and_api_version_are_no_change(portproof: Program, repository: Repository) -> None:
     two = "ports: [{name: a, port: 80, targetPort: 8080}, {name: b, port: 81, targetPort: 8080}]"
     other = "ports: [{name: b, port: 81, targetPort: 8080}, {name: a, port: 80, targetPort: 8080}]"

@@ -6,7 +6,7 @@ Pure: it knows nothing of revisions or files. `Identities` is the one place that
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
@@ -24,7 +24,7 @@ from portproof.graph.model import (
 from portproof.resources import ResourceKey
 from portproof.yamldoc import FieldPath, format_path, lookup
 
-_AnyEdge: TypeAlias = Edge[ServiceName | Pods]
+AnyEdge: TypeAlias = Edge[ServiceName | Pods]
 
 _KEYS = ("name", "host", "path", "key")
 """Fields by which an entry of a list is known in another revision, first come first served. None of them is a port."""
@@ -71,7 +71,7 @@ class EdgeChange:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    edge: _AnyEdge
+    edge: AnyEdge
     key: Hashable
     state: EdgeState
 
@@ -83,7 +83,7 @@ class Identities:
         self._holders = {one.key: one.data for one in reversed(graph.resources)}
         self._called: dict[int, list[Hashable]] = {}
 
-    def of(self, edge: _AnyEdge) -> tuple[Hashable, str]:
+    def of(self, edge: AnyEdge) -> tuple[Hashable, str]:
         """Who asks where, by names and keys; and whom the edge means.
 
         Neither the API version nor a port that is asked for is part of it, so both may move.
@@ -106,9 +106,14 @@ class Identities:
         return tuple(steps)
 
 
-def differences(base: PortGraph | None, head: PortGraph | None) -> tuple[EdgeChange, ...]:
-    """The edges that differ, in a fixed order. None stands for a target that is not there in that revision."""
-    before, after = _seen(base), _seen(head)
+def differences(
+    base: PortGraph | None, head: PortGraph | None, read: Callable[[PortGraph], Iterable[AnyEdge]] = edges
+) -> tuple[EdgeChange, ...]:
+    """The edges that differ, in a fixed order. None stands for a target that is not there in that revision.
+
+    `read` gives the edges of a graph: those that it knows itself, or more.
+    """
+    before, after = _seen(base, read), _seen(head, read)
     found: list[EdgeChange] = []
     for place in dict.fromkeys((*before, *after)):
         found += _at_place(before.get(place, []), after.get(place, []))
@@ -120,13 +125,15 @@ def differences(base: PortGraph | None, head: PortGraph | None) -> tuple[EdgeCha
     )
 
 
-def _seen(graph: PortGraph | None) -> dict[Hashable, list[_Seen]]:
+def _seen(
+    graph: PortGraph | None, read: Callable[[PortGraph], Iterable[AnyEdge]]
+) -> dict[Hashable, list[_Seen]]:
     places: dict[Hashable, list[_Seen]] = defaultdict(list)
     if graph is None:
         return places
     identities = Identities(graph)
     numbers = {(one.key, port.path): port.number.value for one in graph.services for port in one.ports}
-    for edge in edges(graph):
+    for edge in dict.fromkeys(read(graph)):
         place, whom = identities.of(edge)
         number = numbers.get((edge.holder, edge.at)) if edge.relation is Relation.TARGET else None
         state = _state(graph, edge, whom, number if isinstance(number, int) else None)
@@ -134,7 +141,7 @@ def _seen(graph: PortGraph | None) -> dict[Hashable, list[_Seen]]:
     return places
 
 
-def _state(graph: PortGraph, edge: _AnyEdge, whom: str, port: int | None) -> EdgeState:
+def _state(graph: PortGraph, edge: AnyEdge, whom: str, port: int | None) -> EdgeState:
     found = answer(graph, edge)
     ports = found.ports if isinstance(found, Reached) else ()
     numbers = {one.number.value for one in ports if isinstance(one.number.value, int)}
@@ -168,6 +175,8 @@ def _change(old: _Seen | None, new: _Seen | None) -> EdgeChange | None:
         return None
     before, after = (None if one is None else one.state for one in (old, new))
     edge = shown.edge
+    if edge.relation is Relation.POLICY and not any(one and one.state.meets for one in (old, new)):
+        return None  # it opens a port for all pods that it selects, whether they have it or not
     at = format_path(edge.at)
     return EdgeChange(_kind(before, after), edge.relation, edge.holder, at, before, after)
 
@@ -205,7 +214,7 @@ def _name(entry: Any) -> Hashable:
     return found[0] if found else None
 
 
-def _whom(edge: _AnyEdge) -> str:
+def _whom(edge: AnyEdge) -> str:
     whom = edge.whom
     if isinstance(whom, ServiceName):
         return (
