@@ -52,11 +52,11 @@ def process() -> Process:
 
 
 @pytest.fixture(scope="session")
-def _committed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """A git repository of a folder of fixtures, with one commit; made once, to be copied."""
 
     @cache
-    def committed(fixture: str) -> Path:
+    def made(fixture: str) -> Path:
         root = tmp_path_factory.mktemp("committed") / "repository"
         if fixture:
             shutil.copytree(FIXTURES / fixture, root)
@@ -65,17 +65,17 @@ def _committed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         Repository(root).commit()
         return root
 
-    return committed
+    return made
 
 
 @pytest.fixture
 def make_repository(
-    _committed: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    committed: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Repository]:
     """Make a git repository of a folder of fixtures, with one commit, and go there; "" makes one without files."""
 
     def make(fixture: str) -> Repository:
-        root = shutil.copytree(_committed(fixture), tmp_path / "repository", symlinks=True)
+        root = shutil.copytree(committed(fixture), tmp_path / "repository", symlinks=True)
         monkeypatch.chdir(root)
         return Repository(root)
 

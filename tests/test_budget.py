@@ -33,14 +33,18 @@ def test_every_folder_has_a_budget() -> None:
     assert found == BUDGETS.keys()
 
 
-@pytest.mark.parametrize("options", [[], ["-n1"]], ids=["here", "in a worker"])
-@pytest.mark.parametrize(("granted", "code"), [(0.1, 1), (600, 0)])
-def test_too_much_fails(options: list[str], granted: float, code: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("granted", "options", "code"),
+    [(0.1, ["-n1"], 1), (600, [], 0)],
+    ids=["over, in a worker", "within, here"],
+)
+def test_too_much_fails(granted: float, options: list[str], code: int, tmp_path: Path) -> None:
     (tmp_path / "busy").mkdir()
     (tmp_path / "busy" / "test_busy.py").write_text(BUSY)
     (tmp_path / "conftest.py").write_text(CONFTEST.format(granted=granted))
+    own = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--rootdir=."]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir=.", *options, "busy"],
+        [sys.executable, "-m", "pytest", *own, *options, "busy"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(TESTS.parent)},
         capture_output=True,

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Program, Repository, place
+from tests.e2e.program import Program, Repository, environment, place
 
 MakeRepository = Callable[[str], Repository]
 FILE = "baseline.json"
 WRONG = "  targetPort: 8081 # the change that broke every request\n"
 
 
-@pytest.fixture
-def known(portproof: Program, make_repository: MakeRepository) -> Repository:
-    """The incident in its three forms, all known."""
-    repository = make_repository("incident/broken")
-    run = portproof("check", "--write-baseline", FILE)
+@pytest.fixture(scope="module")
+def written(committed: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The baseline of the incident in its three forms."""
+    root = shutil.copytree(committed("incident/broken"), tmp_path_factory.mktemp("baseline") / "repository")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        run = Program(environment())("check", "--write-baseline", FILE)
     assert run.code == 0
     assert run.stdout.splitlines()[-2:] == [
         "No findings: 3 targets checked, 6 resources",
@@ -28,7 +32,14 @@ def known(portproof: Program, make_repository: MakeRepository) -> Repository:
         "baseline.json holds 3 known findings\n"
         "  next: Add `baseline: baseline.json` to portproof.yaml, and commit both.\n"
     )
-    repository.write({"portproof.yaml": f"baseline: {FILE}\n"})
+    return (root / FILE).read_bytes()
+
+
+@pytest.fixture
+def known(written: bytes, make_repository: MakeRepository) -> Repository:
+    """The incident in its three forms, all known."""
+    repository = make_repository("incident/broken")
+    repository.write({FILE: written, "portproof.yaml": f"baseline: {FILE}\n"})
     return repository
 
 

@@ -18,8 +18,7 @@ from tests.e2e.program import Process, Program, Repository, environment
 MakeRepository = Callable[[str], Repository]
 CALLS = (
     (1, ("check", "chart")),
-    (1, ("check", "chart", "--format", "json")),
-    (1, ("check", "chart", "--format", "github", "--base", "HEAD~1")),
+    (1, ("check", "chart", "--format", "json", "--base", "HEAD~1")),
     (0, ("fix", "chart")),
     (0, ("targets",)),
     (0, ("explain", "host-port")),

@@ -53,8 +53,8 @@ class Mutation:
         return self.name
 
     def meets(self, other: Mutation) -> bool:
-        """Whether both touch one file, or one object in whichever environment."""
-        return self.path == other.path or not self._objects.isdisjoint(other._objects)
+        """Whether both are about one object, in whichever environment."""
+        return not self._objects.isdisjoint(other._objects)
 
     @property
     def _objects(self) -> set[str]:
@@ -63,14 +63,20 @@ class Mutation:
 
     def apply(self, repository: Repository) -> str:
         """Make the change; gives the place of the new text."""
-        before, rest = self.context.split("«")
-        old, after = rest.split("»")
         text = repository.read(self.path).decode()
-        assert text.count(before + old + after) == 1, f"{self.context!r} is not unique"
-        repository.replace(self.path, before + old + after, before + self.new + after)
-        start = text.index(before + old + after) + len(before)
+        repository.write({self.path: self.applied(text)})
+        start = text.index(self._old) + self.context.index("«")
         line, column = text.count("\n", 0, start) + 1, start - (text.rfind("\n", 0, start) + 1) + 1
         return f"{self.path}:{line}:{column}-{line}:{column + len(self.new)}"
+
+    def applied(self, text: str) -> str:
+        """The text of the file with the change."""
+        assert text.count(self._old) == 1, f"{self.context!r} is not unique"
+        return text.replace(self._old, re.sub("«.*»", self.new, self.context))
+
+    @property
+    def _old(self) -> str:
+        return self.context.replace("«", "").replace("»", "")
 
 
 MUTATIONS = (
@@ -323,7 +329,7 @@ def test_the_shop_is_clean(portproof: Program, make_repository: MakeRepository) 
 
 
 def together() -> list[list[Mutation]]:
-    """The mutations in groups; those of one group share a run, for they are in other files and about other objects."""
+    """The mutations in groups; those of one group share a run, for they are about other objects."""
     groups: list[list[Mutation]] = []
     for one in MUTATIONS:
         group = next((group for group in groups if not any(map(one.meets, group))), None)
@@ -338,7 +344,7 @@ def test_one_wrong_line(
     mutations: list[Mutation], portproof: Program, make_repository: MakeRepository
 ) -> None:
     repository = make_repository("shop")
-    originals = {one.path: repository.read(one.path) for one in mutations}
+    originals = {one.path: repository.read(one.path).decode() for one in mutations}
     mutated = {one.name: one.apply(repository) for one in mutations}
     with repository.untouched():
         run = portproof("check", "--format", "json")
@@ -350,15 +356,19 @@ def test_one_wrong_line(
     assert by_status(run.report) == {"checked": sorted(EVERY), "failed": [], "skipped": []}
     assert run.code == 1
     for one in mutations:
+        without = originals[one.path]
+        for other in mutations:
+            if other.path == one.path and other is not one:
+                without = other.applied(without)
         for finding in findings:
             if _summary(finding) in one.expected:
-                _assert_found(one, finding, mutated[one.name], originals[one.path], repository)
+                _assert_found(one, finding, mutated[one.name], without.encode(), repository)
 
 
 def _assert_found(
     mutation: Mutation, finding: Mapping[str, Any], mutated: str, original: bytes, repository: Repository
 ) -> None:
-    """The finding names the mutated place, and a proven fix gives the original back."""
+    """The finding names the mutated place, and a proven fix gives the file as it was without this mutation."""
     assert finding["location"]["proof"] == "proven", mutation
     places = [finding["location"]]
     if mutation.at_other_end:
@@ -376,7 +386,7 @@ def _summary(finding: dict[str, Any]) -> Expected:
 
 
 def _restores(fix: Mapping[str, Any], path: str, original: bytes, repository: Repository) -> bool:
-    """Whether git makes the file of old from the fix's patch; the mutated file is put back afterwards."""
+    """Whether git makes the original from the fix's patch; the mutated file is put back afterwards."""
     mutated = repository.read(path)
     repository.git("apply", "-", stdin=fix["patch"])
     restored = repository.read(path)

@@ -15,7 +15,7 @@ from tests.support.rendering import chart
 
 pytestmark = pytest.mark.slow
 
-HOG = "timeout: 3\n"
+HOG = "timeout: 2\n"
 PLAIN = {"templates/map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"}
 
 
