@@ -203,7 +203,8 @@ def fix(*, paths: tuple[str, ...], flags: Flags, write: bool) -> int:
 def diff(paths: tuple[str, ...], flags: Flags, output: str) -> int:
     """Show which port references under PATH a change moves, breaks, mends, adds and removes.
 
-    Both revisions of what the change concerns are rendered, and nothing is judged.
+    PATH is a file or folder; the default is the current folder. What the change affects is rendered in both revisions.
+    Nothing is judged: the exit code is 0 whatever changes.
     """
     from portproof import commands  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415

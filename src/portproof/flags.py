@@ -85,7 +85,7 @@ class Flags:
     base: str | None = field(
         default=None,
         metadata=Flag(
-            "Compare with this git revision; only findings introduced since then can fail the check.",
+            "Compare with this git revision. `check` then fails only for findings introduced since.",
             "REV",
             only="check",
         ).metadata,
