@@ -15,11 +15,11 @@ What can't be rendered can't be checked, and it can't be installed either.
 Severity:
 
 * **error**: when the chart, overlay or manifest is broken.
-* **warning**: when a chart isn't broken, but needs values that its own don't have. It
-  rejects its defaults on purpose, with `required` or a guarded `fail`, or it encodes a
-  credential (`b64enc`) that they omit. It renders with another of its values files. Or
-  several charts read the same top-level value that none of them has, because a shared
-  file is given to all of them.
+* **warning**: when a chart isn't broken, but needs values that its own don't have. It may
+  reject its defaults on purpose, with `required` or a guarded `fail`, or encode a
+  credential (`b64enc`) that they omit. It may render with another of its values files. Or
+  several charts read the same top-level value, which none of them has, because a shared
+  file is given to all.
 
 Fix:
 
