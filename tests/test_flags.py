@@ -63,7 +63,7 @@ def test_what_is_not_said_is_none(asked: list[Request], command: str) -> None:
 
 def test_what_concerns_a_check_alone_is_no_option_of_a_fix() -> None:
     options = {one.name for one in cli.app.commands["fix"].params}
-    assert options == {"paths", "write", *(name for name, flag in FLAGS.items() if not flag.only)}
+    assert options == {"paths", "write", "unsafe", *(name for name, flag in FLAGS.items() if not flag.only)}
 
 
 def test_a_value_has_the_type_of_its_field() -> None:

@@ -17,7 +17,18 @@ from portproof.report import sarif
 from portproof.report.model import Ignored, Report
 from portproof.rules.base import Rule, Severity
 from portproof.suppressions.model import SuppressionSource
-from tests.support.reports import FIX, INCIDENT, RELATED, RESULT, SERVICE, place, report, result, status
+from tests.support.reports import (
+    FIX,
+    INCIDENT,
+    RELATED,
+    RESULT,
+    SERVICE,
+    UNSAFE,
+    place,
+    report,
+    result,
+    status,
+)
 from tests.test_report_text import hostile_report
 
 VALIDATOR = Draft202012Validator(
@@ -232,3 +243,10 @@ def test_code_scanning_gets_no_suppressed_results() -> None:
     written = report(RESULT, ignored=(Ignored(RESULT, SuppressionSource.COMMENT, "fine"),), left_out=1)
     (run,) = json.loads(sarif.write(replace(written, rules=RULES), suppressed=False))["runs"]
     assert ["suppressions" in one for one in run["results"]] == [False]
+
+
+def test_an_unsafe_fix_is_none_that_a_viewer_could_apply() -> None:
+    (found,) = run_of(report(replace(RESULT, fix=UNSAFE, alternatives=(FIX,))))["results"]
+    assert len(found["fixes"]) == 1
+    (found,) = run_of(report(replace(RESULT, fix=UNSAFE, alternatives=())))["results"]
+    assert found["fixes"] == []

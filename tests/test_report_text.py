@@ -27,6 +27,7 @@ from tests.support.reports import (
     RELATED,
     RESULT,
     SERVICE,
+    UNSAFE,
     VALUES,
     fix_in,
     place,
@@ -191,7 +192,7 @@ def test_a_fix_elsewhere_and_what_else_it_changes() -> None:
         "8080",
         "8081",
         effects=(
-            Effect(SERVICE, FIELD, 8081, 8080),
+            Effect(SERVICE, FIELD, 8081, 8080, intended=True),
             Effect(ingress, "spec.rules[0].http.paths[0].backend.service.port.number", 8081, 8080),
             Effect(DEPLOYMENT, "spec.template.metadata.annotations.port", None, "8080"),
         ),
@@ -210,6 +211,26 @@ def test_a_fix_elsewhere_and_what_else_it_changes() -> None:
         Next: `portproof fix` prints the proven fix, `portproof fix --write` applies it.
         """
     )
+
+
+def test_an_unsafe_fix_is_words_with_the_reasons() -> None:
+    more = Effect(DEPLOYMENT, "spec.template.spec.containers[0].env[0].value", "8080", "8081")
+    risky = replace(UNSAFE, effects=(*UNSAFE.effects, more))
+    assert text.write(report(result(message="M.", fix=risky, location=None))) == lines(
+        """
+        error[service-target-number] Service/backend-v1 spec.ports[0].targetPort (the line to edit is unknown)
+          M.
+          unsafe: set containerPort to 8081 (charts/backend/values.yaml:7)
+            nothing tells the program of Deployment/backend-v1 to listen on 8081
+            also changes: Deployment/backend-v1 spec.template.spec.containers[0].env[0].value: 8080 -> 8081
+
+        1 error in 1 target
+        Next: no fix is safe; `portproof fix --unsafe` prints those that need a second look.
+        """
+    )
+    both = text.write(report(result(message="M.", fix=FIX, alternatives=(risky,), location=None)))
+    assert "  unsafe: set containerPort to 8081" in both
+    assert both.endswith("Next: `portproof fix` prints the proven fix, `portproof fix --write` applies it.\n")
 
 
 def test_without_a_fix_the_page_is_the_next_step() -> None:

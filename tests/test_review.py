@@ -43,6 +43,7 @@ from tests.support.reports import (
     RELATED,
     RESULT,
     SOURCE,
+    UNSAFE,
     VALUES,
     fix_in,
     place,
@@ -213,6 +214,40 @@ def test_the_incident() -> None:
         f"Rule [`service-target-number`]({WEB}/blob/v1/docs/rules.md#service-target-number): "
         "`portproof explain service-target-number` explains it.\n"
     )
+
+
+def test_an_unsafe_fix_is_explained_and_no_suggestion() -> None:
+    risky = replace(FIX, risks=(("callers", "Ingress/shop uses port 80 of Service/backend-v1"),))
+    found = commented(replace(RESULT, fix=risky, alternatives=()))
+    assert found is not None
+    assert block(found.body) is None
+    assert (
+        "Unsafe: set targetPort to `8080`, at [`charts/backend/values.yaml:14`]"
+        f"({WEB}/blob/{HEAD}/charts/backend/values.yaml#L14). `Ingress/shop` uses port `80` of `Service/backend-v1`.\n"
+    ) in found.body
+    at_container = changed(SOURCE.replace("containerPort: 8080", "containerPort: 8081"))
+    beside = commented(replace(RESULT, fix=None, alternatives=(UNSAFE,)), changes=at_container)
+    assert beside is not None
+    assert block(beside.body) is None
+    assert "Unsafe: set containerPort to `8081`" in beside.body
+
+
+def test_a_safe_alternative_is_suggested_where_the_first_fix_is_unsafe() -> None:
+    risky = replace(OTHER, risks=(("program", "nothing tells the program"),))
+    found = commented(replace(RESULT, fix=risky, alternatives=(FIX,)))
+    assert found is not None
+    assert block(found.body) == "  targetPort: 8080\n"
+    assert "Unsafe: set containerPort to `8081`" in found.body
+
+
+def test_what_an_alternative_changes_besides_is_listed() -> None:
+    more = Effect(DEPLOYMENT, "spec.template.spec.containers[0].env[0].value", "8080", "8081")
+    found = commented(replace(RESULT, alternatives=(replace(UNSAFE, effects=(*UNSAFE.effects, more)),)))
+    assert found is not None
+    assert (
+        "Nothing tells the program of `Deployment/backend-v1` to listen on `8081`. It also changes "
+        "`Deployment/backend-v1 spec.template.spec.containers[0].env[0].value` (`8080` → `8081`).\n"
+    ) in found.body
 
 
 def test_other_effects_are_listed() -> None:

@@ -269,10 +269,17 @@ def _fix(proposal: Proposal, places: _Places) -> Fix:
         description=proposal.description,
         edits=tuple(_text_edit(edit, places) for edit in proposal.edits),
         effects=tuple(
-            Effect(change.resource, format_path(change.path), change.before, change.after)
+            Effect(
+                change.resource,
+                format_path(change.path),
+                change.before,
+                change.after,
+                (change.resource, change.path) in proposal.fixed,
+            )
             for change in proposal.effects
         ),
         patch=patch_of(proposal.edits, places.tree),
+        risks=tuple((one.danger.value, one.text) for one in proposal.risks),
     )
 
 

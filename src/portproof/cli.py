@@ -175,17 +175,18 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
 @_paths
 @_flags(*_SHARED)
 @click.option("--write", is_flag=True, help="Apply the fixes to the files instead of printing a patch.")
+@click.option("--unsafe", is_flag=True, help="Include proven fixes that move what others rely on.")
 @_with_flags
-def fix(*, paths: tuple[str, ...], flags: Flags, write: bool) -> int:
-    """Print the proven fixes for PATH as one unified diff.
+def fix(*, paths: tuple[str, ...], flags: Flags, write: bool, unsafe: bool) -> int:
+    """Print the proven, safe fixes for PATH as one unified diff.
 
     PATH is a file or folder; the default is the current folder. A fix is proven if rendering with it cures the finding
-    and causes no new one.
+    and causes no new one. It is safe if no number or name moves that a program, a caller or an operator relies on.
     """
     from portproof import commands  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
-    return commands.fix(Request(paths, flags), write_files=write)
+    return commands.fix(Request(paths, flags), write_files=write, unsafe=unsafe)
 
 
 @app.command(

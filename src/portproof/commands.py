@@ -8,6 +8,7 @@ What a command needs after the first renders is imported by the functions that u
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,6 +27,9 @@ from portproof.session import (
     session,
 )
 from portproof.toolchain import install
+
+if TYPE_CHECKING:
+    from portproof.outcome import FindingGroup
 
 
 def check(
@@ -55,27 +59,28 @@ def _write_baseline(file: Path, run: Session) -> None:
         say(f"  next: Add `baseline: {file}` to portproof.yaml, and commit both.")
 
 
-def fix(request: Request, *, write_files: bool) -> int:
-    """Run ``portproof fix``; the exit code is 1 while findings remain that no fix cures."""
+def fix(request: Request, *, write_files: bool, unsafe: bool = False) -> int:
+    """Run ``portproof fix``; the exit code is 1 while findings remain that no fix cures. `unsafe` ones count if wanted."""
     with session(request) as run:
         from portproof import assemble, pipeline
         from portproof.write import write
 
-        combined = pipeline.combine(run.outcome, run.prover)
+        combined = pipeline.combine(run.outcome, run.prover, unsafe=unsafe)
     outcome = run.outcome
     if write_files:
         for path in write(combined.edits, combined.tree):
             say(f"fixed {path}")
     elif combined.edits:
         click.echo(assemble.patch_of(combined.edits, combined.tree), nl=False)
-    left = [one for one in outcome.merged if not one.fix or one in combined.left_out]
+    left = [one for one in outcome.merged if one not in combined.cured]
     failed = sum(one.outcome is not None or bool(one.problems) for one in outcome.checked)
     fixed = len(outcome.merged) - len(left)
+    what = "proven fix" if unsafe else "proven, safe fix"
     say(
-        f"{fixed} of {len(outcome.merged)} findings have a proven fix{' (written)' if write_files and fixed else ''}"
+        f"{fixed} of {len(outcome.merged)} findings have a {what}{' (written)' if write_files and fixed else ''}"
     )
     for one in left:
-        say(f"  no proven fix: {one.first.found.rule.id}: {one.finding.message}")
+        _say_left(one, what)
     ignored = len(outcome.verdict.ignored)
     if ignored:
         say(f"  {ignored} suppressed; `portproof check` shows how")
@@ -83,6 +88,16 @@ def fix(request: Request, *, write_files: bool) -> int:
         say(f"  {failed} targets not checked; `portproof check` shows why")
     threshold = run.ready.config.fail_on
     return ExitCode.FINDINGS if any(one.finding.severity.reaches(threshold) for one in left) else ExitCode.OK
+
+
+def _say_left(one: FindingGroup, what: str) -> None:
+    """Why a finding is left: there is no fix, it is unsafe, or it does not go together with the others."""
+    unsafe = one.fix if one.fix and not one.fix.is_safe else None
+    say(f"  no {what}: {one.first.found.rule.id}: {one.finding.message}")
+    if unsafe and what != "proven fix":
+        say(f"    unsafe, `portproof fix --unsafe` includes it: {unsafe.description}")
+        for risk in unsafe.risks:
+            say(f"      {risk.text}")
 
 
 def diff(request: Request, *, output: str) -> int:

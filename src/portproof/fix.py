@@ -2,7 +2,7 @@
 
 Proven means: with the edits applied, every target that reads an edited file
 renders, the finding is gone from all of them, and none has a finding that it
-did not have before. What else changed is listed (`Proposal.effects`).
+did not have before. What else changed is listed (`Proposal.effects`), and `safety` says whether somebody relies on it.
 """
 
 from __future__ import annotations
@@ -12,21 +12,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from portproof.discover.model import HelmTarget, Target
 from portproof.effects import Change, differences, redacted
-from portproof.graph.model import Site
+from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_digits
 from portproof.render.model import Renderer, Rendering
 from portproof.resources import ResourceKey
 from portproof.rules.base import Remedy, Scalar
 from portproof.rules.evaluate import FindingKey
+from portproof.safety import Danger, Field, Risk, TargetEffects, risks
 from portproof.source import Edit, SourceError, Span, Tree
 from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import FieldPath
 
 _Fact = TypeVar("_Fact")
+
+Ends: TypeAlias = Callable[[Target, FindingKey], frozenset[Field]]
+"""The fields of the edge that a finding of a target is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +43,43 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Edits that cure a finding, and the proof; one that is not `recommended` is for people to choose."""
+    """Edits that cure a finding, and the proof; one that is not `recommended` is for people to choose.
+
+    `risks` say why it is unsafe. `fixed` are the fields that it is about: what else changes comes along.
+    """
 
     description: str
     edits: tuple[Edit, ...]
     proven: Proven
     recommended: bool = True
+    risks: tuple[Risk, ...] = ()
+    fixed: frozenset[Field] = frozenset()
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether it can be applied without a second look."""
+        return not self.risks
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether it is right for some environments only, and the others read the same text: not worth offering."""
+        return any(one.danger is Danger.CONTRADICTED for one in self.risks)
 
     @property
     def effects(self) -> tuple[Change, ...]:
         """The fields of the renderings that the edits change."""
         return self.proven.effects
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What the edits have done to one target: its renderings without and with them, the fields that differ, what is cured."""
+
+    target: Target
+    before: Rendering
+    after: Rendering
+    changes: tuple[Change, ...]
+    cures: frozenset[FindingKey]
 
 
 class Learnt(Generic[_Fact]):
@@ -93,12 +123,14 @@ class Prover:
         targets: Sequence[Target],
         known: Mapping[str, frozenset[FindingKey] | None],
         judge: Callable[[Rendering], frozenset[FindingKey]],
+        graph: Callable[[Rendering], PortGraph],
     ) -> None:
         self.tree = tree
         self._render = render
         self._fresh = fresh
         self._targets = targets
         self._judge = judge
+        self._graph = graph
         self._before = Learnt(known)
         self._random: Learnt[frozenset[tuple[ResourceKey, FieldPath]]] = Learnt({})
 
@@ -110,38 +142,72 @@ class Prover:
         `pinned` is the same tree with some of its texts held, whatever becomes of the files. The targets that have these
         findings are asked first: what does not cure them needs no look at all the others.
         """
+        trials = self._try(edits, cured, pinned)
+        return None if trials is None else _summed_up(trials, edits)
+
+    def propose(
+        self, remedy: Remedy, edits: Sequence[Edit], cured: frozenset[FindingKey], ends: Ends
+    ) -> Proposal | None:
+        """The edits as a proposal, with what makes them unsafe; None when they do not stand the proof.
+
+        `ends` gives the fields of the edge that a finding of a target is about.
+        """
+        trials = self._try(edits, cured)
+        if trials is None:
+            return None
+        effects = [
+            TargetEffects(
+                one.target.id,
+                frozenset[Field]().union(*(ends(one.target, key) for key in one.cures)),
+                one.changes,
+                self._graph(one.before),
+                self._graph(one.after),
+            )
+            for one in trials
+        ]
+        found = risks(effects, guess=not remedy.recommended)
+        fixed = frozenset(
+            (change.resource, change.path)
+            for one in effects
+            for change in one.changes
+            if one.is_end(change) and any(_alike(change, site) for site, _ in remedy.changes)
+        )
+        return Proposal(
+            remedy.description, tuple(edits), _summed_up(trials, edits), remedy.recommended, found, fixed
+        )
+
+    def _try(
+        self, edits: Sequence[Edit], cured: frozenset[FindingKey], pinned: Tree | None = None
+    ) -> list[Trial] | None:
         try:
             tree = (pinned or self.tree).with_edits(edits)
         except (ValueError, SourceError):
             return None
         paths = {edit.span.path for edit in edits}
         readers = [target for target in self._targets if any(target.reads(path) for path in paths)]
-        changes: dict[str, list[Change]] = {target.id: [] for target in readers}
-        cures: set[tuple[str, FindingKey]] = set()
+        trials: dict[str, Trial] = {}
         for target in sorted(readers, key=lambda one: not (self._before.known(one) or frozenset()) & cured):
             before = self._before.get(target, partial(self._findings, target))
             if before is None:
                 continue
-            after = self._render(target, tree)
-            if not isinstance(after, Rendering):
+            old, new = self._render(target, self.tree), self._render(target, tree)
+            if not isinstance(new, Rendering):
                 return None
-            keys = self._judge(after)
+            keys = self._judge(new)
             if keys & cured or keys - before:
                 return None
-            cures.update((target.id, key) for key in before - keys)
-            words = {text.strip("\"'") for edit in edits for text in (edit.old, edit.new)}
-            changes[target.id] = [redacted(one, words) for one in self._effects(target, after, edits)]
-        every = dict.fromkeys(one for some in changes.values() for one in some)
-        return Proven(tuple(every), frozenset(cures))
+            if isinstance(old, Rendering):
+                changes = tuple(self._effects(target, old, new, edits))
+                trials[target.id] = Trial(target, old, new, changes, before - keys)
+        return [trials[target.id] for target in readers if target.id in trials]
 
     def _findings(self, target: Target) -> frozenset[FindingKey] | None:
         answer = self._render(target, self.tree)
         return self._judge(answer) if isinstance(answer, Rendering) else None
 
-    def _effects(self, target: Target, after: Rendering, edits: Sequence[Edit]) -> list[Change]:
-        before = self._render(target, self.tree)
-        if not isinstance(before, Rendering):
-            return []
+    def _effects(
+        self, target: Target, before: Rendering, after: Rendering, edits: Sequence[Edit]
+    ) -> list[Change]:
         changes = differences(before, after, _namespace(target))
         news = {edit.new.strip("\"'") for edit in edits}
         if all(any(new in str(change.after) for new in news) for change in changes):
@@ -156,6 +222,18 @@ class Prover:
         if not isinstance(again, Rendering):
             return frozenset()
         return frozenset((one.resource, one.path) for one in differences(before, again, _namespace(target)))
+
+
+def _alike(change: Change, site: Site) -> bool:
+    """Whether a changed field is the one at `site`, in whichever target: names and list positions differ."""
+    steps = [[step for step in path if isinstance(step, str)] for path in (change.path, site.path)]
+    return change.resource.kind == site.resource.kind and steps[0] == steps[1]
+
+
+def _summed_up(trials: Sequence[Trial], edits: Sequence[Edit]) -> Proven:
+    words = {text.strip("\"'") for edit in edits for text in (edit.old, edit.new)}
+    effects = dict.fromkeys(redacted(change, words) for one in trials for change in one.changes)
+    return Proven(tuple(effects), frozenset((one.target.id, key) for one in trials for key in one.cures))
 
 
 def _namespace(target: Target) -> str:

@@ -90,6 +90,11 @@ class FindingGroup:
         return next((one for one in self.proposals[:1] if one.recommended), None)
 
     @property
+    def safe_fix(self) -> Proposal | None:
+        """The best of the safe proposals."""
+        return next((one for one in self.proposals if one.is_safe), None)
+
+    @property
     def alternatives(self) -> tuple[Proposal, ...]:
         """The other proposals."""
         return self.proposals[1:] if self.fix else self.proposals

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -19,8 +19,8 @@ from portproof.environment import (
     mentions,
     missing_services,
 )
-from portproof.fix import Proposal, Prover, edits_of
-from portproof.graph.model import Neighbour, Site
+from portproof.fix import Ends, Proposal, Prover, edits_of
+from portproof.graph.model import Neighbour, PortGraph, Site
 from portproof.outcome import (
     FindingGroup,
     Outcome,
@@ -32,7 +32,7 @@ from portproof.outcome import (
 from portproof.override import override
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.rules.base import Finding, Remedy, Scalar, Trait
-from portproof.rules.evaluate import FindingKey, RuleSet, evaluate, warm_up
+from portproof.rules.evaluate import FindingKey, RuleSet, evaluate, graph_of, warm_up
 from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import Edit, Span, Tree
 from portproof.suppressions.annotations import annotated_in
@@ -121,6 +121,7 @@ def prover_of(plan: Plan, survey: Survey) -> Prover:
         targets=plan.everything,
         known={one.target.id: keys_of(one) for one in survey.results},
         judge=partial(_judge, plan, survey.environment),
+        graph=partial(_graph, plan, survey.environment),
     )
 
 
@@ -142,7 +143,9 @@ def finish(
             plan.rule_set, suppressions, results, [one for some in traced for one in some], unchecked
         )
         some = _affordable(verdict.open, {one.target.id: keys_of(one) for one in results})
-        proved = _each(pool, partial(_prove_one, prover, _votes(verdict.open)), verdict.open[:some])
+        ends = _ends([one for group in traced for one in group])
+        prove = partial(_prove_one, prover, _votes(verdict.open), ends)
+        proved = _each(pool, prove, verdict.open[:some])
         merged = [*proved, *verdict.open[some:]]
     looked_at = judge.LookedAt(plan.tree, plan.fresh, plan.rule_set, plan.whole)
     idle = judge.idle(looked_at, suppressions, results, verdict.used)
@@ -187,6 +190,11 @@ def _judge(plan: Plan, environment: Environment, rendering: Rendering) -> frozen
     around = environment.around(rendering.target)
     evaluation = evaluate(rendering, plan.rule_set, around, plan.witness(rendering.target))
     return evaluation.keys | environment.deserted(rendering.target, evaluation)
+
+
+def _graph(plan: Plan, environment: Environment, rendering: Rendering) -> PortGraph:
+    target = rendering.target
+    return graph_of(rendering, plan.rule_set, environment.around(target), plan.witness(target))
 
 
 def _check_one(plan: Plan, neighbours: Mapping[str, tuple[Neighbour, ...]], target: Target) -> TargetResult:
@@ -254,7 +262,20 @@ def _affordable(groups: Sequence[FindingGroup], known: Mapping[str, frozenset[Fi
     return len(groups)
 
 
-def _prove_one(prover: Prover, votes: Counter[tuple[Span, Scalar]], group: FindingGroup) -> FindingGroup:
+def _ends(traced: Iterable[TracedFinding]) -> Ends:
+    """The fields that each finding speaks about: all of them are of the edge that is broken."""
+    known = {
+        (one.target.id, one.found.key): frozenset(
+            (site.resource, site.path) for site in _sites(one.found.finding)
+        )
+        for one in traced
+    }
+    return lambda target, key: known.get((target.id, key)) or frozenset({(key[1], key[2])})
+
+
+def _prove_one(
+    prover: Prover, votes: Counter[tuple[Span, Scalar]], ends: Ends, group: FindingGroup
+) -> FindingGroup:
     """Try the remedies; keep those that a render proves, best first.
 
     An edit that several findings ask for goes before one that cures this finding alone: when a port's name is misspelt
@@ -266,15 +287,19 @@ def _prove_one(prover: Prover, votes: Counter[tuple[Span, Scalar]], group: Findi
         edits = edits_of(remedy, group.first.origins, prover.tree)
         if edits is None or any(set(edits) == set(one.edits) for _, one in proposals):
             continue
-        proven = prover.prove(edits, cured)
-        if proven is None and remedy.recommended and (own := _overrides(remedy, group, prover.tree)):
-            edits, proven = own, prover.prove(own, cured)
-        if proven is not None:
-            main = _main_edit(remedy, group)
-            asked = votes[main] if main else 0
-            favoured = remedy.recommended or asked > 1
-            proposals.append((asked, Proposal(remedy.description, edits, proven, favoured)))
+        main = _main_edit(remedy, group)
+        asked = votes[main] if main else 0
+        offered = replace(remedy, recommended=remedy.recommended or asked > 1)
+        proposal = prover.propose(offered, edits, cured, ends)
+        if proposal is None and remedy.recommended and (own := _overrides(remedy, group, prover.tree)):
+            proposal = _if_safe(prover.propose(offered, own, cured, ends))
+        if proposal is not None and not proposal.is_contradicted:
+            proposals.append((asked, proposal))
     return FindingGroup(group.members, tuple(one for _, one in sorted(proposals, key=lambda pair: -pair[0])))
+
+
+def _if_safe(proposal: Proposal | None) -> Proposal | None:
+    return proposal if proposal is not None and proposal.is_safe else None
 
 
 def _overrides(remedy: Remedy, group: FindingGroup, tree: Tree) -> tuple[Edit, ...]:
@@ -296,23 +321,26 @@ def _overrides(remedy: Remedy, group: FindingGroup, tree: Tree) -> tuple[Edit, .
 class Combined:
     """The first fixes of all findings together, proven together.
 
-    `tree` holds the text of the edited files as they were when this was proven; `left_out` are findings whose fix
-    does not go together with the others'.
+    `tree` holds the text of the edited files as they were when this was proven; `cured` are the findings that are gone
+    with them, whether by a fix of their own or by another's; `left_out` those whose fix does not go together with the others'.
     """
 
     tree: Tree
     edits: tuple[Edit, ...]
+    cured: tuple[FindingGroup, ...]
     left_out: tuple[FindingGroup, ...]
 
 
-def combine(outcome: Outcome, prover: Prover) -> Combined:
-    """Join the proven fixes into one change, and prove that as well.
+def combine(outcome: Outcome, prover: Prover, *, unsafe: bool = False) -> Combined:
+    """Join the proven, safe fixes into one change, and prove that as well; the others too where `unsafe` ones are wanted.
 
     The fixes that cure most are taken first; a finding that another's fix has cured already needs none of its own.
     """
-    fixes = {id(one): one.fix for one in outcome.merged if one.fix}
+    chosen_of = {id(one): one.safe_fix or (one.fix if unsafe else None) for one in outcome.merged}
+    fixes = {key: fix for key, fix in chosen_of.items() if fix is not None}
     fixable = sorted(
-        (one for one in outcome.merged if one.fix), key=lambda one: -len(fixes[id(one)].proven.cures)
+        (one for one in outcome.merged if id(one) in fixes),
+        key=lambda one: -len(fixes[id(one)].proven.cures),
     )
     paths = {edit.span.path for fix in fixes.values() for edit in fix.edits}
     texts = {path: prover.tree.text(path) for path in paths}
@@ -325,8 +353,9 @@ def combine(outcome: Outcome, prover: Prover) -> Combined:
             chosen.append(one)
             cured |= fixes[id(one)].proven.cures
     every = {edit for one in chosen for edit in fixes[id(one)].edits}
-    if prover.prove(tuple(every), _finding_keys(chosen), pinned) is not None:
-        return Combined(pinned, tuple(sorted(every)), ())
+    together = prover.prove(tuple(every), _finding_keys(chosen), pinned)
+    if together is not None:
+        return Combined(pinned, tuple(sorted(every)), _cured(outcome, together.cures), ())
     cured = frozenset()
     left_out: list[FindingGroup] = []
     for one in fixable:  # some do not go together: take them one by one, each proven on top of the others
@@ -338,7 +367,11 @@ def combine(outcome: Outcome, prover: Prover) -> Combined:
             left_out.append(one)
         else:
             taken, cured = edits, proven.cures
-    return Combined(pinned, tuple(sorted(taken)), tuple(left_out))
+    return Combined(pinned, tuple(sorted(taken)), _cured(outcome, cured), tuple(left_out))
+
+
+def _cured(outcome: Outcome, cures: frozenset[tuple[str, FindingKey]]) -> tuple[FindingGroup, ...]:
+    return tuple(one for one in outcome.merged if _keys_of(one) <= cures)
 
 
 def _keys_of(one: FindingGroup) -> frozenset[tuple[str, FindingKey]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,10 @@ _THREAD = re.compile(r"[\w.-]+/[\w.-]+#\d+")
 
 @dataclass(frozen=True)
 class Bug:
-    """What is said of a rebuilt bug: the rule, the severity, file and text of the place, and the fix in file, old, new."""
+    """What is said of a rebuilt bug: the rule, the severity, file and text of the place, and the fix in file, old, new.
+
+    `unsafe` are the kinds of what speaks against a fix that cures the finding and is not what its people did.
+    """
 
     folder: str
     rule: str
@@ -29,6 +33,7 @@ class Bug:
     path: str
     text: str
     fix: tuple[str, str, str] | None = None
+    unsafe: tuple[str, ...] = ()
 
 
 FOUND = (
@@ -55,6 +60,7 @@ FOUND = (
         "values.yaml",
         "8080",
         ("values.yaml", "8080", "80"),
+        ("program", "shared"),
     ),
     Bug(
         "microcumulus.ca-injector.4",
@@ -79,6 +85,7 @@ FOUND = (
         "values-tls.yaml",
         "https",
         ("values-tls.yaml", "https", "http"),
+        ("callers", "scheme"),
     ),
     Bug(
         "rhobs.troubleshooting-scenarios.46",
@@ -103,6 +110,7 @@ FOUND = (
         "values.yaml",
         "5432",
         ("values.yaml", "5432", "10001"),
+        ("callers",),
     ),
     Bug(
         "neo4j.helm-charts.344",
@@ -134,6 +142,7 @@ FOUND = (
         "values-standard-port.yaml",
         "80",
         ("values-standard-port.yaml", "80", "9115"),
+        ("callers",),
     ),
 )
 
@@ -172,3 +181,28 @@ def test_a_bug_is_found_where_it_is_mended(bug: Bug, report: dict[str, Any]) -> 
         for one in (found["fix"] or {"edits": []})["edits"]
     ]
     assert edits == ([bug.fix] if bug.fix else [])
+
+
+@pytest.mark.parametrize("bug", FOUND, ids=lambda bug: bug.folder)
+def test_a_fix_that_moves_what_others_rely_on_is_unsafe(bug: Bug, report: dict[str, Any]) -> None:
+    (found,) = of(report, bug.folder)
+    if found["fix"]:
+        assert tuple(one["kind"] for one in found["fix"]["risks"]) == bug.unsafe
+        assert found["fix"]["safety"] == ("unsafe" if bug.unsafe else "safe")
+
+
+def test_what_is_written_without_asking_is_what_their_people_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = Repository(tmp_path)
+    shutil.copytree(BUGS, repository.root, dirs_exist_ok=True)
+    repository.commit()
+    monkeypatch.chdir(repository.root)
+    written = Program(environment())("fix", "--write")
+    assert written.code == 1  # what is unsafe, or has no fix, is left
+    safe = {f"{one.folder}/{one.fix[0]}" for one in FOUND if one.fix and not one.unsafe}
+    assert set(repository.git("diff", "--name-only").split()) == safe
+    assert "unsafe, `portproof fix --unsafe` includes it: set containerPort to 9115" in written.stderr
+    Program(environment())("fix", "--write", "--unsafe")
+    every = {f"{one.folder}/{one.fix[0]}" for one in FOUND if one.fix}
+    assert set(repository.git("diff", "--name-only").split()) == every

@@ -68,7 +68,7 @@ def fix_in(path: str, line: int, column: int, old: str, new: str, **other: Any) 
     defaults: dict[str, Any] = {
         "description": f"change {old} to {new}",
         "edits": (edit,),
-        "effects": (Effect(SERVICE, FIELD, 8081, 8080),),
+        "effects": (Effect(SERVICE, FIELD, 8081, 8080, intended=True),),
         "patch": text,
     }
     return Fix(**defaults | other)
@@ -82,7 +82,14 @@ OTHER = fix_in(
     "8080",
     "8081",
     description="set containerPort to 8081",
-    effects=(Effect(DEPLOYMENT, "spec.template.spec.containers[0].ports[0].containerPort", 8080, 8081),),
+    effects=(
+        Effect(
+            DEPLOYMENT, "spec.template.spec.containers[0].ports[0].containerPort", 8080, 8081, intended=True
+        ),
+    ),
+)
+UNSAFE = replace(
+    OTHER, risks=(("program", "nothing tells the program of Deployment/backend-v1 to listen on 8081"),)
 )
 RELATED = Related(
     "Deployment/backend-v1 declares 8080 here",

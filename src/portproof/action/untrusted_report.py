@@ -79,20 +79,33 @@ class _Effect(_Part):
     field: _Short
     before: Any
     after: Any
+    intended: bool
 
     def made(self) -> model.Effect:
-        return model.Effect(self.resource.made(), self.field, self.before, self.after)
+        return model.Effect(self.resource.made(), self.field, self.before, self.after, self.intended)
+
+
+class _Risk(_Part):
+    kind: Literal["program", "callers", "operator", "scheme", "shared", "guess", "change"]
+    message: _Text
 
 
 class _Fix(_Part):
     description: _Text
+    safety: Literal["safe", "unsafe"]
+    risks: Annotated[list[_Risk], Meta(max_length=500)]
     edits: Annotated[list[_Edit], Meta(min_length=1, max_length=100)]
     effects: Annotated[list[_Effect], Meta(max_length=5_000)]
     patch: Annotated[str, Meta(max_length=500_000)]
 
     def made(self) -> model.Fix:
         edits = tuple(edit.made() for edit in self.edits)
-        return model.Fix(self.description, edits, tuple(one.made() for one in self.effects), self.patch)
+        # A report from elsewhere that calls a fix unsafe without a reason must not make it a safe one.
+        found = [(one.kind, one.message) for one in self.risks]
+        if self.safety == "unsafe" and not found:
+            found = [("guess", "the report calls it unsafe and does not say why")]
+        effects = tuple(one.made() for one in self.effects)
+        return model.Fix(self.description, edits, effects, self.patch, tuple(found))
 
 
 class _Related(_Part):

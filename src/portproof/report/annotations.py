@@ -88,8 +88,12 @@ def _message(result: Result) -> str:
     ]
     if len(result.targets) > 1:
         parts.append(f"In {len(result.targets)} targets: {summary_line.listed(result.targets)}")
-    if result.fix:
+    if result.fix and result.fix.is_safe:
         parts.append(f"Fix (proven by rendering again): {result.fix.description}")
+    elif result.fix:
+        parts.append(
+            f"Unsafe fix: {result.fix.description}: {'; '.join(text for _, text in result.fix.risks)}"
+        )
     return "\n".join(parts)
 
 

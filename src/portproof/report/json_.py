@@ -122,6 +122,8 @@ def _related(related: Related) -> dict[str, Any]:
 def _fix(fix: Fix) -> dict[str, Any]:
     return {
         "description": fix.description,
+        "safety": "safe" if fix.is_safe else "unsafe",
+        "risks": [{"kind": kind, "message": message} for kind, message in fix.risks],
         "edits": [{**_range(edit), "old": edit.old, "new": edit.new} for edit in fix.edits],
         "effects": [_effect(effect) for effect in fix.effects],
         "patch": fix.patch,
@@ -134,6 +136,7 @@ def _effect(effect: Effect) -> dict[str, Any]:
         "field": effect.field,
         "before": _plain(effect.before),
         "after": _plain(effect.after),
+        "intended": effect.intended,
     }
 
 

@@ -68,4 +68,4 @@ def _place(result: Result, links: Links | None) -> str:
 
 
 def _told(result: Result, links: Links | None) -> dict[str, str]:
-    return phrases.fix_told(result, result.fix, links) if result.fix else {}
+    return phrases.fix_told(result, result.fix, links) if result.fix and result.fix.is_safe else {}

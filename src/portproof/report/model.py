@@ -44,22 +44,32 @@ class TextEdit:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A field of the rendering that a fix changes."""
+    """A field of the rendering that a fix changes; it is about those that are `intended`, the others come along."""
 
     resource: ResourceKey
     field: str
     before: object
     after: object
+    intended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A proven way to cure a finding. `patch` is a unified diff that ``git apply`` accepts at the root."""
+    """A proven way to cure a finding. `patch` is a unified diff that ``git apply`` accepts at the root.
+
+    `risks` say why it is unsafe, each a kind (``callers``) and a clause; a safe one has none.
+    """
 
     description: str
     edits: tuple[TextEdit, ...]
     effects: tuple[Effect, ...]
     patch: str
+    risks: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether it can be applied without a second look."""
+        return not self.risks
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from portproof.report.safe import (
     shortened,
     stripped,
 )
-from portproof.report.summary_line import field_of, is_of_field, listed
+from portproof.report.summary_line import field_of, listed
 from portproof.rules import find, is_known
 from portproof.rules.base import Trait
 
@@ -31,7 +31,8 @@ _HEX = re.compile(r"(?<![A-Za-z])[0-9a-fA-F]{7,}(?![A-Za-z])")
 _PATCH = 6_000
 _DIFF_LINE = (" ", "+", "-", "@@ ", "diff --git ", "\\")
 _ENDS = 4
-_EFFECTS = 5
+_EFFECTS = 10
+_RISKS = 3
 _WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob"})
 
 
@@ -95,8 +96,23 @@ def _patch(patch: str) -> str:
 def other_told(result: Result, fix: Fix, links: Links | None) -> str:
     """A further fix in one line; without one that anything speaks for, it is only what could be done."""
     where = ", ".join(link(edit, links) for edit in fix.edits[:2])
-    lead = "Alternative, also proven" if result.fix else "Possible fix, proven"
-    return f"{lead}: {prose(fix.description)}, at {where}."
+    also = _also(fix)
+    changes = f" It also changes {also}." if also else ""
+    if not fix.is_safe:
+        why = " ".join(f"{prose(capital(text))}." for _, text in fix.risks[:_RISKS])
+        return f"Unsafe: {prose(fix.description)}, at {where}. {why}{changes}"
+    lead = "Alternative, also proven" if has_safe_fix(result) else "Possible fix, proven"
+    return f"{lead}: {prose(fix.description)}, at {where}.{changes}"
+
+
+def has_safe_fix(result: Result) -> bool:
+    """Whether the best fix can be applied without a second look."""
+    return result.fix is not None and result.fix.is_safe
+
+
+def capital(clause: str) -> str:
+    """A clause as the beginning of a sentence; what names an object begins with a capital letter already."""
+    return clause[:1].upper() + clause[1:]
 
 
 def rule_told(rule: str, links: Links | None) -> str:
@@ -108,21 +124,14 @@ def rule_told(rule: str, links: Links | None) -> str:
 
 def proof(result: Result, fix: Fix) -> str:
     """What rendering again with the fix has shown."""
-    effects = list(dict.fromkeys(_effect(one) for one in _other_effects(result, fix)))
-    also = "nothing else changed" if not effects else f"it also changes {listed(tuple(effects), _EFFECTS)}"
-    return f"Rendered again with this change: {reached(result, fix)}; {also}."
+    also = _also(fix)
+    return f"Rendered again with this change: {reached(result, fix)}; {f'it also changes {also}' if also else 'nothing else changed'}."
 
 
-def _other_effects(result: Result, fix: Fix) -> list[Effect]:
-    """What a fix changes besides the field that it is about: the finding's own, or that of the other end."""
-    others = [one for one in fix.effects if not is_of_field(one, result.resource, result.field)]
-    if len(others) < len(fix.effects):
-        return others
-    return [
-        one
-        for one in fix.effects
-        if not any(is_of_field(one, end.resource, end.field) for end in result.related)
-    ]
+def _also(fix: Fix) -> str:
+    """What a fix changes besides the fields that it is about; empty for nothing."""
+    effects = dict.fromkeys(_effect(one) for one in fix.effects if not one.intended)
+    return listed(tuple(effects), _EFFECTS)
 
 
 def _effect(effect: Effect) -> str:

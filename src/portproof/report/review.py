@@ -16,7 +16,7 @@ from portproof.report import marks
 from portproof.report.links import Links
 from portproof.report.marks import Mark
 from portproof.report.model import Fix, Result
-from portproof.report.phrases import code, ends, fix_told, other_told, proof, prose, rule_told
+from portproof.report.phrases import code, ends, fix_told, has_safe_fix, other_told, proof, prose, rule_told
 from portproof.report.suggestion import Lines, suggestion
 from portproof.report.summary_line import plural
 from portproof.rules.severity import Severity
@@ -191,9 +191,9 @@ def _places(result: Result, diff: Diff) -> Iterator[Lines]:
 
 
 def _offers(result: Result, place: Lines, diff: Diff) -> list[tuple[Fix, str]]:
-    """The proven fixes that one edit of the lines in question makes, each with its suggestion block."""
+    """The proven, safe fixes that one edit of the lines in question makes, each with its suggestion block."""
     text = diff.texts.get(place.path)
-    fixes = [fix for fix in (result.fix, *result.alternatives) if fix and len(fix.edits) == 1]
+    fixes = [fix for fix in (result.fix, *result.alternatives) if fix and fix.is_safe and len(fix.edits) == 1]
     if text is None:
         return []
     return [(fix, block) for fix in fixes if (block := suggestion(fix.edits[0], place, text))]
@@ -201,8 +201,8 @@ def _offers(result: Result, place: Lines, diff: Diff) -> list[tuple[Fix, str]]:
 
 def _text(result: Result, links: Links, mark: Mark, offer: tuple[Fix, str] | None = None) -> str:
     offered = offer[0] if offer else None
-    fix = result.fix if result.fix is not offered else None
-    others = [one for one in (result.alternatives) if one is not offered]
+    fix = result.fix if result.fix is not offered and has_safe_fix(result) else None
+    others = [one for one in (result.fix, *result.alternatives) if one and one not in (offered, fix)]
     return _fill(
         "review_comment.md.jinja",
         mark=mark,
@@ -211,14 +211,14 @@ def _text(result: Result, links: Links, mark: Mark, offer: tuple[Fix, str] | Non
         ends=list(ends(result, links)),
         fix=fix_told(result, fix, links) if fix else None,
         suggestion=_suggestion(result, offer) if offer else None,
-        others=[other_told(result, one, links) for one in others[:1]],
+        others=[other_told(result, one, links) for one in others],
         rule=rule_told(result.rule, links),
     )
 
 
 def _suggestion(result: Result, offer: tuple[Fix, str]) -> dict[str, str]:
     fix, block = offer
-    lead = "Alternative on this line, also proven" if result.fix else "Possible fix, proven"
+    lead = "Alternative on this line, also proven" if has_safe_fix(result) else "Possible fix, proven"
     lead = "" if fix is result.fix else f"{lead}: {prose(fix.description)}."
     return {"lead": lead, "block": block, "proof": proof(result, fix)}
 

@@ -81,8 +81,8 @@ def _prose(rule: Rule) -> str:
 
 def _result(result: Result, index: Mapping[str, int], targets: Mapping[str, TargetStatus]) -> dict[str, Any]:
     fixes: list[dict[str, Any]] = []
-    for fix in (result.fix, *result.alternatives):
-        if fix and (change := _fix(fix)) not in fixes:  # the schema wants them distinct
+    for fix in (result.fix, *result.alternatives):  # viewers apply one with a click
+        if fix and fix.is_safe and (change := _fix(fix)) not in fixes:  # the schema wants them distinct
             fixes.append(change)
     baseline = {None: {}, True: {"baselineState": "new"}, False: {"baselineState": "unchanged"}}
     related = [one for one in result.related if one.location]

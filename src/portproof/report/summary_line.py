@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from portproof.rules.severity import Severity
 
 if TYPE_CHECKING:
-    from portproof.report.model import Effect, Location, Report, Result, TargetStatus
+    from portproof.report.model import Location, Report, Result, TargetStatus
     from portproof.resources import ResourceKey
 
 _INDEX = re.compile(r"\[\d+\]")
@@ -146,8 +146,3 @@ def unchecked(report: Report) -> dict[tuple[str, str], list[TargetStatus]]:
                 reason = f"see {render_failed.RULE.id} above" if known else target.reason or "no reason known"
                 groups.setdefault((status, reason), []).append(target)
     return groups
-
-
-def is_of_field(effect: Effect, resource: ResourceKey | None, field: str) -> bool:
-    """Whether the effect is on that field, at whatever index of its lists: they differ from overlay to overlay."""
-    return effect.resource == resource and _INDEX.sub("[]", effect.field) == _INDEX.sub("[]", field)

@@ -17,7 +17,8 @@ from portproof.report.safe import discreet, log_line, one_line, shortened, visib
 from portproof.rules.severity import Severity
 
 _REASONS = 10
-_EFFECTS = 3
+_EFFECTS = 10
+_RISKS = 3
 _DIFF_LINES = 12
 _MESSAGE = 2_000
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -58,11 +59,14 @@ class _Writer:
             yield f"  in {len(result.targets)} targets: {names}"
         if result.introduced is False:
             yield "  already in the base"
-        if result.fix:
-            yield from self.fix(result, result.fix)
-        for other in result.alternatives:
-            lead = "or (also proven)" if result.fix else "possible fix (proven by rendering again)"
-            yield f"  {lead}: {_line(other.description)}{_where(other, result)}"
+        safe = result.fix if result.fix and result.fix.is_safe else None
+        if safe:
+            yield from self.fix(result, safe)
+        for other in (result.fix, *result.alternatives):
+            if other and other is not safe:
+                yield from self.other(
+                    result, other, "or (also proven)" if safe else "possible fix (proven by rendering again)"
+                )
 
     def header(self, result: Result) -> str:
         colour = _COLOURS[result.severity]
@@ -95,7 +99,15 @@ class _Writer:
         yield from lines[:_DIFF_LINES]
         if len(lines) > _DIFF_LINES:
             yield f"    … and {summary_line.plural(len(lines) - _DIFF_LINES, 'more line')} (`portproof fix` prints them all)"
-        yield from _effects(result, fix)
+        yield from _effects(fix)
+
+    def other(self, result: Result, fix: Fix, lead: str) -> Iterator[str]:
+        """A further fix; one that is unsafe with the reasons."""
+        label = lead if fix.is_safe else self.paint("unsafe", fg="yellow", bold=True)
+        yield f"  {label}: {_line(fix.description)}{_where(fix, result)}"
+        for _, text in fix.risks[:_RISKS]:
+            yield f"    {_line(text)}"
+        yield from _effects(fix)
 
     def diff(self, result: Result, fix: Fix) -> Iterator[str]:
         """The lines that change. Their place is left out where the header has just named it."""
@@ -134,11 +146,16 @@ class _Writer:
         clean = self.report.verdict is ReportVerdict.CLEAN
         colour = _COLOURS[found[0]] if found else "green" if clean else "yellow"
         yield self.paint(summary_line.headline(self.report, visible), fg=colour, bold=True)
-        fixes = sum(result.fix is not None for result in self.report.results)
-        if fixes == 1:
+        offers = [
+            [one for one in (result.fix, *result.alternatives) if one] for result in self.report.results
+        ]
+        safe = sum(any(one.is_safe for one in some) for some in offers)
+        if safe == 1:
             yield "Next: `portproof fix` prints the proven fix, `portproof fix --write` applies it."
-        elif fixes:
-            yield f"Next: `portproof fix` prints the {fixes} proven fixes, `portproof fix --write` applies them."
+        elif safe:
+            yield f"Next: `portproof fix` prints the {safe} proven fixes, `portproof fix --write` applies them."
+        elif any(result.fix for result in self.report.results):
+            yield "Next: no fix is safe; `portproof fix --unsafe` prints those that need a second look."
         elif found:
             rule = visible(self.report.results[0].rule)
             yield f"Next: `portproof explain {rule}` explains the rule and how to fix it."
@@ -169,12 +186,11 @@ def _related(related: Related) -> str:
     return f"{message}: {visible(summary_line.place(related.location))}{hint}"
 
 
-def _effects(result: Result, fix: Fix) -> Iterator[str]:
+def _effects(fix: Fix) -> Iterator[str]:
     """What else the fix changes, so that nobody is surprised."""
-    others = [one for one in fix.effects if not summary_line.is_of_field(one, result.resource, result.field)]
+    others = [one for one in fix.effects if not one.intended]
     if others:
-        verb = "also changes" if len(others) < len(fix.effects) else "changes"
-        yield f"    {verb}: {summary_line.listed(tuple(dict.fromkeys(map(_effect, others))), _EFFECTS)}"
+        yield f"    also changes: {summary_line.listed(tuple(dict.fromkeys(map(_effect, others))), _EFFECTS)}"
 
 
 def _effect(effect: Effect) -> str:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from portproof.discover.model import HelmTarget, Target
-from portproof.graph.model import Neighbour, Relation, Service, ServiceEdge
+from portproof.graph.model import Neighbour, PortGraph, Relation, Service, ServiceEdge
 from portproof.graph.references import ReferenceKind
 from portproof.render.model import Rendering
 from portproof.resources import Manifests, Resource, ResourceKey
@@ -97,12 +97,10 @@ def evaluate(
     base revision, where a change concerns it.
     """
     # Imported on first use: compiling the JSONPaths takes as long as a render, and goes on beside the first one.
-    from portproof.graph import link  # noqa: PLC0415
     from portproof.graph.chains import Chains  # noqa: PLC0415
 
     read = read_resources(rendering)
-    past = None if base is None else link.build(read_resources(base), rule_set.rows)
-    graph = link.build(read, rule_set.rows, neighbours, past)
+    graph = _linked(read, rule_set, neighbours, base)
     chains = Chains(graph)
     seen: dict[FindingKey, RuleFinding] = {}
     for rule in rule_set.rules:
@@ -119,6 +117,28 @@ def evaluate(
         frozenset(one.key for one in read.resources if _states_namespace(one, rendering.target)),
         tuple(one for one in graph.asking(Relation.CALLER) if not graph.variants(*one.whom.place)),
     )
+
+
+def graph_of(
+    rendering: Rendering,
+    rule_set: RuleSet,
+    neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
+    base: Rendering | None = None,
+) -> PortGraph:
+    """The graph that `evaluate` asks the rules about."""
+    return _linked(read_resources(rendering), rule_set, neighbours, base)
+
+
+def _linked(
+    read: Manifests,
+    rule_set: RuleSet,
+    neighbours: Mapping[str, tuple[Neighbour, ...]],
+    base: Rendering | None,
+) -> PortGraph:
+    from portproof.graph import link  # noqa: PLC0415
+
+    past = None if base is None else link.build(read_resources(base), rule_set.rows)
+    return link.build(read, rule_set.rows, neighbours, past)
 
 
 def _severity(finding: Finding, target: Target) -> Severity:
