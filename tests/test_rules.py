@@ -145,9 +145,9 @@ def texts() -> Iterator[tuple[str, str]]:
         if folder.name.startswith("ok-"):
             continue
         yield f"{folder.parent.name}/{folder.name}", (folder / "input.yaml").read_text()
-    for rule in RULES.values():
-        for index, text in enumerate(examples(rule.page, "Bad")):
-            yield f"{rule.id}/page-{index}", text
+    for rule_id in OURS:
+        for index, text in enumerate(examples(RULES[rule_id].page, "Bad")):
+            yield f"{rule_id}/page-{index}", text
 
 
 @pytest.mark.parametrize(("name", "text"), [pytest.param(*pair, id=pair[0]) for pair in texts()])
