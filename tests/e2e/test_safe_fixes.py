@@ -1,0 +1,126 @@
+"""Which fixes are safe, in real charts and overlays, with and without a base; and what `fix --write` leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.e2e.program import Program, Repository
+
+Make = Callable[[str], Repository]
+
+WEB = """apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{name: main, port: 80, targetPort: 8080}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: registry.example.org/web:1
+          ports: [{name: main, containerPort: 8080}]
+          env: [{name: MODE, value: fast}]
+"""
+PATCH = """- target: {kind: Service, name: web}
+  patch: |-
+    - {op: replace, path: /spec/ports/0/targetPort, value: 8080}
+"""
+OVERLAYS = {
+    "base/kustomization.yaml": "resources: [web.yaml]\n",
+    "base/web.yaml": WEB,
+    "overlays/dev/kustomization.yaml": "resources: [../../base]\n",
+    "overlays/prod/kustomization.yaml": "resources: [../../base]\npatches:\n" + PATCH,
+}
+CHART = {
+    "chart/Chart.yaml": "apiVersion: v2\nname: chart\nversion: 0.1.0\n",
+    "chart/values.yaml": "ports: {main: 8080}\ningress: false\n",
+    "chart/values-prod.yaml": "ports: {main: 7070}\ningress: true\n",
+    "chart/templates/all.yaml": WEB.replace("port: 80,", "port: {{ .Values.ports.main }},")
+    + """{{- if .Values.ingress }}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  defaultBackend:
+    service:
+      name: web
+      port:
+        number: 8080
+{{- end }}
+""",
+}
+
+
+def offers(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Every fix of the only finding, with its class, best first."""
+    (found,) = report["findings"]
+    return [
+        (one["description"], one["safety"])
+        for one in (found["fix"], *found["alternatives"])
+        if one is not None
+    ]
+
+
+def test_a_far_target_of_one_environment_is_taken_back(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    repository.write(OVERLAYS)
+    repository.commit()
+    repository.replace("overlays/prod/kustomization.yaml", "value: 8080", "value: 9090")
+    report = portproof.check("--base", "HEAD")
+    assert offers(report)[0] == ("set targetPort to 8080", "safe")
+    (edit,) = report["findings"][0]["fix"]["edits"]
+    assert (edit["path"], edit["old"], edit["new"]) == ("overlays/prod/kustomization.yaml", "9090", "8080")
+    assert [(one["before"], one["intended"]) for one in report["findings"][0]["fix"]["effects"]] == [
+        (9090, True)
+    ]
+
+
+def test_a_declaration_that_moved_alone_is_taken_back_and_not_followed(
+    portproof: Program, make_repository: Make
+) -> None:
+    repository = make_repository("")
+    repository.write({"web.yaml": WEB})
+    repository.commit()
+    repository.replace("web.yaml", "containerPort: 8080", "containerPort: 9090")
+    assert dict(offers(portproof.check("--base", "HEAD"))) == {
+        "set containerPort to 8080": "safe",
+        "set targetPort to 9090": "unsafe",
+    }
+
+
+def test_a_declaration_that_moved_with_its_program_is_followed(
+    portproof: Program, make_repository: Make
+) -> None:
+    repository = make_repository("")
+    repository.write({"web.yaml": WEB.replace("name: MODE, value: fast", "name: PORT, value: '8080'")})
+    repository.commit()
+    repository.replace("web.yaml", "containerPort: 8080", "containerPort: 9090")
+    repository.replace("web.yaml", "value: '8080'", "value: '9090'")
+    found = dict(offers(portproof.check("--base", "HEAD")))
+    assert found["set targetPort to 9090"] == "safe"
+    assert "safe" not in {safety for fix, safety in found.items() if fix != "set targetPort to 9090"}
+
+
+def test_the_number_of_one_environment_is_not_written_into_a_template_that_all_share(
+    portproof: Program, make_repository: Make
+) -> None:
+    repository = make_repository("")
+    repository.write(CHART)
+    repository.commit()
+    assert offers(portproof.check()) == [("set the Service's port to 8080", "unsafe")]
+    written = portproof("fix", "--write")
+    assert written.code == 1
+    assert repository.git("status", "--porcelain") == ""
+    assert "callers that are not in this rendering may use port 7070 of Service/web" in written.stderr
+    assert portproof("fix", "--write", "--unsafe").code == 0
+    assert repository.git("diff", "--name-only").split() == ["chart/values-prod.yaml"]
