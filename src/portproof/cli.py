@@ -166,7 +166,7 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
     short_help="Print or apply the proven fixes.",
     epilog=_epilog(
         _EXIT_CODES.format(
-            good="every finding at or above fail-on has a proven fix", bad="findings without a proven fix"
+            good="every finding at or above fail-on has a proven, safe fix", bad="findings without such a fix"
         ),
         "portproof fix | git apply",
         "portproof fix --write charts/backend",
