@@ -410,7 +410,7 @@ DOUBTS: dict[Callable[[Upstream], None], str] = {
     a_release_has_no_notes: "that of the release on GitHub none;",
     a_file_is_not_what_is_published: "SHA-256",
     a_file_is_missing: "404|Not Found",
-    a_file_breaks_off: "broke off",
+    a_file_breaks_off: "download stopped",
     a_file_lacks_the_program: "no darwin-arm64/helm in it",
     the_list_of_checksums_is_wrong: "is f{64}, that of the release on GitHub [0-9a-f]{64};",
     the_list_of_checksums_lacks_a_platform: "has 0 sums",

@@ -111,9 +111,9 @@ CASES = [
         "rendered text that is not YAML, below a loop",
         {X: "kind: A\nlist:\n{{ range until 3 }}\n- {{ . }}\n{{ end }}\nspec:\n  port: {{ 1 }}: 2\n"},
         f"{X}:7:1",
-        "not YAML",
+        "valid YAML",
     ),
-    Case("the second document is not YAML", {X: "kind: A\n---\nkind: B\n c: 1\n"}, f"{X}:4:1", "not YAML"),
+    Case("the second document is not YAML", {X: "kind: A\n---\nkind: B\n c: 1\n"}, f"{X}:4:1", "valid YAML"),
     Case("a list", {X: "- a\n"}, f"{X}:1:1", "array where a mapping is expected"),
     Case(
         "values that are not YAML",

@@ -103,7 +103,7 @@ def blocks(page: str) -> Iterator[Block]:
         elif part.endswith("::") and part.startswith(("Bad", "Good")):
             label = one_line(part[:-2])
         elif part.startswith("* "):
-            yield Bullets(tuple(re.split(r"\n\* ", part[2:].replace("\n  ", "\n"))))
+            yield Bullets(tuple(part[2:].replace("\n  ", "\n").split("\n* ")))
         elif part[:-1] in HEADINGS and part.endswith(":"):
             yield Heading(part[:-1])
         else:
