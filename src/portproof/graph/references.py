@@ -29,7 +29,8 @@ class ReferenceKind:
     Service is passed over. A field that begins with ``$.`` is one of the resource itself. `host` says that `service`
     holds a host (``web.shop.svc.cluster.local``), which then tells the namespace too. `default` is the port that
     counts when the field is absent, `protocol` what the reader of the resource speaks (empty: either). `typed` says
-    that the schema of the kinds is known, and wants a number where `by` does.
+    that the schema of the kinds is known, and wants a number where `by` does; `optional`, that nothing is asked for
+    without the field.
     """
 
     relation: Relation
@@ -44,6 +45,7 @@ class ReferenceKind:
     protocol: str = ""
     host: bool = False
     typed: bool = True
+    optional: bool = False
 
 
 GATEWAY_API = "gateway.networking.k8s.io"
@@ -177,6 +179,7 @@ ROWS: tuple[ReferenceKind, ...] = (
         ("spec.routes[*].services[*]", "spec.tcpproxy.services[*]"),
         port="healthPort",
         protocol="TCP",
+        optional=True,
     ),
     ReferenceKind(
         Relation.HTTP_PROXY,
@@ -280,6 +283,8 @@ def _reference(
         found = hosts.place(name, place[0])
         place = place if found is None else found
     where, port = _field(resource, path, holder, row.port)
+    if port is None and row.optional:
+        return
     yield Edge(
         relation=row.relation,
         holder=resource.key,
