@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from portproof.graph.evidence import ADDED_PORT_NAMES
 from portproof.graph.fields import PROTOCOLS
 from portproof.graph.model import (
     Answer,
@@ -36,6 +35,9 @@ from portproof.graph.model import (
 )
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.resources import ResourceKey
+
+_ADDED_NAMES = ("dapr-", "http-envoy-prom", "linkerd-")
+"""How the names of ports begin that meshes add to pods at admission."""
 
 _MESH = frozenset({Relation.VIRTUAL_SERVICE, Relation.DESTINATION_RULE, Relation.MATCH})
 _DIGITS = 5
@@ -144,7 +146,15 @@ def _of_exposed(graph: PortGraph, service: Service, wanted: object) -> Answer:
         return Unknown("where its pods are reached is not known")
     pairs = zip(service.ports, numbers, strict=True)
     found = tuple(one for one, known in pairs if wanted == one.number.value or wanted in (known or ()))
+    if not found and wanted in node_ports(graph.select(service).workloads):
+        return Unknown("its pods take it as a port of their nodes")
     return Reached(found) if found else Missed((service,))
+
+
+def node_ports(workloads: Iterable[Workload]) -> frozenset[object]:
+    """The numbers of ports that pods have on their nodes, there or in the pods."""
+    ports = [port for one in workloads for port in one.ports if port.host_port is not None]
+    return frozenset({one.value for one in ports} | {one.host_port.value for one in ports if one.host_port})
 
 
 def endpoint_numbers(graph: PortGraph, service: Service, port: ServicePort) -> frozenset[int] | None:
@@ -265,7 +275,7 @@ def _is_meant(edge: Edge[ServiceName | Pods], port: ContainerPort) -> bool:
 def _added(edge: Edge[ServiceName | Pods], workload: Workload) -> str:
     """Why what is added to the pods at admission may have the port; empty when nothing says so."""
     wanted = edge.wanted
-    if isinstance(wanted, str) and wanted.startswith(ADDED_PORT_NAMES):
+    if isinstance(wanted, str) and wanted.startswith(_ADDED_NAMES):
         return "meshes add a port of that name at admission"
     if edge.relation is Relation.MONITOR and wanted in workload.annotation_numbers:
         return "an annotation of the pods mentions it, and what is added at admission may have it"

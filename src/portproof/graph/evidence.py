@@ -54,9 +54,6 @@ GATEWAYS_PORTS = frozenset({8443, 8444})
 EXPORTERS_PORTS = range(9100, 10000)
 """Which exporters share out among themselves (prometheus wiki, Default port allocations)."""
 
-ADDED_PORT_NAMES = ("dapr-", "http-envoy-prom", "linkerd-")
-"""How the names of ports begin that meshes add to pods at admission."""
-
 
 def is_meant_to_listen(workload: Workload, number: int) -> bool:
     """Whether the pod's settings name the port, or its image opens it by default."""

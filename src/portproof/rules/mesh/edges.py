@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from portproof.graph import hosts, sites
-from portproof.graph.answers import numbers_behind
+from portproof.graph.answers import node_ports, numbers_behind
 from portproof.graph.fields import indexed, labels, mapping, scalar
 from portproof.graph.labelled import Labelled
 from portproof.graph.mesh_hosts import ISTIO, texts
@@ -62,14 +62,13 @@ def edges(graph: PortGraph) -> Iterator[Edge[ServiceName | Pods]]:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """How clients come in to the pods of a Gateway: through `services`, or at ports of their nodes.
+    """The Services through which clients come in to the pods of a Gateway.
 
     `unknown` is empty, or says why clients may come in otherwise. `having` are the Services that may have a port, by its
     number; under None, one that stands for all others.
     """
 
     services: tuple[Service, ...]
-    node_ports: frozenset[object]
     having: Mapping[object, Sequence[Service]]
     unknown: str
 
@@ -97,8 +96,6 @@ class Fronts:
 
     def _front(self, pods: Sequence[Workload]) -> Front:
         services = tuple(dict.fromkeys(one for pod in pods for one in self._graph.services_of(pod)))
-        taken = [port for pod in pods for port in pod.ports if port.host_port is not None]
-        numbers = {one.value for one in taken} | {one.host_port.value for one in taken if one.host_port}
         unknown = ""
         if not pods:
             unknown = "its pods are not in this rendering"
@@ -106,17 +103,19 @@ class Fronts:
             unknown = "its pods use the network of their nodes"
         elif not all(self._graph.services_of(one) for one in pods):
             unknown = "no Service here leads to its pods"
-        return Front(services, frozenset(numbers), self._having(services), unknown)
+        return Front(services, self._having(services), unknown)
 
     def _having(self, services: Sequence[Service]) -> Mapping[object, Sequence[Service]]:
         found: dict[object, list[Service]] = {}
         others = list(services[:1])
         for service in services:
             reached = numbers_behind(self._graph, [service])
-            numbers = {*(one.number.value for one in service.ports), *(reached or ())}
+            numbers: frozenset[object] = frozenset(
+                {*(one.number.value for one in service.ports), *(reached or ())}
+            )
             if reached is None or any(map(is_placeholder, numbers)):
                 others = [service]
-            for number in numbers:
+            for number in numbers | node_ports(self._graph.select(service).workloads):
                 found.setdefault(number, []).append(service)
         return {**found, None: others}
 
@@ -125,11 +124,8 @@ def server_edges(
     server: mesh.Server, front: Front, services: Sequence[Service]
 ) -> Iterator[Edge[ServiceName | Pods]]:
     """An edge to each of the `services` through which clients may come in to a Gateway's server."""
-    reason = front.unknown
-    if server.number.value in front.node_ports:
-        reason = "its pods take it as a port of their nodes"
-    if reason:
-        yield _of_server(server, Pods(None, reason))
+    if front.unknown:
+        yield _of_server(server, Pods(None, front.unknown))
         return
     named = Site(server.number.resource, ("spec", "selector"), None)
     for one in services:
