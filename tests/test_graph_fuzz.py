@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from portproof import resources, yamldoc
 from portproof.discover.model import ManifestTarget
 from portproof.graph import link
+from portproof.graph.identity import identities
 from portproof.render.model import RenderedDocument
 from portproof.resources import Manifests, Resource
 from portproof.rules import all_rules
+from portproof.rules.edges import every
 from portproof.yamldoc import FieldPath
 
 pytestmark = pytest.mark.slow
@@ -104,6 +106,9 @@ def test_no_rule_fails_and_findings_hold_what_is_there(documents: list[Any]) -> 
                     isinstance(text, str) and text[piece.start : piece.end] == str(finding.primary.value)
                     for text in held
                 )
+    edges = [edge for edge, _ in every(graph)]
+    known = [one for one, _ in identities(graph, edges)]
+    assert len(set(known)) == len(edges), "every edge has an identity of its own"
 
 
 def test_the_corpus_is_that_of_every_rule() -> None:
