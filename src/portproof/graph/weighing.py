@@ -373,7 +373,7 @@ def _probes_use_declared(workload: Workload, meant: ContainerPort) -> bool:
         known = {one.value for one in container.ports} | {
             one.name.value for one in container.ports if one.name
         }
-        own = {meant.value, meant.name.value if meant.name else None}
+        own = {meant.value, meant.name_text}
         return bool(own & set(probed)) and all(value in known for value in probed)
     return False
 

@@ -1,7 +1,7 @@
-"""Fields of custom resources and webhooks whose schemas ask for a port: what to say of one that is missing, mistyped or out of range.
+"""Fields that have to hold a port: what to say of one that is missing, mistyped or out of range.
 
-A rule has a table of such fields. What the schemas say was tried on an API server with the CRDs of the projects that the
-pages of those rules name.
+A rule about custom resources and webhooks has a table of such fields. What the schemas say was tried on an API server with
+the CRDs of the projects that the pages of those rules name. `number_problem` is for what Services and containers declare.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from portproof.graph import sites
 from portproof.graph.answers import missed
 from portproof.graph.fields import scalar
-from portproof.graph.model import PortGraph, Relation, Site
+from portproof.graph.model import ContainerPort, PortGraph, Relation, ServicePort, Site
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Remedy, Severity
@@ -115,3 +115,38 @@ def _problem(row: PortField, value: Any) -> str:
     elif isinstance(value, str) and row.takes is Takes.NUMBER:
         return f"with the {row.name} {value!r}, which must be a number, not a string"
     return ""
+
+
+def number_problem(port: ContainerPort | ServicePort) -> str:
+    """What is wrong with the number of a declared port, to follow its owner's name; empty when nothing is."""
+    value, field = port.number.value, str(port.number.path[-1])
+    if is_placeholder(value) or (isinstance(value, int) and 1 <= value <= 65535):
+        return ""
+    if value is None:
+        named = "" if port.name is None else f" {str(port.name.value)!r}"
+        return f"has a port{named} without a number"
+    if _in_quotes(port):
+        return f"has {field} '{value}' in quotes, but it must be a number"
+    return f"has {field} {value!r}, which is not a number between 1 and 65535"
+
+
+def number_finding(graph: PortGraph, port: ContainerPort | ServicePort, message: str) -> Finding:
+    """What to say of a declared port whose number has a problem; an empty field is only as sure as its values."""
+    number, unset = _in_quotes(port), graph.is_empty(port.number)
+    return Finding(
+        message=message,
+        severity=Severity.WARNING if unset else Severity.ERROR,
+        unset=unset,
+        primary=port.number,
+        expected=number,
+        remedies=()
+        if number is None
+        else (Remedy(f"write {number} without quotes", ((port.number, number),)),),
+    )
+
+
+def _in_quotes(port: ContainerPort | ServicePort) -> int | None:
+    """The number that the field holds in quotes; None when it holds none."""
+    value = port.number.value
+    number = int(str(value)) if is_digits(value) else 0
+    return number if 1 <= number <= 65535 else None

@@ -113,7 +113,7 @@ def _value(endpoint: Endpoint, meant: ContainerPort | None) -> Scalar | None:
     """What the endpoint's field would hold to mean `meant`; None when the field cannot hold it."""
     if meant is None:
         return None
-    name = meant.name.value if meant.name is not None else None
+    name = meant.name_text
     if endpoint.means is FieldMeaning.NUMBER or (
         isinstance(endpoint.port.value, int) and endpoint.means is FieldMeaning.EITHER
     ):

@@ -59,10 +59,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.model import Container, ContainerPort, PortGraph, Workload
-from portproof.graph.names import is_digits, is_placeholder
+from portproof.graph.model import PortGraph
 from portproof.graph.phrasing import rejected
-from portproof.rules.base import Finding, Remedy, Severity, rule
+from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.port_fields import number_finding, number_problem
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -70,39 +70,11 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for workload in graph.workloads:
         for container in workload.containers:
             for port in container.ports:
-                value = port.number.value
-                if is_placeholder(value):
-                    continue
-                if not (isinstance(value, int) and 1 <= value <= 65535):
-                    yield _finding(graph, workload, container, port)
-
-
-def _finding(graph: PortGraph, workload: Workload, container: Container, port: ContainerPort) -> Finding:
-    value = port.number.value
-    number = int(str(value)) if is_digits(value) else 0
-    quoted = 1 <= number <= 65535
-    if value is None:
-        what = (
-            f"has a port {str(port.name.value)!r} without a number"
-            if port.name
-            else "has a port without a number"
-        )
-    elif quoted:
-        what = f"has containerPort '{value}' in quotes, but it must be a number"
-    else:
-        what = f"has containerPort {value!r}, which is not a number between 1 and 65535"
-    unset = graph.is_empty(port.number)
-    return Finding(
-        message=(
-            f"Container {container.name!r} of {workload.key} {what}: "
-            f"{rejected(workload, mistyped=not isinstance(value, int))}."
-        ),
-        severity=Severity.WARNING if unset else Severity.ERROR,
-        unset=unset,
-        primary=port.number,
-        expected=number if quoted else None,
-        remedies=(Remedy(f"write {number} without quotes", ((port.number, number),)),) if quoted else (),
-    )
+                problem = number_problem(port)
+                if problem:
+                    effect = rejected(workload, mistyped=not isinstance(port.number.value, int))
+                    who = f"Container {container.name!r} of {workload.key}"
+                    yield number_finding(graph, port, f"{who} {problem}: {effect}.")
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -161,7 +161,7 @@ def _reaching(graph: PortGraph, workload: Workload, container: Container, port: 
     services = graph.services_of(workload)
     if any(one.target.value in container.default_ports for service in services for one in service.ports):
         return []
-    values = (port.value, port.name.value if port.name else None)
+    values = (port.value, port.name_text)
     checks = (check for check in container.checks if check.port.value in values and not check.host)
     going = (one for one in services if any(resolve(each, workload) is port for each in one.ports))
     return [*dict.fromkeys(str(one.key) for one in going), *(f"the {check.label}" for check in checks)]

@@ -220,7 +220,7 @@ def _name(port: ContainerPort) -> str:
 
 def _reaching(one: Listening, port: ContainerPort, around: _Around) -> list[str]:
     """What sends traffic to `port`, in words."""
-    values = (port.value, port.name.value if port.name else None)
+    values = (port.value, port.name_text)
     checks = (check for check in one.container.checks if check.port.value in values and not check.host)
     return [
         *(service for service, numbers in around.sent if port.value in numbers),

@@ -166,7 +166,7 @@ def _of_a_service(graph: PortGraph, setting: MeshPort) -> _Meant | None:
 
 
 def _called(port: ServicePort) -> tuple[Scalar | None, Scalar | None]:
-    return port.number.value, port.name.value if port.name is not None else None
+    return port.number.value, port.name_text
 
 
 def _targets(setting: MeshPort, port: ServicePort) -> Iterator[int]:

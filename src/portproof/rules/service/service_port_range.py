@@ -62,45 +62,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.model import PortGraph, Service, ServicePort
-from portproof.graph.names import is_digits, is_placeholder
-from portproof.rules.base import Finding, Remedy, Severity, rule
+from portproof.graph.model import PortGraph
+from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.port_fields import number_finding, number_problem
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each Service port whose number the API server rejects."""
     for service in graph.services:
         for port in service.ports:
-            value = port.number.value
-            if is_placeholder(value):
-                continue
-            if not (isinstance(value, int) and 1 <= value <= 65535):
-                yield _finding(graph, service, port)
-
-
-def _finding(graph: PortGraph, service: Service, port: ServicePort) -> Finding:
-    value = port.number.value
-    number = int(str(value)) if is_digits(value) else 0
-    quoted = 1 <= number <= 65535
-    if value is None:
-        what = (
-            f"has a port {str(port.name.value)!r} without a number"
-            if port.name
-            else "has a port without a number"
-        )
-    elif quoted:
-        what = f"has port '{value}' in quotes, but it must be a number"
-    else:
-        what = f"has port {value!r}, which is not a number between 1 and 65535"
-    unset = graph.is_empty(port.number)
-    return Finding(
-        message=f"{service.key} {what}: the API server rejects the Service.",
-        severity=Severity.WARNING if unset else Severity.ERROR,
-        unset=unset,
-        primary=port.number,
-        expected=number if quoted else None,
-        remedies=(Remedy(f"write {number} without quotes", ((port.number, number),)),) if quoted else (),
-    )
+            problem = number_problem(port)
+            if problem:
+                message = f"{service.key} {problem}: the API server rejects the Service."
+                yield number_finding(graph, port, message)
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
