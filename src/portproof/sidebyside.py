@@ -11,18 +11,14 @@ from portproof.config import Config
 from portproof.discover.find import discover
 from portproof.discover.model import Skip, Target
 from portproof.graph import link
-from portproof.graph.answers import edges
-from portproof.graph.differences import AnyEdge, differences
+from portproof.graph.differences import differences
 from portproof.graph.model import PortGraph
 from portproof.graph.references import ReferenceKind
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.report.port_diff import PortDiff, TargetDiff
 from portproof.resources import read
 from portproof.revision import Comparison
-from portproof.rules.mesh import edges as mesh
-from portproof.rules.monitoring import edges as monitoring
-from portproof.rules.policy import edges as policy
-from portproof.rules.routing import edges as routing
+from portproof.rules.edges import edges
 from portproof.source import RelPath, Tree
 
 
@@ -102,14 +98,7 @@ def _compared(id_: str, before: PortGraph | _Unread | None, after: PortGraph | _
         return TargetDiff(id_, reason=f"in the base: {before.reason}")
     if isinstance(after, _Unread):
         return TargetDiff(id_, reason=after.reason)
-    return TargetDiff(id_, differences(before, after, _edges))
-
-
-def _edges(graph: PortGraph) -> Iterator[AnyEdge]:
-    """The edges that the graph knows, and those that families of rules read from their own kinds."""
-    yield from edges(graph)
-    for family in (mesh, monitoring, policy, routing):
-        yield from family.edges(graph)
+    return TargetDiff(id_, differences(before, after, edges))
 
 
 def _without_renames(targets: Sequence[TargetDiff]) -> Iterator[TargetDiff]:

@@ -1,33 +1,20 @@
 """Two port graphs side by side: which edges moved, broke, were mended, came and went.
 
-Pure: it knows nothing of revisions or files. `Identities` is the one place that says what the same edge is in both.
+Pure: it knows nothing of revisions or files. What the same edge is in both, `graph.identity` says.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias
 
 from portproof.graph.answers import answer, edges
-from portproof.graph.model import (
-    Edge,
-    Missed,
-    Pods,
-    PortGraph,
-    Reached,
-    Relation,
-    ServiceName,
-)
+from portproof.graph.identity import AnyEdge, identities
+from portproof.graph.model import Missed, PortGraph, Reached, Relation, ServiceName
 from portproof.resources import ResourceKey
-from portproof.yamldoc import FieldPath, format_path, lookup
-
-AnyEdge: TypeAlias = Edge[ServiceName | Pods]
-
-_KEYS = ("name", "host", "path", "key")
-"""Fields by which an entry of a list is known in another revision, first come first served. None of them is a port."""
+from portproof.yamldoc import format_path
 
 
 class ChangeKind(Enum):
@@ -76,36 +63,6 @@ class _Seen:
     state: EdgeState
 
 
-class Identities:
-    """Says which edges of one rendering are the same in another revision; remembers the names of lists it has seen."""
-
-    def __init__(self, graph: PortGraph) -> None:
-        self._holders = {one.key: one.data for one in reversed(graph.resources)}
-        self._called: dict[int, list[Hashable]] = {}
-
-    def of(self, edge: AnyEdge) -> tuple[Hashable, str]:
-        """Who asks where, by names and keys; and whom the edge means.
-
-        Neither the API version nor a port that is asked for is part of it, so both may move.
-        """
-        key = edge.holder
-        path = self._keyed(edge.at, self._holders.get(key, {}))
-        return (edge.relation, key.kind, key.namespace, key.name, path), _whom(edge)
-
-    def _keyed(self, path: FieldPath, data: Any) -> tuple[Hashable, ...]:
-        """The path with the entries of lists by what they are called; those without a name by their place among such."""
-        steps: list[Hashable] = []
-        for depth, step in enumerate(path):
-            holder = lookup(data, path[:depth])
-            if isinstance(step, int) and isinstance(holder, list) and step < len(holder):
-                if id(holder) not in self._called:
-                    self._called[id(holder)] = _called(holder)
-                steps.append(self._called[id(holder)][step])
-            else:
-                steps.append(step)
-        return tuple(steps)
-
-
 def differences(
     base: PortGraph | None, head: PortGraph | None, read: Callable[[PortGraph], Iterable[AnyEdge]] = edges
 ) -> tuple[EdgeChange, ...]:
@@ -131,13 +88,12 @@ def _seen(
     places: dict[Hashable, list[_Seen]] = defaultdict(list)
     if graph is None:
         return places
-    identities = Identities(graph)
     numbers = {(one.key, port.path): port.number.value for one in graph.services for port in one.ports}
-    for edge in dict.fromkeys(read(graph)):
-        place, whom = identities.of(edge)
+    for known, edge in identities(graph, dict.fromkeys(read(graph))):
+        whom = _whom(edge)
         number = numbers.get((edge.holder, edge.at)) if edge.relation is Relation.TARGET else None
         state = _state(graph, edge, whom, number if isinstance(number, int) else None)
-        places[place].append(_Seen(edge, whom, state))
+        places[known.place].append(_Seen(edge, known.whom, state))
     return places
 
 
@@ -194,24 +150,6 @@ def _kind(before: EdgeState | None, after: EdgeState | None) -> ChangeKind:
         case True, True if before.whom == after.whom:
             return ChangeKind.MOVED
     return ChangeKind.CHANGED
-
-
-def _called(entries: list[Any]) -> list[Hashable]:
-    """What each entry of a list is called; several of one name, or of none, are counted."""
-    seen: Counter[Hashable] = Counter()
-    found: list[Hashable] = []
-    for entry in entries:
-        name = _name(entry)
-        found.append((name, seen[name]))
-        seen[name] += 1
-    return found
-
-
-def _name(entry: Any) -> Hashable:
-    if not isinstance(entry, dict):
-        return None
-    found = [(key, entry[key]) for key in _KEYS if isinstance(entry.get(key), str)]
-    return found[0] if found else None
 
 
 def _whom(edge: AnyEdge) -> str:

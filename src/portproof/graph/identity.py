@@ -48,6 +48,10 @@ _WAYS = frozenset(
 )
 """Steps from the part that asks to its port; it may come to be asked for by name instead of number."""
 
+_NETWORK = frozenset({"Ingress", "NetworkPolicy"})
+_GROUPS_NOW = {"traefik.containo.us": "traefik.io", "crd.projectcalico.org": "projectcalico.org"}
+"""API groups under which the objects of another one were known, or still are."""
+
 _HANDLERS = frozenset({"httpGet", "tcpSocket", "grpc"})
 _WORDS = frozenset({"args", "command"})
 _PORT_IN_TEXT = re.compile(r"(?<=:)\d{1,5}(?!\d)")
@@ -68,6 +72,11 @@ class Identity:
     at: tuple[str, ...]
     whom: tuple[str, ...]
     apart: str = ""
+
+    @property
+    def place(self) -> Identity:
+        """The field alone, whomever it means: it may come to mean another."""
+        return replace(self, whom=(), apart="")
 
 
 def identity(edge: AnyEdge, data: Mapping[str, Any]) -> Identity:
@@ -141,7 +150,10 @@ def _without_list(entry: object, field: object) -> object:
 
 
 def _who(key: ResourceKey) -> tuple[str, ...]:
-    return key.group, key.kind, key.namespace, key.name
+    group = _GROUPS_NOW.get(key.group, key.group)
+    if group == "extensions":  # k/k 1.8 to 1.22: each kind moved to a group of its own
+        group = "networking.k8s.io" if key.kind in _NETWORK else "apps"
+    return group, key.kind, key.namespace, key.name
 
 
 def _whom(edge: AnyEdge) -> tuple[str, ...]:

@@ -19,11 +19,15 @@ from portproof.graph.model import Answer, Edge, Pods, PortGraph, ServiceName
 _Reader: TypeAlias = Callable[[PortGraph], Iterator[Edge[ServiceName | Pods]]]
 
 
-def every(graph: PortGraph) -> Iterator[tuple[Edge[ServiceName | Pods], Answer]]:
-    """All edges with their answers: the graph's own, then those of each family, by the family's name."""
+def edges(graph: PortGraph) -> Iterator[Edge[ServiceName | Pods]]:
+    """All edges: the graph's own, then those of each family, by the family's name."""
     readers = (answers.edges, *(_reader(family) for family in families()))
-    for edge in chain.from_iterable(read(graph) for read in readers):
-        yield edge, answers.answer(graph, edge)
+    return chain.from_iterable(read(graph) for read in readers)
+
+
+def every(graph: PortGraph) -> Iterator[tuple[Edge[ServiceName | Pods], Answer]]:
+    """All edges with their answers."""
+    return ((edge, answers.answer(graph, edge)) for edge in edges(graph))
 
 
 @cache
