@@ -97,6 +97,8 @@ _PORT_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _TLS_NUMBERS = frozenset({443, 8443})
 _PLAIN_NUMBERS = frozenset({80, 8080})
 _SCHEME_FIELDS = frozenset({"scheme", "appProtocol", "protocol"})
+_INSTALLING = frozenset({("helm.toolkit.fluxcd.io", "HelmRelease"), ("argoproj.io", "Application")})
+"""What installs a chart: what it makes of the chart is a target of its own, and is judged there."""
 _CHECKSUM = re.compile(r"[0-9a-f]{32,128}")
 _GENERATED = re.compile(r"-[a-z0-9]{10}\Z")
 """What kustomize adds to the name of a ConfigMap or Secret that it generates: a hash of its data."""
@@ -158,8 +160,10 @@ class _Judge:
             yield from self._lost()
 
     def _is_unread(self, change: Change) -> bool:
-        """Whether it is in a ConfigMap that no pod refers to: kustomize takes values from such ones."""
+        """Whether no pod reads it: kustomize takes values from ConfigMaps, and a controller renders a chart with those here."""
         key = change.resource
+        if (key.group, key.kind) in _INSTALLING:
+            return True
         read = any(key.name in one.configs for one in self.after.workloads)
         return key.kind == "ConfigMap" and key.group == "" and not read and not self.effects.is_end(change)
 

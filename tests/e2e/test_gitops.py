@@ -223,7 +223,8 @@ def test_where_nothing_can_be_added_what_is_declared_is_no_fix(
     assert finding["fix"] is None
     (other,) = finding["alternatives"]
     assert [(edit["path"], edit["new"]) for edit in other["edits"]] == [("apps/odd.yaml", "8080")]
-    assert "possible fix (proven by rendering again): set containerPort to 8080" in portproof("check").stdout
+    assert other["safety"] == "unsafe"
+    assert "unsafe: set containerPort to 8080" in portproof("check").stdout
     assert portproof("fix").stdout == ""
 
 

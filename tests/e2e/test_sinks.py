@@ -87,7 +87,7 @@ def test_so_are_those_of_findings_without_a_fix(
     repository.write({"all.yaml": f"{service}---\n{pod}"})
     assert fix(Request(paths=(str(repository.root),)), write_files=False) == 1
     shown = capsys.readouterr().err
-    assert "no proven fix" in shown
+    assert "no proven, safe fix" in shown
     is_data(shown)
 
 
