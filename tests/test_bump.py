@@ -213,10 +213,11 @@ def test_each_release_becomes_the_newest_of_its_major_version(
     for _, version, sums in pinned(now):
         assert f" -> {version}\n" in told
         assert all(f" -> {one}\n" in told for one in sums.values())
-    search = Search({"PORTPROOF_CACHE": str(tmp_path / "cache")}, catalogue=now)
-    assert fetch("helm", search).version == NEWER["v4"]
-    assert fetch("helm", search, NEWER["v3"]).version == NEWER["v3"]
-    assert fetch("kustomize", search).version == NEWER["v5"]
+    notes: list[str] = []
+    search = Search({"PORTPROOF_CACHE": str(tmp_path / "cache")}, notify=notes.append, catalogue=now)
+    assert fetch("helm", search).version == NEWER["v4"], notes
+    assert fetch("helm", search, NEWER["v3"]).version == NEWER["v3"], notes
+    assert fetch("kustomize", search).version == NEWER["v5"], notes
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "pins.py"]
 
 
