@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from portproof.graph.answers import endpoint_numbers, resolve, target_number
 from portproof.graph.evidence import numbers_in_pod_spec
@@ -103,28 +104,16 @@ def opening_edge(opening: Opening, pods: Pods) -> PodEdge:
 class ScopePods:
     """The pods that some rules are about, and whether they lack what is opened.
 
-    Many rules may be about the same ports of them, so what they answered is remembered.
+    Many rules may be about the same ports of them, so what they answered is remembered; nothing is looked up before.
     """
 
     def __init__(self, graph: PortGraph, workloads: Sequence[Workload]) -> None:
-        """Look up what the pods of `workloads` declare or mention, and where Services send traffic in them."""
+        """Take the `workloads` that the rules select."""
         self.workloads = tuple(workloads)
-        self._group = PodGroup(graph, workloads)
-        self._targets = frozenset(
-            (number, port.protocol)
-            for one in workloads
-            for service in graph.services_of(one)
-            for port in service.ports
-            if (number := target_number(port, one)) is not None
-        )
-        # A Job, or a chart's test, that names a port calls it.
-        self._mentioned = frozenset[int]().union(
-            *(numbers_in_pod_spec(one) for one in workloads if one.serves)
-        )
+        self._graph = graph
         self._known: dict[tuple[str | int, str], bool] = {}
-        self._idle: dict[
-            int, bool
-        ] = {}  # by who the rule is: it lives as long, and comparing many ports takes long
+        # By who the rule is, which lives as long: comparing the ports of two takes long.
+        self._idle: dict[int, bool] = {}
 
     def lacks(self, opening: Opening) -> bool:
         """Whether it is known that nothing is behind the one port which is opened."""
@@ -133,10 +122,8 @@ class ScopePods:
             return False
         question = (wanted, opening.protocol)
         if question not in self._known:
-            edge = opening_edge(opening, Pods(self.workloads[0]))
-            self._known[question] = not self._is_served(opening) and isinstance(
-                self._group.answer(edge), Missed
-            )
+            said = self._group.answer(opening_edge(opening, Pods(self.workloads[0])))
+            self._known[question] = isinstance(said, Missed) and not self._is_served(opening)
         return self._known[question]
 
     def get_nothing(self, rule: PolicyRule) -> bool:
@@ -151,6 +138,26 @@ class ScopePods:
         return number in self._mentioned or any(
             have == number and (opening.is_for(of) or of not in PROTOCOLS) for have, of in self._targets
         )
+
+    @cached_property
+    def _group(self) -> PodGroup:
+        return PodGroup(self._graph, self.workloads)
+
+    @cached_property
+    def _targets(self) -> frozenset[tuple[int, str]]:
+        """Where Services send traffic in the pods."""
+        return frozenset(
+            (number, port.protocol)
+            for one in self.workloads
+            for service in self._graph.services_of(one)
+            for port in service.ports
+            if (number := target_number(port, one)) is not None
+        )
+
+    @cached_property
+    def _mentioned(self) -> frozenset[int]:
+        """What the pods speak of, but for those that end: a Job, or a chart's test, that names a port calls it."""
+        return frozenset[int]().union(*(numbers_in_pod_spec(one) for one in self.workloads if one.serves))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
