@@ -241,14 +241,20 @@ def test_the_whole_chain_is_clean(portproof: Program, repository: Repository) ->
     assert repository.git("status", "--porcelain") == ""
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
-def test_one_wrong_line(mutation: Mutation, portproof: Program, repository: Repository) -> None:
-    before, rest = mutation.context.split("«")
-    old, after = rest.split("»")
-    repository.replace(mutation.path, before + old + after, before + mutation.new + after)
-    (finding,) = portproof.check(mutation.path.partition("/")[0])["findings"]
-    assert (finding["rule"], finding["severity"]) == (mutation.rule, mutation.severity)
-    assert place(finding["location"]) == f"{mutation.path}:{mutation.at}"
-    assert finding["location"]["proof"] == "proven"
-    edits = [(edit["path"], edit["old"], edit["new"]) for fix in fixes(finding) for edit in fix["edits"]]
-    assert (mutation.path, mutation.new, old) in edits
+def test_wrong_lines(portproof: Program, repository: Repository) -> None:
+    """All of them in one run: each is about another object."""
+    expected = {}
+    for mutation in MUTATIONS:
+        before, rest = mutation.context.split("«")
+        old, after = rest.split("»")
+        repository.replace(mutation.path, before + old + after, before + mutation.new + after)
+        expected[f"{mutation.path}:{mutation.at}"] = mutation.rule, mutation.severity, old, mutation.new
+    findings = {place(one["location"]): one for one in portproof.check()["findings"]}
+    assert {at: (one["rule"], one["severity"]) for at, one in findings.items()} == {
+        at: (rule, severity) for at, (rule, severity, _, _) in expected.items()
+    }
+    for at, finding in findings.items():
+        assert finding["location"]["proof"] == "proven", at
+        _, _, old, new = expected[at]
+        edits = [(edit["path"], edit["old"], edit["new"]) for fix in fixes(finding) for edit in fix["edits"]]
+        assert (finding["location"]["path"], new, old) in edits, at

@@ -43,13 +43,11 @@ def wants(repository: str, reason: str) -> Part:
     return Part(f"a dependency at {repository}", build, f"skipped: {reason}")
 
 
-def hog(name: str, text: str) -> Case:
+def hog(name: str, text: str) -> Part:
     """A template that takes what it gets."""
-
-    def build(_: Place) -> dict[str, str | bytes]:
-        return {**chart("x", {"templates/a.yaml": text}), "portproof.yaml": HOG}
-
-    return Case(name, build, {"helm:x": "failed: "}, code=1)
+    return Part(
+        name, lambda _, x: {**chart(x, {"templates/a.yaml": text}), "portproof.yaml": HOG}, "failed: "
+    )
 
 
 def template(name: str, text: str) -> Part:
@@ -177,10 +175,20 @@ BROKEN = [
         "failed: ",
     ),
 ]  # fmt: skip
+HOGS = [
+    hog("a range without end", "{{ range until 100000000 }}x{{ end }}"),
+    hog("nested ranges", "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"),
+    hog("a giant repeat", 'a: {{ repeat 2000000000 "x" }}'),
+    hog("keys in a loop", '{{ range until 100000 }}{{ genPrivateKey "rsa" | len }}{{ end }}'),
+    hog("a template that expands itself", '{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}'),
+    hog("tpl that expands itself", '{{ $_ := set . "t" "{{ tpl .t . }}{{ tpl .t . }}" }}{{ tpl .t . }}'),
+    hog("a flood of output", '{{ range until 3000 }}{{ repeat 100000 "x" }}\n{{ end }}'),
+]  # fmt: skip
 CASES = [
     united("what is refused before anything reads it", *REFUSED),
     united("what asks for something and does not get it", *HARMLESS),
     united("what fails", *BROKEN, code=1),
+    united("what takes all it gets", *HOGS, code=1),
     Case(
         "a chart at the root reads .git",
         lambda place: {
@@ -192,13 +200,6 @@ CASES = [
         },
         {"helm:.": "checked"},
     ),
-    hog("a range without end", "{{ range until 100000000 }}x{{ end }}"),
-    hog("nested ranges", "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"),
-    hog("a giant repeat", 'a: {{ repeat 2000000000 "x" }}'),
-    hog("keys in a loop", '{{ range until 100000 }}{{ genPrivateKey "rsa" | len }}{{ end }}'),
-    hog("a template that expands itself", '{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}'),
-    hog("tpl that expands itself", '{{ $_ := set . "t" "{{ tpl .t . }}{{ tpl .t . }}" }}{{ tpl .t . }}'),
-    hog("a flood of output", '{{ range until 3000 }}{{ repeat 100000 "x" }}\n{{ end }}'),
     configured(
         ("-", "-", "- in the configuration does not exist"),
         ("--post-renderer=sh", "--post-renderer=sh", "--post-renderer=sh in the configuration does not exist"),
