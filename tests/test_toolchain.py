@@ -292,12 +292,13 @@ def test_an_unwritable_cache_is_no_error_for_programs_that_are_there(
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files`; an entry of `cut` says after how many bytes the answer breaks off."""
+    """Serves `files`; `cut`: after how many bytes the answer breaks off; `drops`: how many requests get no answer."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.cut: dict[str, int] = {}
+        self.drops: dict[str, int] = {}
         self.redirects: dict[str, str] = {}
         self.requests: list[str] = []
 
@@ -310,6 +311,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append(self.path)
+        if self.server.drops.get(self.path, 0):
+            self.server.drops[self.path] -= 1
+            return
         if self.path in self.server.redirects:
             self.send_response(302)
             self.send_header("Location", self.server.redirects[self.path])
@@ -468,6 +472,16 @@ def test_a_host_that_is_away_or_lacks_the_file_is_fallen_back_from(
         with pytest.raises(ToolError, match=r"cannot be downloaded.*refused.*Not Found") as caught:
             locate("helm", None, searching(environ, away, lacking))
         assert "--helm" in caught.value.next_step
+
+
+@pytest.mark.parametrize(("dropped", "version", "asked"), [(1, "v4.3.0", 2), (2, "v4.1.4", 2)])
+def test_a_dropped_connection_is_tried_once_more(
+    server: Server, environ: dict[str, str], dropped: int, version: str, asked: int
+) -> None:
+    builds = build(server, "v4.3.0"), build(server, "v4.1.4")
+    server.drops["/helm-v4.3.0.tar.gz"] = dropped
+    assert locate("helm", None, searching(environ, *builds)).version == version
+    assert server.requests.count("/helm-v4.3.0.tar.gz") == asked
 
 
 @pytest.mark.slow

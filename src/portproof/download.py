@@ -19,9 +19,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from portproof import process
 from portproof.errors import ToolError
@@ -152,7 +152,7 @@ def _fetch_archive(source: Archive, staging: Path, schemes: Collection[str]) -> 
     opener = urllib.request.build_opener(_Https, _Gate(schemes))
     opener.addheaders = [("User-Agent", "portproof")]
     try:
-        with opener.open(source.url, timeout=_CONNECT_SECONDS) as answer, file.open("wb") as target:
+        with _answer(opener, source.url) as answer, file.open("wb") as target:
             promised = answer.headers.get("Content-Length", "")
             digest = copy(answer, target, _MAX_FILE, source.url)
             size = target.tell()
@@ -165,6 +165,15 @@ def _fetch_archive(source: Archive, staging: Path, schemes: Collection[str]) -> 
     if digest != source.sha256:
         raise ToolError(f"{source.url}: SHA-256 is {digest}, not {source.sha256}; rejected")
     return file
+
+
+def _answer(opener: urllib.request.OpenerDirector, url: str) -> http.client.HTTPResponse:
+    """Ask, and once more when the connection is dropped before an answer, as balancers do with those they retire."""
+    ask = partial(opener.open, url, timeout=_CONNECT_SECONDS)
+    try:
+        return cast("http.client.HTTPResponse", ask())
+    except ConnectionResetError:
+        return cast("http.client.HTTPResponse", ask())
 
 
 def _fetch_wheel(source: Wheel, staging: Path, environ: Mapping[str, str]) -> Path:

@@ -107,6 +107,9 @@ class Place:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # A thread that still waits in accept() when its socket is closed may wake up on the next one with that number.
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._server.close()
 
     def config_map(self) -> str:
@@ -141,7 +144,8 @@ class Place:
                 self.connections += 1
                 client.close()
 
-        threading.Thread(target=accept, daemon=True).start()
+        self._accepting = threading.Thread(target=accept, daemon=True)
+        self._accepting.start()
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
         for path, content in files.items():

@@ -40,9 +40,11 @@ def asked() -> Iterator[tuple[int, list[str]]]:
                 knocks.append(address[0])
                 client.close()
 
-        threading.Thread(target=accept, daemon=True).start()
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
         yield server.getsockname()[1], knocks
         server.shutdown(socket.SHUT_RDWR)
+        accepting.join()
 
 
 def wanting(port: int) -> dict[str, bytes]:

@@ -80,6 +80,7 @@ class Host:
 
     folder: Path
     reached: list[str] = field(default_factory=list)
+    threads: list[threading.Thread] = field(default_factory=list)
 
     def listen(self) -> None:
         self.inet = socket.create_server(("127.0.0.1", 0))
@@ -87,7 +88,8 @@ class Host:
         self.unix.bind(str(self.folder / "docker.sock"))
         self.unix.listen()
         for server, name in ((self.inet, "the port"), (self.unix, "docker")):
-            threading.Thread(target=self._accept, args=(server, name), daemon=True).start()
+            self.threads.append(threading.Thread(target=self._accept, args=(server, name), daemon=True))
+            self.threads[-1].start()
 
     def _accept(self, server: socket.socket, name: str) -> None:
         while True:
@@ -110,8 +112,9 @@ def host() -> Iterator[Host]:
         made = Host(Path(folder))
         made.listen()
         yield made
-        for server in (made.inet, made.unix):
+        for server, thread in zip((made.inet, made.unix), made.threads, strict=True):
             server.shutdown(socket.SHUT_RDWR)
+            thread.join()
             server.close()
 
 
