@@ -214,6 +214,68 @@ def diff(paths: tuple[str, ...], flags: Flags, output: str) -> int:
 
 
 @app.command(
+    name="map",
+    short_help="Map who calls which port of what.",
+    epilog=_epilog(
+        _EXIT_CODES.format(good="done, or every block is up to date", bad="--check: a block is out of date"),
+        "portproof map charts/backend",
+        "portproof map --write PORTS.md",
+        "portproof map --check",
+    ),
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@_flags("config", "jobs", "helm", "kustomize", "offline")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(("text", "json", "markdown", "mermaid")),
+    default="text",
+    show_default=True,
+    help="Format of the map on standard output.",
+)
+@click.option("--environment", metavar="NAME", help="Show this environment only.")
+@click.option("--only-broken", is_flag=True, help="Show only Services with a port that is not reached.")
+@click.option(
+    "--write", is_flag=True, help="Fill the marked blocks of Markdown files; PATH is a .md file or a folder."
+)
+@click.option(
+    "--check", "check_", is_flag=True, help="Exit with 1, and a diff, if a marked block is out of date."
+)
+@_with_flags
+def map_(  # noqa: PLR0913 - one for each option
+    paths: tuple[str, ...],
+    flags: Flags,
+    output: str,
+    environment: str | None,
+    *,
+    only_broken: bool,
+    write: bool,
+    check_: bool,
+) -> int:
+    """Map who calls which port of what, where each number is written, and what to do when a Service fails.
+
+    PATH is a file or folder; the default is the current folder. With --write or --check, PATH is a Markdown file, or a
+    folder of them: blocks between `<!-- portproof map: GLOB -->` and `<!-- portproof map: end -->` show the targets whose
+    id matches GLOB. --write makes a file that is not there.
+    """
+    from portproof import commands  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    if write and check_:
+        raise UsageError("--write and --check exclude each other", next_step="Drop one of them.")
+    if not (write or check_):
+        return commands.show_map(
+            Request(paths, flags), output=output, environment=environment, only_broken=only_broken
+        )
+    if environment or only_broken or output != "text":
+        raise UsageError(
+            "--environment, --only-broken and --format do not apply to --write and --check",
+            next_step="Choose what a block shows by its glob.",
+        )
+    return commands.keep_map(Request((), flags), paths, write_files=write)
+
+
+@app.command(
     short_help="Explain a rule.",
     epilog=_epilog(_LISTING_CODES.format(wrong="usage error"), "portproof explain service-target-number"),
 )

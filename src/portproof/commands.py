@@ -7,6 +7,7 @@ What a command needs after the first renders is imported by the functions that u
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from portproof.session import (
     Session,
     configured,
     port_diff,
+    port_map,
     report_of,
     root_and_paths,
     session,
@@ -106,6 +108,40 @@ def diff(request: Request, *, output: str) -> int:
     from portproof.report import port_diff as written
 
     click.echo(written.json(found) if output == "json" else written.text(found), nl=False)
+    return ExitCode.OK
+
+
+def show_map(request: Request, *, output: str, environment: str | None, only_broken: bool) -> int:
+    """Run ``portproof map``; whatever it shows, the exit code is 0."""
+    found = port_map(request)
+    from portproof.portmap import json_, markdown, mermaid, selection, text
+
+    shown = selection.selected(found, environment, only_broken=only_broken)
+    writers = {"text": text.write, "json": json_.write, "markdown": markdown.write, "mermaid": mermaid.write}
+    click.echo(writers[output](shown), nl=False)
+    return ExitCode.OK
+
+
+def keep_map(request: Request, files_given: tuple[str, ...], *, write_files: bool) -> int:
+    """Run ``portproof map --write`` or ``--check`` for these Markdown files; 1 when one is not what it should be."""
+    from portproof.portmap import documents
+
+    wanted = documents.find(files_given, Path.cwd())
+    found = port_map(request)
+    stale = [one for one in documents.compared(wanted, found) if one.before != one.after]
+    for one in stale:
+        if write_files:
+            write_report(one.file, one.after)
+            say(f"wrote {one.name}")
+        else:
+            click.echo(documents.difference(one), nl=False)
+    if stale and not write_files:
+        names = " ".join(shlex.quote(one.name) for one in stale)
+        say(f"the port map is out of date in {len(stale)} of {len(wanted)} files")
+        say(f"  next: portproof map --write {names}")
+        return ExitCode.FINDINGS
+    if not stale:
+        say(f"the port map is up to date in {len(wanted)} {'file' if len(wanted) == 1 else 'files'}")
     return ExitCode.OK
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from portproof.fix import Prover
     from portproof.outcome import Outcome
     from portproof.pipeline import Plan
+    from portproof.portmap.model import PortMap
     from portproof.render.model import Renderer
     from portproof.report.model import Report, ToolVersions
     from portproof.report.port_diff import PortDiff
@@ -219,6 +220,28 @@ def port_diff(request: Request) -> PortDiff:
             rows,
         )
         return compared(asked, engine.render, Path(base))
+
+
+def port_map(request: Request) -> PortMap:
+    """The port map of what is asked for."""
+    ready = prepare(request)
+    say_notes(ready)
+    programs = Programs(ready.config, request.environ)
+    with _engine(request, ready, programs) as engine:
+        engine.prefetch(ready.targets, ready.tree, ready.config.jobs)
+        from portproof.portmap.survey import Asked
+        from portproof.portmap.survey import port_map as surveyed
+        from portproof.rules.rule_set import selected_rules
+
+        asked = Asked(
+            ready.tree,
+            ready.targets,
+            ready.discovery.everything,
+            selected_rules(ready.config).rows,
+            ready.config.environments,
+            ready.config.jobs,
+        )
+        return surveyed(asked, remember(engine.render))
 
 
 def _engine(request: Request, ready: Prepared, programs: Programs) -> Engine:

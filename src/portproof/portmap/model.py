@@ -1,0 +1,154 @@
+"""What the map knows: Services, their ports, who asks for them, and what answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from portproof.source import RelPath
+
+
+class Verdict(Enum):
+    """Whether an edge reaches a port, or why nobody can say."""
+
+    REACHED = "reached"
+    MISSED = "missed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a number or name is written.
+
+    `key` is the way to it in the file (``service.targetPort``, ``Service/web spec.ports[0].port``); empty in a template. A
+    place that is not `proven` is the best guess. `line` counts from 1, and is for programs and messages: it moves.
+    """
+
+    path: RelPath
+    key: str
+    line: int
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What a port of a Service leads to in one workload; without a `container`, nothing there declares it.
+
+    `number` is what its pods listen on as far as they say it. `reason` is why nobody can know, or what they declare instead.
+    """
+
+    workload: str
+    container: str
+    number: int | None
+    name: str
+    verdict: Verdict
+    reason: str = ""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Caller:
+    """Somebody who asks for a port of a Service, by the number or name `asks`; `target` is another target's id, or empty."""
+
+    holder: str
+    relation: str
+    asks: str
+    verdict: str
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How to find out whether a port answers: ``tcp``, ``http`` with the path of the workload's own probe, ``h2``, ``udp``."""
+
+    kind: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PortLine:
+    """A port of a Service: `target` is what it sends to, a number or a name; `index` is its place in the list."""
+
+    index: int
+    number: int | None
+    name: str
+    protocol: str
+    target: str
+    node_port: int | None
+    ask: Ask
+    ends: tuple[End, ...]
+    callers: tuple[Caller, ...] = ()
+    written: Place | None = None
+    target_written: Place | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Missed when any workload lacks it, unknown when nothing is known of one, else reached."""
+        verdicts = {one.verdict for one in self.ends}
+        if Verdict.MISSED in verdicts:
+            return Verdict.MISSED
+        return Verdict.REACHED if verdicts == {Verdict.REACHED} else Verdict.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceMap:
+    """A Service of one target. `astray` ask for a port that it lacks; `note` says why its ports lead nowhere known.
+
+    `selector` is how its pods are found, and `workloads` are those it selects. Its namespace is `settled` when a manifest
+    or the release states it.
+    """
+
+    namespace: str
+    settled: bool
+    name: str
+    type: str
+    selector: tuple[tuple[str, str], ...]
+    workloads: tuple[str, ...]
+    ports: tuple[PortLine, ...]
+    astray: tuple[Caller, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    """A port that a container declares and no Service of its rendering leads to."""
+
+    workload: str
+    container: str
+    number: int | None
+    name: str
+    protocol: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetMap:
+    """A rendered target; with a `reason` it is not on the map. `family` is what it has in common with its siblings.
+
+    `environment` is what people call it: the overlay's folder, the values file's word, ``defaults``.
+    """
+
+    id: str
+    family: str
+    environment: str
+    services: tuple[ServiceMap, ...] = ()
+    loose: tuple[Loose, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PortMap:
+    """All targets, in the order of their ids."""
+
+    targets: tuple[TargetMap, ...]
+
+    @property
+    def broken(self) -> int:
+        """How many ports and calls do not reach anything."""
+        return sum(
+            (port.verdict is Verdict.MISSED)
+            + sum(one.verdict == Verdict.MISSED.value for one in port.callers)
+            for target in self.targets
+            for service in target.services
+            for port in service.ports
+        ) + sum(len(service.astray) for target in self.targets for service in target.services)

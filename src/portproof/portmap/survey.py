@@ -1,0 +1,368 @@
+"""Renderings -> the map: each target by itself, then the calls from one target to another."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from portproof.discover.model import KUSTOMIZATION_NAMES, HelmTarget, KustomizeTarget, Target
+from portproof.environment import Environment, TargetInterface, environment_of, is_collection
+from portproof.graph import link
+from portproof.graph.answers import answer, answers, checks, ends, unlisted
+from portproof.graph.model import (
+    ContainerPort,
+    MatchBy,
+    Missed,
+    Neighbour,
+    PortGraph,
+    Reached,
+    Relation,
+    Service,
+    ServiceEdge,
+    ServiceName,
+    ServicePort,
+    Site,
+    Workload,
+)
+from portproof.graph.references import ReferenceKind
+from portproof.portmap.model import (
+    Ask,
+    Caller,
+    End,
+    Loose,
+    Place,
+    PortLine,
+    PortMap,
+    ServiceMap,
+    TargetMap,
+    Verdict,
+)
+from portproof.portmap.places import Places
+from portproof.render.model import NotRendered, Renderer, RenderFailure
+from portproof.resources import Manifests, ResourceKey, read
+from portproof.rules.edges import edges
+from portproof.source import Tree, parent
+from portproof.trace.model import Origin
+from portproof.trace.probe import origins
+from portproof.yamldoc import lookup
+
+_CALLS = frozenset(
+    {
+        Relation.INGRESS,
+        Relation.ROUTE,
+        Relation.WEBHOOK,
+        Relation.VIRTUAL_SERVICE,
+        Relation.TRAEFIK,
+        Relation.HTTP_PROXY,
+        Relation.OPENSHIFT_ROUTE,
+        Relation.CONTROLLER,
+        Relation.CUSTOM,
+        Relation.CALLER,
+        Relation.MONITOR,
+        Relation.SCRAPE,
+    }
+)
+"""How somebody opens a connection to a Service; policies and settings of a mesh only speak of one."""
+
+_H2 = ("grpc", "h2c", "http2", "kubernetes.io/h2c")
+UNSTATED = "<release>"
+"""Stands in names for that of a release which nobody states."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the map is to show: `targets` of `tree`; all of the repository's are `everything`.
+
+    `rows` are references of the configuration's own, `environments` what it says is deployed together.
+    """
+
+    tree: Tree
+    targets: tuple[Target, ...]
+    everything: tuple[Target, ...]
+    rows: tuple[ReferenceKind, ...]
+    environments: Mapping[str, tuple[str, ...]]
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A target on the map, what it offers and calls, and who holds a port of its Services by (namespace, name, index)."""
+
+    map: TargetMap
+    interface: TargetInterface
+
+
+def port_map(asked: Asked, render: Renderer) -> PortMap:
+    """Render each target, and read the map from what comes out. One that does not render has a reason instead."""
+    places = Places(asked.tree)
+    with ThreadPoolExecutor(max_workers=asked.jobs) as pool:
+        seen = list(pool.map(partial(_of_target, asked, render, places), asked.targets))
+    environment = Environment(
+        (one.interface for one in seen), asked.environments, guess=not is_collection(asked.everything)
+    )
+    foreign = _foreign(seen, environment)
+    return PortMap(tuple(_with_callers(one.map, foreign.get(one.map.id, {})) for one in seen))
+
+
+def _of_target(asked: Asked, render: Renderer, places: Places, target: Target) -> _Seen:
+    shown = TargetMap(target.id, _family(target), _environment(target))
+    rendering = render(target, asked.tree)
+    if isinstance(rendering, NotRendered | RenderFailure):
+        reason = rendering.reason if isinstance(rendering, NotRendered) else rendering.message
+        return _Seen(replace(shown, reason=reason.partition("\n")[0]), TargetInterface(target, (), ()))
+    manifests = read(rendering)
+    graph = link.build(manifests, asked.rows)
+    found = _Reader(graph, target, places, origins(manifests, _sites(graph), asked.tree, render))
+    return _Seen(
+        replace(
+            shown,
+            services=tuple(found.services()),
+            loose=tuple(found.loose()),
+            reason=manifests.problems[0].message.partition("\n")[0] if manifests.problems else "",
+        ),
+        _interface(target, graph, manifests),
+    )
+
+
+def _interface(target: Target, graph: PortGraph, manifests: Manifests) -> TargetInterface:
+    settled = {one.key for one in manifests.resources if _is_settled(one.data, target)}
+    return TargetInterface(
+        target,
+        tuple(Neighbour(one, target.id, one.key in settled) for one in graph.services),
+        tuple(one for one in graph.asking(Relation.CALLER) if not graph.variants(*one.whom.place)),
+    )
+
+
+def _is_settled(data: Mapping[str, Any], target: Target) -> bool:
+    released = isinstance(target, HelmTarget) and target.namespace != "default"
+    return released or lookup(data, ("metadata", "namespace")) is not None
+
+
+def _sites(graph: PortGraph) -> Iterator[Site]:
+    for service in graph.services:
+        for port in service.ports:
+            yield port.number
+            yield port.target
+    for workload in graph.workloads:
+        for container in workload.containers:
+            yield from (port.number for port in container.ports)
+
+
+class _Reader:
+    """Reads one target's part of the map from its graph."""
+
+    def __init__(
+        self, graph: PortGraph, target: Target, places: Places, found: Mapping[Site, Origin]
+    ) -> None:
+        self._graph = graph
+        self._target = target
+        self._places = places
+        self._origins = found
+        self._reached: set[Site] = set()
+        self._calls, self._astray = self._calling()
+
+    def services(self) -> Iterator[ServiceMap]:
+        """The Services in the order of the rendering."""
+        for service in self._graph.services:
+            data = self._graph.read_from[service].data
+            pods = self._graph.select(service)
+            yield ServiceMap(
+                namespace=service.key.namespace,
+                settled=_is_settled(data, self._target),
+                name=self._name(service.key.name),
+                type="Headless" if service.headless else service.type,
+                selector=tuple(sorted((key, self._name(value)) for key, value in service.selector.items())),
+                workloads=tuple(self._name(str(one.key)) for one in pods.workloads),
+                ports=tuple(self._port(service, index, one) for index, one in enumerate(service.ports)),
+                astray=tuple(sorted(set(self._astray.get(service, ())))),
+                note=unlisted(service)
+                or ("" if pods.workloads else pods.unknown or "no pods match its selector"),
+            )
+
+    def loose(self) -> Iterator[Loose]:
+        """What containers declare and no Service leads to; only after `services`."""
+        for workload in self._graph.workloads:
+            for container in workload.containers:
+                for port in container.ports:
+                    if port.number not in self._reached:
+                        yield Loose(
+                            self._name(str(workload.key)),
+                            container.name,
+                            port.value or None,
+                            "" if port.name is None else str(port.name_text),
+                            port.protocol,
+                            self._place(port.number),
+                        )
+
+    def _calling(self) -> tuple[dict[Site, list[Caller]], dict[Service, list[Caller]]]:
+        """Who asks for each port of a Service, by the port's number field; and for ports that a Service lacks."""
+        held: dict[Site, list[Caller]] = defaultdict(list)
+        astray: dict[Service, list[Caller]] = defaultdict(list)
+        for edge in edges(self._graph):
+            if edge.relation not in _CALLS or not isinstance(edge.whom, ServiceName):
+                continue
+            found = answer(self._graph, edge)
+            if isinstance(found, Reached):
+                for port in found.ports:
+                    if isinstance(port, ServicePort):
+                        held[port.number].append(self._caller(edge.holder, edge.relation, edge.wanted, True))
+            elif isinstance(found, Missed):
+                for service in found.by:
+                    if isinstance(service, Service):
+                        astray[service].append(self._caller(edge.holder, edge.relation, edge.wanted, False))
+        return held, astray
+
+    def _caller(
+        self, holder: ResourceKey, relation: Relation, wanted: str | int | None, reached: bool
+    ) -> Caller:
+        verdict = Verdict.REACHED if reached else Verdict.MISSED
+        return Caller(
+            self._name(str(holder)), relation.value, "" if wanted is None else str(wanted), verdict.value
+        )
+
+    def _port(self, service: Service, index: int, port: ServicePort) -> PortLine:
+        found = ends(self._graph, service, port)
+        self._reached |= {end.number for _, end in found.reached}
+        shown = [
+            *(self._end(workload, end) for workload, end in found.reached),
+            *(
+                End(self._name(str(one.key)), "", None, "", Verdict.MISSED, _declared(one))
+                for one in found.missed
+            ),
+            *(End("", "", None, "", Verdict.UNKNOWN, reason) for reason in found.unknown),
+        ]
+        return PortLine(
+            index=index,
+            number=port.number.value if isinstance(port.number.value, int) else None,
+            name="" if port.name is None else str(port.name_text),
+            protocol=port.protocol,
+            target=str(port.target.value),
+            node_port=port.node_port.value
+            if port.node_port and isinstance(port.node_port.value, int)
+            else None,
+            ask=self._ask(service, port, found.reached),
+            ends=tuple(shown),
+            callers=tuple(sorted(set(self._calls.get(port.number, ())))),
+            written=self._place(port.number),
+            target_written=None if port.implicit else self._place(port.target),
+        )
+
+    def _end(self, workload: Workload, end: ContainerPort) -> End:
+        return End(
+            self._name(str(workload.key)),
+            end.container,
+            end.value or None,
+            "" if end.name is None else str(end.name_text),
+            Verdict.REACHED,
+            place=self._place(end.number),
+        )
+
+    def _ask(
+        self, service: Service, port: ServicePort, reached: Iterable[tuple[Workload, ContainerPort]]
+    ) -> Ask:
+        """By the workload's own probe of that port; else what the port's name or protocol says."""
+        if port.protocol != "TCP":
+            return Ask(port.protocol.lower())
+        for workload, end in reached:
+            for check, edge in checks(workload):
+                met = answer(self._graph, edge)
+                if not (isinstance(met, Reached) and end in met.ports) or check.is_hook:
+                    continue
+                if check.handler == "grpc":
+                    return Ask("h2")
+                if check.handler == "httpGet":
+                    handler = lookup(self._graph.read_from[workload].data, edge.at) or {}
+                    scheme = str(handler.get("scheme") or "HTTP").lower()
+                    return Ask(scheme, str(handler.get("path") or "/"))
+        entry = lookup(self._graph.read_from[service].data, port.path) or {}
+        said = (str(entry.get("appProtocol") or ""), str(port.name_text or ""))
+        return Ask("h2") if any(one.lower().startswith(_H2) for one in said) else Ask("tcp")
+
+    def _place(self, site: Site) -> Place | None:
+        return self._places.of(self._origins.get(site))
+
+    def _name(self, text: str) -> str:
+        return shown_name(self._target, text)
+
+
+def _declared(workload: Workload) -> str:
+    return ", ".join(dict.fromkeys(str(port.number.value) for port in workload.ports))
+
+
+def shown_name(target: Target, text: str) -> str:
+    """A name as committed text may say it: a release that nobody states is called ``<release>``."""
+    unstated = isinstance(target, HelmTarget) and target.install is None
+    return text.replace("release-name", UNSTATED) if unstated else text
+
+
+def _foreign(
+    seen: Iterable[_Seen], environment: Environment
+) -> dict[str, dict[tuple[str, str, int], list[Caller]]]:
+    """The callers from other targets: by the target that has the Service, its namespace and name, and the port's index.
+
+    A call that no Service around it answers is held against the first that it may mean, with the index -1.
+    """
+    found: dict[str, dict[tuple[str, str, int], list[Caller]]] = defaultdict(lambda: defaultdict(list))
+    for one in seen:
+        around = environment.around(one.interface.target)
+        for call in one.interface.calls:
+            neighbours = around.get(call.whom.name, ())
+            met = [(each, index) for each in neighbours for index in _answering(call, each.service)]
+            for each, index in met or [(each, -1) for each in neighbours[:1] if not each.service.headless]:
+                verdict = Verdict.MISSED if index < 0 else Verdict.REACHED
+                holder = shown_name(one.interface.target, str(call.holder))
+                caller = Caller(holder, call.relation.value, str(call.wanted), verdict.value, one.map.id)
+                found[each.target][each.service.key.namespace, each.service.key.name, index].append(caller)
+    return found
+
+
+def _answering(call: ServiceEdge, service: Service) -> Iterator[int]:
+    return (index for index, port in enumerate(service.ports) if answers(port, call.wanted, MatchBy.NUMBER))
+
+
+def _with_callers(target: TargetMap, foreign: Mapping[tuple[str, str, int], Iterable[Caller]]) -> TargetMap:
+    if not foreign:
+        return target
+    plain = {
+        (place, name.replace("release-name", UNSTATED), index): callers
+        for (place, name, index), callers in foreign.items()
+    }
+
+    def more(service: ServiceMap, index: int, known: tuple[Caller, ...]) -> tuple[Caller, ...]:
+        return tuple(sorted({*known, *plain.get((service.namespace, service.name, index), ())}))
+
+    return replace(
+        target,
+        services=tuple(
+            replace(
+                one,
+                ports=tuple(replace(port, callers=more(one, port.index, port.callers)) for port in one.ports),
+                astray=more(one, -1, one.astray),
+            )
+            for one in target.services
+        ),
+    )
+
+
+def _family(target: Target) -> str:
+    """What the environments of one thing have in common: the chart, or the kustomizations that overlays are made of."""
+    if not isinstance(target, KustomizeTarget):
+        return f"{target.kind}:{target.path}"
+    roots = {parent(file) for file in target.files if file.rpartition("/")[2] in KUSTOMIZATION_NAMES}
+    bases = sorted(roots - {target.folder})
+    return f"kustomize:{bases[0] if bases else target.folder}"
+
+
+def _environment(target: Target) -> str:
+    known = environment_of(target)
+    if known:
+        return known
+    if isinstance(target, HelmTarget):
+        if target.install:
+            return target.install.name
+        return target.values[-1].rpartition("/")[2].rpartition(".")[0] if target.values else "defaults"
+    return target.path.rpartition("/")[2] or target.path
