@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from portproof.compare import Introduced
 from portproof.discover.model import Discovery
 from portproof.fix import Proposal
+from portproof.graph.moved import Move
 from portproof.outcome import FindingGroup, Outcome, TargetResult, fingerprint_of, unchecked_fingerprint
 from portproof.patch import unified_many
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.report.model import (
+    Change,
     Effect,
     Fix,
     Ignored,
@@ -27,7 +29,8 @@ from portproof.report.model import (
     ToolVersions,
 )
 from portproof.report.safe import discreet
-from portproof.rules.base import Scalar, Severity
+from portproof.report.summary_line import field_of
+from portproof.rules.base import Label, Scalar, Severity
 from portproof.rules.evaluate import RuleSet
 from portproof.rules.run import render_failed, target_unchecked, unused_ignore
 from portproof.rules.run.target_unchecked import UncheckedTarget
@@ -227,7 +230,7 @@ def _status(one: TargetResult) -> TargetStatus:
 
 def _result(one: FindingGroup, places: _Places, introduced: Introduced | None) -> Result:
     finding, first = one.finding, one.first
-    primary = finding.primary
+    primary, place = finding.primary, first.place
     return Result(
         rule=first.found.rule.id,
         severity=finding.severity,
@@ -237,16 +240,8 @@ def _result(one: FindingGroup, places: _Places, introduced: Introduced | None) -
         value=_value(primary.value),
         expected=finding.expected,
         targets=tuple(sorted({member.target.id for member in one.members})),
-        location=places.location(first.origins.get(primary)),
-        related=tuple(
-            Related(
-                label.text,
-                label.site.resource,
-                format_path(label.site.path),
-                places.location(first.origins.get(label.site)),
-            )
-            for label in finding.related
-        ),
+        location=places.location(first.origins.get(primary) if place is None else place.origin),
+        related=tuple(_related(one, places)),
         fix=_fix(one.fix, places) if one.fix else None,
         alternatives=tuple(_fix(proposal, places) for proposal in one.alternatives),
         fingerprint=one.fingerprint,
@@ -254,6 +249,34 @@ def _result(one: FindingGroup, places: _Places, introduced: Introduced | None) -
         if introduced is None
         else introduced.finding((member.target, member.found.key) for member in one.members),
         chain=first.found.chain,
+        change=None if first.move is None else _change(first.move),
+    )
+
+
+def _related(one: FindingGroup, places: _Places) -> Iterator[Related]:
+    """The other ends; the field itself is one of them where the finding stands at another line of the change."""
+    first, primary, place = one.first, one.finding.primary, one.first.place
+    labels = list(one.finding.related)
+    if place is not None:
+        labels = [Label(primary, f"the other end is {primary.resource}"), *labels]
+    for label in labels:
+        if place is None or label.site != place.site or label.site == primary:
+            yield Related(
+                label.text,
+                label.site.resource,
+                format_path(label.site.path),
+                places.location(first.origins.get(label.site)),
+            )
+
+
+def _change(move: Move) -> Change:
+    other = move.other
+    return Change(
+        field_of(move.end.resource, format_path(move.end.path)),
+        _value(move.before),
+        _value(move.after),
+        None if other is None else field_of(other.resource, format_path(other.path)),
+        None if other is None else _value(other.value),
     )
 
 

@@ -11,18 +11,24 @@ from functools import cached_property
 from pathlib import Path
 
 from portproof import pipeline
+from portproof.changed_lines import ChangedLines
 from portproof.config import Config
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, HelmTarget, ManifestTarget, Target
 from portproof.environment import TargetInterface, mentions
+from portproof.graph.model import Site
 from portproof.outcome import FailureKey, Outcome, TargetResult, failure_key, keys_of
 from portproof.pipeline import Plan, Progress, Survey
+from portproof.placing import Past
 from portproof.render.model import NotRendered, RenderFailure, Rendering
+from portproof.resources import read as read_resources
 from portproof.revision import Comparison
 from portproof.rules.evaluate import FindingKey
 from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import RelPath, Tree, is_within
 from portproof.suppressions.model import Suppression, SuppressionSource
+from portproof.trace.model import Origin
+from portproof.trace.probe import origins
 from portproof.unchecked import Head, may_hide
 from portproof.unchecked import unchecked as find_unchecked
 
@@ -57,7 +63,7 @@ class Introduced:
 
     def finding(self, members: Iterable[tuple[Target, FindingKey]]) -> bool:
         """Whether a finding, by what it is in each of its targets, is new: the base had it in none of them."""
-        return not any(key in self._keys(target) for target, key in members)
+        return not any(key in known_keys(target, self.base) for target, key in members)
 
     def failure(self, failures: Iterable[RenderFailure]) -> bool:
         """Whether a failure to render, as each of its targets has it, is new: the base had it in none of them."""
@@ -66,9 +72,6 @@ class Introduced:
     def touches(self, path: RelPath) -> bool:
         """Whether something at or below `path` changed."""
         return any(is_within(changed, path) for changed in self.changed)
-
-    def _keys(self, target: Target) -> frozenset[FindingKey]:
-        return frozenset().union(*(self.base.keys[id_] or () for id_ in _past(target, self.base)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ def survey(comparison: Comparison, plan: Plan, config: Config, folder: Path, pro
         plan = replace(plan, targets=tuple(together))
         head = pipeline.survey(plan, progress)
         base = revision.survey(plan, head)
+    plan = replace(plan, past=revision.past(base))
     return Compared(comparison, plan, head, base, revision)
 
 
@@ -129,6 +133,11 @@ def introduced(compared: Compared, outcome: Outcome) -> Introduced:
         frozenset(_stale(compared.base, outcome.checked, tree)),
         _brought(comparison, tree, outcome),
     )
+
+
+def known_keys(target: Target, base: Base) -> frozenset[FindingKey]:
+    """The findings of the base that are no news of `target`."""
+    return frozenset().union(*(base.keys[id_] or () for id_ in _past(target, base)))
 
 
 def _past(target: Target, base: Base) -> list[str]:
@@ -214,6 +223,19 @@ class _BaseRevision:
         with self._lock:
             self._trees[old[target.id]] = layout
         return answer
+
+    def past(self, base: Base) -> Past:
+        """What a finding's place needs to know of the base; `base` is what its targets had to say."""
+        lines = ChangedLines(self._plan.tree, self._first[0], self._comparison.changed)
+        return Past(lines, lambda target, key: key in known_keys(target, base), self._origins)
+
+    def _origins(self, target: Target, sites: Sequence[Site]) -> Mapping[Site, Origin]:
+        """Where fields of a target came from in the base."""
+        rendering = self.witness(target)
+        if rendering is None:
+            return {}
+        layout = self._trees[rendering.target]
+        return origins(read_resources(rendering), sites, layout, self._plan.fresh)
 
     @cached_property
     def _first(self) -> tuple[Tree, Mapping[str, Target]]:

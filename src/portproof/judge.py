@@ -87,7 +87,8 @@ def _subject(one: TracedFinding, suppressions: Suppressions) -> Subject:
     primary = one.found.finding.primary
     origin = one.origins.get(primary)
     spans = () if origin is None else (origin.span, *origin.partners)
-    lines = tuple(dict.fromkeys(map(suppressions.line, spans)))
+    changed = () if one.place is None else (one.place.origin.span,)
+    lines = tuple(dict.fromkeys(map(suppressions.line, (*changed, *spans))))
     rule, field = one.found.rule.id, format_path(primary.identity)
     return Subject(rule, one.target, primary.resource, field, lines, one.fingerprint)
 

@@ -12,6 +12,8 @@ from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.environment import TargetInterface
 from portproof.fix import Proposal
 from portproof.graph.model import Site
+from portproof.graph.moved import Move
+from portproof.placing import Place
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.rules.base import Finding
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding
@@ -62,11 +64,17 @@ class TargetResult:
 
 @dataclass(frozen=True, slots=True)
 class TracedFinding:
-    """One finding of one target, with the origins of its ends."""
+    """One finding of one target, with the origins of its ends.
+
+    With a base, `move` is what the change did to its edge, and `place` where the change touched that, unless it is the
+    origin of the field itself.
+    """
 
     target: Target
     found: RuleFinding
     origins: Mapping[Site, Origin]
+    move: Move | None = None
+    place: Place | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -259,7 +267,8 @@ def _key(one: TracedFinding, *, named: bool) -> Hashable:
         place = (origin.span, resource.group, resource.kind, name, steps)
     else:
         place = (one.target.path, resource, finding.primary.identity)
-    return (one.found.rule.id, finding.primary.value, finding.expected, finding.severity, place)
+    changed = None if one.place is None else one.place.origin.span
+    return (one.found.rule.id, finding.primary.value, finding.expected, finding.severity, place, changed)
 
 
 def _unreleased(name: str, target: Target) -> str:

@@ -21,6 +21,7 @@ from portproof.environment import (
 )
 from portproof.fix import Ends, Proposal, Prover, edits_of
 from portproof.graph.model import Neighbour, PortGraph, Site
+from portproof.graph.moved import Move, Moves
 from portproof.outcome import (
     FindingGroup,
     Outcome,
@@ -30,8 +31,10 @@ from portproof.outcome import (
     keys_of,
 )
 from portproof.override import override
+from portproof.placing import Asked, Past, places
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.rules.base import Finding, Remedy, Scalar, Trait
+from portproof.rules.edges import edges
 from portproof.rules.evaluate import FindingKey, RuleSet, evaluate, graph_of, warm_up
 from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import Edit, Span, Tree
@@ -58,7 +61,8 @@ class Plan:
     `neighbours` are what other targets offer to these; None when that is yet to be found out. `ignores` leave findings out.
     `whole` tells all that there is in the repository, whatever was asked for; without it nobody can tell which ignores
     are no longer needed. `environments` are globs of targets that are deployed together, by name. `render` may remember
-    what it has rendered, `fresh` must not. `witness` gives what a target rendered to in the base, where a change concerns it.
+    what it has rendered, `fresh` must not. `witness` gives what a target rendered to in the base, where a change concerns it;
+    `past` is what else is known of the base, once that was asked.
     """
 
     tree: Tree
@@ -73,6 +77,7 @@ class Plan:
     whole: Callable[[], Discovery] | None = None
     environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     witness: Callable[[Target], Rendering | None] = lambda _target: None
+    past: Past | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ def finish(
     results = survey.results
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         certain = drop_mismatched_alternatives(results, plan.everything)
-        traced = _each(pool, partial(_trace_one, plan), certain)
+        traced = _each(pool, partial(_trace_one, plan, survey.environment), certain)
         suppressions = Suppressions(
             plan.ignores, plan.tree, {one.target: one.annotated for one in results if one.annotated}
         )
@@ -217,18 +222,43 @@ def _check_one(plan: Plan, neighbours: Mapping[str, tuple[Neighbour, ...]], targ
     )
 
 
-def _trace_one(plan: Plan, one: TargetResult) -> list[TracedFinding]:
+def _trace_one(plan: Plan, environment: Environment, one: TargetResult) -> list[TracedFinding]:
     """Trace all ends of all findings of a target at once: they share the probe renders."""
     evaluation = one.evaluation
     assert evaluation is not None  # noqa: S101 - check() picked those that have one
-    sites = {site for found in evaluation.found for site in _sites(found.finding)}
-    known = origins(evaluation.manifests, sites, plan.tree, plan.fresh)
-    return [
-        TracedFinding(
-            one.target, found, {site: known[site] for site in _sites(found.finding) if site in known}
-        )
-        for found in evaluation.found
+    moves = _moves(plan, environment, one)
+    fields = [
+        dict.fromkeys((*_sites(found.finding), *(move.here if move else ())))
+        for found, move in zip(evaluation.found, moves, strict=True)
     ]
+    known = origins(evaluation.manifests, {site for some in fields for site in some}, plan.tree, plan.fresh)
+    traced = [
+        TracedFinding(one.target, found, {site: known[site] for site in some if site in known}, move)
+        for found, some, move in zip(evaluation.found, fields, moves, strict=True)
+    ]
+    return _placed(plan, one.target, traced)
+
+
+def _moves(plan: Plan, environment: Environment, one: TargetResult) -> list[Move | None]:
+    """What the change did to the edge of each finding of a target."""
+    evaluation = one.evaluation
+    found = () if evaluation is None else evaluation.found
+    rendering = plan.render(one.target, plan.tree)
+    if not found or plan.witness(one.target) is None or not isinstance(rendering, Rendering):
+        return [None] * len(found)
+    moves = Moves(_graph(plan, environment, rendering), edges)
+    return [moves.of(each.finding.primary, [label.site for label in each.finding.related]) for each in found]
+
+
+def _placed(plan: Plan, target: Target, traced: Sequence[TracedFinding]) -> list[TracedFinding]:
+    """The findings with the places at which the change touched those that are new."""
+    past = plan.past
+    if past is None:
+        return list(traced)
+    new = [one for one in traced if not past.has(target, one.found.key)]
+    asked = [Asked(target, one.found.finding, one.move, one.origins) for one in new]
+    placed = dict(zip(map(id, new), places(past, target, asked), strict=True))
+    return [replace(one, place=placed.get(id(one))) for one in traced]
 
 
 def _sites(finding: Finding) -> list[Site]:

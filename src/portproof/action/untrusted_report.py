@@ -119,6 +119,17 @@ class _Related(_Part):
         return model.Related(self.message, self.resource.made(), self.field, place)
 
 
+class _Change(_Part):
+    end: _Text
+    before: _Short | int | None
+    after: _Short | int | None
+    other_end: _Text | None
+    stayed: _Short | int | None
+
+    def made(self) -> model.Change:
+        return model.Change(self.end, self.before, self.after, self.other_end, self.stayed)
+
+
 class _Finding(_Part):
     rule: _Rule
     severity: Literal["error", "warning", "note"]
@@ -134,6 +145,7 @@ class _Finding(_Part):
     alternatives: Annotated[list[_Fix], Meta(max_length=50)]
     fingerprint: _Fingerprint
     introduced: bool | None
+    change: _Change | None = None
 
     def made(self) -> model.Result:
         return model.Result(
@@ -151,6 +163,7 @@ class _Finding(_Part):
             alternatives=tuple(one.made() for one in self.alternatives),
             fingerprint=self.fingerprint,
             introduced=self.introduced,
+            change=self.change.made() if self.change else None,
         )
 
 

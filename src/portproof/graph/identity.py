@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from portproof.graph.model import Edge, Pods, PortGraph, Relation, ServiceName
 from portproof.resources import ResourceKey
+from portproof.yamldoc import FieldPath
 
 AnyEdge: TypeAlias = "Edge[ServiceName | Pods]"
 
@@ -101,6 +102,42 @@ def identities(graph: PortGraph, edges: Iterable[AnyEdge]) -> Iterator[tuple[Ide
                 told if seen[told] == 1 else replace(told, apart=f"{told.apart}#{seen[told]}"),
                 edge,
             )
+
+
+def same_field(path: FieldPath, data: Mapping[str, Any], other: Mapping[str, Any]) -> FieldPath | None:
+    """Where `other`, another revision of the object `data`, has the field at `path`; None without its list entry.
+
+    Entries of a list are paired by what they are known by, and those that are left over in order, if both have as many.
+    """
+    found: list[str | int] = []
+    here: Any = data
+    there: Any = other
+    field = ""
+    for step, following in zip(path, (*path[1:], None), strict=True):
+        if isinstance(step, int):
+            index = _same_entry(field, here, there, step, following)
+            if index is None:
+                return None
+            found.append(index)
+            here, there = here[step], there[index]
+        else:
+            field = step
+            found.append(step)
+            here, there = (one.get(step) if isinstance(one, dict) else None for one in (here, there))
+    return tuple(found)
+
+
+def _same_entry(field: str, here: Any, there: Any, index: int, following: str | int | None) -> int | None:
+    if not isinstance(here, list) or not isinstance(there, list) or index >= len(here):
+        return None
+    known, others = (
+        list(_keys(field, items, [_without_list(one, following) for one in items])) for items in (here, there)
+    )
+    if known[index] in others:
+        return others.index(known[index])
+    mine = [at for at, key in enumerate(known) if key not in others]
+    theirs = [at for at, key in enumerate(others) if key not in known]
+    return theirs[mine.index(index)] if len(mine) == len(theirs) else None
 
 
 class _Holder:

@@ -7,7 +7,17 @@ import math
 import unicodedata
 from typing import Any
 
-from portproof.report.model import Effect, Fix, Location, Related, Report, Result, TargetStatus, TextEdit
+from portproof.report.model import (
+    Change,
+    Effect,
+    Fix,
+    Location,
+    Related,
+    Report,
+    Result,
+    TargetStatus,
+    TextEdit,
+)
 from portproof.resources import ResourceKey
 from portproof.rules.severity import Severity
 
@@ -87,6 +97,20 @@ def _finding(result: Result) -> dict[str, Any]:
         "alternatives": [_fix(fix) for fix in result.alternatives],
         "fingerprint": result.fingerprint,
         "introduced": result.introduced,
+        "change": change(result.change),
+    }
+
+
+def change(moved: Change | None) -> dict[str, Any] | None:
+    """What the change did to the edge of a finding, in the same words for every format that programs read."""
+    if moved is None:
+        return None
+    return {
+        "end": moved.end,
+        "before": moved.before,
+        "after": moved.after,
+        "other_end": moved.other_end,
+        "stayed": moved.stayed,
     }
 
 

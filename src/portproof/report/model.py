@@ -83,11 +83,28 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What a change did to an edge: the field of one end moved from `before` to `after`, the other end stayed.
+
+    Both are fields, as ``Service/web spec.ports[0].targetPort``. `after` is None where the end is gone, `before` where it
+    is new. `other_end` is None where both ends moved.
+    """
+
+    end: str
+    before: str | int | None
+    after: str | int | None
+    other_end: str | None = None
+    stayed: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One finding as it is reported.
 
     `resource` is None for findings about a target as a whole (``render-failed``). `introduced` is None unless a base
-    was compared with. `chain` is the way of the traffic through the field, for a picture; formats for programs leave it out.
+    was compared with; then `location` is where the change touched the edge, and the field itself is one of the `related`
+    places if it is elsewhere. `chain` is the way of the traffic through the field, for a picture; formats for programs
+    leave it out.
     """
 
     rule: str
@@ -105,6 +122,12 @@ class Result:
     fingerprint: str
     introduced: bool | None = None
     chain: tuple[Hop, ...] = ()
+    change: Change | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether `location` is a line of the change other than that of the field itself."""
+        return any((one.resource, one.field) == (self.resource, self.field) for one in self.related)
 
 
 @dataclass(frozen=True, slots=True)

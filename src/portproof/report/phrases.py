@@ -149,7 +149,8 @@ def ends(result: Result, links: Links | None) -> Iterator[str]:
         yield f"{subject}{value}; the line to edit is unknown"
     else:
         hint = "" if result.location.proof == "proven" else " (best guess, not proven)"
-        yield f"{link(result.location, links)}: {subject}{value}{hint}"
+        said = "the change" if result.is_elsewhere else f"{subject}{value}"
+        yield f"{link(result.location, links)}: {said}{hint}"
     yield from (_related(one, links) for one in result.related[:_ENDS])
     if len(result.related) > _ENDS:
         yield f"and {len(result.related) - _ENDS} more places"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portproof.report import pages, summary_line
-from portproof.report.json_ import dumps
+from portproof.report.json_ import change, dumps
 from portproof.report.model import Fix, Ignored, Location, Report, Result, TargetStatus, TextEdit
 from portproof.report.safe import address_of, visible
 from portproof.rules.base import Rule, Severity
@@ -82,8 +82,8 @@ def _prose(rule: Rule) -> str:
 def _result(result: Result, index: Mapping[str, int], targets: Mapping[str, TargetStatus]) -> dict[str, Any]:
     fixes: list[dict[str, Any]] = []
     for fix in (result.fix, *result.alternatives):  # viewers apply one with a click
-        if fix and fix.is_safe and (change := _fix(fix)) not in fixes:  # the schema wants them distinct
-            fixes.append(change)
+        if fix and fix.is_safe and (offer := _fix(fix)) not in fixes:  # the schema wants them distinct
+            fixes.append(offer)
     baseline = {None: {}, True: {"baselineState": "new"}, False: {"baselineState": "unchanged"}}
     related = [one for one in result.related if one.location]
     return {
@@ -103,6 +103,7 @@ def _result(result: Result, index: Mapping[str, int], targets: Mapping[str, Targ
         "properties": {
             "targets": list(result.targets),
             "proof": result.location.proof if result.location else "unknown",
+            **({"change": change(result.change)} if result.change else {}),
         },
     }
 

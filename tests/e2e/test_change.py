@@ -1,0 +1,216 @@
+"""What a change did to the edge of a finding, and the line of the change at which the finding stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from tests.e2e.program import Program, Repository
+
+Make = Callable[[str], Repository]
+
+SERVICE = """apiVersion: v1
+kind: Service
+metadata:
+  name: web
+spec:
+  selector:
+    app: web
+  ports:
+    - name: http
+      port: 80
+      targetPort: 8080
+    - name: admin
+      port: 81
+      targetPort: admin
+"""
+DEPLOYMENT = """apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  selector:
+    matchLabels:
+      app: web
+  template:
+    metadata:
+      labels:
+        app: web
+    spec:
+      containers:
+        - name: web
+          image: registry.example.org/web:1
+          ports:
+            - name: http
+              containerPort: 8080
+            - name: admin
+              containerPort: 9000
+          readinessProbe:
+            httpGet:
+              path: /
+              port: 8080
+"""
+INGRESS = """apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: web
+spec:
+  defaultBackend:
+    service:
+      name: web
+      port:
+        name: http
+"""
+MANIFESTS = {"k8s/service.yaml": SERVICE, "k8s/deployment.yaml": DEPLOYMENT, "k8s/ingress.yaml": INGRESS}
+CHART = {
+    "chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+    "chart/values.yaml": "service:\n  name: http\n  target: 8080\nlabel: web\n",
+    "chart/templates/service.yaml": SERVICE.replace("name: http", "name: {{ .Values.service.name }}")
+    .replace("targetPort: 8080", "targetPort: {{ .Values.service.target }}")
+    .replace("app: web", "app: {{ .Values.label }}"),
+    "chart/templates/deployment.yaml": DEPLOYMENT,
+    "chart/templates/ingress.yaml": INGRESS,
+}
+PATCH = """apiVersion: v1
+kind: Service
+metadata:
+  name: web
+spec:
+  type: NodePort
+"""
+OVERLAY = {
+    "base/kustomization.yaml": "resources: [service.yaml, deployment.yaml, ingress.yaml]\n",
+    "base/service.yaml": SERVICE,
+    "base/deployment.yaml": DEPLOYMENT,
+    "base/ingress.yaml": INGRESS,
+    "overlays/prod/kustomization.yaml": "resources:\n  - ../../base\npatches:\n  - path: patch.yaml\n",
+    "overlays/prod/patch.yaml": PATCH,
+}
+
+Edit = tuple[str, str, str]
+"""A file, a text of it, and what stands there after the change."""
+
+
+def found(portproof: Program, make: Make, files: Mapping[str, str], *edits: Edit) -> list[dict[str, Any]]:
+    """What a change of `files` brings in."""
+    repository = make("")
+    repository.write(files)
+    repository.commit()
+    for path, old, new in edits:
+        repository.replace(path, old, new)
+    with repository.untouched():
+        report = portproof.check("--base", "HEAD")
+    return [one for one in report["findings"] if one["introduced"]]
+
+
+def lines(finding: Mapping[str, Any]) -> str:
+    place = finding["location"]
+    return f"{place['path']}:{place['line']} {place['proof']}"
+
+
+TARGET = "Service/web spec.ports[0].targetPort"
+DECLARED = "Deployment/web spec.template.spec.containers[0].ports[0].containerPort"
+BACKEND = "Ingress/web spec.defaultBackend.service.port.name"
+MOVED = {"end": TARGET, "before": 8080, "after": 9090, "other_end": DECLARED, "stayed": 8080}
+RENAMED = {
+    "end": "Service/web spec.ports[0].name",
+    "before": "http",
+    "after": "web",
+    "other_end": BACKEND,
+    "stayed": "http",
+}
+LEFT = {
+    "end": "Deployment/web spec.template.spec.containers[0].ports[1].name",
+    "before": "admin",
+    "after": None,
+    "other_end": "Service/web spec.ports[1].targetPort",
+    "stayed": "admin",
+}
+CASES: dict[str, tuple[Mapping[str, str], list[Edit], str, str, Mapping[str, object]]] = {
+    "manifests-target-moves": (
+        MANIFESTS,
+        [("k8s/service.yaml", "8080", "9090")],
+        "service-target-number",
+        "k8s/service.yaml:11 proven",
+        MOVED,
+    ),
+    "manifests-port-is-renamed": (
+        MANIFESTS,
+        [("k8s/service.yaml", "name: http", "name: web")],
+        "ingress-backend-port",
+        "k8s/service.yaml:9 proven",
+        RENAMED,
+    ),
+    "manifests-declaration-is-removed": (
+        MANIFESTS,
+        [("k8s/deployment.yaml", "            - name: admin\n              containerPort: 9000\n", "")],
+        "service-target-name",
+        "k8s/deployment.yaml:19 hinted",
+        LEFT,
+    ),
+    "chart-value-moves": (
+        CHART,
+        [("chart/values.yaml", "8080", "9090")],
+        "service-target-number",
+        "chart/values.yaml:3 proven",
+        MOVED,
+    ),
+    "chart-port-is-renamed": (
+        CHART,
+        [("chart/values.yaml", "name: http", "name: web")],
+        "ingress-backend-port",
+        "chart/values.yaml:2 proven",
+        RENAMED,
+    ),
+    "chart-selector-moves": (
+        CHART,
+        [("chart/values.yaml", "label: web", "label: shop")],
+        "service-lost-pods",
+        "chart/values.yaml:4 proven",
+        {
+            "end": "Service/web spec.selector.app",
+            "before": "web",
+            "after": "shop",
+            "other_end": "Deployment/web spec.template.metadata.labels.app",
+            "stayed": "web",
+        },
+    ),
+    "overlay-patch-moves-the-target": (
+        OVERLAY,
+        [
+            (
+                "overlays/prod/patch.yaml",
+                "  type: NodePort\n",
+                "  type: NodePort\n  ports:\n    - port: 80\n      targetPort: 9090\n",
+            )
+        ],
+        "service-target-number",
+        "overlays/prod/patch.yaml:9 proven",
+        MOVED,
+    ),
+    "overlay-base-port-is-renamed": (
+        OVERLAY,
+        [("base/service.yaml", "name: http", "name: web")],
+        "ingress-backend-port",
+        "base/service.yaml:9 proven",
+        RENAMED,
+    ),
+    "overlay-declaration-is-removed": (
+        OVERLAY,
+        [("base/deployment.yaml", "            - name: admin\n              containerPort: 9000\n", "")],
+        "service-target-name",
+        "base/deployment.yaml:19 hinted",
+        LEFT,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_finding_stands_at_the_line_of_the_change(
+    portproof: Program, make_repository: Make, case: str
+) -> None:
+    files, edits, rule, place, change = CASES[case]
+    several = found(portproof, make_repository, files, *edits)
+    assert [(one["rule"], lines(one), one["change"]) for one in several] == [(rule, place, change)]
