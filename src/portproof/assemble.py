@@ -42,6 +42,9 @@ from portproof.yamldoc import format_path
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://(?:[^\s/?#\"'<>]{0,500}@)?([\w.:-]{1,260})")
 
+UNCOMPARED = "the base could not be rendered, so no finding counts as new"
+"""What there is to say of a target that was checked, and that nothing could be compared with."""
+
 CONTEXT = 3
 """Source lines kept on either side of a place."""
 
@@ -138,7 +141,7 @@ def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = 
         _left_out(_result(one.merged, places, introduced), one.ignore, introduced)
         for one in outcome.verdict.ignored
     ]
-    targets = [_status(one) for one in outcome.checked]
+    targets = [_status(one, introduced) for one in outcome.checked]
     targets += [
         TargetStatus(skip.id, skip.kind, skip.path, skip.values, "skipped", skip.reason, 0, 0.0)
         for skip in discovery.skips
@@ -213,8 +216,9 @@ def _order(result: Result) -> tuple[object, ...]:
     )
 
 
-def _status(one: TargetResult) -> TargetStatus:
+def _status(one: TargetResult, introduced: Introduced | None) -> TargetStatus:
     target, outcome = one.target, one.outcome
+    reason: str | None
     if isinstance(outcome, NotRendered):
         status, reason = "skipped", outcome.reason
     elif isinstance(outcome, RenderFailure):
@@ -222,7 +226,8 @@ def _status(one: TargetResult) -> TargetStatus:
     elif one.problems:
         status, reason = "failed", one.problems[0].message.partition("\n")[0]
     else:
-        status, reason = "checked", None
+        uncompared = introduced is not None and introduced.lacks(target)
+        status, reason = "checked", UNCOMPARED if uncompared else None
     return TargetStatus(
         target.id, target.kind, target.path, target.values, status, reason, one.resources, one.seconds
     )
@@ -245,9 +250,7 @@ def _result(one: FindingGroup, places: _Places, introduced: Introduced | None) -
         fix=_fix(one.fix, places) if one.fix else None,
         alternatives=tuple(_fix(proposal, places) for proposal in one.alternatives),
         fingerprint=one.fingerprint,
-        introduced=None
-        if introduced is None
-        else introduced.finding((member.target, member.found.key) for member in one.members),
+        introduced=None if introduced is None else introduced.finding(one.members),
         chain=first.found.chain,
         change=None if first.move is None else _change(first.move),
     )
@@ -258,7 +261,9 @@ def _related(one: FindingGroup, places: _Places) -> Iterator[Related]:
     first, primary, place = one.first, one.finding.primary, one.first.place
     labels = list(one.finding.related)
     if place is not None:
-        labels = [Label(primary, f"the other end is {primary.resource}"), *labels]
+        moved = first.move is not None and first.move.now == primary
+        said = "the value comes from here now" if moved else f"the other end is {primary.resource}"
+        labels = [Label(primary, said), *labels]
     for label in labels:
         if place is None or label.site != place.site or label.site == primary:
             yield Related(

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from portproof import pipeline
@@ -17,7 +17,8 @@ from portproof.discover.find import discover
 from portproof.discover.model import Discovery, HelmTarget, ManifestTarget, Target
 from portproof.environment import TargetInterface, mentions
 from portproof.graph.model import Site
-from portproof.outcome import FailureKey, Outcome, TargetResult, failure_key, keys_of
+from portproof.graph.moved import Move
+from portproof.outcome import FailureKey, Outcome, TargetResult, TracedFinding, failure_key, keys_of
 from portproof.pipeline import Plan, Progress, Survey
 from portproof.placing import Past
 from portproof.render.model import NotRendered, RenderFailure, Rendering
@@ -61,9 +62,19 @@ class Introduced:
     stale: frozenset[RenderFailure]
     brought: frozenset[Suppression]
 
-    def finding(self, members: Iterable[tuple[Target, FindingKey]]) -> bool:
-        """Whether a finding, by what it is in each of its targets, is new: the base had it in none of them."""
-        return not any(key in known_keys(target, self.base) for target, key in members)
+    def finding(self, members: Sequence[TracedFinding]) -> bool | None:
+        """Whether a finding, by what it is in each of its targets, is new: the base had it in none of them.
+
+        None when that cannot be known, for the base could not be rendered.
+        """
+        if not all(_is_new(self.base, one.target, one.was, one.move) for one in members):
+            return False
+        return None if any(self.lacks(one.target) for one in members) else True
+
+    def lacks(self, target: Target) -> bool:
+        """Whether the base had the target, or its kin, and could not be rendered."""
+        past = _past(target, self.base)
+        return bool(past) and all(self.base.keys[id_] is None for id_ in past)
 
     def failure(self, failures: Iterable[RenderFailure]) -> bool:
         """Whether a failure to render, as each of its targets has it, is new: the base had it in none of them."""
@@ -135,9 +146,13 @@ def introduced(compared: Compared, outcome: Outcome) -> Introduced:
     )
 
 
-def known_keys(target: Target, base: Base) -> frozenset[FindingKey]:
-    """The findings of the base that are no news of `target`."""
-    return frozenset().union(*(base.keys[id_] or () for id_ in _past(target, base)))
+def _is_new(base: Base, target: Target, was: FindingKey | None, move: Move | None) -> bool:
+    """Whether the base did not have a finding of `target`, which would have been `was` there.
+
+    An edge that met nothing in the base either is news when the change moved one of its ends to another wrong value.
+    """
+    known = frozenset[FindingKey]().union(*(base.keys[id_] or () for id_ in _past(target, base)))
+    return was not in known or (move is not None and move.was_missed)
 
 
 def _past(target: Target, base: Base) -> list[str]:
@@ -227,7 +242,7 @@ class _BaseRevision:
     def past(self, base: Base) -> Past:
         """What a finding's place needs to know of the base; `base` is what its targets had to say."""
         lines = ChangedLines(self._plan.tree, self._first[0], self._comparison.changed)
-        return Past(lines, lambda target, key: key in known_keys(target, base), self._origins)
+        return Past(lines, partial(_is_new, base), self._origins)
 
     def _origins(self, target: Target, sites: Sequence[Site]) -> Mapping[Site, Origin]:
         """Where fields of a target came from in the base."""

@@ -66,8 +66,8 @@ class TargetResult:
 class TracedFinding:
     """One finding of one target, with the origins of its ends.
 
-    With a base, `move` is what the change did to its edge, and `place` where the change touched that, unless it is the
-    origin of the field itself.
+    With a base, `move` is what the change did to its edge, `place` where the change touched that, unless it is the origin
+    of the field itself, and `was` what the finding would have been there: None for one about a new entry of a list.
     """
 
     target: Target
@@ -75,6 +75,7 @@ class TracedFinding:
     origins: Mapping[Site, Origin]
     move: Move | None = None
     place: Place | None = None
+    was: FindingKey | None = None
 
     @property
     def fingerprint(self) -> str:

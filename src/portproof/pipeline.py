@@ -35,7 +35,7 @@ from portproof.placing import Asked, Past, places
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.rules.base import Finding, Remedy, Scalar, Trait
 from portproof.rules.edges import edges
-from portproof.rules.evaluate import FindingKey, RuleSet, evaluate, graph_of, warm_up
+from portproof.rules.evaluate import FindingKey, RuleFinding, RuleSet, evaluate, graph_of, warm_up
 from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import Edit, Span, Tree
 from portproof.suppressions.annotations import annotated_in
@@ -226,28 +226,36 @@ def _trace_one(plan: Plan, environment: Environment, one: TargetResult) -> list[
     """Trace all ends of all findings of a target at once: they share the probe renders."""
     evaluation = one.evaluation
     assert evaluation is not None  # noqa: S101 - check() picked those that have one
-    moves = _moves(plan, environment, one)
+    moves = _moves(plan, environment, one.target)
+    changes = [_change(moves, found) for found in evaluation.found]
     fields = [
         dict.fromkeys((*_sites(found.finding), *(move.here if move else ())))
-        for found, move in zip(evaluation.found, moves, strict=True)
+        for found, (move, _) in zip(evaluation.found, changes, strict=True)
     ]
     known = origins(evaluation.manifests, {site for some in fields for site in some}, plan.tree, plan.fresh)
     traced = [
-        TracedFinding(one.target, found, {site: known[site] for site in some if site in known}, move)
-        for found, some, move in zip(evaluation.found, fields, moves, strict=True)
+        TracedFinding(one.target, found, {site: known[site] for site in some if site in known}, move, was=was)
+        for found, some, (move, was) in zip(evaluation.found, fields, changes, strict=True)
     ]
     return _placed(plan, one.target, traced)
 
 
-def _moves(plan: Plan, environment: Environment, one: TargetResult) -> list[Move | None]:
-    """What the change did to the edge of each finding of a target."""
-    evaluation = one.evaluation
-    found = () if evaluation is None else evaluation.found
-    rendering = plan.render(one.target, plan.tree)
-    if not found or plan.witness(one.target) is None or not isinstance(rendering, Rendering):
-        return [None] * len(found)
-    moves = Moves(_graph(plan, environment, rendering), edges)
-    return [moves.of(each.finding.primary, [label.site for label in each.finding.related]) for each in found]
+def _moves(plan: Plan, environment: Environment, target: Target) -> Moves | None:
+    """What the change did to the edges of a target; None where it has no base."""
+    rendering = plan.render(target, plan.tree)
+    if plan.witness(target) is None or not isinstance(rendering, Rendering):
+        return None
+    return Moves(_graph(plan, environment, rendering), edges)
+
+
+def _change(moves: Moves | None, found: RuleFinding) -> tuple[Move | None, FindingKey | None]:
+    """What the change did to the edge of a finding, and what that would have been in the base."""
+    primary = found.finding.primary
+    if moves is None:
+        return None, found.key
+    was = moves.was(primary)
+    move = moves.of(primary, [label.site for label in found.finding.related])
+    return move, None if was is None else (found.rule.id, *was)
 
 
 def _placed(plan: Plan, target: Target, traced: Sequence[TracedFinding]) -> list[TracedFinding]:
@@ -255,7 +263,7 @@ def _placed(plan: Plan, target: Target, traced: Sequence[TracedFinding]) -> list
     past = plan.past
     if past is None:
         return list(traced)
-    new = [one for one in traced if not past.has(target, one.found.key)]
+    new = [one for one in traced if past.is_new(one.target, one.was, one.move)]
     asked = [Asked(target, one.found.finding, one.move, one.origins) for one in new]
     placed = dict(zip(map(id, new), places(past, target, asked), strict=True))
     return [replace(one, place=placed.get(id(one))) for one in traced]

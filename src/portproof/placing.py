@@ -36,11 +36,12 @@ class Place:
 class Past:
     """The base of a change, for those who look for the line that the change touched.
 
-    `has` says whether the base had a finding of a target, by its key, too; `origins` traces fields of a target in the base.
+    `is_new` says whether the base did not have a finding of a target, by what it would have been there and by its move;
+    `origins` traces fields of a target in the base.
     """
 
     lines: ChangedLines
-    has: Callable[[Target, FindingKey], bool]
+    is_new: Callable[[Target, FindingKey | None, Move | None], bool]
     origins: Callable[[Target, Sequence[Site]], Mapping[Site, Origin]]
 
 

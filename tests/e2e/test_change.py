@@ -214,3 +214,105 @@ def test_a_finding_stands_at_the_line_of_the_change(
     files, edits, rule, place, change = CASES[case]
     several = found(portproof, make_repository, files, *edits)
     assert [(one["rule"], lines(one), one["change"]) for one in several] == [(rule, place, change)]
+
+
+def test_a_patch_that_is_removed_leaves_its_line(portproof: Program, make_repository: Make) -> None:
+    ports = "  ports:\n    - port: 80\n      targetPort: 8080\n"
+    files = {
+        **OVERLAY,
+        "base/service.yaml": SERVICE.replace("8080", "9999"),
+        "overlays/prod/patch.yaml": PATCH + ports,
+    }
+    (one,) = found(portproof, make_repository, files, ("overlays/prod/patch.yaml", ports, ""))
+    assert (lines(one), one["change"]["before"], one["change"]["after"]) == (
+        "overlays/prod/patch.yaml:7 hinted",
+        8080,
+        9999,
+    )
+    field = {"path": "base/service.yaml", "line": 11}
+    assert field.items() <= one["related"][0]["location"].items()
+
+
+def test_a_new_edge_has_no_change(portproof: Program, make_repository: Make) -> None:
+    other = INGRESS.replace("  name: web\nspec", "  name: other\nspec").replace("name: http", "name: grpc")
+    edit = ("k8s/ingress.yaml", INGRESS, f"{INGRESS}---\n{other}")
+    (one,) = found(portproof, make_repository, MANIFESTS, edit)
+    assert (lines(one), one["change"]) == ("k8s/ingress.yaml:21 proven", None)
+
+
+def test_both_ends_that_moved_have_no_other_end(portproof: Program, make_repository: Make) -> None:
+    (one,) = found(
+        portproof,
+        make_repository,
+        MANIFESTS,
+        ("k8s/service.yaml", "8080", "9090"),
+        ("k8s/deployment.yaml", "containerPort: 8080", "containerPort: 9091"),
+    )
+    assert (one["change"]["after"], one["change"]["other_end"], one["change"]["stayed"]) == (9090, None, None)
+
+
+# what is new
+
+
+BROKEN = {**MANIFESTS, "k8s/service.yaml": SERVICE.replace("8080", "8081")}
+
+
+def introduced(portproof: Program) -> list[tuple[str, bool | None]]:
+    return [(one["rule"], one["introduced"]) for one in portproof.check("--base", "HEAD")["findings"]]
+
+
+def test_an_entry_above_makes_no_news(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    repository.write(BROKEN)
+    repository.commit()
+    above = "  ports:\n    - name: extra\n      port: 82\n      targetPort: http\n"
+    repository.replace("k8s/service.yaml", "  ports:\n", above)
+    assert introduced(portproof) == [("service-target-number", False)]
+
+
+def test_another_wrong_value_is_news(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    repository.write(BROKEN)
+    repository.commit()
+    repository.replace("k8s/service.yaml", "8081", "8082")
+    (one,) = portproof.check("--base", "HEAD")["findings"]
+    assert (one["introduced"], one["change"]["before"], one["change"]["after"]) == (True, 8081, 8082)
+
+
+def test_nothing_is_new_where_the_base_does_not_render(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    repository.write({**CHART, "chart/templates/more.yaml": "{{ if }}"})
+    repository.commit()
+    (repository.root / "chart/templates/more.yaml").unlink()
+    repository.replace("chart/values.yaml", "8080", "8081")
+    assert introduced(portproof) == [("service-target-number", None)]
+    run = portproof("check", "--base", "HEAD")
+    assert run.code == 0
+    assert (
+        "Not compared: helm:chart\n      the base could not be rendered, so no finding counts as new"
+        in run.stdout
+    )
+
+
+def test_what_the_other_branch_broke_is_not_of_this_change(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    repository.write(MANIFESTS)
+    repository.commit()
+    repository.git("branch", "feature")
+    repository.replace("k8s/service.yaml", "8080", "8081")
+    repository.commit()
+    repository.git("switch", "--quiet", "feature")
+    repository.replace("k8s/ingress.yaml", "name: http", "name: htpp")
+    repository.commit()
+    for _ in ("behind main", "with main merged in"):
+        report = portproof.check("--base", "main")
+        new = [one["rule"] for one in report["findings"] if one["introduced"]]
+        assert new == ["ingress-backend-port"]
+        repository.git("merge", "--quiet", "--no-edit", "main")
+
+
+def test_a_comment_at_the_line_of_the_change_suppresses(portproof: Program, make_repository: Make) -> None:
+    said = "name: web  # portproof: ignore[ingress-backend-port] the Ingress follows"
+    assert (
+        found(portproof, make_repository, MANIFESTS, ("k8s/service.yaml", "- name: http", f"- {said}")) == []
+    )

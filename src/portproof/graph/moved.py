@@ -84,19 +84,24 @@ class Moves:
                     return move if move.other is not None else replace(move, other=self._stayed(others, move))
         return self._fields(primary, others)
 
+    def was(self, site: Site) -> tuple[ResourceKey, FieldPath] | None:
+        """The object and identity of a field in the base; its own where nothing is known, None for a new entry of a list."""
+        here, there = self._resources.get(_who(site)), self._pasts.get(_who(site))
+        if here is None or there is None:
+            return site.resource, site.identity
+        path = same_field(site.path, here.data, there.data)
+        return None if path is None else (there.key, (*path, *site.identity[len(site.path) :]))
+
     def before(self, site: Site) -> Site | None:
         """The same field in the base; None when the base has no such object, or no such entry of a list.
 
         The value of one that the base's object does not have is None.
         """
-        here, there = self._resources.get(_who(site)), self._pasts.get(_who(site))
-        if here is None or there is None or site.piece is not None:
+        there, was = self._pasts.get(_who(site)), self.was(site)
+        if there is None or was is None or site.piece is not None or _who(site) not in self._resources:
             return None
-        path = same_field(site.path, here.data, there.data)
-        if path is None:
-            return None
-        value = lookup(there.data, path)
-        return Site(there.key, path, value if isinstance(value, str | int) else None)
+        value = lookup(there.data, was[1])
+        return Site(there.key, was[1], value if isinstance(value, str | int) else None)
 
     @cached_property
     def _resources(self) -> Mapping[Hashable, Resource]:
@@ -147,8 +152,10 @@ class Moves:
 
     def _left(self, gone: Service, asking: Site) -> Move:
         past, new = Site(gone.key, _NAME, gone.key.name), renamed(self._graph, gone)
-        now = None if new is None else Site(new.key, _NAME, new.key.name)
-        return Move(past, past.value, now, None if now is None else now.value, asking)
+        if new is None:
+            return Move(past, past.value, None, None, asking)
+        before, after = _differing((gone.key.namespace, gone.key.name), (new.key.namespace, new.key.name))
+        return Move(past, before, Site(new.key, _NAME, new.key.name), after, asking)
 
     def _moved(self, base: PortGraph, edge: AnyEdge) -> Move | None:
         """The end of an edge that asks, or that which answered it in the base."""

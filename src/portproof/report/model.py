@@ -102,7 +102,7 @@ class Result:
     """One finding as it is reported.
 
     `resource` is None for findings about a target as a whole (``render-failed``). `introduced` is None unless a base
-    was compared with; then `location` is where the change touched the edge, and the field itself is one of the `related`
+    was compared with, and where the base could not be rendered. With a base `location` is where the change touched the edge, and the field itself is one of the `related`
     places if it is elsewhere. `chain` is the way of the traffic through the field, for a picture; formats for programs
     leave it out.
     """
@@ -142,7 +142,10 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """What became of a target: ``checked``, ``failed`` or ``skipped`` (then `reason` says why)."""
+    """What became of a target: ``checked``, ``failed`` or ``skipped`` (then `reason` says why).
+
+    The `reason` of one that was checked says why it could not be compared with the base.
+    """
 
     id: str
     kind: str
@@ -210,7 +213,10 @@ class Report:
 
     def fails(self, threshold: str) -> bool:
         """Whether a finding counts: at or above the threshold, and introduced where a base was compared with."""
-        return any(one.severity.reaches(threshold) and one.introduced is not False for one in self.results)
+        return any(
+            one.severity.reaches(threshold) and (one.introduced or (one.introduced is None and not self.base))
+            for one in self.results
+        )
 
     def status_count(self, status: str) -> int:
         """How many targets have this status."""

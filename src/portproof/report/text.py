@@ -28,7 +28,7 @@ def write(report: Report, *, color: bool = False) -> str:
     """The report as text."""
     writer = _Writer(report, color)
     blocks = [list(writer.finding(result)) for result in report.results]
-    blocks += [list(writer.unchecked()), list(writer.closing())]
+    blocks += [list(writer.unchecked()), list(writer.uncompared()), list(writer.closing())]
     lines = [line for block in blocks if block for line in (*block, "")][:-1]
     return "".join(f"{log_line(line)}\n" for line in lines)
 
@@ -134,6 +134,14 @@ class _Writer:
         if len(groups) > _REASONS:
             more = summary_line.plural(len(groups) - _REASONS, "more reason")
             yield f"  … and {more}; `portproof targets` lists every target"
+
+    def uncompared(self) -> Iterator[str]:
+        """The targets of which nobody can tell what is new."""
+        found = [one for one in self.report.targets if one.status == "checked" and one.reason]
+        if found:
+            names = summary_line.listed(tuple(visible(target.id) for target in found))
+            yield f"{self.paint('Not compared:', bold=True)} {names}"
+            yield from _wrapped(found[0].reason or "", indent="      ")
 
     def closing(self) -> Iterator[str]:
         yield from self.verdict()
