@@ -459,8 +459,8 @@ def _moved_alone(
     graph: PortGraph, service: Service, port: ServicePort, workload: Workload, end: ContainerPort
 ) -> bool:
     """Whether the change moved the declaration that the Service is to follow, while nothing tells the program."""
-    past = reached_before(graph, service, port, workload)
     here = next((one for one in graph.workloads if one.key == workload.key), None)
+    past = None if here is None else reached_before(graph, service, port, here)
     if past is None or here is None or past.value == end.value:
         return False
     return not is_meant_to_listen(here, end.value) and not program_changed(graph, here, end.container)

@@ -148,7 +148,7 @@ class _Holder:
         self._keys: dict[tuple[int, object], Sequence[str]] = {}
 
     def identity(self, edge: AnyEdge) -> Identity:
-        return Identity(edge.relation, _who(edge.holder), (*self._place(edge), *_role(edge)), _whom(edge))
+        return Identity(edge.relation, who(edge.holder), (*self._place(edge), *_role(edge)), _whom(edge))
 
     def _place(self, edge: AnyEdge) -> Iterator[str]:
         """The field in words: what each step of its path is called."""
@@ -186,7 +186,8 @@ def _without_list(entry: object, field: object) -> object:
     return {key: value for key, value in entry.items() if key != field}
 
 
-def _who(key: ResourceKey) -> tuple[str, ...]:
+def who(key: ResourceKey) -> tuple[str, ...]:
+    """Group, kind, namespace and name of an object, whichever of its groups a revision writes it in."""
     group = _GROUPS_NOW.get(key.group, key.group)
     if group == "extensions":  # k/k 1.8 to 1.22: each kind moved to a group of its own
         group = "networking.k8s.io" if key.kind in _NETWORK else "apps"
@@ -199,7 +200,7 @@ def _whom(edge: AnyEdge) -> tuple[str, ...]:
         return "", "Service", whom.namespace, whom.name
     if whom.workload is None:
         return ()
-    return (*_who(whom.workload.key), *([whom.container.name] if whom.container is not None else []))
+    return (*who(whom.workload.key), *([whom.container.name] if whom.container is not None else []))
 
 
 def _role(edge: AnyEdge) -> Iterator[str]:

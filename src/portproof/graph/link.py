@@ -7,11 +7,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from portproof.graph import addresses, mesh_hosts, references, sites, streams
+from portproof.graph import addresses, mesh_hosts, pairing, references, sites, streams
 from portproof.graph.fields import indexed, labels, mapping, nonzero, optional, protocol, scalar
 from portproof.graph.labelled import Labelled
 from portproof.graph.model import (
     RUNTIME_LABELS,
+    Before,
     Edge,
     GoverningService,
     MatchBy,
@@ -76,6 +77,7 @@ def build(
         fronts=_fronts(selections),
         asked=_asked(edges),
         base=base,
+        before=Before() if base is None else pairing.before(resources, services, found, base),
     )
 
 

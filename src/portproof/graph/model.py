@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import Generic, TypeAlias, TypeVar
@@ -414,6 +414,15 @@ class GoverningService:
     labels: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the Services, workloads and keys of resources of a rendering were in the base; new ones are not in it."""
+
+    services: Mapping[Service, Service] = field(default_factory=dict)
+    workloads: Mapping[Workload, Workload] = field(default_factory=dict)
+    keys: Mapping[ResourceKey, ResourceKey] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PortGraph:
     """Everything about ports in one rendering; `link.build` makes it.
@@ -423,7 +432,8 @@ class PortGraph:
     find resources by kind, Services by namespace and name, and the Services that select a workload; `read_from` is the
     resource that each Service and workload was read from. `edges` are those that name a Service, and `asked` the names and
     numbers that they ask for, by the Service's namespace and name. `neighbours` are the Services of other targets, by name.
-    `base` is the graph of the same target in the base revision, where there is one: a witness of what worked.
+    `base` is the graph of the same target in the base revision, where there is one: a witness of what worked. `before`
+    says what is the same there.
     """
 
     services: tuple[Service, ...]
@@ -441,6 +451,7 @@ class PortGraph:
     fronts: Mapping[Workload, tuple[Service, ...]]
     asked: Mapping[tuple[str, str], frozenset[tuple[str | int, MatchBy]]]
     base: PortGraph | None = None
+    before: Before = field(default_factory=Before)
 
     def of_kind(self, kind: str, *groups: str) -> tuple[Resource, ...]:
         """The resources of a kind in one of the API groups, in printed order."""

@@ -1,14 +1,15 @@
 """What the things of a rendering were in the base revision: the state that worked is the best witness.
 
-The same thing in both: a resource by kind, namespace and name; a container by its name, else the only one; a port by its
-name, else the only one of its list, else number and protocol. Lines, list positions and other fields may move.
+What is the same in both, `graph.pairing` says. Lines, list positions and other fields may move.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
+from portproof.graph import pairing
 from portproof.graph.answers import answer
 from portproof.graph.model import (
     RUNTIME_LABELS,
@@ -22,51 +23,61 @@ from portproof.graph.model import (
     ServicePort,
     Workload,
 )
-from portproof.resources import ResourceKey
 from portproof.yamldoc import lookup
-
-_Port = TypeVar("_Port", ContainerPort, ServicePort)
 
 _SAYS_WHERE_IT_LISTENS = ("image", "command", "args", "env", "envFrom", "volumeMounts")
 """Fields of a container that may tell its program another port."""
 
 
-def _who(key: ResourceKey) -> Hashable:
-    return key.group, key.kind, key.namespace, key.name
-
-
 def service_before(graph: PortGraph, service: Service) -> Service | None:
     """The Service in the base; None when it is new, has variants, or when there is no base."""
-    if graph.base is None:
-        return None
-    found = graph.base.variants(service.key.namespace, service.key.name)
-    return found[0] if len(found) == 1 else None
+    return graph.before.services.get(service)
 
 
 def workload_before(graph: PortGraph, workload: Workload) -> Workload | None:
     """The workload in the base; None when it is new, has variants, or when there is no base."""
-    if graph.base is None:
-        return None
-    found = [one for one in graph.base.workloads if _who(one.key) == _who(workload.key)]
-    return found[0] if len(found) == 1 else None
-
-
-def same_port(port: _Port, others: Sequence[_Port]) -> _Port | None:
-    """The port among `others`, of another revision, that is the same as `port`."""
-    if port.name_text is not None:
-        named = [one for one in others if one.name_text == port.name_text]
-        if len(named) == 1:
-            return named[0]
-    if len(others) == 1:
-        return others[0]
-    alike = [one for one in others if (one.number.value, one.protocol) == (port.number.value, port.protocol)]
-    return alike[0] if len(alike) == 1 else None
+    return graph.before.workloads.get(workload)
 
 
 def port_before(graph: PortGraph, service: Service, port: ServicePort) -> ServicePort | None:
     """The entry of a Service's ``ports`` in the base."""
     before = service_before(graph, service)
-    return None if before is None else same_port(port, before.ports)
+    return None if before is None else _ports(service, before).get(port)
+
+
+@lru_cache(maxsize=16)
+def _ports(now: Service, then: Service) -> Mapping[ServicePort, ServicePort]:
+    return pairing.ports(now.ports, then.ports)
+
+
+def container_before(graph: PortGraph, workload: Workload, container: Container) -> Container | None:
+    """The container of a workload in the base; None when it is new, or when there is no base."""
+    before = workload_before(graph, workload)
+    return None if before is None else _containers(workload, before).get(container)
+
+
+@lru_cache(maxsize=16)
+def _containers(now: Workload, then: Workload) -> Mapping[Container, Container]:
+    return pairing.containers(now, then)
+
+
+def declared_before(graph: PortGraph, workload: Workload) -> Mapping[ContainerPort, ContainerPort]:
+    """What each declared port of a workload was in the base, container by container; new ones are not in it."""
+    before = workload_before(graph, workload)
+    return {} if before is None else _declared(workload, before)
+
+
+@lru_cache(maxsize=16)
+def _declared(now: Workload, then: Workload) -> Mapping[ContainerPort, ContainerPort]:
+    found: dict[ContainerPort, ContainerPort] = {}
+    for new, old in _containers(now, then).items():
+        found |= pairing.ports(new.ports, old.ports)
+    return found
+
+
+def declared_now(graph: PortGraph, workload: Workload, port: ContainerPort) -> ContainerPort | None:
+    """What became of a `port` that the workload declared in the base; None when it declares it no more."""
+    return next((new for new, old in declared_before(graph, workload).items() if old is port), None)
 
 
 def reached_before(
@@ -85,19 +96,19 @@ def reached_before(
 def program_changed(graph: PortGraph, workload: Workload, container: str) -> bool:
     """Whether something that may tell the program another port changed: image, command, settings, mounted files."""
     before = workload_before(graph, workload)
-    if before is None or graph.base is None:
+    if before is None or graph.base is None or before.config_numbers != workload.config_numbers:
         return True
-    if before.config_numbers != workload.config_numbers:
+    pairs = _containers(workload, before)
+    old, new = next(((old, new) for new, old in pairs.items() if new.name == container), (None, None))
+    if old is None or new is None:
         return True
-    old, new = _container(graph.base, before, container), _container(graph, workload, container)
-    return old is None or new is None or any(old.get(one) != new.get(one) for one in _SAYS_WHERE_IT_LISTENS)
+    then, now = _data(graph.base, before, old), _data(graph, workload, new)
+    return any(then.get(one) != now.get(one) for one in _SAYS_WHERE_IT_LISTENS)
 
 
-def _container(graph: PortGraph, workload: Workload, name: str) -> Any:
-    found: Sequence[Container] = [one for one in workload.containers if one.name == name]
-    if len(found) != 1:
-        return None
-    return lookup(graph.read_from[workload].data, found[0].path)
+def _data(graph: PortGraph, workload: Workload, container: Container) -> Mapping[str, Any]:
+    found = lookup(graph.read_from[workload].data, container.path)
+    return found if isinstance(found, dict) else {}
 
 
 def lost_pods(graph: PortGraph, service: Service) -> Workload | None:
@@ -107,8 +118,10 @@ def lost_pods(graph: PortGraph, service: Service) -> Workload | None:
         return None
     if graph.select(service).workloads or RUNTIME_LABELS & service.selector.keys():
         return None
-    served = {_who(one.key) for one in graph.base.select(before).workloads}
-    return next((one for one in graph.workloads if one.serves and _who(one.key) in served), None)
+    served = graph.base.select(before).workloads
+    return next(
+        (one for one in graph.workloads if one.serves and workload_before(graph, one) in served), None
+    )
 
 
 def gone_services(graph: PortGraph) -> Mapping[Service, tuple[ServiceEdge, ...]]:
@@ -124,24 +137,12 @@ def gone_services(graph: PortGraph) -> Mapping[Service, tuple[ServiceEdge, ...]]
     found: dict[Service, list[ServiceEdge]] = {}
     for edge in graph.asking(*relations):
         gone = graph.base.service(*edge.whom.place)
-        known = (edge.relation, edge.holder, edge.whom.place) in before
+        known = (edge.relation, graph.before.keys.get(edge.holder), edge.whom.place) in before
         if gone is not None and known and not graph.variants(*edge.whom.place):
             found.setdefault(gone, []).append(edge)
     return {gone: tuple(edges) for gone, edges in found.items()}
 
 
 def renamed(graph: PortGraph, gone: Service) -> Service | None:
-    """The one new Service that has the selector and the ports of one that is gone; None when there is none, or several."""
-    found = [
-        one
-        for one in graph.services
-        if graph.base is not None
-        and not graph.base.variants(one.key.namespace, one.key.name)
-        and one.selector == gone.selector
-        and _numbers(one) == _numbers(gone)
-    ]
-    return found[0] if len(found) == 1 else None
-
-
-def _numbers(service: Service) -> list[object]:
-    return [one.number.value for one in service.ports]
+    """What a Service that is gone is called now: the only new one with its selector and ports; None when there is none."""
+    return next((new for new, old in graph.before.services.items() if old is gone), None)

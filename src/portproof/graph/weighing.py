@@ -30,7 +30,7 @@ from portproof.graph.evidence import (
 from portproof.graph.meant import first_unique
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.graph.numbers import numbers_in
-from portproof.graph.past import port_before, program_changed, reached_before, same_port
+from portproof.graph.past import declared_now, port_before, program_changed, reached_before, workload_before
 from portproof.graph.referrers import other_ports
 
 _CORROBORATING = frozenset(
@@ -80,6 +80,7 @@ class Fact(Enum):
     OTHERS_UNDECLARED = auto()
     TARGET_MOVED = auto()
     DECLARATION_MOVED = auto()
+    DECLARATION_GONE = auto()
     # concluded from those above
     FITS = auto()
     VOUCHED = auto()
@@ -111,13 +112,14 @@ _TABLE: tuple[tuple[frozenset[Fact], frozenset[Fact], Confidence], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a change did: it moved the Service's target or the declaration (`fact`), from `old`, away from the other end.
+    """What a change did: it moved the Service's target, or moved or removed the declaration (`fact`), away from the other.
 
-    `end` is the declared port that the Service reached in the base, as it is now.
+    `old` is what the end that moved was in the base. `end` is the declared port that the Service reached there, as it is
+    now; None when it is gone, or when the pods have not declared any.
     """
 
     fact: Fact
-    end: ContainerPort
+    end: ContainerPort | None
     old: str | int | None
 
 
@@ -151,6 +153,8 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     move = _move(graph, service, port, workload)
     if not isinstance(wanted, int) or (move is None and _may_well_listen(workload, wanted, declared)):
         return Weighed(workload, None)
+    if move is not None and move.end is None:
+        return _without_end(graph, workload, move)
     others = other_ports(graph, service, port, workload)
     reached = {number for one in others if (number := target_number(one, workload)) is not None}
     orphans = [one for one in declared if one.value not in reached]
@@ -166,15 +170,37 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     facts |= set(_concluded(facts))
     if _is_excused(graph, workload, meant, facts):
         return Weighed(workload, None)
+    is_said = Fact.OTHERS_AGREE in facts or is_in_pod_spec(workload, wanted)
     return Weighed(
         workload,
         meant,
         tuple(_reasons(facts, port, workload, meant)),
-        () if Fact.OTHERS_AGREE in facts else (f"nothing else mentions {wanted}",),
+        () if is_said else (f"nothing else mentions {wanted}",),
         next((one for needs, bars, one in _TABLE if needs <= facts and not bars & facts), Confidence.NONE),
         _suspect(facts),
         move,
     )
+
+
+def _without_end(graph: PortGraph, workload: Workload, move: Move) -> Weighed:
+    """The verdict where the pods do not declare what the Service reached, neither now nor, perhaps, in the base."""
+    if move.fact is Fact.TARGET_MOVED:
+        said = (
+            f"the probes use {move.old}"
+            if move.old in _probed(workload)
+            else f"the pod's settings mention {move.old}"
+        )
+        return Weighed(workload, None, (said,), (), Confidence.LIKELY, Suspect.REFERENCE, move)
+    before = workload_before(graph, workload)
+    names = {one.name for one in workload.containers}
+    stayed = before is not None and all(
+        one.name in names and not program_changed(graph, workload, one.name)
+        for one in before.containers
+        if any(each.value == move.old for each in one.ports)
+    )
+    # Pods that go without any declaration, and are otherwise as they were, serve as they did.
+    confidence = Confidence.LIKELY if workload.ports or not stayed else Confidence.DOUBTFUL
+    return Weighed(workload, None, (), (), confidence, Suspect.DECLARATION, move)
 
 
 def _is_excused(graph: PortGraph, workload: Workload, meant: ContainerPort, facts: set[Fact]) -> bool:
@@ -211,19 +237,35 @@ def _move(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
 
     None, too, when the pod names the number that the Service sends to.
     """
-    before, old = reached_before(graph, service, port, workload), port_before(graph, service, port)
-    wanted = port.target.value
-    if before is None or old is None or workload.opaque or not isinstance(wanted, int):
+    old, wanted = port_before(graph, service, port), port.target.value
+    if old is None or workload.opaque or not isinstance(wanted, int) or is_meant_to_listen(workload, wanted):
         return None
-    same = [one for one in workload.ports if one.protocol == before.protocol]
-    end = same_port(before, same)
-    if end is None or is_meant_to_listen(workload, wanted):
-        return None
-    if old.target.value == wanted:  # the Service stayed
+    before = reached_before(graph, service, port, workload)
+    if before is None:
+        return _move_of_undeclared(graph, workload, old.target.value, wanted)
+    end = declared_now(graph, workload, before)
+    if wanted == before.value:  # the Service stayed
+        if end is None:
+            return (
+                None if is_in_pod_spec(workload, wanted) else Move(Fact.DECLARATION_GONE, None, before.value)
+            )
         return Move(Fact.DECLARATION_MOVED, end, before.value) if end.value != before.value else None
-    if end.value != before.value or is_in_pod_spec(workload, wanted):
+    if end is None or end.value != before.value or is_in_pod_spec(workload, wanted):
         return None
     return Move(Fact.TARGET_MOVED, end, old.target.value)
+
+
+def _move_of_undeclared(graph: PortGraph, workload: Workload, old: object, wanted: int) -> Move | None:
+    """A target that moved between numbers which nobody declares, while the pod still names the one of the base."""
+    before = workload_before(graph, workload)
+    if before is None or before.ports or workload.ports or not isinstance(old, int) or old == wanted:
+        return None
+    said = is_in_pod_spec(workload, old) and is_in_pod_spec(before, old)
+    return Move(Fact.TARGET_MOVED, None, old) if said and not is_in_pod_spec(workload, wanted) else None
+
+
+def _probed(workload: Workload) -> frozenset[object]:
+    return frozenset(check.port.value for one in running(workload) for check in one.checks)
 
 
 def _facts_of_pods(

@@ -130,9 +130,27 @@ def number_problem(port: ContainerPort | ServicePort) -> str:
     return f"has {field} {value!r}, which is not a number between 1 and 65535"
 
 
-def number_finding(graph: PortGraph, port: ContainerPort | ServicePort, message: str) -> Finding:
-    """What to say of a declared port whose number has a problem; an empty field is only as sure as its values."""
+def number_finding(
+    graph: PortGraph,
+    port: ContainerPort | ServicePort,
+    message: str,
+    before: ContainerPort | ServicePort | None,
+) -> Finding:
+    """What to say of a declared port whose number has a problem; `before` is the port in the base, if it was there.
+
+    An empty field is only as sure as its values, unless a change has emptied it.
+    """
     number, unset = _in_quotes(port), graph.is_empty(port.number)
+    old = before.number.value if unset and before is not None else None
+    if isinstance(old, int):
+        back = Remedy(f"set {port.number.path[-1]} back to {old}", ((port.number, old),))
+        return Finding(
+            message=f"{message} It was {old} before this change.",
+            severity=Severity.ERROR,
+            primary=port.number,
+            expected=old,
+            remedies=(back,),
+        )
     return Finding(
         message=message,
         severity=Severity.WARNING if unset else Severity.ERROR,

@@ -10,7 +10,8 @@ A Rollout with a number out of range is rejected by its controller.
 
 Severity:
 
-* **error**: when the field is absent or has an invalid value.
+* **error**: when the field is absent or has an invalid value, or when a change
+  empties it.
 * **warning**: when the field is empty, as a template leaves it when its value
   isn't set.
 * **note**: when the field is empty and a chart is rendered with its defaults
@@ -18,8 +19,8 @@ Severity:
 
 Fix:
 
-Sometimes. It removes the quotes from a number in range. Any other number is
-yours to choose.
+Sometimes. It removes the quotes from a number in range, or sets the number from
+before the change. Any other number is yours to choose.
 
 Bad::
 
@@ -60,6 +61,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph.model import PortGraph
+from portproof.graph.past import declared_before
 from portproof.graph.phrasing import rejected
 from portproof.rules.base import Finding, Severity, rule
 from portproof.rules.port_fields import number_finding, number_problem
@@ -74,7 +76,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 if problem:
                     effect = rejected(workload, mistyped=not isinstance(port.number.value, int))
                     who = f"Container {container.name!r} of {workload.key}"
-                    yield number_finding(graph, port, f"{who} {problem}: {effect}.")
+                    before = declared_before(graph, workload).get(port)
+                    yield number_finding(graph, port, f"{who} {problem}: {effect}.", before)
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -10,7 +10,8 @@ fails.
 
 Severity:
 
-* **error**: when the field is absent or has an invalid value.
+* **error**: when the field is absent or has an invalid value, or when a change
+  empties it.
 * **warning**: when the field is empty, as a template leaves it when its value
   isn't set.
 * **note**: when the field is empty and a chart is rendered with its defaults
@@ -18,8 +19,8 @@ Severity:
 
 Fix:
 
-Sometimes. It removes the quotes from a number in range. Any other number is
-yours to choose.
+Sometimes. It removes the quotes from a number in range, or sets the number from
+before the change. Any other number is yours to choose.
 
 Bad::
 
@@ -63,6 +64,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph.model import PortGraph
+from portproof.graph.past import port_before
 from portproof.rules.base import Finding, Severity, rule
 from portproof.rules.port_fields import number_finding, number_problem
 
@@ -74,7 +76,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             problem = number_problem(port)
             if problem:
                 message = f"{service.key} {problem}: the API server rejects the Service."
-                yield number_finding(graph, port, message)
+                yield number_finding(graph, port, message, port_before(graph, service, port))
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -19,7 +19,7 @@ twice.
 
 The base revision of a pull request, or of `--base`, is evidence too. The rule
 also reports a change that moves `targetPort` or the container's port away from
-the other, if the two met in the base.
+the other, or removes the container's port, if the two met in the base.
 
 Why it matters:
 
@@ -37,13 +37,13 @@ Severity:
   of the two.
 * **note**: when only the declaration contradicts the number, or when another
   Service or a policy uses the number too. The declaration may have been copied
-  and be wrong itself.
+  and be wrong itself. Also when a change removes all declared ports and nothing else.
 
 Fix:
 
 Sometimes. It sets `targetPort` to the declared port, or `containerPort` to the
-number. There is none when `targetPort` is absent and `port` is below 1024, or
-when the workloads declare different ports.
+number. There is none when `targetPort` is absent and `port` is below 1024, when
+the workloads declare different ports, or when a change removes the port.
 
 Bad::
 
@@ -98,7 +98,8 @@ Not reported when:
 * the pod mentions the number in a command, argument, variable, probe,
   annotation or ConfigMap: the application listens there without declaring it.
 * the Service sends several numbers to ports that nobody declares.
-* the pods declare no port of that protocol at all.
+* the pods declare no port of that protocol at all, unless a change moves the
+  target and the pod still names the old number.
 * other Service ports reach every declared port, and the number isn't a near
   miss.
 * other Service ports reach every declared port, and `port` repeats the near
@@ -119,6 +120,7 @@ Not reported when:
 * a change moves `targetPort` together with the container's image or settings.
 * a change moves only the container's port, and its settings still name the
   target.
+* a change removes the container's port, and the pod still names its number.
 """
 
 from __future__ import annotations
@@ -158,14 +160,14 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: list[Weighed]) -> Finding:
     first = verdicts[0]
+    if first.move is not None:
+        return _left_behind(graph, service, port, verdicts, first.move)
     meant = first.meant
     assert meant is not None  # noqa: S101 - likely implies it
     same = all(verdict.meant is not None and verdict.meant.value == meant.value for verdict in verdicts)
     probable = min(one.confidence for one in verdicts) >= Confidence.LIKELY
     answer = same and not _wants_a_field(port)
     advice = "" if answer or not same or not probable else f" Add targetPort: {meant.value}."
-    if first.move is not None:
-        return _left_behind(graph, service, port, verdicts, first.move)
     return Finding(
         message=(
             f"{_reference(service, port)}, but {first.workload.key} declares {declared(first.workload.ports)}: "
@@ -187,33 +189,61 @@ def _left_behind(
     graph: PortGraph, service: Service, port: ServicePort, verdicts: list[Weighed], move: Move
 ) -> Finding:
     """What to say of a change that moves one end of what met in the base: it stands where the end was moved."""
-    workload, wanted = verdicts[0].workload.key, port.target.value
-    evidence, end = clauses(verdicts[0].strongest), move.end
-    stays = Label(end.number, f"{workload} still declares {end.value} here")
-    asks = "" if _severity(verdicts) is Severity.ERROR else f" Does the program listen on {wanted} now?"
-    what = (
-        f"This change sends port {port.number.value} of {service.key} to {wanted} instead of {move.old}, but "
-        f"{workload} still declares {declared(verdicts[0].workload.ports)}"
-    )
-    primary, expected = port.target, end.value if verdicts[0].suspect is Suspect.REFERENCE else None
-    if move.fact is Fact.DECLARATION_MOVED:
+    if move.end is None:
+        return _undeclared(service, port, verdicts, move)
+    workload, end = verdicts[0].workload.key, move.end
+    is_target = move.fact is Fact.TARGET_MOVED
+    wanted = port.target.value
+    if is_target:
+        stays = Label(end.number, f"{workload} still declares {end.value} here")
+        what = f"{_sends(service, port, move)}, but {workload} still declares {declared(verdicts[0].workload.ports)}"
+    else:
         stays = Label(port.target, f"{service.key} still sends to {wanted} here")
-        asks = (
-            "" if _severity(verdicts) is Severity.ERROR else f" Does the program listen on {end.value} now?"
-        )
         what = (
             f"This change moves the port of {workload} from {move.old} to {end.value}, but {service.key} still "
             f"sends port {port.number.value} to {wanted}"
         )
-        primary, expected = end.number, None
+    reference = is_target and verdicts[0].suspect is Suspect.REFERENCE
+    question = f" Does the program listen on {wanted if is_target else end.value} now?"
     return Finding(
-        message=f"{what}: {_effect(port, verdicts)}. Evidence: {evidence}.{asks}",
+        message=(
+            f"{what}: {_effect(port, verdicts)}. Evidence: {clauses(verdicts[0].strongest)}."
+            f"{'' if _severity(verdicts) is Severity.ERROR else question}"
+        ),
         severity=_severity(verdicts),
-        primary=primary,
-        expected=expected,
+        primary=port.target if is_target else end.number,
+        expected=end.value if reference else None,
         related=(stays,),
         remedies=_remedies(graph, port, end, verdicts),
     )
+
+
+def _undeclared(service: Service, port: ServicePort, verdicts: list[Weighed], move: Move) -> Finding:
+    """What to say where the pods do not declare the port that the Service reached."""
+    first, wanted = verdicts[0], port.target.value
+    if move.fact is Fact.TARGET_MOVED:
+        message = (
+            f"{_sends(service, port, move)}, but {clauses(first.reasons)}, and nothing mentions {wanted}: "
+            f"{_effect(port, verdicts)}."
+        )
+    else:
+        message = (
+            f"This change removes the declared port {move.old} from {first.workload.key}, but {service.key} still sends "
+            f"port {port.number.value} there: requests fail if nothing listens on {move.old} now."
+        )
+    back = move.old if move.fact is Fact.TARGET_MOVED and isinstance(move.old, int) else None
+    return Finding(
+        message=message,
+        severity=_severity(verdicts),
+        primary=port.target,
+        expected=back,
+        remedies=() if back is None else (Remedy(f"set targetPort to {back}", ((port.target, back),)),),
+    )
+
+
+def _sends(service: Service, port: ServicePort, move: Move) -> str:
+    """What a change does to the target of a port."""
+    return f"This change sends port {port.number.value} of {service.key} to {port.target.value} instead of {move.old}"
 
 
 def _effect(port: ServicePort, verdicts: list[Weighed]) -> str:

@@ -1,0 +1,124 @@
+"""What is the same in two revisions: by the first of several descriptions that is true of one thing in each."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TypeAlias, TypeVar
+
+from portproof.graph.identity import who
+from portproof.graph.model import Before, Container, ContainerPort, PortGraph, Service, ServicePort, Workload
+from portproof.resources import Resource, ResourceKey
+
+_Item = TypeVar("_Item", bound=Hashable)
+_Port = TypeVar("_Port", ContainerPort, ServicePort)
+Description: TypeAlias = Callable[[_Item], Hashable | None]
+"""What tells an item from others; None when it has nothing of that kind."""
+
+
+_HASH = re.compile(r"-[2456789bcdfghkmt]{10}\Z")
+"""What kustomize appends to the names of ConfigMaps that it generates (``api/hasher/hasher.go``)."""
+
+
+def paired(
+    now: Iterable[_Item],
+    then: Iterable[_Item],
+    *descriptions: Description[_Item],
+    last: Description[_Item] | None = None,
+) -> dict[_Item, _Item]:
+    """What each item was then. A description decides where one of those that are left fits it in each revision.
+
+    Those that are left over at the end are the same when there is one in each, and `last` is equal of both.
+    """
+    found: dict[_Item, _Item] = {}
+    news, olds = list(now), list(then)
+    for description in descriptions:
+        new, old = _unique(news, description), _unique(olds, description)
+        pairs = {one: old[told] for told, one in new.items() if told in old}
+        found |= pairs
+        taken = set(pairs.values())
+        news, olds = [one for one in news if one not in pairs], [one for one in olds if one not in taken]
+    if last is not None and len(news) == len(olds) == 1 and last(news[0]) == last(olds[0]):
+        found[news[0]] = olds[0]
+    return found
+
+
+def _unique(items: Iterable[_Item], description: Description[_Item]) -> dict[Hashable, _Item]:
+    groups: dict[Hashable, list[_Item]] = defaultdict(list)
+    for one in items:
+        told = description(one)
+        if told is not None:
+            groups[told].append(one)
+    return {told: several[0] for told, several in groups.items() if len(several) == 1}
+
+
+def ports(now: Sequence[_Port], then: Sequence[_Port]) -> dict[_Port, _Port]:
+    """What each port of a Service or a container was: by its name, its number and protocol, or as the only other one."""
+    return paired(
+        now,
+        then,
+        lambda one: one.name_text,
+        lambda one: (one.number.value, one.protocol),
+        last=lambda one: one.protocol,
+    )
+
+
+def containers(now: Workload, then: Workload) -> dict[Container, Container]:
+    """What each container of a workload was: by its name, or as the only other one."""
+    return paired(now.containers, then.containers, lambda one: one.name or None, last=lambda _: True)
+
+
+def before(
+    resources: Sequence[Resource],
+    services: Mapping[Service, Resource],
+    workloads: Mapping[Workload, Resource],
+    base: PortGraph,
+) -> Before:
+    """What the resources of a rendering, and what was read from them, were in `base`.
+
+    The same is what has the same group, kind, namespace and name. A namespace may be added to all, and a name may be made
+    up at each render: then it is the only one of that name, or the only one of its kind with the same selector or labels.
+    """
+    keys = dict.fromkeys(one.key for one in resources)
+    return Before(
+        paired(services, base.services, _key, _name, _selected),
+        paired(workloads, base.workloads, _key, _name, _place, _labels),
+        paired(keys, dict.fromkeys(one.key for one in base.resources), who, _own_name, _without_hash),
+    )
+
+
+def _key(one: Service | Workload) -> Hashable:
+    return who(one.key)
+
+
+def _name(one: Service | Workload) -> Hashable:
+    return _own_name(one.key)
+
+
+def _place(one: Workload) -> Hashable:
+    """A Deployment may have become a StatefulSet."""
+    return one.key.namespace, one.key.name, frozenset(one.labels.items())
+
+
+def _labels(one: Workload) -> Hashable:
+    names = tuple(sorted(each.name for each in one.containers))
+    return (one.key.kind, one.key.namespace, frozenset(one.labels.items()), names) if one.labels else None
+
+
+def _own_name(key: ResourceKey) -> Hashable:
+    group, kind, _, name = who(key)
+    return group, kind, name
+
+
+def _without_hash(key: ResourceKey) -> Hashable:
+    group, kind, namespace, name = who(key)
+    return group, kind, namespace, _HASH.sub("", name)
+
+
+def _selected(one: Service) -> Hashable:
+    """By its selector and its ports: several may select the same pods."""
+    if not one.selector:
+        return None
+    numbers = tuple(each.number.value for each in one.ports)
+    return one.key.namespace, frozenset(one.selector.items()), numbers
