@@ -22,6 +22,11 @@ with the port whose name has such a word. Any other setting is compared with the
 port that has none, or with the only port if that is for gRPC or TLS. For
 `--web.listen-address` of exporters the only port may be for metrics too.
 
+With the base revision of a pull request, or of `--base`, any setting is read that
+said the number of the declared port there. That can be a variable, an argument or
+a line of a file (`listen 8080;`). The rule reports a change that moves it, while the
+declared port and its traffic stay.
+
 Why it matters:
 
 Requests to the declared port are refused.
@@ -125,10 +130,14 @@ Not reported when:
 * `SERVER_PORT` is next to a `SERVER_NAME`: together they are the address that
   clients outside use.
 * `PORT` is next to a `SERVER` or `HOST` with another name, whose port it is.
-* the line of a file is inside another object, mapping or section.
+* the line of a file is inside another object, mapping or section, unless a change
+  moved its number.
 * the file has a section for listening (`[http]`).
 * injection adds ports to the pods.
 * the rendering has variants of the object.
+* a change moves a setting together with the declared port, or with the Service's
+  target.
+* a change moves a setting that names a host, or to a port of another Service.
 """
 
 from __future__ import annotations
@@ -138,22 +147,68 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from portproof.graph.answers import resolve
-from portproof.graph.model import ContainerPort, PortGraph, Workload
+from portproof.graph.model import Container, ContainerPort, PortGraph, Site, Workload
 from portproof.graph.phrasing import listing
 from portproof.graph.purpose import Purpose, purpose
-from portproof.graph.referrers import renumbering
+from portproof.graph.referrers import moving, renumbering
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
-from portproof.rules.pod import listening
+from portproof.rules.pod import listening, moved_settings
 from portproof.rules.pod.listening import Listening
+from portproof.rules.pod.moved_settings import MovedSetting
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each setting that keeps a program away from the port that traffic goes to."""
+    moved = [(workload, one) for workload, one in moved_settings.read(graph) if not workload.opaque]
+    said = {one.site for _, one in moved}
+    for (workload, port), several in groupby(moved, key=lambda pair: (pair[0], pair[1].port)):
+        yield from _left_behind(graph, workload, port, [one for _, one in several])
     for workload, every in groupby(listening.read(graph), key=lambda pair: pair[0]):
         around = None if workload.opaque else _around(graph, workload)
         for _, group in groupby(every, key=lambda pair: pair[1].container.path):
-            if around is not None:
-                yield from _of(graph, workload, [one for _, one in group], around)
+            told = [one for _, one in group]
+            if around is not None and not any(_place(one.site) in map(_place, said) for one in told):
+                yield from _of(graph, workload, told, around)
+
+
+def _place(site: Site) -> object:
+    return site.resource, site.path, site.piece and site.piece.start
+
+
+def _left_behind(
+    graph: PortGraph, workload: Workload, port: ContainerPort, told: Sequence[MovedSetting]
+) -> Iterator[Finding]:
+    """What to say of settings that a change moved away from a port that traffic still goes to."""
+    around = _around(graph, workload)
+    reaching = _reaching(told[0].container, port, around)
+    numbers = {one.number for one in told}
+    if len(numbers) > 1 or numbers & (around.known | _offered(graph, workload)) or not reaching:
+        return
+    number = numbers.pop()
+    names = listing(dict.fromkeys(one.label for one in told))
+    verb = "use" if len(reaching) > 1 else "uses"
+    along = moving(graph, workload, port, number)
+    back = tuple((one.site, port.value) for one in told)
+    yield Finding(
+        message=(
+            f"This change moves {names} from {port.value} to {number}. But {listing(reaching[:3])} still {verb} "
+            f"{port.value}, the port that container {told[0].container.name!r} of {workload.key} declares: "
+            f"requests there are refused if the program listens on {number} now."
+        ),
+        severity=Severity.WARNING,
+        primary=told[0].site,
+        related=(Label(port.number, f"{port.value} is still declared here"),),
+        remedies=(
+            *([Remedy(f"set containerPort to {number}", along)] if along else []),
+            Remedy(f"set {names} back to {port.value}", back),
+        ),
+    )
+
+
+def _offered(graph: PortGraph, workload: Workload) -> frozenset[str | int | None]:
+    """The numbers of the Services of other pods: a setting that says one may call it."""
+    own = graph.services_of(workload)
+    return frozenset(port.number.value for one in graph.services if one not in own for port in one.ports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +252,7 @@ def _of(
         meant = _meant(one, workload)
         if meant is None:
             continue
-        reaching = _reaching(one, meant, around)
+        reaching = _reaching(one.container, meant, around)
         if reaching:
             yield _finding(graph, workload, same, meant, reaching)
 
@@ -218,10 +273,10 @@ def _name(port: ContainerPort) -> str:
     return str(port.name.value) if port.name is not None else ""
 
 
-def _reaching(one: Listening, port: ContainerPort, around: _Around) -> list[str]:
+def _reaching(container: Container, port: ContainerPort, around: _Around) -> list[str]:
     """What sends traffic to `port`, in words."""
     values = (port.value, port.name_text)
-    checks = (check for check in one.container.checks if check.port.value in values and not check.host)
+    checks = (check for check in container.checks if check.port.value in values and not check.host)
     return [
         *(service for service, numbers in around.sent if port.value in numbers),
         *(f"the {check.label}" for check in checks),
