@@ -14,7 +14,7 @@ from portproof.graph import link
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.references import ReferenceKind
 from portproof.render.model import RenderedDocument, Rendering
-from portproof.resources import Manifests, Resource
+from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.rules import all_rules
 from portproof.rules.base import Finding, Remedy, Rule
 from portproof.rules.rule_set import selected_rules
@@ -91,11 +91,14 @@ def remedied(resources: Manifests, remedy: Remedy) -> Manifests:
         holders = [one.data for one in changed if one.key == site.resource]
         assert len(holders) == 1, f"{site.resource} is not unique"
         _set(holders[0], site, value)
-    named = tuple(
-        Resource(replace(one.key, name=one.data["metadata"]["name"]), one.data, one.document, one.inside)
-        for one in changed
-    )
+    named = tuple(Resource(_named(one), one.data, one.document, one.inside) for one in changed)
     return Manifests(resources.target, named, resources.problems)
+
+
+def _named(resource: Resource) -> ResourceKey:
+    """The key that the resource's own fields say."""
+    metadata, key = resource.data["metadata"], resource.key
+    return replace(key, name=metadata["name"], namespace=metadata.get("namespace", key.namespace))
 
 
 def _set(data: Any, site: Site, value: str | int) -> None:

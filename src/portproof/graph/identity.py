@@ -14,13 +14,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from portproof.graph.model import Edge, Pods, PortGraph, Relation, ServiceName
 from portproof.resources import ResourceKey
 from portproof.yamldoc import FieldPath
 
 AnyEdge: TypeAlias = "Edge[ServiceName | Pods]"
+_Edge = TypeVar("_Edge", bound="Edge[ServiceName | Pods]")
 
 _ABOUT = frozenset(
     {
@@ -85,7 +86,7 @@ def identity(edge: AnyEdge, data: Mapping[str, Any]) -> Identity:
     return _Holder(data).identity(edge)
 
 
-def identities(graph: PortGraph, edges: Iterable[AnyEdge]) -> Iterator[tuple[Identity, AnyEdge]]:
+def identities(graph: PortGraph, edges: Iterable[_Edge]) -> Iterator[tuple[Identity, _Edge]]:
     """Each of the `edges` of `graph` with an identity that no other has; those of one holder have to stand together."""
     held: dict[ResourceKey, Mapping[str, Any]] = {}
     for resource in graph.resources:

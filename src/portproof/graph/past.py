@@ -6,11 +6,13 @@ What is the same in both, `graph.pairing` says. Lines, list positions and other 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from portproof.graph import pairing
 from portproof.graph.answers import answer
+from portproof.graph.identity import Identity, identities, who
 from portproof.graph.model import (
     RUNTIME_LABELS,
     Container,
@@ -23,6 +25,7 @@ from portproof.graph.model import (
     ServicePort,
     Workload,
 )
+from portproof.graph.names import is_placeholder
 from portproof.yamldoc import lookup
 
 _SAYS_WHERE_IT_LISTENS = ("image", "command", "args", "env", "envFrom", "volumeMounts")
@@ -146,3 +149,50 @@ def gone_services(graph: PortGraph) -> Mapping[Service, tuple[ServiceEdge, ...]]
 def renamed(graph: PortGraph, gone: Service) -> Service | None:
     """What a Service that is gone is called now: the only new one with its selector and ports; None when there is none."""
     return next((new for new, old in graph.before.services.items() if old is gone), None)
+
+
+_ROUTING = (
+    Relation.INGRESS,
+    Relation.WEBHOOK,
+    Relation.OPENSHIFT_ROUTE,
+    *(one for one in Relation if one.carries_requests),
+)
+
+
+def redirected(graph: PortGraph) -> Mapping[ServiceEdge, Service]:
+    """The backends that name a Service which is not here, each with the one that it reached in the base and that still is.
+
+    Addresses that programs call are not among them: those change to hosts outside for good reasons.
+    """
+    base = graph.base
+    if base is None:
+        return {}
+    then = {
+        edge: replace(known, apart="")
+        for known, edge in identities(base, base.asking(*_ROUTING))
+        if isinstance(answer(base, edge), Reached)
+    }
+    now = {edge: _as_before(graph, known, edge) for known, edge in identities(graph, graph.asking(*_ROUTING))}
+    unchanged = set(now.values())
+    gone = [
+        edge for edge, known in then.items() if known not in unchanged and graph.variants(*edge.whom.place)
+    ]
+    absent = [
+        edge
+        for edge in now
+        if not (edge.idle or is_placeholder(edge.whom.name) or graph.variants(*edge.whom.place))
+    ]
+    told = then | now
+    pairs = pairing.paired(absent, gone, lambda one: told[one].place, lambda one: _field(told[one]))
+    return {new: graph.variants(*old.whom.place)[0] for new, old in pairs.items()}
+
+
+def _as_before(graph: PortGraph, known: Identity, edge: ServiceEdge) -> Identity:
+    """The identity of an edge as it was in the base, where its holder may have had another name."""
+    old = graph.before.keys.get(edge.holder)
+    return replace(known, apart="", holder=known.holder if old is None else who(old))
+
+
+def _field(known: Identity) -> tuple[object, ...]:
+    """The field of an edge, in whichever entries of its lists: what names an entry may be what has changed."""
+    return known.relation, known.holder, tuple(one for one in known.at if not one.startswith("["))

@@ -9,6 +9,7 @@ from portproof.graph.evidence import is_near_miss
 from portproof.graph.meant import first_unique, only
 from portproof.graph.model import MatchBy, PortGraph, Relation, Service, ServiceEdge, ServicePort, Site
 from portproof.graph.names import digits, is_digits, is_near_name, label_problem
+from portproof.graph.past import redirected
 from portproof.graph.phrasing import offered
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 
@@ -136,10 +137,14 @@ def _other_end(port: ServicePort, edge: ServiceEdge) -> Site | None:
 
 
 def absent_services(graph: PortGraph, *relations: Relation) -> Iterator[tuple[ServiceEdge, Finding]]:
-    """The edges whose Service is not here, while one is that has the port and whose name differs by a typo."""
+    """The edges whose Service is not here, while one is that has the port and whose name differs by a typo.
+
+    It is an error if a change made the typo: in the base, the edge reached the Service that is here.
+    """
     groups: dict[tuple[str, str], list[Service]] = {}
     for one in graph.services:
         groups.setdefault((one.key.namespace, digits(one.key.name)), []).append(one)
+    moved = redirected(graph)
     for edge in graph.asking(*relations):
         wanted = edge.wanted
         if wanted is None or graph.service(*edge.whom.place) is not None:
@@ -148,7 +153,7 @@ def absent_services(graph: PortGraph, *relations: Relation) -> Iterator[tuple[Se
         if near is not None and any(
             answers(one, wanted, edge.by) and edge.protocol in ("", one.protocol) for one in near.ports
         ):
-            yield edge, _absent(edge, near)
+            yield edge, _absent(edge, near, by_change=moved.get(edge) is near)
 
 
 def _typo_of(
@@ -161,15 +166,21 @@ def _typo_of(
     return only(near)
 
 
-def _absent(edge: ServiceEdge, near: Service) -> Finding:
+def _absent(edge: ServiceEdge, near: Service, *, by_change: bool) -> Finding:
     rest = str(edge.whom.site.value).removeprefix(edge.whom.name)  # of a host: its namespace and domain
     name, field = near.key.name + rest, "host" if rest else "Service name"
+    message = (
+        f"{edge.holder} sends traffic to Service/{edge.whom.name}, which does not exist here; "
+        f"did you mean {near.key}, which has port {edge.wanted!r}?"
+    )
+    if by_change:
+        message = (
+            f"This change sends {edge.holder} to Service/{edge.whom.name}, which does not exist here, instead of "
+            f"{near.key}, which still does: no request gets through."
+        )
     return Finding(
-        message=(
-            f"{edge.holder} sends traffic to Service/{edge.whom.name}, which does not exist here; "
-            f"did you mean {near.key}, which has port {edge.wanted!r}?"
-        ),
-        severity=Severity.WARNING,
+        message=message,
+        severity=Severity.ERROR if by_change else Severity.WARNING,
         primary=edge.whom.site,
         expected=name,
         related=tuple(Label(port.number, f"a port of {near.key}") for port in near.ports[:1]),

@@ -10,7 +10,8 @@ The Ingress finds no Service, so no request gets through.
 
 Severity:
 
-* **warning**: always.
+* **error**: when a change made the typo: in the base revision, the name was right.
+* **warning**: otherwise.
 
 Fix:
 
@@ -74,4 +75,4 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield finding
 
 
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -13,7 +13,8 @@ The route finds no Service, so no traffic gets through.
 
 Severity:
 
-* **warning**: always.
+* **error**: when a change made the typo: in the base revision, the name was right.
+* **warning**: otherwise.
 
 Fix:
 
@@ -84,4 +85,4 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield finding
 
 
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
