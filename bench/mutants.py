@@ -176,8 +176,11 @@ def input_texts(target: Target, tree: Tree, paths: Iterable[str]) -> dict[str, s
 
 
 def occurrences(value: str, text: str) -> Iterator[int]:
-    """Where `value` stands as a word of its own; not in comments, URLs and dotted names of templates."""
-    for match in re.finditer(rf"(?<![\w.$/-]){re.escape(value)}(?![\w-])(?!:/)(?!\.\w)", text):
+    """Where `value` stands as a word of its own; not in comments, URLs and dotted names of templates.
+
+    What a template puts in front of it, and a hyphen, begin a word, too.
+    """
+    for match in re.finditer(rf"(?:(?<![\w.$/-])|(?<=}}}}-)){re.escape(value)}(?![\w-])(?!:/)(?!\.\w)", text):
         line = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
         if not line.lstrip().startswith("#") and " #" not in line:
             yield match.start()
@@ -186,16 +189,26 @@ def occurrences(value: str, text: str) -> Iterator[int]:
 def slip(value: str, rng: random.Random, taken: set[str]) -> tuple[str, bool]:
     """What a hand might have written instead of `value`, and whether it is far from it; empty when nothing fits."""
     if not value.isdigit():
-        typos = [one for one in _typos(value) if _PORT_NAME.match(one) and one not in taken]
-        return (rng.choice(typos), False) if typos else ("", False)
+        words = [one for one in typos(value) if _PORT_NAME.match(one) and one not in taken]
+        return (rng.choice(words), False) if words else ("", False)
     if rng.random() < _FAR:
-        return next(one for one in _random_ports(rng) if one not in taken), True
-    near = {int(value) + 1, int(value) - 1, *map(int, _near(value))} - {int(value)}
-    fitting = sorted(one for one in near if 1 <= one <= 65535 and str(one) not in taken)
+        return far_port(rng, taken), True
+    fitting = sorted(int(one) for one in near_numbers(value) if one not in taken)
     return (str(rng.choice(fitting)), False) if fitting else ("", False)
 
 
-def _typos(word: str) -> Iterator[str]:
+def near_numbers(value: str) -> list[str]:
+    """Ports that a hand may have written instead of `value`."""
+    near = {int(value) + 1, int(value) - 1, *map(int, _near(value))} - {int(value)}
+    return [str(one) for one in near if 1 <= one <= 65535]
+
+
+def far_port(rng: random.Random, taken: set[str]) -> str:
+    """A port that nothing mentions."""
+    return next(one for one in _random_ports(rng) if one not in taken)
+
+
+def typos(word: str) -> Iterator[str]:
     for index in range(len(word)):
         yield word[:index] + word[index + 1 :]
         yield word[:index] + word[index : index + 2][::-1] + word[index + 2 :]

@@ -23,19 +23,62 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A field that names a port (or Service), and the entries that it reaches: their fields begin with these places."""
+    """A field that names a port (or Service), and the entries that it reaches: their fields begin with these places.
+
+    `words` are what it holds where that is more than one value: the labels of a selector.
+    """
 
     kind: str
     source: Place
     value: str | int
     ends: frozenset[Place]
     state: str
+    words: tuple[str, ...] = ()
 
 
 def references(graph: PortGraph) -> dict[Place, Reference]:
     """All references of a rendering by the field they stand in."""
     found = (*_of_services(graph), *_of_ingresses(graph), *_of_probes(graph), *_of_statefulsets(graph))
     return {one.source: one for one in found}
+
+
+def promises(graph: PortGraph) -> dict[Place, Reference]:
+    """What has to arrive in the next revision if it does in this one: references, and whom selectors and names mean.
+
+    A Service without pods, or a name without a Service, may be right in one revision by itself; not when it was there.
+    """
+    return {**references(graph), **{one.source: one for one in (*_of_selectors(graph), *_of_names(graph))}}
+
+
+def _of_selectors(graph: PortGraph) -> Iterator[Reference]:
+    for service in graph.services:
+        if service.selector:
+            pods = graph.select(service).workloads
+            ends = frozenset((pod.key, _labels(pod)) for pod in pods if pod.containers)
+            words = tuple(sorted(service.selector.values()))
+            state = REACHED if pods else MISSED
+            yield Reference("selector", (service.key, ("spec", "selector")), words[0], ends, state, words)
+
+
+def _labels(pod: Workload) -> FieldPath:
+    """Where a pod template has its labels: beside the ``spec`` that holds its containers."""
+    path = pod.containers[0].path
+    return (
+        *path[: path.index("containers" if "containers" in path else "initContainers") - 1],
+        "metadata",
+        "labels",
+    )
+
+
+def _of_names(graph: PortGraph) -> Iterator[Reference]:
+    for edge in graph.asking(*Relation):
+        named = edge.whom.site
+        services = graph.variants(*edge.whom.place)
+        ends = frozenset((service.key, ("metadata", "name")) for service in services)
+        state = REACHED if services else MISSED
+        yield Reference(
+            f"name of {edge.relation.value}", (named.resource, named.path), edge.whom.name, ends, state
+        )
 
 
 def _of_services(graph: PortGraph) -> Iterator[Reference]:

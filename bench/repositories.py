@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,15 @@ def expand(folders: Iterable[Path]) -> list[Path]:
 def name(repository: Path) -> str:
     """How tables call a repository; the copy with vendored dependencies is told apart by its parent."""
     return f"{repository.parent.name}/{repository.name}"
+
+
+@contextmanager
+def cloned(repository: Path) -> Iterator[Path]:
+    """A clone of its newest commit's files, which may be changed."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        clone = Path(folder) / repository.name
+        subprocess.run(["git", "clone", "-q", "--shared", repository, clone], check=True)
+        yield clone
 
 
 def report(repository: Path, options: Sequence[str] = ()) -> dict[str, Any]:
