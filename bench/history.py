@@ -77,15 +77,21 @@ def commits(clone: Path, seed: str) -> list[str]:
     return found
 
 
-def lay_out(clone: Path, revision: str) -> None:
-    git(clone, "checkout", "-q", "-f", "--detach", revision)
+def lay_out(clone: Path, revision: str) -> bool:
+    """False where a snapshot of the repository lacks a file of the revision."""
+    try:
+        git(clone, "checkout", "-q", "-f", "--detach", revision)
+    except subprocess.CalledProcessError:
+        return False
     git(clone, "clean", "-q", "-f", "-d", "-x")
+    return True
 
 
 def trial(clone: Path, commit: str, repository: str) -> Result:
     """Check `commit` against its parent, then render what it concerns in both revisions, bare."""
     result = Result(repository, commit, git(clone, "log", "-1", "--format=%s", commit).strip())
-    lay_out(clone, commit)
+    if not (lay_out(clone, f"{commit}^") and lay_out(clone, commit)):
+        return result
     argv = [
         *PROGRAM,
         "check",
