@@ -32,10 +32,16 @@ def name(repository: Path) -> str:
 
 @contextmanager
 def cloned(repository: Path) -> Iterator[Path]:
-    """A clone of its newest commit's files, which may be changed."""
+    """A clone that may be changed, at a commit of the files that are there: a snapshot may lack some."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         clone = Path(folder) / repository.name
-        subprocess.run(["git", "clone", "-q", "--shared", repository, clone], check=True)
+        subprocess.run(["git", "clone", "-q", "-n", "--shared", repository, clone], check=True)
+        subprocess.run(["git", "checkout", "-q", "-f", "HEAD"], cwd=clone, capture_output=True, check=False)
+        author = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
+        commit = ["git", *author, "commit", "-q", "-a", "-m", "base"]
+        subprocess.run(
+            commit, cwd=clone, capture_output=True, check=False
+        )  # says no where nothing is missing
         yield clone
 
 
