@@ -24,6 +24,9 @@ from typing import Any
 from overhead import bare_commands
 from repositories import PROGRAM, cloned, expand, name, table
 
+from portproof.flags import Flags
+from portproof.session import Request, prepare
+
 PORT_FIELD = r"^[[:space:]]*(- )?\"?[A-Za-z]*([pP]ort|portName|serviceName)\"?:[[:space:]]"
 """A line of YAML that sets a field of a port, or the same in a template."""
 
@@ -34,6 +37,9 @@ NEWEST = 400
 
 BUDGET = 2
 """How often the time of rendering both revisions a check may take, and a second more."""
+
+LARGE = 40
+"""Targets that a commit may concern; more take minutes, and say the same many times."""
 
 TRIES = 6
 """Commits that are tried for each that is asked for; many concern nothing that can be rendered."""
@@ -91,6 +97,9 @@ def trial(clone: Path, commit: str, repository: str) -> Result:
     """Check `commit` against its parent, then render what it concerns in both revisions, bare."""
     result = Result(repository, commit, git(clone, "log", "-1", "--format=%s", commit).strip())
     if not (lay_out(clone, f"{commit}^") and lay_out(clone, commit)):
+        return result
+    request = Request(paths=(str(clone),), flags=Flags(offline=True, base=f"{commit}^"))
+    if not 0 < len(prepare(request).targets) <= LARGE:
         return result
     argv = [
         *PROGRAM,
