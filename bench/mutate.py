@@ -428,7 +428,7 @@ def as_pull_requests(chosen: argparse.Namespace) -> None:
 def _pull_requests(bench: Bench, folder: Path, chosen: argparse.Namespace, label: str) -> Iterator[Outcome]:
     made, done = folder / "cases.json", folder / "results.json"
     if not made.exists():
-        subjects = list(islice(_subjects(bench, chosen.seed), 2 * chosen.limit))
+        subjects = list(islice(_subjects(bench, chosen.seed), chosen.limit))
         found, aside = cases(subjects, bench.ready.tree, bench.render, chosen.limit, chosen.seed)
         kept = {"aside": aside, "cases": [asdict(one) for one in found]}
         made.write_text(json.dumps(kept, indent=1), encoding="utf-8")

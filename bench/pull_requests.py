@@ -36,8 +36,11 @@ _FAR = 0.5
 
 _LABEL = re.compile(r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?\Z")
 
+_TRIES = 6
+"""Single tokens that are tried of each target, and for each change that is asked for: not all of them break something."""
+
 _CONTROLS = 3
-"""One change of both ends for as many of one end."""
+"""One change of both ends for as many of one end; and as many values of a target are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ def cases(
     found: list[Case] = []
     aside: Counter[str] = Counter()
     paths = files(tree.root)
-    each = max(10, 8 * limit // max(1, len(subjects)))
+    each = max(_TRIES, _TRIES * limit // max(1, len(subjects)))
     for subject in subjects:
         texts = input_texts(subject.target, tree, paths)
         tries = list(_tries(subject, texts, f"{seed}:{subject.target.id}"))
@@ -229,6 +232,8 @@ def _together(
         if value in done:
             continue
         done.add(value)
+        if len(done) > _CONTROLS:
+            return
         edits = tuple(
             Edit(Span(path, start, start + len(value)), value, new)
             for path, text in texts.items()
