@@ -22,32 +22,25 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import pull_request_runs
 from mutants import Attempt, Mutant, Subject, changes, input_texts
-from pull_requests import Case, Healthy, Outcome, cases, decoded, healthy
-from pull_requests import trial as trial_of
 from references import MISSED, REACHED, Place, references
-from repositories import cloned, expand, name, table
+from repositories import expand, name, share, table
+from workbench import Bench, opened
 
 from portproof import pipeline, resources
 from portproof.discover.model import Target
-from portproof.flags import Flags
 from portproof.graph import link
 from portproof.outcome import FindingGroup
 from portproof.render.cache import remember
-from portproof.render.engine import Engine, RenderOptions
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.rules.base import Severity
-from portproof.rules.evaluate import FindingKey, RuleSet, evaluate
-from portproof.rules.rule_set import selected_rules
-from portproof.session import Prepared, Programs, Request, prepare
 from portproof.source import Edit, LineIndex, Span, Tree
-from portproof.toolchain import cache_folder
 from portproof.trace.model import Origin, Proof
 
 ATTEMPTS = 10
@@ -108,43 +101,6 @@ class Counting:
     @property
     def proving(self) -> int:
         return self.calls.total() - self.tracing - 1  # one render is the check itself
-
-
-@dataclass
-class Bench:
-    """One repository under test."""
-
-    repository: Path
-    ready: Prepared
-    rule_set: RuleSet
-    render: Renderer
-    known: dict[str, frozenset[FindingKey] | None] = field(default_factory=dict)
-
-    def keys(self, target: Target, tree: Tree) -> frozenset[FindingKey] | None:
-        rendering = self.render(target, tree)
-        return evaluate(rendering, self.rule_set).keys if isinstance(rendering, Rendering) else None
-
-    def healthy(self, target: Target) -> frozenset[FindingKey] | None:
-        """What the rules say about a target before anything is changed; None when it does not render."""
-        if target.id not in self.known:
-            self.known[target.id] = self.keys(target, self.ready.tree)
-        return self.known[target.id]
-
-    def readers(self, path: str) -> list[Target]:
-        """The targets that read `path` and render."""
-        return [
-            one for one in self.ready.discovery.targets if one.reads(path) and self.healthy(one) is not None
-        ]
-
-
-@contextmanager
-def opened(repository: Path) -> Iterator[Bench]:
-    request = Request(paths=(str(repository),), flags=Flags(offline=True))
-    ready = prepare(request)
-    tools = Programs(ready.config, request.environ)
-    options = RenderOptions(offline=True, seconds=ready.config.timeout, cache=cache_folder(request.environ))
-    with Engine(helm=lambda: tools.helm, kustomize=lambda: tools.kustomize, options=options) as engine:
-        yield Bench(repository, ready, selected_rules(ready.config), engine.render)
 
 
 def mutants(
@@ -316,10 +272,6 @@ def _healing(edits: Sequence[Edit], bench: Bench, mutant: Mutant, tree: Tree) ->
     return "healed" if arrives else "not healed"
 
 
-def share(part: int, whole: int) -> str:
-    return f"{part} ({100 * part / whole:.0f} %)" if whole else "-"
-
-
 def summary(results: Sequence[Result], label: Callable[[Result], str], title: str) -> list[str]:
     """A table with a line for each group of results."""
     groups: dict[str, list[Result]] = defaultdict(list)
@@ -381,122 +333,6 @@ def listing(results: Sequence[Result]) -> Iterator[str]:
         yield ""
 
 
-ENOUGH = 10
-"""References that have to arrive in a repository that is drawn."""
-
-
-def drawn(repositories: Sequence[Path], count: int, seed: str) -> Iterator[Path]:
-    """`count` of the repositories in which enough arrives, in an order that is random but fixed by `seed`."""
-    order = list(repositories)
-    random.Random(seed).shuffle(order)
-    found = 0
-    for repository in order:
-        if found == count:
-            return
-        with cloned(repository) as clone, opened(clone) as bench:
-            arrives = 0
-            for subject in _subjects(bench, seed):
-                arrives += len(subject.arrives)
-                if arrives >= ENOUGH:
-                    break
-        if arrives >= ENOUGH:
-            found += 1
-            yield repository
-
-
-def _subjects(bench: Bench, seed: str) -> Iterator[Healthy]:
-    """The targets of a repository, one of each path, in an order that is random but fixed by `seed`."""
-    targets = list(bench.ready.discovery.targets)
-    random.Random(seed).shuffle(targets)
-    return healthy({one.path: one for one in targets}.values(), bench.ready.tree, bench.render)
-
-
-def as_pull_requests(chosen: argparse.Namespace) -> None:
-    """Run the mutations of all repositories as pull requests, and print what became of them."""
-    results: list[Outcome] = []
-    repositories = expand(chosen.repository)
-    for repository in drawn(repositories, chosen.draw, chosen.seed) if chosen.draw else repositories:
-        folder: Path = chosen.keep / name(repository).replace("/", "__")
-        folder.mkdir(parents=True, exist_ok=True)
-        with cloned(repository) as clone, opened(clone) as bench:
-            results += _pull_requests(bench, folder, chosen, name(repository))
-        mine = [one for one in results if one.repository == name(repository)]
-        print(*_base_row(name(repository), mine), sep="  ", file=sys.stderr, flush=True)
-    print_pull_requests(results)
-
-
-def _pull_requests(bench: Bench, folder: Path, chosen: argparse.Namespace, label: str) -> Iterator[Outcome]:
-    made, done = folder / "cases.json", folder / "results.json"
-    if not made.exists():
-        subjects = list(islice(_subjects(bench, chosen.seed), chosen.limit))
-        found, aside = cases(subjects, bench.ready.tree, bench.render, chosen.limit, chosen.seed)
-        kept = {"aside": aside, "cases": [asdict(one) for one in found]}
-        made.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    every = [decoded(one) for one in json.loads(made.read_text(encoding="utf-8"))["cases"]]
-    known: dict[Case, Outcome] = {}
-    if done.exists():
-        for data in json.loads(done.read_text(encoding="utf-8")):
-            one = Outcome(**{**data, "case": decoded(data["case"])})
-            known[one.case] = one
-    targets = {one.id: one for one in bench.ready.discovery.targets}
-    for case in every:
-        result = known.get(case)
-        if result is None or (chosen.again and not result.right):
-            known[case] = result = trial_of(bench.repository, label, case, targets[case.target], bench.render)
-            done.write_text(json.dumps([asdict(one) for one in known.values()], indent=1), encoding="utf-8")
-        yield result
-
-
-def print_pull_requests(results: Sequence[Outcome]) -> None:
-    head = ("", "changes", "reported", "error", "warning", "at the line", "cured", "base's text", "moved along",
-            "together", "said of these", "crashed", "s")  # fmt: skip
-    for label in (
-        lambda one: one.repository,
-        lambda one: one.case.kind,
-        lambda one: "far" if one.case.far else "near",
-    ):
-        groups: dict[str, list[Outcome]] = defaultdict(list)
-        for one in results:
-            groups[label(one)].append(one)
-        print(
-            *table(
-                [head, *(_base_row(key, groups[key]) for key in sorted(groups)), _base_row("all", results)]
-            ),
-            sep="\n",
-        )
-        print()
-    for one in results:
-        if not one.right:
-            case = one.case
-            print(f"{one.repository} {case.path}:{case.line} {case.value} -> {case.new}  | {case.text}")
-            print(f"    {'together: ' if case.together else ''}{case.kind}, {case.target}")
-            print(
-                f"    reported: {one.severity or '-'} at {one.location or '-'}; cure: {one.cure} ({one.fix})"
-            )
-            print(*(f"      {line}" for line in one.said), sep="\n")
-
-
-def _base_row(label: str, some: Sequence[Outcome]) -> tuple[object, ...]:
-    single = [one for one in some if not one.case.together]
-    together = [one for one in some if one.case.together]
-    found = [one for one in single if one.reported]
-    return (
-        label,
-        len(single),
-        share(len(found), len(single)),
-        sum(one.severity == "error" for one in single),
-        sum(one.severity == "warning" for one in single),
-        share(sum(one.at_line for one in single), len(single)),
-        share(sum(one.cured for one in single), len(single)),
-        sum(one.cure == "base's text" for one in single),
-        sum(one.cure == "moved along" for one in single),
-        len(together),
-        sum(bool(one.said) for one in together),
-        sum(one.exit not in (0, 1) for one in some),
-        f"{sum(one.seconds for one in some):.0f}",
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -514,7 +350,7 @@ def main() -> None:
     if chosen.base:
         if not chosen.keep:
             parser.error("--base needs --keep")
-        as_pull_requests(chosen)
+        pull_request_runs.run(chosen)
         return
     results: list[Result] = []
     quiet: Counter[str] = Counter()

@@ -1,6 +1,6 @@
 """Mutations as pull requests: the healthy repository is the base, and one token of text is the change.
 
-`mutate.py --base` runs this. `cases` makes the changes: those that break a reference which arrived in the base, by
+`pull_request_runs` runs this. `cases` makes the changes: those that break a reference which arrived in the base, by
 `references` alone, and those that move both of its ends (*together*: every occurrence of the value), of which nothing may
 be said. `trial` runs ``portproof check --base HEAD`` in a clone that has the change in its work tree.
 """

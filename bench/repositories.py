@@ -55,6 +55,10 @@ def report(repository: Path, options: Sequence[str] = ()) -> dict[str, Any]:
     return parsed
 
 
+def share(part: int, whole: int) -> str:
+    return f"{part} ({100 * part / whole:.0f} %)" if whole else "-"
+
+
 def table(rows: Sequence[Sequence[object]]) -> Iterator[str]:
     """Lines of a table; the first column is text, the others are numbers."""
     cells = [[str(cell) for cell in row] for row in rows]
