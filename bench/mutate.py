@@ -345,6 +345,12 @@ def main() -> None:
     parser.add_argument("--base", action="store_true", help="make each mutation a pull request")
     parser.add_argument("--keep", type=Path, help="with --base: where changes and results are kept")
     parser.add_argument("--draw", type=int, default=0, help="with --base: take so many of the repositories")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        help="with --draw: a repository that is too slow to be drawn",
+    )
     parser.add_argument("--again", action="store_true", help="with --base: run those again that fell short")
     chosen = parser.parse_args()
     if chosen.base:

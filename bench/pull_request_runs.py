@@ -20,23 +20,27 @@ ENOUGH = 10
 """References that have to arrive in a repository that is drawn."""
 
 
-def drawn(repositories: Sequence[Path], count: int, seed: str) -> Iterator[Path]:
-    """`count` of the repositories in which enough arrives, in an order that is random but fixed by `seed`."""
+def drawn(repositories: Sequence[Path], chosen: argparse.Namespace) -> Iterator[Path]:
+    """As many repositories as are wanted in which enough arrives, in an order that is random but fixed by the seed."""
     order = list(repositories)
-    random.Random(seed).shuffle(order)
+    random.Random(chosen.seed).shuffle(order)
     found = 0
     for repository in order:
-        if found == count:
+        if found == chosen.draw:
             return
-        with cloned(repository) as clone, opened(clone) as bench:
-            arrives = 0
-            for subject in _subjects(bench, seed):
-                arrives += len(subject.arrives)
-                if arrives >= ENOUGH:
-                    break
-        if arrives >= ENOUGH:
+        if repository.name not in chosen.without and _is_enough(repository, chosen.seed):
             found += 1
             yield repository
+
+
+def _is_enough(repository: Path, seed: str) -> bool:
+    with cloned(repository) as clone, opened(clone) as bench:
+        arrives = 0
+        for subject in _subjects(bench, seed):
+            arrives += len(subject.arrives)
+            if arrives >= ENOUGH:
+                return True
+    return False
 
 
 def _subjects(bench: Bench, seed: str) -> Iterator[Healthy]:
@@ -50,7 +54,7 @@ def run(chosen: argparse.Namespace) -> None:
     """Run the mutations of all repositories as pull requests, and print what became of them."""
     results: list[Outcome] = []
     repositories = expand(chosen.repository)
-    for repository in drawn(repositories, chosen.draw, chosen.seed) if chosen.draw else repositories:
+    for repository in drawn(repositories, chosen) if chosen.draw else repositories:
         folder: Path = chosen.keep / name(repository).replace("/", "__")
         folder.mkdir(parents=True, exist_ok=True)
         with cloned(repository) as clone, opened(clone) as bench:
