@@ -158,12 +158,13 @@ def _tries(subject: Healthy, texts: Mapping[str, str], seed: str) -> Iterator[_T
     """Single tokens to change, in an order that is random but fixed by `seed` and takes turns among values and files."""
     rng = random.Random(seed)
     words = sorted({word for one in subject.arrives.values() for word in _tokens(one)})
+    ports = {str(one.value) for one in subject.arrives.values() if not _is_of_objects(one)}
     taken = {*words, *re.findall(r"[\w-]+", " ".join(one.text for one in subject.rendering.documents))}
     queues: dict[tuple[str, str], list[_Try]] = defaultdict(list)
     for word in words:
         for path, text in texts.items():
             for start in occurrences(word, text):
-                new, far = _other(word, rng, taken)
+                new, far = _other(word, rng, taken, 15 if word in ports else 63)
                 if new:
                     edit = Edit(Span(path, start, start + len(word)), word, new)
                     queues[word, path].append(((edit,), word, new, far))
@@ -178,20 +179,24 @@ def _tries(subject: Healthy, texts: Mapping[str, str], seed: str) -> Iterator[_T
 def _tokens(one: Reference) -> set[str]:
     """What may stand in a file for the value of a reference: of a composed name, its last words too."""
     found = {str(one.value), *one.words}
-    if one.kind.startswith(("name of", "selector")):
+    if _is_of_objects(one):
         parts = [word.split("-") for word in found]
         found |= {"-".join(some[index:]) for some in parts for index in range(1, len(some))}
     return {word for word in found if len(word) > 1}
 
 
-def _other(word: str, rng: random.Random, taken: set[str]) -> tuple[str, bool]:
+def _is_of_objects(one: Reference) -> bool:
+    """Whether it holds names or labels of objects, not a port."""
+    return one.kind.startswith(("name of", "selector", "serviceName"))
+
+
+def _other(word: str, rng: random.Random, taken: set[str], limit: int) -> tuple[str, bool]:
     """What a pull request may have written instead of `word`, and whether it is far from it; empty when nothing fits."""
     far = rng.random() < _FAR
     if word.isdigit():
         some = [far_port(rng, taken)] if far else near_numbers(word)
     else:
         some = [f"{word}-v2", f"{word}-next", f"new-{word}"] if far else list(typos(word))
-    limit = 63 if "-" in word or len(word) > 15 else 15
     fitting = sorted({one for one in some if one not in taken and _LABEL.match(one) and len(one) <= limit})
     return (rng.choice(fitting), far) if fitting else ("", far)
 
