@@ -199,7 +199,14 @@ def fix(*, paths: tuple[str, ...], flags: Flags, write: bool, unsafe: bool) -> i
 )
 @_paths
 @_flags("base", "config", "jobs", "helm", "kustomize", "offline")
-@_text_or_json
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(("text", "markdown", "json")),
+    default="text",
+    show_default=True,
+    help="Format of the output.",
+)
 @_with_flags
 def diff(paths: tuple[str, ...], flags: Flags, output: str) -> int:
     """Show which port references under PATH a change moves, breaks, mends, adds and removes.

@@ -105,9 +105,11 @@ def _say_left(one: FindingGroup, what: str) -> None:
 def diff(request: Request, *, output: str) -> int:
     """Run ``portproof diff``; whatever the change does, the exit code is 0."""
     found = port_diff(request)
-    from portproof.report import port_diff as written
+    from portproof.report import port_diff as data
+    from portproof.report import port_table as table
 
-    click.echo(written.json(found) if output == "json" else written.text(found), nl=False)
+    writers = {"text": table.text, "markdown": table.markdown, "json": data.json}
+    click.echo(writers[output](found), nl=False)
     return ExitCode.OK
 
 

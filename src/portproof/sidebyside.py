@@ -11,7 +11,7 @@ from portproof.config import Config
 from portproof.discover.find import discover
 from portproof.discover.model import Skip, Target
 from portproof.graph import link
-from portproof.graph.differences import differences
+from portproof.graph.folding import changes
 from portproof.graph.model import PortGraph
 from portproof.graph.references import ReferenceKind
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
@@ -98,7 +98,7 @@ def _compared(id_: str, before: PortGraph | _Unread | None, after: PortGraph | _
         return TargetDiff(id_, reason=f"in the base: {before.reason}")
     if isinstance(after, _Unread):
         return TargetDiff(id_, reason=after.reason)
-    return TargetDiff(id_, differences(before, after, edges))
+    return TargetDiff(id_, changes(before, after, edges))
 
 
 def _without_renames(targets: Sequence[TargetDiff]) -> Iterator[TargetDiff]:

@@ -54,16 +54,24 @@ def rows(found: dict[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
     }
 
 
+def callers(change: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """Who asks for the port of a change: what becomes of them, relation, holder."""
+    return tuple(
+        (one["kind"], one["relation"], "{kind}/{name}".format_map(one["resource"]))
+        for one in change["callers"]
+    )
+
+
 def test_a_change_that_concerns_no_port_is_one_line(portproof: Program, repository: Repository) -> None:
     repository.write({"k8s/svc.yaml": f"# a comment\n{FILES['k8s/svc.yaml']}", "README.md": "x\n"})
     with repository.untouched():
         run = portproof("diff", "--base", "HEAD")
-    assert (run.code, run.stdout) == (0, "No port changes\n")
+    assert (run.code, run.stdout) == (0, "No port changes.\n")
 
 
 def test_nothing_changed_is_no_port_change(portproof: Program, repository: Repository) -> None:
     repository.commit()
-    assert portproof("diff", "--base", "HEAD").stdout == "No port changes\n"
+    assert portproof("diff", "--base", "HEAD").stdout == "No port changes.\n"
     assert diff(portproof)["targets"] == []
 
 
@@ -85,11 +93,21 @@ def test_an_end_that_moves_alone_is_broken(portproof: Program, repository: Repos
 
 def test_both_ends_move_together(portproof: Program, repository: Repository) -> None:
     repository.write({"base/all.yaml": manifests(9090, 9090, name="base")})
-    moved = [("moved", "probe", "Deployment/{}"), ("moved", "Service target", "Service/{}")]
-    assert rows(diff(portproof)) == {
-        f"kustomize:overlays/{target}": [(kind, how, who.format(name)) for kind, how, who in moved]
+    found = diff(portproof)
+    assert rows(found) == {
+        f"kustomize:overlays/{target}": [("moved", "Service target", f"Service/{name}")]
         for target, name in (("dev", "dev-base"), ("prod", "base"))
     }
+    assert {callers(change) for one in found["targets"] for change in one["changes"]} == {
+        (("moved", "probe", "Deployment/base"),),
+        (("moved", "probe", "Deployment/dev-base"),),
+    }
+    text = portproof("diff", "--base", "HEAD").stdout.splitlines()
+    assert text[:3] == [
+        "overlays/dev",
+        "  moved together  Service/dev-base 80: targetPort 8080 -> 9090",
+        "                    asked by readinessProbe of Deployment/dev-base (moves too)",
+    ]
 
 
 def test_a_service_port_is_a_change_for_itself_and_for_who_asks(
@@ -102,12 +120,15 @@ def test_a_service_port_is_a_change_for_itself_and_for_who_asks(
             ("moved", "Service target", "Service/plain"),
         ]
     }
-    text = portproof("diff", "--base", "HEAD").stdout.splitlines()
-    assert text[0] == "manifests:k8s"
-    assert text[1].startswith("  broken  Ingress backend  Ingress/plain")
-    assert text[1].endswith("80 of Service/plain => 80 of Service/plain (nobody has it)")
-    assert text[2].endswith("80 -> 8080 of Deployment/plain => 8000 -> 8080 of Deployment/plain")
-    assert text[-1] == "2 port changes: 1 broken, 1 moved"
+    assert portproof("diff", "--base", "HEAD").stdout.splitlines() == [
+        "k8s",
+        "  broken  Service/plain has no port 80 any more; it has only 8000",
+        "            asked by Ingress/plain",
+        "  moved   Service/plain: port 80 -> 8000",
+        "            asked by Ingress/plain (broken)",
+        "",
+        "2 port changes: 1 broken, 1 moved",
+    ]
 
 
 POLICY = """apiVersion: networking.k8s.io/v1
@@ -132,12 +153,15 @@ def test_policies_and_monitors_are_edges_too(portproof: Program, repository: Rep
     repository.write({"k8s/svc.yaml": manifests(9090, 9090, name="plain")})
     assert rows(diff(portproof)) == {
         "manifests:k8s": [
-            ("broken", "policy", "NetworkPolicy/plain"),
             ("broken", "monitor", "PodMonitor/plain"),
-            ("moved", "probe", "Deployment/plain"),
             ("moved", "Service target", "Service/plain"),
         ]
     }
+    text = portproof("diff", "--base", "HEAD").stdout.splitlines()
+    assert text[1:3] == [
+        "  broken          Deployment/plain has no port 8080 any more; it has only 9090",
+        "                    asked by PodMonitor/plain, NetworkPolicy/plain",
+    ]
 
 
 def test_order_and_api_version_are_no_change(portproof: Program, repository: Repository) -> None:
@@ -156,9 +180,7 @@ def test_what_comes_and_goes(portproof: Program, repository: Repository) -> None
     deleted("k8s/other.yaml")(repository.root)
     assert rows(diff(portproof)) == {
         "manifests:k8s": [
-            ("new", "probe", "Deployment/more"),
             ("new", "Service target", "Service/more"),
-            ("gone", "probe", "Deployment/other"),
             ("gone", "Service target", "Service/other"),
         ]
     }
@@ -197,7 +219,7 @@ def test_what_cannot_be_rendered_is_said(
     assert reasons[target]
     text = portproof("diff", "--base", "HEAD", "--offline").stdout
     assert f"  {target}: " in text
-    assert "No port changes in what could be compared\n" in text
+    assert "No port changes in what could be compared.\n" in text
 
 
 def test_paths_limit_it_and_the_same_input_gives_the_same_bytes(

@@ -1,18 +1,29 @@
 """Two port graphs side by side: which edges moved, broke, were mended, came and went.
 
-Pure: it knows nothing of revisions or files. What the same edge is in both, `graph.identity` says.
+Pure: it knows nothing of revisions or files. What the same edge is in both, `graph.identity` says. What moved for one
+reason is one change: `graph.folding` joins it, and says who asks for the port.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
-from portproof.graph.answers import answer, edges
-from portproof.graph.identity import AnyEdge, identities
-from portproof.graph.model import Missed, PortGraph, Reached, Relation, ServiceName
+from portproof.graph.answers import answer, edges, unlisted
+from portproof.graph.identity import AnyEdge, identities, who
+from portproof.graph.model import (
+    RUNTIME_LABELS,
+    Missed,
+    Pods,
+    PortGraph,
+    Reached,
+    Relation,
+    Service,
+    ServiceName,
+    Unknown,
+)
 from portproof.resources import ResourceKey
 from portproof.yamldoc import format_path
 
@@ -33,7 +44,8 @@ class EdgeState:
     """An edge in one revision.
 
     `asked` is the number or name that it asks for (None for none, or any), `port` the number of the Service's port that
-    holds it, if one does. `meets` is None where nobody can know, and `reaches` are the numbers that answer.
+    holds it, if one does. `meets` is None where nobody can know, and `unknown` is the reason. `reaches` are the numbers
+    that answer; where none does, `offers` are the ports of those who were asked.
     """
 
     whom: str
@@ -42,11 +54,30 @@ class EdgeState:
     port: int | None
     meets: bool | None
     reaches: tuple[int, ...]
+    offers: tuple[str, ...] = field(default=(), compare=False)
+    unknown: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks for the port of a change, and what becomes of that edge: None where it stays as it is.
+
+    `target` is the id of the target that renders it, empty for the same one.
+    """
+
+    relation: Relation
+    holder: ResourceKey
+    field: str
+    kind: ChangeKind | None = None
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeChange:
-    """An edge that differs between two revisions; `before` is None for a new one, `after` for one that is gone."""
+    """An edge that differs between two revisions; `before` is None for a new one, `after` for one that is gone.
+
+    `callers` ask for the port: of the Service that holds the edge, or the one that the edge itself asks for.
+    """
 
     kind: ChangeKind
     relation: Relation
@@ -54,6 +85,16 @@ class EdgeChange:
     field: str
     before: EdgeState | None
     after: EdgeState | None
+    callers: tuple[Caller, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A change with the edges that it is about, each in its revision."""
+
+    change: EdgeChange
+    before: AnyEdge | None
+    after: AnyEdge | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +106,22 @@ class _Seen:
 
 def differences(
     base: PortGraph | None, head: PortGraph | None, read: Callable[[PortGraph], Iterable[AnyEdge]] = edges
-) -> tuple[EdgeChange, ...]:
-    """The edges that differ, in a fixed order. None stands for a target that is not there in that revision.
+) -> Iterator[Difference]:
+    """The edges that differ, one by one. None stands for a target that is not there in that revision.
 
     `read` gives the edges of a graph: those that it knows itself, or more.
     """
     before, after = _seen(base, read), _seen(head, read)
-    found: list[EdgeChange] = []
     for place in dict.fromkeys((*before, *after)):
-        found += _at_place(before.get(place, []), after.get(place, []))
-    kinds = list(ChangeKind)
-    return tuple(
-        sorted(
-            found, key=lambda one: (kinds.index(one.kind), str(one.holder), one.holder.namespace, one.field)
-        )
-    )
+        for old, new in _pairs(before.get(place, []), after.get(place, [])):
+            change = _change(old, new, head)
+            if change is not None:
+                yield Difference(change, None if old is None else old.edge, None if new is None else new.edge)
 
 
 def _seen(
     graph: PortGraph | None, read: Callable[[PortGraph], Iterable[AnyEdge]]
-) -> dict[Hashable, list[_Seen]]:
+) -> Mapping[Hashable, list[_Seen]]:
     places: dict[Hashable, list[_Seen]] = defaultdict(list)
     if graph is None:
         return places
@@ -101,31 +138,51 @@ def _state(graph: PortGraph, edge: AnyEdge, whom: str, port: int | None) -> Edge
     found = answer(graph, edge)
     ports = found.ports if isinstance(found, Reached) else ()
     numbers = {one.number.value for one in ports if isinstance(one.number.value, int)}
-    meets = None if not isinstance(found, Reached | Missed) else isinstance(found, Reached)
-    return EdgeState(whom, edge.wanted, edge.last, port, meets, tuple(sorted(numbers)))
+    asked = [port for one in found.by for port in one.ports] if isinstance(found, Missed) else []
+    by_number = isinstance(edge.wanted, int)
+    return EdgeState(
+        whom,
+        edge.wanted,
+        edge.last,
+        port,
+        None if isinstance(found, Unknown) else isinstance(found, Reached),
+        tuple(sorted(numbers)),
+        tuple(dict.fromkeys(str(one.number.value) if by_number else one.label for one in asked)),
+        found.reason if isinstance(found, Unknown) else "",
+    )
 
 
-def _at_place(before: list[_Seen], after: list[_Seen]) -> Iterable[EdgeChange]:
-    """Pairs those that mean the same; then what is left over in order, if one place has as many in both: another is meant."""
-    pairs: list[tuple[_Seen | None, _Seen | None]] = []
+def _pairs(before: list[_Seen], after: list[_Seen]) -> Iterator[tuple[_Seen | None, _Seen | None]]:
+    """Pairs those that mean the same; then what is left over in order, if one place has as many in both: another is meant.
+
+    Where nobody is meant in one revision, that is what became of each that was meant in the other.
+    """
     meant: dict[Hashable, deque[_Seen]] = defaultdict(deque)
     for one in after:
         meant[one.key].append(one)
     alone = []
     for one in before:
         if meant[one.key]:
-            pairs.append((one, meant[one.key].popleft()))
+            yield one, meant[one.key].popleft()
         else:
             alone.append(one)
     left = [one for several in meant.values() for one in several]
     if len(alone) == len(left):
-        pairs += zip(alone, left, strict=True)
+        yield from zip(alone, left, strict=True)
+    elif len(left) == 1 and _is_nobody(left[0]):
+        yield from ((one, left[0]) for one in alone)
+    elif len(alone) == 1 and _is_nobody(alone[0]):
+        yield from ((alone[0], one) for one in left)
     else:
-        pairs += [(one, None) for one in alone] + [(None, one) for one in left]
-    return [change for old, new in pairs if (change := _change(old, new)) is not None]
+        yield from ((one, None) for one in alone)
+        yield from ((None, one) for one in left)
 
 
-def _change(old: _Seen | None, new: _Seen | None) -> EdgeChange | None:
+def _is_nobody(one: _Seen) -> bool:
+    return isinstance(one.edge.whom, Pods) and one.edge.whom.workload is None
+
+
+def _change(old: _Seen | None, new: _Seen | None, head: PortGraph | None) -> EdgeChange | None:
     shown = new or old
     if shown is None or (old and new and old.state == new.state):
         return None
@@ -133,8 +190,11 @@ def _change(old: _Seen | None, new: _Seen | None) -> EdgeChange | None:
     edge = shown.edge
     if edge.relation is Relation.POLICY and not any(one and one.state.meets for one in (old, new)):
         return None  # it opens a port for all pods that it selects, whether they have it or not
-    at = format_path(edge.at)
-    return EdgeChange(_kind(before, after), edge.relation, edge.holder, at, before, after)
+    if old and new and head and old.state.meets and new.state.meets is None:
+        kind = ChangeKind.BROKEN if _is_lost(head, old.edge, new.edge) else ChangeKind.CHANGED
+    else:
+        kind = _kind(before, after)
+    return EdgeChange(kind, edge.relation, edge.holder, format_path(edge.at), before, after)
 
 
 def _kind(before: EdgeState | None, after: EdgeState | None) -> ChangeKind:
@@ -150,6 +210,24 @@ def _kind(before: EdgeState | None, after: EdgeState | None) -> ChangeKind:
         case True, True if before.whom == after.whom:
             return ChangeKind.MOVED
     return ChangeKind.CHANGED
+
+
+def _is_lost(head: PortGraph, old: AnyEdge, new: AnyEdge) -> bool:
+    """Whether nobody is there any more whom an edge that met could mean."""
+    whom = new.whom
+    if isinstance(whom, ServiceName):
+        return not head.variants(*whom.place)
+    if whom.workload is not None or new.relation is not Relation.TARGET or not isinstance(old.whom, Pods):
+        return False
+    if not any(one.key == new.holder and _selects_here(one) for one in head.services):
+        return False
+    served = old.whom.workload and who(old.whom.workload.key)
+    return not head.unknown_owners or any(who(one.key) == served for one in head.workloads)
+
+
+def _selects_here(service: Service) -> bool:
+    """Whether the pods behind a Service are found by labels that manifests give them."""
+    return not unlisted(service) and bool(service.selector.keys() - RUNTIME_LABELS)
 
 
 def _whom(edge: AnyEdge) -> str:

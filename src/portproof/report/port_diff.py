@@ -1,16 +1,16 @@
-"""What ``portproof diff`` prints: the edges that a change moves, breaks, mends, adds and removes."""
+"""What ``portproof diff`` says: what a change does to ports in each environment; for programs, as JSON."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from portproof.graph.differences import ChangeKind, EdgeChange, EdgeState
+from portproof.graph.differences import Caller, ChangeKind, EdgeChange, EdgeState
 from portproof.report.json_ import dumps
-from portproof.report.safe import discreet, log_line, one_line, visible
-from portproof.report.summary_line import plural
+from portproof.report.safe import discreet
+from portproof.resources import ResourceKey
 
 SCHEMA = "portproof/diff/1"
 
@@ -25,6 +25,14 @@ class TargetDiff:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """The changes that are the same in each of some targets."""
+
+    targets: tuple[str, ...]
+    changes: tuple[EdgeChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PortDiff:
     """What a change does to ports since the commit `base`, by the targets that it concerns, in the order of their ids."""
 
@@ -33,27 +41,44 @@ class PortDiff:
 
     @property
     def counts(self) -> Counter[ChangeKind]:
-        """How many edges there are of each kind."""
+        """How many changes there are of each kind in all targets."""
         return Counter(change.kind for one in self.targets for change in one.changes)
 
+    @property
+    def breaks(self) -> bool:
+        """Whether an edge that met does not meet any longer."""
+        return self.counts[ChangeKind.BROKEN] > 0
 
-def text(diff: PortDiff) -> str:
-    """For people: a block for each target with changes, then what was not compared, then one line that sums it up."""
-    lines: list[str] = []
-    for one in diff.targets:
-        if one.changes:
-            lines.append(visible(one.id))
-            rows = [_row(change) for change in one.changes]
-            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-            lines += [f"  {_padded(row, widths)}" for row in rows]
-            lines.append("")
-    unknown = [one for one in diff.targets if one.reason]
-    if unknown:
-        lines += ["Not compared:"]
-        lines += [f"  {visible(one.id)}: {visible(one_line(discreet(one.reason)))}" for one in unknown]
-        lines.append("")
-    lines.append(_summary(diff))
-    return "".join(f"{log_line(line)}\n" for line in lines)
+    def sections(self) -> tuple[Section, ...]:
+        """The changes by the targets that they are equal in, those that break something first."""
+        several: dict[Hashable, list[str]] = defaultdict(list)
+        first: dict[Hashable, EdgeChange] = {}
+        for target in self.targets:
+            seen: Counter[Hashable] = Counter()
+            for change in target.changes:
+                same = _anywhere(change)
+                seen[same] += 1
+                key: Hashable = (same, seen[same])
+                several[key].append(target.id)
+                first.setdefault(key, change)
+        groups: dict[tuple[str, ...], list[EdgeChange]] = defaultdict(list)
+        for key, targets in several.items():
+            groups[tuple(targets)].append(first[key])
+        kinds = list(ChangeKind)
+        found = [Section(targets, tuple(changes)) for targets, changes in groups.items()]
+        return tuple(
+            sorted(found, key=lambda one: (min(kinds.index(each.kind) for each in one.changes), one.targets))
+        )
+
+
+def _anywhere(change: EdgeChange) -> EdgeChange:
+    """A change without the namespaces of an environment, and without the targets of its callers."""
+    callers = dict.fromkeys(replace(one, holder=_homeless(one.holder), target="") for one in change.callers)
+    return replace(change, holder=_homeless(change.holder), callers=tuple(callers))
+
+
+def _homeless(key: ResourceKey) -> ResourceKey:
+    return replace(key, namespace="")
 
 
 def json(diff: PortDiff) -> str:
@@ -76,64 +101,35 @@ def json(diff: PortDiff) -> str:
     )
 
 
-def _summary(diff: PortDiff) -> str:
-    counts = diff.counts
-    if not counts:
-        return "No port changes" + (
-            " in what could be compared" if any(one.reason for one in diff.targets) else ""
-        )
-    some = ", ".join(f"{counts[kind]} {kind.value}" for kind in ChangeKind if counts[kind])
-    return f"{plural(counts.total(), 'port change')}: {some}"
-
-
-def _padded(row: tuple[str, ...], widths: list[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _row(change: EdgeChange) -> tuple[str, ...]:
-    before, after = change.before, change.after
-    if before is None or after is None:
-        state = before or after
-        what = _said(state) if state else ""
-    else:
-        was, now = _said(before), _said(after)
-        what = was if was == now else f"{was} => {now}"
-    cells = (change.kind.value, change.relation.value, str(change.holder), change.field, what)
-    return tuple(visible(one_line(cell)) for cell in cells)
-
-
-def _said(state: EdgeState) -> str:
-    return " ".join(_words(state))
-
-
-def _words(state: EdgeState) -> Iterator[str]:
-    if state.port is not None and state.port != state.asked:
-        yield f"{state.port} ->"
-    if state.asked is not None:
-        yield f"{state.asked}-{state.last}" if state.last is not None else str(state.asked)
-    if state.whom:
-        yield f"of {state.whom}"
-    others = [str(one) for one in state.reaches if one != state.asked]
-    if others:
-        yield f"({', '.join(others)})"
-    if state.meets is not True:
-        yield "(nobody has it)" if state.meets is False else "(not known)"
-
-
 def _change(change: EdgeChange) -> dict[str, Any]:
-    holder = change.holder
     return {
         "kind": change.kind.value,
-        "relation": change.relation.value,
+        **_end(change),
+        "before": _state(change.before),
+        "after": _state(change.after),
+        "callers": [
+            {
+                "target": one.target or None,
+                **_end(one),
+                "kind": one.kind.value if one.kind else None,
+            }
+            for one in change.callers
+        ],
+    }
+
+
+def _end(one: EdgeChange | Caller) -> dict[str, Any]:
+    """Who asks for a port, and where."""
+    holder = one.holder
+    return {
+        "relation": one.relation.value,
         "resource": {
             "api_version": holder.api_version,
             "kind": holder.kind,
             "namespace": holder.namespace,
             "name": holder.name,
         },
-        "field": change.field,
-        "before": _state(change.before),
-        "after": _state(change.after),
+        "field": one.field,
     }
 
 
@@ -147,4 +143,6 @@ def _state(state: EdgeState | None) -> dict[str, Any] | None:
         "port": state.port,
         "meets": state.meets,
         "reaches": list(state.reaches),
+        "offers": list(state.offers),
+        "unknown": state.unknown or None,
     }

@@ -1,0 +1,251 @@
+"""A change of ports in words, for text and for Markdown: what moved, and who asks for it.
+
+Names and numbers come from the repository: `mark` makes each of them harmless for where it is shown.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from portproof.graph.differences import Caller, ChangeKind, EdgeChange, EdgeState
+from portproof.graph.model import Relation
+from portproof.report.summary_line import listed, plural
+
+_CALLERS = 6
+_TARGETS = 8
+_OFFERS = 5
+_VALUES = "?values="
+_BECOMES = {
+    ChangeKind.BROKEN: "broken",
+    ChangeKind.MOVED: "moves too",
+    ChangeKind.CHANGED: "changed",
+    ChangeKind.MENDED: "repaired",
+    ChangeKind.NEW: "new",
+    ChangeKind.GONE: "gone",
+}
+_REASONS = {"no workload here has these labels": "no pods here have the labels of its selector"}
+TITLES = ("broken", "moved together", "moved", "changed", "repaired", "new", "gone")
+"""What a change is called, in the order in which they are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How names and numbers, and sentences with names in them, are written; and what stands between old and new."""
+
+    mark: Callable[[str], str]
+    prose: Callable[[str], str]
+    arrow: str
+
+    def moved(self, before: object, after: object) -> str:
+        """``8080 → 9090``; one word where both are the same."""
+        old, new = (self.mark("nothing" if one is None else str(one)) for one in (before, after))
+        return old if old == new else f"{old} {self.arrow} {new}"
+
+
+def title(change: EdgeChange) -> str:
+    """What kind of change it is; one of `TITLES`."""
+    if change.kind is ChangeKind.MOVED:
+        return _moved(change)
+    return "repaired" if change.kind is ChangeKind.MENDED else str(change.kind.value)
+
+
+def _moved(change: EdgeChange) -> str:
+    """Whether both ends got another number, or only one of them, which changes nothing for the other."""
+    before, after = change.before, change.after
+    kinds = {one.kind for one in change.callers}
+    if before is None or after is None or ChangeKind.BROKEN in kinds:
+        return "moved"
+    if before.reaches != after.reaches or ChangeKind.MOVED in kinds:
+        return "moved together"
+    return "moved" if before.port != after.port else "changed"
+
+
+def what(change: EdgeChange, words: Words) -> str:
+    """What moved, in one line: ``Service/cart 80: targetPort 8080 → 9090``."""
+    return "; ".join(filter(None, (_told(change, words), _unmet(change, words))))
+
+
+def _told(change: EdgeChange, words: Words) -> str:
+    if change.relation is Relation.TARGET:
+        return _service(change, words)
+    if is_left_behind(change):
+        return _missing(change, words)
+    before, after = change.before, change.after
+    name = caller_name(change, words)
+    if before is None or after is None:
+        state = after or before
+        return f"{name} asks for {_asked(state, words, _own(change))}" if state else name
+    own = _own(change)
+    if before.whom != after.whom:
+        return f"{name}: {_asked(before, words, own)} {words.arrow} {_asked(after, words, own)}"
+    whom = "" if own or not before.whom else f"{words.mark(before.whom)} "
+    number = words.moved(_range(before), _range(after))
+    if _range(before) == _range(after) and before.reaches != after.reaches:
+        number += f" ({words.moved(_numbers(before), _numbers(after))})"
+    return f"{name}: {whom}{number}"
+
+
+def _service(change: EdgeChange, words: Words) -> str:
+    """What becomes of a Service's port."""
+    before, after, name = change.before, change.after, words.mark(str(change.holder))
+    if before is None or after is None:
+        state = after or before
+        return f"{name} {_port(state, words)}{_of(state, words)}" if state else name
+    parts = []
+    if before.port == after.port and before.port is not None:
+        name = f"{name} {words.mark(str(before.port))}"
+    elif before.port != after.port:
+        parts.append(f"port {words.moved(before.port, after.port)}")
+    implicit = before.asked == before.port and after.asked == after.port and before.port != after.port
+    if not implicit and (before.asked != after.asked or not parts or change.kind is ChangeKind.BROKEN):
+        parts.append(f"targetPort {words.moved(before.asked, after.asked)}")
+    told = (before.reaches, after.reaches) == ((before.asked,), (after.asked,))
+    if before.reaches != after.reaches and before.reaches and after.reaches and not told:
+        parts.append(f"containerPort {words.moved(_numbers(before), _numbers(after))}")
+    if before.whom != after.whom and after.whom and before.whom:
+        parts.append(f"pods of {words.moved(before.whom, after.whom)}")
+    elif before.whom != after.whom and after.whom:
+        parts.append(f"now selects pods of {words.mark(after.whom)}")
+    return f"{name}: {', '.join(parts)}" if parts else name
+
+
+def _port(state: EdgeState, words: Words) -> str:
+    target = "" if state.asked in (None, state.port) else f": targetPort {words.mark(str(state.asked))}"
+    if state.reaches and state.reaches != (state.asked,):
+        target += f" ({words.mark(_numbers(state))})"
+    return f"{words.mark(str(state.port))}{target}"
+
+
+def _of(state: EdgeState, words: Words) -> str:
+    return f" of {words.mark(state.whom)}" if state.whom else ""
+
+
+def is_left_behind(change: EdgeChange) -> bool:
+    """Whether an edge is broken because what it still asks for is not there any more."""
+    before, after = change.before, change.after
+    if change.kind is not ChangeKind.BROKEN or change.relation is Relation.TARGET or not before or not after:
+        return False
+    return before.asked == after.asked and before.whom == after.whom and bool(before.whom)
+
+
+def _missing(change: EdgeChange, words: Words) -> str:
+    """The port that is not there any more; those who ask for it are the callers."""
+    after = change.after
+    assert after is not None  # noqa: S101 - `is_left_behind`
+    if after.meets is None:
+        return f"{words.mark(after.whom)} is gone, or called otherwise"
+    return f"{words.mark(after.whom)} has no port {words.mark(_range(after))} any more"
+
+
+def _unmet(change: EdgeChange, words: Words) -> str:
+    """Why nobody answers after the change; empty where somebody does."""
+    after = change.after
+    if after is None or after.meets:
+        return ""
+    if after.meets is None:
+        return "" if is_left_behind(change) else words.prose(_REASONS.get(after.unknown, after.unknown))
+    who = "it" if is_left_behind(change) else words.mark(after.whom) if after.whom else "what it selects"
+    if not after.offers:
+        return f"{who} declares no port"
+    return f"{who} has only {listed(tuple(map(words.mark, after.offers)), _OFFERS)}"
+
+
+def _asked(state: EdgeState, words: Words, own: bool) -> str:
+    whom = "" if own or not state.whom else f"{words.mark(state.whom)} "
+    return f"{whom}{words.mark(_range(state) or 'any port')}"
+
+
+def _range(state: EdgeState) -> str:
+    if state.asked is None:
+        return ""
+    return f"{state.asked}-{state.last}" if state.last is not None else str(state.asked)
+
+
+def _numbers(state: EdgeState) -> str:
+    return ", ".join(map(str, state.reaches))
+
+
+def _own(change: EdgeChange) -> bool:
+    """Whether the pods ask for a port of their own: a probe, a hook."""
+    return change.relation in (Relation.PROBE, Relation.HOOK)
+
+
+# who asks
+
+
+def callers(change: EdgeChange, words: Words) -> str:
+    """Who asks for the port, and what becomes of them: ``Ingress/web (moves too), env of Deployment/front``."""
+    several: dict[tuple[str, ChangeKind | None], list[str]] = defaultdict(list)
+    everybody = [*change.callers]
+    if is_left_behind(change):
+        everybody.insert(0, Caller(change.relation, change.holder, change.field, ChangeKind.BROKEN))
+    for one in everybody:
+        several[caller_name(one, words), one.kind].append(one.target)
+    broken = is_left_behind(change)
+    names = tuple(
+        f"{name}{_becomes(None if broken and kind is ChangeKind.BROKEN else kind, change)}{_in(targets, words)}"
+        for (name, kind), targets in several.items()
+    )
+    return listed(names, _CALLERS)
+
+
+def _becomes(kind: ChangeKind | None, change: EdgeChange) -> str:
+    if kind is None or (kind is change.kind and kind is not ChangeKind.MOVED):
+        return ""
+    return f" ({_BECOMES[kind]})"
+
+
+def _in(targets: Iterable[str], words: Words) -> str:
+    others = tuple(dict.fromkeys(one for one in targets if one))
+    return f" in {environments(others, words)}" if others else ""
+
+
+def caller_name(one: EdgeChange | Caller, words: Words) -> str:
+    """Who asks, as people call it: ``readinessProbe of Deployment/web``, ``env of Deployment/web``, ``Ingress/web``."""
+    part = _part(one)
+    holder = words.mark(str(one.holder))
+    return f"{part} of {holder}" if part else holder
+
+
+def _part(one: EdgeChange | Caller) -> str:
+    steps = one.field.replace("[", ".").split(".")
+    if _is_pods(one):
+        for name in reversed(steps):
+            if name.endswith("Probe") or name in ("preStop", "postStart", "env", "args", "command"):
+                return name
+    return "annotation" if "annotations" in steps else ""
+
+
+def _is_pods(one: EdgeChange | Caller) -> bool:
+    return (
+        one.relation in (Relation.PROBE, Relation.HOOK, Relation.CALLER) and "containers" in one.field.lower()
+    )
+
+
+# where
+
+
+def environments(ids: Iterable[str], words: Words) -> str:
+    """Targets as people name them: ``charts/web (default values, values-prod.yaml), overlays/prod``."""
+    values: dict[str, list[str]] = defaultdict(list)
+    total = 0
+    for id_ in ids:
+        total += 1
+        if total <= _TARGETS:
+            path, _, given = id_.partition(":")[2].partition(_VALUES)
+            values[path].append(given)
+    names = list(_targets(values, words))
+    if total > _TARGETS:
+        names.append(f"{plural(total - _TARGETS, 'more target')}")
+    return ", ".join(names)
+
+
+def _targets(values: dict[str, list[str]], words: Words) -> Iterator[str]:
+    for path, several in values.items():
+        name = words.mark("the root" if path == "." else path)
+        if several == [""]:
+            yield name
+            continue
+        yield f"{name} ({', '.join(words.mark(one.lstrip('/')) if one else 'default values' for one in several)})"
