@@ -13,9 +13,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING
 
 from portproof import __version__
@@ -209,17 +209,26 @@ def port_diff(request: Request) -> PortDiff:
         from portproof.sidebyside import Revisions
         from portproof.sidebyside import port_diff as compared
 
-        rows = selected_rules(ready.config).rows
+        found = ready.discovery
         asked = Revisions(
             ready.comparison,
             ready.tree,
             ready.paths,
             ready.targets,
-            ready.discovery.skips,
+            found.skips,
+            found.everything,
             ready.config,
-            rows,
+            selected_rules(ready.config).rows,
         )
-        return compared(asked, engine.render, Path(base))
+        return compared(asked, engine.render, _layouts(ready, ready.comparison, Path(base)))
+
+
+def _layouts(ready: Prepared, comparison: Comparison, folder: Path) -> Iterator[Callable[[], Tree]]:
+    """The base as far as today's targets read it, as far as any target of today does, and all of it."""
+    for targets in (ready.targets, ready.discovery.everything, None):
+        whole = targets is None
+        place = Path(mkdtemp(dir=folder))
+        yield partial(comparison.base_tree, targets or (), ready.tree, place, whole=whole)
 
 
 def port_map(request: Request) -> PortMap:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from portproof import revision
 from tests.e2e.program import Program, Repository
 from tests.e2e.test_base import manifests
+from tests.e2e.test_traffic_chain_callers import ORDERS, SHOP
 from tests.e2e.test_unchecked import FILES, REMOTE, deleted, renamed
 
 Make = Callable[[str], Repository]
@@ -54,7 +56,7 @@ def rows(found: dict[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
     }
 
 
-def callers(change: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
+def callers(change: dict[str, Any]) -> tuple[tuple[str | None, str, str], ...]:
     """Who asks for the port of a change: what becomes of them, relation, holder."""
     return tuple(
         (one["kind"], one["relation"], "{kind}/{name}".format_map(one["resource"]))
@@ -218,7 +220,8 @@ def test_what_cannot_be_rendered_is_said(
     reasons = {one["id"]: one["reason"] for one in diff(portproof)["targets"] if one["status"] == "failed"}
     assert reasons[target]
     text = portproof("diff", "--base", "HEAD", "--offline").stdout
-    assert f"  {target}: " in text
+    name = target.partition(":")[2]
+    assert f"  {name}: " in text or f"  {name} (" in text
     assert "No port changes in what could be compared.\n" in text
 
 
@@ -231,10 +234,10 @@ def test_paths_limit_it_and_the_same_input_gives_the_same_bytes(
     assert set(rows(diff(portproof, "charts"))) == {DEFAULT}
     outputs = {
         portproof("diff", "--base", "HEAD", "--format", kind, "--jobs", jobs).stdout
-        for kind in ("text", "json")
+        for kind in ("text", "json", "markdown")
         for jobs in ("1", "2")
     }
-    assert len(outputs) == 2
+    assert len(outputs) == 3
 
 
 def test_wrong_use(portproof: Program, repository: Repository) -> None:
@@ -243,3 +246,117 @@ def test_wrong_use(portproof: Program, repository: Repository) -> None:
         run = portproof("diff", *args)
         assert (run.code, run.stdout) == (2, "")
         assert "next:" in run.stderr
+
+
+def test_callers_of_other_charts_are_named_and_break_where_they_call(
+    portproof: Program, make_repository: Make
+) -> None:
+    shop = make_repository("")
+    shop.write({**ORDERS, **SHOP})
+    shop.commit()
+    shop.replace("charts/orders/values.yaml", "port: 80", "port: 8080")
+    found = diff(portproof)
+    assert rows(found) == {
+        "helm:charts/orders": [("moved", "Service target", "Service/orders")],
+        "helm:charts/shop": [("broken", "caller", "Deployment/shop")],
+    }
+    assert callers(found["targets"][0]["changes"][0]) == (("broken", "caller", "Deployment/shop"),)
+    assert portproof("diff", "--base", "HEAD").stdout.splitlines() == [
+        "charts/shop",
+        "  broken  Service/orders has no port 80 any more; it has only 8080",
+        "            asked by env of Deployment/shop",
+        "",
+        "charts/orders",
+        "  moved  Service/orders: port 80 -> 8080",
+        "           asked by env of Deployment/shop in charts/shop (broken)",
+        "",
+        "2 port changes: 1 broken, 1 moved",
+    ]
+    shop.replace("charts/shop/values.yaml", "orders:80", "orders:8080")
+    (service,) = (one for one in diff(portproof)["targets"] if one["id"] == "helm:charts/orders")
+    assert callers(service["changes"][0]) == (("moved", "caller", "Deployment/shop"),)
+    shop.commit()
+    shop.replace("charts/orders/templates/deployment.yaml", "containerPort: 8080", "containerPort: 9090")
+    (service,) = diff(portproof)["targets"]
+    assert callers(service["changes"][0]) == ((None, "caller", "Deployment/shop"),)
+
+
+def test_a_service_that_loses_its_pods_is_broken(portproof: Program, repository: Repository) -> None:
+    repository.replace("k8s/svc.yaml", "selector: {app: plain}", "selector: {app: plian}")
+    assert rows(diff(portproof)) == {"manifests:k8s": [("broken", "Service target", "Service/plain")]}
+    assert portproof("diff", "--base", "HEAD").stdout.splitlines()[1:3] == [
+        "  broken  Service/plain 80: targetPort 8080; no pods here have the labels of its selector",
+        "            asked by Ingress/plain",
+    ]
+
+
+def test_a_service_that_is_not_there_any_more_is_broken_for_who_still_asks(
+    portproof: Program, repository: Repository
+) -> None:
+    text = FILES["k8s/svc.yaml"]
+    repository.write(
+        {
+            "k8s/svc.yaml": text.replace(
+                "kind: Service\nmetadata: {name: plain}", "kind: Service\nmetadata: {name: renamed}"
+            )
+        }
+    )
+    found = rows(diff(portproof))["manifests:k8s"]
+    assert ("broken", "Ingress backend", "Ingress/plain") in found
+    assert (
+        "  broken  Service/plain is gone, or called otherwise\n            asked by Ingress/plain\n"
+        in portproof("diff", "--base", "HEAD").stdout
+    )
+
+
+def test_equal_changes_of_several_environments_are_one_row(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.write(
+        {"charts/web/values.yaml": "target: 9090\n", "charts/web/values-prod.yaml": "target: 9090\n"}
+    )
+    assert portproof("diff", "--base", "HEAD").stdout.splitlines() == [
+        "charts/web (default values, values-prod.yaml)",
+        "  broken  Service/web 80: targetPort 8080 -> 9090; Deployment/web has only 8080",
+        "",
+        "1 port change: 1 broken",
+    ]
+
+
+def test_an_overlay_that_is_removed_alone_is_gone_and_nothing_else_is_copied(
+    portproof: Program, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[Any] = []
+    whole = revision.Comparison.base_tree
+
+    def counted(*args: Any, **options: Any) -> Any:
+        copied.append(options["whole"])
+        return whole(*args, **options)
+
+    monkeypatch.setattr(revision.Comparison, "base_tree", counted)
+    deleted("overlays/dev")(repository.root)
+    assert rows(diff(portproof)) == {
+        "kustomize:overlays/dev": [("gone", "Service target", "Service/dev-base")]
+    }
+    deleted("charts/web/values-prod.yaml")(repository.root)
+    assert set(rows(diff(portproof))) == {"kustomize:overlays/dev", PRODUCTION}
+    assert not any(copied)
+
+
+MARKDOWN = """### 2 port changes: 1 broken, 1 moved
+
+**`k8s`**
+
+| | what | who asks for it |
+|---|---|---|
+| **broken** | `Service/plain` has no port `80` any more; it has only `8000` | `Ingress/plain` |
+| moved | `Service/plain`: port `80` → `8000` | `Ingress/plain` (broken) |
+"""
+
+
+def test_markdown(portproof: Program, repository: Repository) -> None:
+    repository.replace("k8s/svc.yaml", "port: 80,", "port: 8000,")
+    run = portproof("diff", "--base", "HEAD", "--format", "markdown")
+    assert (run.code, run.stdout) == (0, MARKDOWN)
+    repository.replace("k8s/svc.yaml", "port: 8000,", "port: 80,")
+    assert portproof("diff", "--base", "HEAD", "--format", "markdown").stdout == "No port changes.\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from portproof.report.safe import discreet
 from portproof.resources import ResourceKey
 
 SCHEMA = "portproof/diff/1"
+_INDEX = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,15 @@ class PortDiff:
         """Whether an edge that met does not meet any longer."""
         return self.counts[ChangeKind.BROKEN] > 0
 
+    @property
+    def unknown(self) -> dict[str, list[str]]:
+        """The targets that were not compared, by the reason."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for one in self.targets:
+            if one.reason:
+                found[one.reason].append(one.id)
+        return found
+
     def sections(self) -> tuple[Section, ...]:
         """The changes by the targets that they are equal in, those that break something first."""
         several: dict[Hashable, list[str]] = defaultdict(list)
@@ -72,9 +83,18 @@ class PortDiff:
 
 
 def _anywhere(change: EdgeChange) -> EdgeChange:
-    """A change without the namespaces of an environment, and without the targets of its callers."""
-    callers = dict.fromkeys(replace(one, holder=_homeless(one.holder), target="") for one in change.callers)
-    return replace(change, holder=_homeless(change.holder), callers=tuple(callers))
+    """A change without what differs between environments that are alike: namespaces, other targets, places in lists."""
+    callers = dict.fromkeys(
+        replace(one, holder=_homeless(one.holder), field=_unplaced(one.field), target="")
+        for one in change.callers
+    )
+    return replace(
+        change, holder=_homeless(change.holder), field=_unplaced(change.field), callers=tuple(callers)
+    )
+
+
+def _unplaced(field: str) -> str:
+    return _INDEX.sub("[]", field)
 
 
 def _homeless(key: ResourceKey) -> ResourceKey:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from portproof.graph.differences import ChangeKind, EdgeChange
 from portproof.report.phrases import code, prose
-from portproof.report.port_diff import PortDiff, TargetDiff
+from portproof.report.port_diff import PortDiff
 from portproof.report.port_words import TITLES, Words, callers, environments, title, what
 from portproof.report.safe import cell, discreet, log_line, one_line, visible
 from portproof.report.summary_line import plural
@@ -37,10 +37,10 @@ def text(diff: PortDiff) -> str:
             asking = callers(change, _TEXT)
             lines += [f"  {'':{width}}    asked by {asking}"] if asking else []
         lines.append("")
-    unknown = _unknown(diff)
-    if unknown:
+    if diff.unknown:
         lines += ["Not compared:"]
-        lines += [f"  {visible(one.id)}: {visible(one_line(discreet(one.reason)))}" for one in unknown]
+        for reason, targets in diff.unknown.items():
+            lines += [f"  {environments(targets, _TEXT)}: {visible(one_line(discreet(reason)))}"]
         lines.append("")
     lines.append(headline(diff))
     return "".join(f"{log_line(line)}\n" for line in lines)
@@ -60,17 +60,13 @@ def headline(diff: PortDiff) -> str:
     """``4 port changes: 1 broken, 3 moved together``, or that there are none."""
     counts = Counter(title(change) for section in diff.sections() for change in section.changes)
     if not counts:
-        return "No port changes" + (" in what could be compared." if _unknown(diff) else ".")
+        return "No port changes" + (" in what could be compared." if diff.unknown else ".")
     some = ", ".join(f"{counts[one]} {one}" for one in TITLES if counts[one])
     return f"{plural(counts.total(), 'port change')}: {some}"
 
 
 def _in_order(changes: Sequence[EdgeChange]) -> list[EdgeChange]:
     return sorted(changes, key=lambda one: TITLES.index(title(one)))
-
-
-def _unknown(diff: PortDiff) -> list[TargetDiff]:
-    return [one for one in diff.targets if one.reason]
 
 
 def _markdown(diff: PortDiff, room: int) -> Iterator[str]:
@@ -88,7 +84,7 @@ def _markdown(diff: PortDiff, room: int) -> Iterator[str]:
     if every > room:
         command = code(f"portproof diff --base {diff.base[:12]}")
         yield from ("", f"And {every - room} more, not shown here: {command} lists them all.")
-    yield from _not_compared(_unknown(diff))
+    yield from _not_compared(diff)
 
 
 def _tables(changes: Sequence[EdgeChange], *, fold: bool) -> Iterator[str]:
@@ -111,12 +107,14 @@ def _table(changes: Sequence[EdgeChange]) -> Iterator[str]:
         yield f"| {kind} | {cell(what(one, _MARKDOWN))} | {cell(callers(one, _MARKDOWN))} |"
 
 
-def _not_compared(unknown: Sequence[TargetDiff]) -> Iterator[str]:
-    if not unknown:
+def _not_compared(diff: PortDiff) -> Iterator[str]:
+    reasons = diff.unknown
+    if not reasons:
         return
-    yield from ("", f"<details><summary>{plural(len(unknown), 'target')} not compared</summary>", "")
-    for one in unknown[:_REASONS]:
-        yield f"* {environments([one.id], _MARKDOWN)}: {prose(discreet(one.reason), 300)}"
-    if len(unknown) > _REASONS:
-        yield f"* and {len(unknown) - _REASONS} more"
+    count = sum(map(len, reasons.values()))
+    yield from ("", f"<details><summary>{plural(count, 'target')} not compared</summary>", "")
+    for reason, targets in list(reasons.items())[:_REASONS]:
+        yield f"* {environments(targets, _MARKDOWN)}: {prose(discreet(reason), 300)}"
+    if len(reasons) > _REASONS:
+        yield f"* and {plural(len(reasons) - _REASONS, 'more reason')}"
     yield from ("", "</details>")

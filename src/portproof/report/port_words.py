@@ -6,15 +6,15 @@ Names and numbers come from the repository: `mark` makes each of them harmless f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from portproof.graph.differences import Caller, ChangeKind, EdgeChange, EdgeState
 from portproof.graph.model import Relation
-from portproof.report.summary_line import listed, plural
+from portproof.report.summary_line import listed
 
 _CALLERS = 6
-_TARGETS = 8
+_TARGETS = 4
 _OFFERS = 5
 _VALUES = "?values="
 _BECOMES = {
@@ -57,7 +57,8 @@ def _moved(change: EdgeChange) -> str:
     kinds = {one.kind for one in change.callers}
     if before is None or after is None or ChangeKind.BROKEN in kinds:
         return "moved"
-    if before.reaches != after.reaches or ChangeKind.MOVED in kinds:
+    followed = before.port != after.port and ChangeKind.MOVED in kinds
+    if before.reaches != after.reaches or followed:
         return "moved together"
     return "moved" if before.port != after.port else "changed"
 
@@ -73,16 +74,21 @@ def _told(change: EdgeChange, words: Words) -> str:
     if is_left_behind(change):
         return _missing(change, words)
     before, after = change.before, change.after
-    name = caller_name(change, words)
+    name = names([change, *_fellows(change)], words)
     if before is None or after is None:
         state = after or before
-        return f"{name} asks for {_asked(state, words, _own(change))}" if state else name
+        verb = "ask" if _fellows(change) else "asks"
+        return f"{name} {verb} for {_asked(state, words, _own(change))}" if state else name
     own = _own(change)
     if before.whom != after.whom:
         return f"{name}: {_asked(before, words, own)} {words.arrow} {_asked(after, words, own)}"
     whom = "" if own or not before.whom else f"{words.mark(before.whom)} "
     number = words.moved(_range(before), _range(after))
-    if _range(before) == _range(after) and before.reaches != after.reaches:
+    if (
+        before.reaches
+        and after.reaches
+        and (_range(before), _range(after)) != (_numbers(before), _numbers(after))
+    ):
         number += f" ({words.moved(_numbers(before), _numbers(after))})"
     return f"{name}: {whom}{number}"
 
@@ -177,18 +183,21 @@ def _own(change: EdgeChange) -> bool:
 
 def callers(change: EdgeChange, words: Words) -> str:
     """Who asks for the port, and what becomes of them: ``Ingress/web (moves too), env of Deployment/front``."""
-    several: dict[tuple[str, ChangeKind | None], list[str]] = defaultdict(list)
-    everybody = [*change.callers]
-    if is_left_behind(change):
-        everybody.insert(0, Caller(change.relation, change.holder, change.field, ChangeKind.BROKEN))
-    for one in everybody:
-        several[caller_name(one, words), one.kind].append(one.target)
-    broken = is_left_behind(change)
-    names = tuple(
-        f"{name}{_becomes(None if broken and kind is ChangeKind.BROKEN else kind, change)}{_in(targets, words)}"
-        for (name, kind), targets in several.items()
-    )
-    return listed(names, _CALLERS)
+    several: dict[tuple[str, tuple[str, ...]], list[EdgeChange | Caller]] = defaultdict(list)
+    left = is_left_behind(change)
+    if left:
+        several["", ()].append(change)
+    for one in change.callers:
+        if left and one.kind is ChangeKind.BROKEN:
+            several["", ()].append(one)
+        elif one not in _fellows(change):
+            several[_becomes(one.kind, change), (one.target,) if one.target else ()].append(one)
+    told = [
+        f"{name}{f' in {environments(targets, words)}' if targets else ''}{becomes}"
+        for (becomes, targets), group in several.items()
+        for name in _by_holder(group, words)
+    ]
+    return listed(tuple(dict.fromkeys(told)), _CALLERS)
 
 
 def _becomes(kind: ChangeKind | None, change: EdgeChange) -> str:
@@ -197,31 +206,34 @@ def _becomes(kind: ChangeKind | None, change: EdgeChange) -> str:
     return f" ({_BECOMES[kind]})"
 
 
-def _in(targets: Iterable[str], words: Words) -> str:
-    others = tuple(dict.fromkeys(one for one in targets if one))
-    return f" in {environments(others, words)}" if others else ""
+def _fellows(change: EdgeChange) -> tuple[Caller, ...]:
+    """Those who do what the edge itself does, where it is no Service's: they ask for the same, and none for the other."""
+    if change.relation is Relation.TARGET or is_left_behind(change):
+        return ()
+    return tuple(one for one in change.callers if one.kind is change.kind)
 
 
-def caller_name(one: EdgeChange | Caller, words: Words) -> str:
-    """Who asks, as people call it: ``readinessProbe of Deployment/web``, ``env of Deployment/web``, ``Ingress/web``."""
-    part = _part(one)
-    holder = words.mark(str(one.holder))
-    return f"{part} of {holder}" if part else holder
+def names(askers: Iterable[EdgeChange | Caller], words: Words) -> str:
+    """Who asks, as people call it: ``livenessProbe, readinessProbe of Deployment/web, Ingress/web``."""
+    return listed(tuple(_by_holder(askers, words)), _CALLERS)
+
+
+def _by_holder(askers: Iterable[EdgeChange | Caller], words: Words) -> Iterator[str]:
+    parts: dict[str, dict[str, None]] = defaultdict(dict)
+    for one in askers:
+        parts[str(one.holder)][_part(one)] = None
+    for holder, several in parts.items():
+        told = ", ".join(filter(None, several))
+        yield f"{told} of {words.mark(holder)}" if told else words.mark(holder)
 
 
 def _part(one: EdgeChange | Caller) -> str:
     steps = one.field.replace("[", ".").split(".")
-    if _is_pods(one):
+    if one.relation in (Relation.PROBE, Relation.HOOK, Relation.CALLER):
         for name in reversed(steps):
             if name.endswith("Probe") or name in ("preStop", "postStart", "env", "args", "command"):
                 return name
     return "annotation" if "annotations" in steps else ""
-
-
-def _is_pods(one: EdgeChange | Caller) -> bool:
-    return (
-        one.relation in (Relation.PROBE, Relation.HOOK, Relation.CALLER) and "containers" in one.field.lower()
-    )
 
 
 # where
@@ -230,22 +242,17 @@ def _is_pods(one: EdgeChange | Caller) -> bool:
 def environments(ids: Iterable[str], words: Words) -> str:
     """Targets as people name them: ``charts/web (default values, values-prod.yaml), overlays/prod``."""
     values: dict[str, list[str]] = defaultdict(list)
-    total = 0
     for id_ in ids:
-        total += 1
-        if total <= _TARGETS:
-            path, _, given = id_.partition(":")[2].partition(_VALUES)
-            values[path].append(given)
-    names = list(_targets(values, words))
-    if total > _TARGETS:
-        names.append(f"{plural(total - _TARGETS, 'more target')}")
-    return ", ".join(names)
+        path, _, given = id_.partition(":")[2].partition(_VALUES)
+        values[path].append(given)
+    return listed(tuple(_targets(values, words)), _TARGETS)
 
 
-def _targets(values: dict[str, list[str]], words: Words) -> Iterator[str]:
+def _targets(values: Mapping[str, list[str]], words: Words) -> Iterator[str]:
     for path, several in values.items():
         name = words.mark("the root" if path == "." else path)
         if several == [""]:
             yield name
-            continue
-        yield f"{name} ({', '.join(words.mark(one.lstrip('/')) if one else 'default values' for one in several)})"
+        else:
+            given = tuple(words.mark(one.lstrip("/")) if one else "default values" for one in several)
+            yield f"{name} ({listed(given, _TARGETS)})"
