@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -283,6 +283,14 @@ class _BaseRevision:
     def discovered(self, paths: Sequence[RelPath]) -> tuple[Target, ...]:
         """The targets of the base below `paths`, all of it looked at."""
         return discover(self.whole, paths, self._config).targets
+
+    def layouts(self) -> Iterator[Callable[[], Tree]]:
+        """The base as far as the plan's targets read it, as far as any target of today does, and all of it."""
+        if not self._is_open:
+            yield lambda: self._first[0]
+            every = self._plan.everything
+            yield lambda: self._comparison.base_tree(every, self._plan.tree, self._new_folder())
+        yield lambda: self.whole
 
     def _layout(self, plan: Plan) -> Tree:
         """The base as far as the targets of `plan` read it: that of the witness, unless others were added."""

@@ -12,7 +12,7 @@ import fnmatch
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -33,7 +33,7 @@ from portproof.source import RelPath, Tree, normalise, work_tree
 from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize
 
 if TYPE_CHECKING:
-    from portproof.compare import Introduced
+    from portproof.compare import Compared, Introduced
     from portproof.fix import Prover
     from portproof.outcome import Outcome
     from portproof.pipeline import Plan
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from portproof.report.port_diff import PortDiff
     from portproof.revision import Comparison
     from portproof.rules.evaluate import RuleSet
+    from portproof.sidebyside import Revisions
     from portproof.suppressions.collected import Baseline, SuppressionInputs
 
 CONFIG_NAMES = frozenset(configuration.NAMES)
@@ -110,7 +111,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A run while its renderer lives."""
+    """A run while its renderer lives, with all that `render` remembers; `folder` is for what is laid out of a base."""
 
     ready: Prepared
     rule_set: RuleSet
@@ -118,6 +119,9 @@ class Session:
     prover: Prover
     introduced: Introduced | None
     tools: ToolVersions
+    compared: Compared | None
+    render: Renderer
+    folder: Path
 
 
 def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
@@ -188,7 +192,10 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         lost = () if compared is None else compare.unchecked(compared, ready.discovery, ready.paths)
         outcome = pipeline.finish(plan, survey, prover, lost)
         introduced = None if compared is None else compare.introduced(compared, outcome)
-        yield Session(ready, plan.rule_set, outcome, prover, introduced, ToolVersions(__version__, *versions))
+        tools = ToolVersions(__version__, *versions)
+        yield Session(
+            ready, plan.rule_set, outcome, prover, introduced, tools, compared, plan.render, Path(base)
+        )
 
 
 def port_diff(request: Request) -> PortDiff:
@@ -205,22 +212,48 @@ def port_diff(request: Request) -> PortDiff:
         _engine(request, ready, programs) as engine,
         TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as base,
     ):
+        from portproof import sidebyside
         from portproof.rules.rule_set import selected_rules
-        from portproof.sidebyside import Revisions
-        from portproof.sidebyside import port_diff as compared
 
-        found = ready.discovery
-        asked = Revisions(
-            ready.comparison,
-            ready.tree,
-            ready.paths,
-            ready.targets,
-            found.skips,
-            found.everything,
-            ready.config,
-            selected_rules(ready.config).rows,
-        )
-        return compared(asked, engine.render, _layouts(ready, ready.comparison, Path(base)))
+        asked = _revisions(ready, ready.comparison, selected_rules(ready.config))
+        return sidebyside.port_diff(asked, engine.render, _layouts(ready, ready.comparison, Path(base)))
+
+
+def port_diff_of(run: Session, comparison: Comparison | None = None) -> PortDiff | None:
+    """What the change does to ports, from what the run has rendered; only while the renderer lives.
+
+    `comparison` is for a run that has none itself; without any there is nothing to say.
+    """
+    from portproof import sidebyside
+
+    ready, compared = run.ready, run.compared
+    given = comparison if compared is None else compared.comparison
+    if given is None:
+        return None
+    interfaces = tuple(one.interface for one in run.outcome.checked if one.interface is not None)
+    asked = _revisions(ready, given, run.rule_set)
+    if compared is None:
+        asked = replace(asked, others=interfaces)
+        return sidebyside.port_diff(asked, run.render, _layouts(ready, given, run.folder))
+    neighbours = compared.survey.neighbours
+    asked = replace(asked, targets=compared.plan.targets, others=(*interfaces, *neighbours))
+    return sidebyside.port_diff(asked, run.render, compared.revision.layouts())
+
+
+def _revisions(ready: Prepared, comparison: Comparison, rule_set: RuleSet) -> Revisions:
+    from portproof.sidebyside import Revisions
+
+    found = ready.discovery
+    return Revisions(
+        comparison,
+        ready.tree,
+        ready.paths,
+        ready.targets,
+        found.skips,
+        found.everything,
+        ready.config,
+        rule_set.rows,
+    )
 
 
 def _layouts(ready: Prepared, comparison: Comparison, folder: Path) -> Iterator[Callable[[], Tree]]:

@@ -17,20 +17,25 @@ from portproof.github import files as base
 from portproof.github.model import ChangedFiles, GithubError, Pull
 from portproof.github.publish import degraded
 from portproof.report.model import Report
+from portproof.report.port_diff import PortDiff
 from portproof.revision import Comparison, OldFiles, compare_with
-from portproof.session import Request, combined_patch, report_of, session
+from portproof.session import Request, combined_patch, port_diff_of, report_of, session
 from portproof.source import RelPath
 
 
 @dataclass(frozen=True, slots=True)
 class ActionReport:
-    """A report, and what the rest of the run needs to know of how it came about."""
+    """A report, and what the rest of the run needs to know of how it came about.
+
+    `ports` is what a pull request does to ports, where its base could be read.
+    """
 
     report: Report
     fail_on: str
     patch: str = ""
     unmapped_lines: frozenset[tuple[RelPath, int]] = frozenset()
     heads: Heads | None = None
+    ports: PortDiff | None = None
 
     @property
     def shown(self) -> Report:
@@ -81,8 +86,6 @@ def check(run: Context) -> ActionReport:
     pull_request = _pull_request(run)
     comparison = _comparison(run, pull_request)
     choice = _configuration(run, pull_request, comparison)
-    if not run.inputs.only_introduced:
-        comparison = None
     try:
         found = _checked(run, comparison, choice)
     except GithubError as error:
@@ -182,10 +185,11 @@ def _checked(run: Context, comparison: Comparison | None, choice: Choice) -> Act
         untrusted=allowed.untrusted,
         environ=run.environ,
     )
-    with session(request, comparison) as checked:
+    with session(request, comparison if run.inputs.only_introduced else None) as checked:
         report = report_of(checked)
         patch = combined_patch(checked)
-    return ActionReport(report, checked.ready.config.fail_on, patch)
+        ports = port_diff_of(checked, comparison)
+    return ActionReport(report, checked.ready.config.fail_on, patch, ports=ports)
 
 
 def _inside(run: Context, name: str, text: str) -> Path:

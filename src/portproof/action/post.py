@@ -12,9 +12,13 @@ from portproof.action.links import job_key, links
 from portproof.action.tell import summary
 from portproof.github.model import ChangedFiles, GithubError
 from portproof.github.publish import Budget, Job, Publisher, degraded
+from portproof.report import port_table
 from portproof.report.review import BODY_LIMIT
 from portproof.report.safe import log_line, visible
 from portproof.report.summary_line import plural
+
+_TABLE = 20_000
+"""Bytes of a review that may tell what the pull request does to ports."""
 
 _NO_TOKEN = "no comments: the input github-token is empty"  # noqa: S105 - a message
 
@@ -55,6 +59,7 @@ def post(run: Context, found: ActionReport, number: int, budget: Budget) -> None
         key=job_key(run.environ, run.inputs),
         texts=heads.texts,
         aside=f"{left_out} suppressed" if left_out else "",
+        ports="" if found.ports is None else port_table.folded(found.ports, _TABLE),
     )
     publisher = Publisher(run.client, job, budget)
     if run.inputs.comment == "summary":

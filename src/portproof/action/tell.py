@@ -9,7 +9,7 @@ from portproof.action.check import ActionReport
 from portproof.action.context import Context
 from portproof.action.links import links
 from portproof.report import annotations as commands
-from portproof.report import json_, markdown, sarif
+from portproof.report import json_, markdown, port_table, sarif
 from portproof.report.summary_line import plural
 from portproof.rules.base import Severity
 
@@ -26,7 +26,13 @@ def summary(run: Context, found: ActionReport, limit: int) -> str:
     checkout = run.checkout
     head = run.head or (checkout.event_commit if checkout.commit == checkout.event_commit else "")
     to = links(run.environ, head, found.unmapped_lines) if head else None
-    return markdown.write(found.shown, limit=limit, links=to, notes=run.notes.texts)
+    ports = ports_table(found, limit // 2)
+    return markdown.write(found.shown, limit=limit, links=to, notes=run.notes.texts, ports=ports)
+
+
+def ports_table(found: ActionReport, limit: int) -> str:
+    """What the pull request does to ports, as Markdown; empty where it is not known."""
+    return "" if found.ports is None else port_table.markdown(found.ports, min(limit, port_table.LIMIT))
 
 
 def _annotate(run: Context, found: ActionReport) -> None:

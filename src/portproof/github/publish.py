@@ -26,7 +26,17 @@ from portproof.report import marks
 from portproof.report.links import Links
 from portproof.report.marks import Mark
 from portproof.report.model import Report, Result
-from portproof.report.review import Comment, Diff, Review, body, compose, fixed, fixed_entry, plain
+from portproof.report.review import (
+    BODY_LIMIT,
+    Comment,
+    Diff,
+    Review,
+    body,
+    compose,
+    fixed,
+    fixed_entry,
+    plain,
+)
 from portproof.report.review import comment as comment_on
 from portproof.report.summary_line import plural
 from portproof.source import RelPath
@@ -60,7 +70,7 @@ class Budget:
 class Job:
     """What is to be published on which pull request: the report, in the lines of its head.
 
-    `key` is that of the job's marks, `aside` completes the counts of a review.
+    `key` is that of the job's marks, `aside` completes the counts of a review, and `ports` is a table below all else.
     """
 
     number: int
@@ -69,6 +79,7 @@ class Job:
     key: str
     texts: Texts
     aside: str = ""
+    ports: str = ""
 
     @property
     def head(self) -> str:
@@ -177,7 +188,9 @@ class Publisher:
         return compose(results, self.job.links, diff, self.job.key)
 
     def _body(self, review: Review) -> str:
-        return body(review, self.job.links, self.job.key, self.job.aside)
+        text = body(review, self.job.links, self.job.key, self.job.aside)
+        whole = f"{text.rstrip()}\n\n{self.job.ports}" if self.job.ports else text
+        return whole if len(whole.encode(errors="replace")) <= BODY_LIMIT else text
 
     def _send(self, review: Review) -> str:
         """Comments on files first: what GitHub refuses there becomes part of the body."""

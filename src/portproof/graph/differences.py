@@ -190,6 +190,8 @@ def _change(old: _Seen | None, new: _Seen | None, head: PortGraph | None) -> Edg
     edge = shown.edge
     if edge.relation is Relation.POLICY and not any(one and one.state.meets for one in (old, new)):
         return None  # it opens a port for all pods that it selects, whether they have it or not
+    if all(one is None or (one.state.asked is None and one.state.meets is None) for one in (old, new)):
+        return None  # it names somebody, and no port
     if old and new and head and old.state.meets and new.state.meets is None:
         kind = ChangeKind.BROKEN if _is_lost(head, old.edge, new.edge) else ChangeKind.CHANGED
     else:

@@ -28,10 +28,12 @@ def write(
     limit: int = SUMMARY_LIMIT,
     links: Links | None = None,
     notes: Sequence[str] = (),
+    ports: str = "",
 ) -> str:
     """The report as Markdown of at most `limit` bytes; what is left out is counted.
 
-    Places are links where there are `links`. `notes` say how the report came about.
+    Places are links where there are `links`. `notes` say how the report came about, `ports` is the table of what a
+    change does to ports.
     """
     from portproof.report.templating import render  # noqa: PLC0415 - Jinja is slow to import
 
@@ -41,6 +43,7 @@ def write(
             "summary.md.jinja",
             headline=summary_line.headline(report, code_span),
             notes=notes,
+            ports=ports,
             ignored=[text for text in (summary_line.ignored(report), summary_line.brought(report)) if text],
             results=report.results,
             targets=sorted(report.targets, key=lambda target: _ORDER.index(target.status)),

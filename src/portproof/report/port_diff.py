@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from portproof.graph.differences import Caller, ChangeKind, EdgeChange, EdgeState
 from portproof.report.json_ import dumps
 from portproof.report.safe import discreet
-from portproof.resources import ResourceKey
 
 SCHEMA = "portproof/diff/1"
 _INDEX = re.compile(r"\[\d+\]")
@@ -63,7 +62,7 @@ class PortDiff:
     def sections(self) -> tuple[Section, ...]:
         """The changes by the targets that they are equal in, those that break something first."""
         several: dict[Hashable, list[str]] = defaultdict(list)
-        first: dict[Hashable, EdgeChange] = {}
+        alike: dict[Hashable, list[EdgeChange]] = defaultdict(list)
         for target in self.targets:
             seen: Counter[Hashable] = Counter()
             for change in target.changes:
@@ -71,10 +70,10 @@ class PortDiff:
                 seen[same] += 1
                 key: Hashable = (same, seen[same])
                 several[key].append(target.id)
-                first.setdefault(key, change)
+                alike[key].append(change)
         groups: dict[tuple[str, ...], list[EdgeChange]] = defaultdict(list)
         for key, targets in several.items():
-            groups[tuple(targets)].append(first[key])
+            groups[tuple(targets)].append(_union(alike[key]))
         kinds = list(ChangeKind)
         found = [Section(targets, tuple(changes)) for targets, changes in groups.items()]
         return tuple(
@@ -83,22 +82,19 @@ class PortDiff:
 
 
 def _anywhere(change: EdgeChange) -> EdgeChange:
-    """A change without what differs between environments that are alike: namespaces, other targets, places in lists."""
-    callers = dict.fromkeys(
-        replace(one, holder=_homeless(one.holder), field=_unplaced(one.field), target="")
-        for one in change.callers
-    )
+    """A change without what differs between environments that are alike: namespaces, places in lists, who else asks."""
     return replace(
-        change, holder=_homeless(change.holder), field=_unplaced(change.field), callers=tuple(callers)
+        change,
+        holder=replace(change.holder, namespace=""),
+        field=_INDEX.sub("[]", change.field),
+        callers=(),
     )
 
 
-def _unplaced(field: str) -> str:
-    return _INDEX.sub("[]", field)
-
-
-def _homeless(key: ResourceKey) -> ResourceKey:
-    return replace(key, namespace="")
+def _union(changes: Sequence[EdgeChange]) -> EdgeChange:
+    """One change for several that are alike, with the callers of all."""
+    callers = dict.fromkeys(caller for one in changes for caller in one.callers)
+    return replace(changes[0], callers=tuple(callers))
 
 
 def json(diff: PortDiff) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from portproof.graph.differences import ChangeKind, EdgeChange
 from portproof.report.phrases import code, prose
 from portproof.report.port_diff import PortDiff
-from portproof.report.port_words import TITLES, Words, callers, environments, title, what
+from portproof.report.port_words import TITLES, UNANSWERED, Words, callers, environments, title, what
 from portproof.report.safe import cell, discreet, log_line, one_line, visible
 from portproof.report.summary_line import plural
 
@@ -56,6 +56,14 @@ def markdown(diff: PortDiff, limit: int = LIMIT) -> str:
     return f"{told}\n"
 
 
+def folded(diff: PortDiff, limit: int = LIMIT) -> str:
+    """The tables below a line to click on, for what has more important things to say; empty without a change."""
+    if not diff.counts:
+        return ""
+    title_, _, tables = markdown(diff, limit - 100).partition("\n")
+    return f"<details><summary>{title_.lstrip('# ')}</summary>\n{tables}\n</details>\n"
+
+
 def headline(diff: PortDiff) -> str:
     """``4 port changes: 1 broken, 3 moved together``, or that there are none."""
     counts = Counter(title(change) for section in diff.sections() for change in section.changes)
@@ -89,7 +97,7 @@ def _markdown(diff: PortDiff, room: int) -> Iterator[str]:
 
 def _tables(changes: Sequence[EdgeChange], *, fold: bool) -> Iterator[str]:
     """The rows of a section; what comes and goes as a whole is folded, so that what moves is seen."""
-    folded = [one for one in changes if fold and one.kind in (ChangeKind.NEW, ChangeKind.GONE)]
+    folded = [one for one in changes if fold and title(one) in ("new", "gone")]
     open_ = [one for one in changes if one not in folded]
     if open_:
         yield from ("", *_table(open_))
@@ -103,7 +111,9 @@ def _table(changes: Sequence[EdgeChange]) -> Iterator[str]:
     yield "| | what | who asks for it |"
     yield "|---|---|---|"
     for one in changes:
-        kind = f"**{title(one)}**" if one.kind is ChangeKind.BROKEN else title(one)
+        kind = (
+            f"**{title(one)}**" if one.kind is ChangeKind.BROKEN or title(one) == UNANSWERED else title(one)
+        )
         yield f"| {kind} | {cell(what(one, _MARKDOWN))} | {cell(callers(one, _MARKDOWN))} |"
 
 

@@ -25,8 +25,9 @@ _BECOMES = {
     ChangeKind.NEW: "new",
     ChangeKind.GONE: "gone",
 }
-_REASONS = {"no workload here has these labels": "no pods here have the labels of its selector"}
-TITLES = ("broken", "moved together", "moved", "changed", "repaired", "new", "gone")
+_NO_PODS, _NO_SERVICE = "no workload here has these labels", "is not in this rendering"
+UNANSWERED = "new, unanswered"
+TITLES = ("broken", UNANSWERED, "moved together", "moved", "changed", "repaired", "new", "gone")
 """What a change is called, in the order in which they are shown."""
 
 
@@ -48,6 +49,8 @@ def title(change: EdgeChange) -> str:
     """What kind of change it is; one of `TITLES`."""
     if change.kind is ChangeKind.MOVED:
         return _moved(change)
+    if change.kind is ChangeKind.NEW and change.after and change.after.meets is False:
+        return UNANSWERED
     return "repaired" if change.kind is ChangeKind.MENDED else str(change.kind.value)
 
 
@@ -98,10 +101,10 @@ def _service(change: EdgeChange, words: Words) -> str:
     before, after, name = change.before, change.after, words.mark(str(change.holder))
     if before is None or after is None:
         state = after or before
-        return f"{name} {_port(state, words)}{_of(state, words)}" if state else name
+        return f"{words.mark(f'{change.holder} {state.port}')}: {_port(state, words)}" if state else name
     parts = []
     if before.port == after.port and before.port is not None:
-        name = f"{name} {words.mark(str(before.port))}"
+        name = words.mark(f"{change.holder} {before.port}")
     elif before.port != after.port:
         parts.append(f"port {words.moved(before.port, after.port)}")
     implicit = before.asked == before.port and after.asked == after.port and before.port != after.port
@@ -118,14 +121,10 @@ def _service(change: EdgeChange, words: Words) -> str:
 
 
 def _port(state: EdgeState, words: Words) -> str:
-    target = "" if state.asked in (None, state.port) else f": targetPort {words.mark(str(state.asked))}"
+    target = f"targetPort {words.mark(str(state.asked))}"
     if state.reaches and state.reaches != (state.asked,):
         target += f" ({words.mark(_numbers(state))})"
-    return f"{words.mark(str(state.port))}{target}"
-
-
-def _of(state: EdgeState, words: Words) -> str:
-    return f" of {words.mark(state.whom)}" if state.whom else ""
+    return f"{target} of {words.mark(state.whom)}" if state.whom else target
 
 
 def is_left_behind(change: EdgeChange) -> bool:
@@ -151,16 +150,25 @@ def _unmet(change: EdgeChange, words: Words) -> str:
     if after is None or after.meets:
         return ""
     if after.meets is None:
-        return "" if is_left_behind(change) else words.prose(_REASONS.get(after.unknown, after.unknown))
+        return "" if is_left_behind(change) else _reason(change, after, words)
     who = "it" if is_left_behind(change) else words.mark(after.whom) if after.whom else "what it selects"
     if not after.offers:
         return f"{who} declares no port"
     return f"{who} has only {listed(tuple(map(words.mark, after.offers)), _OFFERS)}"
 
 
+def _reason(change: EdgeChange, after: EdgeState, words: Words) -> str:
+    """Why it is not known who answers; where nobody did before, only that nobody is there."""
+    if after.unknown == _NO_PODS:
+        return "no pods here have the labels of its selector"
+    if after.unknown.endswith(_NO_SERVICE):
+        return f"{words.mark(after.whom)} is not rendered here"
+    return words.prose(after.unknown) if change.before and change.before.meets else ""
+
+
 def _asked(state: EdgeState, words: Words, own: bool) -> str:
-    whom = "" if own or not state.whom else f"{words.mark(state.whom)} "
-    return f"{whom}{words.mark(_range(state) or 'any port')}"
+    wanted = _range(state) or "any port"
+    return words.mark(wanted if own or not state.whom else f"{state.whom} {wanted}")
 
 
 def _range(state: EdgeState) -> str:
@@ -250,7 +258,7 @@ def environments(ids: Iterable[str], words: Words) -> str:
 
 def _targets(values: Mapping[str, list[str]], words: Words) -> Iterator[str]:
     for path, several in values.items():
-        name = words.mark("the root" if path == "." else path)
+        name = words.mark("the root of the repository" if path == "." else path)
         if several == [""]:
             yield name
         else:
