@@ -246,6 +246,51 @@ def test_carriage_returns_get_a_patch_and_no_suggestion(world: World) -> None:
     assert "```diff" in comment.body
 
 
+# what it does to ports
+
+BROKEN_ROW = "| **broken** | `Service/backend-v1 80`: targetPort `8080` → `8081`; `Deployment/backend-v1` declares only `8080` |  |"
+BOTH = REPAIRED[VALUES_FILE].replace(b"8080", b"9090")
+
+
+@pytest.mark.parametrize("news", ["true", "false"])
+def test_what_a_change_does_to_ports_is_in_the_summary_and_folded_in_the_review(
+    world: World, news: str
+) -> None:
+    world.open(REPAIRED, BROKEN)
+    ran = world.run(writing(world.fake), only_introduced=news)
+    assert "### 1 port change: 1 broken\n" in ran.summary
+    assert BROKEN_ROW in ran.summary
+    (review,) = world.pull.reviews.values()
+    assert "<details><summary>1 port change: 1 broken</summary>\n" in review.body
+    assert BROKEN_ROW in review.body
+    page = gfm.rendered(review.body)
+    assert page.strange == []
+    assert "table" in page.shape
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (REPAIRED[VALUES_FILE] + b"# no port\n", "No port changes."),
+        (BOTH, "### 1 port change: 1 moved together"),
+    ],
+    ids=["none", "together"],
+)
+def test_without_a_finding_only_the_summary_tells_of_ports(world: World, values: bytes, told: str) -> None:
+    world.open(REPAIRED, {VALUES_FILE: values})
+    ran = world.run(writing(world.fake))
+    assert ran.code == 0
+    assert f"{told}\n" in ran.summary
+    assert not world.pull.reviews
+    assert not world.pull.talk
+
+
+def test_where_nothing_can_be_compared_nothing_is_said_of_ports(world: World) -> None:
+    world.open(REPAIRED, BROKEN)
+    assert "port change" not in world.run("").summary.lower()
+    assert "port change" not in world.run(writing(world.fake), "push").summary.lower()
+
+
 @pytest.mark.parametrize(("comment", "talk"), [("summary", 1), ("none", 0)])
 def test_other_ways_to_comment(world: World, comment: str, talk: int) -> None:
     world.open(REPAIRED, BROKEN)

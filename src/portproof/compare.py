@@ -285,9 +285,12 @@ class _BaseRevision:
         return discover(self.whole, paths, self._config).targets
 
     def layouts(self) -> Iterator[Callable[[], Tree]]:
-        """The base as far as the plan's targets read it, as far as any target of today does, and all of it."""
+        """The base as far as the plan's targets read it, as far as any target of today does, and all of it.
+
+        What is laid out already comes first: most targets have been rendered there.
+        """
+        yield lambda: self._first[0]
         if not self._is_open:
-            yield lambda: self._first[0]
             every = self._plan.everything
             yield lambda: self._comparison.base_tree(every, self._plan.tree, self._new_folder())
         yield lambda: self.whole

@@ -161,7 +161,7 @@ def test_policies_and_monitors_are_edges_too(portproof: Program, repository: Rep
     }
     text = portproof("diff", "--base", "HEAD").stdout.splitlines()
     assert text[1:3] == [
-        "  broken          Deployment/plain has no port 8080 any more; it has only 9090",
+        "  broken          Deployment/plain declares no port 8080 any more; it declares only 9090",
         "                    asked by PodMonitor/plain, NetworkPolicy/plain",
     ]
 
@@ -317,7 +317,7 @@ def test_equal_changes_of_several_environments_are_one_row(
     )
     assert portproof("diff", "--base", "HEAD").stdout.splitlines() == [
         "charts/web (default values, values-prod.yaml)",
-        "  broken  Service/web 80: targetPort 8080 -> 9090; Deployment/web has only 8080",
+        "  broken  Service/web 80: targetPort 8080 -> 9090; Deployment/web declares only 8080",
         "",
         "1 port change: 1 broken",
     ]

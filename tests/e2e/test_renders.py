@@ -13,7 +13,7 @@ from portproof.discover.model import Target
 from portproof.flags import Flags
 from portproof.render.engine import Engine
 from portproof.render.model import NotRendered, RenderFailure, Rendering
-from portproof.session import Request, Session, combined_patch, session
+from portproof.session import Request, Session, combined_patch, port_diff_of, session
 from portproof.source import Tree
 from tests.e2e.program import Repository, environment
 from tests.e2e.test_base import OVERLAY, REMOTE, chart
@@ -61,6 +61,10 @@ def checked(repository: Repository) -> Session:
     request = Request(paths=(str(repository.root),), flags=Flags(base="HEAD", jobs=2), environ=environment())
     with session(request) as run:
         combined_patch(run)
+        ports = port_diff_of(run)
+    assert ports is not None
+    rendered = {one.target.id for one in run.outcome.checked if one.outcome is None}
+    assert not [one for one in ports.targets if one.reason and one.id in rendered]
     return run
 
 

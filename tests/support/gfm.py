@@ -22,7 +22,7 @@ _OBEYED = re.compile(
 
 _OURS = frozenset(
     {
-        "h2", "p", "details", "summary", "b", "strong", "pre", "code", "ul", "li", "hr", "blockquote", "a",
+        "h2", "h3", "p", "details", "summary", "b", "strong", "pre", "code", "ul", "li", "hr", "blockquote", "a",
         "table", "thead", "tbody", "tr", "th", "td",
     }
 )  # fmt: skip

@@ -15,6 +15,7 @@ from portproof.graph.answers import answer, edges, unlisted
 from portproof.graph.identity import AnyEdge, identities, who
 from portproof.graph.model import (
     RUNTIME_LABELS,
+    ContainerPort,
     Missed,
     Pods,
     PortGraph,
@@ -22,6 +23,7 @@ from portproof.graph.model import (
     Relation,
     Service,
     ServiceName,
+    ServicePort,
     Unknown,
 )
 from portproof.resources import ResourceKey
@@ -147,9 +149,13 @@ def _state(graph: PortGraph, edge: AnyEdge, whom: str, port: int | None) -> Edge
         port,
         None if isinstance(found, Unknown) else isinstance(found, Reached),
         tuple(sorted(numbers)),
-        tuple(dict.fromkeys(str(one.number.value) if by_number else one.label for one in asked)),
+        tuple(dict.fromkeys(_offer(one, by_number=by_number) for one in asked if one.number.value)),
         found.reason if isinstance(found, Unknown) else "",
     )
+
+
+def _offer(port: ServicePort | ContainerPort, *, by_number: bool) -> str:
+    return str(port.number.value) if by_number else port.label
 
 
 def _pairs(before: list[_Seen], after: list[_Seen]) -> Iterator[tuple[_Seen | None, _Seen | None]]:
@@ -215,11 +221,15 @@ def _kind(before: EdgeState | None, after: EdgeState | None) -> ChangeKind:
 
 
 def _is_lost(head: PortGraph, old: AnyEdge, new: AnyEdge) -> bool:
-    """Whether nobody is there any more whom an edge that met could mean."""
+    """Whether an edge that met asks for nothing any more, or for something of somebody who is not there any more."""
     whom = new.whom
     if isinstance(whom, ServiceName):
         return not head.variants(*whom.place)
-    if whom.workload is not None or new.relation is not Relation.TARGET or not isinstance(old.whom, Pods):
+    if new.relation is not Relation.TARGET or not isinstance(old.whom, Pods):
+        return False
+    if new.wanted is None:
+        return True  # the API server does not take a Service with an empty port
+    if whom.workload is not None:
         return False
     if not any(one.key == new.holder and _selects_here(one) for one in head.services):
         return False

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from portproof.graph.differences import ChangeKind, EdgeChange
+from portproof.graph.differences import EdgeChange
 from portproof.report.phrases import code, prose
 from portproof.report.port_diff import PortDiff
-from portproof.report.port_words import TITLES, UNANSWERED, Words, callers, environments, title, what
+from portproof.report.port_words import TITLES, URGENT, Words, callers, environments, title, what
 from portproof.report.safe import cell, discreet, log_line, one_line, visible
 from portproof.report.summary_line import plural
 
@@ -111,9 +111,7 @@ def _table(changes: Sequence[EdgeChange]) -> Iterator[str]:
     yield "| | what | who asks for it |"
     yield "|---|---|---|"
     for one in changes:
-        kind = (
-            f"**{title(one)}**" if one.kind is ChangeKind.BROKEN or title(one) == UNANSWERED else title(one)
-        )
+        kind = f"**{title(one)}**" if title(one) in URGENT else title(one)
         yield f"| {kind} | {cell(what(one, _MARKDOWN))} | {cell(callers(one, _MARKDOWN))} |"
 
 

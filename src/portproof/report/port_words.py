@@ -26,9 +26,12 @@ _BECOMES = {
     ChangeKind.GONE: "gone",
 }
 _NO_PODS, _NO_SERVICE = "no workload here has these labels", "is not in this rendering"
-UNANSWERED = "new, unanswered"
-TITLES = ("broken", UNANSWERED, "moved together", "moved", "changed", "repaired", "new", "gone")
+UNANSWERED, UNDECLARED = "new, unanswered", "new, undeclared"
+TITLES = ("broken", UNANSWERED, UNDECLARED, "moved together", "moved", "changed", "repaired", "new", "gone")
 """What a change is called, in the order in which they are shown."""
+
+URGENT = TITLES[:2]
+"""Those that nobody should overlook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ def title(change: EdgeChange) -> str:
     if change.kind is ChangeKind.MOVED:
         return _moved(change)
     if change.kind is ChangeKind.NEW and change.after and change.after.meets is False:
-        return UNANSWERED
+        by_number = isinstance(change.after.asked, int) and not change.after.whom.startswith("Service/")
+        return UNDECLARED if by_number else UNANSWERED
     return "repaired" if change.kind is ChangeKind.MENDED else str(change.kind.value)
 
 
@@ -80,7 +84,7 @@ def _told(change: EdgeChange, words: Words) -> str:
     name = names([change, *_fellows(change)], words)
     if before is None or after is None:
         state = after or before
-        verb = "ask" if _fellows(change) else "asks"
+        verb = "ask" if ", " in name or " and " in name else "asks"
         return f"{name} {verb} for {_asked(state, words, _own(change))}" if state else name
     own = _own(change)
     if before.whom != after.whom:
@@ -141,7 +145,8 @@ def _missing(change: EdgeChange, words: Words) -> str:
     assert after is not None  # noqa: S101 - `is_left_behind`
     if after.meets is None:
         return f"{words.mark(after.whom)} is gone, or called otherwise"
-    return f"{words.mark(after.whom)} has no port {words.mark(_range(after))} any more"
+    has = "has" if after.whom.startswith("Service/") else "declares"
+    return f"{words.mark(after.whom)} {has} no port {words.mark(_range(after))} any more"
 
 
 def _unmet(change: EdgeChange, words: Words) -> str:
@@ -152,15 +157,18 @@ def _unmet(change: EdgeChange, words: Words) -> str:
     if after.meets is None:
         return "" if is_left_behind(change) else _reason(change, after, words)
     who = "it" if is_left_behind(change) else words.mark(after.whom) if after.whom else "what it selects"
+    has = "has" if after.whom.startswith("Service/") else "declares"
     if not after.offers:
-        return f"{who} declares no port"
-    return f"{who} has only {listed(tuple(map(words.mark, after.offers)), _OFFERS)}"
+        return f"{who} {has} no port"
+    return f"{who} {has} only {listed(tuple(map(words.mark, after.offers)), _OFFERS)}"
 
 
 def _reason(change: EdgeChange, after: EdgeState, words: Words) -> str:
     """Why it is not known who answers; where nobody did before, only that nobody is there."""
     if after.unknown == _NO_PODS:
         return "no pods here have the labels of its selector"
+    if after.asked is None and change.relation is Relation.TARGET:
+        return "its port is empty"
     if after.unknown.endswith(_NO_SERVICE):
         return f"{words.mark(after.whom)} is not rendered here"
     return words.prose(after.unknown) if change.before and change.before.meets else ""
@@ -231,7 +239,7 @@ def _by_holder(askers: Iterable[EdgeChange | Caller], words: Words) -> Iterator[
     for one in askers:
         parts[str(one.holder)][_part(one)] = None
     for holder, several in parts.items():
-        told = ", ".join(filter(None, several))
+        told = " and ".join(filter(None, several))
         yield f"{told} of {words.mark(holder)}" if told else words.mark(holder)
 
 
