@@ -11,22 +11,24 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from portproof import pipeline
+from portproof.across import Abroad, Part, broken_between, mentions_any
 from portproof.changed_lines import ChangedLines
 from portproof.config import Config
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, HelmTarget, ManifestTarget, Target
-from portproof.environment import TargetInterface, mentions
+from portproof.environment import TargetInterface, is_collection, mentions, together
 from portproof.graph.model import Site
 from portproof.graph.moved import Move
 from portproof.outcome import FailureKey, Outcome, TargetResult, TracedFinding, failure_key, keys_of
 from portproof.pipeline import Plan, Progress, Survey
 from portproof.placing import Past
 from portproof.render.model import NotRendered, RenderFailure, Rendering
+from portproof.resources import Manifests
 from portproof.resources import read as read_resources
 from portproof.revision import Comparison
 from portproof.rules.evaluate import FindingKey
 from portproof.rules.run.target_unchecked import UncheckedTarget
-from portproof.source import RelPath, Tree, is_within
+from portproof.source import RelPath, Tree, is_within, parent
 from portproof.suppressions.model import Suppression, SuppressionSource
 from portproof.trace.model import Origin
 from portproof.trace.probe import origins
@@ -87,12 +89,16 @@ class Introduced:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A plan, perhaps with more targets than it began with, what they have to say, and what the base had to say."""
+    """A plan, perhaps with more targets than it began with, what they have to say, and what the base had to say.
+
+    `abroad` is what the change broke between two targets.
+    """
 
     comparison: Comparison
     plan: Plan
     survey: Survey
     base: Base
+    abroad: tuple[Abroad, ...]
     revision: _BaseRevision = field(compare=False, repr=False)
 
 
@@ -106,14 +112,16 @@ def survey(comparison: Comparison, plan: Plan, config: Config, folder: Path, pro
     plan = replace(plan, witness=revision.witness)
     head = pipeline.survey(plan, progress)
     base = revision.survey(plan, head)
-    callers = _callers_of_lost_ports(base, head, plan)
-    if callers:
-        together = sorted((*plan.targets, *callers), key=lambda one: one.id)
+    abroad = _abroad(revision, plan, head)
+    more = _callers_of_lost_ports(base, head, plan)
+    more |= {one.target for one in abroad if one.target.id not in {each.id for each in plan.targets}}
+    if more:
+        together = sorted((*plan.targets, *more), key=lambda one: one.id)
         plan = replace(plan, targets=tuple(together))
         head = pipeline.survey(plan, progress)
         base = revision.survey(plan, head)
     plan = replace(plan, past=revision.past(base))
-    return Compared(comparison, plan, head, base, revision)
+    return Compared(comparison, plan, head, base, abroad, revision)
 
 
 def unchecked(
@@ -201,11 +209,38 @@ def _holders(
             yield ignore, frozenset(path for path in read if ignore.text in (tree.text_or_none(path) or ""))
 
 
-def _callers_of_lost_ports(base: Base, head: Survey, plan: Plan) -> tuple[Target, ...]:
+def _callers_of_lost_ports(base: Base, head: Survey, plan: Plan) -> set[Target]:
     """Targets that the difference concerns only through a Service: it lost a port, and they may call it."""
     names = head.environment.lost_since(base.interfaces)
     known = {target.id for target in plan.targets}
-    return tuple(one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names))
+    return {one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names)}
+
+
+def _abroad(revision: _BaseRevision, plan: Plan, head: Survey) -> tuple[Abroad, ...]:
+    """What the change broke between targets that are deployed together."""
+    guess = not is_collection(plan.everything)
+    every = (*plan.everything, *revision.gone)
+    known = {one.target.id: keys_of(one) or frozenset() for one in head.results}
+    read: dict[RelPath, frozenset[str]] = {}
+    found: dict[tuple[str, FindingKey], Abroad] = {}
+    parts: dict[Target, Part | None] = {}
+
+    def part_of(target: Target) -> Part | None:
+        if target not in parts:
+            parts[target] = revision.part(target, known.get(target.id, frozenset()))
+        return parts[target]
+
+    for group in together(every, plan.environments, guess=guess):
+        changed = [one for one in group.targets if one in revision.gone or revision.affects(one)]
+        moved = [part for one in changed if (part := part_of(one)) is not None and part.words]
+        words = frozenset[str]().union(*(one.words for one in moved))
+        others = (one for one in group.targets if one not in revision.gone)
+        named = (one for one in others if words and mentions_any(one, plan.tree, words, read))
+        beside = [part for one in named if (part := part_of(one)) is not None and part not in moved]
+        if len(moved) + len(beside) > 1:
+            for broken in broken_between([*moved, *beside], plan.rule_set, stated=group.stated):
+                found.setdefault(broken.key, broken)
+    return tuple(found[key] for key in sorted(found, key=str))
 
 
 class _BaseRevision:
@@ -238,6 +273,43 @@ class _BaseRevision:
         with self._lock:
             self._trees[old[target.id]] = layout
         return answer
+
+    def affects(self, target: Target) -> bool:
+        """Whether the change concerns a target."""
+        return self._comparison.affects(target)
+
+    @cached_property
+    def gone(self) -> tuple[Target, ...]:
+        """The targets of the base that the head does not have any longer."""
+        if not any(map(self._may_end, self._comparison.changed)):
+            return ()
+        today = {one.id for one in self._plan.everything}
+        return tuple(
+            one for one in self.discovered((".",)) if one.id not in today and self._comparison.affects(one)
+        )
+
+    def _may_end(self, path: RelPath) -> bool:
+        """Whether a changed file may have been of a target that is gone: it is gone, too, and none is left in its place."""
+        if not path.endswith((".yaml", ".yml")) or self._plan.tree.on_disk(path).exists():
+            return False
+        left = self._plan.everything
+        return not any(
+            is_within(path, one.chart) if isinstance(one, HelmTarget) else parent(path) in one.folders
+            for one in left
+        )
+
+    def part(self, target: Target, known: frozenset[FindingKey]) -> Part | None:
+        """A target in both revisions; None where one of them is not known whole. `known` are its own findings."""
+        rows = self._plan.rule_set.rows
+        if target in self.gone:
+            old = _manifests(self._plan.render(target, self.whole))
+            return None if old is None else Part(target, old, None, rows)
+        head = _manifests(self._plan.render(target, self._plan.tree))
+        if head is None or not self.affects(target):
+            return None if head is None else Part(target, head, head, rows, known)
+        base = _manifests(self.witness(target))
+        was_there = target.id in self._first[1]
+        return None if base is None and was_there else Part(target, base, head, rows, known)
 
     def past(self, base: Base) -> Past:
         """What a finding's place needs to know of the base; `base` is what its targets had to say."""
@@ -328,6 +400,12 @@ class _BaseRevision:
             },
             tuple(one.interface for one in asked.results if one.interface is not None),
         )
+
+
+def _manifests(answer: Rendering | RenderFailure | NotRendered | None) -> Manifests | None:
+    """What was rendered; None unless all of it is there."""
+    found = read_resources(answer) if isinstance(answer, Rendering) else None
+    return None if found is None or found.problems else found
 
 
 def _leaves_open(base: Base, head: Survey, tree: Tree) -> bool:

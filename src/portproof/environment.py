@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from portproof.discover.model import HelmTarget, Target
+from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.graph.answers import unanswered
 from portproof.graph.model import Neighbour, ServiceEdge
 from portproof.rules.callers.caller_service_port import RULE
@@ -149,6 +149,55 @@ class Environment:
             for name, globs in self._stated.items()
             if any(fnmatch.fnmatchcase(target.id, glob) for glob in globs)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Targets that are deployed together: the configuration says so (`stated`), or it is guessed."""
+
+    targets: tuple[Target, ...]
+    stated: bool
+
+
+def together(
+    targets: Iterable[Target], stated: Mapping[str, tuple[str, ...]], *, guess: bool
+) -> Iterator[Together]:
+    """The groups of two and more targets that are deployed together; see `Environment` for `stated` and `guess`.
+
+    Of each chart a group has what is for its environment, else what is for none in particular. Alternatives, which nobody
+    applies together, and a chart's own tests are in no group.
+    """
+    fit = [one for one in targets if not _is_alone(one)]
+    named: set[str] = set()
+    for globs in stated.values():
+        group = [one for one in fit if any(fnmatch.fnmatchcase(one.id, glob) for glob in globs)]
+        named |= {one.id for one in group}
+        if len(group) > 1:
+            yield Together(tuple(group), stated=True)
+    yards: dict[tuple[str, ...], list[Target]] = defaultdict(list)
+    for one in fit if guess else ():
+        if one.id not in named:
+            yards[_yard(one)].append(one)
+    for yard in yards.values():
+        for label in sorted({environment_of(one) for one in yard} - {""}) or [""]:
+            members = tuple(_of_environment(yard, label))
+            if len(members) > 1:
+                yield Together(members, stated=False)
+
+
+def _is_alone(target: Target) -> bool:
+    if isinstance(target, ManifestTarget):
+        return target.is_alternative
+    return isinstance(target, HelmTarget) and any("/ci/" in f"/{path}" for path in target.values)
+
+
+def _of_environment(targets: Iterable[Target], label: str) -> Iterator[Target]:
+    charts: dict[tuple[str, str, str], list[Target]] = defaultdict(list)
+    for one in targets:
+        charts[one.kind, one.path, _installed_as(one)].append(one)
+    for several in charts.values():
+        same = [one for one in several if environment_of(one) == label]
+        yield from same or (one for one in several if not environment_of(one))
 
 
 def is_collection(targets: Iterable[Target]) -> bool:

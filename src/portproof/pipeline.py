@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from portproof import judge, process
+from portproof.across import Abroad
 from portproof.discover.model import Discovery, HelmTarget, Target
 from portproof.environment import (
     Environment,
@@ -33,6 +34,7 @@ from portproof.outcome import (
 from portproof.override import override
 from portproof.placing import Asked, Past, places
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
+from portproof.resources import read as read_resources
 from portproof.rules.base import Finding, Remedy, Scalar, Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import FindingKey, RuleFinding, RuleSet, evaluate, graph_of, warm_up
@@ -131,16 +133,21 @@ def prover_of(plan: Plan, survey: Survey) -> Prover:
 
 
 def finish(
-    plan: Plan, survey: Survey, prover: Prover, unchecked: tuple[UncheckedTarget, ...] = ()
+    plan: Plan,
+    survey: Survey,
+    prover: Prover,
+    unchecked: tuple[UncheckedTarget, ...] = (),
+    abroad: tuple[Abroad, ...] = (),
 ) -> Outcome:
     """Trace what the survey has found, judge what counts of it, and prove fixes for that.
 
-    `unchecked` are targets of the base that a change takes out of the check.
+    `unchecked` are targets of the base that a change takes out of the check, `abroad` what it broke between two targets.
     """
     results = survey.results
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         certain = drop_mismatched_alternatives(results, plan.everything)
         traced = _each(pool, partial(_trace_one, plan, survey.environment), certain)
+        traced = _with_abroad(plan, traced, abroad)
         suppressions = Suppressions(
             plan.ignores, plan.tree, {one.target: one.annotated for one in results if one.annotated}
         )
@@ -256,6 +263,38 @@ def _change(moves: Moves | None, found: RuleFinding) -> tuple[Move | None, Findi
     was = moves.was(primary)
     move = moves.of(primary, [label.site for label in found.finding.related])
     return move, None if was is None else (found.rule.id, *was)
+
+
+def _with_abroad(
+    plan: Plan, traced: Sequence[list[TracedFinding]], abroad: Iterable[Abroad]
+) -> list[list[TracedFinding]]:
+    """The findings with those about two targets; one that its target has by itself learns what moved in the other."""
+    several = {(one.target.id, one.found.key): one for some in traced for one in some}
+    for one in abroad:
+        key = one.target.id, one.found.key
+        own = several.get(key)
+        if own is None and not one.is_own:
+            several[key] = _trace_abroad(plan, one, TracedFinding(one.target, one.found, {}))
+        elif own is not None and own.move is None and own.place is None and one.move is not None:
+            several[key] = _trace_abroad(plan, one, own)
+    return [list(several.values())]
+
+
+def _trace_abroad(plan: Plan, one: Abroad, traced: TracedFinding) -> TracedFinding:
+    """Trace each end of a finding in the target that has it, as far as that is not done."""
+    known = dict(traced.origins)
+    for target in dict.fromkeys(part.target for part in one.owners.values()):
+        fields = [site for site, part in one.owners.items() if part.target is target and site not in known]
+        rendering = plan.render(target, plan.tree) if fields else None
+        if isinstance(rendering, Rendering):
+            known |= origins(read_resources(rendering), fields, plan.tree, plan.fresh)
+    found = replace(traced, origins=known, move=one.move, was=traced.found.key)
+    if plan.past is None or one.move is None:
+        return found
+    moved = one.owners.get(one.move.end)
+    where = one.target if moved is None else moved.target
+    (place,) = places(plan.past, where, [Asked(where, traced.found.finding, one.move, known)])
+    return replace(found, place=place)
 
 
 def _placed(plan: Plan, target: Target, traced: Sequence[TracedFinding]) -> list[TracedFinding]:

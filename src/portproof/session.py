@@ -190,7 +190,8 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
             plan, survey = compared.plan, compared.survey
         prover = pipeline.prover_of(plan, survey)
         lost = () if compared is None else compare.unchecked(compared, ready.discovery, ready.paths)
-        outcome = pipeline.finish(plan, survey, prover, lost)
+        abroad = () if compared is None else compared.abroad
+        outcome = pipeline.finish(plan, survey, prover, lost, abroad)
         introduced = None if compared is None else compare.introduced(compared, outcome)
         tools = ToolVersions(__version__, *versions)
         yield Session(

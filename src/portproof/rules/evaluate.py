@@ -96,27 +96,32 @@ def evaluate(
     `neighbours` are Services of other targets that it may call, by name. `base` is what the same target rendered to in the
     base revision, where a change concerns it.
     """
-    # Imported on first use: compiling the JSONPaths takes as long as a render, and goes on beside the first one.
-    from portproof.graph.chains import Chains  # noqa: PLC0415
-
     read = read_resources(rendering)
     graph = _linked(read, rule_set, neighbours, base)
-    chains = Chains(graph)
-    seen: dict[FindingKey, RuleFinding] = {}
-    for rule in rule_set.rules:
-        for finding in rule.check(graph):
-            severity = rule_set.severity(rule.id, _severity(finding, rendering.target))
-            judged = finding if severity is finding.severity else replace(finding, severity=severity)
-            ends = [label.site for label in finding.related]
-            one = RuleFinding(rule, judged, chains.around(finding.primary, ends, finding.expected))
-            seen.setdefault(one.key, one)
     return Evaluation(
         read,
-        tuple(seen.values()),
+        findings(graph, rule_set, rendering.target),
         graph.services,
         frozenset(one.key for one in read.resources if _states_namespace(one, rendering.target)),
         tuple(one for one in graph.asking(Relation.CALLER) if not graph.variants(*one.whom.place)),
     )
+
+
+def findings(graph: PortGraph, rule_set: RuleSet, target: Target) -> tuple[RuleFinding, ...]:
+    """What the rules say about a graph of `target`, once of each field."""
+    # Imported on first use: compiling the JSONPaths takes as long as a render, and goes on beside the first one.
+    from portproof.graph.chains import Chains  # noqa: PLC0415
+
+    chains = Chains(graph)
+    seen: dict[FindingKey, RuleFinding] = {}
+    for rule in rule_set.rules:
+        for finding in rule.check(graph):
+            severity = rule_set.severity(rule.id, _severity(finding, target))
+            judged = finding if severity is finding.severity else replace(finding, severity=severity)
+            ends = [label.site for label in finding.related]
+            one = RuleFinding(rule, judged, chains.around(finding.primary, ends, finding.expected))
+            seen.setdefault(one.key, one)
+    return tuple(seen.values())
 
 
 def graph_of(
