@@ -96,15 +96,14 @@ _TABLE: tuple[tuple[frozenset[Fact], frozenset[Fact], Confidence], ...] = (
     (frozenset({Fact.OTHERS_UNDECLARED}), _MOVED, Confidence.NONE),
     # A change moved one end of what met in the base, and the program speaks for the other one.
     (frozenset({Fact.TARGET_MOVED, Fact.VOUCHED}), frozenset({Fact.OTHERS_AGREE}), Confidence.CERTAIN),
-    (frozenset({Fact.DECLARATION_MOVED, Fact.CONFIGURED}), frozenset(), Confidence.CERTAIN),
-    (frozenset({Fact.DECLARATION_MOVED, Fact.DEFAULT_OF_IMAGE}), frozenset(), Confidence.CERTAIN),
+    (frozenset({Fact.DECLARATION_MOVED, Fact.VOUCHED}), frozenset(), Confidence.CERTAIN),
+    (frozenset({Fact.DECLARATION_MOVED}), frozenset(), Confidence.LIKELY),
     (frozenset({Fact.FITS, Fact.SUPPORTED}), frozenset({Fact.OTHERS_AGREE}), Confidence.CERTAIN),
     (frozenset({Fact.SLIP}), frozenset(), Confidence.LIKELY),
     (frozenset({Fact.FITS, Fact.SUPPORTED}), frozenset(), Confidence.LIKELY),
     (frozenset({Fact.FITS, Fact.NEAR}), frozenset({Fact.OTHERS_AGREE}), Confidence.LIKELY),
     (frozenset({Fact.FITS, Fact.REPEATS}), frozenset({Fact.OTHERS_AGREE}), Confidence.LIKELY),
     (frozenset({Fact.TARGET_MOVED}), frozenset(), Confidence.LIKELY),
-    (frozenset({Fact.DECLARATION_MOVED}), frozenset(), Confidence.LIKELY),
     (frozenset({Fact.FITS}), frozenset(), Confidence.DOUBTFUL),
 )
 """The first row whose facts are all there, and none of those in its second column, decides; else there is no mistake."""
@@ -167,6 +166,8 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         *_facts_of_others(graph, wanted, reached, orphans, meant),
         *([] if move is None else [move.fact]),
     }
+    if move is not None and move.fact is Fact.DECLARATION_MOVED and meant.value not in _probed(workload):
+        facts.discard(Fact.PROBED)  # a probe by name goes where the declaration goes
     facts |= set(_concluded(facts))
     if _is_excused(graph, workload, meant, facts):
         return Weighed(workload, None)
@@ -215,6 +216,8 @@ def _is_excused(graph: PortGraph, workload: Workload, meant: ContainerPort, fact
 def _suspect(facts: set[Fact]) -> Suspect:
     """The end that was probably changed: the declaration, when others agree with the reference or it has moved."""
     if {Fact.CONFIGURED, Fact.DEFAULT_OF_IMAGE, Fact.OTHERS_UNDECLARED} & facts:
+        return Suspect.REFERENCE
+    if facts >= {Fact.DECLARATION_MOVED, Fact.PROBED}:
         return Suspect.REFERENCE
     odd = {Fact.OTHERS_AGREE, Fact.DECLARATION_MOVED} & facts
     return Suspect.DECLARATION if odd else Suspect.REFERENCE
@@ -319,17 +322,21 @@ def _concluded(facts: set[Fact]) -> Iterator[Fact]:
 
 
 def _reasons(facts: set[Fact], port: ServicePort, workload: Workload, meant: ContainerPort) -> Iterator[str]:
-    """What speaks for `meant`, strongest first, in words that a message can quote."""
+    """What speaks for a mistake, strongest first, in words that a message can quote."""
+    wanted = port.target.value
+    odd, right = (wanted, meant.value) if Fact.DECLARATION_MOVED not in facts else (meant.value, wanted)
     words = {
         Fact.PROBED: f"the probes use {meant.value}",
         Fact.CONFIGURED: f"the container's settings mention {meant.value}",
         Fact.DEFAULT_OF_IMAGE: f"{image_listening(workload, meant.value)} listens on {meant.value} by default",
-        Fact.NEAR: f"{port.target.value} looks like a typo for {meant.value}",
+        Fact.NEAR: f"{odd} looks like a typo for {right}",
         Fact.SAME_NAME: f"both ports are named {str(meant.name_text)!r}",
         Fact.ONLY_ORPHAN: f"no other Service port reaches {meant.value}",
-        Fact.REPEATS: f"{port.target.value} only repeats the Service's port",
+        Fact.REPEATS: f"{wanted} only repeats the Service's port",
     }
-    return (text for fact, text in words.items() if fact in facts)
+    if Fact.DECLARATION_MOVED in facts and wanted in _probed(workload):
+        yield f"the probes still use {wanted}"
+    yield from (text for fact, text in words.items() if fact in facts)
 
 
 def _may_well_listen(workload: Workload, wanted: int, declared: Sequence[ContainerPort]) -> bool:

@@ -31,7 +31,8 @@ Severity:
 * **error**: when one declared port fits, other evidence agrees, and nothing
   else mentions the wrong number. Also when a change moves one of the two, and the
   container's settings or its image agree with the declared port. If the change
-  moves `targetPort`, a probe is enough.
+  moves `targetPort`, a probe is enough; if it moves the container's port, a probe
+  by number that moves along.
 * **warning**: when only part of that holds, or when `port` and `targetPort` are
   both what callers expect (443, 5432). Also for any other change that moves one
   of the two.
