@@ -8,6 +8,9 @@ declared port has a name for metrics. Nothing else may mention the number.
 On a Service, the number may be one of its own ports, a target, or a declared port of its
 pods: configurations differ in what they accept.
 
+With the base revision of a pull request, or of `--base`, the rule also reports a change
+that moves the declared port away from the annotation, if the two met there.
+
 Why it matters:
 
 Every scrape fails because the connection is refused, and the pod's metrics are missing.
@@ -89,6 +92,7 @@ from portproof.graph.answers import answer
 from portproof.graph.evidence import HABITUAL_PORTS, HEALTH_PORTS, is_near_miss, numbers_in_settings
 from portproof.graph.model import ContainerPort, PortGraph, Reached
 from portproof.graph.names import is_placeholder
+from portproof.graph.past import declared_before
 from portproof.graph.phrasing import declared
 from portproof.graph.purpose import Purpose, purpose
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
@@ -114,10 +118,13 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 
 def _number(graph: PortGraph, scrape: Scrape, number: int) -> Finding | None:
-    if number in _ADDED or number in scrape.others or any(number in one for one in _known(graph, scrape)):
+    if number in scrape.others or any(number in one for one in _known(graph, scrape)):
         return None
     ports = [port for one in scrape.workloads for port in one.ports if port.protocol == "TCP"]
-    meant, reason = _meant(number, ports)
+    moved = _moved(graph, scrape, number)
+    if moved is None and number in _ADDED:
+        return None
+    meant, reason = moved or _meant(number, ports)
     if meant is None:
         return None
     who = f"{scrape.workloads[0].key} " if scrape.service is not None else ""
@@ -160,6 +167,13 @@ def _meant(number: int, ports: Sequence[ContainerPort]) -> tuple[ContainerPort |
     if number in HEALTH_PORTS:
         return None, ""
     return near[0], f"{number} is a near miss of {near[0].value}"
+
+
+def _moved(graph: PortGraph, scrape: Scrape, number: int) -> tuple[ContainerPort, str] | None:
+    """The declared port that had the number in the base, and that a change has moved."""
+    pairs = [pair for one in scrape.workloads for pair in declared_before(graph, one).items()]
+    meant = next((new for new, old in pairs if old.value == number), None)
+    return None if meant is None else (meant, f"this change moves that port from {number} to {meant.value}")
 
 
 def _text(scrape: Scrape, text: str) -> Finding | None:

@@ -3,6 +3,9 @@
 The proxy of a workload applies policies after the Service has translated the port. So
 `ports` must be those of the *workload* (`targetPort`).
 
+With the base revision of a pull request, or of `--base`, the rule also reports a change
+that moves the pods' port or the policy's away from the other, if the two met there.
+
 Why it matters:
 
 As soon as one ALLOW policy selects a workload, everything that no policy allows is
@@ -12,7 +15,8 @@ Severity:
 
 * **error**: when every pod behind the Service declares its target.
 * **warning**: when not every pod declares it, or the policy selects a whole namespace.
-  Also when the allowed number is a near miss of the target (8081 for 8080).
+  Also when the allowed number is a near miss of the target (8081 for 8080), or when a
+  change moved one of the two.
 
 Fix:
 
@@ -98,7 +102,7 @@ from portproof.rules.policy.wrong_port import misdirected
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each number that policies allow beside the one that is needed."""
-    yield from misdirected(policy_scopes(graph, Layer.MESH))
+    yield from misdirected(graph, policy_scopes(graph, Layer.MESH))
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

@@ -7,6 +7,9 @@ The rule reports the number or name of a Service's port that has another target.
 reports a name that is a typo of one declared port. A Server's port that is a number in
 quotes is reported, too: Linkerd reads it as a name, and no port has that name.
 
+With the base revision of a pull request, or of `--base`, the rule also reports a change
+that moves the pods' port away from the setting, if the two met there.
+
 Why it matters:
 
 The setting has no effect, and nothing reports that. What should be guarded stays open,
@@ -120,6 +123,7 @@ from portproof.graph.answers import resolve, target_number
 from portproof.graph.meant import only
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
 from portproof.graph.names import is_digits, is_near_name
+from portproof.graph.past import declared_before
 from portproof.graph.phrasing import declared
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
 from portproof.rules.policy.mesh_ports import MeshPort, settings
@@ -134,7 +138,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             continue
         if not setting.pods.lacks(setting.opening):
             continue
-        meant = _of_a_service(graph, setting) or _typo(setting)
+        meant = _of_a_service(graph, setting) or _typo(setting) or _moved(graph, setting)
         if meant is not None:
             yield _finding(setting, meant)
 
@@ -196,6 +200,17 @@ def _typo(setting: MeshPort) -> _Meant | None:
     if label is None or _is_told(setting, near):
         return None
     return _Meant(label, f": did you mean {label!r}?", near[0])
+
+
+def _moved(graph: PortGraph, setting: MeshPort) -> _Meant | None:
+    """The declared port that had the number or name in the base, and that a change has moved."""
+    wanted = setting.opening.name or setting.opening.first
+    pairs = [pair for one in setting.workloads for pair in declared_before(graph, one).items()]
+    ports = [new for new, old in pairs if wanted in (old.value, old.name_text)]
+    value = only(one.name_text if setting.opening.name else one.value for one in ports)
+    if value is None or _is_told(setting, ports):
+        return None
+    return _Meant(value, f": this change moves that port to {value!r}.", ports[0])
 
 
 def _is_told(setting: MeshPort, ports: Sequence[ContainerPort]) -> bool:

@@ -8,6 +8,9 @@ It reports the Service's port, by number or name. It also reports a near miss of
 target (8081 for 8080), a name that is a typo of a declared one, and the other protocol.
 It reports a rule that opens nothing by its names, too, if the targets stay closed.
 
+With the base revision of a pull request, or of `--base`, the rule also reports a change
+that moves the pods' port or the policy's away from the other, if the two met there.
+
 Why it matters:
 
 The pods' own port stays closed, so connections through the Service time out.
@@ -105,7 +108,7 @@ from portproof.rules.policy.wrong_port import misdirected
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each port that traffic may leave for in vain."""
     found = tuple(egress_scopes(graph))
-    yield from misdirected(found)
+    yield from misdirected(graph, found)
     yield from misnamed(found)
 
 

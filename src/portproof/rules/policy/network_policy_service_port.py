@@ -4,6 +4,9 @@ A policy applies after the Service has translated its port into that of the pod.
 must list the *pod's* port (`targetPort`), never the Service's. The rule checks
 NetworkPolicies of Kubernetes and Calico, GlobalNetworkPolicies, and Cilium's policies.
 
+With the base revision of a pull request, or of `--base`, the rule also reports a change
+that moves the pods' port or the policy's away from the other, if the two met there.
+
 Why it matters:
 
 All policies that select a pod add up, and what none of them opens is closed. Every
@@ -14,7 +17,8 @@ Severity:
 * **error**: when every pod behind the Service declares its target.
 * **warning**: when not every pod declares it, or the policy selects the pods of a whole
   namespace or cluster. Also when the opened number is a near miss of the target (8081
-  for 8080), or is the target for the other protocol.
+  for 8080), is the target for the other protocol, or when a change moved one of the
+  two.
 
 Fix:
 
@@ -131,7 +135,7 @@ from portproof.rules.policy.wrong_port import misdirected
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each number that network policies open beside the one that is needed."""
-    yield from misdirected(policy_scopes(graph, Layer.NETWORK))
+    yield from misdirected(graph, policy_scopes(graph, Layer.NETWORK))
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)

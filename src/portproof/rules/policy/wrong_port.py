@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.meant import only
+from portproof.graph.model import PortGraph
 from portproof.graph.phrasing import declared
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
+from portproof.rules.policy.before import opened_before, target_before
 from portproof.rules.policy.ingress import BlockedTarget, PolicyScope
 from portproof.rules.policy.policies import Encoding, Layer, Opening, Policy
 
@@ -17,7 +19,7 @@ _TEXT = (Encoding.TEXT, Encoding.DIGITS)
 """Numbers in quotation marks."""
 
 
-def misdirected(found: Iterable[PolicyScope]) -> Iterator[Finding]:
+def misdirected(graph: PortGraph, found: Iterable[PolicyScope]) -> Iterator[Finding]:
     """A finding for each number that policies open in vain, while the target that was meant stays closed."""
     for scope in found:
         if not scope.blocked:
@@ -25,7 +27,7 @@ def misdirected(found: Iterable[PolicyScope]) -> Iterator[Finding]:
         closed = _Closed.of(scope)
         for policy, rule in scope.rules:
             for opening in rule.openings:
-                finding = _judged(closed, policy, opening)
+                finding = _judged(closed, policy, opening) or _left_behind(graph, scope, policy, opening)
                 if finding is not None:
                     yield finding
 
@@ -104,6 +106,31 @@ def _near_miss(
         f"{first.service.key} sends its traffic there, and {closed(scope, policy, first)}"
     )
     return _finding(scope, policy, opening, (lost, because), Severity.WARNING)
+
+
+def _left_behind(graph: PortGraph, scope: PolicyScope, policy: Policy, opening: Opening) -> Finding | None:
+    """What to say of a policy that opened a target in the base, where a change moved one of the two away from the other."""
+    number = opening.number
+    if graph.base is None or number is None or not scope.pods.lacks(opening):
+        return None
+    before = opened_before(graph, policy, outward=scope.is_outward)
+    was = {one: old for one in scope.blocked if (old := target_before(graph, one)) in before}
+    stayed = [one for one in was if was[one] == number]
+    lost = [one for one in stayed or was if opening.is_for(one.port.protocol)]
+    if only(one.number for one in lost) is None or (number in before and not stayed):
+        return None
+    first = lost[0]
+    what = (
+        f"This change moves the target of port {first.port.number.value} of {first.service.key} from {was[first]} to {first.number}, but "
+        f"{policy.key} still {opens(scope, policy)} {number}"
+        if stayed
+        else f"This change moves {policy.key} from {was[first]} to {number}, but {first.service.key} still sends its traffic "
+        f"to {first.number}"
+    )
+    return replace(
+        _finding(scope, policy, opening, (lost, ""), Severity.WARNING),
+        message=f"{what}: {closed(scope, policy, first, str(first.number))}.",
+    )
 
 
 def _other_protocol(
