@@ -8,8 +8,8 @@ declared port has a name for metrics. Nothing else may mention the number.
 On a Service, the number may be one of its own ports, a target, or a declared port of its
 pods: configurations differ in what they accept.
 
-With the base revision of a pull request, or of `--base`, the rule also reports a change
-that moves the declared port away from the annotation, if the two met there.
+The base revision of a pull request, or of `--base`, is evidence too. If the two met there,
+the rule reports a change that moves only the declared port.
 
 Why it matters:
 

@@ -3,8 +3,8 @@
 The proxy of a workload applies policies after the Service has translated the port. So
 `ports` must be those of the *workload* (`targetPort`).
 
-With the base revision of a pull request, or of `--base`, the rule also reports a change
-that moves the pods' port or the policy's away from the other, if the two met there.
+The base revision of a pull request, or of `--base`, is evidence too. If the two met there,
+the rule reports a change that moves only the pods' port or only the policy's.
 
 Why it matters:
 

@@ -7,8 +7,8 @@ The rule reports the number or name of a Service's port that has another target.
 reports a name that is a typo of one declared port. A Server's port that is a number in
 quotes is reported, too: Linkerd reads it as a name, and no port has that name.
 
-With the base revision of a pull request, or of `--base`, the rule also reports a change
-that moves the pods' port away from the setting, if the two met there.
+The base revision of a pull request, or of `--base`, is evidence too. If the two met there,
+the rule reports a change that moves only the pods' port.
 
 Why it matters:
 

@@ -8,8 +8,8 @@ It reports the Service's port, by number or name. It also reports a near miss of
 target (8081 for 8080), a name that is a typo of a declared one, and the other protocol.
 It reports a rule that opens nothing by its names, too, if the targets stay closed.
 
-With the base revision of a pull request, or of `--base`, the rule also reports a change
-that moves the pods' port or the policy's away from the other, if the two met there.
+The base revision of a pull request, or of `--base`, is evidence too. If the two met there,
+the rule reports a change that moves only the pods' port or only the policy's.
 
 Why it matters:
 

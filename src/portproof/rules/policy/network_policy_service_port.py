@@ -4,8 +4,8 @@ A policy applies after the Service has translated its port into that of the pod.
 must list the *pod's* port (`targetPort`), never the Service's. The rule checks
 NetworkPolicies of Kubernetes and Calico, GlobalNetworkPolicies, and Cilium's policies.
 
-With the base revision of a pull request, or of `--base`, the rule also reports a change
-that moves the pods' port or the policy's away from the other, if the two met there.
+The base revision of a pull request, or of `--base`, is evidence too. If the two met there,
+the rule reports a change that moves only the pods' port or only the policy's.
 
 Why it matters:
 
@@ -17,8 +17,8 @@ Severity:
 * **error**: when every pod behind the Service declares its target.
 * **warning**: when not every pod declares it, or the policy selects the pods of a whole
   namespace or cluster. Also when the opened number is a near miss of the target (8081
-  for 8080), is the target for the other protocol, or when a change moved one of the
-  two.
+  for 8080), or is the target for the other protocol. Also when a change moved one of
+  the two.
 
 Fix:
 

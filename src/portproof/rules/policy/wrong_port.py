@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.meant import only
 from portproof.graph.model import PortGraph
-from portproof.graph.phrasing import declared
+from portproof.graph.phrasing import declared, sentence
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 from portproof.rules.policy.before import opened_before, target_before
 from portproof.rules.policy.ingress import BlockedTarget, PolicyScope
@@ -120,16 +120,13 @@ def _left_behind(graph: PortGraph, scope: PolicyScope, policy: Policy, opening: 
     if only(one.number for one in lost) is None or (number in before and not stayed):
         return None
     first = lost[0]
-    what = (
-        f"This change moves the target of port {first.port.number.value} of {first.service.key} from {was[first]} to {first.number}, but "
-        f"{policy.key} still {opens(scope, policy)} {number}"
-        if stayed
-        else f"This change moves {policy.key} from {was[first]} to {number}, but {first.service.key} still sends its traffic "
-        f"to {first.number}"
-    )
+    port = f"port {first.port.number.value} of {first.service.key}"
+    what = f"This change moves {policy.key} from {was[first]} to {number}, but {port} still goes to {first.number}"
+    if stayed:
+        what = f"This change sends {port} to {first.number} instead of {number}, but {policy.key} still {opens(scope, policy)} {number}"
     return replace(
         _finding(scope, policy, opening, (lost, ""), Severity.WARNING),
-        message=f"{what}: {closed(scope, policy, first, str(first.number))}.",
+        message=f"{what}. {sentence(closed(scope, policy, first, str(first.number)))}.",
     )
 
 

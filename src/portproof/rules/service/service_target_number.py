@@ -130,9 +130,9 @@ from collections.abc import Iterator
 
 from portproof.graph.answers import ends
 from portproof.graph.evidence import WELL_KNOWN, is_meant_to_listen
-from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort
+from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Site
 from portproof.graph.phrasing import clauses, declared
-from portproof.graph.referrers import renumbering
+from portproof.graph.referrers import container_of, renumbering
 from portproof.graph.weighing import Confidence, Fact, Move, Suspect, Weighed, weigh
 from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 
@@ -279,7 +279,14 @@ def _remedies(
     assert isinstance(wanted, int)  # noqa: S101 - check() looked
     probable = min(one.confidence for one in verdicts) >= Confidence.LIKELY
     is_odd = verdicts[0].suspect is Suspect.DECLARATION
-    remedies = [Remedy(f"set {field} to {meant.value}", ((port.target, meant.value),), recommended=probable)]
+    along = tuple(site for one in verdicts for site in _probes_left(one, wanted))
+    remedies = [
+        Remedy(
+            f"set {field} to {meant.value}",
+            tuple((site, meant.value) for site in (port.target, *along)),
+            recommended=probable,
+        )
+    ]
     changes = [
         renumbering(graph, verdict.workload, verdict.meant, wanted)
         for verdict in verdicts
@@ -294,6 +301,14 @@ def _remedies(
         )
         remedies.insert(0 if is_odd else 1, at_containers)
     return tuple(remedies)
+
+
+def _probes_left(verdict: Weighed, wanted: int) -> Iterator[Site]:
+    """The probes that a change left on the old number of a declared port, as it left the target."""
+    move = verdict.move
+    if move is not None and move.end is not None and move.fact is Fact.DECLARATION_MOVED:
+        checks = container_of(verdict.workload, move.end).checks
+        yield from (one.port for one in checks if one.port.value == wanted)
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.REACHES_PODS])
