@@ -156,7 +156,7 @@ def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = 
         skips=discovery.skips,
         lines=places.lines(),
         base=None if introduced is None else introduced.revision,
-        unaffected=len(discovery.targets) - len(outcome.checked),
+        unaffected=len({one.id for one in discovery.targets} - {one.target.id for one in outcome.checked}),
         ignored=tuple(
             sorted(
                 (*ignored, *excused),

@@ -42,6 +42,7 @@ from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import Edit, Span, Tree
 from portproof.suppressions.annotations import annotated_in
 from portproof.suppressions.collected import SuppressionInputs, Suppressions
+from portproof.take_back import taken_back
 from portproof.trace.probe import origins
 
 _In = TypeVar("_In")
@@ -54,6 +55,9 @@ Progress = Callable[[int, int], None]
 MAX_JUDGED = 250_000
 """Findings that all proofs together look through: each asks all rules again. 500 of one target can all have a fix; of a
 text that was made to have ten thousand, the first few."""
+
+
+_BACK = Remedy("take this part of the change back", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,7 @@ def finish(
         ends = _ends([one for group in traced for one in group])
         prove = partial(_prove_one, prover, _votes(verdict.open), ends)
         proved = _each(pool, prove, verdict.open[:some])
+        proved = _each(pool, partial(_take_back, plan, prover, ends), proved)
         merged = [*proved, *verdict.open[some:]]
     looked_at = judge.LookedAt(plan.tree, plan.fresh, plan.rule_set, plan.whole)
     idle = judge.idle(looked_at, suppressions, results, verdict.used)
@@ -373,6 +378,20 @@ def _prove_one(
         if proposal is not None and not proposal.is_contradicted:
             proposals.append((asked, proposal))
     return FindingGroup(group.members, tuple(one for _, one in sorted(proposals, key=lambda pair: -pair[0])))
+
+
+def _take_back(plan: Plan, prover: Prover, ends: Ends, group: FindingGroup) -> FindingGroup:
+    """With a base, the way back for a finding that no safe fix cures: the text that the change replaced."""
+    first, past = group.first, plan.past
+    if past is None or group.safe_fix is not None or not past.is_new(first.target, first.was, first.move):
+        return group
+    origin = first.origins.get(group.finding.primary) if first.place is None else first.place.origin
+    cured = frozenset(member.found.key for member in group.members)
+    for edits in () if origin is None else taken_back(past.lines, origin.span):
+        proposal = prover.propose(_BACK, edits, cured, ends)
+        if proposal is not None and proposal.is_safe:
+            return replace(group, proposals=(proposal, *group.proposals))
+    return group
 
 
 def _if_safe(proposal: Proposal | None) -> Proposal | None:

@@ -1,0 +1,86 @@
+"""What a change brings in, and no remedy of a rule cures, is cured by the text that the change replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.e2e.program import Program, Repository
+from tests.e2e.test_change import CHART, MANIFESTS
+
+Make = Callable[[str], Repository]
+
+HOOK = """apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata:
+  name: v1.shop.example.com
+spec:
+  group: shop.example.com
+  version: v1
+  service:
+    name: {{ .Release.Name }}-api
+    namespace: {{ .Release.Namespace }}
+    port: 80
+"""
+COMPOSED = {
+    **CHART,
+    "chart/templates/service.yaml": CHART["chart/templates/service.yaml"].replace(
+        "  name: web\n", "  name: {{ .Release.Name }}-api\n", 1
+    ),
+    "chart/templates/hook.yaml": HOOK,
+}
+
+
+def introduced(portproof: Program) -> list[dict[str, Any]]:
+    findings: list[dict[str, Any]] = portproof.check("--base", "HEAD")["findings"]
+    return [one for one in findings if one["introduced"] and one["severity"] != "note"]
+
+
+def test_a_part_of_a_name_gets_its_old_text_back(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    repository.write(COMPOSED)
+    repository.write({"chart/templates/ingress.yaml": ""})
+    repository.commit()
+    repository.replace("chart/templates/hook.yaml", "-api\n", "-apo\n")
+    (finding,) = introduced(portproof)
+    fix = finding["fix"]
+    assert (fix["safety"], fix["description"]) == ("safe", "take this part of the change back")
+    assert [(one["path"], one["line"], one["old"], one["new"]) for one in fix["edits"]] == [
+        ("chart/templates/hook.yaml", 9, "-apo", "-api")
+    ]
+    repository.git("apply", "-", stdin=fix["patch"])
+    assert introduced(portproof) == []
+
+
+def test_a_name_that_is_too_long_gets_its_old_text_back(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    repository.write(MANIFESTS)
+    repository.commit()
+    repository.replace("k8s/service.yaml", "targetPort: admin", "targetPort: admin-of-the-web-shop")
+    (finding,) = introduced(portproof)
+    assert finding["rule"] == "service-target-invalid"
+    (edit,) = finding["fix"]["edits"]
+    assert (edit["old"], edit["new"]) == ("admin-of-the-web-shop", "admin")
+
+
+def test_what_the_base_has_too_is_not_taken_back(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    repository.write(MANIFESTS)
+    repository.replace("k8s/service.yaml", "targetPort: admin", "targetPort: admin-of-the-web-shop")
+    repository.commit()
+    repository.replace("k8s/service.yaml", "port: 81", "port: 82")
+    (finding,) = portproof.check("--base", "HEAD")["findings"]
+    assert (finding["introduced"], finding["fix"], finding["alternatives"]) == (False, None, [])
+
+
+def test_a_way_back_that_breaks_something_else_is_not_offered(
+    portproof: Program, make_repository: Make
+) -> None:
+    """The same change renames the container's port, so that the old line of the Service meets nothing either."""
+    repository = make_repository("")
+    repository.write(MANIFESTS)
+    repository.commit()
+    repository.replace("k8s/service.yaml", "targetPort: admin", "targetPort: admin-of-the-web-shop")
+    repository.replace("k8s/deployment.yaml", "name: admin", "name: console")
+    (finding,) = introduced(portproof)
+    assert "take this part of the change back" not in str(finding)
