@@ -12,7 +12,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from pull_requests import Case, Healthy, Outcome, cases, decoded, healthy, trial
+from pull_requests import Case, Ground, Healthy, Outcome, cases, decoded, healthy, trial
 from repositories import cloned, expand, name, share, table
 from workbench import Bench, opened
 
@@ -68,7 +68,8 @@ def _pull_requests(bench: Bench, folder: Path, chosen: argparse.Namespace, label
     made, done = folder / "cases.json", folder / "results.json"
     if not made.exists():
         subjects = list(islice(_subjects(bench, chosen.seed), chosen.limit))
-        found, aside = cases(subjects, bench.ready.tree, bench.render, chosen.limit, chosen.seed)
+        ground = Ground(bench.ready.tree, bench.render, bench.ready.discovery.targets)
+        found, aside = cases(subjects, ground, chosen.limit, chosen.seed)
         kept = {"aside": aside, "cases": [asdict(one) for one in found]}
         made.write_text(json.dumps(kept, indent=1), encoding="utf-8")
     every = [decoded(one) for one in json.loads(made.read_text(encoding="utf-8"))["cases"]]

@@ -130,12 +130,30 @@ def healthy(targets: Iterable[Target], tree: Tree, render: Renderer) -> Iterator
     yield from (one for target in targets if (one := Healthy.of(target, tree, render)))
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A repository as it is: what can be rendered of it, and how."""
+
+    tree: Tree
+    render: Renderer
+    targets: tuple[Target, ...]
+
+    def texts(self, target: Target, paths: Sequence[str]) -> dict[str, str]:
+        """The files of a target and of all others of the same chart or folder: its other environments."""
+        found: dict[str, str] = {}
+        for one in self.targets:
+            if (one.kind, one.path) == (target.kind, target.path):
+                found |= input_texts(one, self.tree, paths)
+        return found
+
+
 def cases(
-    subjects: Sequence[Healthy], tree: Tree, render: Renderer, limit: int, seed: str
+    subjects: Sequence[Healthy], ground: Ground, limit: int, seed: str
 ) -> tuple[list[Case], Counter[str]]:
     """At most `limit` changes of one end, and a third as many of both; and how many were set aside, by reason."""
     found: list[Case] = []
     aside: Counter[str] = Counter()
+    tree, render = ground.tree, ground.render
     paths = files(tree.root)
     each = max(_TRIES, _TRIES * limit // max(1, len(subjects)))
     for subject in subjects:
@@ -146,7 +164,7 @@ def cases(
             aside.update([judged] if isinstance(judged, str) and judged else [])
             if not isinstance(judged, str):
                 found.append(_case(subject, tree, (edits, value, new, far), judged, together=False))
-        found += _together(subject, tree, render, texts, tries[:each])
+        found += _together(subject, ground, ground.texts(subject.target, paths), tries[:each])
     single = _spread([one for one in found if not one.together], limit)
     return [*single, *_spread([one for one in found if one.together], -(-limit // _CONTROLS))], aside
 
@@ -229,12 +247,18 @@ def _has(moved: frozenset[Place], end: Place) -> bool:
 
 
 def _together(
-    subject: Healthy, tree: Tree, render: Renderer, texts: Mapping[str, str], tries: Sequence[_Try]
+    subject: Healthy, ground: Ground, texts: Mapping[str, str], tries: Sequence[_Try]
 ) -> Iterator[Case]:
-    """The same values changed wherever they stand, where that moves both ends of a reference and all of them arrive."""
+    """The same values changed wherever they stand, where that moves both ends of a reference and all of them arrive.
+
+    A number on which the image of a pod is known to listen is none: the program would have to move, too.
+    """
+    tree, render = ground.tree, ground.render
     done: set[str] = set()
+    graph = link.build(resources.read(subject.rendering))
+    fixed = {str(port) for pod in graph.workloads for one in pod.containers for port in one.default_ports}
     for _, value, new, far in tries:
-        if value in done:
+        if value in done or value in fixed:
             continue
         done.add(value)
         if len(done) > _CONTROLS:
