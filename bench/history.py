@@ -101,35 +101,35 @@ def trial(clone: Path, commit: str, repository: str) -> Result:
     request = Request(paths=(str(clone),), flags=Flags(offline=True, base=f"{commit}^"))
     if not 0 < len(prepare(request).targets) <= LARGE:
         return result
-    argv = [
-        *PROGRAM,
-        "check",
-        "--offline",
-        "--jobs",
-        "1",
-        "--format",
-        "json",
-        "--base",
-        f"{commit}^",
-        str(clone),
-    ]
-    started = time.perf_counter()
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    result.seconds = time.perf_counter() - started
-    result.exit, result.stderr = done.returncode, done.stderr[-4000:]
-    if done.returncode not in (0, 1):
+    wanted = check(clone, result)
+    if result.exit not in (0, 1):
         result.counted = True  # a failure of ours is one, whatever could be rendered
         return result
-    report = json.loads(done.stdout)
-    wanted = {one["id"] for one in report["targets"] if one["status"] in ("checked", "failed")}
-    result.targets = len(wanted)
-    result.findings = [one for one in report["findings"] if one["introduced"] and one["severity"] != "note"]
     after, rendered_after = bare(clone, wanted)
     lay_out(clone, f"{commit}^")
     before, rendered_before = bare(clone, wanted)
     result.bare = before + after
     result.counted = bool(rendered_before and rendered_after)
     return result
+
+
+def check(clone: Path, result: Result) -> set[str]:
+    """Run portproof on the work tree of a clone, and note what it says; the ids of what was rendered."""
+    base = f"{result.commit}^"
+    options = ("--offline", "--jobs", "1", "--format", "json", "--base", base)
+    started = time.perf_counter()
+    done = subprocess.run(
+        [*PROGRAM, "check", *options, str(clone)], capture_output=True, text=True, check=False
+    )
+    result.seconds = time.perf_counter() - started
+    result.exit, result.stderr = done.returncode, done.stderr[-4000:]
+    if done.returncode not in (0, 1):
+        return set()
+    report = json.loads(done.stdout)
+    wanted = {one["id"] for one in report["targets"] if one["status"] in ("checked", "failed")}
+    result.targets = len(wanted)
+    result.findings = [one for one in report["findings"] if one["introduced"] and one["severity"] != "note"]
+    return wanted
 
 
 def bare(clone: Path, wanted: set[str]) -> tuple[float, int]:
@@ -189,10 +189,11 @@ def repository_results(repository: Path, chosen: argparse.Namespace) -> list[Res
                 break
             file = kept / f"{commit}.json"
             one = Result(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
-            fresh = one is None or (chosen.again and (one.findings or one.exit not in (0, 1)))
-            if one is None or (fresh and one.counted):
+            if one is None:
                 one = trial(clone, commit, name(repository))
-                file.write_text(json.dumps(asdict(one), indent=1), encoding="utf-8")
+            elif chosen.again and one.counted and lay_out(clone, commit):
+                check(clone, one)
+            file.write_text(json.dumps(asdict(one), indent=1), encoding="utf-8")
             results.append(one)
             if one.counted and one.findings:
                 lines += say(clone, one)
@@ -253,7 +254,7 @@ def main() -> None:
     )
     parser.add_argument("--each", type=int, default=12, help="commits for each repository at most")
     parser.add_argument("--seed", default="1")
-    parser.add_argument("--again", action="store_true", help="run those again that had a finding or failed")
+    parser.add_argument("--again", action="store_true", help="check those again that are there")
     chosen = parser.parse_args()
     repositories = expand(chosen.repository)
     results = [one for repository in repositories for one in repository_results(repository, chosen)]
