@@ -15,6 +15,7 @@ BUDGETS = {
     "tests/github": 12,
     "tests/hostile": 55,
     "tests/image": 30,
+    "tests/portmap": 20,
 }
 """Seconds in user mode, half as much again as it takes on two busy cores. Who needs more merges runs, or says why here."""
 
