@@ -123,7 +123,8 @@ def _compared(sides: _Sides, id_: str) -> TargetDiff:
     if _is_same(before, after):
         return TargetDiff(id_)
     rows = sides.asked.rows
-    old, new = _graph(before, rows), _graph(after, rows)
+    old = _graph(before, rows)
+    new = _graph(after, rows, None if isinstance(old, str) else old)
     if isinstance(old, str):
         return TargetDiff(id_, reason=f"in the base: {old}" if old != new else f"in both revisions: {old}")
     if isinstance(new, str):
@@ -138,7 +139,9 @@ def _is_same(before: _Answer | None, after: _Answer | None) -> bool:
     return [one.text for one in before.documents] == [one.text for one in after.documents]
 
 
-def _graph(answer: _Answer | None, rows: tuple[ReferenceKind, ...]) -> PortGraph | str | None:
+def _graph(
+    answer: _Answer | None, rows: tuple[ReferenceKind, ...], base: PortGraph | None = None
+) -> PortGraph | str | None:
     """The ports of a rendering; None for a target that is not there, and text that says why it is not known."""
     if answer is None:
         return None
@@ -149,7 +152,7 @@ def _graph(answer: _Answer | None, rows: tuple[ReferenceKind, ...]) -> PortGraph
     manifests = read(answer)
     if manifests.problems:
         return manifests.problems[0].message.partition("\n")[0]
-    return link.build(manifests, rows)
+    return link.build(manifests, rows, base=base)
 
 
 # who asks from elsewhere
@@ -197,7 +200,13 @@ class _Outside:
 
     def __init__(self, sides: _Sides, compared: Sequence[TargetDiff]) -> None:
         self._sides = sides
-        names = {change.holder.name for one in compared for change in one.changes if _is_service(change)}
+        names = {
+            key.name
+            for one in compared
+            for change in one.changes
+            for key in (change.holder, change.was)
+            if key and _is_service(change)
+        }
         others = self._others(frozenset(names))
         rows = sides.asked.rows
         self._before, self._after = (
@@ -236,7 +245,7 @@ class _Outside:
         if not _is_service(change):
             return change
         name = change.holder.name
-        before = self._before.calls(id_, name, change.before)
+        before = self._before.calls(id_, (change.was or change.holder).name, change.before)
         after = self._after.calls(id_, name, change.after)
         callers = [
             _caller(

@@ -301,12 +301,26 @@ def test_a_service_that_is_not_there_any_more_is_broken_for_who_still_asks(
             )
         }
     )
-    found = rows(diff(portproof))["manifests:k8s"]
-    assert ("broken", "Ingress backend", "Ingress/plain") in found
-    assert (
-        "  broken  Service/plain is gone, or called otherwise\n            asked by Ingress/plain\n"
-        in portproof("diff", "--base", "HEAD").stdout
-    )
+    assert portproof("diff", "--base", "HEAD").stdout.splitlines() == [
+        "k8s",
+        "  broken   Service/plain is gone, or called otherwise",
+        "             asked by Ingress/plain",
+        "  renamed  Service/plain 80 -> Service/renamed 80: targetPort 8080",
+        "",
+        "2 port changes: 1 broken, 1 renamed",
+    ]
+
+
+def test_the_same_under_another_name_or_in_another_namespace_is_no_change(
+    portproof: Program, repository: Repository
+) -> None:
+    other = "kind: Deployment\nmetadata: {name: plain}", "kind: Deployment\nmetadata: {name: other-one}"
+    repository.replace("k8s/svc.yaml", *other)
+    repository.replace("overlays/dev/kustomization.yaml", "namePrefix", "namespace: dev\nnamePrefix")
+    assert rows(diff(portproof)) == {}
+    split = "ports: [{name: a, port: 80, targetPort: 8080}, {name: b, port: 90, targetPort: 8080}]"
+    repository.replace("k8s/svc.yaml", "ports: [{port: 80, targetPort: 8080}]", split)
+    assert rows(diff(portproof)) == {"manifests:k8s": [("new", "Service target", "Service/plain")]}
 
 
 def test_equal_changes_of_several_environments_are_one_row(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from portproof.graph.answers import answer, edges, unlisted
@@ -78,7 +78,9 @@ class Caller:
 class EdgeChange:
     """An edge that differs between two revisions; `before` is None for a new one, `after` for one that is gone.
 
-    `callers` ask for the port: of the Service that holds the edge, or the one that the edge itself asks for.
+    `was` is what holds it in the base, where that has another name. The ends moved `together` when what was asked for is
+    not there any more either. `callers` ask for the port: of the Service that holds the edge, or the one that the edge
+    itself asks for.
     """
 
     kind: ChangeKind
@@ -88,6 +90,8 @@ class EdgeChange:
     before: EdgeState | None
     after: EdgeState | None
     callers: tuple[Caller, ...] = ()
+    was: ResourceKey | None = None
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,20 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
+    """An edge of one revision: whom it means, as the base calls them, with and without the container."""
+
     edge: AnyEdge
-    key: Hashable
+    key: tuple[str, ...]
     state: EdgeState
+
+    @property
+    def whom(self) -> tuple[str, ...]:
+        return self.key[:4]
+
+    @property
+    def ports(self) -> EdgeState:
+        """All but what somebody is called."""
+        return replace(self.state, whom="")
 
 
 def differences(
@@ -111,18 +126,83 @@ def differences(
 ) -> Iterator[Difference]:
     """The edges that differ, one by one. None stands for a target that is not there in that revision.
 
-    `read` gives the edges of a graph: those that it knows itself, or more.
+    `read` gives the edges of a graph: those that it knows itself, or more. Where `head` knows what its objects were in the
+    base (`PortGraph.before`), they may be called otherwise there.
     """
-    before, after = _seen(base, read), _seen(head, read)
+    names = {} if head is None else _names(head)
+    before, after = _seen(base, read, {}), _seen(head, read, names)
+    pairs: list[tuple[_Seen | None, _Seen | None]] = []
     for place in dict.fromkeys((*before, *after)):
-        for old, new in _pairs(before.get(place, []), after.get(place, [])):
-            change = _change(old, new, head)
-            if change is not None:
-                yield Difference(change, None if old is None else old.edge, None if new is None else new.edge)
+        pairs += _pairs(before.get(place, []), after.get(place, []))
+    for old, new in _rejoined(pairs):
+        change = _change(old, new, head)
+        if change is not None:
+            yield Difference(change, None if old is None else old.edge, None if new is None else new.edge)
+
+
+def _names(head: PortGraph) -> Mapping[tuple[str, ...], tuple[str, ...]]:
+    """What the objects of the head are called in the base, where that differs."""
+    known = head.before
+    pairs = [
+        *((now.key, then.key) for now, then in known.services.items()),
+        *((now.key, then.key) for now, then in known.workloads.items()),
+        *known.keys.items(),
+    ]
+    return {who(now): who(then) for now, then in pairs if who(now) != who(then)}
+
+
+def _rejoined(
+    pairs: Iterable[tuple[_Seen | None, _Seen | None]],
+) -> Iterator[tuple[_Seen | None, _Seen | None]]:
+    """Joins what is gone at one place and new at another, where it is the same: the entry of a list came to be known otherwise.
+
+    An edge of somebody to the same port of somebody; else a Service's port of the same number.
+    """
+    gone: list[_Seen] = []
+    new: list[_Seen] = []
+    for old, now in pairs:
+        if old and now:
+            yield old, now
+        elif old:
+            gone.append(old)
+        elif now:
+            new.append(now)
+    for describe in (_same, _same_number):
+        waiting: dict[Hashable, deque[_Seen]] = defaultdict(deque)
+        for one in new:
+            waiting[describe(one)].append(one)
+        left = []
+        taken: set[int] = set()
+        for one in gone:
+            told = describe(one)
+            if told is not None and waiting.get(told):
+                found = waiting[told].popleft()
+                yield one, found
+                taken.add(id(found))
+            else:
+                left.append(one)
+        gone, new = left, [one for one in new if id(one) not in taken]
+    yield from ((one, None) for one in gone)
+    yield from ((None, one) for one in new)
+
+
+def _same(one: _Seen) -> Hashable:
+    return one.edge.relation, who(one.edge.holder)[1:], one.whom, one.ports
+
+
+def _same_number(one: _Seen) -> Hashable | None:
+    is_service = one.edge.relation is Relation.TARGET and one.state.port is not None
+    return (
+        (one.edge.holder.kind, one.edge.holder.name, one.whom, one.state.port, one.edge.protocol)
+        if is_service
+        else None
+    )
 
 
 def _seen(
-    graph: PortGraph | None, read: Callable[[PortGraph], Iterable[AnyEdge]]
+    graph: PortGraph | None,
+    read: Callable[[PortGraph], Iterable[AnyEdge]],
+    names: Mapping[tuple[str, ...], tuple[str, ...]],
 ) -> Mapping[Hashable, list[_Seen]]:
     places: dict[Hashable, list[_Seen]] = defaultdict(list)
     if graph is None:
@@ -132,7 +212,9 @@ def _seen(
         whom = _whom(edge)
         number = numbers.get((edge.holder, edge.at)) if edge.relation is Relation.TARGET else None
         state = _state(graph, edge, whom, number if isinstance(number, int) else None)
-        places[known.place].append(_Seen(edge, known.whom, state))
+        place = replace(known.place, holder=names.get(known.holder, known.holder))
+        key = (*names.get(known.whom[:4], known.whom[:4]), *known.whom[4:])
+        places[place].append(_Seen(edge, key, state))
     return places
 
 
@@ -190,7 +272,10 @@ def _is_nobody(one: _Seen) -> bool:
 
 def _change(old: _Seen | None, new: _Seen | None, head: PortGraph | None) -> EdgeChange | None:
     shown = new or old
-    if shown is None or (old and new and old.state == new.state):
+    if shown is None:
+        return None
+    renamed = _renamed(old, new)
+    if old and new and not renamed and (old.whom, old.ports) == (new.whom, new.ports):
         return None
     before, after = (None if one is None else one.state for one in (old, new))
     edge = shown.edge
@@ -198,26 +283,57 @@ def _change(old: _Seen | None, new: _Seen | None, head: PortGraph | None) -> Edg
         return None  # it opens a port for all pods that it selects, whether they have it or not
     if all(one is None or (one.state.asked is None and one.state.meets is None) for one in (old, new)):
         return None  # it names somebody, and no port
+    if edge.holder.kind == "ConfigMap" and all(one is None or one.state.meets is None for one in (old, new)):
+        return None  # a text with a colon and a number, about nobody who is here
     if old and new and head and old.state.meets and new.state.meets is None:
         kind = ChangeKind.BROKEN if _is_lost(head, old.edge, new.edge) else ChangeKind.CHANGED
     else:
-        kind = _kind(before, after)
-    return EdgeChange(kind, edge.relation, edge.holder, format_path(edge.at), before, after)
+        kind = _kind(old, new)
+    return EdgeChange(
+        kind,
+        edge.relation,
+        edge.holder,
+        format_path(edge.at),
+        before,
+        after,
+        was=renamed,
+        together=kind is ChangeKind.MOVED and bool(old and new and head and not _stays(head, old, new)),
+    )
 
 
-def _kind(before: EdgeState | None, after: EdgeState | None) -> ChangeKind:
-    if before is None:
+def _kind(old: _Seen | None, new: _Seen | None) -> ChangeKind:
+    if old is None:
         return ChangeKind.NEW
-    if after is None:
+    if new is None:
         return ChangeKind.GONE
-    match before.meets, after.meets:
+    match old.state.meets, new.state.meets:
         case True, False:
             return ChangeKind.BROKEN
         case False, True:
             return ChangeKind.MENDED
-        case True, True if before.whom == after.whom:
+        case True, True if old.whom == new.whom and old.ports != new.ports:
             return ChangeKind.MOVED
     return ChangeKind.CHANGED
+
+
+def _renamed(old: _Seen | None, new: _Seen | None) -> ResourceKey | None:
+    """What holds a Service's port in the base, where that is called otherwise: who calls it has to know."""
+    if old is None or new is None or new.edge.relation is not Relation.TARGET:
+        return None
+    was, now = old.edge.holder, new.edge.holder
+    return was if was.name != now.name else None
+
+
+def _stays(head: PortGraph, old: _Seen, new: _Seen) -> bool:
+    """Whether a port that an edge reached before is there after the change, too: then the edge moved from it to another."""
+    whom = new.edge.whom
+    if isinstance(whom, ServiceName):
+        ports: Iterable[ServicePort | ContainerPort] = (
+            port for one in head.variants(*whom.place) for port in one.ports
+        )
+    else:
+        ports = whom.workload.ports if whom.workload else ()
+    return any(port.number.value in old.state.reaches for port in ports)
 
 
 def _is_lost(head: PortGraph, old: AnyEdge, new: AnyEdge) -> bool:

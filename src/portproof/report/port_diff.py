@@ -11,6 +11,7 @@ from typing import Any
 from portproof.graph.differences import Caller, ChangeKind, EdgeChange, EdgeState
 from portproof.report.json_ import dumps
 from portproof.report.safe import discreet
+from portproof.resources import ResourceKey
 
 SCHEMA = "portproof/diff/1"
 _INDEX = re.compile(r"\[\d+\]")
@@ -86,6 +87,7 @@ def _anywhere(change: EdgeChange) -> EdgeChange:
     return replace(
         change,
         holder=replace(change.holder, namespace=""),
+        was=change.was and replace(change.was, namespace=""),
         field=_INDEX.sub("[]", change.field),
         callers=(),
     )
@@ -121,6 +123,8 @@ def _change(change: EdgeChange) -> dict[str, Any]:
     return {
         "kind": change.kind.value,
         **_end(change),
+        "was": _resource(change.was) if change.was else None,
+        "together": change.together,
         "before": _state(change.before),
         "after": _state(change.after),
         "callers": [
@@ -136,16 +140,15 @@ def _change(change: EdgeChange) -> dict[str, Any]:
 
 def _end(one: EdgeChange | Caller) -> dict[str, Any]:
     """Who asks for a port, and where."""
-    holder = one.holder
+    return {"relation": one.relation.value, "resource": _resource(one.holder), "field": one.field}
+
+
+def _resource(key: ResourceKey) -> dict[str, str]:
     return {
-        "relation": one.relation.value,
-        "resource": {
-            "api_version": holder.api_version,
-            "kind": holder.kind,
-            "namespace": holder.namespace,
-            "name": holder.name,
-        },
-        "field": one.field,
+        "api_version": key.api_version,
+        "kind": key.kind,
+        "namespace": key.namespace,
+        "name": key.name,
     }
 
 

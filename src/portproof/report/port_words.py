@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portproof.graph.differences import Caller, ChangeKind, EdgeChange, EdgeState
 from portproof.graph.model import Relation
@@ -27,7 +27,18 @@ _BECOMES = {
 }
 _NO_PODS, _NO_SERVICE = "no workload here has these labels", "is not in this rendering"
 UNANSWERED, UNDECLARED = "new, unanswered", "new, undeclared"
-TITLES = ("broken", UNANSWERED, UNDECLARED, "moved together", "moved", "changed", "repaired", "new", "gone")
+TITLES = (
+    "broken",
+    UNANSWERED,
+    UNDECLARED,
+    "moved together",
+    "moved",
+    "renamed",
+    "changed",
+    "repaired",
+    "new",
+    "gone",
+)
 """What a change is called, in the order in which they are shown."""
 
 URGENT = TITLES[:2]
@@ -54,7 +65,9 @@ def title(change: EdgeChange) -> str:
         return _moved(change)
     if change.kind is ChangeKind.NEW and change.after and change.after.meets is False:
         by_number = isinstance(change.after.asked, int) and not change.after.whom.startswith("Service/")
-        return UNDECLARED if by_number else UNANSWERED
+        return "new" if by_number and _own(change) else UNDECLARED if by_number else UNANSWERED
+    if change.kind is ChangeKind.CHANGED and change.was is not None and _numbers_stay(change):
+        return "renamed"
     return "repaired" if change.kind is ChangeKind.MENDED else str(change.kind.value)
 
 
@@ -64,10 +77,15 @@ def _moved(change: EdgeChange) -> str:
     kinds = {one.kind for one in change.callers}
     if before is None or after is None or ChangeKind.BROKEN in kinds:
         return "moved"
-    followed = before.port != after.port and ChangeKind.MOVED in kinds
-    if before.reaches != after.reaches or followed:
+    if change.together or (before.port != after.port and ChangeKind.MOVED in kinds):
         return "moved together"
-    return "moved" if before.port != after.port else "changed"
+    moved = before.port != after.port or before.reaches != after.reaches
+    return "moved" if moved else "changed"
+
+
+def _numbers_stay(change: EdgeChange) -> bool:
+    before, after = change.before, change.after
+    return before is not None and after is not None and replace(before, whom=after.whom) == after
 
 
 def what(change: EdgeChange, words: Words) -> str:
@@ -102,17 +120,18 @@ def _told(change: EdgeChange, words: Words) -> str:
 
 def _service(change: EdgeChange, words: Words) -> str:
     """What becomes of a Service's port."""
-    before, after, name = change.before, change.after, words.mark(str(change.holder))
+    before, after, name = change.before, change.after, words.moved(change.was or change.holder, change.holder)
     if before is None or after is None:
         state = after or before
         return f"{words.mark(f'{change.holder} {state.port}')}: {_port(state, words)}" if state else name
     parts = []
     if before.port == after.port and before.port is not None:
-        name = words.mark(f"{change.holder} {before.port}")
+        name = words.moved(f"{change.was or change.holder} {before.port}", f"{change.holder} {after.port}")
     elif before.port != after.port:
         parts.append(f"port {words.moved(before.port, after.port)}")
     implicit = before.asked == before.port and after.asked == after.port and before.port != after.port
-    if not implicit and (before.asked != after.asked or not parts or change.kind is ChangeKind.BROKEN):
+    stays = before.port == after.port and before.reaches == after.reaches and before.whom == after.whom
+    if not implicit and (before.asked != after.asked or stays or change.kind is ChangeKind.BROKEN):
         parts.append(f"targetPort {words.moved(before.asked, after.asked)}")
     told = (before.reaches, after.reaches) == ((before.asked,), (after.asked,))
     if before.reaches != after.reaches and before.reaches and after.reaches and not told:
@@ -151,12 +170,15 @@ def _missing(change: EdgeChange, words: Words) -> str:
 
 def _unmet(change: EdgeChange, words: Words) -> str:
     """Why nobody answers after the change; empty where somebody does."""
-    after = change.after
-    if after is None or after.meets:
+    before, after = change.before, change.after
+    if after is None or after.meets or (before is None and _own(change) and isinstance(after.asked, int)):
+        return ""
+    if before is not None and before.meets is False:
         return ""
     if after.meets is None:
         return "" if is_left_behind(change) else _reason(change, after, words)
-    who = "it" if is_left_behind(change) else words.mark(after.whom) if after.whom else "what it selects"
+    whom = after.whom.partition(" ")[0]
+    who = "it" if is_left_behind(change) or _own(change) else words.mark(whom) if whom else "what it selects"
     has = "has" if after.whom.startswith("Service/") else "declares"
     if not after.offers:
         return f"{who} {has} no port"
