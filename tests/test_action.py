@@ -248,7 +248,7 @@ def test_carriage_returns_get_a_patch_and_no_suggestion(world: World) -> None:
 
 # what it does to ports
 
-BROKEN_ROW = "| **broken** | `Service/backend-v1 80`: targetPort `8080` → `8081`; `Deployment/backend-v1` declares only `8080` |  |"
+BROKEN_ROW = "| **broken** | `Service/backend-v1 80`: targetPort `8080` → `8081`; `Deployment/backend-v1` declares only `8080` |"
 BOTH = REPAIRED[VALUES_FILE].replace(b"8080", b"9090")
 
 

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from types import FrameType
@@ -194,11 +195,16 @@ def fix(*, paths: tuple[str, ...], flags: Flags, write: bool, unsafe: bool) -> i
     epilog=_epilog(
         _LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),
         "portproof diff --base origin/main",
-        "portproof diff --base HEAD~1 charts --format json",
+        "portproof diff --base HEAD~1 charts/backend",
+        "portproof diff --base main --format markdown > ports.md",
     ),
 )
 @_paths
-@_flags("base", "config", "jobs", "helm", "kustomize", "offline")
+@_option(
+    "base",
+    replace(FLAGS["base"], help="Git revision to compare with: the merge base of it and HEAD. Required."),
+)
+@_flags("config", "jobs", "helm", "kustomize", "offline")
 @click.option(
     "--format",
     "output",
@@ -209,10 +215,11 @@ def fix(*, paths: tuple[str, ...], flags: Flags, write: bool, unsafe: bool) -> i
 )
 @_with_flags
 def diff(paths: tuple[str, ...], flags: Flags, output: str) -> int:
-    """Show which port references under PATH a change moves, breaks, mends, adds and removes.
+    """Show what the change since --base does to the ports under PATH.
 
     PATH is a file or folder; the default is the current folder. What the change affects is rendered in both revisions.
-    Nothing is judged: the exit code is 0 whatever changes.
+    A row for each port that is broken, moved, new or gone names who asks for it. Environments with equal changes share a
+    row. Nothing is judged: the exit code is 0 whatever changes.
     """
     from portproof import commands  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415

@@ -9,6 +9,7 @@ path as it was.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
@@ -23,6 +24,8 @@ from portproof.errors import UsageError
 from portproof.source import RelPath, SourceError, Tree, is_within, parent
 
 _MAX_COPY_BYTES = 32 * 1024 * 1024
+_FETCHABLE = re.compile(r"(?!-)[\w./-]+")
+"""The name of a branch, a tag or a commit, without what counts from it (``~2``, ``^``, ``@{u}``)."""
 
 
 class OldFiles(Protocol):
@@ -177,12 +180,17 @@ def compare_with(revision: str, root: Path, environ: Mapping[str, str]) -> Compa
     program = shutil.which("git", path=environ.get("PATH"))
     if program is None:
         raise UsageError("--base needs git, which is not on PATH", next_step="Install git, or drop --base.")
+    if not (root / ".git").exists():
+        raise UsageError(
+            f"--base needs a git repository, and {root} is in none",
+            next_step="Run it inside of a clone, or drop --base.",
+        )
     git = Git(program, root, environ)
     found = git.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if not found.ok:
         raise UsageError(
             f"--base {revision}: no such revision in this clone",
-            next_step=f"Fetch it first: `git fetch origin {revision}`.",
+            next_step=_how_to_have(revision),
         )
     commit = found.stdout.strip()
     shared = git.attempt("merge-base", commit, "HEAD")
@@ -195,3 +203,10 @@ def compare_with(revision: str, root: Path, environ: Mapping[str, str]) -> Compa
     changed = git.lines("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", base, "--")
     changed += git.lines("ls-files", "--others", "--exclude-standard", "-z")
     return Comparison(base, frozenset(changed), GitFiles(git, base))
+
+
+def _how_to_have(revision: str) -> str:
+    """What to do about a revision that is not there: a branch or commit can be fetched, what counts back needs history."""
+    if not _FETCHABLE.fullmatch(revision):
+        return "Check how it is written; in a shallow clone run `git fetch --unshallow` first."
+    return f"Fetch it first: `git fetch origin {revision.removeprefix('origin/')}`."

@@ -207,6 +207,7 @@ def port_diff(request: Request) -> PortDiff:
             next_step="Name one: `portproof diff --base origin/main`.",
         )
     ready = prepare(request)
+    say_notes(ready)
     assert ready.comparison is not None  # noqa: S101 - the request has a base
     programs = Programs(ready.config, request.environ)
     with (

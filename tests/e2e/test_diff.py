@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -242,10 +243,23 @@ def test_paths_limit_it_and_the_same_input_gives_the_same_bytes(
 
 def test_wrong_use(portproof: Program, repository: Repository) -> None:
     repository.commit()
-    for args in ((), ("--base", "nowhere"), ("--base", "HEAD", "missing")):
+    for args, told in (
+        ((), "next: Name one: `portproof diff --base origin/main`.\n"),
+        (("--base", "nowhere"), "next: Fetch it first: `git fetch origin nowhere`.\n"),
+        (("--base", "origin/nowhere"), "next: Fetch it first: `git fetch origin nowhere`.\n"),
+        (("--base", "HEAD~99"), "in a shallow clone run `git fetch --unshallow` first.\n"),
+        (("--base", ""), "next: Check how it is written"),
+        (("--base", "HEAD", "missing"), "missing: no such file or folder\n"),
+        (("--base", "HEAD", "--format", "sarif"), "'sarif' is not one of 'text', 'markdown', 'json'"),
+        (("--base", "HEAD", "--fail-on", "error"), "No such option '--fail-on'"),
+    ):
         run = portproof("diff", *args)
         assert (run.code, run.stdout) == (2, "")
-        assert "next:" in run.stderr
+        assert told in run.stderr
+    shutil.rmtree(repository.root / ".git")
+    run = portproof("diff", "--base", "HEAD")
+    assert (run.code, run.stdout) == (2, "")
+    assert "--base needs a git repository" in run.stderr
 
 
 def test_callers_of_other_charts_are_named_and_break_where_they_call(
@@ -361,7 +375,7 @@ MARKDOWN = """### 2 port changes: 1 broken, 1 moved
 
 **`k8s`**
 
-| | what | who asks for it |
+| | port | asked by |
 |---|---|---|
 | **broken** | `Service/plain` has no port `80` any more; it has only `8000` | `Ingress/plain` |
 | moved | `Service/plain`: port `80` → `8000` | `Ingress/plain` (broken) |

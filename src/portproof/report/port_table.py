@@ -108,11 +108,14 @@ def _tables(changes: Sequence[EdgeChange], *, fold: bool) -> Iterator[str]:
 
 
 def _table(changes: Sequence[EdgeChange]) -> Iterator[str]:
-    yield "| | what | who asks for it |"
-    yield "|---|---|---|"
-    for one in changes:
+    asking = [callers(one, _MARKDOWN) for one in changes]
+    called = any(asking)
+    yield "| | port | asked by |" if called else "| | port |"
+    yield "|---|---|---|" if called else "|---|---|"
+    for one, who in zip(changes, asking, strict=True):
         kind = f"**{title(one)}**" if title(one) in URGENT else title(one)
-        yield f"| {kind} | {cell(what(one, _MARKDOWN))} | {cell(callers(one, _MARKDOWN))} |"
+        row = f"| {kind} | {cell(what(one, _MARKDOWN))} |"
+        yield f"{row} {cell(who)} |" if called else row
 
 
 def _not_compared(diff: PortDiff) -> Iterator[str]:
