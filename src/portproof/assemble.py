@@ -89,12 +89,12 @@ class _Places:
         column = min(site.column, length + 1)
         return Location(site.path, site.line, column, site.line, max(column, length + 1), "hinted")
 
-    def of_path(self, path: RelPath) -> Location:
-        """A file as a whole; of a link or a folder nothing is shown."""
+    def of_path(self, path: RelPath, line: int = 1) -> Location:
+        """A line of a file, the first for the file as a whole; of a link or a folder nothing is shown."""
         place = self.tree.on_disk(path)
         if place.is_symlink() or place.is_dir():
             return Location(path, 1, 1, 1, 1, "hinted")
-        found = self.of_failure(FailureSite(path))
+        found = self.of_failure(FailureSite(path, line))
         assert found is not None  # noqa: S101 - it was given a site
         return found
 
@@ -367,10 +367,10 @@ def _lost(
 ) -> Iterator[tuple[Result, Suppression | None]]:
     """One finding for each place and reason, with all targets that are no longer checked; and what leaves it out."""
     rule, accepted = target_unchecked.RULE, outcome.verdict.accepted
-    groups: dict[tuple[RelPath, str, Suppression | None], list[UncheckedTarget]] = defaultdict(list)
+    groups: dict[tuple[RelPath, int, str, Suppression | None], list[UncheckedTarget]] = defaultdict(list)
     for one in outcome.unchecked:
-        groups[(one.path, one.reason, accepted.get(one))].append(one)
-    for (path, _, ignore), several in groups.items():
+        groups[(one.path, one.line, one.reason, accepted.get(one))].append(one)
+    for (path, line, _, ignore), several in groups.items():
         several.sort(key=lambda one: one.target.id)
         found = Result(
             rule=rule.id,
@@ -381,7 +381,7 @@ def _lost(
             value=None,
             expected=None,
             targets=tuple(sorted({one.target.id for one in several})),
-            location=places.of_path(path),
+            location=places.of_path(path, line),
             related=(),
             fix=None,
             alternatives=(),

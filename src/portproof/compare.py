@@ -32,7 +32,8 @@ from portproof.source import RelPath, Tree, is_within, parent
 from portproof.suppressions.model import Suppression, SuppressionSource
 from portproof.trace.model import Origin
 from portproof.trace.probe import origins
-from portproof.unchecked import Head, may_hide
+from portproof.unchecked import Excludes, Head, may_hide
+from portproof.unchecked import excluded as find_excluded
 from portproof.unchecked import unchecked as find_unchecked
 
 
@@ -125,12 +126,39 @@ def survey(comparison: Comparison, plan: Plan, config: Config, folder: Path, pro
 
 
 def unchecked(
-    compared: Compared, discovery: Discovery, paths: Sequence[RelPath]
+    compared: Compared, discovery: Discovery, paths: Sequence[RelPath], excludes: Excludes | None = None
 ) -> tuple[UncheckedTarget, ...]:
     """What the difference takes out of the check below `paths`, in the order of the base's targets.
 
-    `discovery` is that of today. Only while the folder of the base is there.
+    `discovery` is that of today, `excludes` is what the configuration leaves out where the difference concerns that. Only
+    while the folder of the base is there.
     """
+    return (*_hidden(compared, discovery, paths), *_excluded(compared, paths, excludes))
+
+
+def _excluded(
+    compared: Compared, paths: Sequence[RelPath], excludes: Excludes | None
+) -> Iterator[UncheckedTarget]:
+    """What new globs of the configuration leave out."""
+    if excludes is None or not excludes.grew:
+        return iter(())
+    plan, revision = compared.plan, compared.revision
+    own = tuple(glob for glob, _ in excludes.lines)
+    head = revision.excluding(plan.tree, paths, excludes.before), revision.excluding(plan.tree, paths, own)
+    base = revision.excluding(revision.whole, paths, excludes.before).targets
+    return find_excluded(
+        excludes,
+        head,
+        base,
+        plan.tree,
+        lambda target: isinstance(plan.render(target, revision.whole), Rendering),
+    )
+
+
+def _hidden(
+    compared: Compared, discovery: Discovery, paths: Sequence[RelPath]
+) -> tuple[UncheckedTarget, ...]:
+    """What cannot be rendered any longer, or is not found."""
     plan = compared.plan
     left = [one for one in compared.survey.results if isinstance(one.outcome, NotRendered)]
     skipped = {one.target.id: one.outcome.reason for one in left if isinstance(one.outcome, NotRendered)}
@@ -351,6 +379,10 @@ class _BaseRevision:
     def whole(self) -> Tree:
         """All of the base."""
         return self._comparison.base_tree((), self._plan.tree, self._new_folder(), whole=True)
+
+    def excluding(self, tree: Tree, paths: Sequence[RelPath], globs: tuple[str, ...]) -> Discovery:
+        """What there is below `paths` of a tree, without what the globs leave out."""
+        return discover(tree, paths, replace(self._config, exclude=globs))
 
     def discovered(self, paths: Sequence[RelPath]) -> tuple[Target, ...]:
         """The targets of the base below `paths`, all of it looked at."""

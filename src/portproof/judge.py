@@ -101,7 +101,7 @@ def _failed(failure: RenderFailure) -> Subject:
 
 def _lost(one: UncheckedTarget) -> Subject:
     # Nothing of the file is wrong: a comment speaks for it on its first line, or alone on that.
-    lines = ((one.path, 1), (one.path, 2))
+    lines = ((one.path, one.line), *([(one.path, 2)] if one.line == 1 else []))
     return Subject(target_unchecked.RULE.id, one.target, None, "", lines, unchecked_fingerprint(one))
 
 

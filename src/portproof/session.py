@@ -43,8 +43,10 @@ if TYPE_CHECKING:
     from portproof.report.port_diff import PortDiff
     from portproof.revision import Comparison
     from portproof.rules.evaluate import RuleSet
+    from portproof.rules.run.target_unchecked import UncheckedTarget
     from portproof.sidebyside import Revisions
     from portproof.suppressions.collected import Baseline, SuppressionInputs
+    from portproof.unchecked import Excludes
 
 CONFIG_NAMES = frozenset(configuration.NAMES)
 """Files at the root that concern every target."""
@@ -189,7 +191,7 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
             compared = compare.survey(ready.comparison, plan, ready.config, Path(base), told)
             plan, survey = compared.plan, compared.survey
         prover = pipeline.prover_of(plan, survey)
-        lost = () if compared is None else compare.unchecked(compared, ready.discovery, ready.paths)
+        lost = _unchecked(request, ready, compared)
         abroad = () if compared is None else compared.abroad
         outcome = pipeline.finish(plan, survey, prover, lost, abroad)
         introduced = None if compared is None else compare.introduced(compared, outcome)
@@ -197,6 +199,42 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         yield Session(
             ready, plan.rule_set, outcome, prover, introduced, tools, compared, plan.render, Path(base)
         )
+
+
+def _unchecked(request: Request, ready: Prepared, compared: Compared | None) -> tuple[UncheckedTarget, ...]:
+    """What the change takes out of the check, if there is one."""
+    if compared is None:
+        return ()
+    from portproof import compare
+
+    return compare.unchecked(compared, ready.discovery, ready.paths, _excludes(request, ready))
+
+
+def _excludes(request: Request, ready: Prepared) -> Excludes | None:
+    """What the configuration leaves out, in both revisions; None where the change does not concern it.
+
+    The configuration that counts may be the base's: then the head's is what the change wants to count from now on.
+    """
+    comparison, root = ready.comparison, ready.tree.root
+    given = ready.path_of(Path(request.flags.config).absolute()) if request.flags.config else None
+    names = (given,) if request.flags.config else configuration.NAMES
+    paths = {path for name in names if name and (path := ready.path_of(root / name))} | {*filter(None, names)}
+    if comparison is None or not paths & comparison.changed:
+        return None
+    own = ready.file if request.file is None else configuration.load(root, request.flags.config, vocabulary())
+    where = ready.path_of((Path.cwd() if request.flags.config else root) / own.path) if own.path else None
+    if where is None:
+        return None
+    from portproof.unchecked import Excludes
+
+    with TemporaryDirectory(prefix="portproof-config-") as folder:
+        comparison.old.restore(sorted(paths), Path(folder))
+        file = None if given is None else str(Path(folder) / given)
+        try:
+            base = configuration.load(Path(folder), file, vocabulary()).config.exclude
+        except ConfigError:  # it is new, or was wrong: nothing was left out by it
+            base = ()
+    return Excludes(where, base, configuration.exclude_lines(ready.tree.text(where), own.config.exclude))
 
 
 def port_diff(request: Request) -> PortDiff:

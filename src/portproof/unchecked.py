@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from portproof.config import matches
 from portproof.discover.model import (
     KUSTOMIZATION_NAMES,
     Discovery,
@@ -68,6 +69,69 @@ def unchecked(
         if lost and rendered(target):
             found += lost
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Excludes:
+    """The globs that are never looked at: those of the base, and those of the head, which stand in `path`.
+
+    `lines` are those of the head's, each with its line.
+    """
+
+    path: RelPath
+    before: tuple[str, ...]
+    lines: tuple[tuple[str, int], ...]
+
+    @property
+    def grew(self) -> bool:
+        """Whether the head has one that the base did not have."""
+        return any(glob not in self.before for glob, _ in self.lines)
+
+    def of(self, path: RelPath) -> tuple[str, int] | None:
+        """The new glob that leaves out `path`, or a folder above it, and its line."""
+        steps = (path, *ancestors(path))
+        return next(
+            (
+                (glob, line)
+                for glob, line in self.lines
+                if glob not in self.before and any(matches(glob, step) for step in steps)
+            ),
+            None,
+        )
+
+
+def excluded(
+    excludes: Excludes,
+    head: tuple[Discovery, Discovery],
+    base: Iterable[Target],
+    tree: Tree,
+    rendered: Callable[[Target], bool],
+) -> Iterator[UncheckedTarget]:
+    """The targets of `base` that new globs leave out, although they are still here.
+
+    `head` is what there is in `tree` by the globs of the base, and by its own. `rendered` says whether a target of the
+    base was rendered there. What another target reads is checked all the same.
+    """
+    by_base, by_head = head
+    left = {one.id for one in by_head.everything}
+    past = {one.id: one for one in base}
+    for target in by_base.targets:
+        if target.id not in past or (target.id in left and not isinstance(target, ManifestTarget)):
+            continue
+        files = target.files if isinstance(target, ManifestTarget) else (target.path, *target.values)
+        found = next(
+            (
+                entry
+                for path in files
+                if (entry := excludes.of(path)) is not None
+                and not any(one.reads(path) for one in by_head.everything)
+                and (not isinstance(target, ManifestTarget) or may_have_ports(tree, path))
+            ),
+            None,
+        )
+        if found is not None and rendered(past[target.id]):
+            glob, line = found
+            yield UncheckedTarget(target, excludes.path, f"{glob!r} in exclude covers it now", line)
 
 
 @dataclass(frozen=True)  # no slots: what is found out once is kept

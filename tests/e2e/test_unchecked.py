@@ -151,7 +151,23 @@ ENDS: dict[str, tuple[Change, list[Lost]]] = {
         ],
     ),
 }
+EXCLUDES: dict[str, tuple[str, list[str]]] = {
+    "chart": ("charts/web", CHARTS),
+    "chart-by-glob": ("charts/**", CHARTS),
+    "chart-templates-of-all": ("**/web", CHARTS),
+    "values": ("charts/web/values-prod.yaml", CHARTS[1:]),
+    "overlay": ("overlays/prod", PROD),
+    "manifests": ("k8s", PLAIN),
+    "manifest": ("k8s/svc.yaml", PLAIN),
+}
+"""What a change excludes, and whose check ends with it."""
+
 GOES_ON: dict[str, Change] = {
+    "exclude-what-is-gone": steps(deleted("k8s"), written({"portproof.yaml": "exclude: [k8s]\n"})),
+    "exclude-what-was-never-there": written(
+        {"portproof.yaml": "exclude: [vendor]\n", "vendor/all.yaml": manifests(8080)}
+    ),
+    "exclude-what-others-read": written({"portproof.yaml": "exclude: [base/kustomization.yaml]\n"}),
     "chart-removed": deleted("charts/web"),
     "chart-renamed": renamed("charts/web", "charts/shop"),
     "chart-link-inside": steps(
@@ -218,6 +234,36 @@ def test_a_change_that_ends_a_check_is_found(portproof: Program, repository: Rep
     assert ended(report) == lost
     assert portproof("check", "--base", "HEAD", "--offline").code == 1
     assert portproof("check", "--base", "HEAD", "--offline", "--fail-on", "never").code == 0
+
+
+@pytest.mark.parametrize("case", EXCLUDES)
+def test_a_change_that_excludes_what_was_checked_is_found(
+    portproof: Program, repository: Repository, case: str
+) -> None:
+    glob, lost = EXCLUDES[case]
+    repository.write({"portproof.yaml": "# ours\nexclude:\n  - vendor\n"})
+    repository.commit()
+    repository.replace("portproof.yaml", "  - vendor\n", f"  - vendor\n  - '{glob}'\n")
+    with repository.untouched():
+        report = portproof.check("--base", "HEAD")
+    assert ended(report) == [("portproof.yaml", lost)]
+    (one,) = report["findings"]
+    assert one["location"]["line"] == 4
+    assert f"'{glob}' in exclude covers it now." in one["message"]
+    repository.replace(
+        "portproof.yaml", f"'{glob}'\n", f"'{glob}'  # portproof: ignore[target-unchecked] sample\n"
+    )
+    assert ended(portproof.check("--base", "HEAD")) == []
+
+
+def test_a_configuration_that_is_added_or_named_cannot_exclude_unseen(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.write({"conf/ports.yaml": "exclude: k8s\n", "portproof.yaml": "exclude: overlays/*\n"})
+    report = portproof.check("--base", "HEAD")
+    assert ended(report) == [("portproof.yaml", ["kustomize:overlays/dev", *PROD])]
+    report = portproof.check("--base", "HEAD", "--config", "conf/ports.yaml")
+    assert ended(report) == [("conf/ports.yaml", PLAIN)]
 
 
 @pytest.mark.parametrize("case", GOES_ON)

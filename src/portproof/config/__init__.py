@@ -12,7 +12,7 @@ from portproof.config.globs import matches
 from portproof.config.model import OFF, ChartConfig, IgnoreConfig, ReferenceConfig
 from portproof.config.place import Vocabulary
 from portproof.config.processors import default_jobs
-from portproof.config.reading import NAMES, load, merge, parse
+from portproof.config.reading import NAMES, exclude_lines, load, merge, parse
 from portproof.config.settings import Config, FileConfig
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "ReferenceConfig",
     "Vocabulary",
     "default_jobs",
+    "exclude_lines",
     "load",
     "matches",
     "merge",

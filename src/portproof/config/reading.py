@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from portproof.config.place import ConfigValue, Vocabulary, checked
 from portproof.config.settings import KEYS, Config, FileConfig
 from portproof.errors import ConfigError
 from portproof.flags import Flags
-from portproof.source import SourceError, read_text
+from portproof.source import LineIndex, SourceError, read_text
 from portproof.yamldoc import YamlError, documents
 
 NAMES = ("portproof.yaml", ".portproof.yaml")
@@ -57,6 +58,17 @@ def parse(text: str, name: str, vocabulary: Vocabulary | None = None) -> FileCon
     entries = tuple(one for one in said.get("ignore", ()) if isinstance(one, IgnoreConfig))
     config = Config(**{**said, "ignore": rules, "ignores": entries})
     return FileConfig(name, config, frozenset(said), {key: place.at(key).line for key in found[0].data})
+
+
+def exclude_lines(text: str, globs: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """The globs of ``exclude`` in the text of a configuration file, each with its line from 1."""
+    spans = next((one.spans for one in documents(text) if one.data is not None), {})
+    index = LineIndex.of(text)
+    found = []
+    for number, glob in enumerate(globs):
+        span = spans.get(("exclude", number)) or spans.get(("exclude",))
+        found.append((glob, 1 if span is None else index.position(span.start)[0]))
+    return tuple(found)
 
 
 def merge(file: FileConfig, flags: Flags | None = None, *, untrusted: bool = False) -> Config:

@@ -1,7 +1,7 @@
 """A change ends the check of a chart, overlay or manifest.
 
-The base revision was checked. After the change the files are still here, but they cannot be rendered any longer, or are
-no longer found.
+The base revision was checked. After the change the files are still here, but they cannot be rendered any longer, are no
+longer found, or `exclude` in `portproof.yaml` leaves them out.
 
 Why it matters:
 
@@ -54,12 +54,14 @@ RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=lambda _graph: ())
 class UncheckedTarget:
     """A target of the base that is not checked any longer, the path of the change that did it, and why.
 
-    `path` is a file, a link, or the folder that lost the file. The `reason` completes "is no longer checked: ...".
+    `path` is a file, a link, or the folder that lost the file; of a file that is the configuration, `line` is that of
+    the entry. The `reason` completes "is no longer checked: ...".
     """
 
     target: Target
     path: RelPath
     reason: str
+    line: int = 1
 
 
 def message(several: Sequence[UncheckedTarget]) -> str:
