@@ -21,6 +21,9 @@ whose parent is the Gateway does not get those.
 If the parent is a Service (with `group: ""`), `port` is the number of a Service port,
 and `sectionName` is the name of one.
 
+With the base revision of a pull request, or of `--base`, the rule also reports a change
+that takes a route and its Gateway apart.
+
 Why it matters:
 
 The route is detached (NoMatchingParent, NotAllowedByListeners), and no request
@@ -28,12 +31,15 @@ reaches it.
 
 Severity:
 
-* **error**: always.
+* **error**: when the Gateway is here and has no such listener. Also when a change
+  renames or moves the Gateway, or makes a typo in its name.
+* **warning**: when a change removes the Gateway, or names another one that is not here.
+  It may belong to another release.
 
 Fix:
 
-Sometimes. It sets `sectionName` or `port` if only one listener could be meant. It
-never changes the Gateway.
+Sometimes. It sets `sectionName` or `port` if only one listener could be meant, or the
+name of the Gateway after a change. It never changes the Gateway.
 
 Bad (no such listener)::
 
@@ -107,7 +113,8 @@ Good::
 
 Not reported when:
 
-* the rendered manifests do not contain the Gateway or the Service.
+* the rendered manifests do not contain the Gateway or the Service, unless a change
+  takes them apart.
 * the Service is of type ExternalName.
 * the parent is of another kind.
 * the port is not a number: `route-port-invalid` reports that.
@@ -128,11 +135,12 @@ from portproof.graph.evidence import is_near_miss
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_near_name, is_placeholder
 from portproof.graph.phrasing import listing
-from portproof.resources import Resource
+from portproof.resources import Resource, ResourceKey
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
 from portproof.rules.port_references import finding
 from portproof.rules.routing.edges import parent_edges
 from portproof.rules.routing.gateways import LISTENING, Listener, Parent, is_settled, listeners, parents
+from portproof.rules.routing.lost_parents import LostParents, place
 
 _SHOWN = 5
 
@@ -150,14 +158,21 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         for one in graph.of_kind(kind, group):
             variants = gateways.setdefault((kind, one.key.namespace, one.key.name), [])
             variants.append(_Gateway(one, listeners(one)))
-    for parent in parents(graph):
+    every = tuple(parents(graph))
+    lost = LostParents.of(graph)
+    beside: dict[ResourceKey, set[tuple[str, str, str]]] = {}
+    for parent in every:
+        beside.setdefault(parent.route.key, set()).add(place(parent))
+    for parent in every:
         if parent.port is not None and not isinstance(parent.port.value, int):
             continue
         if parent.is_service:
             yield from _of_service(graph, parent)
         elif parent.has_listeners:
-            place = (parent.kind, parent.namespace, str(parent.name.value))
-            found = [_judged(parent, one) for one in gateways.get(place, ())]
+            found = [_judged(parent, one) for one in gateways.get(place(parent), ())]
+            if not found:
+                gone = lost.finding(parent, beside[parent.route.key])
+                found = [] if gone is None else [gone]
             missing = [one for one in found if one is not None]
             if missing and len(missing) == len(found):
                 yield missing[0]
