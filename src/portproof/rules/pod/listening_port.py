@@ -147,6 +147,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from portproof.graph.answers import resolve
+from portproof.graph.meant import only
 from portproof.graph.model import Container, ContainerPort, PortGraph, Site, Workload
 from portproof.graph.phrasing import listing
 from portproof.graph.purpose import Purpose, purpose
@@ -181,10 +182,11 @@ def _left_behind(
     """What to say of settings that a change moved away from a port that traffic still goes to."""
     around = _around(graph, workload)
     reaching = _reaching(told[0].container, port, around)
-    numbers = {one.number for one in told}
-    if len(numbers) > 1 or numbers & (around.known | _offered(graph, workload)) or not reaching:
+    number = only(one.number for one in told)
+    # A Service may have moved along: then it is a probe that is left behind.
+    taken = around.known - around.targets | _offered(graph, workload)
+    if number is None or number in taken or not reaching:
         return
-    number = numbers.pop()
     names = listing(dict.fromkeys(one.label for one in told))
     verb = "use" if len(reaching) > 1 else "uses"
     along = moving(graph, workload, port, number)
@@ -215,11 +217,12 @@ def _offered(graph: PortGraph, workload: Workload) -> frozenset[str | int | None
 class _Around:
     """What a pod's containers share, found out once however many they are.
 
-    `known` are the numbers that one of them declares, or that a Service or a probe uses; `sent` the numbers that each
-    Service reaches.
+    `known` are the numbers that one of them declares, or that a Service or a probe uses, `targets` those that Services
+    alone use; `sent` the numbers that each Service reaches.
     """
 
     known: frozenset[str | int | None]
+    targets: frozenset[str | int | None]
     sent: tuple[tuple[str, frozenset[int]], ...]
 
 
@@ -229,13 +232,15 @@ def _around(graph: PortGraph, workload: Workload) -> _Around:
         port.value for container in workload.containers for port in container.ports
     }
     known |= {check.port.value for container in workload.containers for check in container.checks}
-    known |= {port.target.value for service in services for port in service.ports}
+    targets = frozenset(port.target.value for service in services for port in service.ports)
     sent = (
         frozenset(hit.value for one in service.ports if (hit := resolve(one, workload)) is not None)
         for service in services
     )
     return _Around(
-        frozenset(known), tuple((str(one.key), numbers) for one, numbers in zip(services, sent, strict=True))
+        targets | known,
+        targets - known,
+        tuple((str(one.key), numbers) for one, numbers in zip(services, sent, strict=True)),
     )
 
 
