@@ -23,6 +23,7 @@ SAID: dict[str, tuple[list[str], Any]] = {
     "kustomize": (["--kustomize", "/bin/kubectl"], "/bin/kubectl"),
     "offline": (["--offline"], True),
     "base": (["--base", "main"], "main"),
+    "only_new": (["--only-new"], True),
     "write_baseline": (["--write-baseline", "b.json"], "b.json"),
     "fail_on": (["--fail-on", "note"], "note"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from portproof.compare import Introduced
@@ -315,12 +315,12 @@ def _text_edit(edit: Edit, places: _Places) -> TextEdit:
     return TextEdit(edit.span.path, *places.bounds(edit.span), edit.old, edit.new)
 
 
-def patch_of(edits: Iterable[Edit], tree: Tree) -> str:
-    """The unified diff of `edits`."""
+def patch_of(edits: Iterable[Edit], tree: Tree, named: Callable[[RelPath], str] = str) -> str:
+    """The unified diff of `edits`, each file under the name that `named` gives it."""
     edits = tuple(edits)
     after = tree.with_edits(edits)
     paths = sorted({edit.span.path for edit in edits})
-    return unified_many({path: (tree.text(path), after.text(path)) for path in paths})
+    return unified_many({named(path): (tree.text(path), after.text(path)) for path in paths})
 
 
 def _failures(

@@ -171,6 +171,7 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
         ),
         "portproof fix | git apply",
         "portproof fix --write charts/backend",
+        "portproof fix --base origin/main --write",
     ),
 )
 @_paths
@@ -183,6 +184,7 @@ def fix(*, paths: tuple[str, ...], flags: Flags, write: bool, unsafe: bool) -> i
 
     PATH is a file or folder; the default is the current folder. A fix is proven if rendering with it cures the finding
     and causes no new one. It is safe if no number or name moves that a program, a caller or an operator relies on.
+    With --base, only findings that the base does not have are fixed.
     """
     from portproof import commands  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415

@@ -7,6 +7,7 @@ What a command needs after the first renders is imported by the functions that u
 
 from __future__ import annotations
 
+from dataclasses import replace
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,9 @@ from portproof.session import (
 from portproof.toolchain import install
 
 if TYPE_CHECKING:
-    from portproof.outcome import FindingGroup
+    from portproof.flags import Given
+    from portproof.outcome import FindingGroup, Outcome
+    from portproof.pipeline import Combined
 
 
 def check(
@@ -39,8 +42,11 @@ def check(
 ) -> int:
     """Run ``portproof check``; gives the exit code. `reports` are formats that go to files."""
     with session(request) as run:
-        report = report_of(run)
+        report = replace(report_of(run), given=request.given)
     from portproof.report import formats
+
+    if request.flags.only_new:
+        report = report.news
 
     for kind, file in reports:
         write_report(file, formats.write(kind, report))
@@ -62,43 +68,75 @@ def _write_baseline(file: Path, run: Session) -> None:
 
 
 def fix(request: Request, *, write_files: bool, unsafe: bool = False) -> int:
-    """Run ``portproof fix``; the exit code is 1 while findings remain that no fix cures. `unsafe` ones count if wanted."""
+    """Run ``portproof fix``; the exit code is 1 while findings remain that no fix cures. `unsafe` ones count if wanted.
+
+    With a base, only what the base does not have is fixed.
+    """
     with session(request) as run:
-        from portproof import assemble, pipeline
+        from portproof import pipeline
         from portproof.write import write
 
-        combined = pipeline.combine(run.outcome, run.prover, unsafe=unsafe)
-    outcome = run.outcome
+        outcome = replace(run.outcome, merged=run.news)
+        combined = pipeline.combine(outcome, run.prover, unsafe=unsafe)
     if write_files:
         for path in write(combined.edits, combined.tree):
             say(f"fixed {path}")
     elif combined.edits:
-        click.echo(assemble.patch_of(combined.edits, combined.tree), nl=False)
+        _print_patch(combined, request.given)
     left = [one for one in outcome.merged if one not in combined.cured]
-    failed = sum(one.outcome is not None or bool(one.problems) for one in outcome.checked)
-    fixed = len(outcome.merged) - len(left)
-    what = "proven fix" if unsafe else "proven, safe fix"
-    say(
-        f"{fixed} of {len(outcome.merged)} findings have a {what}{' (written)' if write_files and fixed else ''}"
-    )
+    _say_fixed(run, outcome, len(left), "written" if write_files else "", unsafe=unsafe)
     for one in left:
-        _say_left(one, what)
-    ignored = len(outcome.verdict.ignored)
-    if ignored:
-        say(f"  {ignored} suppressed; `portproof check` shows how")
-    if failed:
-        say(f"  {failed} targets not checked; `portproof check` shows why")
+        _say_left(one, request.given, unsafe=unsafe)
+    _say_unseen(run)
     threshold = run.ready.config.fail_on
     return ExitCode.FINDINGS if any(one.finding.severity.reaches(threshold) for one in left) else ExitCode.OK
 
 
-def _say_left(one: FindingGroup, what: str) -> None:
+def _print_patch(combined: Combined, given: Given) -> None:
+    """Print the patch for ``git apply`` in the current folder; where it cannot work there, say where it does."""
+    from portproof import assemble
+    from portproof.patch import applied_in
+
+    tree, paths = combined.tree, sorted({edit.span.path for edit in combined.edits})
+    names, elsewhere = applied_in(Path.cwd(), tree.root, paths)
+    click.echo(assemble.patch_of(combined.edits, tree, names.__getitem__), nl=False)
+    if elsewhere is not None:
+        say(f"Not all of these files are below this folder: `{given.fix()} | git -C {elsewhere} apply`")
+
+
+def _say_fixed(run: Session, outcome: Outcome, left: int, how: str, *, unsafe: bool) -> None:
+    """How many findings are fixed; of those that the base has, too, only that there are some."""
+    found = len(outcome.merged)
+    what = "introduced findings" if run.introduced else "findings"
+    say(
+        f"{found - left} of {found} {what} have a {_wanted(unsafe)}{f' ({how})' if how and found > left else ''}"
+    )
+    old = len(run.outcome.merged) - found
+    if old:
+        say(f"  {old} already in the base; without --base they are fixed, too")
+
+
+def _say_unseen(run: Session) -> None:
+    outcome = run.outcome
+    ignored = len(outcome.verdict.ignored)
+    failed = sum(one.outcome is not None or bool(one.problems) for one in outcome.checked)
+    if ignored:
+        say(f"  {ignored} suppressed; `portproof check` shows how")
+    if failed:
+        say(f"  {failed} targets not checked; `portproof check` shows why")
+
+
+def _wanted(unsafe: bool) -> str:
+    return "proven fix" if unsafe else "proven, safe fix"
+
+
+def _say_left(one: FindingGroup, given: Given, *, unsafe: bool) -> None:
     """Why a finding is left: there is no fix, it is unsafe, or it does not go together with the others."""
-    unsafe = one.fix if one.fix and not one.fix.is_safe else None
-    say(f"  no {what}: {one.first.found.rule.id}: {one.finding.message}")
-    if unsafe and what != "proven fix":
-        say(f"    unsafe, `portproof fix --unsafe` includes it: {unsafe.description}")
-        for risk in unsafe.risks:
+    risky = one.fix if one.fix and not one.fix.is_safe else None
+    say(f"  no {_wanted(unsafe)}: {one.first.found.rule.id}: {one.finding.message}")
+    if risky and not unsafe:
+        say(f"    unsafe, `{given.fix('--unsafe')}` includes it: {risky.description}")
+        for risk in risky.risks:
             say(f"      {risk.text}")
 
 

@@ -5,7 +5,7 @@ Nothing is imported here: the command line is read before anything else is loade
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
 FORMATS = ("text", "json", "sarif", "github", "markdown")
@@ -42,7 +42,8 @@ class Flags:
     """What a command line says; None where it is silent.
 
     A flag that is called like a setting replaces what the file says. `config` is the file to read instead of the
-    root's; `base` the revision to compare with; `write_baseline` the file that gets all findings of now.
+    root's; `base` the revision to compare with, and `only_new` leaves out what it has too; `write_baseline` the file that
+    gets all findings of now.
     """
 
     select: tuple[str, ...] | None = field(
@@ -85,9 +86,14 @@ class Flags:
     base: str | None = field(
         default=None,
         metadata=Flag(
-            "Compare with this git revision. `check` then fails only for findings introduced since.",
+            "Compare with this git revision. `check` then fails only for findings introduced since, and `fix` fixes only those.",
             "REV",
-            only="check",
+        ).metadata,
+    )
+    only_new: bool = field(
+        default=False,
+        metadata=Flag(
+            "With --base: leave out the findings that the base has too. `fix` always does.", switch=True
         ).metadata,
     )
     write_baseline: str | None = field(
@@ -110,3 +116,30 @@ class Flags:
 
 FLAGS: Mapping[str, Flag] = {one.name: one.metadata["flag"] for one in fields(Flags)}
 """The options of the command line, by the names of their fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a command line gave, as it was typed: for hints that repeat it."""
+
+    paths: tuple[str, ...] = ()
+    flags: Flags = field(default_factory=Flags)
+
+    def fix(self, *options: str) -> str:
+        """The ``portproof fix`` for the same paths and options, quoted for a shell; with more `options`."""
+        import shlex  # noqa: PLC0415 - the command line is read before anything is loaded
+
+        paths = [f"./{path}" if path.startswith("-") else path for path in self.paths]
+        return shlex.join(["portproof", "fix", *self._options(), *paths, *options])
+
+    def _options(self) -> Iterator[str]:
+        for name, flag in FLAGS.items():
+            value = getattr(self.flags, name)
+            if flag.only or not value or name == "only_new":  # what `fix` does anyway
+                continue
+            option = f"--{name.replace('_', '-')}"
+            if flag.switch:
+                yield option
+                continue
+            text = ",".join(value) if flag.many else str(value)
+            yield from ([f"{option}={text}"] if text.startswith("-") else [option, text])

@@ -119,6 +119,11 @@ class FindingGroup:
         return self.first.found.finding
 
     @property
+    def keys(self) -> tuple[tuple[Target, FindingKey], ...]:
+        """What the finding is in each of its targets."""
+        return tuple((member.target, member.found.key) for member in self.members)
+
+    @property
     def fingerprint(self) -> str:
         """That of the member that stands for all."""
         return self.first.fingerprint

@@ -6,12 +6,15 @@ U+2028 ends one (`str.splitlines` would cut there).
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
-from portproof.source import RelPath
+from portproof.source import RelPath, work_tree
 
 CONTEXT = 3
 """Unchanged lines around a change, git's own default."""
@@ -60,6 +63,23 @@ def unified(path: RelPath, before: str, after: str) -> str:
 def unified_many(changes: Mapping[RelPath, tuple[str, str]]) -> str:
     """One patch for many files, ``{path: (before, after)}``, in the order of their paths."""
     return "".join(unified(path, *changes[path]) for path in sorted(changes))
+
+
+def applied_in(folder: Path, root: Path, paths: Iterable[RelPath]) -> tuple[dict[RelPath, str], str | None]:
+    """The names by which ``git apply`` in `folder` finds files of `root`; and where it has to run if that cannot be there.
+
+    In a work tree git takes the names from its root, wherever it runs, and silently skips files outside of the current
+    folder. Without a work tree it takes them from the current folder.
+    """
+    folder, root = folder.resolve(), root.resolve()
+    here = {path: os.path.relpath(root / path, folder).replace(os.sep, "/") for path in paths}
+    below = not any(name.startswith("../") for name in here.values())
+    if below and work_tree(folder) is None:
+        return here, None
+    same = {path: path for path in here}
+    if below and work_tree(folder) == root:
+        return same, None
+    return same, shlex.quote(os.path.relpath(root, folder))
 
 
 def quoted(name: str) -> str:

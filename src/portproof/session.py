@@ -25,7 +25,7 @@ from portproof.console import progress, say
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, Target
 from portproof.errors import ConfigError, UsageError
-from portproof.flags import Flags
+from portproof.flags import Flags, Given
 from portproof.render.cache import remember
 from portproof.render.engine import Engine, RenderOptions
 from portproof.rules.vocabulary import vocabulary
@@ -35,7 +35,7 @@ from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize
 if TYPE_CHECKING:
     from portproof.compare import Compared, Introduced
     from portproof.fix import Prover
-    from portproof.outcome import Outcome
+    from portproof.outcome import FindingGroup, Outcome
     from portproof.pipeline import Plan
     from portproof.portmap.model import PortMap
     from portproof.render.model import Renderer
@@ -67,6 +67,11 @@ class Request:
     file: FileConfig | None = None
     untrusted: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @property
+    def given(self) -> Given:
+        """The command line, for hints that repeat it."""
+        return Given(self.paths, self.flags)
 
 
 class Programs:
@@ -125,9 +130,21 @@ class Session:
     render: Renderer
     folder: Path
 
+    @property
+    def news(self) -> tuple[FindingGroup, ...]:
+        """The findings that the base does not have; all of them where nothing was compared."""
+        if self.introduced is None:
+            return self.outcome.merged
+        return tuple(one for one in self.outcome.merged if self.introduced.finding(one.members))
+
 
 def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     """Resolve paths, read the configuration, find the targets, and which of them a comparison concerns."""
+    if request.flags.only_new and request.flags.base is None:
+        raise UsageError(
+            "--only-new needs a revision to compare with",
+            next_step="Name one: `--base origin/main`.",
+        )
     root, paths = root_and_paths(request.paths, request.root)
     file, config = configured(request, root)
     tree = Tree(root)

@@ -40,10 +40,7 @@ class ActionReport:
     @property
     def shown(self) -> Report:
         """The report without what the base has too: that is nobody's news."""
-        news = tuple(result for result in self.report.results if result.introduced is not False)
-        old = [one for one in self.report.ignored if one.result.introduced is False and not one.brought]
-        ignored = tuple(one for one in self.report.ignored if one not in old)
-        return replace(self.report, results=news, ignored=ignored, left_out=self.report.left_out - len(old))
+        return self.report.news
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ Positions in here are for people: lines and columns count from 1, columns in cod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from portproof.discover.model import Skip
+from portproof.flags import Given
 from portproof.graph.chains import Hop
 from portproof.resources import ResourceKey
 from portproof.rules.base import Rule, Severity
@@ -183,7 +184,7 @@ class Report:
     `paths` are what was asked for, `rules` those that ran, with their pages.
     `base` is the commit that was compared with, if any; `unaffected` counts the targets that were not rendered because
     the difference cannot affect them. `ignored` are findings that are left out; `left_out` is their number, also where
-    only that is known.
+    only that is known. `given` is the command line that asked for it.
     """
 
     tools: ToolVersions
@@ -197,6 +198,15 @@ class Report:
     unaffected: int = 0
     ignored: tuple[Ignored, ...] = ()
     left_out: int = 0
+    given: Given = field(default_factory=Given)
+
+    @property
+    def news(self) -> Report:
+        """The report without what the base has too."""
+        results = tuple(result for result in self.results if result.introduced is not False)
+        old = [one for one in self.ignored if one.result.introduced is False and not one.brought]
+        ignored = tuple(one for one in self.ignored if one not in old)
+        return replace(self, results=results, ignored=ignored, left_out=self.left_out - len(old))
 
     @property
     def verdict(self) -> ReportVerdict:

@@ -98,7 +98,7 @@ class _Writer:
         lines = list(self.diff(result, fix))
         yield from lines[:_DIFF_LINES]
         if len(lines) > _DIFF_LINES:
-            yield f"    … and {summary_line.plural(len(lines) - _DIFF_LINES, 'more line')} (`portproof fix` prints them all)"
+            yield f"    … and {summary_line.plural(len(lines) - _DIFF_LINES, 'more line')} (`{self.report.given.fix()}` prints them all)"
         yield from _effects(fix)
 
     def other(self, result: Result, fix: Fix, lead: str) -> Iterator[str]:
@@ -154,16 +154,20 @@ class _Writer:
         clean = self.report.verdict is ReportVerdict.CLEAN
         colour = _COLOURS[found[0]] if found else "green" if clean else "yellow"
         yield self.paint(summary_line.headline(self.report, visible), fg=colour, bold=True)
-        offers = [
-            [one for one in (result.fix, *result.alternatives) if one] for result in self.report.results
-        ]
+        yield from self.next(found)
+
+    def next(self, found: Sequence[Severity]) -> Iterator[str]:
+        """What to run next, with the options and paths of this run; with a base, `fix` fixes only what is new."""
+        fix = self.report.given.fix
+        news = self.report.news.results if self.report.given.flags.base else self.report.results
+        offers = [[one for one in (result.fix, *result.alternatives) if one] for result in news]
         safe = sum(any(one.is_safe for one in some) for some in offers)
-        if safe == 1:
-            yield "Next: `portproof fix` prints the proven fix, `portproof fix --write` applies it."
-        elif safe:
-            yield f"Next: `portproof fix` prints the {safe} proven fixes, `portproof fix --write` applies them."
-        elif any(result.fix for result in self.report.results):
-            yield "Next: no fix is safe; `portproof fix --unsafe` prints those that need a second look."
+        one = "the proven fix" if safe == 1 else f"the {safe} proven fixes"
+        them = "it" if safe == 1 else "them"
+        if safe:
+            yield visible(f"Next: `{fix()}` prints {one}, `{fix('--write')}` applies {them}.")
+        elif any(result.fix for result in news):
+            yield visible(f"Next: no fix is safe; `{fix('--unsafe')}` prints those that need a second look.")
         elif found:
             rule = visible(self.report.results[0].rule)
             yield f"Next: `portproof explain {rule}` explains the rule and how to fix it."
