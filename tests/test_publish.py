@@ -86,7 +86,9 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 
 
 def numbered(count: int, **other: Any) -> list[Result]:
-    return [replace(RESULT, fingerprint=f"{number:032x}", **other) for number in range(1, count + 1)]
+    """Findings of different causes: what is only hinted may have nothing to do with the rest of its line."""
+    given = {"location": place(proof="hinted"), **other}
+    return [replace(RESULT, fingerprint=f"{number:032x}", **given) for number in range(1, count + 1)]
 
 
 IN_FILE = replace(RESULT, fingerprint="f" * 32, location=place("far.yaml", 15), fix=None, alternatives=())

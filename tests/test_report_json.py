@@ -54,7 +54,10 @@ def test_keys_and_their_order_are_those_of_the_contract() -> None:
     ]
     assert list(finding["location"]) == ["path", "line", "column", "end_line", "end_column", "proof"]
     assert list(finding["related"][0]) == ["message", "resource", "field", "location"]
-    assert list(finding["fix"]) == ["description", "safety", "risks", "edits", "effects", "patch"]
+    assert list(finding["fix"]) == [
+        *("description", "safety", "risks", "edits", "effects", "patch"),
+        *("id", "cures", "excludes"),
+    ]
     assert list(finding["fix"]["edits"][0]) == [
         "path",
         "line",

@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from portproof.diff import Changes, FileDiff, changes, file_diff
 from portproof.patch import unified
 from portproof.report import marks
+from portproof.report.causes import Cause
 from portproof.report.links import Links
 from portproof.report.marks import Mark
 from portproof.report.model import Effect, Fix, Related, Result
@@ -31,6 +32,7 @@ from portproof.report.review import (
     fixed,
     fixed_entry,
 )
+from portproof.report.safe import fenced
 from portproof.report.suggestion import Lines, suggestion
 from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
@@ -68,7 +70,7 @@ def changed(
 def commented(
     one: Result, changes: Changes | None = None, links: Links = LINKS, texts: Mapping[str, str] = TEXTS
 ) -> Comment | None:
-    return comment(one, links, Diff(changed() if changes is None else changes, texts), "job")
+    return comment(Cause((one,)), links, Diff(changed() if changes is None else changes, texts), "job")
 
 
 def composed(results: Iterable[Result], changes: Changes | None = None) -> Review:
@@ -119,8 +121,11 @@ def test_else_the_line_that_the_pull_request_changed_if_an_alternative_is_there(
     found = commented(here, changes=at_container)
     assert found is not None
     assert block(found.body) == "containerPort: 8081\n"
-    assert "Fix at [`charts/backend/values.yaml:14`]" in found.body
-    assert "Alternative on this line, also proven: set containerPort to `8081`." in found.body
+    assert "Another fix, on this line: set containerPort to `8081`." in found.body
+    assert (
+        "Alternative, also proven: set targetPort to `8080`, at [`charts/backend/values.yaml:14`]"
+        in found.body
+    )
 
 
 def test_of_several_alternatives_the_new_line_comes_first() -> None:
@@ -169,20 +174,19 @@ def test_a_head_that_does_not_read_as_its_diff_says_is_not_commented_on_a_line()
 
 
 def test_errors_come_first_and_thirty_are_enough() -> None:
-    notes = [replace(RESULT, severity=Severity.NOTE, fingerprint=f"{number:016x}") for number in range(40)]
-    errors = [replace(RESULT, fingerprint=f"{number:016x}") for number in range(100, 103)]
+    one = replace(RESULT, location=place(proof="hinted"))
+    notes = [replace(one, severity=Severity.NOTE, fingerprint=f"{number:016x}") for number in range(40)]
+    errors = [replace(one, fingerprint=f"{number:016x}") for number in range(100, 103)]
     review = composed([*notes, *errors])
     assert len(review.inline) == 30
-    assert [one.result.severity for one in review.inline[:4]] == [Severity.ERROR] * 3 + [Severity.NOTE]
+    assert [one.cause.lead.severity for one in review.inline[:4]] == [Severity.ERROR] * 3 + [Severity.NOTE]
     assert len(review.rest) == 13
-    assert (
-        len({one.result.fingerprint for one in review.inline} | {one.fingerprint for one in review.rest})
-        == 43
-    )
+    assert len({one.fingerprint for one in review.results}) == 43
 
 
 def test_comments_on_files_are_bounded_too() -> None:
-    many = [replace(RESULT, alternatives=(), fingerprint=f"{number:016x}") for number in range(14)]
+    one = replace(RESULT, location=place(proof="hinted"), alternatives=())
+    many = [replace(one, fingerprint=f"{number:016x}") for number in range(14)]
     review = composed(many, changed(SOURCE.replace("registry", "mirror")))
     assert (len(review.inline), len(review.files), len(review.rest)) == (0, 10, 4)
 
@@ -191,28 +195,51 @@ def test_comments_on_files_are_bounded_too() -> None:
 
 
 def test_the_incident() -> None:
-    found = commented(RESULT, links=replace(LINKS, rules=f"{WEB}/blob/v1/docs/rules.md"))
+    real = replace(
+        RESULT,
+        message=(
+            "This change sends port 80 of Service/backend-v1 to 8081 instead of 8080, but Deployment/backend-v1 still "
+            "declares only 8080 (http): requests to port 80 will fail. Evidence: the probes use 8080; 8081 looks like "
+            "a typo for 8080."
+        ),
+        targets=("helm:charts/backend?values=values-prod.yaml",),
+        alternatives=(OTHER, UNSAFE),
+    )
+    found = commented(real, links=replace(LINKS, rules=f"{WEB}/blob/v1/docs/rules.md"))
     assert found is not None
     link = f"{WEB}/blob/{HEAD}/charts/backend/values.yaml"
     assert found.body == (
-        f"{found.mark}\n"
-        "**error:** `Service/backend-v1` sends port `80` to `8081`, but `Deployment/backend-v1` declares only `8080` "
-        "(http): the readiness probe uses `8080`, and nothing mentions `8081`.\n"
-        "\n"
-        f"* [`charts/backend/values.yaml:14`]({link}#L14): `Service/backend-v1 spec.ports[0].targetPort` is `8081`\n"
-        f"* [`charts/backend/values.yaml:7`]({link}#L7): `Deployment/backend-v1` declares `8080` here\n"
+        f"{found.marks[0]}\n"
+        "**Requests to `Service/backend-v1:80` will fail with `values-prod.yaml`.** This change sends port `80` of "
+        "`Service/backend-v1` to `8081` instead of `8080`, but `Deployment/backend-v1` still declares only `8080` "
+        "(http).\n"
         "\n"
         "```suggestion\n"
         "  targetPort: 8080\n"
         "```\n"
+        "\n"
+        "<sub>error · proven by rendering again; nothing else changes · "
+        f"[`service-target-number`]({WEB}/blob/v1/docs/rules.md#service-target-number) · suppress it with "
+        "`# portproof: ignore[service-target-number] reason`</sub>\n"
+        "\n"
+        "<details><summary>Evidence and other fixes</summary>\n"
+        "\n"
+        "Evidence: the probes use `8080`; `8081` looks like a typo for `8080`.\n"
+        "\n"
+        f"* [`charts/backend/values.yaml:14`]({link}#L14): `Service/backend-v1 spec.ports[0].targetPort` is `8081`\n"
+        f"* [`charts/backend/values.yaml:7`]({link}#L7): `Deployment/backend-v1` declares `8080` here\n"
         "\n"
         "Rendered again with this change: `Service/backend-v1` reaches `Deployment/backend-v1` on `8080`; nothing else "
         "changed.\n"
         "\n"
         f"Alternative, also proven: set containerPort to `8081`, at [`charts/backend/values.yaml:7`]({link}#L7).\n"
         "\n"
-        f"Rule [`service-target-number`]({WEB}/blob/v1/docs/rules.md#service-target-number): "
-        "`portproof explain service-target-number` explains it.\n"
+        f"{fenced(OTHER.patch, 'diff')}\n"
+        "\n"
+        f"Unsafe: set containerPort to `8081`, at [`charts/backend/values.yaml:7`]({link}#L7). Nothing tells the "
+        "program of `Deployment/backend-v1` to listen on `8081`.\n"
+        "\n"
+        "</details>\n"
     )
 
 
@@ -274,7 +301,7 @@ def test_a_hint_says_that_it_is_one_and_an_unknown_place_too() -> None:
     assert hinted is not None
     assert "(best guess, not proven)" in hinted.body
     (unknown,) = composed([replace(RESULT, location=None, fix=None, alternatives=())]).rest
-    assert "the line to edit is unknown" in told(composed([unknown]))
+    assert "the line to edit is unknown" in told(composed(unknown.results))
 
 
 def test_several_edits_are_a_patch_and_no_suggestion() -> None:
@@ -510,7 +537,9 @@ def test_hostile_names_stay_in_code_spans_and_cannot_write_marks() -> None:
                 "strong_close",
                 "link_open",
                 "link_close",
+                "html_inline",
             )
+            assert child.type != "html_inline" or child.content in ("<sub>", "</sub>")
             assert child.type != "link_open" or str(child.attrs["href"]).startswith(f"{WEB}/blob/{HEAD}/")
             assert child.type != "text" or "@" not in child.content
 
@@ -555,8 +584,8 @@ def test_reading_marks_never_fails(text: str) -> None:
 def test_a_fixed_comment_says_so_and_offers_nothing() -> None:
     found = commented(RESULT)
     assert found is not None
-    text = fixed(found.body, found.mark, HEAD)
-    assert marks.read(text) == [replace(found.mark, fixed=True, edit="")]
+    text = fixed(found.body, HEAD)
+    assert marks.read(text) == [replace(found.marks[0], fixed=True, edit="")]
     assert "**Fixed** as of `1234567890`" in text
     assert block(text) is None
     assert "targetPort: 8080" in text

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from portproof.compare import Introduced
 from portproof.discover.model import Discovery
@@ -31,12 +32,13 @@ from portproof.report.model import (
 from portproof.report.safe import discreet
 from portproof.report.summary_line import field_of
 from portproof.rules.base import Label, Scalar, Severity
-from portproof.rules.evaluate import RuleSet
+from portproof.rules.evaluate import FindingKey, RuleSet
 from portproof.rules.run import render_failed, target_unchecked, unused_ignore
 from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import Edit, LineIndex, RelPath, Span, Tree
 from portproof.suppressions.model import Suppression, SuppressionSource
 from portproof.suppressions.unused import UnusedSuppression
+from portproof.together import Edits, Exclusions
 from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import format_path
 
@@ -113,20 +115,25 @@ class _Places:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a run was to check: what was discovered under `paths` of `tree`, by which rules, rendered with which tools."""
+    """What a run was to check: what was discovered under `paths` of `tree`, by which rules, rendered with which tools.
+
+    `exclusions` are the fixes that do not go together, where that was asked.
+    """
 
     tree: Tree
     paths: tuple[RelPath, ...]
     discovery: Discovery
     rule_set: RuleSet
     tools: ToolVersions
+    exclusions: Exclusions = field(default_factory=dict)
 
 
 def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = None) -> Report:
     """Put the report together. `introduced` says what is new, where a base was compared with."""
     discovery, rule_set = asked.discovery, asked.rule_set
     places = _Places(asked.tree)
-    results = [_result(one, places, introduced) for one in outcome.merged]
+    fixes = _Fixes(places, _cured_by(outcome.merged), asked.exclusions)
+    results = [_result(one, fixes, introduced) for one in outcome.merged]
     results += [_idle(one, outcome.checked, places, introduced, rule_set) for one in outcome.idle]
     excused: list[Ignored] = []
     whole = [*_lost(outcome, places, rule_set)] if rule_set.has(target_unchecked.RULE.id) else []
@@ -138,7 +145,7 @@ def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = 
         else:
             excused.append(_left_out(result, ignore, introduced))
     ignored = [
-        _left_out(_result(one.merged, places, introduced), one.ignore, introduced)
+        _left_out(_result(one.merged, fixes, introduced), one.ignore, introduced)
         for one in outcome.verdict.ignored
     ]
     targets = [_status(one, introduced) for one in outcome.checked]
@@ -233,8 +240,8 @@ def _status(one: TargetResult, introduced: Introduced | None) -> TargetStatus:
     )
 
 
-def _result(one: FindingGroup, places: _Places, introduced: Introduced | None) -> Result:
-    finding, first = one.finding, one.first
+def _result(one: FindingGroup, fixes: _Fixes, introduced: Introduced | None) -> Result:
+    finding, first, places = one.finding, one.first, fixes.places
     primary, place = finding.primary, first.place
     return Result(
         rule=first.found.rule.id,
@@ -247,8 +254,8 @@ def _result(one: FindingGroup, places: _Places, introduced: Introduced | None) -
         targets=tuple(sorted({member.target.id for member in one.members})),
         location=places.location(first.origins.get(primary) if place is None else place.origin),
         related=tuple(_related(one, places)),
-        fix=_fix(one.fix, places) if one.fix else None,
-        alternatives=tuple(_fix(proposal, places) for proposal in one.alternatives),
+        fix=fixes.fix(one.fix) if one.fix else None,
+        alternatives=tuple(map(fixes.fix, one.alternatives)),
         fingerprint=one.fingerprint,
         introduced=None if introduced is None else introduced.finding(one.members),
         chain=first.found.chain,
@@ -292,23 +299,54 @@ def _value(value: Scalar | None) -> Scalar | None:
     return ", ".join(f"{scheme}://{host}" for scheme, host in _ADDRESS.findall(value))
 
 
-def _fix(proposal: Proposal, places: _Places) -> Fix:
-    return Fix(
-        description=proposal.description,
-        edits=tuple(_text_edit(edit, places) for edit in proposal.edits),
-        effects=tuple(
-            Effect(
-                change.resource,
-                format_path(change.path),
-                change.before,
-                change.after,
-                (change.resource, change.path) in proposal.fixed,
-            )
-            for change in proposal.effects
-        ),
-        patch=patch_of(proposal.edits, places.tree),
-        risks=tuple((one.danger.value, one.text) for one in proposal.risks),
-    )
+_Cured: TypeAlias = Mapping[tuple[str, FindingKey], tuple[str, frozenset[tuple[str, FindingKey]]]]
+"""What a finding is in one of its targets -> its fingerprint, and what it is in all of them."""
+
+
+def _cured_by(groups: Iterable[FindingGroup]) -> _Cured:
+    known = [(one.fingerprint, frozenset((target.id, key) for target, key in one.keys)) for one in groups]
+    return {key: (name, keys) for name, keys in known for key in keys}
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixes:
+    """Turns proposals into the fixes of a report."""
+
+    places: _Places
+    cured: _Cured
+    exclusions: Exclusions
+
+    def fix(self, proposal: Proposal) -> Fix:
+        return Fix(
+            description=proposal.description,
+            edits=tuple(_text_edit(edit, self.places) for edit in proposal.edits),
+            effects=tuple(
+                Effect(
+                    change.resource,
+                    format_path(change.path),
+                    change.before,
+                    change.after,
+                    (change.resource, change.path) in proposal.fixed,
+                )
+                for change in proposal.effects
+            ),
+            patch=patch_of(proposal.edits, self.places.tree),
+            risks=tuple((one.danger.value, one.text) for one in proposal.risks),
+            id=_id(proposal.edits),
+            cures=tuple(sorted(self._cures(proposal))),
+            excludes=tuple(sorted(map(_id, self.exclusions.get(proposal.edits, ())))),
+        )
+
+    def _cures(self, proposal: Proposal) -> set[str]:
+        gone = proposal.proven.cures
+        found = (self.cured[key] for key in gone if key in self.cured)
+        return {name for name, keys in found if keys <= gone}
+
+
+def _id(edits: Edits) -> str:
+    """A name for edits: what they replace, where, in the texts that were checked."""
+    parts = [f"{one.span.path}\0{one.span.start}\0{one.span.end}\0{one.new}" for one in edits]
+    return hashlib.sha256("\0\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _text_edit(edit: Edit, places: _Places) -> TextEdit:

@@ -7,8 +7,8 @@ What a command needs after the first renders is imported by the functions that u
 
 from __future__ import annotations
 
-from dataclasses import replace
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 

@@ -421,12 +421,14 @@ def _whole(request: Request, ready: Prepared) -> Callable[[], Discovery] | None:
     return lambda: discover(ready.tree, (".",), ready.config)
 
 
-def report_of(run: Session) -> Report:
-    """The report of a run."""
+def report_of(run: Session, *, together: bool = False) -> Report:
+    """The report of a run. With `together` it says which fixes of what is new exclude each other: while the renderer lives."""
     from portproof import assemble
+    from portproof.together import exclusions
 
     ready = run.ready
-    asked = assemble.Assignment(ready.tree, ready.paths, ready.discovery, run.rule_set, run.tools)
+    found = exclusions(run.news, run.prover.prove, ready.discovery.everything) if together else {}
+    asked = assemble.Assignment(ready.tree, ready.paths, ready.discovery, run.rule_set, run.tools, found)
     return assemble.report(asked, run.outcome, run.introduced)
 
 

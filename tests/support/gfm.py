@@ -23,6 +23,7 @@ _OBEYED = re.compile(
 _OURS = frozenset(
     {
         "h2", "h3", "p", "details", "summary", "b", "strong", "pre", "code", "ul", "li", "hr", "blockquote", "a",
+        "sub",
         "table", "thead", "tbody", "tr", "th", "td",
     }
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -70,6 +71,7 @@ def fix_in(path: str, line: int, column: int, old: str, new: str, **other: Any) 
         "edits": (edit,),
         "effects": (Effect(SERVICE, FIELD, 8081, 8080, intended=True),),
         "patch": text,
+        "id": hashlib.sha256(f"{path}:{line}:{new}".encode()).hexdigest()[:16],
     }
     return Fix(**defaults | other)
 

@@ -183,7 +183,7 @@ def _checked(run: Context, comparison: Comparison | None, choice: Choice) -> Act
         environ=run.environ,
     )
     with session(request, comparison if run.inputs.only_introduced else None) as checked:
-        report = report_of(checked)
+        report = report_of(checked, together=True)
         patch = combined_patch(checked)
         ports = port_diff_of(checked, comparison)
     return ActionReport(report, checked.ready.config.fail_on, patch, ports=ports)

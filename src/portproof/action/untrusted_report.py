@@ -30,6 +30,7 @@ _Path = Annotated[str, Meta(min_length=1, max_length=4_096, pattern=r"^[^\x00-\x
 _Line = Annotated[int, Meta(ge=1, le=10_000_000)]
 _Count = Annotated[int, Meta(ge=0)]
 _Rule = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
+_FixId = Annotated[str, Meta(pattern=r"^([0-9a-f]{16})?\Z")]
 _Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{16,64}\Z")]
 
 
@@ -97,6 +98,9 @@ class _Fix(_Part):
     edits: Annotated[list[_Edit], Meta(min_length=1, max_length=100)]
     effects: Annotated[list[_Effect], Meta(max_length=5_000)]
     patch: Annotated[str, Meta(max_length=500_000)]
+    id: _FixId
+    cures: Annotated[list[_Fingerprint], Meta(max_length=5_000)]
+    excludes: Annotated[list[_FixId], Meta(max_length=500)]
 
     def made(self) -> model.Fix:
         edits = tuple(edit.made() for edit in self.edits)
@@ -105,7 +109,16 @@ class _Fix(_Part):
         if self.safety == "unsafe" and not found:
             found = [("guess", "the report calls it unsafe and does not say why")]
         effects = tuple(one.made() for one in self.effects)
-        return model.Fix(self.description, edits, effects, self.patch, tuple(found))
+        return model.Fix(
+            self.description,
+            edits,
+            effects,
+            self.patch,
+            tuple(found),
+            self.id,
+            tuple(self.cures),
+            tuple(self.excludes),
+        )
 
 
 class _Related(_Part):

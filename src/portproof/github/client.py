@@ -325,7 +325,7 @@ def _said(data: Mapping[str, Any], discussed: set[int | None]) -> list[Said]:
             data.get("start_line"),
             discussed=data["id"] in discussed,
         )
-        for mark in marks.read(body)[:1]
+        for mark in marks.read(body)
     ]
 
 

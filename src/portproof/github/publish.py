@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -23,6 +25,7 @@ from portproof.github.model import (
 )
 from portproof.github.plan import ReviewPlan, plan
 from portproof.report import marks
+from portproof.report.causes import Cause, one_cause
 from portproof.report.links import Links
 from portproof.report.marks import Mark
 from portproof.report.model import Report, Result
@@ -165,27 +168,29 @@ class Publisher:
         if not todo.new and not todo.back:
             return ""
         diff = self._diff()
-        again = [result for said, result in todo.back if not _stands(said, self._comment(result, diff))]
+        again = [result for said, result in todo.back if not _stands(said, self._comment([result], diff))]
         results = (*todo.new, *again)
         if not results:
             return ""
+        standing = [result for _, result in todo.known]
         try:
-            return self._send(self._compose(results, diff))
+            return self._send(self._compose(results, diff, standing))
         except RejectedError:
             # The diff is not what it was a moment ago: look again, compute again.
             self.client.drop_pending(self.job.number)
-            return self._apart(self._compose(results, self._diff()))
+            return self._apart(self._compose(results, self._diff(), standing))
 
     def _diff(self) -> Diff:
         files = self.client.files(self.job.number)
         named = _paths(self.job.report.results)
         return Diff(files.changes, self.job.texts(_readable(named, files.changes)))
 
-    def _comment(self, result: Result, diff: Diff) -> Comment | None:
-        return comment_on(result, self.job.links, diff, self.job.key)
+    def _comment(self, results: Sequence[Result], diff: Diff) -> Comment | None:
+        """The comment for findings of one cause."""
+        return comment_on(one_cause(results), self.job.links, diff, self.job.key)
 
-    def _compose(self, results: Iterable[Result], diff: Diff) -> Review:
-        return compose(results, self.job.links, diff, self.job.key)
+    def _compose(self, results: Iterable[Result], diff: Diff, standing: Iterable[Result]) -> Review:
+        return compose(results, self.job.links, diff, self.job.key, standing)
 
     def _body(self, review: Review) -> str:
         text = body(review, self.job.links, self.job.key, self.job.aside)
@@ -198,21 +203,20 @@ class Publisher:
         review = self._comment_on_files(review)
         if review.inline or review.rest:
             self._submit(self._body(review), review.inline, review.rest)
-        count = len(review.inline) + len(review.files) + len(review.rest)
-        return f"posted {plural(count, 'finding')}"
+        return f"posted {plural(len(review.results), 'finding')}"
 
     def _comment_on_files(self, review: Review) -> Review:
         kept: list[Comment] = []
-        refused: list[Result] = []
+        refused: list[Cause] = []
         for one in review.files:
             try:
                 self._once(
                     lambda one=one: self.client.comment_on_file(self.job.number, self.job.head, one),  # type: ignore[misc]
-                    lambda one=one: self._is_said([one.result]),  # type: ignore[misc]
+                    lambda one=one: self._is_said(one.cause.results),  # type: ignore[misc]
                 )
                 kept.append(one)
             except RejectedError:
-                refused.append(one.result)
+                refused.append(one.cause)
         return Review(review.inline, tuple(kept), (*review.rest, *refused))
 
     def _apart(self, review: Review) -> str:
@@ -226,23 +230,23 @@ class Publisher:
             group = waiting.pop(0)
             tries += 1
             if tries > _MAX_REVIEWS:
-                rest += [one.result for one in group]
+                rest += [one.cause for one in group]
                 continue
             try:
                 self._submit(self._body(Review(group, (), ())), group, ())
             except RejectedError:
                 half = len(group) // 2
                 if half == 0:
-                    rest += [one.result for one in group]
+                    rest += [one.cause for one in group]
                 else:
                     waiting = [group[:half], group[half:], *waiting]
         if rest:
             self._submit(self._body(Review((), (), tuple(rest))), (), rest)
-        count = len(review.inline) + len(review.files) + len(review.rest)
-        return f"posted {plural(count, 'finding')}, in several reviews because GitHub rejected a single one"
+        count = plural(len(review.results), "finding")
+        return f"posted {count}, in several reviews because GitHub rejected a single one"
 
-    def _submit(self, text: str, comments: Sequence[Comment], rest: Sequence[Result]) -> None:
-        results = [*(one.result for one in comments), *rest]
+    def _submit(self, text: str, comments: Sequence[Comment], rest: Sequence[Cause]) -> None:
+        results = Review(tuple(comments), (), tuple(rest)).results
         self._once(
             lambda: self.client.submit(self.job.number, self.job.head, text, comments),
             lambda: self._is_said(results),
@@ -258,51 +262,67 @@ class Publisher:
     def _revise(self, todo: ReviewPlan) -> str:
         """Say of fixed findings that they are, take stale suggestions away, and bring back what came back."""
         parts = []
-        if gone := self._take_back(todo.gone):
+        partly = {said.id for said, _ in (*todo.known, *todo.back) if not said.review}
+        partly &= {said.id for said in todo.gone if not said.review}
+        if gone := self._take_back(todo, partly):
             parts.append(f"marked {plural(gone, 'finding')} as fixed")
         if todo.back or any(said.mark.edit for said, _ in todo.known):
-            renewed = self._renew(todo)
+            renewed = self._renew(todo, partly)
             if renewed:
                 parts.append(f"updated {plural(renewed, 'comment')}")
         return ", ".join(parts)
 
-    def _take_back(self, gone: Sequence[Said]) -> int:
-        bodies: dict[int, tuple[Said, str]] = {}
-        for one in gone:
+    def _take_back(self, todo: ReviewPlan, partly: AbstractSet[int]) -> int:
+        """Say that findings are fixed; a comment of which some are left (`partly`) tells only of those."""
+        bodies: dict[tuple[int, bool], tuple[Said, str]] = {}
+        settled = []
+        for one in todo.gone:
+            text = bodies[one.id, one.review][1] if (one.id, one.review) in bodies else one.body
             if one.review:
-                text = bodies[one.id][1] if one.id in bodies else one.body
-                bodies[one.id] = (one, fixed_entry(text, one.mark, self.job.head))
+                text = fixed_entry(text, one.mark, self.job.head)
+            elif one.id in partly:
+                text = marks.with_state(text, one.mark, fixed=True, note="")
             else:
-                bodies[one.id] = (one, fixed(one.body, one.mark, self.job.head))
+                text = fixed(one.body, self.job.head)
+                settled.append(one)
+            bodies[one.id, one.review] = (one, text)
         for one, text in bodies.values():
-            self._edit(one, text)
-        self._resolve([one for one in gone if not one.review and not one.discussed], resolved=True)
-        return len(gone)
+            anew = one.id in partly and not one.review
+            self._edit(one, self._told_anew(one, todo, text) if anew else text)
+        self._resolve([one for one in settled if not one.discussed], resolved=True)
+        return len(todo.gone)
 
-    def _renew(self, todo: ReviewPlan) -> int:
+    def _told_anew(self, said: Said, todo: ReviewPlan, text: str) -> str:
+        """A comment of several findings, some of them gone: the marks of those, and what is left to say."""
+        results = _members(todo)[said.id]
+        new = self._comment(results, self._diff())
+        gone = "".join(f"{mark}\n" for mark in marks.read(text) if mark.fixed)
+        if new is not None and _stands(said, new):
+            return gone + new.body
+        return gone + plain(one_cause(results), self.job.links, self.job.key, away=said.line is None)
+
+    def _renew(self, todo: ReviewPlan, done: AbstractSet[int]) -> int:
         diff = self._diff()
         count = 0
         reopened = []
-        for said, result in todo.back:
-            new = self._comment(result, diff)
+        members = _members(todo)
+        for said, _ in todo.back:
+            new = None if said.review or said.id in done else self._comment(members[said.id], diff)
             if new is not None and _stands(said, new):
                 self._edit(said, new.body)
                 reopened.append(said)
                 count += 1
-        for said, result in todo.known:
-            new = self._comment(result, diff)
-            if (
-                said.review
-                or said.line is None
-                or not said.mark.edit
-                or (new and new.mark.edit == said.mark.edit)
-            ):
+        for said, _ in todo.known:
+            if said.review or said.id in done or said.line is None or not said.mark.edit:
+                continue
+            new = self._comment(members[said.id], diff)
+            if new and new.edit == said.mark.edit:
                 continue
             # The suggestion of that time is not what a render proves today: nobody should click it.
             fresh = (
                 new.body
                 if new is not None and _stands(said, new)
-                else plain(result, self.job.links, self.job.key)
+                else plain(one_cause(members[said.id]), self.job.links, self.job.key, away=False)
             )
             self._edit(said, fresh)
             count += 1
@@ -359,6 +379,15 @@ def degraded(error: GithubError) -> str:
     if isinstance(error, LimitedError):
         return f"no comments ({error}): GitHub's rate limit won't reset within PORTPROOF_GITHUB_WAIT"
     return f"no comments ({error})"
+
+
+def _members(todo: ReviewPlan) -> Mapping[int, Sequence[Result]]:
+    """The findings that each comment on a line or a file still has to tell of."""
+    found: dict[int, list[Result]] = defaultdict(list)
+    for said, result in (*todo.known, *todo.back):
+        if not said.review:
+            found[said.id].append(result)
+    return found
 
 
 def _about(mark: Mark) -> tuple[str, str]:

@@ -151,6 +151,9 @@ def _fix(fix: Fix) -> dict[str, Any]:
         "edits": [{**_range(edit), "old": edit.old, "new": edit.new} for edit in fix.edits],
         "effects": [_effect(effect) for effect in fix.effects],
         "patch": fix.patch,
+        "id": fix.id,
+        "cures": list(fix.cures),
+        "excludes": list(fix.excludes),
     }
 
 

@@ -58,7 +58,9 @@ class Effect:
 class Fix:
     """A proven way to cure a finding. `patch` is a unified diff that ``git apply`` accepts at the root.
 
-    `risks` say why it is unsafe, each a kind (``callers``) and a clause; a safe one has none.
+    `risks` say why it is unsafe, each a kind (``callers``) and a clause; a safe one has none. `id` names its edits, wherever
+    their lines are. `cures` are the fingerprints of all findings that are gone with it, `excludes` the ids of fixes of other
+    findings with which it does not go together, where that was tried.
     """
 
     description: str
@@ -66,6 +68,9 @@ class Fix:
     effects: tuple[Effect, ...]
     patch: str
     risks: tuple[tuple[str, str], ...] = ()
+    id: str = ""
+    cures: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
 
     @property
     def is_safe(self) -> bool:

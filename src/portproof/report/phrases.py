@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import quote
 
+from portproof.report.environments import where
 from portproof.report.links import Links
 from portproof.report.model import Effect, Fix, Location, Related, Result, TextEdit
 from portproof.report.safe import (
@@ -20,6 +22,8 @@ from portproof.report.safe import (
     stripped,
 )
 from portproof.report.summary_line import field_of, listed
+from portproof.report.wording import Parts, parts, words
+from portproof.resources import ResourceKey
 from portproof.rules import find, is_known
 from portproof.rules.base import Trait
 
@@ -28,12 +32,24 @@ _SPAN = re.compile(r"(?<![^ ])(\(*)`([^`]+)`([).,:;]*)(?![^ ])")
 
 _WORD = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*\Z")
 _HEX = re.compile(r"(?<![A-Za-z])[0-9a-fA-F]{7,}(?![A-Za-z])")
+_PORT = re.compile(r"\bport (\d+)\b")
+_SENTENCE = 220
 _PATCH = 6_000
 _DIFF_LINE = (" ", "+", "-", "@@ ", "diff --git ", "\\")
 _ENDS = 4
 _EFFECTS = 10
 _RISKS = 3
 _WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob"})
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The beginning of a comment, in Markdown: `headline`, `cause`, what is folded (`rest`), and questions (`advice`)."""
+
+    headline: str
+    cause: str
+    rest: tuple[str, ...]
+    advice: str
 
 
 def code(text: str, limit: int = 200) -> str:
@@ -68,14 +84,89 @@ def reached(result: Result, fix: Fix) -> str:
     return f"{code(str(service))} reaches {code(str(others[0]))}{on}"
 
 
+def opening(result: Result, room: int) -> Opening:
+    """How a comment begins: the harm and where it is done, then what led to it, as far as there is `room` for words."""
+    told = _parts(result)
+    headline = _headline(result, told.harm) if told.harm else _sentence(result, told.cause[0])
+    left = room - words(headline)
+    rest = [prose(one, 2_000) for one in (told.cause if told.harm else told.cause[1:])]
+    shown = 0
+    while shown < len(rest) and (left := left - words(rest[shown])) >= 0:
+        shown += 1
+    return Opening(
+        headline,
+        " ".join(rest[:shown]),
+        (*rest[shown:], *([f"Evidence: {prose(told.evidence, 2_000)}"] if told.evidence else [])),
+        " ".join(map(prose, told.advice)),
+    )
+
+
+def _parts(result: Result) -> Parts:
+    return parts(result.message, of_resource=result.resource is not None)
+
+
+def harm(result: Result) -> str:
+    """The harm of one of several findings, in a line."""
+    told = _parts(result)
+    return _headline(result, told.harm) if told.harm else _sentence(result, told.cause[0])
+
+
+def _headline(result: Result, clause: str) -> str:
+    """The harm as a sentence: whom it strikes, and in which environment."""
+    subject = _struck(result)
+    named = _named(clause, subject)
+    text = prose(capital(named)) if named else f"{code(str(subject))}: {prose(clause)}"
+    place = where(result.targets, code)
+    return f"{text} {place}." if place else f"{text}."
+
+
+def _named(clause: str, subject: ResourceKey) -> str:
+    """The clause with the name of the resource that it strikes; empty where it has no place for one."""
+    if subject.kind == "Service":
+        found, count = _PORT.subn(rf"{subject}:\1", clause)
+        if count == 1:
+            return found
+    for pattern in (rf"\bthe {re.escape(subject.kind)}\b", r"(?<=\bto )it\b", r"(?<=\brejects )it\b"):
+        found, count = re.subn(pattern, str(subject).replace("\\", r"\\"), clause)
+        if count == 1:
+            return found
+    return ""
+
+
+def _struck(result: Result) -> ResourceKey:
+    """Whom the harm strikes: the Service, where its traffic is what fails."""
+    assert result.resource is not None  # noqa: S101 - a harm is told of a resource
+    ends = [result.resource, *(one.resource for one in result.related)]
+    if is_known(result.rule) and Trait.REACHES_PODS in find(result.rule).traits:
+        return next((one for one in ends if one.kind == "Service"), result.resource)
+    return result.resource
+
+
+def _sentence(result: Result, sentence: str) -> str:
+    """A sentence that names no harm, and the environment behind it."""
+    place = where(result.targets, code) if result.resource else ""
+    text = prose(shortened(sentence, _SENTENCE))
+    return f"{text.removesuffix('.')} ({place})." if place else text
+
+
 def fix_told(result: Result, fix: Fix, links: Links | None) -> dict[str, str]:
     """A fix that stands elsewhere: where and what (``lead``), what proves it (``proof``), and its ``patch``."""
-    where = ", ".join(link(edit, links) for edit in fix.edits[:3])
     return {
-        "lead": f"Fix at {where}: {prose(fix.description)}. ",
+        "lead": f"{fix_lead(fix, links)} ",
         "proof": proof(result, fix),
-        "patch": _patch(fix.patch),
+        "patch": patch_shown(fix),
     }
+
+
+def fix_lead(fix: Fix, links: Links | None) -> str:
+    """Where a fix stands, and what it does."""
+    at = ", ".join(link(edit, links) for edit in fix.edits[:3])
+    return f"Fix at {at}: {prose(fix.description)}."
+
+
+def patch_shown(fix: Fix) -> str:
+    """The patch of a fix, in a fence."""
+    return _patch(fix.patch)
 
 
 def _patch(patch: str) -> str:
@@ -95,14 +186,14 @@ def _patch(patch: str) -> str:
 
 def other_told(result: Result, fix: Fix, links: Links | None) -> str:
     """A further fix in one line; without one that anything speaks for, it is only what could be done."""
-    where = ", ".join(link(edit, links) for edit in fix.edits[:2])
+    at = ", ".join(link(edit, links) for edit in fix.edits[:2])
     also = _also(fix)
     changes = f" It also changes {also}." if also else ""
     if not fix.is_safe:
         why = " ".join(f"{prose(capital(text))}." for _, text in fix.risks[:_RISKS])
-        return f"Unsafe: {prose(fix.description)}, at {where}. {why}{changes}"
+        return f"Unsafe: {prose(fix.description)}, at {at}. {why}{changes}"
     lead = "Alternative, also proven" if has_safe_fix(result) else "Possible fix, proven"
-    return f"{lead}: {prose(fix.description)}, at {where}.{changes}"
+    return f"{lead}: {prose(fix.description)}, at {at}.{changes}"
 
 
 def has_safe_fix(result: Result) -> bool:
@@ -117,9 +208,29 @@ def capital(clause: str) -> str:
 
 def rule_told(rule: str, links: Links | None) -> str:
     """Where the rule is explained."""
+    return f"Rule {rule_link(rule, links)}: {code(f'portproof explain {rule}')} explains it."
+
+
+def rule_link(rule: str, links: Links | None) -> str:
+    """The rule, as a link to its page where there is one."""
     name = code(rule)
-    page = f"[{name}]({links.rules}#{quote(rule, safe='')})" if links and links.rules else name
-    return f"Rule {page}: {code(f'portproof explain {rule}')} explains it."
+    return f"[{name}]({links.rules}#{quote(rule, safe='')})" if links and links.rules else name
+
+
+def small_print(result: Result, fix: Fix | None, links: Links | None) -> str:
+    """The line below: how bad it is, what is proven, the rule, how to suppress it."""
+    proven = "no safe fix"
+    if fix is not None:
+        also = tuple(dict.fromkeys(_effect(one) for one in fix.effects if not one.intended))
+        more = (
+            f"{len(also)} more fields change" if len(also) > 1 else f"{also[0]} changes, too" if also else ""
+        )
+        proven = f"proven by rendering again; {more or 'nothing else changes'}"
+    guess = (
+        "" if result.location is None or result.location.proof == "proven" else " · the place is a best guess"
+    )
+    suppress = code(f"# portproof: ignore[{result.rule}] reason")
+    return f"{result.severity.value}{guess} · {proven} · {rule_link(result.rule, links)} · suppress it with {suppress}"
 
 
 def proof(result: Result, fix: Fix) -> str:
@@ -159,10 +270,10 @@ def ends(result: Result, links: Links | None) -> Iterator[str]:
 
 
 def _related(related: Related, links: Links | None) -> str:
-    where = (
+    at = (
         link(related.location, links) if related.location else code(field_of(related.resource, related.field))
     )
-    return f"{where}: {prose(related.message)}"
+    return f"{at}: {prose(related.message)}"
 
 
 def link(place: Location | TextEdit, links: Links | None) -> str:

@@ -8,17 +8,31 @@ proven edit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from portproof.diff import Changes
 from portproof.report import marks
+from portproof.report.causes import Cause, causes, first_safe
 from portproof.report.links import Links
 from portproof.report.marks import Mark
 from portproof.report.model import Fix, Result
-from portproof.report.phrases import code, ends, fix_told, has_safe_fix, other_told, proof, prose, rule_told
+from portproof.report.phrases import (
+    code,
+    ends,
+    fix_lead,
+    harm,
+    link,
+    opening,
+    other_told,
+    patch_shown,
+    proof,
+    prose,
+    small_print,
+)
 from portproof.report.suggestion import Lines, suggestion
 from portproof.report.summary_line import plural
+from portproof.report.wording import words
 from portproof.rules.severity import Severity
 from portproof.source import RelPath
 
@@ -27,6 +41,12 @@ MAX_INLINE = 30
 
 MAX_FILES = 10
 """Comments on whole files in one run: each is a request of its own."""
+
+ROOM = 45
+"""Words that stand before a suggestion at most; what else led to the harm is folded."""
+
+MAX_OTHERS = 3
+"""Further findings of one cause that a comment tells of; the report has them all."""
 
 BODY_LIMIT = 60_000
 """GitHub takes 65,536 characters; counted here in the largest unit, UTF-8 bytes."""
@@ -45,86 +65,130 @@ class Diff:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment on lines of the head (RIGHT side), or on a whole file when `line` is None."""
+    """A comment on lines of the head (RIGHT side), or on a whole file when `line` is None.
 
-    result: Result
-    mark: Mark
+    It has a mark for each finding of its cause; that of the finding that leads also says what is suggested (`offer`).
+    """
+
+    cause: Cause
+    marks: tuple[Mark, ...]
     body: str
     path: RelPath
     line: int | None = None
     start_line: int | None = None
+    offer: Fix | None = None
 
     side = "RIGHT"
+
+    @property
+    def edit(self) -> str:
+        """A short name for what it suggests; empty for nothing."""
+        return self.marks[0].edit
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Everything that is to be said: comments on lines, comments on files, and the findings that only the body tells."""
+    """Everything that is to be said: comments on lines, comments on files, and the causes that only the body tells."""
 
     inline: tuple[Comment, ...]
     files: tuple[Comment, ...]
-    rest: tuple[Result, ...]
+    rest: tuple[Cause, ...]
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to say."""
         return not (self.inline or self.files or self.rest)
 
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The findings that it tells of."""
+        told = (*(one.cause for one in (*self.inline, *self.files)), *self.rest)
+        return tuple(result for cause in told for result in cause.results)
 
-def compose(results: Iterable[Result], links: Links, diff: Diff, key: str) -> Review:
-    """The review of `results`, errors first; what does not fit becomes part of the rest. `key` is that of the job's marks."""
+
+def compose(
+    results: Iterable[Result], links: Links, diff: Diff, key: str, standing: Iterable[Result] = ()
+) -> Review:
+    """The review of `results`, errors first; what does not fit becomes part of the rest. `key` is that of the job's marks.
+
+    `standing` are findings whose comments are there already: what is suggested has to go with their suggestions.
+    """
+    taken: list[Comment] = []
+    for cause in causes(standing):
+        one = comment(cause, links, diff, key, taken)
+        taken += [one] if one is not None and one.offer else []
     inline: list[Comment] = []
     files: list[Comment] = []
-    rest: list[Result] = []
-    for result in sorted(results, key=lambda one: one.severity.rank):
-        one = comment(result, links, diff, key)
+    rest: list[Cause] = []
+    for cause in sorted(causes(results), key=lambda one: one.lead.severity.rank):
+        one = comment(cause, links, diff, key, taken)
         room = (inline, MAX_INLINE) if one and one.line is not None else (files, MAX_FILES)
         if one is None or len(room[0]) >= room[1]:
-            rest.append(result)
+            rest.append(cause)
         else:
             room[0].append(one)
+            taken += [one] if one.offer else []
     return Review(tuple(inline), tuple(files), tuple(rest))
 
 
-def comment(result: Result, links: Links, diff: Diff, key: str) -> Comment | None:
-    """The comment for one finding; None when no line and no file of the pull request is its place."""
+def comment(
+    cause: Cause, links: Links, diff: Diff, key: str, taken: Sequence[Comment] = ()
+) -> Comment | None:
+    """The comment for one cause; None when no line and no file of the pull request is its place.
+
+    Whoever reads the review may click every suggestion: one that does not go with those of `taken` is told in words.
+    """
+    result = cause.lead
     place = _lines(result, links, diff)
     if place is not None:
         offers = _offers(result, place, diff)
-        offer = offers[0] if offers else None
-        mark = marks.of_result(result, key, offer[1] if offer else "")
+        fitting = [one for one in offers if not any(_excludes(one[0], other.offer) for other in taken)]
+        offer = fitting[0] if fitting else None
+        either = next(
+            (one for one in taken if offers and not offer and _excludes(offers[0][0], one.offer)), None
+        )
+        named = _marks(cause, key, offer[1] if offer else "")
         start = place.first if place.first < place.last else None
-        return Comment(result, mark, _text(result, links, mark, offer), place.path, place.last, start)
+        text = _text(cause, links, named, _Shown(offer, either))
+        return Comment(cause, named, text, place.path, place.last, start, offer[0] if offer else None)
     at = result.location
     changed = diff.changes.get(at.path) if at else None
     if changed is None or changed.removed:
         return None
-    mark = marks.of_result(result, key)
-    return Comment(result, mark, _text(result, links, mark), changed.path)
+    named = _marks(cause, key)
+    return Comment(cause, named, _text(cause, links, named, _Shown(away=True)), changed.path)
 
 
-def plain(result: Result, links: Links, key: str) -> str:
-    """What a comment on the finding says where no suggestion is possible."""
-    return _text(result, links, marks.of_result(result, key))
+def plain(cause: Cause, links: Links, key: str, *, away: bool = True) -> str:
+    """What a comment says where no suggestion is possible; `away` from the line that it is about, that is named."""
+    return _text(cause, links, _marks(cause, key), _Shown(away=away))
+
+
+def _marks(cause: Cause, key: str, suggested: str = "") -> tuple[Mark, ...]:
+    first = marks.of_result(cause.lead, key, suggested)
+    return (first, *(marks.of_result(one, key) for one in cause.others))
+
+
+def _excludes(one: Fix, other: Fix | None) -> bool:
+    return other is not None and (other.id in one.excludes or one.id in other.excludes)
 
 
 def body(review: Review, links: Links, key: str, aside: str = "") -> str:
     """The review's body: counts, the `aside`, and an entry for each finding of the rest, within GitHub's limit."""
-    shown = [one.result for one in (*review.inline, *review.files)]
-    everything = [*shown, *review.rest]
-    entries = [plain(result, links, key) for result in review.rest]
+    shown = review.inline or review.files
+    entries = [plain(cause, links, key) for cause in review.rest]
     intro = "On lines outside this pull request's diff:" if shown else ""
     size = len(entries)
     while True:
         left = review.rest[size:]
         text = _fill(
             "review_body.md.jinja",
-            headline=f"{OPENING} {_headline(everything)}{f'; {aside}' if aside else ''}",
+            headline=f"{OPENING} {_headline(review.results)}{f'; {aside}' if aside else ''}",
             intro=intro,
             entries=entries[:size],
             left=len(left),
             where=f"[job summary]({links.log})" if links.log else "job summary",
-            marks="\n".join(str(marks.of_result(result, key)) for result in left),
+            marks="\n".join(str(marks.of_result(result, key)) for cause in left for result in cause.results),
         )
         if len(text.encode(errors="replace")) <= BODY_LIMIT:
             return text
@@ -134,11 +198,12 @@ def body(review: Review, links: Links, key: str, aside: str = "") -> str:
         size = size * 3 // 4
 
 
-def fixed(text: str, mark: Mark, head: str) -> str:
-    """A comment whose finding is gone: it says so, and offers nothing to click any more."""
+def fixed(text: str, head: str) -> str:
+    """A comment whose findings are gone: it says so, and offers nothing to click any more."""
     said = marks.without(text).replace("```suggestion\n", "```yaml\n")
+    named = "\n".join(str(replace(one, fixed=True, edit="")) for one in marks.read(text))
     return (
-        f"{replace(mark, fixed=True, edit='')}\n**Fixed** as of {code(head[:10])}: this finding is gone.\n\n"
+        f"{named}\n**Fixed** as of {code(head[:10])}: this finding is gone.\n\n"
         f"<details><summary>Original comment</summary>\n\n{said.rstrip()}\n\n</details>\n"
     )
 
@@ -180,14 +245,19 @@ def _lines(result: Result, links: Links, diff: Diff) -> Lines | None:
     return None
 
 
-def _places(result: Result, diff: Diff) -> Iterator[Lines]:
-    if result.location:
-        yield Lines.of(result.location)
-    if result.fix:
-        yield from (Lines.of(edit) for edit in result.fix.edits)
-    edits = [edit for fix in result.alternatives for edit in fix.edits]
-    new = [edit for edit in edits if (at := diff.changes.get(edit.path)) and at.is_added(edit.line)]
-    yield from (Lines.of(edit) for edit in (*new, *edits))
+def _places(result: Result, diff: Diff) -> list[Lines]:
+    """Where the comment may stand, best first: on lines of the finding or of its fixes that the change has touched."""
+    places = [Lines.of(result.location)] if result.location else []
+    fixes = [one for one in (result.fix, *result.alternatives) if one]
+    places += [Lines.of(edit) for fix in fixes for edit in fix.edits]
+    return sorted(places, key=lambda one: not _touched(one, diff))
+
+
+def _touched(place: Lines, diff: Diff) -> bool:
+    changed = diff.changes.get(place.path)
+    return changed is not None and any(
+        changed.is_added(number) for number in range(place.first, place.last + 1)
+    )
 
 
 def _offers(result: Result, place: Lines, diff: Diff) -> list[tuple[Fix, str]]:
@@ -199,28 +269,67 @@ def _offers(result: Result, place: Lines, diff: Diff) -> list[tuple[Fix, str]]:
     return [(fix, block) for fix in fixes if (block := suggestion(fix.edits[0], place, text))]
 
 
-def _text(result: Result, links: Links, mark: Mark, offer: tuple[Fix, str] | None = None) -> str:
-    offered = offer[0] if offer else None
-    fix = result.fix if result.fix is not offered and has_safe_fix(result) else None
-    others = [one for one in (result.fix, *result.alternatives) if one and one not in (offered, fix)]
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a comment can show: the fix that it suggests, with its block; a comment whose suggestion excludes it; the place."""
+
+    offer: tuple[Fix, str] | None = None
+    either: Comment | None = None
+    away: bool = False
+
+
+def _text(cause: Cause, links: Links, named: Sequence[Mark], said: _Shown) -> str:
+    result = cause.lead
+    offered = said.offer[0] if said.offer else None
+    # Where nothing can be clicked, the best fix is told with its patch.
+    elsewhere = None if offered else first_safe(result)
+    lead = _lead(result, elsewhere, said, links)
+    opened = opening(result, ROOM - words(lead))
+    others = [one for one in (result.fix, *result.alternatives) if one and one not in (offered, elsewhere)]
+    shown = offered or elsewhere
     return _fill(
         "review_comment.md.jinja",
-        mark=mark,
-        severity=result.severity.value,
-        message=prose(result.message),
+        marks=named,
+        opening=opened,
+        place=f"At {link(result.location, links)}." if said.away and result.location else "",
+        lead=lead,
+        block=said.offer[1] if said.offer else "",
+        patch=patch_shown(elsewhere) if elsewhere else "",
+        cured=_cured(cause, shown),
+        small=small_print(result, shown, links),
+        folded="Evidence and other fixes" if others else "Evidence",
         ends=list(ends(result, links)),
-        fix=fix_told(result, fix, links) if fix else None,
-        suggestion=_suggestion(result, offer) if offer else None,
+        proof=proof(result, shown) if shown else "",
         others=[other_told(result, one, links) for one in others],
-        rule=rule_told(result.rule, links),
+        patches=[patch_shown(one) if one.is_safe else "" for one in others],
     )
 
 
-def _suggestion(result: Result, offer: tuple[Fix, str]) -> dict[str, str]:
-    fix, block = offer
-    lead = "Alternative on this line, also proven" if has_safe_fix(result) else "Possible fix, proven"
-    lead = "" if fix is result.fix else f"{lead}: {prose(fix.description)}."
-    return {"lead": lead, "block": block, "proof": proof(result, fix)}
+def _lead(result: Result, elsewhere: Fix | None, said: _Shown, links: Links) -> str:
+    """What stands before the suggestion or the patch; empty for a suggestion that speaks for itself."""
+    if said.offer is not None:
+        fix = said.offer[0]
+        return "" if fix is first_safe(result) else f"Another fix, on this line: {prose(fix.description)}."
+    if elsewhere is None:
+        return ""
+    if said.either is not None:
+        at = code(f"{said.either.path}:{said.either.line}")
+        return f"Either the suggestion at {at}, or this: {prose(elsewhere.description)}."
+    return fix_lead(elsewhere, links)
+
+
+def _cured(cause: Cause, fix: Fix | None) -> str:
+    """The other findings of a cause, in a sentence; those that the fix does not cure too."""
+    gone = [one for one in cause.others if fix and one.fingerprint in fix.cures]
+    left = [one for one in cause.others if one not in gone]
+    parts = [("The same edit cures:", gone), ("Also wrong here:", left)]
+    return " ".join(f"{lead} {_harms(found)}" for lead, found in parts if found)
+
+
+def _harms(results: Sequence[Result]) -> str:
+    more = len(results) - MAX_OTHERS
+    told = [harm(one) for one in results[:MAX_OTHERS]]
+    return " ".join((*told, f"And {more} more.")) if more > 0 else " ".join(told)
 
 
 def _fill(template: str, **names: object) -> str:
