@@ -51,7 +51,7 @@ class Hub:
             found = {path: self.git.entry(head, path) for path in paths}
             return {path: self.git.blob(entry.sha).decode() for path, entry in found.items() if entry}
 
-        job = Job(1, given, Links("https://github.com/octo/shop", head), key, texts)
+        job = Job(self.pull.number, given, Links("https://github.com/octo/shop", head), key, texts)
         return Publisher(self.client(token), job, Budget(budget, self.slept.append))
 
     def review(self, given: Report, token: Token | str, **options: Any) -> PublishOutcome:
@@ -166,6 +166,51 @@ def test_thirty_comments_are_enough_and_nothing_is_lost(hub: Hub) -> None:
     assert hub.posts == 1
     assert len(hub.bodies()) == 30
     assert hub.said() == {one.fingerprint for one in numbered(33)}
+
+
+# files whose patch is not listed
+
+
+LARGE = "".join(f"# line {number}\n" for number in range(200))
+
+
+@pytest.fixture
+def large(hub: Hub) -> Hub:
+    """A pull request that also rewrites so many lines of the file that GitHub leaves its patch out."""
+    hub.fake.limits.patch_lines = 100
+    hub.git.commit({VALUES: BASE + LARGE.replace("#", "# old")}, branch="main", message="large")
+    hub.git.commit({VALUES: SOURCE + LARGE}, branch="large", parent="main", message="rewritten")
+    hub.pull = hub.fake.open_pull(hub.pull.repository, head="large")
+    return hub
+
+
+def test_a_file_whose_patch_is_not_listed_takes_comments_on_its_lines(large: Hub) -> None:
+    outcome = large.review(report(RESULT), large.writing())
+    assert outcome.message == "posted 1 finding"
+    (comment,) = large.fake.comments(large.pull)
+    assert (comment.anchor.path, comment.anchor.line) == (VALUES, 14)
+    assert "```suggestion" in comment.body
+
+
+def test_its_lines_are_those_since_the_head_left_the_base(large: Hub) -> None:
+    moved = "# meanwhile\n" * 3 + BASE + LARGE.replace("#", "# other")
+    large.fake.push_base(large.pull, large.git.commit({VALUES: moved}, branch="main"))
+    large.review(report(RESULT), large.writing())
+    assert [one.anchor.line for one in large.fake.comments(large.pull)] == [14]
+
+
+def test_where_github_takes_none_the_finding_is_told_all_the_same(large: Hub) -> None:
+    large.fake.limits.hunk_lines = 100
+    large.review(report(RESULT), large.writing())
+    assert large.said() == {RESULT.fingerprint}
+
+
+def test_a_large_new_file_takes_comments_too(hub: Hub) -> None:
+    hub.fake.limits.patch_lines = 100
+    hub.git.commit({"new.yaml": SOURCE + LARGE}, branch="fresh", parent="main", message="new")
+    hub.pull = hub.fake.open_pull(hub.pull.repository, head="fresh")
+    hub.review(report(replace(RESULT, location=place("new.yaml"), fix=None, alternatives=())), hub.writing())
+    assert [(one.anchor.path, one.anchor.line) for one in hub.fake.comments(hub.pull)] == [("new.yaml", 14)]
 
 
 # again and again

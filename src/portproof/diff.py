@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from portproof.patch import unquoted
+from portproof.patch import unified, unquoted
 from portproof.source import RelPath
 
 _HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
@@ -81,6 +81,12 @@ def file_diff(path: RelPath, status: str, patch: str | None, previous: RelPath |
         return FileDiff(path, status, previous, hunks(patch))
     except DiffError:
         return FileDiff(path, status, previous, mapped=False)
+
+
+def file_diff_of(listed: FileDiff, before: str, after: str) -> FileDiff:
+    """A file that GitHub lists without a patch, as both of its texts say it differs."""
+    patch = unified(listed.path, before, after)
+    return replace(listed, hunks=hunks(patch[patch.index("\n@@ ") + 1 :]), mapped=True) if patch else listed
 
 
 def hunks(patch: str) -> tuple[Hunk, ...]:

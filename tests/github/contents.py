@@ -193,7 +193,7 @@ def get_commit(call: Call) -> Answer:
     base = (
         commit.parents[0] if commit.parents else "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
     )  # the empty tree
-    diff = diffs.two_dot(call.repository.git, base, sha, call.limits.patch_lines)
+    diff = diffs.two_dot(call.repository.git, base, sha, call.limits.sizes)
     if call.asks_for("diff"):
         return Answer(200, diff_text(call, diff), media="application/vnd.github.v3.diff; charset=utf-8")
     page = call.page(list(diff.files), call.limits.files, size=300)
@@ -214,7 +214,7 @@ def compare(call: Call) -> Answer:
         fork = git.merge_base(base, head)
     except GitError:
         raise Refusal(404, f"No common ancestor between {names[0]} and {names[1]}.") from None
-    diff = diffs.three_dot(git, base, head, limits.patch_lines)
+    diff = diffs.three_dot(git, base, head, limits.sizes)
     if call.asks_for("diff"):
         return Answer(200, diff_text(call, diff), media="application/vnd.github.v3.diff; charset=utf-8")
     ahead, behind = git.commits(base, head), git.commits(head, base)

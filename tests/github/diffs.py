@@ -29,9 +29,22 @@ OPTIONS = [
     "--find-renames",
     "--find-copies",
 ]
-# Limits of the repository page, section 3 of the reference: lines and bytes of one file's patch.
-PATCH_LINES = 20_000
+# A larger patch is left out of the list of files; the diff has it all the same, and its lines take comments.
+PATCH_LINES = 3_000
+# Limits of the repository page, section 3 of the reference: lines and bytes of one file's diff.
+HUNK_LINES = 20_000
 PATCH_BYTES = 500_000
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Lines of one file's patch: above `patch_lines` it is not listed, above `hunk_lines` nobody can comment on them."""
+
+    patch_lines: int = PATCH_LINES
+    hunk_lines: int = HUNK_LINES
+
+
+SIZES = Sizes()
 
 
 @dataclass(frozen=True)
@@ -93,20 +106,20 @@ class Diff:
 
 
 @cache
-def three_dot(git: GitRepo, base: str, head: str, patch_lines: int = PATCH_LINES) -> Diff:
+def three_dot(git: GitRepo, base: str, head: str, limits: Sizes = SIZES) -> Diff:
     """What `head` brings since it left `base`."""
-    return two_dot(git, git.merge_base(base, head), head, patch_lines)
+    return two_dot(git, git.merge_base(base, head), head, limits)
 
 
 @cache
-def two_dot(git: GitRepo, base: str, head: str, patch_lines: int = PATCH_LINES) -> Diff:
+def two_dot(git: GitRepo, base: str, head: str, limits: Sizes = SIZES) -> Diff:
     raw = git.run(*OPTIONS, "--raw", "-z", "--no-abbrev", base, head).decode("utf-8", "replace").split("\0")
     text = git.run(*OPTIONS, "--unified=3", base, head).decode("utf-8", "replace")
     sections = iter(re.split(r"(?m)^(?=diff --git )", text)[1:])
-    return Diff(base, head, tuple(files(iter(raw), sections, patch_lines)), text)
+    return Diff(base, head, tuple(files(iter(raw), sections, limits)), text)
 
 
-def files(raw: Iterator[str], sections: Iterator[str], patch_lines: int) -> Iterator[FileDiff]:
+def files(raw: Iterator[str], sections: Iterator[str], limits: Sizes) -> Iterator[FileDiff]:
     for record in raw:
         if not record:
             continue
@@ -120,7 +133,9 @@ def files(raw: Iterator[str], sections: Iterator[str], patch_lines: int) -> Iter
         body = section[section.index("\n@@ ") + 1 :] if "\n@@ " in section else ""
         hunks = tuple(hunks_of(body))
         lines = [line for hunk in hunks for line in hunk.lines]
-        too_large = body.count("\n") > patch_lines or len(body.encode()) > PATCH_BYTES
+        rows = body.count("\n")
+        unseen = rows > limits.hunk_lines or len(body.encode()) > PATCH_BYTES
+        unlisted = unseen or rows > limits.patch_lines
         yield FileDiff(
             path=path,
             previous=first if letter[0] in "RC" else None,
@@ -128,8 +143,8 @@ def files(raw: Iterator[str], sections: Iterator[str], patch_lines: int) -> Iter
             sha=old_sha if letter == "D" else sha,
             additions=sum(line.text.startswith("+") for line in lines),
             deletions=sum(line.text.startswith("-") for line in lines),
-            patch=None if too_large or not body else body.removesuffix("\n"),
-            hunks=() if too_large else hunks,
+            patch=None if unlisted or not body else body.removesuffix("\n"),
+            hunks=() if unseen else hunks,
             old_sha=old_sha,
         )
 

@@ -58,10 +58,15 @@ class Limits:
     diff_files: int = 300
     diff_lines: int = 20_000
     patch_lines: int = diffs.PATCH_LINES
+    hunk_lines: int = diffs.HUNK_LINES
     inline_content: int = 1_000_000
     tree_entries: int = 100_000
     content_per_minute: int = 80
     requests_per_hour: int = 1_000
+
+    @property
+    def sizes(self) -> diffs.Sizes:
+        return diffs.Sizes(self.patch_lines, self.hunk_lines)
 
 
 @dataclass(frozen=True)
@@ -208,7 +213,7 @@ class Pull:
         return self.heads[-1]
 
     def diff(self, commit: str | None = None) -> diffs.Diff:
-        return diffs.three_dot(self.git, self.base, commit or self.head, self.limits.patch_lines)
+        return diffs.three_dot(self.git, self.base, commit or self.head, self.limits.sizes)
 
     def commits(self) -> list[str]:
         """Every commit that is or was one of the pull request's."""
@@ -238,9 +243,7 @@ class Pull:
         return Placement(there[-1], start if anchor.start_line else None, ends[1][1].position)
 
     def line_today(self, anchor: Anchor, found: diffs.FileDiff, side: str, number: int) -> int | None:
-        then = diffs.three_dot(self.git, anchor.base, anchor.commit, self.limits.patch_lines).file(
-            anchor.path
-        )
+        then = diffs.three_dot(self.git, anchor.base, anchor.commit, self.limits.sizes).file(anchor.path)
         if then is None:
             return None
         old, new = (then.old_sha, found.old_sha) if side == diffs.LEFT else (then.sha, found.sha)

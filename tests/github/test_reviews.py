@@ -81,8 +81,16 @@ def test_a_line_must_be_in_the_diff_and_a_review_is_all_or_nothing(
     assert not shop.pull.reviews
 
 
-def test_a_file_without_patch_takes_comments_on_the_whole_only(shop: Shop) -> None:
+def test_a_file_whose_patch_is_not_listed_takes_comments_on_its_lines(shop: Shop) -> None:
     shop.fake.limits.patch_lines = 10
+    pull = shop.open()
+    assert [one.filename for one in pull.get_files() if "patch" not in one.raw_data] == ["values.yaml"]
+    pull.create_review(event="COMMENT", comments=[at(5)])
+    assert [one.line for one in pull.get_review_comments()] == [5]
+
+
+def test_a_file_without_diff_takes_comments_on_the_whole_only(shop: Shop) -> None:
+    shop.fake.limits.hunk_lines = 10
     pull = shop.open()
     assert refused(lambda: pull.create_review(event="COMMENT", comments=[at(5)]))["errors"] == [
         f"{OUTSIDE} and {BLANK}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from portproof.diff import Changes, file_diff_of
 from portproof.github.client import Client
 from portproof.github.model import ChangedFiles, GithubError, Pull
 from portproof.revision import Comparison
@@ -14,6 +15,9 @@ from portproof.source import RelPath
 
 _MAX_FILES = 300
 """Changed files that are fetched one by one; a pull request with more is not compared this way."""
+
+_MAX_UNLISTED = 20
+"""Files without a listed patch that are fetched to look for their lines."""
 
 
 class ApiFiles:
@@ -50,6 +54,24 @@ def comparison(client: Client, pull: Pull, files: ChangedFiles, checked_out: str
         path for path, one in files.changes.items() if one.status in ("added", "renamed", "copied")
     )
     return Comparison(base, files.touched, ApiFiles(client, base, absent - files.moved))
+
+
+def mapped(client: Client, pull: Pull, changes: Changes, texts: Mapping[RelPath, str]) -> Changes:
+    """The changed files, with the hunks of those whose patch GitHub leaves out of its list, as it does for large ones.
+
+    `texts` are those of the head. A file that was there before is fetched from the commit at which the head left the base.
+    """
+    found = dict(changes)
+    base = ""
+    for path, text in sorted(texts.items())[:_MAX_UNLISTED]:
+        one = changes[path]
+        before: bytes | None = b""
+        if one.status != "added":
+            base = base or client.merge_base(pull.base, pull.head)
+            before = client.content(one.previous or path, base)
+        if before is not None:
+            found[path] = file_diff_of(one, before.decode("utf-8", "replace"), text)
+    return found
 
 
 def base_of(client: Client, pull: Pull, checked_out: str) -> str:

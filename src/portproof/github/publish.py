@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from portproof.diff import Changes
 from portproof.github.client import Client
+from portproof.github.files import mapped
 from portproof.github.model import (
     ForbiddenError,
     GithubError,
@@ -181,9 +182,13 @@ class Publisher:
             return self._apart(self._compose(results, self._diff(), standing))
 
     def _diff(self) -> Diff:
-        files = self.client.files(self.job.number)
+        listed = self.client.files(self.job.number).changes
         named = _paths(self.job.report.results)
-        return Diff(files.changes, self.job.texts(_readable(named, files.changes)))
+        unlisted = self.job.texts(_unlisted(named, listed))
+        changes = (
+            mapped(self.client, self.client.pull(self.job.number), listed, unlisted) if unlisted else listed
+        )
+        return Diff(changes, self.job.texts(_readable(named, changes)))
 
     def _comment(self, results: Sequence[Result], diff: Diff) -> Comment | None:
         """The comment for findings of one cause."""
@@ -412,6 +417,12 @@ def _paths(results: Iterable[Result]) -> set[RelPath]:
             found.add(result.location.path)
         found |= {edit.path for fix in (result.fix, *result.alternatives) if fix for edit in fix.edits}
     return found
+
+
+def _unlisted(paths: Iterable[RelPath], changes: Changes) -> list[RelPath]:
+    """The changed files of these names whose patch GitHub does not tell."""
+    listed = {path: changes[path] for path in sorted(paths) if path in changes}
+    return [path for path, one in listed.items() if not one.mapped and not one.removed]
 
 
 def _readable(paths: Iterable[RelPath], changes: Changes) -> list[RelPath]:
