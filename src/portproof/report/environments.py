@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from portproof.report.summary_line import listed
 
-_SHOWN = 2
+_SHOWN = 3
 _DEFAULT_VALUES = "the default values"
 
 
@@ -44,6 +44,6 @@ def _environment(target: str) -> tuple[str, str]:
 
 
 def _joined(names: tuple[str, ...]) -> str:
-    if len(names) == _SHOWN:
-        return " and ".join(names)
-    return listed(names, _SHOWN)
+    if 1 < len(names) <= _SHOWN:
+        return f"{', '.join(names[:-1])} and {names[-1]}"
+    return listed(names, _SHOWN - 1)

@@ -22,8 +22,7 @@ from portproof.report.safe import (
     stripped,
 )
 from portproof.report.summary_line import field_of, listed
-from portproof.report.wording import Parts, parts, words
-from portproof.resources import ResourceKey
+from portproof.report.wording import parts, words
 from portproof.rules import find, is_known
 from portproof.rules.base import Trait
 
@@ -32,6 +31,9 @@ _SPAN = re.compile(r"(?<![^ ])(\(*)`([^`]+)`([).,:;]*)(?![^ ])")
 
 _WORD = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*\Z")
 _HEX = re.compile(r"(?<![A-Za-z])[0-9a-fA-F]{7,}(?![A-Za-z])")
+_MENTION = re.compile(r"(?<![\w/])[A-Z]\w*/[\w.-]*\w")
+"""A resource as messages name it."""
+
 _PORT = re.compile(r"\bport (\d+)\b")
 _SENTENCE = 220
 _PATCH = 6_000
@@ -39,6 +41,7 @@ _DIFF_LINE = (" ", "+", "-", "@@ ", "diff --git ", "\\")
 _ENDS = 4
 _EFFECTS = 10
 _RISKS = 3
+_PORT_FIELDS = (".targetPort", ".containerPort", ".port")
 _WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob"})
 
 
@@ -69,24 +72,20 @@ def prose(text: str, limit: int = 700) -> str:
 
 def reached(result: Result, fix: Fix) -> str:
     """What the fix achieves: ``Service/backend-v1 reaches Deployment/backend-v1 on 8080``, or that the finding is gone."""
-    service = result.resource
-    others = [one.resource for one in result.related if one.resource.kind in _WORKLOADS]
-    if (
-        service is None
-        or not is_known(result.rule)
-        or Trait.REACHES_PODS not in find(result.rule).traits
-        or not others
-    ):
+    ends = [result.resource, *(one.resource for one in result.related)]
+    services = [one for one in ends if one is not None and one.kind == "Service"]
+    others = [one for one in ends if one is not None and one.kind in _WORKLOADS]
+    reaches = is_known(result.rule) and Trait.REACHES_PODS in find(result.rule).traits
+    if not (reaches and services and others):
         return "this finding is gone"
-    changed = [one.after for one in fix.effects if (one.resource, one.field) == (service, result.field)]
-    port = changed[0] if changed else result.value
-    on = "" if port is None else f" on {code(str(port))}"
-    return f"{code(str(service))} reaches {code(str(others[0]))}{on}"
+    moved = [one.after for one in fix.effects if one.intended and one.field.endswith(_PORT_FIELDS)]
+    on = f" on {code(str(moved[0]))}" if moved else ""
+    return f"{code(str(services[0]))} reaches {code(str(others[0]))}{on}"
 
 
 def opening(result: Result, room: int) -> Opening:
     """How a comment begins: the harm and where it is done, then what led to it, as far as there is `room` for words."""
-    told = _parts(result)
+    told = parts(result.message)
     headline = _headline(result, told.harm) if told.harm else _sentence(result, told.cause[0])
     left = room - words(headline)
     rest = [prose(one, 2_000) for one in (told.cause if told.harm else told.cause[1:])]
@@ -96,50 +95,46 @@ def opening(result: Result, room: int) -> Opening:
     return Opening(
         headline,
         " ".join(rest[:shown]),
-        (*rest[shown:], *([f"Evidence: {prose(told.evidence, 2_000)}"] if told.evidence else [])),
+        (*rest[shown:], *([f"{prose(capital(told.evidence), 2_000)}"] if told.evidence else [])),
         " ".join(map(prose, told.advice)),
     )
 
 
-def _parts(result: Result) -> Parts:
-    return parts(result.message, of_resource=result.resource is not None)
-
-
 def harm(result: Result) -> str:
     """The harm of one of several findings, in a line."""
-    told = _parts(result)
+    told = parts(result.message)
     return _headline(result, told.harm) if told.harm else _sentence(result, told.cause[0])
 
 
 def _headline(result: Result, clause: str) -> str:
     """The harm as a sentence: whom it strikes, and in which environment."""
-    subject = _struck(result)
+    subject = _struck(result, clause)
     named = _named(clause, subject)
-    text = prose(capital(named)) if named else f"{code(str(subject))}: {prose(clause)}"
-    place = where(result.targets, code)
+    text = prose(capital(named)) if named else f"{code(subject)}: {prose(clause)}"
+    place = where(result.targets, code) if result.resource else ""
     return f"{text} {place}." if place else f"{text}."
 
 
-def _named(clause: str, subject: ResourceKey) -> str:
-    """The clause with the name of the resource that it strikes; empty where it has no place for one."""
-    if subject.kind == "Service":
-        found, count = _PORT.subn(rf"{subject}:\1", clause)
-        if count == 1:
-            return found
-    for pattern in (rf"\bthe {re.escape(subject.kind)}\b", r"(?<=\bto )it\b", r"(?<=\brejects )it\b"):
-        found, count = re.subn(pattern, str(subject).replace("\\", r"\\"), clause)
-        if count == 1:
-            return found
+def _struck(result: Result, clause: str) -> str:
+    """Whom the harm strikes: who is named first in the message; of a port it is the first Service."""
+    if result.resource is None:
+        return result.targets[0] if result.targets else result.rule
+    named = _MENTION.findall(result.message)
+    if _PORT.search(clause) or (is_known(result.rule) and Trait.REACHES_PODS in find(result.rule).traits):
+        named = [one for one in named if one.startswith("Service/")] or named
+    return named[0] if named else str(result.resource)
+
+
+def _named(clause: str, subject: str) -> str:
+    """The clause with the name of whom it strikes; empty where it has no place for one."""
+    kind = subject.partition("/")[0]
+    patterns = (rf"\bthe {re.escape(kind)}\b", r"(?<=\b(?:to|in) )it\b", r"(?<=\brejects )it\b")
+    if kind == "Service" and len(found := _PORT.findall(clause)) == 1:
+        return _PORT.sub(lambda _: f"{subject}:{found[0]}", clause)
+    for pattern in patterns:
+        if len(re.findall(pattern, clause)) == 1:
+            return re.sub(pattern, lambda _: subject, clause)
     return ""
-
-
-def _struck(result: Result) -> ResourceKey:
-    """Whom the harm strikes: the Service, where its traffic is what fails."""
-    assert result.resource is not None  # noqa: S101 - a harm is told of a resource
-    ends = [result.resource, *(one.resource for one in result.related)]
-    if is_known(result.rule) and Trait.REACHES_PODS in find(result.rule).traits:
-        return next((one for one in ends if one.kind == "Service"), result.resource)
-    return result.resource
 
 
 def _sentence(result: Result, sentence: str) -> str:
@@ -219,18 +214,21 @@ def rule_link(rule: str, links: Links | None) -> str:
 
 def small_print(result: Result, fix: Fix | None, links: Links | None) -> str:
     """The line below: how bad it is, what is proven, the rule, how to suppress it."""
-    proven = "no safe fix"
-    if fix is not None:
-        also = tuple(dict.fromkeys(_effect(one) for one in fix.effects if not one.intended))
-        more = (
-            f"{len(also)} more fields change" if len(also) > 1 else f"{also[0]} changes, too" if also else ""
+    pieces = [result.severity.value]
+    if result.resource is not None:  # else it is about a file as a whole, which nobody traces or fixes
+        pieces += (
+            ["the place is a best guess"] if result.location and result.location.proof != "proven" else []
         )
-        proven = f"proven by rendering again; {more or 'nothing else changes'}"
-    guess = (
-        "" if result.location is None or result.location.proof == "proven" else " · the place is a best guess"
-    )
+        pieces.append("no safe fix" if fix is None else f"proven by rendering again; {_besides(fix)}")
     suppress = code(f"# portproof: ignore[{result.rule}] reason")
-    return f"{result.severity.value}{guess} · {proven} · {rule_link(result.rule, links)} · suppress it with {suppress}"
+    return " · ".join((*pieces, rule_link(result.rule, links), f"suppress it with {suppress}"))
+
+
+def _besides(fix: Fix) -> str:
+    also = _others(fix)
+    if not also:
+        return "nothing else changes"
+    return f"also changes {also[0] if len(also) == 1 else f'{len(also)} more things'}"
 
 
 def proof(result: Result, fix: Fix) -> str:
@@ -241,8 +239,18 @@ def proof(result: Result, fix: Fix) -> str:
 
 def _also(fix: Fix) -> str:
     """What a fix changes besides the fields that it is about; empty for nothing."""
-    effects = dict.fromkeys(_effect(one) for one in fix.effects if not one.intended)
-    return listed(tuple(effects), _EFFECTS)
+    return listed(_others(fix), _EFFECTS)
+
+
+def _others(fix: Fix) -> tuple[str, ...]:
+    """What else a fix changes; of a resource that comes or goes only that."""
+    others = [one for one in fix.effects if not one.intended]
+    whole = {
+        one.resource: f"{code(str(one.resource))} ({'new' if one.before is None else 'gone'})"
+        for one in others
+        if one.field == "kind" and None in (one.before, one.after)
+    }
+    return tuple(dict.fromkeys(whole.get(one.resource) or _effect(one) for one in others))
 
 
 def _effect(effect: Effect) -> str:

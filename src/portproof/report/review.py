@@ -248,9 +248,18 @@ def _lines(result: Result, links: Links, diff: Diff) -> Lines | None:
 def _places(result: Result, diff: Diff) -> list[Lines]:
     """Where the comment may stand, best first: on lines of the finding or of its fixes that the change has touched."""
     places = [Lines.of(result.location)] if result.location else []
+    if result.location and result.resource is None:
+        places += _first_touched(result.location.path, diff)
     fixes = [one for one in (result.fix, *result.alternatives) if one]
     places += [Lines.of(edit) for fix in fixes for edit in fix.edits]
     return sorted(places, key=lambda one: not _touched(one, diff))
+
+
+def _first_touched(path: RelPath, diff: Diff) -> list[Lines]:
+    """The first line of a file that the change has brought: what is said of the file as a whole is said there."""
+    changed = diff.changes.get(path)
+    added = sorted(number for hunk in changed.hunks for number in hunk.added) if changed else []
+    return [Lines(path, number, number) for number in added[:1]]
 
 
 def _touched(place: Lines, diff: Diff) -> bool:

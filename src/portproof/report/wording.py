@@ -18,8 +18,11 @@ _EXPLAINS = re.compile(
 )
 """How a clause begins that says why, and not what comes of it."""
 
-_REJECTS = re.compile(r"(?:The API server|Its controller|The route|Pods of)\b")
+_REJECTS = re.compile(r"(?:The API server|Its controller|The route|Pods of|Broken ports)\b")
 """How a sentence of its own begins that says what comes of it."""
+
+_DOUBT = re.compile(r"\bsends port (\d+) .*: one of the two is wrong\.?\Z")
+"""A sentence that leaves open which end is wrong, and with that whether anything fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class Parts:
     advice: tuple[str, ...] = ()
 
 
-def parts(message: str, *, of_resource: bool = True) -> Parts:
-    """The parts of a message; one about no resource names no harm."""
+def parts(message: str) -> Parts:
+    """The parts of a message; one of several lines is what a tool says, and all of it is cause."""
     lines = message.split("\n")
     sentences = [
         one[:1].upper() + one[1:]
@@ -49,7 +52,7 @@ def parts(message: str, *, of_resource: bool = True) -> Parts:
     told = [one for one in sentences if not one.startswith("Evidence: ")]
     advice = tuple(one for one in told[1:] if one.endswith("?") or _ADVICE.match(one))
     body = [_ended(one) for one in told if one not in advice]
-    harm, cause = _harm(body) if of_resource else ("", body)
+    harm, cause = _harm(body) if len(lines) == 1 else ("", body)
     return Parts(harm, tuple(cause) or (message,), evidence.removeprefix("Evidence: "), advice)
 
 
@@ -60,15 +63,16 @@ def words(text: str) -> int:
 
 def _harm(body: list[str]) -> tuple[str, list[str]]:
     """The clause that says what comes of it, and the sentences without it."""
+    for index, sentence in enumerate(body[1:], 1):
+        if _REJECTS.match(sentence):
+            return _lowered(sentence.rstrip(".")), [*body[:index], *body[index + 1 :]]
     for index in reversed(range(len(body))):
         found = _clause(body[index])
         if found is not None:
             harm, rest = found
             return harm, [*body[:index], rest, *body[index + 1 :]]
-    for index, sentence in enumerate(body[1:], 1):
-        if _REJECTS.match(sentence):
-            return _lowered(sentence.rstrip(".")), [*body[:index], *body[index + 1 :]]
-    return "", body
+    doubt = next(filter(None, map(_DOUBT.search, body)), None)
+    return (f"requests to port {doubt[1]} may fail" if doubt else ""), body
 
 
 def _clause(sentence: str) -> tuple[str, str] | None:
