@@ -1,10 +1,11 @@
-"""Takes the README's picture: the comment that the action really posts on the incident, as GitHub shows one.
+"""Takes the pictures of the docs: comments that the action really posts on pull requests, as GitHub shows them.
 
-    python docs/picture.py                      docs/comment.webp
-    python docs/picture.py --summary FILE.png   the job's summary, to look at
+    python docs/picture.py                      docs/comment.webp and docs/environments.webp
+    python docs/picture.py --all FOLDER         what is said on each pull request of tests/support/pulls.py, to look at
+    python docs/picture.py --summary FILE.png   the job's summary of the incident, to look at
 
 It needs the ``dev`` extra, helm (or `portproof tools install`) and a Chromium: on PATH as ``chromium``, or the variable
-CHROMIUM. The action runs over fixtures/incident against the GitHub of tests/github, and what it has posted is drawn. The
+CHROMIUM. The action runs over a pull request against the GitHub of tests/github, and what it has posted is drawn. The
 summary's Mermaid is drawn when the variable MERMAID names a ``mermaid.min.js`` (npm has it); else its source is shown.
 """
 
@@ -31,11 +32,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.github import FakeGitHub  # noqa: E402
-from tests.support.action import World, below, files_of, writing  # noqa: E402
+from tests.support.action import World, writing  # noqa: E402
+from tests.support.pulls import TEN, PullRequest  # noqa: E402
 
 WIDTH = 860
 SCALE = 2
-FOLDER = "charts/backend"
+KEPT = {"comment.webp": "chart value", "environments.webp": "several environments"}
+"""The pictures that the docs show, and the pull requests that they are of."""
+
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)")
 _FLAGS = (
     "--headless",
@@ -80,7 +84,7 @@ code, pre, .rows { font-family: var(--mono); font-size: 12px }
   color: var(--soft) }
 .said > header b { color: var(--ink) }
 .bot { border: 1px solid var(--line); border-radius: 2em; padding: 0 7px; margin: 0 4px; font-size: 12px }
-.markdown { padding: 12px 14px 2px } .markdown p, .markdown ul, .markdown pre, .markdown table { margin: 0 0 12px }
+.markdown sub { font-size: 75%; position: relative; bottom: -.25em; vertical-align: baseline } .markdown sub code { font-size: 85% } .markdown { padding: 12px 14px 2px } .markdown p, .markdown ul, .markdown pre, .markdown table { margin: 0 0 12px }
 .markdown a { color: var(--blue); text-decoration: none } .markdown ul { padding-left: 24px }
 .markdown code { background: #eff1f3; border-radius: 6px; padding: 2px 5px }
 .markdown pre { background: var(--pale); border-radius: 6px; padding: 12px; overflow: hidden }
@@ -112,18 +116,29 @@ class _Stand:
         return SimpleNamespace(out="", err="")
 
 
-def incident(folder: Path) -> tuple[_Said, str]:
-    """Run the action over the pull request that brought the incident; the comment, and the job's summary."""
-    with FakeGitHub() as fake, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        world = World(fake, folder, _Stand())  # type: ignore[arg-type]
-        world.open(
-            below(FOLDER, files_of("incident/repaired/chart")),
-            below(FOLDER, files_of("incident/broken/chart")),
-        )
+class Told(NamedTuple):
+    """What the action says of a pull request: its comments on lines, the entries of reviews, the job's summary."""
+
+    comments: list[_Said]
+    bodies: list[str]
+    summary: str
+
+
+def told(pull: PullRequest) -> Told:
+    """Run the action over a pull request."""
+    with (
+        tempfile.TemporaryDirectory(prefix="portproof-picture-") as folder,
+        FakeGitHub() as fake,
+        redirect_stdout(StringIO()),
+        redirect_stderr(StringIO()),
+    ):
+        world = World(fake, Path(folder), _Stand())  # type: ignore[arg-type]
+        world.open(pull.before, pull.after)
         ran = world.run(writing(fake))
-        (comment,) = fake.comments(world.pull)
-        anchor = comment.anchor
-    return _Said(anchor.path, anchor.line or 1, anchor.hunk, comment.body), ran.summary
+        anchors = [(one.anchor, one.body) for one in fake.comments(world.pull)]
+        comments = [_Said(at.path, at.line or 1, at.hunk, body) for at, body in anchors]
+        bodies = [one.body for one in world.pull.reviews.values()]
+        return Told(comments, [one for one in bodies if "---" in one], ran.summary)
 
 
 def markdown(text: str, said: _Said | None = None) -> str:
@@ -178,9 +193,17 @@ def page(content: str) -> str:
     return f"<!doctype html><meta charset=utf-8><style>{STYLE}</style><body>{content}"
 
 
-def comment_page(said: _Said) -> str:
-    """The comment below the lines that it is about."""
-    return page(
+def comments_page(found: Told) -> str:
+    """Each comment below the lines that it is about, then what reviews tell beside them; else the summary."""
+    parts = [
+        *map(_comment, found.comments),
+        *(f'<div class="markdown">{markdown(one)}</div>' for one in found.bodies),
+    ]
+    return page("<br>".join(parts) or f'<div class="markdown">{markdown(found.summary)}</div>')
+
+
+def _comment(said: _Said) -> str:
+    return (
         f'<div class="file"><header>{html.escape(said.path)}</header>{hunk(said)}'
         '<div class="talk"><div class="face">p</div><div class="said">'
         '<header><b>portproof</b> <span class="bot">bot</span> now</header>'
@@ -239,13 +262,18 @@ def _marked(line: str, other: str) -> str:
 
 
 def main() -> None:
-    """Take the picture that is asked for."""
-    with tempfile.TemporaryDirectory(prefix="portproof-picture-") as folder:
-        said, summary = incident(Path(folder))
-    if sys.argv[1:2] == ["--summary"]:
-        shoot(page(f'<div class="markdown">{markdown(summary)}</div>'), Path(sys.argv[2]))
-    else:
-        shoot(comment_page(said), ROOT / "docs" / "comment.webp")
+    """Take the pictures that are asked for."""
+    match sys.argv[1:]:
+        case ["--summary", file]:
+            shoot(
+                page(f'<div class="markdown">{markdown(told(TEN["chart value"]).summary)}</div>'), Path(file)
+            )
+        case ["--all", folder]:
+            for name, pull in TEN.items():
+                shoot(comments_page(told(pull)), Path(folder) / f"{name.replace(' ', '-')}.png")
+        case _:
+            for file, name in KEPT.items():
+                shoot(comments_page(told(TEN[name])), ROOT / "docs" / file)
 
 
 if __name__ == "__main__":

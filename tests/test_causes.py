@@ -93,7 +93,12 @@ def test_one_comment_tells_of_all_and_has_the_mark_of_each() -> None:
 
 def test_what_the_edit_does_not_cure_is_told_apart_and_the_list_is_bounded() -> None:
     others = [
-        replace(TWO[1], fingerprint=letter * 32, location=place(), resource=replace(INGRESS, name=letter))
+        replace(
+            TWO[1],
+            fingerprint=letter * 32,
+            location=place(),
+            message=f"Ingress/{letter} asks: no request gets through.",
+        )
         for letter in "abcde"
     ]
     (one,) = compose([TWO[0], *others], LINKS, DIFF, "job").inline

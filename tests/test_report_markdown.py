@@ -54,7 +54,7 @@ def test_the_incident() -> None:
         * `charts/backend/values.yaml:7`: `Deployment/backend-v1` declares `8080` here
         * in `helm:charts/backend`
 
-        Fix at `charts/backend/values.yaml:14`: set targetPort to `8080`. Rendered again with this change: `Service/backend-v1` reaches `Deployment/backend-v1` on `8080`; nothing else changed.
+        Fix at `charts/backend/values.yaml:14`: set targetPort to `8080`. Rendered again with the fix: `Service/backend-v1` reaches `Deployment/backend-v1` on `8080`; nothing else changed.
 
         ```diff
         diff --git a/charts/backend/values.yaml b/charts/backend/values.yaml

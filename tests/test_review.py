@@ -18,7 +18,7 @@ from portproof.report import marks
 from portproof.report.causes import Cause
 from portproof.report.links import Links
 from portproof.report.marks import Mark
-from portproof.report.model import Effect, Fix, Related, Result
+from portproof.report.model import Change, Effect, Fix, Related, Result
 from portproof.report.phrases import prose
 from portproof.report.relocate import at_head
 from portproof.report.review import (
@@ -173,6 +173,52 @@ def test_a_head_that_does_not_read_as_its_diff_says_is_not_commented_on_a_line()
     assert where(RESULT, texts={VALUES: SOURCE.replace("8081", "9999")}) == (VALUES, None)
 
 
+def removed(text: str, path: str = "k8s/service.yaml") -> dict[str, FileDiff]:
+    """The pull request deletes a file."""
+    patch = unified(path, text, "").partition("\n@@ ")[2]
+    return {path: file_diff(path, "removed", f"@@ {patch.removesuffix(chr(10))}")}
+
+
+GONE = replace(
+    RESULT,
+    location=place("k8s/ingress.yaml"),
+    fix=None,
+    alternatives=(),
+    change=Change("Service/cart metadata.name", "cart", None, "Ingress/cart spec.x", "cart"),
+)
+
+
+def test_what_a_change_removes_is_commented_on_the_removed_line() -> None:
+    found = commented(GONE, changes=removed("kind: Service\nmetadata:\n  name: cart\n"))
+    assert found is not None
+    assert (found.path, found.line, found.side) == ("k8s/service.yaml", 3, "LEFT")
+    assert "Still used at [`k8s/ingress.yaml:14`]" in found.body
+
+
+@pytest.mark.parametrize(
+    "text", ["kind: Deployment\nmetadata:\n  name: cart\n", "kind: Service\nmetadata:\n  name: cart2\n"]
+)
+def test_another_removed_object_is_no_place(text: str) -> None:
+    assert where(GONE, changes=removed(text)) is None
+    there = replace(GONE, change=replace(GONE.change or Change("", "", ""), after="basket"))
+    assert where(there, changes=removed("kind: Service\nmetadata:\n  name: cart\n")) is None
+
+
+def test_the_line_that_the_change_touched_comes_before_the_line_to_edit() -> None:
+    both = changed(
+        SOURCE.replace("containerPort: 8080", "containerPort: 8081").replace("port: 80\n", "port: 81\n")
+    )
+    assert both[VALUES].hunk(14, 14) is not None
+    assert where(RESULT, changes=both) == (VALUES, 7)
+
+
+def test_what_is_said_of_a_file_stands_at_its_first_new_line() -> None:
+    whole = replace(
+        RESULT, resource=None, location=place(line=1, column=1, proof="hinted"), fix=None, alternatives=()
+    )
+    assert where(whole, changes=changed(SOURCE.replace("replicas: 2", "replicas: 1"))) == (VALUES, 5)
+
+
 def test_errors_come_first_and_thirty_are_enough() -> None:
     one = replace(RESULT, location=place(proof="hinted"))
     notes = [replace(one, severity=Severity.NOTE, fingerprint=f"{number:016x}") for number in range(40)]
@@ -218,18 +264,18 @@ def test_the_incident() -> None:
         "  targetPort: 8080\n"
         "```\n"
         "\n"
-        "<sub>error · proven by rendering again; nothing else changes · "
-        f"[`service-target-number`]({WEB}/blob/v1/docs/rules.md#service-target-number) · suppress it with "
+        "<sub>error · proven, nothing else changes · "
+        f"[`service-target-number`]({WEB}/blob/v1/docs/rules.md#service-target-number) · suppress: "
         "`# portproof: ignore[service-target-number] reason`</sub>\n"
         "\n"
         "<details><summary>Evidence and other fixes</summary>\n"
         "\n"
-        "Evidence: the probes use `8080`; `8081` looks like a typo for `8080`.\n"
+        "The probes use `8080`; `8081` looks like a typo for `8080`.\n"
         "\n"
         f"* [`charts/backend/values.yaml:14`]({link}#L14): `Service/backend-v1 spec.ports[0].targetPort` is `8081`\n"
         f"* [`charts/backend/values.yaml:7`]({link}#L7): `Deployment/backend-v1` declares `8080` here\n"
         "\n"
-        "Rendered again with this change: `Service/backend-v1` reaches `Deployment/backend-v1` on `8080`; nothing else "
+        "Rendered again with the fix: `Service/backend-v1` reaches `Deployment/backend-v1` on `8080`; nothing else "
         "changed.\n"
         "\n"
         f"Alternative, also proven: set containerPort to `8081`, at [`charts/backend/values.yaml:7`]({link}#L7).\n"

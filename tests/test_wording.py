@@ -142,10 +142,40 @@ def test_at_most_so_many_words_stand_before_the_suggestion(kind: str) -> None:
 
 
 def test_the_harm_names_whom_it_strikes() -> None:
-    for _, severity, message, resource in ALL:
-        one = result(severity=Severity(severity), message=message, resource=resource, targets=OVERLAY)
-        if severity == "error" and parts(message).harm:
-            assert f"{resource.kind}/" in harm(one), message
+    for rule, severity, message, resource in ALL:
+        one = result(
+            rule=rule, severity=Severity(severity), message=message, resource=resource, targets=OVERLAY
+        )
+        assert re.search(r"`[A-Z]\w*/[\w.:-]+`", harm(one)) or not parts(message).harm, message
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            (
+                "This change moves the port of Deployment/cart from 8080 to 8081, but Service/cart still sends port 80 to "
+                "8080: one of the two is wrong."
+            ),
+            "Requests to `Service/cart:80` may fail in `prod`.",
+        ),
+        (
+            "Service/cart has no ports: the API server rejects the Service.",
+            "The API server rejects `Service/cart` in `prod`.",
+        ),
+        (
+            "Service/cart has no pods, so every request to it fails.",
+            "Every request to `Service/cart` fails in `prod`.",
+        ),
+        (
+            "Ingress/cart asks for port 9: no request gets through.",
+            "`Ingress/cart`: no request gets through in `prod`.",
+        ),
+        ("Service/cart is odd.", "`Service/cart` is odd (in `prod`)."),
+    ],
+)
+def test_how_the_harm_is_told(message: str, expected: str) -> None:
+    assert harm(result(message=message, targets=("kustomize:overlays/prod",))) == expected
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ _PATCH = 6_000
 _DIFF_LINE = (" ", "+", "-", "@@ ", "diff --git ", "\\")
 _ENDS = 4
 _EFFECTS = 10
+_FEW = 2
 _RISKS = 3
 _PORT_FIELDS = (".targetPort", ".containerPort", ".port")
 _WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob"})
@@ -219,22 +220,22 @@ def small_print(result: Result, fix: Fix | None, links: Links | None) -> str:
         pieces += (
             ["the place is a best guess"] if result.location and result.location.proof != "proven" else []
         )
-        pieces.append("no safe fix" if fix is None else f"proven by rendering again; {_besides(fix)}")
+        pieces.append("no safe fix" if fix is None else f"proven, {_besides(fix)}")
     suppress = code(f"# portproof: ignore[{result.rule}] reason")
-    return " · ".join((*pieces, rule_link(result.rule, links), f"suppress it with {suppress}"))
+    return " · ".join((*pieces, rule_link(result.rule, links), f"suppress: {suppress}"))
 
 
 def _besides(fix: Fix) -> str:
     also = _others(fix)
     if not also:
         return "nothing else changes"
-    return f"also changes {also[0] if len(also) == 1 else f'{len(also)} more things'}"
+    return f"also changes {' and '.join(also) if len(also) <= _FEW else f'{len(also)} other things'}"
 
 
 def proof(result: Result, fix: Fix) -> str:
     """What rendering again with the fix has shown."""
     also = _also(fix)
-    return f"Rendered again with this change: {reached(result, fix)}; {f'it also changes {also}' if also else 'nothing else changed'}."
+    return f"Rendered again with the fix: {reached(result, fix)}; {f'it also changes {also}' if also else 'nothing else changed'}."
 
 
 def _also(fix: Fix) -> str:

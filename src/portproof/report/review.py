@@ -65,7 +65,7 @@ class Diff:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment on lines of the head (RIGHT side), or on a whole file when `line` is None.
+    """A comment on lines of the head (`side` RIGHT), on one that is removed (LEFT), or on a whole file when `line` is None.
 
     It has a mark for each finding of its cause; that of the finding that leads also says what is suggested (`offer`).
     """
@@ -77,8 +77,7 @@ class Comment:
     line: int | None = None
     start_line: int | None = None
     offer: Fix | None = None
-
-    side = "RIGHT"
+    side: str = "RIGHT"
 
     @property
     def edit(self) -> str:
@@ -151,17 +150,19 @@ def comment(
         start = place.first if place.first < place.last else None
         text = _text(cause, links, named, _Shown(offer, either))
         return Comment(cause, named, text, place.path, place.last, start, offer[0] if offer else None)
+    named = _marks(cause, key)
+    gone = _removed(result, diff)
+    text = _text(cause, links, named, _Shown(away="Still used at" if gone else "At"))
+    if gone is not None:
+        return Comment(cause, named, text, gone[0], gone[1], side="LEFT")
     at = result.location
     changed = diff.changes.get(at.path) if at else None
-    if changed is None or changed.removed:
-        return None
-    named = _marks(cause, key)
-    return Comment(cause, named, _text(cause, links, named, _Shown(away=True)), changed.path)
+    return Comment(cause, named, text, changed.path) if changed is not None and not changed.removed else None
 
 
 def plain(cause: Cause, links: Links, key: str, *, away: bool = True) -> str:
     """What a comment says where no suggestion is possible; `away` from the line that it is about, that is named."""
-    return _text(cause, links, _marks(cause, key), _Shown(away=away))
+    return _text(cause, links, _marks(cause, key), _Shown(away="At" if away else ""))
 
 
 def _marks(cause: Cause, key: str, suggested: str = "") -> tuple[Mark, ...]:
@@ -255,6 +256,25 @@ def _places(result: Result, diff: Diff) -> list[Lines]:
     return sorted(places, key=lambda one: not _touched(one, diff))
 
 
+def _removed(result: Result, diff: Diff) -> tuple[RelPath, int] | None:
+    """The line that the change has removed with what the finding misses, by its number in the base; None for none.
+
+    It is looked for by its words (``name: cart``), in what is removed of an object of that kind.
+    """
+    change = result.change
+    if change is None or change.after is not None:
+        return None
+    kind, _, rest = change.end.partition("/")
+    of_kind, line = f"kind: {kind}", f"{rest.rpartition('.')[2]}: {change.before}"
+    for path, one in sorted(diff.changes.items()):
+        removed = {number: text.strip(" -") for hunk in one.hunks for number, text in hunk.left.items()}
+        if of_kind in removed.values():
+            for number, text in removed.items():
+                if text == line:
+                    return path, number
+    return None
+
+
 def _first_touched(path: RelPath, diff: Diff) -> list[Lines]:
     """The first line of a file that the change has brought: what is said of the file as a whole is said there."""
     changed = diff.changes.get(path)
@@ -280,11 +300,11 @@ def _offers(result: Result, place: Lines, diff: Diff) -> list[tuple[Fix, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What a comment can show: the fix that it suggests, with its block; a comment whose suggestion excludes it; the place."""
+    """What a comment can show: the fix that it suggests, with its block; a comment whose suggestion excludes it; what introduces the place."""
 
     offer: tuple[Fix, str] | None = None
     either: Comment | None = None
-    away: bool = False
+    away: str = ""
 
 
 def _text(cause: Cause, links: Links, named: Sequence[Mark], said: _Shown) -> str:
@@ -300,7 +320,7 @@ def _text(cause: Cause, links: Links, named: Sequence[Mark], said: _Shown) -> st
         "review_comment.md.jinja",
         marks=named,
         opening=opened,
-        place=f"At {link(result.location, links)}." if said.away and result.location else "",
+        place=f"{said.away} {link(result.location, links)}." if said.away and result.location else "",
         lead=lead,
         block=said.offer[1] if said.offer else "",
         patch=patch_shown(elsewhere) if elsewhere else "",

@@ -11,6 +11,7 @@ import click
 
 from portproof import patch
 from portproof.report import summary_line
+from portproof.report.environments import where
 from portproof.report.excerpt import WIDTH, clip, excerpt
 from portproof.report.model import Effect, Fix, Related, Report, ReportVerdict, Result, TextEdit
 from portproof.report.safe import discreet, log_line, one_line, shortened, visible
@@ -57,6 +58,8 @@ class _Writer:
         if len(result.targets) > 1:
             names = summary_line.listed(tuple(map(visible, result.targets)))
             yield f"  in {len(result.targets)} targets: {names}"
+        elif result.resource and (place := where(result.targets, visible)):
+            yield f"  {place}"
         if result.introduced is False:
             yield "  already in the base"
         safe = result.fix if result.fix and result.fix.is_safe else None
