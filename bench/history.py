@@ -68,19 +68,14 @@ def git(clone: Path, *arguments: str) -> str:
 
 def commits(clone: Path, seed: str) -> list[str]:
     """Commits whose difference has a port field, in an order that is random but fixed by `seed`."""
-    log = (
-        "log",
-        "--no-merges",
-        f"--max-count={NEWEST}",
-        "--format=%H",
-        "-E",
-        f"-G{PORT_FIELD}",
-        "--",
-        *FILES,
+    options = ("--no-merges", f"--max-count={NEWEST}", "--format=%H %P", "-E", f"-G{PORT_FIELD}")
+    # Where a snapshot lacks a file, git stops there: what it has found until then are the newest.
+    log = subprocess.run(
+        ["git", "log", *options, "--", *FILES], cwd=clone, capture_output=True, text=True, check=False
     )
-    found = git(clone, *log).split()
+    found = log.stdout.splitlines()
     random.Random(f"{seed}:{clone.name}").shuffle(found)
-    return found
+    return [commit for commit, *parents in map(str.split, found) if parents]
 
 
 def lay_out(clone: Path, revision: str) -> bool:

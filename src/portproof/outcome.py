@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -15,7 +15,8 @@ from portproof.graph.model import Site
 from portproof.graph.moved import Move
 from portproof.placing import Place
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
-from portproof.rules.base import Finding
+from portproof.resources import ResourceKey
+from portproof.rules.base import Finding, Trait
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding
 from portproof.rules.run import render_failed, target_unchecked
 from portproof.rules.run.target_unchecked import UncheckedTarget
@@ -202,10 +203,17 @@ def _without_chance(
     kept = tuple(
         found
         for found in evaluation.found
-        if found.finding.primary.resource in own
-        or all(found.key in keys.get(other.id, frozenset()) for other in others)
+        if _is_of(found, own) or all(found.key in keys.get(other.id, frozenset()) for other in others)
     )
     return replace(one, evaluation=replace(evaluation, found=kept))
+
+
+def _is_of(one: RuleFinding, own: Collection[ResourceKey]) -> bool:
+    """Whether a finding is about resources of a file; that both ends met in the base tells that they belong together."""
+    primary = one.finding.primary.resource in own
+    return primary or (
+        Trait.COMPARES in one.rule.traits and any(label.site.resource in own for label in one.finding.related)
+    )
 
 
 def fingerprint_of(failure: RenderFailure) -> str:

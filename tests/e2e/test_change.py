@@ -317,3 +317,18 @@ def test_a_comment_at_the_line_of_the_change_suppresses(portproof: Program, make
     assert (
         found(portproof, make_repository, MANIFESTS, ("k8s/service.yaml", "- name: http", f"- {said}")) == []
     )
+
+
+def test_what_one_of_several_alternatives_lost_is_reported(portproof: Program, make_repository: Make) -> None:
+    """The Services are applied with either route, and only one of them asks for the Service that is renamed."""
+    routes = {
+        f"k8s/{name}.yaml": INGRESS.replace("      name: web\n", f"      name: {service}\n")
+        for name, service in (("first", "web"), ("second", "other"))
+    }
+    other = SERVICE.replace("name: web\n", "name: other\n", 1)
+    files = {"k8s/service.yaml": f"{SERVICE}---\n{other}", "k8s/deployment.yaml": DEPLOYMENT, **routes}
+    (one,) = found(
+        portproof, make_repository, files, ("k8s/service.yaml", "  name: web\nspec", "  name: shop\nspec")
+    )
+    assert (one["rule"], lines(one)) == ("service-gone", "k8s/service.yaml:4 proven")
+    assert one["targets"] == ["manifests:k8s/first.yaml"]

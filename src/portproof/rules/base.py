@@ -61,10 +61,12 @@ class Trait(Enum):
     """What is special about a rule.
 
     REACHES_PODS: a fix lets a Service's traffic arrive again. SPANS_TARGETS: what it finds in a target depends on others.
+    COMPARES: it finds only what met in the base, so that nothing it finds is there by chance.
     """
 
     REACHES_PODS = "reaches pods"
     SPANS_TARGETS = "spans targets"
+    COMPARES = "compares"
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ from collections.abc import Iterator
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge
 from portproof.graph.names import is_near_name
 from portproof.graph.past import redirected
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 from portproof.rules.port_references import absent_services
 
 
@@ -134,4 +134,4 @@ def _finding(edge: ServiceEdge, service: Service) -> Finding:
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.COMPARES])

@@ -96,7 +96,7 @@ from collections.abc import Iterator, Sequence
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
 from portproof.graph.past import gone_services, renamed, workload_before
 from portproof.graph.phrasing import listing
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 
 _SHOWN = 3
 _UNSTATED = "default"
@@ -187,4 +187,4 @@ def _renamed(edge: ServiceEdge, gone: Service, new: Service) -> str:
     return new.key.name + str(edge.whom.site.value).removeprefix(gone.key.name)
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.COMPARES])

@@ -109,7 +109,7 @@ from collections.abc import Iterator
 from portproof.graph import sites
 from portproof.graph.model import PortGraph, Service, Site, Workload
 from portproof.graph.past import lost_pods, service_before
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -158,4 +158,4 @@ def _label(graph: PortGraph, workload: Workload, key: str) -> Site | None:
     return Site(workload.key, (*found[0], "metadata", "labels", key), workload.labels[key])
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.COMPARES])
