@@ -7,25 +7,27 @@ did not have before. What else changed is listed (`Proposal.effects`), and `safe
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Generic, TypeAlias, TypeVar
 
 from portproof.discover.model import HelmTarget, Target
+from portproof.edits import Attempt, Follows
 from portproof.effects import Change, differences, redacted
 from portproof.graph.model import PortGraph, Site
-from portproof.graph.names import is_digits
 from portproof.render.model import Renderer, Rendering
 from portproof.resources import ResourceKey
-from portproof.rules.base import Remedy, Scalar
+from portproof.resources import read as read_resources
+from portproof.rules.base import Remedy
 from portproof.rules.evaluate import FindingKey
 from portproof.safety import Danger, Field, Risk, TargetEffects, risks
-from portproof.source import Edit, SourceError, Span, Tree
-from portproof.trace.model import Origin, Proof
-from portproof.yamldoc import FieldPath
+from portproof.source import Edit, SourceError, Tree
+from portproof.trace.alignment import Alignment
+from portproof.trace.sentinels import Sentinels
+from portproof.yamldoc import FieldPath, lookup
 
 _Fact = TypeVar("_Fact")
 
@@ -146,14 +148,18 @@ class Prover:
         return None if trials is None else _summed_up(trials, edits)
 
     def propose(
-        self, remedy: Remedy, edits: Sequence[Edit], cured: frozenset[FindingKey], ends: Ends
+        self, remedy: Remedy, attempt: Attempt, cured: frozenset[FindingKey], ends: Ends
     ) -> Proposal | None:
         """The edits as a proposal, with what makes them unsafe; None when they do not stand the proof.
 
-        `ends` gives the fields of the edge that a finding of a target is about.
+        `ends` gives the fields of the edge that a finding of a target is about. What is to follow a value is proven with
+        that value moved, too.
         """
+        edits = attempt.edits
         trials = self._try(edits, cured)
         if trials is None:
+            return None
+        if attempt.follows and not self._follow(attempt.follows, edits, cured, trials):
             return None
         effects = [
             TargetEffects(
@@ -173,7 +179,7 @@ class Prover:
             if one.is_end(change) and any(_alike(change, site) for site, _ in remedy.changes)
         )
         return Proposal(
-            remedy.description, tuple(edits), _summed_up(trials, edits), remedy.recommended, found, fixed
+            attempt.description, tuple(edits), _summed_up(trials, edits), remedy.recommended, found, fixed
         )
 
     def _try(
@@ -200,6 +206,28 @@ class Prover:
                 changes = tuple(self._effects(target, old, new, edits))
                 trials[target.id] = Trial(target, old, new, changes, before - keys)
         return [trials[target.id] for target in readers if target.id in trials]
+
+    def _follow(
+        self, follows: Follows, edits: Sequence[Edit], cured: frozenset[FindingKey], trials: Sequence[Trial]
+    ) -> bool:
+        """Whether both ends hold another text together once their value has that, and the edge still meets."""
+        source = follows.source
+        mended = next((one for one in trials if one.cures & cured), None)
+        if mended is None:
+            return False
+        texts = [one.text for one in mended.after.documents]
+        moved = Sentinels([*texts, self.tree.text(source.span.path)]).next(source.text)
+        try:
+            tree = self.tree.with_edits((*edits, Edit(source.span, source.text, moved)))
+        except ValueError:
+            return False
+        answer = self._render(mended.target, tree)
+        if not isinstance(answer, Rendering) or self._judge(answer) & cured:
+            return False
+        resources = [read_resources(one).resources for one in (mended.before, answer)]
+        alignment = Alignment(*resources)
+        held = [lookup(alignment.data(one.resource) or {}, one.path) for one in follows.sites]
+        return all(moved in re.findall(r"[\w-]+", str(one)) for one in held)
 
     def _findings(self, target: Target) -> frozenset[FindingKey] | None:
         answer = self._render(target, self.tree)
@@ -238,33 +266,3 @@ def _summed_up(trials: Sequence[Trial], edits: Sequence[Edit]) -> Proven:
 
 def _namespace(target: Target) -> str:
     return target.namespace if isinstance(target, HelmTarget) else "default"
-
-
-def edits_of(remedy: Remedy, origins: Mapping[Site, Origin], tree: Tree) -> tuple[Edit, ...] | None:
-    """The edits that give the remedy's fields their new values; None when a place is not proven or nothing changes."""
-    edits: set[Edit] = set()
-    for site, new in remedy.changes:
-        origin = origins.get(site)
-        if origin is None or origin.proof is not Proof.PROVEN:
-            return None
-        for span in (origin.span, *origin.partners):
-            edit = _edit(span, origin.text, site.value, new, tree)
-            if edit.old == edit.new:
-                return None
-            edits.add(edit)
-    spans = sorted(edits)
-    if any(one.span.path == two.span.path and two.span.start < one.span.end for one, two in pairwise(spans)):
-        return None  # two fields come from one scalar and are to get different values
-    return tuple(spans)
-
-
-def _edit(span: Span, text: str, value: Scalar | None, new: Scalar, tree: Tree) -> Edit:
-    """Replace exactly the scalar; quotes go when a string has to become a number, and come the other way round."""
-    content = tree.text(span.path)
-    before, after = content[span.start - 1 : span.start], content[span.end : span.end + 1]
-    quoted = before in ("'", '"') and before == after
-    if isinstance(value, str) and isinstance(new, int) and quoted:
-        return Edit(Span(span.path, span.start - 1, span.end + 1), before + text + after, str(new))
-    if isinstance(value, int) and is_digits(new) and not quoted:
-        return Edit(span, text, f'"{new}"')
-    return Edit(span, text, str(new))

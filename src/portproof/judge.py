@@ -85,10 +85,10 @@ def _suppressed(findings: Sequence[tuple[TracedFinding, _Judged]]) -> Iterator[S
 
 def _subject(one: TracedFinding, suppressions: Suppressions) -> Subject:
     primary = one.found.finding.primary
-    origin = one.origins.get(primary)
-    spans = () if origin is None else (origin.span, *origin.partners)
-    changed = () if one.place is None else (one.place.origin.span,)
-    lines = tuple(dict.fromkeys(map(suppressions.line, (*changed, *spans))))
+    changed = None if one.place is None else one.place.origin
+    found = (changed, one.origins.get(primary), one.written.get(primary))
+    spans = [span for origin in found if origin is not None for span in (origin.span, *origin.partners)]
+    lines = tuple(dict.fromkeys(map(suppressions.line, spans)))
     rule, field = one.found.rule.id, format_path(primary.identity)
     return Subject(rule, one.target, primary.resource, field, lines, one.fingerprint)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
+from portproof.edits import Places
 from portproof.environment import TargetInterface
 from portproof.fix import Proposal
 from portproof.graph.model import Site
@@ -65,7 +66,7 @@ class TargetResult:
 
 @dataclass(frozen=True, slots=True)
 class TracedFinding:
-    """One finding of one target, with the origins of its ends.
+    """One finding of one target, with the origins of its ends; `written` are actions of templates that write them.
 
     With a base, `move` is what the change did to its edge, `place` where the change touched that, unless it is the origin
     of the field itself, and `was` what the finding would have been there: None for one about a new entry of a list.
@@ -74,9 +75,15 @@ class TracedFinding:
     target: Target
     found: RuleFinding
     origins: Mapping[Site, Origin]
+    written: Mapping[Site, Origin] = field(default_factory=dict)
     move: Move | None = None
     place: Place | None = None
     was: FindingKey | None = None
+
+    @property
+    def places(self) -> Places:
+        """Where its fields come from."""
+        return Places(self.origins, self.written)
 
     @property
     def fingerprint(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,8 @@ from typing import TypeVar
 
 from portproof import judge, process
 from portproof.across import Abroad
-from portproof.discover.model import Discovery, HelmTarget, Target
+from portproof.discover.model import Discovery, Target
+from portproof.edits import Places, in_question, requoted, sites_of
 from portproof.environment import (
     Environment,
     TargetInterface,
@@ -20,8 +20,8 @@ from portproof.environment import (
     mentions,
     missing_services,
 )
-from portproof.fix import Ends, Proposal, Prover, edits_of
-from portproof.graph.model import Neighbour, PortGraph, Site
+from portproof.fix import Ends, Prover
+from portproof.graph.model import Neighbour, PortGraph
 from portproof.graph.moved import Move, Moves
 from portproof.outcome import (
     FindingGroup,
@@ -31,19 +31,20 @@ from portproof.outcome import (
     drop_mismatched_alternatives,
     keys_of,
 )
-from portproof.override import override
 from portproof.placing import Asked, Past, places
+from portproof.propose import propose, votes
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.resources import read as read_resources
-from portproof.rules.base import Finding, Remedy, Scalar, Trait
+from portproof.rules.base import Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import FindingKey, RuleFinding, RuleSet, evaluate, graph_of, warm_up
 from portproof.rules.run.target_unchecked import UncheckedTarget
-from portproof.source import Edit, Span, Tree
+from portproof.source import Edit, Tree
 from portproof.suppressions.annotations import annotated_in
 from portproof.suppressions.collected import SuppressionInputs, Suppressions
 from portproof.take_back import taken_back
 from portproof.trace.probe import origins
+from portproof.trace.templates import written as actions
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -160,7 +161,7 @@ def finish(
         )
         some = _affordable(verdict.open, {one.target.id: keys_of(one) for one in results})
         ends = _ends([one for group in traced for one in group])
-        prove = partial(_prove_one, prover, _votes(verdict.open), ends)
+        prove = partial(propose, prover, votes(verdict.open), ends)
         proved = _each(pool, prove, verdict.open[:some])
         proved = _each(pool, partial(_take_back, plan, prover, ends), proved)
         merged = [*proved, *verdict.open[some:]]
@@ -241,14 +242,17 @@ def _trace_one(plan: Plan, environment: Environment, one: TargetResult) -> list[
     moves = _moves(plan, environment, one.target)
     changes = [_change(moves, found) for found in evaluation.found]
     fields = [
-        dict.fromkeys((*_sites(found.finding), *(move.here if move else ())))
+        dict.fromkeys((*sites_of(found.finding), *(move.here if move else ())))
         for found, (move, _) in zip(evaluation.found, changes, strict=True)
     ]
     known = origins(evaluation.manifests, {site for some in fields for site in some}, plan.tree, plan.fresh)
-    traced = [
-        TracedFinding(one.target, found, {site: known[site] for site in some if site in known}, move, was=was)
-        for found, some, (move, was) in zip(evaluation.found, fields, changes, strict=True)
-    ]
+    asked = {site for found in evaluation.found for site in in_question(found.finding, known)}
+    written = actions(evaluation.manifests, asked, plan.tree, plan.fresh)
+    traced = []
+    for found, some, (move, was) in zip(evaluation.found, fields, changes, strict=True):
+        own = Places(*({site: each[site] for site in some if site in each} for each in (known, written)))
+        own = requoted(found.finding, own)
+        traced.append(TracedFinding(one.target, found, own.origins, own.written, move, was=was))
     return _placed(plan, one.target, traced)
 
 
@@ -313,27 +317,6 @@ def _placed(plan: Plan, target: Target, traced: Sequence[TracedFinding]) -> list
     return [replace(one, place=placed.get(id(one))) for one in traced]
 
 
-def _sites(finding: Finding) -> list[Site]:
-    """Every field that a finding speaks about, without repeats."""
-    changed = (site for remedy in finding.remedies for site, _ in remedy.changes)
-    return list(dict.fromkeys((finding.primary, *(label.site for label in finding.related), *changed)))
-
-
-def _votes(groups: Iterable[FindingGroup]) -> Counter[tuple[Span, Scalar]]:
-    """How many findings would be cured by one and the same edit, as far as their rules offer it."""
-    votes: Counter[tuple[Span, Scalar]] = Counter()
-    for group in groups:
-        offered = (_main_edit(remedy, group) for remedy in group.finding.remedies)
-        votes.update({edit for edit in offered if edit is not None})
-    return votes
-
-
-def _main_edit(remedy: Remedy, group: FindingGroup) -> tuple[Span, Scalar] | None:
-    site, new = remedy.changes[0]
-    origin = group.first.origins.get(site)
-    return None if origin is None else (origin.span, new)
-
-
 def _affordable(groups: Sequence[FindingGroup], known: Mapping[str, frozenset[FindingKey] | None]) -> int:
     """For how many of the groups fixes are proven, within `MAX_JUDGED`."""
     judged = 0
@@ -348,36 +331,11 @@ def _ends(traced: Iterable[TracedFinding]) -> Ends:
     """The fields that each finding speaks about: all of them are of the edge that is broken."""
     known = {
         (one.target.id, one.found.key): frozenset(
-            (site.resource, site.path) for site in _sites(one.found.finding)
+            (site.resource, site.path) for site in sites_of(one.found.finding)
         )
         for one in traced
     }
     return lambda target, key: known.get((target.id, key)) or frozenset({(key[1], key[2])})
-
-
-def _prove_one(
-    prover: Prover, votes: Counter[tuple[Span, Scalar]], ends: Ends, group: FindingGroup
-) -> FindingGroup:
-    """Try the remedies; keep those that a render proves, best first.
-
-    An edit that several findings ask for goes before one that cures this finding alone: when a port's name is misspelt
-    where it is declared, every reference to it is reported, and one edit heals them all. Else the rule's order stands.
-    """
-    proposals: list[tuple[int, Proposal]] = []
-    cured = frozenset(member.found.key for member in group.members)
-    for remedy in group.finding.remedies:
-        edits = edits_of(remedy, group.first.origins, prover.tree)
-        if edits is None or any(set(edits) == set(one.edits) for _, one in proposals):
-            continue
-        main = _main_edit(remedy, group)
-        asked = votes[main] if main else 0
-        offered = replace(remedy, recommended=remedy.recommended or asked > 1)
-        proposal = prover.propose(offered, edits, cured, ends)
-        if proposal is None and remedy.recommended and (own := _overrides(remedy, group, prover.tree)):
-            proposal = _if_safe(prover.propose(offered, own, cured, ends))
-        if proposal is not None and not proposal.is_contradicted:
-            proposals.append((asked, proposal))
-    return FindingGroup(group.members, tuple(one for _, one in sorted(proposals, key=lambda pair: -pair[0])))
 
 
 def _take_back(plan: Plan, prover: Prover, ends: Ends, group: FindingGroup) -> FindingGroup:
@@ -392,25 +350,6 @@ def _take_back(plan: Plan, prover: Prover, ends: Ends, group: FindingGroup) -> F
         if proposal is not None and proposal.is_safe:
             return replace(group, proposals=(proposal, *group.proposals))
     return group
-
-
-def _if_safe(proposal: Proposal | None) -> Proposal | None:
-    return proposal if proposal is not None and proposal.is_safe else None
-
-
-def _overrides(remedy: Remedy, group: FindingGroup, tree: Tree) -> tuple[Edit, ...]:
-    """Lines for the values files of the concerned targets alone, where a shared value cannot change; empty for none."""
-    if len(remedy.changes) != 1:
-        return ()
-    site, new = remedy.changes[0]
-    origin = group.first.origins[site]  # edits_of() has found it proven
-    added = {
-        override(target, origin.span, new, tree)
-        for member in group.members
-        if isinstance(target := member.target, HelmTarget)
-    }
-    edits = sorted(edit for edit in added if edit is not None)
-    return tuple(edits) if len(edits) == len(added) else ()
 
 
 @dataclass(frozen=True, slots=True)

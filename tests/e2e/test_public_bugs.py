@@ -24,7 +24,8 @@ _THREAD = re.compile(r"[\w.-]+/[\w.-]+#\d+")
 class Bug:
     """What is said of a rebuilt bug: the rule, the severity, file and text of the place, and the fix in file, old, new.
 
-    `unsafe` are the kinds of what speaks against a fix that cures the finding and is not what its people did.
+    `unsafe` are the kinds of what speaks against a fix that cures the finding and is not what its people did: against
+    `other` where there is one, an alternative.
     """
 
     folder: str
@@ -34,6 +35,7 @@ class Bug:
     text: str
     fix: tuple[str, str, str] | None = None
     unsafe: tuple[str, ...] = ()
+    other: tuple[str, str, str] | None = None
 
 
 FOUND = (
@@ -42,7 +44,8 @@ FOUND = (
         "service-target-number",
         "error",
         "templates/controller.yaml",
-        "8001",  # the cure is a targetPort by name; another containerPort is only a possibility
+        "8001",
+        ("templates/controller.yaml", "8001", "{{ .Values.controller.http }}"),
     ),
     Bug("Unleash.helm-charts.106", "service-target-number", "error", "values.yaml", "80"),
     Bug(
@@ -51,23 +54,24 @@ FOUND = (
         "error",
         "templates/visual.yaml",
         "http",
-        ("templates/visual.yaml", "http", "19001"),
+        ("templates/visual.yaml", "http", "{{ .Values.service.port }}"),
     ),
     Bug(
         "gimlet-io.onechart.25",
         "ingress-backend-port",
         "error",
-        "values.yaml",
-        "8080",
-        ("values.yaml", "8080", "80"),
+        "templates/one.yaml",
+        "{{ .Values.containerPort }}",
+        ("templates/one.yaml", "{{ .Values.containerPort }}", "{{ .Values.svcPort }}"),
         ("program", "shared"),
+        ("values.yaml", "8080", "80"),
     ),
     Bug(
         "microcumulus.ca-injector.4",
         "webhook-service-port",
         "error",
         "templates/webhook.yaml",
-        "injector.example.org",
+        "{{ .Release.Name }}",
         ("values.yaml", "80", "443"),
     ),
     Bug(
@@ -107,10 +111,11 @@ FOUND = (
         "castai.helm-charts.951",
         "service-target-number",
         "warning",
-        "values.yaml",
-        "5432",
-        ("values.yaml", "5432", "10001"),
+        "templates/proxy.yaml",
+        "{{ .servicePort }}",
+        ("templates/proxy.yaml", "{{ .servicePort }}", "{{ .port }}"),
         ("callers",),
+        ("values.yaml", "5432", "10001"),
     ),
     Bug(
         "neo4j.helm-charts.344",
@@ -176,18 +181,28 @@ def test_a_bug_is_found_where_it_is_mended(bug: Bug, report: dict[str, Any]) -> 
     lines = (BUGS / place["path"]).read_text().splitlines()
     assert place["path"] == f"{bug.folder}/{bug.path}"
     assert lines[place["line"] - 1][place["column"] - 1 : place["end_column"] - 1].strip("\"'") == bug.text
-    edits = [
-        (one["path"].partition("/")[2], one["old"], one["new"])
-        for one in (found["fix"] or {"edits": []})["edits"]
+    assert edits(found["fix"]) == ([bug.fix] if bug.fix else [])
+
+
+def edits(fix: dict[str, Any] | None) -> list[tuple[str, str, str]]:
+    return [
+        (one["path"].partition("/")[2], one["old"], one["new"]) for one in (fix or {"edits": []})["edits"]
     ]
-    assert edits == ([bug.fix] if bug.fix else [])
 
 
 @pytest.mark.parametrize("bug", FOUND, ids=lambda bug: bug.folder)
 def test_a_fix_that_moves_what_others_rely_on_is_unsafe(bug: Bug, report: dict[str, Any]) -> None:
     (found,) = of(report, bug.folder)
-    if found["fix"]:
-        assert tuple(one["kind"] for one in found["fix"]["risks"]) == bug.unsafe
+    kinds = {
+        tuple(edits(one)): tuple(risk["kind"] for risk in one["risks"])
+        for one in (found["fix"], *found["alternatives"])
+        if one is not None
+    }
+    if bug.other:
+        assert kinds[bug.other,] == bug.unsafe
+        assert found["fix"]["safety"] == "safe"
+    elif bug.fix:
+        assert kinds[bug.fix,] == bug.unsafe
         assert found["fix"]["safety"] == ("unsafe" if bug.unsafe else "safe")
 
 
@@ -200,7 +215,7 @@ def test_what_is_written_without_asking_is_what_their_people_did(
     monkeypatch.chdir(repository.root)
     written = Program(environment())("fix", "--write")
     assert written.code == 1  # what is unsafe, or has no fix, is left
-    safe = {f"{one.folder}/{one.fix[0]}" for one in FOUND if one.fix and not one.unsafe}
+    safe = {f"{one.folder}/{one.fix[0]}" for one in FOUND if one.fix and (one.other or not one.unsafe)}
     assert set(repository.git("diff", "--name-only").split()) == safe
     assert "unsafe, `portproof fix --unsafe` includes it: set containerPort to 9115" in written.stderr
     Program(environment())("fix", "--write", "--unsafe")

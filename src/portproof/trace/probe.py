@@ -16,10 +16,11 @@ from typing import Any
 from portproof.discover.model import ManifestTarget, Target
 from portproof.graph.model import Site
 from portproof.render.model import Renderer, Rendering
-from portproof.resources import Manifests, Resource, ResourceKey
+from portproof.resources import Manifests, ResourceKey
 from portproof.resources import read as read_resources
 from portproof.source import Edit, Tree, is_within, parent
-from portproof.trace import hints, pieces
+from portproof.trace import hints, pieces, templates
+from portproof.trace.alignment import Alignment, same_lengths
 from portproof.trace.candidates import MAX_CANDIDATES, Candidate, candidates, is_kustomize
 from portproof.trace.model import Origin, Proof
 from portproof.trace.sentinels import Sentinels
@@ -46,6 +47,8 @@ def origins(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Re
     data = {one.key: one.data for one in manifests.resources}
     search = _Search(manifests, tree, render, probed, data, Sentinels(_texts(manifests, tree)))
     search.run(_worth_trying(manifests.target, tree, probed))
+    # What a template computes is no text of any file; the action that does is.
+    search.found |= templates.written(manifests, search.open(), tree, render)
     for one in wanted:
         if one not in search.found:
             hint = hints.best(manifests, one, tree)
@@ -63,29 +66,6 @@ def _bounded(fields: Iterable[Site]) -> list[Site]:
         if one.piece is None or count[one.resource, one.path] <= MAX_PIECES:
             kept.append(one)
     return kept
-
-
-class Alignment:
-    """Matches the resources of two renderings of one target; random names are matched by their order."""
-
-    def __init__(self, before: Sequence[Resource], after: Sequence[Resource]) -> None:
-        by_key = {one.key: one for one in after}
-        self._pairs: dict[ResourceKey, Resource] = {
-            one.key: by_key[one.key] for one in before if one.key in by_key
-        }
-        lost = [one for one in before if one.key not in by_key]
-        known = {one.key for one in before}
-        new = [one for one in after if one.key not in known]
-        for kind in {one.key.kind for one in lost}:
-            left = [one for one in lost if one.key.kind == kind]
-            right = [one for one in new if one.key.kind == kind]
-            if len(left) == len(right):
-                self._pairs.update({one.key: other for one, other in zip(left, right, strict=True)})
-
-    def data(self, key: ResourceKey) -> Mapping[str, Any] | None:
-        """What became of a resource of the first rendering."""
-        found = self._pairs.get(key)
-        return None if found is None else found.data
 
 
 def _worth_trying(target: Target, tree: Tree, wanted: Iterable[Site]) -> list[Candidate]:
@@ -121,14 +101,15 @@ class _Search:
         for rank in sorted({one.rank for one in everything}):
             self._try([one for one in everything if one.rank == rank])
 
-    def _open(self) -> list[Site]:
+    def open(self) -> list[Site]:
+        """The fields of which nothing is known yet."""
         return [one for one in self.wanted if one not in self.found]
 
     def _try(self, group: list[Candidate]) -> None:
         """Probe `group`; halve it while fields are lost in the rendering of the whole."""
         stack = [group]
         while stack:
-            texts = {str(one.value) for one in self._open()}
+            texts = {str(one.value) for one in self.open()}
             useful = [one for one in stack.pop() if one.text in texts]
             if not useful or self.renders >= MAX_RENDERS:
                 continue
@@ -148,12 +129,12 @@ class _Search:
             return []
         after = self._rendered(sentinels)
         if after is None:
-            return self._open()
+            return self.open()
         alignment = Alignment(self.before.resources, after.resources)
         by_sentinel = {sentinel: one for one, sentinel in sentinels.items()}
         stand_ins = {sentinel: one.text for one, sentinel in sentinels.items()}
         troubled = []
-        for one in self._open():
+        for one in self.open():
             data = alignment.data(one.resource)
             if data is None:
                 troubled.append(one)
@@ -162,14 +143,15 @@ class _Search:
             if one.piece is not None:
                 held = pieces.origin_of(one.piece, lookup(self.data[one.resource], one.path), held, stand_ins)
             candidate = by_sentinel.get(str(held))
-            if not _same_lengths(self.data[one.resource], data, one.path):
+            if not same_lengths(self.data[one.resource], data, one.path):
                 coupled = self._coupled(one, data, by_sentinel)
                 if coupled is not None:
                     self.found[one] = coupled
                 else:
                     troubled.append(one)
             elif candidate is not None:
-                self.found[one] = Origin(candidate.span, candidate.text, Proof.PROVEN)
+                count = sum(each.document.text.count(str(held)) for each in after.resources)
+                self.found[one] = Origin(candidate.span, candidate.text, Proof.PROVEN, shared=count > 1)
             elif lookup(data, one.path) is None:
                 troubled.append(one)
         return troubled
@@ -195,7 +177,7 @@ class _Search:
         if after is None:
             return None
         changed = Alignment(self.before.resources, after.resources).data(one.resource)
-        if changed is None or not _same_lengths(self.data[one.resource], changed, one.path):
+        if changed is None or not same_lengths(self.data[one.resource], changed, one.path):
             return None
         if str(lookup(changed, one.path)) != common:
             return None
@@ -209,13 +191,3 @@ class _Search:
         edits = [Edit(one.span, one.text, sentinel) for one, sentinel in sentinels.items()]
         result = self.render(self.before.target, self.tree.with_edits(edits))
         return read_resources(result) if isinstance(result, Rendering) else None
-
-
-def _same_lengths(before: Any, after: Any, path: FieldPath) -> bool:
-    """Whether every list on the way to `path` has as many entries as before."""
-    for index, step in enumerate(path):
-        if isinstance(step, int):
-            old, new = lookup(before, path[:index]), lookup(after, path[:index])
-            if not isinstance(old, list) or not isinstance(new, list) or len(old) != len(new):
-                return False
-    return True
