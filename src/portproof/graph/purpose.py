@@ -25,3 +25,13 @@ def purpose(name: str) -> Purpose:
     """What a setting or a port of that name is for."""
     text = name.lower().replace("_", "-")
     return next((one for one, words in _WORDS if words.search(text)), Purpose.MAIN)
+
+
+def has_words(name: object, wanted: object) -> bool:
+    """Whether a name says all that another one does, and more: ``http-web`` is said with ``http``, ``http-metrics`` is not."""
+    one, other = str(name), str(wanted)
+    return purpose(one) is purpose(other) and set(_split(other)) < set(_split(one))
+
+
+def _split(name: str) -> list[str]:
+    return re.split(r"[-_.]", name.lower())

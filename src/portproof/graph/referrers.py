@@ -16,6 +16,7 @@ from portproof.graph.model import (
     Workload,
 )
 from portproof.graph.names import is_near_name, port_name_problem
+from portproof.graph.purpose import has_words
 
 _AUXILIARY = (
     "admin",
@@ -66,8 +67,9 @@ def meant_by_name(
     ]
     serving = [one for one in declared if not _is_auxiliary(str(one.name.value) if one.name else "")]
     main = [] if _is_auxiliary(wanted) or taken & {one.value for one in serving} else serving
+    worded = [one for one in declared if has_words(one.name_text, wanted)]
     # One name, perhaps in several containers: Kubernetes takes the first of them too.
-    return first_unique(near, by=lambda one: one.name_text) or first_unique(
+    return first_unique(near, worded, by=lambda one: one.name_text) or first_unique(
         alike, main, by=lambda one: one.value
     )
 

@@ -11,6 +11,7 @@ from portproof.graph.model import MatchBy, PortGraph, Relation, Service, Service
 from portproof.graph.names import digits, is_digits, is_near_name, label_problem
 from portproof.graph.past import redirected
 from portproof.graph.phrasing import offered
+from portproof.graph.purpose import has_words
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 
 _SHORTEST = 4
@@ -91,6 +92,7 @@ def _meant(service: Service, edge: ServiceEdge) -> ServicePort | None:
         groups.append([one for one in ports if is_digits(wanted) and str(one.number.value) == wanted])
         groups.append([one for one in ports if not one.implicit and one.target.value == wanted])
         groups.append([one for one in ports if _is_near(one, wanted)])
+        groups.append([one for one in ports if has_words(one.name_text, wanted)])
     return first_unique(*groups, *pools)
 
 

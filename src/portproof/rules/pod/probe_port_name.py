@@ -99,6 +99,7 @@ from portproof.graph.model import (
 )
 from portproof.graph.names import is_digits, is_near_name
 from portproof.graph.phrasing import declared, rejected
+from portproof.graph.purpose import has_words
 from portproof.graph.referrers import renaming
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
 
@@ -184,7 +185,8 @@ def _is_named(port: ContainerPort, name: str) -> bool:
 def _meant(container: Container, name: str) -> ContainerPort | None:
     tcp = [port for port in container.ports if port.protocol == "TCP"]
     near = [port for port in container.ports if port.name and is_near_name(str(port.name.value), name)]
-    return first_unique(near, tcp, by=lambda one: one.value)
+    worded = [port for port in tcp if has_words(port.name_text, name)]
+    return first_unique(near, worded, tcp, by=lambda one: one.value)
 
 
 def _answer(port: ContainerPort) -> Scalar:
