@@ -37,11 +37,20 @@ class Follows:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Edits that may cure a finding, and what they do in words; those of an expression are to follow its value."""
+    """Edits that may cure a finding, and what they do in words; those of an expression are to follow its value.
+
+    A field that is added is written behind the text at `beside`.
+    """
 
     description: str
     edits: tuple[Edit, ...]
     follows: Follows | None = None
+    beside: Span | None = None
+
+    @property
+    def at(self) -> frozenset[Span]:
+        """The places that a person would look at to make the edits."""
+        return frozenset({self.beside} if self.beside else {edit.span for edit in self.edits})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +74,14 @@ def in_question(finding: Finding, origins: Mapping[Site, Origin]) -> set[Site]:
         if len(remedy.changes) != 1:
             continue
         site, new = remedy.changes[0]
-        origin = origins.get(site)
+        origin = origins.get(remedy.beside or site)
         if origin is None or origin.proof is not Proof.PROVEN:
             continue
         own = is_quoted_number(site, new) or (origin.shared and site == finding.primary)
-        if own and not _in_template(origin):
+        if remedy.beside and not _in_template(origin):
+            wanted.add(remedy.beside)
+            own = True
+        elif own and not _in_template(origin):
             wanted.add(site)
         if own or _in_template(origin):
             wanted.update(
@@ -92,6 +104,9 @@ def requoted(finding: Finding, places: Places) -> Places:
 
 def attempts(finding: Finding, remedy: Remedy, places: Places, tree: Tree) -> Iterator[Attempt]:
     """The edits that give the remedy's fields their new values; none when a place is not proven or nothing changes."""
+    if remedy.beside is not None:
+        yield from _additions(finding, remedy, remedy.beside, places, tree)
+        return
     plain = _plain(finding, remedy, places, tree)
     expressions = list(_expressions(finding, remedy, places, tree)) if len(remedy.changes) == 1 else []
     origin = places.origins.get(remedy.changes[0][0])
@@ -202,16 +217,21 @@ def _expressions(finding: Finding, remedy: Remedy, places: Places, tree: Tree) -
         place = place or places.written.get(site)  # the value is right for another port
     if place is None or place.proof is not Proof.PROVEN or place.partners:
         return
+    for body, other, follows in _bodies(finding, site, new, places):
+        edit = _expressed(place, site, new, body, tree)
+        if edit.old != edit.new:
+            yield Attempt(f"write {{{{ {body} }}}}, as {other.resource} does", (edit,), follows)
+
+
+def _bodies(finding: Finding, site: Site, new: Scalar, places: Places) -> Iterator[tuple[str, Site, Follows]]:
+    """The expressions of the fields that hold `new`, for either scope, and what they are to follow."""
     for other in _others(finding, site, new):
         source, expression = places.origins.get(other), places.written.get(other)
         if source is None or expression is None or source.proof is not Proof.PROVEN or _in_template(source):
             continue
         body = _number(_body(expression.text))
         for text in dict.fromkeys((body, _DOT.sub("$", _ROOT.sub("$.", body)))):
-            edit = _expressed(place, site, new, text, tree)
-            if edit.old != edit.new:
-                said = f"write {{{{ {text} }}}}, as {other.resource} does"
-                yield Attempt(said, (edit,), Follows(source, (site, other)))
+            yield text, other, Follows(source, (site, other))
 
 
 def _body(action: str) -> str:
@@ -227,3 +247,42 @@ def _expressed(place: Origin, site: Site, new: Scalar, body: str, tree: Tree) ->
     if isinstance(site.value, str) and isinstance(new, int) and site.piece is None:
         return _unquoted(span, text, written, tree) or Edit(span, text, written)
     return Edit(span, text, written)
+
+
+def _additions(
+    finding: Finding, remedy: Remedy, beside: Site, places: Places, tree: Tree
+) -> Iterator[Attempt]:
+    """The field, written on a line of its own behind that of `beside`, or behind it within braces."""
+    ((site, new),) = remedy.changes
+    key = str(site.path[-1])
+    for place in (places.written.get(beside), places.origins.get(beside)):
+        if place is None or place.proof is not Proof.PROVEN or place.partners:
+            continue
+        for body, other, follows in _bodies(finding, site, new, places) if _in_template(place) else ():
+            edit = _added(place.span, beside, key, f"{{{{ {body} }}}}", tree)
+            if edit is not None:
+                said = f"add {key}: {{{{ {body} }}}}, as {other.resource} has it"
+                yield Attempt(said, (edit,), follows, place.span)
+        edit = _added(place.span, beside, key, str(new), tree)
+        if edit is not None:
+            yield Attempt(remedy.description, (edit,), beside=place.span)
+
+
+def _added(span: Span, beside: Site, key: str, value: str, tree: Tree) -> Edit | None:
+    """`key` in the mapping that has the scalar at `span`; None where that is written in another way than by its key."""
+    text, own = tree.text(span.path), re.escape(str(beside.path[-1]))
+    start = text.rfind("\n", 0, span.start) + 1
+    lead = re.match(
+        rf"(?P<block>[ ]*(?:-[ ]+)*)?(?P<flow>.*[{{,][ \t]*)?(?P<quote>[\"']?){own}(?P=quote)[ \t]*:[ \t]*[\"']?\Z",
+        text[start : span.start],
+    )
+    if lead is None:
+        return None
+    name = f"{lead['quote']}{key}{lead['quote']}"
+    if lead["flow"]:
+        at = span.end + len(_quotes(span, tree))
+        return Edit(Span(span.path, at, at), "", f", {name}: {value}")
+    end = text.find("\n", span.end)
+    at = len(text) if end < 0 else end - (text[end - 1] == "\r")
+    line = "\r\n" if text[at : at + 1] == "\r" else "\n"
+    return Edit(Span(span.path, at, at), "", f"{line}{' ' * len(lead['block'] or '')}{name}: {value}")

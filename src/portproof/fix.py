@@ -24,7 +24,7 @@ from portproof.resources import read as read_resources
 from portproof.rules.base import Remedy
 from portproof.rules.evaluate import FindingKey
 from portproof.safety import Danger, Field, Risk, TargetEffects, risks
-from portproof.source import Edit, SourceError, Tree
+from portproof.source import Edit, SourceError, Span, Tree
 from portproof.trace.alignment import Alignment
 from portproof.trace.sentinels import Sentinels
 from portproof.yamldoc import FieldPath, lookup
@@ -47,7 +47,8 @@ class Proven:
 class Proposal:
     """Edits that cure a finding, and the proof; one that is not `recommended` is for people to choose.
 
-    `risks` say why it is unsafe. `fixed` are the fields that it is about: what else changes comes along.
+    `risks` say why it is unsafe. `fixed` are the fields that it is about: what else changes comes along. `at` are the
+    places to look at.
     """
 
     description: str
@@ -56,6 +57,7 @@ class Proposal:
     recommended: bool = True
     risks: tuple[Risk, ...] = ()
     fixed: frozenset[Field] = frozenset()
+    at: frozenset[Span] = frozenset()
 
     @property
     def is_safe(self) -> bool:
@@ -178,8 +180,9 @@ class Prover:
             for change in one.changes
             if one.is_end(change) and any(_alike(change, site) for site, _ in remedy.changes)
         )
+        proven = _summed_up(trials, edits)
         return Proposal(
-            attempt.description, tuple(edits), _summed_up(trials, edits), remedy.recommended, found, fixed
+            attempt.description, tuple(edits), proven, remedy.recommended, found, fixed, attempt.at
         )
 
     def _try(

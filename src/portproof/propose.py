@@ -60,7 +60,7 @@ def _proven(
         if frozenset(attempt.edits) in known or (attempt.follows and expressed):
             continue
         proposal = prover.propose(remedy, attempt, cured, ends)
-        if proposal is None and not attempt.follows and remedy.recommended:
+        if proposal is None and remedy.recommended and not (attempt.follows or attempt.beside):
             own = _overrides(remedy, group, prover.tree)
             proposal = (
                 _if_safe(prover.propose(remedy, replace(attempt, edits=own), cured, ends)) if own else None
@@ -92,17 +92,16 @@ def _overrides(remedy: Remedy, group: FindingGroup, tree: Tree) -> tuple[Edit, .
 
 
 def _placed(group: FindingGroup) -> FindingGroup:
-    """The group at the action of the template, where that is what its fix edits: the value is right, for another port."""
+    """The group at the action of the template, where its fix edits that line: the value is right, for another port."""
     fix = group.safe_fix
     if fix is None:
         return group
-    edited = {edit.span for edit in fix.edits}
-    return replace(group, members=tuple(_moved(one, edited) for one in group.members))
+    return replace(group, members=tuple(_moved(one, fix.at) for one in group.members))
 
 
-def _moved(one: TracedFinding, edited: Collection[Span]) -> TracedFinding:
+def _moved(one: TracedFinding, places: Collection[Span]) -> TracedFinding:
     primary = one.found.finding.primary
     action = one.written.get(primary)
-    if action is None or action.span not in edited:
+    if action is None or action.span not in places:
         return one
     return replace(one, origins={**one.origins, primary: action})

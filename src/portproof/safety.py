@@ -335,30 +335,33 @@ class _Judge:
 
 def _roles(graph: PortGraph) -> Iterator[tuple[Field, _Declared | _Offered]]:
     for workload in graph.workloads:
-        for container in workload.containers:
-            for port in container.ports:
-                sites = {
-                    "number": port.number,
-                    "name": port.name,
-                    "hostPort": port.host_port,
-                    "protocol": port.protocol_site,
-                }
-                for part, site in sites.items():
-                    if site is not None:
-                        yield (site.resource, site.path), _Declared(workload, port, part)
+        for port in (port for container in workload.containers for port in container.ports):
+            sites = {
+                "number": port.number,
+                "name": port.name,
+                "hostPort": port.host_port,
+                "protocol": port.protocol_site,
+            }
+            yield from (
+                ((one.resource, one.path), _Declared(workload, port, part))
+                for part, one in sites.items()
+                if one
+            )
     for service in graph.services:
         for entry in service.ports:
-            target = None if entry.implicit else entry.target
             offered = {
                 "number": entry.number,
                 "name": entry.name,
-                "target": target,
                 "nodePort": entry.node_port,
                 "protocol": entry.protocol_site,
             }
-            for part, site in offered.items():
-                if site is not None:
-                    yield (site.resource, site.path), _Offered(service, entry, part)
+            yield from (
+                ((one.resource, one.path), _Offered(service, entry, part))
+                for part, one in offered.items()
+                if one
+            )
+            # Where it is absent, a fix may add it.
+            yield (service.key, (*entry.path, "targetPort")), _Offered(service, entry, "target")
 
 
 def _asking_sites(graph: PortGraph) -> Iterator[Site]:

@@ -47,7 +47,14 @@ FOUND = (
         "8001",
         ("templates/controller.yaml", "8001", "{{ .Values.controller.http }}"),
     ),
-    Bug("Unleash.helm-charts.106", "service-target-number", "error", "values.yaml", "80"),
+    Bug(
+        "Unleash.helm-charts.106",
+        "service-target-number",
+        "error",
+        "templates/edge.yaml",
+        "{{ .Values.service.port }}",
+        ("templates/edge.yaml", "", "\n      targetPort: http"),
+    ),
     Bug(
         "clickvisual.clickvisual.414",
         "service-target-name",

@@ -106,7 +106,8 @@ def _set(data: Any, site: Site, value: str | int) -> None:
         data = data[step]
     last: Any = site.path[-1]
     if site.piece is None:
-        assert data[last] == site.value, f"{site.path} does not hold what the finding says"
+        held = data[last] if isinstance(data, list) else data.get(last)
+        assert held == site.value, f"{site.path} does not hold what the finding says"
         data[last] = value
     else:
         text, start, end = data[last], site.piece.start, site.piece.end

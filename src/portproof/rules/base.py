@@ -29,11 +29,13 @@ class Remedy:
     """A way to cure a finding: give each of these fields a new value. `description` completes "Fix: ...".
 
     What is not `recommended` makes the finding go away, but nothing says that it is what was meant: it is never the fix.
+    A field that is not there yet is written beside another one of the same mapping: `beside`.
     """
 
     description: str
     changes: tuple[tuple[Site, Scalar], ...]
     recommended: bool = True
+    beside: Site | None = None
 
 
 @dataclass(frozen=True, slots=True)

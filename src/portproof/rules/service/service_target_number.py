@@ -42,9 +42,9 @@ Severity:
 
 Fix:
 
-Sometimes. It sets `targetPort` to the declared port, or `containerPort` to the
-number. There is none when `targetPort` is absent and `port` is below 1024, when
-the workloads declare different ports, or when a change removes the port.
+Sometimes. It sets `targetPort` to the declared port, adds it if it is absent, or
+sets `containerPort` to the number. There is none when the workloads declare
+different ports, or when a change removes the port.
 
 Bad::
 
@@ -126,7 +126,7 @@ Not reported when:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from portproof.graph.answers import ends
 from portproof.graph.evidence import WELL_KNOWN, is_meant_to_listen
@@ -168,11 +168,10 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
     same = all(verdict.meant is not None and verdict.meant.value == meant.value for verdict in verdicts)
     probable = min(one.confidence for one in verdicts) >= Confidence.LIKELY
     answer = same and not _wants_a_field(port)
-    advice = "" if answer or not same or not probable else f" Add targetPort: {meant.value}."
     return Finding(
         message=(
             f"{_reference(service, port)}, but {first.workload.key} declares {declared(first.workload.ports)}: "
-            f"{_effect(port, verdicts)}. Evidence: {clauses(first.strongest)}.{advice}"
+            f"{_effect(port, verdicts)}. Evidence: {clauses(first.strongest)}."
         ),
         severity=_severity(verdicts),
         primary=port.target,
@@ -182,7 +181,7 @@ def _finding(graph: PortGraph, service: Service, port: ServicePort, verdicts: li
             for verdict in verdicts
             if verdict.meant is not None
         ),
-        remedies=_remedies(graph, port, meant, verdicts) if answer else (),
+        remedies=_remedies(graph, port, meant, verdicts) if same else (),
     )
 
 
@@ -274,19 +273,17 @@ def _reference(service: Service, port: ServicePort) -> str:
 def _remedies(
     graph: PortGraph, port: ServicePort, meant: ContainerPort, verdicts: list[Weighed]
 ) -> tuple[Remedy, ...]:
-    field = "port" if port.implicit else "targetPort"
     wanted = port.target.value
     assert isinstance(wanted, int)  # noqa: S101 - check() looked
     probable = min(one.confidence for one in verdicts) >= Confidence.LIKELY
     is_odd = verdicts[0].suspect is Suspect.DECLARATION
     along = tuple(site for one in verdicts for site in _probes_left(one, wanted))
-    remedies = [
-        Remedy(
-            f"set {field} to {meant.value}",
-            tuple((site, meant.value) for site in (port.target, *along)),
-            recommended=probable,
-        )
-    ]
+    remedies = [_at_the_service(port, meant, verdicts, along, recommended=probable)]
+    if _wants_a_field(port):
+        return tuple(remedies)
+    if port.implicit and remedies[0].beside:
+        changed = tuple((site, meant.value) for site in (port.target, *along))
+        remedies.append(Remedy(f"set port to {meant.value}", changed, recommended=probable))
     changes = [
         renumbering(graph, verdict.workload, verdict.meant, wanted)
         for verdict in verdicts
@@ -309,6 +306,26 @@ def _probes_left(verdict: Weighed, wanted: int) -> Iterator[Site]:
     if move is not None and move.end is not None and move.fact is Fact.DECLARATION_MOVED:
         checks = container_of(verdict.workload, move.end).checks
         yield from (one.port for one in checks if one.port.value == wanted)
+
+
+def _at_the_service(
+    port: ServicePort,
+    meant: ContainerPort,
+    verdicts: Sequence[Weighed],
+    along: tuple[Site, ...],
+    *,
+    recommended: bool,
+) -> Remedy:
+    """Send the traffic to the declared port: by its name, where the field has to be added and the name is the only one."""
+    if not port.implicit or along:
+        changes = tuple((site, meant.value) for site in (port.target, *along))
+        field = "port" if port.implicit else "targetPort"
+        return Remedy(f"set {field} to {meant.value}", changes, recommended)
+    reached = [one.workload.port(meant.name_text, port.protocol) for one in verdicts]
+    named = meant.name_text and all(end is not None and end.value == meant.value for end in reached)
+    new = str(meant.name_text) if named else meant.value
+    site = Site(port.number.resource, (*port.path, "targetPort"), None)
+    return Remedy(f"add targetPort: {new}", ((site, new),), recommended, beside=port.number)
 
 
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.REACHES_PODS])
