@@ -165,6 +165,35 @@ def test_a_target_beside_a_container_that_is_probed_and_declares_nothing() -> No
     assert kinds(found) == ["program"]
 
 
+@pytest.mark.parametrize(
+    ("port", "target", "number", "container", "safe"),
+    [
+        (80, 8080, 9080, "", False),  # 9080 may be the typo: the program goes on listening on 8080
+        (80, 80, 79, "", False),
+        (80, 9093, 9903, "", False),
+        (27017, 27017, 20717, "", False),
+        (80, 8081, 8080, "", True),  # a typo of what is usual
+        (9903, 9093, 9903, "", True),  # the Service's own port agrees
+        (5432, 5432, 10001, "", True),  # 5432 is only what clients expect
+        (80, 9093, 9903, ", readinessProbe: {tcpSocket: {port: 9903}}", True),
+        (80, 9093, 9903, ", readinessProbe: {tcpSocket: {port: main}}", True),
+        (80, 9093, 9903, ", env: [{name: PORT, value: '9903'}]", True),
+        (80, 9093, 9903, ", postStart: {tcpSocket: {port: 9903}}", False),
+    ],
+)
+def test_a_target_goes_only_where_more_than_a_declaration_says_that_the_program_listens(
+    port: int, target: int, number: int, container: str, *, safe: bool
+) -> None:
+    workload = pods(number, container=container)
+    found = effects([service(port, target), workload], [service(port, number), workload], AT_SERVICE)
+    assert kinds(found) == ([] if safe else ["program"])
+
+
+def test_a_name_that_no_container_has_reaches_nothing_today() -> None:
+    found = effects([service(80, "web"), pods(9903)], [service(80, 9903), pods(9903)], AT_SERVICE)
+    assert kinds(found) == []
+
+
 # the port of a Service
 
 

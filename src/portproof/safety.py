@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from portproof.effects import Change
 from portproof.graph.answers import answer, answers, edges, endpoint_numbers, ends
-from portproof.graph.evidence import is_meant_to_listen, running
+from portproof.graph.evidence import USUAL_PORTS, is_in_pod_spec, is_meant_to_listen, is_near_miss, running
 from portproof.graph.model import (
     Container,
     ContainerPort,
@@ -35,6 +35,7 @@ from portproof.graph.model import (
 from portproof.graph.numbers import numbers_in
 from portproof.graph.past import program_changed, reached_before, workload_before
 from portproof.graph.phrasing import listing
+from portproof.graph.weighing import repeats_what_callers_expect
 from portproof.resources import ResourceKey
 from portproof.yamldoc import FieldPath, format_path, lookup
 
@@ -299,13 +300,26 @@ class _Judge:
                     f"port {port.label} of {service.key} and port {end.label} of {workload.key} differ in TLS"
                 )
                 yield Risk(Danger.SCHEME, text)
-            if _moved_alone(self.before, service, port, workload, end):
-                text = f"this change moved the port of {workload.key} to {end.value}, and nothing says that its program follows"
-                yield Risk(Danger.PROGRAM, text)
-            silent = _silent(workload, end)
-            if silent is not None:
-                text = f"container {silent.name} of {workload.key} declares no port and may be the one that is meant"
-                yield Risk(Danger.PROGRAM, text)
+            yield from self._listening(service, port, change, (workload, end))
+
+    def _listening(
+        self, service: Service, port: ServicePort, change: Change, reached: tuple[Workload, ContainerPort]
+    ) -> Iterator[Risk]:
+        """Whether the program listens where the Service is to send to: Kubernetes compares a declaration with nothing."""
+        workload, end = reached
+        was = port.target.value if change.before is None else change.before
+        silent = _silent(workload, end)
+        if _moved_alone(self.before, service, port, workload, end):
+            text = f"this change moved the port of {workload.key} to {end.value}, and nothing says that its program follows"
+        elif silent is not None:
+            text = (
+                f"container {silent.name} of {workload.key} declares no port and may be the one that is meant"
+            )
+        elif isinstance(was, int) and not _is_vouched(workload, end, port, was):
+            text = f"only its declaration says that the program of {workload.key} listens on {end.value}, and not on {was}"
+        else:
+            return
+        yield Risk(Danger.PROGRAM, text)
 
     def _setting(self, change: Change) -> Iterator[Risk]:
         """What a program is told: whatever else speaks of the old number has to go along."""
@@ -467,6 +481,24 @@ def _moved_alone(
     if past is None or here is None or past.value == end.value:
         return False
     return not is_meant_to_listen(here, end.value) and not program_changed(graph, here, end.container)
+
+
+def _is_vouched(workload: Workload, end: ContainerPort, port: ServicePort, was: int) -> bool:
+    """Whether more than the declaration says that the program listens there.
+
+    A probe, the settings or the image; the Service's own port; or that the old number is one that says nothing of the
+    program: what callers expect, or a typo of a usual one.
+    """
+    number = end.value
+    containers = [one for one in running(workload) if one.name == end.container]
+    checks = [check for one in containers for check in one.checks if not check.is_hook]
+    if any(check.port.value in (number, end.name_text) for check in checks):
+        return True
+    if is_in_pod_spec(workload, number) or is_meant_to_listen(workload, number):
+        return True
+    if is_near_miss(was, number):
+        return number == port.number.value or (number in USUAL_PORTS and was not in USUAL_PORTS)
+    return number == port.number.value or repeats_what_callers_expect(port)
 
 
 def _silent(workload: Workload, end: ContainerPort) -> Container | None:

@@ -46,6 +46,7 @@ FOUND = (
         "templates/controller.yaml",
         "8001",
         ("templates/controller.yaml", "8001", "{{ .Values.controller.http }}"),
+        ("program",),
     ),
     Bug(
         "Unleash.helm-charts.106",

@@ -294,7 +294,7 @@ def _facts_of_services(
     wanted = port.target.value
     if isinstance(wanted, int) and is_near_miss(wanted, meant.value):
         yield Fact.NEAR
-    if _repeats(port):
+    if repeats_what_callers_expect(port):
         yield Fact.REPEATS
     if _is_written_twice(port):
         yield Fact.WRITTEN_TWICE
@@ -354,7 +354,7 @@ def _may_well_listen(workload: Workload, wanted: int, declared: Sequence[Contain
     )
 
 
-def _repeats(port: ServicePort) -> bool:
+def repeats_what_callers_expect(port: ServicePort) -> bool:
     """Whether ``targetPort`` says what callers of ``port`` expect, as 443 and 5432, wherever the program listens.
 
     Not 80: images that serve pages do listen there, whatever the developers' own server used (4200, 5173).
