@@ -54,7 +54,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Sources:
     """Where the fields of a finding come from: the text that decides each, and the action of a template that writes it."""
 
     origins: Mapping[Site, Origin]
@@ -92,24 +92,24 @@ def in_question(finding: Finding, origins: Mapping[Site, Origin]) -> set[Site]:
     return wanted
 
 
-def requoted(finding: Finding, places: Places) -> Places:
-    """The same places, with the action that makes a string of a number in place of the number that is right."""
-    origins = dict(places.origins)
+def requoted(finding: Finding, sources: Sources) -> Sources:
+    """The same sources, with the action that makes a string of a number in place of the number that is right."""
+    origins = dict(sources.origins)
     for remedy in finding.remedies:
         for site, new in remedy.changes:
-            if site in places.written and is_quoted_number(site, new):
-                origins[site] = places.written[site]
-    return Places(origins, places.written)
+            if site in sources.written and is_quoted_number(site, new):
+                origins[site] = sources.written[site]
+    return Sources(origins, sources.written)
 
 
-def attempts(finding: Finding, remedy: Remedy, places: Places, tree: Tree) -> Iterator[Attempt]:
+def attempts(finding: Finding, remedy: Remedy, sources: Sources, tree: Tree) -> Iterator[Attempt]:
     """The edits that give the remedy's fields their new values; none when a place is not proven or nothing changes."""
     if remedy.beside is not None:
-        yield from _additions(finding, remedy, remedy.beside, places, tree)
+        yield from _additions(finding, remedy, remedy.beside, sources, tree)
         return
-    plain = _plain(finding, remedy, places, tree)
-    expressions = list(_expressions(finding, remedy, places, tree)) if len(remedy.changes) == 1 else []
-    origin = places.origins.get(remedy.changes[0][0])
+    plain = _plain(finding, remedy, sources, tree)
+    expressions = list(_expressions(finding, remedy, sources, tree)) if len(remedy.changes) == 1 else []
+    origin = sources.origins.get(remedy.changes[0][0])
     if origin is not None and _in_template(origin):
         yield from expressions
         expressions = []
@@ -118,16 +118,16 @@ def attempts(finding: Finding, remedy: Remedy, places: Places, tree: Tree) -> It
     yield from expressions
 
 
-def _plain(finding: Finding, remedy: Remedy, places: Places, tree: Tree) -> tuple[Edit, ...] | None:
+def _plain(finding: Finding, remedy: Remedy, sources: Sources, tree: Tree) -> tuple[Edit, ...] | None:
     edits: set[Edit] = set()
     for site, new in remedy.changes:
-        origin = places.origins.get(site)
+        origin = sources.origins.get(site)
         if origin is None or origin.proof is not Proof.PROVEN:
             return None
         if (
             origin.is_action
             and not _same_number(site, new)
-            and not _is_everywhere(finding, site, new, places)
+            and not _is_everywhere(finding, site, new, sources)
         ):
             return None
         for span in (origin.span, *origin.partners):
@@ -202,31 +202,33 @@ def _others(finding: Finding, site: Site, new: Scalar) -> Iterator[Site]:
     return (one for one in sites_of(finding) if one != site and str(one.value) == str(new))
 
 
-def _is_everywhere(finding: Finding, site: Site, new: Scalar, places: Places) -> bool:
+def _is_everywhere(finding: Finding, site: Site, new: Scalar, sources: Sources) -> bool:
     """Whether what `site` is to hold is a literal at the other end, too: the same in every environment."""
-    found = [places.origins.get(one) for one in _others(finding, site, new)]
+    found = [sources.origins.get(one) for one in _others(finding, site, new)]
     return bool(found) and all(one is not None and _is_literal(one) for one in found)
 
 
-def _expressions(finding: Finding, remedy: Remedy, places: Places, tree: Tree) -> Iterator[Attempt]:
+def _expressions(finding: Finding, remedy: Remedy, sources: Sources, tree: Tree) -> Iterator[Attempt]:
     """The expressions of the fields that hold what the remedy's field is to hold, put where that is written."""
     site, new = remedy.changes[0]
-    origin = places.origins.get(site)
+    origin = sources.origins.get(site)
     place = origin if origin is not None and _in_template(origin) else None
     if origin is not None and origin.shared and site == finding.primary:
-        place = place or places.written.get(site)  # the value is right for another port
+        place = place or sources.written.get(site)  # the value is right for another port
     if place is None or place.proof is not Proof.PROVEN or place.partners:
         return
-    for body, other, follows in _bodies(finding, site, new, places):
+    for body, other, follows in _bodies(finding, site, new, sources):
         edit = _expressed(place, site, new, body, tree)
         if edit.old != edit.new:
             yield Attempt(f"write {{{{ {body} }}}}, as {other.resource} does", (edit,), follows)
 
 
-def _bodies(finding: Finding, site: Site, new: Scalar, places: Places) -> Iterator[tuple[str, Site, Follows]]:
+def _bodies(
+    finding: Finding, site: Site, new: Scalar, sources: Sources
+) -> Iterator[tuple[str, Site, Follows]]:
     """The expressions of the fields that hold `new`, for either scope, and what they are to follow."""
     for other in _others(finding, site, new):
-        source, expression = places.origins.get(other), places.written.get(other)
+        source, expression = sources.origins.get(other), sources.written.get(other)
         if source is None or expression is None or source.proof is not Proof.PROVEN or _in_template(source):
             continue
         body = _number(_body(expression.text))
@@ -250,15 +252,15 @@ def _expressed(place: Origin, site: Site, new: Scalar, body: str, tree: Tree) ->
 
 
 def _additions(
-    finding: Finding, remedy: Remedy, beside: Site, places: Places, tree: Tree
+    finding: Finding, remedy: Remedy, beside: Site, sources: Sources, tree: Tree
 ) -> Iterator[Attempt]:
     """The field, written on a line of its own behind that of `beside`, or behind it within braces."""
     ((site, new),) = remedy.changes
     key = str(site.path[-1])
-    for place in (places.written.get(beside), places.origins.get(beside)):
+    for place in (sources.written.get(beside), sources.origins.get(beside)):
         if place is None or place.proof is not Proof.PROVEN or place.partners:
             continue
-        for body, other, follows in _bodies(finding, site, new, places) if _in_template(place) else ():
+        for body, other, follows in _bodies(finding, site, new, sources) if _in_template(place) else ():
             edit = _added(place.span, beside, key, f"{{{{ {body} }}}}", tree)
             if edit is not None:
                 said = f"add {key}: {{{{ {body} }}}}, as {other.resource} has it"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
-from portproof.edits import Places
+from portproof.edits import Sources
 from portproof.environment import TargetInterface
 from portproof.fix import Proposal
 from portproof.graph.model import Site
@@ -81,9 +81,9 @@ class TracedFinding:
     was: FindingKey | None = None
 
     @property
-    def places(self) -> Places:
+    def sources(self) -> Sources:
         """Where its fields come from."""
-        return Places(self.origins, self.written)
+        return Sources(self.origins, self.written)
 
     @property
     def fingerprint(self) -> str:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from portproof import judge, process
 from portproof.across import Abroad
 from portproof.discover.model import Discovery, Target
-from portproof.edits import Places, in_question, requoted, sites_of
+from portproof.edits import Sources, in_question, requoted, sites_of
 from portproof.environment import (
     Environment,
     TargetInterface,
@@ -250,7 +250,7 @@ def _trace_one(plan: Plan, environment: Environment, one: TargetResult) -> list[
     written = actions(evaluation.manifests, asked, plan.tree, plan.fresh)
     traced = []
     for found, some, (move, was) in zip(evaluation.found, fields, changes, strict=True):
-        own = Places(*({site: each[site] for site in some if site in each} for each in (known, written)))
+        own = Sources(*({site: each[site] for site in some if site in each} for each in (known, written)))
         own = requoted(found.finding, own)
         traced.append(TracedFinding(one.target, found, own.origins, own.written, move, was=was))
     return _placed(plan, one.target, traced)

@@ -26,7 +26,7 @@ def votes(groups: Iterable[FindingGroup]) -> Counter[tuple[Span, Scalar]]:
 
 def _main_edit(remedy: Remedy, group: FindingGroup) -> tuple[Span, Scalar] | None:
     site, new = remedy.changes[0]
-    origin = group.first.places.origins.get(site)
+    origin = group.first.sources.origins.get(site)
     return None if origin is None else (origin.span, new)
 
 
@@ -56,7 +56,7 @@ def _proven(
     cured = frozenset(member.found.key for member in group.members)
     found: list[Proposal] = []
     expressed = False
-    for attempt in attempts(group.finding, remedy, group.first.places, prover.tree):
+    for attempt in attempts(group.finding, remedy, group.first.sources, prover.tree):
         if frozenset(attempt.edits) in known or (attempt.follows and expressed):
             continue
         proposal = prover.propose(remedy, attempt, cured, ends)
@@ -81,7 +81,7 @@ def _overrides(remedy: Remedy, group: FindingGroup, tree: Tree) -> tuple[Edit, .
     if len(remedy.changes) != 1:
         return ()
     site, new = remedy.changes[0]
-    origin = group.first.places.origins[site]  # attempts() has found it proven
+    origin = group.first.sources.origins[site]  # attempts() has found it proven
     added = {
         override(target, origin.span, new, tree)
         for member in group.members
@@ -102,6 +102,7 @@ def _placed(group: FindingGroup) -> FindingGroup:
 def _moved(one: TracedFinding, places: Collection[Span]) -> TracedFinding:
     primary = one.found.finding.primary
     action = one.written.get(primary)
-    if action is None or action.span not in places:
+    # What a change moved is shown where the change moved it.
+    if action is None or action.span not in places or one.move is not None:
         return one
     return replace(one, origins={**one.origins, primary: action})
