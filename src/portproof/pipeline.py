@@ -35,7 +35,7 @@ from portproof.placing import Asked, Past, places
 from portproof.propose import propose, votes
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.resources import read as read_resources
-from portproof.rules.base import Trait
+from portproof.rules.base import Remedy, Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import FindingKey, RuleFinding, RuleSet, evaluate, graph_of, warm_up
 from portproof.rules.run.target_unchecked import UncheckedTarget
