@@ -159,7 +159,8 @@ class Prover:
         """
         edits = attempt.edits
         trials = self._try(edits, cured)
-        if trials is None:
+        # What no rendering by itself shows, as a call between two targets, none can prove to be gone.
+        if trials is None or not any(one.cures & cured for one in trials):
             return None
         if attempt.follows and not self._follow(attempt.follows, edits, cured, trials):
             return None

@@ -11,7 +11,7 @@ from typing import TypeVar
 from portproof import judge, process
 from portproof.across import Abroad
 from portproof.discover.model import Discovery, Target
-from portproof.edits import Sources, in_question, requoted, sites_of
+from portproof.edits import Attempt, Sources, in_question, requoted, sites_of
 from portproof.environment import (
     Environment,
     TargetInterface,
@@ -346,7 +346,7 @@ def _take_back(plan: Plan, prover: Prover, ends: Ends, group: FindingGroup) -> F
     origin = first.origins.get(group.finding.primary) if first.place is None else first.place.origin
     cured = frozenset(member.found.key for member in group.members)
     for edits in () if origin is None else taken_back(past.lines, origin.span):
-        proposal = prover.propose(_BACK, edits, cured, ends)
+        proposal = prover.propose(_BACK, Attempt(_BACK.description, edits), cured, ends)
         if proposal is not None and proposal.is_safe:
             return replace(group, proposals=(proposal, *group.proposals))
     return group

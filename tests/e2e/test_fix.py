@@ -170,7 +170,7 @@ def test_a_hint_repeats_what_was_given(portproof: Program, make_repository: Make
 
 
 def test_a_hint_of_fix_repeats_what_was_given(portproof: Program, make_repository: Make) -> None:
-    make_repository("bugs/castai.helm-charts.951")
+    make_repository("bugs/oauth2-proxy.manifests.86")
     run = portproof("fix", "--jobs", "2", ".")
     assert "unsafe, `portproof fix --jobs 2 . --unsafe` includes it" in run.stderr
 

@@ -111,7 +111,10 @@ def test_a_service_that_moves_away_from_its_callers_is_found_in_the_pull_request
     finding = only(portproof.check("--base", "HEAD"))
     assert finding["introduced"] is True
     assert finding["targets"] == ["helm:charts/shop"]
-    assert finding["location"]["path"] == "charts/shop/values.yaml"
+    assert finding["location"]["path"] == "charts/orders/values.yaml", "the line of the change"
+    assert "charts/shop/values.yaml" in [
+        one["location"]["path"] for one in finding["related"] if one["location"]
+    ]
 
 
 def test_a_caller_that_changes_is_compared_with_what_it_calls(portproof: Program, shops: Repository) -> None:
