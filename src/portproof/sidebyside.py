@@ -21,7 +21,7 @@ from portproof.report.port_diff import PortDiff, TargetDiff
 from portproof.resources import ResourceKey, read
 from portproof.revision import Comparison
 from portproof.rules.edges import edges
-from portproof.rules.evaluate import RuleSet, evaluate
+from portproof.rules.evaluate import evaluation
 from portproof.source import RelPath, Tree
 from portproof.yamldoc import format_path
 
@@ -58,7 +58,8 @@ def port_diff(asked: Revisions, render: Renderer, layouts: Layouts) -> PortDiff:
         sides = _Sides(asked, render, pool)
         sides.look(layouts)
         compared = list(pool.map(lambda id_: _compared(sides, id_), sides.ids))
-        if any(_is_service(change) for one in compared for change in one.changes):
+        several = len(asked.everything) > 1 or len(compared) > 1
+        if several and any(_is_service(change) for one in compared for change in one.changes):
             compared = _Outside(sides, compared).completed(compared)
     return PortDiff(asked.comparison.revision, tuple(_without_renames(compared)))
 
@@ -83,7 +84,7 @@ class _Sides:
         asked = self.asked
         known = {one.id: one for one in asked.targets if asked.comparison.affects(one)}
         skipped = {one.id: one for one in asked.skips if one.counts and one.id not in known}
-        self.after = self.rendered(known, asked.tree)
+        begun = self.begin(known, asked.tree)
         for layout in layouts:
             tree = layout()
             found = discover(tree, asked.paths, asked.config)
@@ -94,20 +95,22 @@ class _Sides:
             lacking = {
                 id_: one for id_, one in past.items() if not isinstance(self.before.get(id_), Rendering)
             }
-            self.before |= self.rendered(lacking, tree)
+            rendered = self.begin(lacking, tree)
+            self.after |= begun
+            self.before |= rendered
             if not self.lacks(skipped):
                 break
         self.after |= {id_: one for id_, one in skipped.items() if id_ in self.before}
 
-    def rendered(
+    def begin(
         self, wanted: Mapping[str, Target | Skip] | Mapping[str, Target], tree: Tree
-    ) -> dict[str, _Answer]:
-        """What targets render to in a tree; a skip stays one."""
+    ) -> Iterator[tuple[str, _Answer]]:
+        """What targets render to in a tree, begun now and waited for when it is looked at; a skip stays one."""
 
         def one(what: Target | Skip) -> _Answer:
             return what if isinstance(what, Skip) else self.render(what, tree)
 
-        return dict(zip(wanted, self.pool.map(one, wanted.values()), strict=True))
+        return zip(wanted, self.pool.map(one, wanted.values()), strict=True)
 
     def lacks(self, skipped: Collection[str]) -> bool:
         """Whether a target did not render in the base that renders today, or is gone: it may have lacked files."""
@@ -227,8 +230,8 @@ class _Outside:
         wanted: dict[str, Target | Skip] = {
             one.id: one for one in several if mentions(one, asked.tree, names)
         }
-        answers = self._sides.rendered(wanted, asked.tree).values()
-        return tuple(_interface(one, asked.rows) for one in answers if isinstance(one, Rendering))
+        answers = self._sides.begin(wanted, asked.tree)
+        return tuple(_interface(one, asked.rows) for _, one in answers if isinstance(one, Rendering))
 
     def completed(self, compared: Iterable[TargetDiff]) -> list[TargetDiff]:
         """The same with the callers from elsewhere, and with what is broken there."""
@@ -280,8 +283,9 @@ def _broken(call: ServiceEdge, service: Service | None) -> EdgeChange:
 
 def _interface(rendering: Rendering, rows: tuple[ReferenceKind, ...]) -> TargetInterface:
     """What a target offers, and all that it asks of Services that it does not have."""
-    found = interface_of(rendering.target, evaluate(rendering, RuleSet((), rows)))
-    graph = link.build(read(rendering), rows)
+    manifests = read(rendering)
+    graph = link.build(manifests, rows)
+    found = interface_of(rendering.target, evaluation(manifests, graph))
     asking = (one for one in graph.asking(*Relation) if not graph.variants(*one.whom.place))
     return replace(found, calls=tuple(asking))
 

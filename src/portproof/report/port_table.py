@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from portproof.graph.differences import EdgeChange
+from portproof.graph.differences import ChangeKind, EdgeChange
 from portproof.report.phrases import code, prose
 from portproof.report.port_diff import PortDiff
 from portproof.report.port_words import TITLES, URGENT, Words, callers, environments, title, what
@@ -35,7 +35,8 @@ def text(diff: PortDiff) -> str:
         for change in _in_order(section.changes):
             lines.append(f"  {title(change):{width}}  {what(change, _TEXT)}")
             asking = callers(change, _TEXT)
-            lines += [f"  {'':{width}}    asked by {asking}"] if asking else []
+            verb = "was asked by" if change.kind is ChangeKind.GONE else "asked by"
+            lines += [f"  {'':{width}}    {verb} {asking}"] if asking else []
         lines.append("")
     if diff.unknown:
         lines += ["Not compared:"]

@@ -98,11 +98,16 @@ def evaluate(
     """
     read = read_resources(rendering)
     graph = _linked(read, rule_set, neighbours, base)
+    return evaluation(read, graph, findings(graph, rule_set, rendering.target))
+
+
+def evaluation(read: Manifests, graph: PortGraph, found: tuple[RuleFinding, ...] = ()) -> Evaluation:
+    """What has been found out about a rendering, by what was read of it."""
     return Evaluation(
         read,
-        findings(graph, rule_set, rendering.target),
+        found,
         graph.services,
-        frozenset(one.key for one in read.resources if _states_namespace(one, rendering.target)),
+        frozenset(one.key for one in read.resources if _states_namespace(one, read.target)),
         tuple(one for one in graph.asking(Relation.CALLER) if not graph.variants(*one.whom.place)),
     )
 
