@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +28,7 @@ spec:
         paths:
           - {{path: /, pathType: Prefix, backend: {{service: {{name: plain, port: {{number: {port}}}}}}}}}
 """
+PAGE = (Path(__file__).parents[2] / "docs" / "diff.md").read_text()
 DEFAULT, PRODUCTION = "helm:charts/web", "helm:charts/web?values=values-prod.yaml"
 
 
@@ -275,17 +278,16 @@ def test_callers_of_other_charts_are_named_and_break_where_they_call(
         "helm:charts/shop": [("broken", "caller", "Deployment/shop")],
     }
     assert callers(found["targets"][0]["changes"][0]) == (("broken", "caller", "Deployment/shop"),)
-    assert portproof("diff", "--base", "HEAD").stdout.splitlines() == [
-        "charts/shop",
-        "  broken  Service/orders has no port 80 any more; it has only 8080",
-        "            asked by env of Deployment/shop",
-        "",
-        "charts/orders",
-        "  moved  Service/orders: port 80 -> 8080",
-        "           asked by env of Deployment/shop in charts/shop (broken)",
-        "",
-        "2 port changes: 1 broken, 1 moved",
-    ]
+    command = "$ portproof diff --base origin/main\n"
+    assert PAGE.partition(command)[2].startswith(portproof("diff", "--base", "HEAD").stdout)
+    (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    (shown,) = json.loads(example)["targets"]
+    real = found["targets"][0]
+    (change,), (shown_change,) = real.pop("changes"), shown.pop("changes")
+    assert shown == real
+    for one in (change, shown_change):
+        one.pop("callers")[0]["resource"].pop("name")
+    assert shown_change == change
     shop.replace("charts/shop/values.yaml", "orders:80", "orders:8080")
     (service,) = (one for one in diff(portproof)["targets"] if one["id"] == "helm:charts/orders")
     assert callers(service["changes"][0]) == (("moved", "caller", "Deployment/shop"),)

@@ -223,7 +223,6 @@ def _state(graph: PortGraph, edge: AnyEdge, whom: str, port: int | None) -> Edge
     ports = found.ports if isinstance(found, Reached) else ()
     numbers = {one.number.value for one in ports if isinstance(one.number.value, int)}
     asked = [port for one in found.by for port in one.ports] if isinstance(found, Missed) else []
-    by_number = isinstance(edge.wanted, int)
     return EdgeState(
         whom,
         edge.wanted,
@@ -231,13 +230,15 @@ def _state(graph: PortGraph, edge: AnyEdge, whom: str, port: int | None) -> Edge
         port,
         None if isinstance(found, Unknown) else isinstance(found, Reached),
         tuple(sorted(numbers)),
-        tuple(dict.fromkeys(_offer(one, by_number=by_number) for one in asked if one.number.value)),
+        tuple(dict.fromkeys(_offer(one, edge.wanted) for one in asked if one.number.value)),
         found.reason if isinstance(found, Unknown) else "",
     )
 
 
-def _offer(port: ServicePort | ContainerPort, *, by_number: bool) -> str:
-    return str(port.number.value) if by_number else port.label
+def _offer(port: ServicePort | ContainerPort, wanted: object) -> str:
+    """A port as one asks for it; with the protocol where that alone is another."""
+    label = str(port.number.value) if isinstance(wanted, int) else port.label
+    return f"{label}/{port.protocol}" if label == str(wanted) else label
 
 
 def _pairs(before: list[_Seen], after: list[_Seen]) -> Iterator[tuple[_Seen | None, _Seen | None]]:
@@ -307,13 +308,19 @@ def _kind(old: _Seen | None, new: _Seen | None) -> ChangeKind:
     if new is None:
         return ChangeKind.GONE
     match old.state.meets, new.state.meets:
-        case True, False:
+        case True, False if not _needs_no_declaration(new) or old.state.asked == new.state.asked:
             return ChangeKind.BROKEN
-        case False, True:
+        case False, True if not _needs_no_declaration(old):
             return ChangeKind.MENDED
         case True, True if old.whom == new.whom and old.ports != new.ports:
             return ChangeKind.MOVED
     return ChangeKind.CHANGED
+
+
+def _needs_no_declaration(one: _Seen) -> bool:
+    """Whether a pod asks for a number of its own, declared or not: whoever writes another one there has reasons."""
+    own = one.edge.relation in (Relation.PROBE, Relation.HOOK, Relation.SCRAPE)
+    return own and isinstance(one.state.asked, int)
 
 
 def _renamed(old: _Seen | None, new: _Seen | None) -> ResourceKey | None:

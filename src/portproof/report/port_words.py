@@ -192,6 +192,8 @@ def _reason(change: EdgeChange, after: EdgeState, words: Words) -> str:
     if after.asked is None and change.relation is Relation.TARGET:
         return "its port is empty"
     if after.unknown.endswith(_NO_SERVICE):
+        if change.before and change.before.meets is None:
+            return ""
         return f"{words.mark(after.whom)} is not rendered here"
     return words.prose(after.unknown) if change.before and change.before.meets else ""
 
@@ -212,8 +214,10 @@ def _numbers(state: EdgeState) -> str:
 
 
 def _own(change: EdgeChange) -> bool:
-    """Whether the pods ask for a port of their own: a probe, a hook."""
-    return change.relation in (Relation.PROBE, Relation.HOOK)
+    """Whether the pods ask for a port of their own: a probe, a hook, an annotation."""
+    return change.relation in (Relation.PROBE, Relation.HOOK) or any(
+        state.whom == str(change.holder) for state in (change.before, change.after) if state is not None
+    )
 
 
 # who asks
@@ -261,7 +265,7 @@ def _by_holder(askers: Iterable[EdgeChange | Caller], words: Words) -> Iterator[
     for one in askers:
         parts[str(one.holder)][_part(one)] = None
     for holder, several in parts.items():
-        told = " and ".join(filter(None, several))
+        told = " and ".join(filter(None, (", ".join([*several][:-1]), [*several][-1])))
         yield f"{told} of {words.mark(holder)}" if told else words.mark(holder)
 
 
