@@ -167,7 +167,7 @@ def _rejoined(
             gone.append(old)
         elif now:
             new.append(now)
-    for describe in (_same, _same_number):
+    for describe in (_same, _same_number, _same_place):
         waiting: dict[Hashable, deque[_Seen]] = defaultdict(deque)
         for one in new:
             waiting[describe(one)].append(one)
@@ -186,11 +186,17 @@ def _rejoined(
     yield from ((None, one) for one in new)
 
 
+def _same_place(one: _Seen) -> Hashable | None:
+    """A port of a Service whatever its protocol is."""
+    place = _same_number(one)
+    return None if place is None else place[:-1]
+
+
 def _same(one: _Seen) -> Hashable:
     return one.edge.relation, who(one.edge.holder)[1:], one.whom, one.ports
 
 
-def _same_number(one: _Seen) -> Hashable | None:
+def _same_number(one: _Seen) -> tuple[Hashable, ...] | None:
     is_service = one.edge.relation is Relation.TARGET and one.state.port is not None
     return (
         (one.edge.holder.kind, one.edge.holder.name, one.whom, one.state.port, one.edge.protocol)

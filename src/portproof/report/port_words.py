@@ -181,7 +181,7 @@ def _unmet(change: EdgeChange, words: Words) -> str:
     who = "it" if is_left_behind(change) or _own(change) else words.mark(whom) if whom else "what it selects"
     has = "has" if after.whom.startswith("Service/") else "declares"
     if not after.offers:
-        return f"{who} {has} no port"
+        return "" if is_left_behind(change) else f"{who} {has} no port"
     return f"{who} {has} only {listed(tuple(map(words.mark, after.offers)), _OFFERS)}"
 
 
