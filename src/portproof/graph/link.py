@@ -77,7 +77,7 @@ def build(
         fronts=_fronts(selections),
         asked=_asked(edges),
         base=base,
-        before=Before() if base is None else pairing.before(resources, services, found, base),
+        before=Before() if base is None else pairing.before(resources, selections, found, base),
     )
 
 

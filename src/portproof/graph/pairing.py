@@ -8,7 +8,16 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from portproof.graph.identity import who
-from portproof.graph.model import Before, Container, ContainerPort, PortGraph, Service, ServicePort, Workload
+from portproof.graph.model import (
+    Before,
+    Container,
+    ContainerPort,
+    PortGraph,
+    Selection,
+    Service,
+    ServicePort,
+    Workload,
+)
 from portproof.resources import Resource, ResourceKey
 
 _Item = TypeVar("_Item", bound=Hashable)
@@ -19,6 +28,9 @@ Description: TypeAlias = Callable[[_Item], Hashable | None]
 
 _HASH = re.compile(r"-[2456789bcdfghkmt]{10}\Z")
 """What kustomize appends to the names of ConfigMaps that it generates (``api/hasher/hasher.go``)."""
+
+_REPOSITORY = re.compile(r"(?:@.*|:[^/:]*)\Z")
+"""The tag or the digest of an image."""
 
 
 def paired(
@@ -71,19 +83,27 @@ def containers(now: Workload, then: Workload) -> dict[Container, Container]:
 
 def before(
     resources: Sequence[Resource],
-    services: Mapping[Service, Resource],
-    workloads: Mapping[Workload, Resource],
+    services: Mapping[Service, Selection],
+    workloads: Iterable[Workload],
     base: PortGraph,
 ) -> Before:
-    """What the resources of a rendering, and what was read from them, were in `base`.
+    """What the resources of a rendering, its Services with what they select, and its workloads were in `base`.
 
     The same is what has the same group, kind, namespace and name. A namespace may be added to all, and a name may be made
-    up at each render: then it is the only one of that name, or the only one of its kind with the same selector or labels.
+    up at each render: then it is the only one of that name, or the only one of its kind that looks like it.
     """
     keys = dict.fromkeys(one.key for one in resources)
+    known = paired(workloads, base.workloads, _key, _name, _place, _labels, _programs)
+
+    def behind(one: Service) -> Hashable:
+        """A Service by its pods, whatever they are called."""
+        selected = services[one] if one in services else base.select(one)
+        pods = frozenset(known.get(each, each) for each in selected.workloads)
+        return (pods, _numbers(one)) if pods else None
+
     return Before(
-        paired(services, base.services, _key, _name, _selected),
-        paired(workloads, base.workloads, _key, _name, _place, _labels),
+        paired(services, base.services, _key, _name, _selected, behind),
+        known,
         paired(keys, dict.fromkeys(one.key for one in base.resources), who, _own_name, _without_hash),
     )
 
@@ -106,6 +126,17 @@ def _labels(one: Workload) -> Hashable:
     return (one.key.kind, one.key.namespace, frozenset(one.labels.items()), names) if one.labels else None
 
 
+def _programs(one: Workload) -> Hashable:
+    """By what runs in it, whatever its labels say."""
+    return (
+        one.key.kind,
+        one.key.namespace,
+        tuple(
+            sorted((each.name, _REPOSITORY.sub("", each.image), len(each.ports)) for each in one.containers)
+        ),
+    )
+
+
 def _own_name(key: ResourceKey) -> Hashable:
     group, kind, _, name = who(key)
     return group, kind, name
@@ -120,5 +151,8 @@ def _selected(one: Service) -> Hashable:
     """By its selector and its ports: several may select the same pods."""
     if not one.selector:
         return None
-    numbers = tuple(each.number.value for each in one.ports)
-    return one.key.namespace, frozenset(one.selector.items()), numbers
+    return one.key.namespace, frozenset(one.selector.items()), _numbers(one)
+
+
+def _numbers(one: Service) -> tuple[object, ...]:
+    return tuple(each.number.value for each in one.ports)

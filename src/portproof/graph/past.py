@@ -122,9 +122,14 @@ def lost_pods(graph: PortGraph, service: Service) -> Workload | None:
     if graph.select(service).workloads or RUNTIME_LABELS & service.selector.keys():
         return None
     served = graph.base.select(before).workloads
-    return next(
-        (one for one in graph.workloads if one.serves and workload_before(graph, one) in served), None
-    )
+    lost = (one for one in graph.workloads if one.serves and workload_before(graph, one) in served)
+    return next((one for one in lost if not _is_replaced(graph, one)), None)
+
+
+def _is_replaced(graph: PortGraph, workload: Workload) -> bool:
+    """Whether what has another name now has another Service, too: the old one is only left over."""
+    old = workload_before(graph, workload)
+    return old is not None and workload.key.name != old.key.name and bool(graph.services_of(workload))
 
 
 def gone_services(graph: PortGraph) -> Mapping[Service, tuple[ServiceEdge, ...]]:
@@ -159,13 +164,19 @@ _ROUTING = (
 )
 
 
+@lru_cache(maxsize=4)
 def redirected(graph: PortGraph) -> Mapping[ServiceEdge, Service]:
     """The backends that name a Service which is not here, each with the one that it reached in the base and that still is.
 
     Addresses that programs call are not among them: those change to hosts outside for good reasons.
     """
     base = graph.base
-    if base is None:
+    absent = [
+        edge
+        for edge in graph.asking(*_ROUTING)
+        if not (edge.idle or is_placeholder(edge.whom.name) or graph.variants(*edge.whom.place))
+    ]
+    if base is None or not absent:
         return {}
     then = {
         edge: replace(known, apart="")
@@ -176,11 +187,6 @@ def redirected(graph: PortGraph) -> Mapping[ServiceEdge, Service]:
     unchanged = set(now.values())
     gone = [
         edge for edge, known in then.items() if known not in unchanged and graph.variants(*edge.whom.place)
-    ]
-    absent = [
-        edge
-        for edge in now
-        if not (edge.idle or is_placeholder(edge.whom.name) or graph.variants(*edge.whom.place))
     ]
     told = then | now
     pairs = pairing.paired(absent, gone, lambda one: told[one].place, lambda one: _field(told[one]))

@@ -99,6 +99,7 @@ Not reported when:
 * the Service had no pods in the base revision either.
 * other pods of the rendering match now, as when traffic moves from blue to green.
 * the workload is no longer here: then nothing says who was to serve.
+* the workload has another name, and another Service selects it.
 * the Service has no selector any longer, or one with labels that controllers set at run time.
 """
 
