@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
+from functools import lru_cache
 
 from portproof.graph.answers import resolve, target_number
 from portproof.graph.evidence import (
@@ -427,6 +428,7 @@ def _probes_use_declared(workload: Workload, meant: ContainerPort) -> bool:
     return False
 
 
+@lru_cache(maxsize=4)
 def _numbers_of_policies(graph: PortGraph) -> frozenset[int]:
     found = [numbers_in(one.data.get("spec")) for one in graph.resources if one.key.kind in _CORROBORATING]
     return frozenset().union(*found)

@@ -94,11 +94,12 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from portproof.graph import sites
 from portproof.graph.fields import labels, mapping
 from portproof.graph.model import PortGraph, Service, Site, Workload
-from portproof.resources import ResourceKey
+from portproof.resources import Resource, ResourceKey
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.rules.monitoring.monitors import Endpoint, Monitors
 from portproof.yamldoc import lookup
@@ -130,8 +131,17 @@ def _selected(monitors: Monitors, endpoint: Endpoint) -> tuple[Service | Workloa
 
 def _still_here(graph: PortGraph, lost: tuple[Service | Workload, ...]) -> Service | Workload | None:
     """What one of the Services or workloads of the base is today; None when all of them are gone."""
-    service = next((new for new, old in graph.before.services.items() if old in lost), None)
-    return service or next((new for new, old in graph.before.workloads.items() if old in lost), None)
+    now = _now(graph)
+    return next((now[one] for one in lost if one in now), None)
+
+
+@lru_cache(maxsize=4)
+def _now(graph: PortGraph) -> Mapping[Service | Workload, Service | Workload]:
+    """What the Services and workloads of the base are today."""
+    found: dict[Service | Workload, Service | Workload] = {}
+    found |= {old: new for new, old in graph.before.services.items()}
+    found |= {old: new for new, old in graph.before.workloads.items()}
+    return found
 
 
 def _finding(graph: PortGraph, endpoint: Endpoint, old: Endpoint, lost: Service | Workload) -> Finding | None:
@@ -176,8 +186,13 @@ def _labels(graph: PortGraph, lost: Service | Workload) -> tuple[tuple[str | int
 
 
 def _wanted(graph: PortGraph, endpoint: Endpoint) -> Mapping[str, str]:
-    resource = graph.resource(endpoint.monitor)
+    resource = _resources(graph).get(endpoint.monitor)
     return labels(None if resource is None else lookup(resource.data, ("spec", "selector", "matchLabels")))
+
+
+@lru_cache(maxsize=4)
+def _resources(graph: PortGraph) -> Mapping[ResourceKey, Resource]:
+    return {one.key: one for one in graph.resources}
 
 
 RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)

@@ -142,13 +142,14 @@ Not reported when:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from portproof.graph.answers import resolve
 from portproof.graph.meant import only
-from portproof.graph.model import Container, ContainerPort, PortGraph, Site, Workload
+from portproof.graph.model import Container, ContainerPort, PortGraph, Service, Site, Workload
 from portproof.graph.phrasing import listing
 from portproof.graph.purpose import Purpose, purpose
 from portproof.graph.referrers import moving, renumbering
@@ -184,8 +185,9 @@ def _left_behind(
     reaching = _reaching(told[0].container, port, around)
     number = only(one.number for one in told)
     # A Service may have moved along: then it is a probe that is left behind.
-    taken = around.known - around.targets | _offered(graph, workload)
-    if number is None or number in taken or not reaching:
+    if number is None or number in around.known - around.targets or not reaching:
+        return
+    if _is_offered(graph, workload, number):
         return
     names = listing(dict.fromkeys(one.label for one in told))
     verb = "use" if len(reaching) > 1 else "uses"
@@ -207,10 +209,20 @@ def _left_behind(
     )
 
 
-def _offered(graph: PortGraph, workload: Workload) -> frozenset[str | int | None]:
-    """The numbers of the Services of other pods: a setting that says one may call it."""
+def _is_offered(graph: PortGraph, workload: Workload, number: int) -> bool:
+    """Whether it is the port of a Service of other pods: a setting that says it may call that."""
     own = graph.services_of(workload)
-    return frozenset(port.number.value for one in graph.services if one not in own for port in one.ports)
+    return any(service not in own for service in _offered(graph).get(number, ()))
+
+
+@lru_cache(maxsize=4)
+def _offered(graph: PortGraph) -> Mapping[str | int | None, Sequence[Service]]:
+    """The Services by the numbers of their ports."""
+    found: dict[str | int | None, list[Service]] = {}
+    for service in graph.services:
+        for port in service.ports:
+            found.setdefault(port.number.value, []).append(service)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from portproof.graph.answers import endpoint_numbers
 from portproof.graph.meant import only
 from portproof.graph.model import PortGraph
 from portproof.graph.past import port_before, service_before
+from portproof.resources import ResourceKey
 from portproof.rules.policy.ingress import BlockedTarget
 from portproof.rules.policy.policies import Layer, Policy, PolicyRule, read
 
@@ -18,20 +19,20 @@ def opened_before(graph: PortGraph, policy: Policy, *, outward: bool) -> frozens
     base, key = graph.base, graph.before.keys.get(policy.key)
     if base is None or key is None:
         return frozenset()
-    rules = (
-        rule
-        for one in _policies(base, policy.layer)
-        if one.key == key
-        for rule in _rules(one, outward=outward)
-    )
+    same = _policies(base, policy.layer).get(key, ())
+    rules = (rule for one in same for rule in _rules(one, outward=outward))
     return frozenset(
         opening.number for rule in rules for opening in rule.openings if opening.number is not None
     )
 
 
 @lru_cache(maxsize=4)
-def _policies(graph: PortGraph, layer: Layer) -> tuple[Policy, ...]:
-    return read(graph, layer)
+def _policies(graph: PortGraph, layer: Layer) -> Mapping[ResourceKey, tuple[Policy, ...]]:
+    """Those of an object; it may hold several."""
+    found: dict[ResourceKey, tuple[Policy, ...]] = {}
+    for one in read(graph, layer):
+        found[one.key] = (*found.get(one.key, ()), one)
+    return found
 
 
 def _rules(policy: Policy, *, outward: bool) -> Iterator[PolicyRule]:
