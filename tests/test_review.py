@@ -121,11 +121,9 @@ def test_else_the_line_that_the_pull_request_changed_if_an_alternative_is_there(
     found = commented(here, changes=at_container)
     assert found is not None
     assert block(found.body) == "containerPort: 8081\n"
-    assert "Another fix, on this line: set containerPort to `8081`." in found.body
-    assert (
-        "Alternative, also proven: set targetPort to `8080`, at [`charts/backend/values.yaml:14`]"
-        in found.body
-    )
+    assert "Fix at [`charts/backend/values.yaml:14`]" in found.body
+    assert "set targetPort to `8080`. Or here: set containerPort to `8081`.\n" in found.body
+    assert "<details><summary>The patch</summary>" in found.body
 
 
 def test_of_several_alternatives_the_new_line_comes_first() -> None:

@@ -2,7 +2,8 @@
 
 Each fix is proven alone before it comes here. Two can meet only in a target that reads the files of both: each such pair is
 rendered together, and so are the first fixes of all findings. Three that break something which no two of them break, and not
-all of them either, are not looked for. What is beyond `MAX_PAIRS` is not proven, so it counts as excluded.
+all of them either, are not looked for. Of more than `MAX_PAIRS` pairs the rest is left to the proof of all first fixes together;
+a pair with a second fix has no such proof, and counts as excluded.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from portproof.outcome import FindingGroup
 from portproof.rules.evaluate import FindingKey
 from portproof.source import Edit
 
-MAX_PAIRS = 40
+MAX_PAIRS = 30
 """Pairs that are rendered in one run; a review has at most 30 comments, and most of them never meet."""
 
 MAX_OFFERS = 2
@@ -39,11 +40,15 @@ class Prove(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """A fix of a finding that may become a suggestion; `readers` are the targets that read the files it edits."""
+    """A fix of a finding that may become a suggestion; `readers` are the targets that read the files it edits.
+
+    `is_first` says that it is the best of its finding.
+    """
 
     group: FindingGroup
     proposal: Proposal
     readers: frozenset[str]
+    is_first: bool
 
     @property
     def keys(self) -> frozenset[FindingKey]:
@@ -64,7 +69,8 @@ def exclusions(groups: Sequence[FindingGroup], prove: Prove, targets: Sequence[T
         found[other.proposal.edits].add(one.proposal.edits)
 
     for tried, (one, other) in enumerate(_meeting([_offers(group, targets) for group in groups])):
-        if tried >= MAX_PAIRS or not _go_together([one, other], prove):
+        both_first = one.is_first and other.is_first
+        if not (both_first if tried >= MAX_PAIRS else _go_together([one, other], prove)):
             exclude(one, other)
     chosen = _chosen(groups, targets, found)
     if len(chosen) > 2 and not _go_together(chosen, prove):
@@ -80,7 +86,7 @@ def exclusions(groups: Sequence[FindingGroup], prove: Prove, targets: Sequence[T
 
 def _offers(group: FindingGroup, targets: Sequence[Target]) -> list[_Offer]:
     safe = [one for one in group.proposals if one.is_safe][:MAX_OFFERS]
-    return [_Offer(group, one, _readers(one.edits, targets)) for one in safe]
+    return [_Offer(group, one, _readers(one.edits, targets), one is safe[0]) for one in safe]
 
 
 def _readers(edits: Iterable[Edit], targets: Sequence[Target]) -> frozenset[str]:

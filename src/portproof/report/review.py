@@ -310,9 +310,10 @@ class _Shown:
 def _text(cause: Cause, links: Links, named: Sequence[Mark], said: _Shown) -> str:
     result = cause.lead
     offered = said.offer[0] if said.offer else None
-    # Where nothing can be clicked, the best fix is told with its patch.
-    elsewhere = None if offered else first_safe(result)
-    lead = _lead(result, elsewhere, said, links)
+    # The best fix is told with its patch where it cannot be clicked.
+    best = first_safe(result)
+    elsewhere = None if offered is best else best
+    lead = _lead(elsewhere, said, links)
     opened = opening(result, ROOM - words(lead))
     others = [one for one in (result.fix, *result.alternatives) if one and one not in (offered, elsewhere)]
     shown = offered or elsewhere
@@ -334,13 +335,12 @@ def _text(cause: Cause, links: Links, named: Sequence[Mark], said: _Shown) -> st
     )
 
 
-def _lead(result: Result, elsewhere: Fix | None, said: _Shown, links: Links) -> str:
+def _lead(elsewhere: Fix | None, said: _Shown, links: Links) -> str:
     """What stands before the suggestion or the patch; empty for a suggestion that speaks for itself."""
-    if said.offer is not None:
-        fix = said.offer[0]
-        return "" if fix is first_safe(result) else f"Another fix, on this line: {prose(fix.description)}."
     if elsewhere is None:
         return ""
+    if said.offer is not None:
+        return f"{fix_lead(elsewhere, links)} Or here: {prose(said.offer[0].description)}."
     if said.either is not None:
         at = code(f"{said.either.path}:{said.either.line}")
         return f"Either the suggestion at {at}, or this: {prose(elsewhere.description)}."
