@@ -70,8 +70,20 @@ def test_one_empty_line_stands_between_findings_with_or_without_a_fix(located: b
     bare = result(location=place() if located else None)
     written = text.write(report(bare, RESULT, bare))
     assert "\n\n\n" not in written
-    assert "\n\nerror[" in written
+    assert ("\n\n  the same cause:\n  error[" if located else "\n\nerror[") in written
     assert "\n\n3 errors in 1 target\n" in written
+
+
+def test_findings_of_one_cause_stand_together_and_their_fix_counts_once() -> None:
+    both = replace(FIX, cures=("a" * 32, "b" * 32))
+    first = result(fingerprint="a" * 32, fix=both)
+    second = result(fingerprint="b" * 32, fix=both, location=place("other.yaml"), message="Ingress/web asks.")
+    written = text.write(report(first, second))
+    assert (
+        "\n  the same cause:\n  error[service-target-number] other.yaml:14:15\n    Ingress/web asks.\n\n2 errors in 1 target\n"
+        "Next: `portproof fix` prints the proven fix, "
+    ) in written
+    assert written.count("fix (proven by rendering again)") == 1
 
 
 def test_colour_changes_no_word() -> None:
@@ -258,7 +270,8 @@ def test_many_reasons_are_counted() -> None:
 
 
 def test_many_findings_are_all_there() -> None:
-    written = text.write(report(*(result(fix=FIX) for _ in range(300))))
+    fixes = [replace(FIX, edits=(replace(FIX.edits[0], path=f"{number}.yaml"),)) for number in range(300)]
+    written = text.write(report(*(result(fix=one) for one in fixes)))
     assert written.count("error[service-target-number]") == 300
     assert "300 errors in 1 target\nNext: `portproof fix` prints the 300 proven fixes," in written
 

@@ -11,6 +11,7 @@ import click
 
 from portproof import patch
 from portproof.report import summary_line
+from portproof.report.causes import Cause, causes, first_safe
 from portproof.report.environments import where
 from portproof.report.excerpt import WIDTH, clip, excerpt
 from portproof.report.model import Effect, Fix, Related, Report, ReportVerdict, Result, TextEdit
@@ -28,7 +29,7 @@ _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "c
 def write(report: Report, *, color: bool = False) -> str:
     """The report as text."""
     writer = _Writer(report, color)
-    blocks = [list(writer.finding(result)) for result in report.results]
+    blocks = [list(writer.cause(cause)) for cause in causes(report.results)]
     blocks += [list(writer.unchecked()), list(writer.uncompared()), list(writer.closing())]
     lines = [line for block in blocks if block for line in (*block, "")][:-1]
     return "".join(f"{log_line(line)}\n" for line in lines)
@@ -41,6 +42,16 @@ class _Writer:
 
     def paint(self, text: str, **style: Any) -> str:
         return click.style(text, **style) if self.color and text else text
+
+    def cause(self, cause: Cause) -> Iterator[str]:
+        """The finding that leads, then in a line each the others that the same edit cures or the same line brought in."""
+        yield from self.finding(cause.lead)
+        if cause.others:
+            yield ""
+            yield f"  {self.paint('the same cause', bold=True)}:"
+        for other in cause.others:
+            yield f"  {self.header(other)}"
+            yield from _wrapped(_line(other.message), indent="    ")
 
     def finding(self, result: Result) -> Iterator[str]:
         yield self.header(result)
@@ -163,8 +174,7 @@ class _Writer:
         """What to run next, with the options and paths of this run; with a base, `fix` fixes only what is new."""
         fix = self.report.given.fix
         news = self.report.news.results if self.report.given.flags.base else self.report.results
-        offers = [[one for one in (result.fix, *result.alternatives) if one] for result in news]
-        safe = sum(any(one.is_safe for one in some) for some in offers)
+        safe = len({first.edits for result in news if (first := first_safe(result))})
         one = "the proven fix" if safe == 1 else f"the {safe} proven fixes"
         them = "it" if safe == 1 else "them"
         if safe:
