@@ -18,7 +18,7 @@ from portproof.report import marks
 from portproof.report.causes import Cause
 from portproof.report.links import Links
 from portproof.report.marks import Mark
-from portproof.report.model import Change, Effect, Fix, Related, Result
+from portproof.report.model import Change, Effect, Fix, Related, Result, TextEdit
 from portproof.report.phrases import prose
 from portproof.report.relocate import at_head
 from portproof.report.review import (
@@ -33,7 +33,7 @@ from portproof.report.review import (
     fixed_entry,
 )
 from portproof.report.safe import fenced
-from portproof.report.suggestion import Lines, suggestion
+from portproof.report.suggestion import Lines, Replaced, suggestion
 from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
 from tests.support.reports import (
@@ -415,7 +415,7 @@ def offered(text: str, line: int, old: str, new: str, path: str = VALUES) -> str
         old=old,
         new=new,
     )
-    return suggestion(edit, Lines(path, line, line), text)
+    return suggestion((edit,), Lines(path, line, line), text)
 
 
 def test_the_whole_line_with_only_the_number_replaced() -> None:
@@ -467,29 +467,80 @@ def test_no_suggestion_that_changes_a_key() -> None:
     assert offered("8081: a\n8090: b\n", 1, "8081", "8090") is None
 
 
+BEFORE = "a:\n  - {{ .Values.port }}\n  - two\nb: 1\n"
+AFTER = "a:\n  - {{ .Values.prt }}\n  - 2\n  - three\nb: 1\n"
+
+
+def back(edits: Iterable[tuple[int, int, int, int, str, str]], first: int, last: int) -> str | None:
+    """The suggestion that takes part of a change back, which made `AFTER` of `BEFORE`."""
+    (hunk,) = changes(unified(VALUES, BEFORE, AFTER))[VALUES].hunks
+    given = [TextEdit(VALUES, *one) for one in edits]
+    return suggestion(given, Lines(VALUES, first, last), AFTER, Replaced.by(hunk))
+
+
+def test_what_the_change_replaced_may_come_back_as_it_was() -> None:
+    assert back([(2, 16, 2, 19, "prt", "port")], 2, 2) == "```suggestion\n  - {{ .Values.port }}\n```"
+    both = [(2, 16, 2, 19, "prt", "port"), (3, 5, 3, 6, "2", "two")]
+    assert back(both, 2, 3) == "```suggestion\n  - {{ .Values.port }}\n  - two\n```"
+    whole = (
+        2,
+        1,
+        5,
+        1,
+        "".join(f"{row}\n" for row in AFTER.split("\n")[1:4]),
+        "  - {{ .Values.port }}\n  - two\n",
+    )
+    assert back([whole], 2, 4) == "```suggestion\n  - {{ .Values.port }}\n  - two\n```"
+
+
+def test_a_new_line_may_go() -> None:
+    found = back([(4, 1, 5, 1, "  - three\n", "")], 4, 4)
+    assert found == "```suggestion\n```"
+    assert block(found) == ""
+
+
+def test_a_removed_line_may_come_back_above_the_next() -> None:
+    assert back([(5, 1, 5, 1, "", "  - two\n")], 5, 5) == "```suggestion\n  - two\nb: 1\n```"
+
+
+@pytest.mark.parametrize(
+    ("edit", "first", "last"),
+    [
+        ((2, 16, 2, 19, "prt", "evil }}{{ x"), 2, 2),  # no line of the base
+        ((5, 1, 6, 1, "b: 1\n", ""), 5, 5),  # a line that is not new
+        ((4, 1, 5, 1, "  - three\n", "  - {{ exec }}\n"), 4, 4),
+        ((4, 10, 5, 1, "\n", ""), 4, 4),  # two lines would become one
+        ((4, 1, 5, 1, "  - four\n", ""), 4, 4),  # it does not read so
+        ((2, 16, 2, 19, "prt", "port"), 3, 3),  # elsewhere
+    ],
+)
+def test_nothing_else_comes_back(edit: tuple[int, int, int, int, str, str], first: int, last: int) -> None:
+    assert back([edit], first, last) is None
+
+
 def test_a_line_that_reads_differently_is_not_touched() -> None:
     edit = FIX.edits[0]
-    assert suggestion(edit, Lines(VALUES, 14, 14), SOURCE.replace("8081", "9999")) is None
-    assert suggestion(edit, Lines(VALUES, 14, 14), SOURCE.replace("targetPort", "targetport ")) is None
-    assert suggestion(replace(edit, path="other"), Lines(VALUES, 14, 14), SOURCE) is None
-    assert suggestion(edit, Lines(VALUES, 13, 13), SOURCE) is None
+    assert suggestion((edit,), Lines(VALUES, 14, 14), SOURCE.replace("8081", "9999")) is None
+    assert suggestion((edit,), Lines(VALUES, 14, 14), SOURCE.replace("targetPort", "targetport ")) is None
+    assert suggestion((replace(edit, path="other"),), Lines(VALUES, 14, 14), SOURCE) is None
+    assert suggestion((edit,), Lines(VALUES, 13, 13), SOURCE) is None
     assert (
-        suggestion(edit, Lines(VALUES, 13, 14), SOURCE)
+        suggestion((edit,), Lines(VALUES, 13, 14), SOURCE)
         == "```suggestion\n  port: 80\n  targetPort: 8080\n```"
     )
 
 
 def test_an_edit_of_more_than_one_line_is_not_offered() -> None:
     edit = replace(FIX.edits[0], end_line=15)
-    assert suggestion(edit, Lines(VALUES, 14, 15), SOURCE) is None
+    assert suggestion((edit,), Lines(VALUES, 14, 15), SOURCE) is None
 
 
 @pytest.mark.parametrize("above", ["x: 1 # \u202e", "x: 1 # \x1b[2J", f"x: {'x' * 2000}", "`" * 201])
 def test_an_odd_line_beside_it_is_not_offered_either(above: str) -> None:
     text = f"{above}\na: 8081\n"
     edit = replace(FIX.edits[0], line=2, end_line=2, column=4, end_column=8)
-    assert suggestion(edit, Lines(VALUES, 2, 2), text) is not None
-    assert suggestion(edit, Lines(VALUES, 1, 2), text) is None
+    assert suggestion((edit,), Lines(VALUES, 2, 2), text) is not None
+    assert suggestion((edit,), Lines(VALUES, 1, 2), text) is None
 
 
 @given(st.text(alphabet=st.sampled_from("`~ab:8 \\<>&#\t-"), max_size=30), st.integers(1, 65535))

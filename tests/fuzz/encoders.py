@@ -234,7 +234,7 @@ def click_to_apply(given: str) -> None:
     line, column = given.count("\n", 0, max(at, 0)) + 1, at - start + 1
     edit = TextEdit(VALUES, line, column, line, column + 4, "8081", "8090")
     for lines in (Lines(VALUES, line, line), Lines(VALUES, max(1, line - 1), line)):
-        block = suggestion(edit, lines, given)
+        block = suggestion((edit,), lines, given)
         if block is None:
             continue
         rows = given.split("\n")

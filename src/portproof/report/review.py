@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from portproof.diff import Changes
+from portproof.diff import Changes, Hunk
 from portproof.report import marks
 from portproof.report.causes import Cause, causes, first_safe
 from portproof.report.links import Links
@@ -30,7 +30,7 @@ from portproof.report.phrases import (
     prose,
     small_print,
 )
-from portproof.report.suggestion import Lines, suggestion
+from portproof.report.suggestion import Lines, Replaced, suggestion
 from portproof.report.summary_line import plural
 from portproof.report.wording import words
 from portproof.rules.severity import Severity
@@ -231,29 +231,31 @@ def _headline(results: Sequence[Result]) -> str:
 
 
 def _lines(result: Result, links: Links, diff: Diff) -> Lines | None:
-    """The lines to comment on: the finding's own, else those of an edit that would cure it."""
-    for place in _places(result, diff):
-        if not links.has_line(place.path, place.first):
-            continue
-        changed = diff.changes.get(place.path)
-        hunk = changed.hunk(place.first, place.last) if changed and not changed.removed else None
-        if hunk is None:
-            continue
-        text = diff.texts.get(place.path)
-        lines = None if text is None else text.split("\n")[place.first - 1 : place.last]
-        if lines is None or lines == [hunk.right[number] for number in range(place.first, place.last + 1)]:
-            return place
-    return None
+    """The lines to comment on: those that the change has touched, if possible such that a fix can be clicked there."""
+    known = [place for place in _places(result, diff) if _hunk(place, links, diff)]
+    ranks = {place: (not _touched(place, diff), not _offers(result, place, diff)) for place in known}
+    return min(known, key=ranks.__getitem__, default=None)
+
+
+def _hunk(place: Lines, links: Links, diff: Diff) -> Hunk | None:
+    """The hunk that holds these lines, where the head reads as it says."""
+    changed = diff.changes.get(place.path)
+    hunk = changed.hunk(place.first, place.last) if changed and not changed.removed else None
+    if hunk is None or not links.has_line(place.path, place.first):
+        return None
+    text = diff.texts.get(place.path)
+    shown = [hunk.right[number] for number in range(place.first, place.last + 1)]
+    return hunk if text is None or text.split("\n")[place.first - 1 : place.last] == shown else None
 
 
 def _places(result: Result, diff: Diff) -> list[Lines]:
-    """Where the comment may stand, best first: on lines of the finding or of its fixes that the change has touched."""
+    """Where the comment may stand: on the lines of the finding, else on those of a fix."""
     places = [Lines.of(result.location)] if result.location else []
     if result.location and result.resource is None:
         places += _first_touched(result.location.path, diff)
     fixes = [one for one in (result.fix, *result.alternatives) if one]
-    places += [Lines.of(edit) for fix in fixes for edit in fix.edits]
-    return sorted(places, key=lambda one: not _touched(one, diff))
+    places += [place for fix in fixes if (place := Lines.of_all(fix.edits))]
+    return places + [Lines.of(edit) for fix in fixes for edit in fix.edits]
 
 
 def _removed(result: Result, diff: Diff) -> tuple[RelPath, int] | None:
@@ -290,12 +292,14 @@ def _touched(place: Lines, diff: Diff) -> bool:
 
 
 def _offers(result: Result, place: Lines, diff: Diff) -> list[tuple[Fix, str]]:
-    """The proven, safe fixes that one edit of the lines in question makes, each with its suggestion block."""
-    text = diff.texts.get(place.path)
-    fixes = [fix for fix in (result.fix, *result.alternatives) if fix and fix.is_safe and len(fix.edits) == 1]
-    if text is None:
+    """The proven, safe fixes that edit nothing but the lines in question, each with its suggestion block."""
+    text, changed = diff.texts.get(place.path), diff.changes.get(place.path)
+    hunk = changed.hunk(place.first, place.last) if changed else None
+    if text is None or hunk is None:
         return []
-    return [(fix, block) for fix in fixes if (block := suggestion(fix.edits[0], place, text))]
+    replaced = Replaced.by(hunk)
+    fixes = [fix for fix in (result.fix, *result.alternatives) if fix and fix.is_safe]
+    return [(fix, block) for fix in fixes if (block := suggestion(fix.edits, place, text, replaced))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,17 @@
 """The block that GitHub turns into a commit when somebody clicks it.
 
-It replaces whole lines, and is applied as it stands: so it holds the lines of the head, byte for byte, with only one
-number or name replaced, and it is refused for whatever could make more of it than that.
+It replaces whole lines, and is applied as it stands: so it holds the lines of the head, byte for byte, with only a number or
+name replaced, or the lines that the pull request has replaced. It is rejected for whatever could make more of it than that.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from portproof import yamldoc
+from portproof.diff import Hunk
 from portproof.report import marks
 from portproof.report.model import Location, TextEdit
 from portproof.report.safe import LONGEST_RUN, fence_around, longest_run, stripped
@@ -17,6 +19,8 @@ from portproof.source import RelPath
 
 _VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\Z")
 _LINE = 1_000
+_LINES = 20
+"""So many lines one suggestion replaces at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,39 +37,88 @@ class Lines:
         last = place.end_line - (place.end_column == 1 and place.end_line > place.line)
         return cls(place.path, place.line, last)
 
+    @classmethod
+    def of_all(cls, edits: Sequence[TextEdit]) -> Lines | None:
+        """The lines from the first of several places to the last; None when they are in different files."""
+        several = [cls.of(one) for one in edits]
+        paths = {one.path for one in several}
+        if len(paths) != 1:
+            return None
+        return cls(paths.pop(), min(one.first for one in several), max(one.last for one in several))
 
-def suggestion(edit: TextEdit, lines: Lines, text: str) -> str | None:
-    """A suggestion block for `lines` of a file that reads `text`, with `edit` applied; None when there can be none."""
-    own = Lines.of(edit)
-    if own.path != lines.path or own.first < lines.first or own.last > lines.last or own.first != own.last:
-        return None
-    if _in_github_folder(lines.path) or "\r" in text or not _VALUE.match(edit.new):
-        return None
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What the pull request did in a hunk: the texts of the lines that it removed, and the numbers of those it added."""
+
+    removed: Collection[str] = frozenset()
+    added: Collection[int] = frozenset()
+
+    @classmethod
+    def by(cls, hunk: Hunk) -> Replaced:
+        """What a hunk replaced."""
+        return cls(frozenset(hunk.left.values()), hunk.added)
+
+    def is_taken_back(self, first: int, before: Sequence[str], after: Sequence[str]) -> bool:
+        """Whether `after` has nothing but lines that were there or are there, and only new lines go."""
+        known = all(row in self.removed or row in before for row in after)
+        return known and all(row in after or first + at in self.added for at, row in enumerate(before))
+
+
+NOTHING = Replaced()
+
+
+def suggestion(
+    edits: Sequence[TextEdit], lines: Lines, text: str, replaced: Replaced = NOTHING
+) -> str | None:
+    """A suggestion block for `lines` of a file that reads `text`, with the edits applied; None when there can be none.
+
+    `replaced` is what the pull request did there: taking that back may change more than numbers and names.
+    """
     rows = text.split("\n")
     # What follows the last newline is no line to replace: it is empty, or lacks a newline of its own.
-    if lines.last >= len(rows):
+    if _in_github_folder(lines.path) or "\r" in text or lines.last >= len(rows):
         return None
     before = rows[lines.first - 1 : lines.last]
-    row = before[own.first - lines.first]
-    changed = replaced(row, edit)
-    if changed is None or changed == row or any(_odd(one) for one in before):
+    after = _applied(before, edits, lines) if len(before) <= _LINES else None
+    if after is None or after == before or any(map(_odd, (*before, *after))):
         return None
-    after = [*before[: own.first - lines.first], changed, *before[own.first - lines.first + 1 :]]
-    if not _same_shape(text, "\n".join([*rows[: lines.first - 1], *after, *rows[lines.last :]]), lines.path):
+    if all(_is_value(edit) for edit in edits):
+        if not _same_shape(
+            text, "\n".join([*rows[: lines.first - 1], *after, *rows[lines.last :]]), lines.path
+        ):
+            return None
+    elif not replaced.is_taken_back(lines.first, before, after):
         return None
     content = "\n".join(after)
     if marks.begins_one(content) or longest_run(content) > LONGEST_RUN:
         return None
     fence = fence_around(content)
-    return f"{fence}suggestion\n{content}\n{fence}"
+    return f"{fence}suggestion\n{content}\n{fence}" if after else f"{fence}suggestion\n{fence}"
 
 
-def replaced(row: str, edit: TextEdit) -> str | None:
-    """`row` with the edit applied; None when it does not read there as the edit says."""
-    start, end = edit.column - 1, edit.end_column - 1
-    if row[start:end] != edit.old or not edit.old:
-        return None
-    return row[:start] + edit.new + row[end:]
+def _is_value(edit: TextEdit) -> bool:
+    return edit.line == edit.end_line and bool(edit.old) and bool(_VALUE.match(edit.new))
+
+
+def _applied(before: Sequence[str], edits: Sequence[TextEdit], lines: Lines) -> list[str] | None:
+    """The lines with the edits applied; None when they do not read there as the edits say."""
+    block = "".join(f"{row}\n" for row in before)
+    starts = [0]
+    for row in before:
+        starts.append(starts[-1] + len(row) + 1)
+    for edit in sorted(edits, key=lambda one: (one.line, one.column), reverse=True):
+        own = Lines.of(edit)
+        if own.path != lines.path or own.first < lines.first or own.last > lines.last:
+            return None
+        start = starts[edit.line - lines.first] + edit.column - 1
+        end = starts[edit.end_line - lines.first] + edit.end_column - 1
+        if block[start:end] != edit.old:
+            return None
+        block = block[:start] + edit.new + block[end:]
+    if not block:
+        return []
+    return block[:-1].split("\n") if block.endswith("\n") else None
 
 
 def _odd(row: str) -> bool:
