@@ -138,7 +138,7 @@ def told(pull: PullRequest) -> Told:
         anchors = [(one.anchor, one.body) for one in fake.comments(world.pull)]
         comments = [_Said(at.path, at.line or 1, at.hunk, body) for at, body in anchors]
         bodies = [one.body for one in world.pull.reviews.values()]
-        return Told(comments, [one for one in bodies if "---" in one], ran.summary)
+        return Told(comments, bodies, ran.summary)
 
 
 def markdown(text: str, said: _Said | None = None) -> str:
@@ -194,12 +194,14 @@ def page(content: str) -> str:
 
 
 def comments_page(found: Told) -> str:
-    """Each comment below the lines that it is about, then what reviews tell beside them; else the summary."""
-    parts = [
-        *map(_comment, found.comments),
-        *(f'<div class="markdown">{markdown(one)}</div>' for one in found.bodies),
-    ]
-    return page("<br>".join(parts) or f'<div class="markdown">{markdown(found.summary)}</div>')
+    """Each comment below the lines that it is about."""
+    return page("<br>".join(map(_comment, found.comments)))
+
+
+def whole_page(found: Told) -> str:
+    """The comments, then what reviews say beside them; without a comment the summary."""
+    texts = found.bodies if found.comments or found.bodies else [found.summary]
+    return comments_page(found) + "".join(f'<div class="markdown">{markdown(one)}</div>' for one in texts)
 
 
 def _comment(said: _Said) -> str:
@@ -270,7 +272,7 @@ def main() -> None:
             )
         case ["--all", folder]:
             for name, pull in TEN.items():
-                shoot(comments_page(told(pull)), Path(folder) / f"{name.replace(' ', '-')}.png")
+                shoot(whole_page(told(pull)), Path(folder) / f"{name.replace(' ', '-')}.png")
         case _:
             for file, name in KEPT.items():
                 shoot(comments_page(told(TEN[name])), ROOT / "docs" / file)

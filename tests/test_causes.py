@@ -65,6 +65,11 @@ def test_the_worst_leads_and_then_the_one_that_cures_most() -> None:
     assert grouped(note, named("b"), named("c", fix=curing("c"))) == [["c", "a", "b"]]
 
 
+def test_of_equals_a_service_that_gets_no_traffic_leads() -> None:
+    scraped = named("a", rule="pod-monitor-port", fix=curing("a", "b"))
+    assert grouped(scraped, named("b", fix=curing("a", "b"))) == [["b", "a"]]
+
+
 def test_a_fingerprint_of_several_findings_says_nothing_of_either() -> None:
     twice = [named("a", location=place("one.yaml")), named("a", location=place("two.yaml"))]
     assert grouped(*twice, named("b", fix=curing("a", "b"))) == [["a"], ["a"], ["b"]]
@@ -87,7 +92,8 @@ def test_one_comment_tells_of_all_and_has_the_mark_of_each() -> None:
     (one,) = review.inline
     assert [mark.fingerprint[0] for mark in marks.read(one.body)] == ["0", "e"]
     assert block(one.body) == "  targetPort: 8080\n"
-    assert "The same edit cures: `Ingress/web`: no request gets through." in one.body
+    assert "The same edit cures:\n\n* `Ingress/web`: no request gets through.\n" in one.body
+    assert "ignore[service-target-number, ingress-backend-port] reason" in one.body
     assert review.results == TWO
 
 
@@ -102,9 +108,9 @@ def test_what_the_edit_does_not_cure_is_told_apart_and_the_list_is_bounded() -> 
         for letter in "abcde"
     ]
     (one,) = compose([TWO[0], *others], LINKS, DIFF, "job").inline
-    assert "The same edit cures: `Ingress/e`: no request gets through." in one.body
-    assert "Also wrong here: `Ingress/a`" in one.body
-    assert "And 1 more." in one.body
+    assert "The same edit cures:\n\n* `Ingress/e`: no request gets through.\n" in one.body
+    assert "Also wrong here:\n\n* `Ingress/a`" in one.body
+    assert "* And 1 more." in one.body
     assert len(marks.read(one.body)) == 6
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from portproof.report.review import ROOM
 from portproof.report.wording import words
 from tests.github import FakeGitHub
+from tests.github.suggestions import suggested
 from tests.support.action import World, writing
-from tests.support.pulls import TEN
+from tests.support.pulls import TEN, deployment, ingress, service
 
 EXPECTED = {
     "chart value": (
@@ -73,3 +75,38 @@ def test_the_comment(name: str, world: World) -> None:
         world.fake.apply_suggestions(world.pull, [comment.id])
         world.check_out()
         assert world.run(writing(world.fake)).report["findings"] == []
+
+
+THREE = {
+    "k8s/deployment.yaml": deployment(probe="http"),
+    "k8s/service.yaml": service(target="http"),
+    "k8s/ingress.yaml": ingress(),
+}
+BROKEN = {
+    "k8s/deployment.yaml": deployment(probe="htp"),
+    "k8s/service.yaml": service(target="web"),
+    "k8s/ingress.yaml": ingress(port="number: 8"),
+}
+
+
+@pytest.mark.slow
+def test_any_of_the_suggestions_of_a_review_may_be_clicked(world: World) -> None:
+    """What is not clicked stays reported, what is clicked is gone, and nothing new comes in: in each combination."""
+    world.open(THREE, BROKEN)
+    first = world.run(writing(world.fake))
+    assert {one["rule"] for one in first.report["findings"]} == {
+        "probe-port-name",
+        "service-target-name",
+        "ingress-backend-port",
+    }
+    blocks = {one.anchor.path: suggested(one.body) for one in world.fake.comments(world.pull)}
+    files = sorted(blocks)
+    assert len(files) == 3
+    for clicked in (some for size in (1, 2, 3) for some in combinations(files, size)):
+        changes = {path: THREE[path] if path in clicked else BROKEN[path] for path in files}
+        for path in clicked:
+            assert "\n".join(blocks[path] or ()) in THREE[path]
+        world.push(changes)
+        report = world.run(None).report
+        rules = {one["location"]["path"] for one in report["findings"]}
+        assert rules == set(files) - set(clicked), clicked

@@ -7,6 +7,8 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from portproof.report.model import Fix, Result
+from portproof.rules import find, is_known
+from portproof.rules.base import Trait
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Cause:
 def causes(results: Iterable[Result]) -> list[Cause]:
     """The findings by their cause, in the order in which the first of each comes.
 
-    The worst leads; of several the one whose fix cures most. A finding that nothing ties to others is alone.
+    The worst leads; of several the one whose fix cures most, and then one that breaks a Service. A finding that nothing ties to others is alone.
     """
     every = list(results)
     known = Counter(one.fingerprint for one in every)
@@ -66,9 +68,15 @@ def _ties(result: Result, known: Mapping[str, int]) -> Iterator[Hashable]:
 
 def _led(results: Sequence[Result]) -> Cause:
     worst = min(one.severity.rank for one in results)
-    leads = [one for one in results if one.severity.rank == worst]
-    lead = max(leads, key=lambda one: len(fix.cures) + 1 if (fix := first_safe(one)) else 0)
+    lead = max((one for one in results if one.severity.rank == worst), key=_weight)
     return Cause((lead, *(one for one in results if one is not lead)))
+
+
+def _weight(result: Result) -> tuple[int, bool]:
+    """How much speaks for a finding as the one that leads: what its fix cures, and whether a Service's traffic fails."""
+    fix = first_safe(result)
+    reaches = is_known(result.rule) and Trait.REACHES_PODS in find(result.rule).traits
+    return len(fix.cures) + 1 if fix else 0, reaches
 
 
 def one_cause(results: Sequence[Result]) -> Cause:

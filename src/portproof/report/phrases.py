@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from portproof.report.causes import Cause
 from portproof.report.environments import where
 from portproof.report.links import Links
 from portproof.report.model import Effect, Fix, Location, Related, Result, TextEdit
@@ -213,15 +214,18 @@ def rule_link(rule: str, links: Links | None) -> str:
     return f"[{name}]({links.rules}#{quote(rule, safe='')})" if links and links.rules else name
 
 
-def small_print(result: Result, fix: Fix | None, links: Links | None) -> str:
-    """The line below: how bad it is, what is proven, the rule, how to suppress it."""
+def small_print(cause: Cause, fix: Fix | None, links: Links | None) -> str:
+    """The line below: how bad it is, what is proven, the rule, how to suppress all of it."""
+    result = cause.lead
     pieces = [result.severity.value]
     if result.resource is not None:  # else it is about a file as a whole, which nobody traces or fixes
         pieces += (
             ["the place is a best guess"] if result.location and result.location.proof != "proven" else []
         )
         pieces.append("no safe fix" if fix is None else f"proven, {_besides(fix)}")
-    suppress = code(f"# portproof: ignore[{result.rule}] reason")
+    suppress = code(
+        f"# portproof: ignore[{', '.join(dict.fromkeys(one.rule for one in cause.results))}] reason"
+    )
     return " · ".join((*pieces, rule_link(result.rule, links), f"suppress: {suppress}"))
 
 

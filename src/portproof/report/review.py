@@ -330,7 +330,7 @@ def _text(cause: Cause, links: Links, named: Sequence[Mark], said: _Shown) -> st
         block=said.offer[1] if said.offer else "",
         patch=patch_shown(elsewhere) if elsewhere else "",
         cured=_cured(cause, shown),
-        small=small_print(result, shown, links),
+        small=small_print(cause, shown, links),
         folded="Evidence and other fixes" if others else "Evidence",
         ends=list(ends(result, links)),
         proof=proof(result, shown) if shown else "",
@@ -351,18 +351,18 @@ def _lead(elsewhere: Fix | None, said: _Shown, links: Links) -> str:
     return fix_lead(elsewhere, links)
 
 
-def _cured(cause: Cause, fix: Fix | None) -> str:
-    """The other findings of a cause, in a sentence; those that the fix does not cure too."""
+def _cured(cause: Cause, fix: Fix | None) -> list[tuple[str, list[str]]]:
+    """The other findings of a cause: those that the fix cures too, and those that it does not."""
     gone = [one for one in cause.others if fix and one.fingerprint in fix.cures]
     left = [one for one in cause.others if one not in gone]
     parts = [("The same edit cures:", gone), ("Also wrong here:", left)]
-    return " ".join(f"{lead} {_harms(found)}" for lead, found in parts if found)
+    return [(lead, _harms(found)) for lead, found in parts if found]
 
 
-def _harms(results: Sequence[Result]) -> str:
+def _harms(results: Sequence[Result]) -> list[str]:
     more = len(results) - MAX_OTHERS
     told = [harm(one) for one in results[:MAX_OTHERS]]
-    return " ".join((*told, f"And {more} more.")) if more > 0 else " ".join(told)
+    return [*told, f"And {more} more."] if more > 0 else told
 
 
 def _fill(template: str, **names: object) -> str:
