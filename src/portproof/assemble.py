@@ -30,7 +30,7 @@ from portproof.report.model import (
     ToolVersions,
 )
 from portproof.report.safe import discreet
-from portproof.report.summary_line import field_of
+from portproof.report.summary_line import field_of, plural
 from portproof.rules.base import Label, Scalar, Severity
 from portproof.rules.evaluate import FindingKey, RuleSet
 from portproof.rules.run import render_failed, target_unchecked, unused_ignore
@@ -46,6 +46,8 @@ _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://(?:[^\s/?#\"'<>]{0,500}
 
 UNCOMPARED = "the base could not be rendered, so no finding counts as new"
 """What there is to say of a target that was checked, and that nothing could be compared with."""
+
+_ALIKE_SHOWN = 10
 
 CONTEXT = 3
 """Source lines kept on either side of a place."""
@@ -246,12 +248,12 @@ def _result(one: FindingGroup, fixes: _Fixes, introduced: Introduced | None) -> 
     return Result(
         rule=first.found.rule.id,
         severity=finding.severity,
-        message=finding.message,
+        message=finding.message if not one.alike else f"{finding.message} {_more(one)}",
         resource=primary.resource,
         field=format_path(primary.path),
         value=_value(primary.value),
         expected=finding.expected,
-        targets=tuple(sorted({member.target.id for member in one.members})),
+        targets=tuple(sorted({member.target.id for each in (one, *one.alike) for member in each.members})),
         location=places.location(first.origins.get(primary) if place is None else place.origin),
         related=tuple(_related(one, places)),
         fix=fixes.fix(one.fix) if one.fix else None,
@@ -279,6 +281,19 @@ def _related(one: FindingGroup, places: _Places) -> Iterator[Related]:
                 format_path(label.site.path),
                 places.location(first.origins.get(label.site)),
             )
+    for each in one.alike[:_ALIKE_SHOWN]:
+        site = each.finding.primary
+        origin = each.first.origins.get(site)
+        yield Related(
+            f"{site.resource} is broken, too", site.resource, format_path(site.path), places.location(origin)
+        )
+
+
+def _more(one: FindingGroup) -> str:
+    """How many more findings of the same rule the same line brings in."""
+    count = len(one.alike)
+    where = len({each.finding.primary.resource for each in (one, *one.alike)})
+    return f"The same line breaks {count} more of these, in {plural(where, 'object')} together."
 
 
 def _change(move: Move) -> Change:

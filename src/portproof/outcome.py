@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -96,10 +96,14 @@ class TracedFinding:
 
 @dataclass(frozen=True, slots=True)
 class FindingGroup:
-    """Equal findings of several targets; the first stands for all. `proposals` are proven, best first."""
+    """Equal findings of several targets; the first stands for all. `proposals` are proven, best first.
+
+    `alike` are further findings that the same line of a change brings in, where there are too many to say each (`joined`).
+    """
 
     members: tuple[TracedFinding, ...]
     proposals: tuple[Proposal, ...] = ()
+    alike: tuple[FindingGroup, ...] = ()
 
     @property
     def fix(self) -> Proposal | None:
@@ -274,6 +278,39 @@ def merge(traced: Iterable[TracedFinding]) -> list[FindingGroup]:
         for group in groups.values()
         if group
     ]
+
+
+MAX_ALIKE = 30
+"""Edges of one kind that one line of a change may break before they become one finding."""
+
+
+def joined(groups: Sequence[FindingGroup]) -> tuple[FindingGroup, ...]:
+    """The findings, those of one rule that one line of a change brings in as one where they are more than `MAX_ALIKE`.
+
+    The first stands for all, with the proposals that cure them all.
+    """
+    causes: dict[Hashable, list[FindingGroup]] = defaultdict(list)
+    for one in groups:
+        causes[_cause(one)].append(one)
+    found = []
+    for one in groups:
+        several = causes[_cause(one)]
+        if len(several) <= MAX_ALIKE:
+            found.append(one)
+        elif one is several[0]:
+            keys = {(member.target.id, member.found.key) for each in several for member in each.members}
+            cures = tuple(each for each in one.proposals if keys <= each.proven.cures)
+            found.append(replace(one, proposals=cures, alike=tuple(several[1:])))
+    return tuple(found)
+
+
+def _cause(one: FindingGroup) -> Hashable:
+    """What findings that one line of a change brings in have in common; of any other finding itself."""
+    first = one.first
+    origin = first.origins.get(one.finding.primary) if first.place is None else first.place.origin
+    if first.move is None or origin is None:
+        return id(one)
+    return first.found.rule.id, one.finding.severity, origin.span
 
 
 def _key(one: TracedFinding, *, named: bool) -> Hashable:

@@ -29,6 +29,7 @@ from portproof.outcome import (
     TargetResult,
     TracedFinding,
     drop_mismatched_alternatives,
+    joined,
     keys_of,
 )
 from portproof.placing import Asked, Past, places
@@ -164,10 +165,10 @@ def finish(
         prove = partial(propose, prover, votes(verdict.open), ends)
         proved = _each(pool, prove, verdict.open[:some])
         proved = _each(pool, partial(_take_back, plan, prover, ends), proved)
-        merged = [*proved, *verdict.open[some:]]
+        merged = joined((*proved, *verdict.open[some:]))
     looked_at = judge.LookedAt(plan.tree, plan.fresh, plan.rule_set, plan.whole)
     idle = judge.idle(looked_at, suppressions, results, verdict.used)
-    return Outcome(results, tuple(merged), verdict, idle, unchecked)
+    return Outcome(results, merged, verdict, idle, unchecked)
 
 
 def _each(

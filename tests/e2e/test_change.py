@@ -332,3 +332,33 @@ def test_what_one_of_several_alternatives_lost_is_reported(portproof: Program, m
     )
     assert (one["rule"], lines(one)) == ("service-gone", "k8s/service.yaml:4 proven")
     assert one["targets"] == ["manifests:k8s/first.yaml"]
+
+
+# many at once
+
+
+@pytest.mark.parametrize(("count", "findings"), [(30, 30), (31, 1)])
+def test_more_than_thirty_edges_that_one_line_breaks_are_one_finding(
+    portproof: Program, make_repository: Make, count: int, findings: int
+) -> None:
+    names = [f"web-{number:02}" for number in range(count)]
+    many = "---\n".join(INGRESS.replace("  name: web\nspec", f"  name: {name}\nspec") for name in names)
+    files = {**MANIFESTS, "k8s/ingress.yaml": many}
+    several = found(portproof, make_repository, files, ("k8s/service.yaml", "name: http", "name: web"))
+    assert len(several) == findings
+    assert {lines(one) for one in several} == {"k8s/service.yaml:9 proven"}
+    if findings == 1:
+        (one,) = several
+        assert one["message"].endswith(" The same line breaks 30 more of these, in 31 objects together.")
+        assert len(one["related"]) == 12  # the Ingress itself, the other port, and ten more of them
+        offers = [edit["new"] for edit in _edits(one)]
+        assert offers == ["http"], "the Service's name is what cures them all"
+        assert one["change"] == {
+            **RENAMED,
+            "other_end": "Ingress/web-00 spec.defaultBackend.service.port.name",
+        }
+
+
+def _edits(finding: Mapping[str, Any]) -> list[dict[str, Any]]:
+    fixes = [*([finding["fix"]] if finding["fix"] else []), *finding["alternatives"]]
+    return [edit for fix in fixes for edit in fix["edits"]]
