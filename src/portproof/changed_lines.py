@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from portproof.diff import moved_lines
@@ -18,11 +19,15 @@ class ChangedBlock:
 
 @dataclass(frozen=True, slots=True)
 class ChangedLines:
-    """What a change did to the lines of `changed` files of `tree`, which were those of `old` before it."""
+    """What a change did to the lines of `changed` files of `tree`, which were those of `old` before it.
+
+    `was` says where files that moved were.
+    """
 
     tree: Tree
     old: Tree
     changed: frozenset[RelPath]
+    was: Mapping[RelPath, RelPath] = field(default_factory=dict)
     _blocks: dict[RelPath, tuple[ChangedBlock, ...]] = field(default_factory=dict, compare=False)
 
     def touches(self, span: Span) -> bool:
@@ -38,13 +43,12 @@ class ChangedLines:
 
         That is the line in its place, else the nearest one that is still there.
         """
-        after = self.tree.text_or_none(span.path)
-        if span.path not in self.changed or not after:
+        path = next((now for now, was in self.was.items() if was == span.path), span.path)
+        if path not in self.changed or not self.tree.text_or_none(path):
             return None
-        index = LineIndex.of(self.old.text_or_none(span.path) or "")
-        line = index.position(span.start)[0]
-        block = next((one for one in self.blocks(span.path) if line in one.old), None)
-        return None if block is None else self.line(span.path, _in_place_of(line, block))
+        line = LineIndex.of(self._before(path) or "").position(span.start)[0]
+        block = next((one for one in self.blocks(path) if line in one.old), None)
+        return None if block is None else self.line(path, _in_place_of(line, block))
 
     def line(self, path: RelPath, number: int) -> Span:
         """A line of the head without its indentation; the last one, where there are not so many."""
@@ -56,19 +60,21 @@ class ChangedLines:
 
     def texts(self, path: RelPath, block: ChangedBlock) -> tuple[str, str]:
         """What stands in a block in the base, and in the head."""
-        pairs = ((self.old, block.old), (self.tree, block.new))
+        pairs = ((self._before(path), block.old), (self.tree.text_or_none(path), block.new))
         old, new = (
-            "\n".join((tree.text_or_none(path) or "").split("\n")[lines.start - 1 : lines.stop - 1])
-            for tree, lines in pairs
+            "\n".join((text or "").split("\n")[lines.start - 1 : lines.stop - 1]) for text, lines in pairs
         )
         return old, new
 
     def blocks(self, path: RelPath) -> tuple[ChangedBlock, ...]:
         """The blocks of one file in their order; none for a file that is the same, or no text in either revision."""
         if path not in self._blocks:
-            before, after = self.old.text_or_none(path), self.tree.text_or_none(path)
+            before, after = self._before(path), self.tree.text_or_none(path)
             self._blocks[path] = () if before == after else _blocks(before or "", after or "")
         return self._blocks[path]
+
+    def _before(self, path: RelPath) -> str | None:
+        return self.old.text_or_none(self.was.get(path, path))
 
 
 def _blocks(before: str, after: str) -> tuple[ChangedBlock, ...]:

@@ -22,6 +22,7 @@ from portproof.graph.moved import Move
 from portproof.outcome import FailureKey, Outcome, TargetResult, TracedFinding, failure_key, keys_of
 from portproof.pipeline import Plan, Progress, Survey
 from portproof.placing import Past
+from portproof.renames import Renamed, renamed
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.resources import Manifests
 from portproof.resources import read as read_resources
@@ -42,13 +43,14 @@ class Base:
     """What the targets of the base had to say, by id.
 
     `keys` are their findings (None for one that did not render), `failures` what could not be rendered of them, where
-    there was something, `interfaces` what they offered.
+    there was something, `interfaces` what they offered. `renamed` are those that were moved, by their ids of today.
     """
 
     targets: tuple[Target, ...] = ()
     keys: Mapping[str, frozenset[FindingKey] | None] = field(default_factory=dict)
     failures: Mapping[str, Counter[FailureKey]] = field(default_factory=dict)
     interfaces: tuple[TargetInterface, ...] = ()
+    renamed: Mapping[str, Target] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,8 @@ def _past(target: Target, base: Base) -> list[str]:
     """The targets of the base that say what is no news of `target`: itself, or its kin when it is new."""
     if target.id in base.keys:
         return [target.id]
+    if target.id in base.renamed:
+        return [base.renamed[target.id].id]
     return [one.id for one in base.targets if _is_kin(one, target)]
 
 
@@ -205,10 +209,19 @@ def _stale(base: Base, results: Iterable[TargetResult], tree: Tree) -> Iterator[
         for id_ in _past(one.target, base) if one.failures else ():
             known |= base.failures.get(id_, Counter())
         for failure in one.failures:
-            key = failure_key(failure, tree)
+            key = _as_was(failure_key(failure, tree), one.target, base)
             if known[key] > 0:
                 known[key] -= 1
                 yield failure
+
+
+def _as_was(key: FailureKey, target: Target, base: Base) -> FailureKey:
+    """What a failure of a target that was moved would have been before."""
+    if target.id not in base.renamed:
+        return key
+    path, words, line = key
+    now, was = target.path, base.renamed[target.id].path
+    return path.replace(now, was, 1), tuple(sorted(one.replace(now, was) for one in words)), line
 
 
 def _brought(comparison: Comparison, tree: Tree, outcome: Outcome) -> frozenset[Suppression]:
@@ -285,7 +298,7 @@ class _BaseRevision:
         self._plan = plan
         self._trees: dict[Target, Tree] = {}
         self._is_open = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def witness(self, target: Target) -> Rendering | None:
         """What `target` rendered to in the base; None when the change does not concern it, or it did not render there."""
@@ -293,13 +306,15 @@ class _BaseRevision:
             return None
         with self._lock:
             layout, old = self._first
-        if target.id not in old:
+            moved = None if target.id in old else self.renames.get(target.id)
+            past, layout = (old.get(target.id), layout) if moved is None else (moved.old, self.whole)
+        if past is None:
             return None
-        answer = self._plan.render(old[target.id], layout)
+        answer = self._plan.render(past, layout)
         if not isinstance(answer, Rendering):
             return None
         with self._lock:
-            self._trees[old[target.id]] = layout
+            self._trees[past] = layout
         return answer
 
     def affects(self, target: Target) -> bool:
@@ -308,7 +323,22 @@ class _BaseRevision:
 
     @cached_property
     def gone(self) -> tuple[Target, ...]:
-        """The targets of the base that the head does not have any longer."""
+        """The targets of the base that the head does not have any longer, nor under another name."""
+        moved = {one.old for one in self.renames.values()}
+        return tuple(one for one in self._left if one not in moved)
+
+    @cached_property
+    def renames(self) -> Mapping[str, Renamed]:
+        """What targets of today that are new were in the base, by their ids."""
+        if not self._left:
+            return {}
+        known = {one.id for one in self.discovered((".",))}
+        new = [one for one in self._plan.everything if one.id not in known]
+        return renamed(new, self._plan.tree, self._left, self.whole)
+
+    @cached_property
+    def _left(self) -> tuple[Target, ...]:
+        """The targets of the base that the head does not have under their names."""
         if not any(map(self._may_end, self._comparison.changed)):
             return ()
         today = {one.id for one in self._plan.everything}
@@ -341,7 +371,9 @@ class _BaseRevision:
 
     def past(self, base: Base) -> Past:
         """What a finding's place needs to know of the base; `base` is what its targets had to say."""
-        lines = ChangedLines(self._plan.tree, self._first[0], self._comparison.changed)
+        was = {path: old for one in self.renames.values() for path, old in one.files.items()}
+        old = self.whole if was else self._first[0]
+        lines = ChangedLines(self._plan.tree, old, self._comparison.changed, was)
         return Past(lines, partial(_is_new, base), self._origins)
 
     def _origins(self, target: Target, sites: Sequence[Site]) -> Mapping[Site, Origin]:
@@ -411,7 +443,11 @@ class _BaseRevision:
 
     def _asked(self, plan: Plan, layout: Tree) -> Base:
         targets = tuple(_comparable(plan, discover(layout, (".",), self._config).targets))
+        wanted, known = {one.id for one in plan.targets}, {one.id for one in targets}
+        moved = {id_: one.old for id_, one in self.renames.items() if id_ in wanted - known}
         trees = {one: self._trees.get(one, layout) for one in targets}
+        trees |= dict.fromkeys(moved.values(), self.whole if moved else layout)
+        targets = (*targets, *sorted(moved.values(), key=lambda one: one.id))
         asked = pipeline.survey(
             replace(
                 plan,
@@ -431,6 +467,7 @@ class _BaseRevision:
                 if one.failures
             },
             tuple(one.interface for one in asked.results if one.interface is not None),
+            moved,
         )
 
 

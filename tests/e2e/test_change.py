@@ -362,3 +362,51 @@ def test_more_than_thirty_edges_that_one_line_breaks_are_one_finding(
 def _edits(finding: Mapping[str, Any]) -> list[dict[str, Any]]:
     fixes = [*([finding["fix"]] if finding["fix"] else []), *finding["alternatives"]]
     return [edit for fix in fixes for edit in fix["edits"]]
+
+
+# folders that move
+
+FOLDERS = {"chart": (CHART, "chart"), "overlay": (OVERLAY, "overlays/prod"), "manifests": (MANIFESTS, "k8s")}
+WRONG = {"chart": "chart/values.yaml", "overlay": "base/service.yaml", "manifests": "k8s/service.yaml"}
+
+
+@pytest.mark.parametrize("form", FOLDERS)
+def test_what_is_only_moved_to_another_folder_has_nothing_new(
+    portproof: Program, make_repository: Make, form: str
+) -> None:
+    files, folder = FOLDERS[form]
+    repository = make_repository("")
+    repository.write({**files, WRONG[form]: files[WRONG[form]].replace("8080", "8081")})
+    repository.commit()
+    (repository.root / folder).rename(repository.root / f"{folder}-moved")
+    assert introduced(portproof) == [("service-target-number", False)]
+
+
+@pytest.mark.parametrize("form", ["chart", "manifests"])
+def test_a_folder_that_moves_and_changes_is_held_against_what_it_was(
+    portproof: Program, make_repository: Make, form: str
+) -> None:
+    files, folder = FOLDERS[form]
+    repository = make_repository("")
+    repository.write(files)
+    repository.commit()
+    (repository.root / folder).rename(repository.root / "moved")
+    path = WRONG[form].replace(folder, "moved")
+    repository.replace(path, "8080", "9090")
+    (one,) = portproof.check("--base", "HEAD")["findings"]
+    line = 3 if form == "chart" else 11
+    assert (one["rule"], lines(one), one["change"]) == (
+        "service-target-number",
+        f"{path}:{line} proven",
+        MOVED,
+    )
+
+
+def test_a_chart_that_failed_before_it_was_moved_is_no_news(
+    portproof: Program, make_repository: Make
+) -> None:
+    repository = make_repository("")
+    repository.write({**CHART, "chart/templates/more.yaml": "{{ if }}"})
+    repository.commit()
+    (repository.root / "chart").rename(repository.root / "moved")
+    assert introduced(portproof) == [("render-failed", False)]
