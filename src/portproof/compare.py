@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-import tempfile
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
 from pathlib import Path
 
 from portproof import pipeline
 from portproof.across import Abroad, Part, broken_between, mentions_any
-from portproof.changed_lines import ChangedLines
+from portproof.base_revision import Base, BaseRevision, is_new, past_of, stale_failures
 from portproof.config import Config
-from portproof.discover.find import discover
-from portproof.discover.model import Discovery, HelmTarget, ManifestTarget, Target
-from portproof.environment import TargetInterface, is_collection, mentions, together
-from portproof.graph.model import Site
-from portproof.graph.moved import Move
-from portproof.outcome import FailureKey, Outcome, TargetResult, TracedFinding, failure_key, keys_of
+from portproof.discover.model import Discovery, Target
+from portproof.environment import is_collection, mentions, together
+from portproof.outcome import Outcome, TracedFinding, keys_of
 from portproof.pipeline import Plan, Progress, Survey
-from portproof.placing import Past
-from portproof.renames import Renamed, renamed
 from portproof.render.model import NotRendered, RenderFailure, Rendering
-from portproof.resources import Manifests
-from portproof.resources import read as read_resources
 from portproof.revision import Comparison
 from portproof.rules.evaluate import FindingKey
 from portproof.rules.run.target_unchecked import UncheckedTarget
-from portproof.source import RelPath, Tree, is_within, parent
+from portproof.source import RelPath, Tree, is_within
 from portproof.suppressions.model import Suppression, SuppressionSource
-from portproof.trace.model import Origin
-from portproof.trace.probe import origins
 from portproof.unchecked import Excludes, Head, may_hide
 from portproof.unchecked import excluded as find_excluded
 from portproof.unchecked import unchecked as find_unchecked
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """What the targets of the base had to say, by id.
-
-    `keys` are their findings (None for one that did not render), `failures` what could not be rendered of them, where
-    there was something, `interfaces` what they offered. `renamed` are those that were moved, by their ids of today.
-    """
-
-    targets: tuple[Target, ...] = ()
-    keys: Mapping[str, frozenset[FindingKey] | None] = field(default_factory=dict)
-    failures: Mapping[str, Counter[FailureKey]] = field(default_factory=dict)
-    interfaces: tuple[TargetInterface, ...] = ()
-    renamed: Mapping[str, Target] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +44,13 @@ class Introduced:
 
         None when that cannot be known, for the base could not be rendered.
         """
-        if not all(_is_new(self.base, one.target, one.was, one.move) for one in members):
+        if not all(is_new(self.base, one.target, one.was, one.move) for one in members):
             return False
         return None if any(self.lacks(one.target) for one in members) else True
 
     def lacks(self, target: Target) -> bool:
         """Whether the base had the target, or its kin, and could not be rendered."""
-        past = _past(target, self.base)
+        past = past_of(target, self.base)
         return bool(past) and all(self.base.keys[id_] is None for id_ in past)
 
     def failure(self, failures: Iterable[RenderFailure]) -> bool:
@@ -102,7 +74,7 @@ class Compared:
     survey: Survey
     base: Base
     abroad: tuple[Abroad, ...]
-    revision: _BaseRevision = field(compare=False, repr=False)
+    revision: BaseRevision = field(compare=False, repr=False)
 
 
 def survey(comparison: Comparison, plan: Plan, config: Config, folder: Path, progress: Progress) -> Compared:
@@ -111,7 +83,7 @@ def survey(comparison: Comparison, plan: Plan, config: Config, folder: Path, pro
     The base is laid out below `folder`, which has to stay as long as the plan's `witness` may be asked. That a Service
     lost a port concerns its callers too, wherever they are: then they are asked as well.
     """
-    revision = _BaseRevision(comparison, config, folder, plan)
+    revision = BaseRevision(comparison, config, folder, plan)
     plan = replace(plan, witness=revision.witness)
     head = pipeline.survey(plan, progress)
     base = revision.survey(plan, head)
@@ -179,49 +151,9 @@ def introduced(compared: Compared, outcome: Outcome) -> Introduced:
         comparison.revision,
         comparison.changed,
         compared.base,
-        frozenset(_stale(compared.base, outcome.checked, tree)),
+        frozenset(stale_failures(compared.base, outcome.checked, tree)),
         _brought(comparison, tree, outcome),
     )
-
-
-def _is_new(base: Base, target: Target, was: FindingKey | None, move: Move | None) -> bool:
-    """Whether the base did not have a finding of `target`, which would have been `was` there.
-
-    An edge that met nothing in the base either is news when the change moved one of its ends to another wrong value.
-    """
-    known = frozenset[FindingKey]().union(*(base.keys[id_] or () for id_ in _past(target, base)))
-    return was not in known or (move is not None and move.was_missed)
-
-
-def _past(target: Target, base: Base) -> list[str]:
-    """The targets of the base that say what is no news of `target`: itself, or its kin when it is new."""
-    if target.id in base.keys:
-        return [target.id]
-    if target.id in base.renamed:
-        return [base.renamed[target.id].id]
-    return [one.id for one in base.targets if _is_kin(one, target)]
-
-
-def _stale(base: Base, results: Iterable[TargetResult], tree: Tree) -> Iterator[RenderFailure]:
-    """The failures to render that the base has too. Of several that read the same it had the first."""
-    for one in results:
-        known: Counter[FailureKey] = Counter()
-        for id_ in _past(one.target, base) if one.failures else ():
-            known |= base.failures.get(id_, Counter())
-        for failure in one.failures:
-            key = _as_was(failure_key(failure, tree), one.target, base)
-            if known[key] > 0:
-                known[key] -= 1
-                yield failure
-
-
-def _as_was(key: FailureKey, target: Target, base: Base) -> FailureKey:
-    """What a failure of a target that was moved would have been before."""
-    if target.id not in base.renamed:
-        return key
-    path, words, line = key
-    now, was = target.path, base.renamed[target.id].path
-    return path.replace(now, was, 1), tuple(sorted(one.replace(now, was) for one in words)), line
 
 
 def _brought(comparison: Comparison, tree: Tree, outcome: Outcome) -> frozenset[Suppression]:
@@ -257,7 +189,7 @@ def _callers_of_lost_ports(base: Base, head: Survey, plan: Plan) -> set[Target]:
     return {one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names)}
 
 
-def _abroad(revision: _BaseRevision, plan: Plan, head: Survey) -> tuple[Abroad, ...]:
+def _abroad(revision: BaseRevision, plan: Plan, head: Survey) -> tuple[Abroad, ...]:
     """What the change broke between targets that are deployed together."""
     guess = not is_collection(plan.everything)
     every = (*plan.everything, *revision.gone)
@@ -282,248 +214,3 @@ def _abroad(revision: _BaseRevision, plan: Plan, head: Survey) -> tuple[Abroad, 
             for broken in broken_between([*moved, *beside], plan.rule_set, stated=group.stated):
                 found.setdefault(broken.key, broken)
     return tuple(found[key] for key in sorted(found, key=str))
-
-
-class _BaseRevision:
-    """The base, laid out below a folder and rendered as far as the targets of today ask for it.
-
-    Nothing is rendered again that has been: what the difference does not concern is taken from today's tree, and what
-    has rendered in one layout of the base from that one. `_trees` says where each such target is.
-    """
-
-    def __init__(self, comparison: Comparison, config: Config, folder: Path, plan: Plan) -> None:
-        self._comparison = comparison
-        self._config = config
-        self._folder = folder
-        self._plan = plan
-        self._trees: dict[Target, Tree] = {}
-        self._is_open = False
-        self._lock = threading.RLock()
-
-    def witness(self, target: Target) -> Rendering | None:
-        """What `target` rendered to in the base; None when the change does not concern it, or it did not render there."""
-        if not self._comparison.affects(target):
-            return None
-        with self._lock:
-            layout, old = self._first
-            moved = None if target.id in old else self.renames.get(target.id)
-            past, layout = (old.get(target.id), layout) if moved is None else (moved.old, self.whole)
-        if past is None:
-            return None
-        answer = self._plan.render(past, layout)
-        if not isinstance(answer, Rendering):
-            return None
-        with self._lock:
-            self._trees[past] = layout
-        return answer
-
-    def affects(self, target: Target) -> bool:
-        """Whether the change concerns a target."""
-        return self._comparison.affects(target)
-
-    @cached_property
-    def gone(self) -> tuple[Target, ...]:
-        """The targets of the base that the head does not have any longer, nor under another name."""
-        moved = {one.old for one in self.renames.values()}
-        return tuple(one for one in self._left if one not in moved)
-
-    @cached_property
-    def renames(self) -> Mapping[str, Renamed]:
-        """What targets of today that are new were in the base, by their ids."""
-        if not self._left:
-            return {}
-        known = {one.id for one in self.discovered((".",))}
-        new = [one for one in self._plan.everything if one.id not in known]
-        return renamed(new, self._plan.tree, self._left, self.whole)
-
-    @cached_property
-    def _left(self) -> tuple[Target, ...]:
-        """The targets of the base that the head does not have under their names."""
-        if not any(map(self._may_end, self._comparison.changed)):
-            return ()
-        today = {one.id for one in self._plan.everything}
-        return tuple(
-            one for one in self.discovered((".",)) if one.id not in today and self._comparison.affects(one)
-        )
-
-    def _may_end(self, path: RelPath) -> bool:
-        """Whether a changed file may have been of a target that is gone: it is gone, too, and none is left in its place."""
-        if not path.endswith((".yaml", ".yml")) or self._plan.tree.on_disk(path).exists():
-            return False
-        left = self._plan.everything
-        return not any(
-            is_within(path, one.chart) if isinstance(one, HelmTarget) else parent(path) in one.folders
-            for one in left
-        )
-
-    def part(self, target: Target, known: frozenset[FindingKey]) -> Part | None:
-        """A target in both revisions; None where one of them is not known whole. `known` are its own findings."""
-        rows = self._plan.rule_set.rows
-        if target in self.gone:
-            old = _manifests(self._plan.render(target, self.whole))
-            return None if old is None else Part(target, old, None, rows)
-        head = _manifests(self._plan.render(target, self._plan.tree))
-        if head is None or not self.affects(target):
-            return None if head is None else Part(target, head, head, rows, known)
-        base = _manifests(self.witness(target))
-        was_there = target.id in self._first[1]
-        return None if base is None and was_there else Part(target, base, head, rows, known)
-
-    def past(self, base: Base) -> Past:
-        """What a finding's place needs to know of the base; `base` is what its targets had to say."""
-        was = {path: old for one in self.renames.values() for path, old in one.files.items()}
-        old = self.whole if was else self._first[0]
-        lines = ChangedLines(self._plan.tree, old, self._comparison.changed, was)
-        return Past(lines, partial(_is_new, base), self._origins)
-
-    def _origins(self, target: Target, sites: Sequence[Site]) -> Mapping[Site, Origin]:
-        """Where fields of a target came from in the base."""
-        rendering = self.witness(target)
-        if rendering is None:
-            return {}
-        layout = self._trees[rendering.target]
-        return origins(read_resources(rendering), sites, layout, self._plan.fresh)
-
-    @cached_property
-    def _first(self) -> tuple[Tree, Mapping[str, Target]]:
-        """The base as far as the targets of the plan read it, and its targets by their ids."""
-        layout = self._comparison.base_tree(self._plan.targets, self._plan.tree, self._new_folder())
-        return layout, {one.id: one for one in discover(layout, (".",), self._config).targets}
-
-    def survey(self, plan: Plan, head: Survey) -> Base:
-        """Ask the targets of `plan` as they were in the base; `head` is what they have to say today."""
-        if not plan.targets:
-            return Base()
-        same = (one for one in plan.targets if not self._comparison.affects(one))
-        self._trees.update(dict.fromkeys(same, plan.tree))
-        # What the targets offer that the difference does not concern is the same in both.
-        plan = replace(plan, neighbours=head.neighbours, witness=lambda _target: None)
-        if not self._is_open:
-            layout = self._layout(plan)
-            base = self._asked(plan, layout)
-            if not _leaves_open(base, head, plan.tree):
-                return base
-            # The base may have read folders that it reads no more.
-            self._is_open = True
-        return self._asked(plan, self.whole)
-
-    @cached_property
-    def whole(self) -> Tree:
-        """All of the base."""
-        return self._comparison.base_tree((), self._plan.tree, self._new_folder(), whole=True)
-
-    def excluding(self, tree: Tree, paths: Sequence[RelPath], globs: tuple[str, ...]) -> Discovery:
-        """What there is below `paths` of a tree, without what the globs leave out."""
-        return discover(tree, paths, replace(self._config, exclude=globs))
-
-    def discovered(self, paths: Sequence[RelPath]) -> tuple[Target, ...]:
-        """The targets of the base below `paths`, all of it looked at."""
-        return discover(self.whole, paths, self._config).targets
-
-    def layouts(self) -> Iterator[Callable[[], Tree]]:
-        """The base as far as the plan's targets read it, as far as any target of today does, and all of it.
-
-        What is laid out already comes first: most targets have been rendered there.
-        """
-        yield lambda: self._first[0]
-        if not self._is_open:
-            every = self._plan.everything
-            yield lambda: self._comparison.base_tree(every, self._plan.tree, self._new_folder())
-        yield lambda: self.whole
-
-    def _layout(self, plan: Plan) -> Tree:
-        """The base as far as the targets of `plan` read it: that of the witness, unless others were added."""
-        if plan.targets == self._plan.targets:
-            with self._lock:
-                return self._first[0]
-        return self._comparison.base_tree(plan.targets, plan.tree, self._new_folder())
-
-    def _new_folder(self) -> Path:
-        return Path(tempfile.mkdtemp(dir=self._folder))
-
-    def _asked(self, plan: Plan, layout: Tree) -> Base:
-        targets = tuple(_comparable(plan, discover(layout, (".",), self._config).targets))
-        wanted, known = {one.id for one in plan.targets}, {one.id for one in targets}
-        moved = {id_: one.old for id_, one in self.renames.items() if id_ in wanted - known}
-        trees = {one: self._trees.get(one, layout) for one in targets}
-        trees |= dict.fromkeys(moved.values(), self.whole if moved else layout)
-        targets = (*targets, *sorted(moved.values(), key=lambda one: one.id))
-        asked = pipeline.survey(
-            replace(
-                plan,
-                tree=layout,
-                targets=targets,
-                everything=targets,
-                render=lambda target, _layout: plan.render(target, trees[target]),
-            )
-        )
-        self._trees.update({one.target: trees[one.target] for one in asked.results if one.outcome is None})
-        return Base(
-            targets,
-            {one.target.id: keys_of(one) for one in asked.results},
-            {
-                one.target.id: Counter(failure_key(each, trees[one.target]) for each in one.failures)
-                for one in asked.results
-                if one.failures
-            },
-            tuple(one.interface for one in asked.results if one.interface is not None),
-            moved,
-        )
-
-
-def _manifests(answer: Rendering | RenderFailure | NotRendered | None) -> Manifests | None:
-    """What was rendered; None unless all of it is there."""
-    found = read_resources(answer) if isinstance(answer, Rendering) else None
-    return None if found is None or found.problems else found
-
-
-def _leaves_open(base: Base, head: Survey, tree: Tree) -> bool:
-    """Whether a target did not render in the base and that is not settled by its not rendering today either."""
-    stale = frozenset(_stale(base, head.results, tree))
-    return any(
-        base.keys.get(one.target.id, frozenset()) is None
-        and not isinstance(one.outcome, NotRendered)
-        and not (one.failures and stale.issuperset(one.failures))
-        for one in head.results
-    )
-
-
-def _comparable(plan: Plan, base: Sequence[Target]) -> Iterator[Target]:
-    """The targets of the base that those of `plan` are held against.
-
-    The same ones, and what they may have been before: others of the same chart or folder that are not there any more,
-    or, for one that is new, its kin (a chart with other values). Who installs a chart says nothing of another install.
-    """
-    wanted, today = {one.id for one in plan.targets}, {one.id for one in plan.everything}
-    paths = {(one.kind, one.path) for one in plan.targets}
-    old = {one.id for one in base}
-    grown = [one for one in plan.targets if one.id not in old]
-    places = {(one.kind, one.path) for one in grown}
-    files = {path for one in grown for path in _own_files(one)}
-    for one in base:
-        place = (one.kind, one.path)
-        installed = isinstance(one, HelmTarget) and one.install is not None
-        kin = (place in places and not installed) or not files.isdisjoint(_files(one))
-        if one.id in wanted or kin or (place in paths and one.id not in today):
-            yield one
-
-
-def _is_kin(old: Target, new: Target) -> bool:
-    """Whether what a target of the base says is no news of one that the base does not have.
-
-    Such are a chart with other values, and manifests with a file of the other's own.
-    """
-    if isinstance(new, ManifestTarget):
-        return not _own_files(new).isdisjoint(_files(old))
-    return (old.kind, old.path) == (new.kind, new.path)
-
-
-def _files(target: Target) -> tuple[RelPath, ...]:
-    return target.files if isinstance(target, ManifestTarget) else ()
-
-
-def _own_files(target: Target) -> frozenset[RelPath]:
-    """The manifests that make a target what it is: of alternatives, which share files, the one that it stands for."""
-    if isinstance(target, ManifestTarget) and target.is_alternative:
-        return frozenset({target.folder})
-    return frozenset(_files(target))
