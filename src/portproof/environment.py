@@ -181,7 +181,7 @@ def together(
     for yard in yards.values():
         for label in sorted({environment_of(one) for one in yard} - {""}) or [""]:
             members = tuple(_of_environment(yard, label))
-            if len(members) > 1:
+            if 1 < len(members) <= MANY_CHARTS:  # nobody deploys more together: they are to choose from
                 yield Together(members, stated=False)
 
 
