@@ -54,6 +54,11 @@ def test_what_one_line_brought_in_is_one() -> None:
     assert grouped(named("a", location=here), named("b", location=elsewhere)) == [["a"], ["b"]]
 
 
+def test_what_is_said_of_an_ignore_is_no_part_of_what_it_ignores() -> None:
+    ignore = named("b", rule="unused-ignore", resource=None, location=place())
+    assert grouped(named("a", location=place()), ignore) == [["a"], ["b"]]
+
+
 def test_ties_reach_on() -> None:
     first, last = named("a", location=place()), named("d", location=place(line=7))
     middle = [named("b", location=place(line=7)), named("c", location=place(), fix=curing("c", "b"))]

@@ -571,7 +571,7 @@ def test_prose_holds_nothing_but_plain_words_and_code(text: str) -> None:
         for child in token.children or []:
             assert child.type in ("text", "code_inline")
             if child.type == "text":
-                assert re.fullmatch(r"[A-Za-z'\- (),.;:]*", child.content)
+                assert re.fullmatch(r"[A-Za-z'\- (),.;:?]*", child.content)
 
 
 @pytest.mark.parametrize(

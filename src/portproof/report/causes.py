@@ -59,7 +59,7 @@ def _ties(result: Result, known: Mapping[str, int]) -> Iterator[Hashable]:
     One chart may have a fingerprint in several of its values files: then it does not say which finding is meant.
     """
     at, fix = result.location, first_safe(result)
-    if at is not None and at.proof == "proven":
+    if at is not None and at.proof == "proven" and result.resource is not None:
         yield at.path, at.line
     for name in (result.fingerprint, *(fix.cures if fix else ())):
         if known[name] == 1:

@@ -305,7 +305,7 @@ def _words(text: str) -> str:
 
 def _word(word: str) -> str:
     bare = word.lstrip("(")
-    core = bare.rstrip("),.;:")
+    core = bare.rstrip("),.;:?")
     before, after = word[: len(word) - len(bare)], bare[len(core) :]
     if not core:
         return before + after
