@@ -427,7 +427,11 @@ def report_of(run: Session, *, together: bool = False) -> Report:
     from portproof.together import exclusions
 
     ready = run.ready
-    found = exclusions(run.news, run.prover.prove, ready.discovery.everything) if together else {}
+    found = (
+        exclusions(run.news, run.prover.prove, ready.discovery.everything, ready.config.jobs)
+        if together
+        else {}
+    )
     asked = assemble.Assignment(ready.tree, ready.paths, ready.discovery, run.rule_set, run.tools, found)
     return assemble.report(asked, run.outcome, run.introduced)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Protocol, TypeAlias
@@ -20,7 +21,7 @@ from portproof.outcome import FindingGroup
 from portproof.rules.evaluate import FindingKey
 from portproof.source import Edit
 
-MAX_PAIRS = 30
+MAX_PAIRS = 20
 """Pairs that are rendered in one run; a review has at most 30 comments, and most of them never meet."""
 
 MAX_OFFERS = 2
@@ -60,17 +61,22 @@ class _Offer:
         return {(target.id, key) for target, key in other.group.keys} <= mine
 
 
-def exclusions(groups: Sequence[FindingGroup], prove: Prove, targets: Sequence[Target]) -> Exclusions:
-    """Which safe fixes of different findings exclude each other."""
+def exclusions(
+    groups: Sequence[FindingGroup], prove: Prove, targets: Sequence[Target], jobs: int = 1
+) -> Exclusions:
+    """Which safe fixes of different findings exclude each other, whatever the number of `jobs` is."""
     found: dict[Edits, set[Edits]] = defaultdict(set)
 
     def exclude(one: _Offer, other: _Offer) -> None:
         found[one.proposal.edits].add(other.proposal.edits)
         found[other.proposal.edits].add(one.proposal.edits)
 
-    for tried, (one, other) in enumerate(_meeting([_offers(group, targets) for group in groups])):
-        both_first = one.is_first and other.is_first
-        if not (both_first if tried >= MAX_PAIRS else _go_together([one, other], prove)):
+    pairs = list(_meeting([_offers(group, targets) for group in groups]))
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        go = list(pool.map(lambda pair: _go_together(pair, prove), pairs[:MAX_PAIRS]))
+    go += [one.is_first and other.is_first for one, other in pairs[MAX_PAIRS:]]
+    for (one, other), together in zip(pairs, go, strict=True):
+        if not together:
             exclude(one, other)
     chosen = _chosen(groups, targets, found)
     if len(chosen) > 2 and not _go_together(chosen, prove):

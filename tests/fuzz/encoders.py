@@ -167,7 +167,7 @@ def words(given: str) -> None:
     page = gfm.rendered(prose(f"word {given}"))
     gfm.is_harmless(page, links="")
     assert page.shape == ["p", "/p"]
-    assert all(re.fullmatch(r"[A-Za-z'\- (),.;:]*", one) for one in page.plain)
+    assert all(re.fullmatch(r"[A-Za-z'\- (),.;:?]*", one) for one in page.plain)
 
 
 def summary(given: str) -> None:
