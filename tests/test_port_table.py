@@ -95,6 +95,8 @@ def test_environments_are_named_as_people_do() -> None:
         "charts/web (default values, values-prod.yaml), charts/api (apps/api.yaml#api), "
         "the root of the repository, overlays/prod and 1 more"
     )
+    chart = diff(TargetDiff(ids[0], (change(ChangeKind.MOVED),)), TargetDiff(ids[1]))
+    assert port_table.text(chart).splitlines()[0] == "charts/web (default values)"
 
 
 def test_nothing_is_one_line() -> None:

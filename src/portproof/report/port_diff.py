@@ -47,9 +47,9 @@ class PortDiff:
         return Counter(change.kind for one in self.targets for change in one.changes)
 
     @property
-    def breaks(self) -> bool:
-        """Whether an edge that met does not meet any longer."""
-        return self.counts[ChangeKind.BROKEN] > 0
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the targets."""
+        return tuple(one.id for one in self.targets)
 
     @property
     def unknown(self) -> dict[str, list[str]]:

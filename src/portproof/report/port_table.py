@@ -30,7 +30,7 @@ def text(diff: PortDiff) -> str:
     """A block for each group of targets with equal changes, then what was not compared, then one line that sums it up."""
     lines: list[str] = []
     for section in diff.sections():
-        lines.append(environments(section.targets, _TEXT))
+        lines.append(environments(section.targets, _TEXT, diff.ids))
         width = max(len(title(one)) for one in section.changes)
         for change in _in_order(section.changes):
             lines.append(f"  {title(change):{width}}  {what(change, _TEXT)}")
@@ -88,7 +88,7 @@ def _markdown(diff: PortDiff, room: int) -> Iterator[str]:
         shown = _in_order(section.changes)[:left]
         left -= len(shown)
         if shown:
-            yield from ("", f"**{environments(section.targets, _MARKDOWN)}**")
+            yield from ("", f"**{environments(section.targets, _MARKDOWN, diff.ids)}**")
             yield from _tables(shown, fold=every > _MANY)
     if every > room:
         command = code(f"portproof diff --base {diff.base[:12]}")

@@ -6,7 +6,7 @@ Names and numbers come from the repository: `mark` makes each of them harmless f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from portproof.graph.differences import Caller, ChangeKind, EdgeChange, EdgeState
@@ -225,19 +225,21 @@ def _own(change: EdgeChange) -> bool:
 
 def callers(change: EdgeChange, words: Words) -> str:
     """Who asks for the port, and what becomes of them: ``Ingress/web (moves too), env of Deployment/front``."""
-    several: dict[tuple[str, tuple[str, ...]], list[EdgeChange | Caller]] = defaultdict(list)
-    left = is_left_behind(change)
-    if left:
-        several["", ()].append(change)
+    here: dict[str, list[EdgeChange | Caller]] = defaultdict(list)
+    elsewhere: dict[tuple[str, str], list[str]] = defaultdict(list)
+    if is_left_behind(change):
+        here[""].append(change)
     for one in change.callers:
-        if left and one.kind is ChangeKind.BROKEN:
-            several["", ()].append(one)
+        becomes = _becomes(one.kind, change)
+        if one.target:
+            (name,) = _by_holder([one], words)
+            elsewhere[name, becomes].append(one.target)
         elif one not in _fellows(change):
-            several[_becomes(one.kind, change), (one.target,) if one.target else ()].append(one)
-    told = [
-        f"{name}{f' in {environments(targets, words)}' if targets else ''}{becomes}"
-        for (becomes, targets), group in several.items()
-        for name in _by_holder(group, words)
+            here[becomes].append(one)
+    told = [f"{name}{becomes}" for becomes, group in here.items() for name in _by_holder(group, words)]
+    told += [
+        f"{name} in {environments(dict.fromkeys(targets), words)}{becomes}"
+        for (name, becomes), targets in elsewhere.items()
     ]
     return listed(tuple(dict.fromkeys(told)), _CALLERS)
 
@@ -281,19 +283,29 @@ def _part(one: EdgeChange | Caller) -> str:
 # where
 
 
-def environments(ids: Iterable[str], words: Words) -> str:
-    """Targets as people name them: ``charts/web (default values, values-prod.yaml), overlays/prod``."""
+def environments(ids: Iterable[str], words: Words, among: Iterable[str] = ()) -> str:
+    """Targets as people name them: ``charts/web (default values, values-prod.yaml), overlays/prod``.
+
+    A chart's default values are named where others of the chart are `among` the targets that are spoken of.
+    """
+    mixed = {_split(id_)[0] for id_ in among if _split(id_)[1]}
     values: dict[str, list[str]] = defaultdict(list)
     for id_ in ids:
-        path, _, given = id_.partition(":")[2].partition(_VALUES)
+        path, given = _split(id_)
         values[path].append(given)
-    return listed(tuple(_targets(values, words)), _TARGETS)
+    return listed(tuple(_targets(values, mixed, words)), _TARGETS)
 
 
-def _targets(values: Mapping[str, list[str]], words: Words) -> Iterator[str]:
+def _split(id_: str) -> tuple[str, str]:
+    """The path of a target, and the values that it is given."""
+    path, _, given = id_.partition(":")[2].partition(_VALUES)
+    return path, given
+
+
+def _targets(values: Mapping[str, list[str]], mixed: Collection[str], words: Words) -> Iterator[str]:
     for path, several in values.items():
         name = words.mark("the root of the repository" if path == "." else path)
-        if several == [""]:
+        if several == [""] and path not in mixed:
             yield name
         else:
             given = tuple(words.mark(one.lstrip("/")) if one else "default values" for one in several)
