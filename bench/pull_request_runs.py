@@ -20,6 +20,12 @@ ENOUGH = 10
 """References that have to arrive in a repository that is drawn."""
 
 
+def kept_in(chosen: argparse.Namespace, repository: Path) -> Path:
+    """Where the changes of a repository and their results are."""
+    folder: Path = chosen.keep
+    return folder / name(repository).replace("/", "__")
+
+
 def drawn(repositories: Sequence[Path], chosen: argparse.Namespace) -> Iterator[Path]:
     """As many repositories as are wanted in which enough arrives, in an order that is random but fixed by the seed."""
     order = list(repositories)
@@ -28,7 +34,8 @@ def drawn(repositories: Sequence[Path], chosen: argparse.Namespace) -> Iterator[
     for repository in order:
         if found == chosen.draw:
             return
-        if repository.name not in chosen.without and _is_enough(repository, chosen.seed):
+        known = (kept_in(chosen, repository) / "cases.json").exists()
+        if repository.name not in chosen.without and (known or _is_enough(repository, chosen.seed)):
             found += 1
             yield repository
 
@@ -55,7 +62,7 @@ def run(chosen: argparse.Namespace) -> None:
     results: list[Outcome] = []
     repositories = expand(chosen.repository)
     for repository in drawn(repositories, chosen) if chosen.draw else repositories:
-        folder: Path = chosen.keep / name(repository).replace("/", "__")
+        folder = kept_in(chosen, repository)
         folder.mkdir(parents=True, exist_ok=True)
         with cloned(repository) as clone, opened(clone) as bench:
             results += _pull_requests(bench, folder, chosen, name(repository))
