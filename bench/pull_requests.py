@@ -43,6 +43,10 @@ _CONTROLS = 3
 """One change of both ends for as many of one end; and as many values of a target are tried."""
 
 
+_READERS = 12
+"""Other targets that may read what is moved together; more take too long to try."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One pull request. `edits` are path, start, end and new text; `places` are the fields of the ends that it moves."""
@@ -146,6 +150,25 @@ class Ground:
                 found |= input_texts(one, self.tree, paths)
         return found
 
+    def stands(self, edits: Sequence[Edit], known: Target) -> bool:
+        """Whether all other targets that read the edited files render, and all arrives in them that did."""
+        tree = self.tree.with_edits(edits)
+        paths = {edit.span.path for edit in edits}
+        readers = [one for one in self.targets if one != known and any(map(one.reads, paths))]
+        if len(readers) > _READERS:
+            return False
+        for one in readers:
+            before, after = self.render(one, self.tree), self.render(one, tree)
+            if isinstance(before, Rendering) and not (
+                isinstance(after, Rendering) and _arrives(before) <= _arrives(after)
+            ):
+                return False
+        return True
+
+
+def _arrives(rendering: Rendering) -> int:
+    return sum(one.state == REACHED for one in promised(rendering).values())
+
 
 def cases(
     subjects: Sequence[Healthy], ground: Ground, limit: int, seed: str
@@ -161,6 +184,8 @@ def cases(
         tries = list(_tries(subject, texts, f"{seed}:{subject.target.id}"))
         for edits, value, new, far in tries[:each]:
             judged = _judge(subject, tree, render, edits)
+            if isinstance(judged, tuple) and far and _is_call(judged):
+                judged = "another host"  # programs call hosts outside for good reasons
             aside.update([judged] if isinstance(judged, str) and judged else [])
             if not isinstance(judged, str):
                 found.append(_case(subject, tree, (edits, value, new, far), judged, together=False))
@@ -236,6 +261,10 @@ def _judge(
     return broken or (lost[0][1] if lost else "")
 
 
+def _is_call(broken: tuple[tuple[Reference, str], ...]) -> bool:
+    return all(one.kind == "name of caller" and end == "asking" for one, end in broken)
+
+
 def _one_end(one: Reference, moved: frozenset[Place]) -> str:
     """Which end is among the changed fields, where it is one alone."""
     asking, asked = _has(moved, one.source), any(_has(moved, end) for end in one.ends)
@@ -279,7 +308,7 @@ def _together(
             for place, one in subject.arrives.items()
             if place in now and _has(moved, one.source) and any(_has(moved, end) for end in one.ends)
         )
-        if both:
+        if both and ground.stands(edits, subject.target):
             yield _case(subject, tree, (edits, value, new, far), both, together=True)
 
 

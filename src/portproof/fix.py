@@ -34,6 +34,9 @@ _Fact = TypeVar("_Fact")
 Ends: TypeAlias = Callable[[Target, FindingKey], frozenset[Field]]
 """The fields of the edge that a finding of a target is about."""
 
+Had: TypeAlias = Callable[[Target, FindingKey], bool]
+"""Whether the base had a finding of a target."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proven:
@@ -150,15 +153,21 @@ class Prover:
         return None if trials is None else _summed_up(trials, edits)
 
     def propose(
-        self, remedy: Remedy, attempt: Attempt, cured: frozenset[FindingKey], ends: Ends
+        self,
+        remedy: Remedy,
+        attempt: Attempt,
+        cured: frozenset[FindingKey],
+        ends: Ends,
+        *,
+        had: Had = lambda _target, _key: False,
     ) -> Proposal | None:
         """The edits as a proposal, with what makes them unsafe; None when they do not stand the proof.
 
         `ends` gives the fields of the edge that a finding of a target is about. What is to follow a value is proven with
-        that value moved, too.
+        that value moved, too. `had` says which findings come back with what is taken back: those break nothing.
         """
         edits = attempt.edits
-        trials = self._try(edits, cured)
+        trials = self._try(edits, cured, had=had)
         # What no rendering by itself shows, as a call between two targets, none can prove to be gone.
         if trials is None or not any(one.cures & cured for one in trials):
             return None
@@ -187,7 +196,12 @@ class Prover:
         )
 
     def _try(
-        self, edits: Sequence[Edit], cured: frozenset[FindingKey], pinned: Tree | None = None
+        self,
+        edits: Sequence[Edit],
+        cured: frozenset[FindingKey],
+        pinned: Tree | None = None,
+        *,
+        had: Had = lambda _target, _key: False,
     ) -> list[Trial] | None:
         try:
             tree = (pinned or self.tree).with_edits(edits)
@@ -204,7 +218,7 @@ class Prover:
             if not isinstance(new, Rendering):
                 return None
             keys = self._judge(new)
-            if keys & cured or keys - before:
+            if keys & cured or not all(had(target, key) for key in keys - before):
                 return None
             if isinstance(old, Rendering):
                 changes = tuple(self._effects(target, old, new, edits))

@@ -347,7 +347,10 @@ def _take_back(plan: Plan, prover: Prover, ends: Ends, group: FindingGroup) -> F
     origin = first.origins.get(group.finding.primary) if first.place is None else first.place.origin
     cured = frozenset(member.found.key for member in group.members)
     for edits in () if origin is None else taken_back(past.lines, origin.span):
-        proposal = prover.propose(_BACK, Attempt(_BACK.description, edits), cured, ends)
+        attempt = Attempt(_BACK.description, edits)
+        proposal = prover.propose(
+            _BACK, attempt, cured, ends, had=lambda target, key: not past.is_new(target, key, None)
+        )
         if proposal is not None and proposal.is_safe:
             return replace(group, proposals=(proposal, *group.proposals))
     return group

@@ -22,6 +22,13 @@ spec:
     namespace: {{ .Release.Namespace }}
     port: 80
 """
+CALLER = """apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: front
+data:
+  API: http://web:80/api
+"""
 COMPOSED = {
     **CHART,
     "chart/templates/service.yaml": CHART["chart/templates/service.yaml"].replace(
@@ -84,3 +91,23 @@ def test_a_way_back_that_breaks_something_else_is_not_offered(
     repository.replace("k8s/deployment.yaml", "name: admin", "name: console")
     (finding,) = introduced(portproof)
     assert "take this part of the change back" not in str(finding)
+
+
+def test_what_the_base_had_comes_back_with_its_text(portproof: Program, make_repository: Make) -> None:
+    """The Service of the base has an error of its own, which is gone by its old name in the head."""
+    repository = make_repository("")
+    renamed = {
+        **CHART,
+        "chart/values.yaml": CHART["chart/values.yaml"] + "name: web\n",
+        "chart/templates/service.yaml": CHART["chart/templates/service.yaml"]
+        .replace("  name: web\n", "  name: {{ .Values.name }}\n", 1)
+        .replace("targetPort: admin", "targetPort: console"),
+        "chart/templates/ingress.yaml": CALLER,
+    }
+    repository.write(renamed)
+    repository.commit()
+    repository.replace("chart/values.yaml", "name: web\n", "name: shop\n")
+    findings = introduced(portproof)
+    (gone,) = [one for one in findings if one["rule"] == "service-gone"]
+    offered = [one for one in (gone["fix"], *gone["alternatives"]) if one and one["safety"] == "safe"]
+    assert any("+name: web" in one["patch"] for one in offered), gone

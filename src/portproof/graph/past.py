@@ -25,7 +25,7 @@ from portproof.graph.model import (
     ServicePort,
     Workload,
 )
-from portproof.graph.names import is_placeholder
+from portproof.graph.names import is_near_name, is_placeholder
 from portproof.yamldoc import lookup
 
 _SAYS_WHERE_IT_LISTENS = ("image", "command", "args", "env", "envFrom", "volumeMounts")
@@ -168,7 +168,7 @@ _ROUTING = (
 def redirected(graph: PortGraph) -> Mapping[ServiceEdge, Service]:
     """The backends that name a Service which is not here, each with the one that it reached in the base and that still is.
 
-    Addresses that programs call are not among them: those change to hosts outside for good reasons.
+    Addresses that programs call change to hosts outside for good reasons: of those only the typos are among them.
     """
     base = graph.base
     absent = [
@@ -180,23 +180,42 @@ def redirected(graph: PortGraph) -> Mapping[ServiceEdge, Service]:
         return {}
     then = {
         edge: replace(known, apart="")
-        for known, edge in identities(base, base.asking(*_ROUTING))
+        for known, edge in identities(base, base.asking(*_ROUTING, Relation.CALLER))
         if isinstance(answer(base, edge), Reached)
     }
-    now = {edge: _as_before(graph, known, edge) for known, edge in identities(graph, graph.asking(*_ROUTING))}
+    now = {
+        edge: _as_before(graph, known, edge)
+        for known, edge in identities(graph, graph.asking(*_ROUTING, Relation.CALLER))
+    }
     unchanged = set(now.values())
     gone = [
         edge for edge, known in then.items() if known not in unchanged and graph.variants(*edge.whom.place)
     ]
     told = then | now
-    pairs = pairing.paired(absent, gone, lambda one: told[one].place, lambda one: _field(told[one]))
-    return {new: graph.variants(*old.whom.place)[0] for new, old in pairs.items()}
+    pairs = pairing.paired(
+        absent,
+        gone,
+        lambda one: told[one].place,
+        lambda one: _without_host(told[one]),
+        lambda one: _field(told[one]),
+    )
+    return {
+        new: graph.variants(*old.whom.place)[0]
+        for new, old in pairs.items()
+        if new.relation is not Relation.CALLER or is_near_name(new.whom.name, old.whom.name)
+    }
 
 
 def _as_before(graph: PortGraph, known: Identity, edge: ServiceEdge) -> Identity:
     """The identity of an edge as it was in the base, where its holder may have had another name."""
     old = graph.before.keys.get(edge.holder)
     return replace(known, apart="", holder=known.holder if old is None else who(old))
+
+
+def _without_host(known: Identity) -> tuple[object, ...]:
+    """The field of an edge, whatever host its text names."""
+    name = known.whom[-1]
+    return known.relation, known.holder, tuple(one for one in known.at if one.partition(".")[0] != name)
 
 
 def _field(known: Identity) -> tuple[object, ...]:

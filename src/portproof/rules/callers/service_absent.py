@@ -17,7 +17,8 @@ Severity:
 
 Fix:
 
-Yes. It sets the name back to the Service that exists.
+Sometimes. It sets the name back to the Service that exists. There is none for the host
+that a program calls: that is a part of a longer text.
 
 Bad::
 
@@ -87,8 +88,9 @@ Not reported when:
 * the backend has the weight 0.
 * the name is filled in after rendering.
 * `ingress-service` or `route-backend-service` reports the typo.
-* the name is in a variable, an argument or a ConfigMap: programs call hosts outside for
-  good reasons.
+* another target of the same environment has the Service.
+* the name is in a variable, an argument or a ConfigMap, and is no typo: programs call
+  hosts outside for good reasons.
 """
 
 from __future__ import annotations
@@ -111,7 +113,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     said = {edge for edge, _ in absent_services(graph, *routes)}
     for edge, service in moved.items():
         is_mesh = not graph.mesh_hosts.shows(edge.whom, edge.holder.namespace)
-        if edge not in said and edge.wanted != "use-annotation" and not is_mesh:
+        elsewhere = edge.whom.name in graph.neighbours
+        if not (edge in said or elsewhere or edge.wanted == "use-annotation" or is_mesh):
             yield _finding(edge, service)
 
 
@@ -121,6 +124,8 @@ def _finding(edge: ServiceEdge, service: Service) -> Finding:
     harm = "no request gets through" if typo else "no request gets through, unless another release has it"
     site = edge.whom.site
     name = old + str(site.value).removeprefix(new)  # of a host: its namespace and domain
+    # The host that a program calls is part of a text, and is not offered to be changed.
+    called = edge.relation is Relation.CALLER
     return Finding(
         message=(
             f"This change sends {edge.holder} to Service/{new} instead of {service.key}, which still exists. "
@@ -128,9 +133,9 @@ def _finding(edge: ServiceEdge, service: Service) -> Finding:
         ),
         severity=Severity.ERROR if typo else Severity.WARNING,
         primary=site,
-        expected=name,
+        expected=None if called else name,
         related=tuple(Label(port.number, f"a port of {service.key}") for port in service.ports[:1]),
-        remedies=(Remedy(f"set the name back to {name}", ((site, name),)),),
+        remedies=() if called else (Remedy(f"set the name back to {name}", ((site, name),)),),
     )
 
 

@@ -1,7 +1,7 @@
 """A change leaves a Service without pods.
 
 In the base revision the Service selected a workload. Both are still here, but
-the selector and the pod's labels no longer agree.
+the selector and the pod's labels no longer agree, or they are now in two namespaces.
 
 Why it matters:
 
@@ -14,8 +14,8 @@ Severity:
 
 Fix:
 
-Sometimes. It sets the selector to the labels that the pods have now. There is
-none when the pods no longer have a label of that key.
+Sometimes. It sets the selector to the labels that the pods have now, or the namespace
+back. There is none when the pods no longer have a label of that key.
 
 Bad::
 
@@ -101,6 +101,7 @@ Not reported when:
 * the workload is no longer here: then nothing says who was to serve.
 * the workload has another name, and another Service selects it.
 * the Service has no selector any longer, or one with labels that controllers set at run time.
+* one of them states no namespace, so that it goes wherever the release goes.
 """
 
 from __future__ import annotations
@@ -111,14 +112,45 @@ from portproof.graph import sites
 from portproof.graph.model import PortGraph, Service, Site, Workload
 from portproof.graph.past import lost_pods, service_before
 from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
+from portproof.yamldoc import lookup
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each Service that a change parts from the pods that it had."""
     for service in graph.services:
         workload = lost_pods(graph, service)
-        if workload is not None:
+        if workload is None:
+            continue
+        if any(workload.labels.get(key) != value for key, value in service.selector.items()):
             yield _finding(graph, service, workload)
+        elif (namespaces := _namespaces(graph, service, workload)) is not None:
+            yield _apart(graph, service, workload, *namespaces)
+
+
+def _namespaces(graph: PortGraph, service: Service, workload: Workload) -> tuple[Site, Site] | None:
+    """The fields that put a Service and its pods into two namespaces; None where one of them states none."""
+    path = ("metadata", "namespace")
+    stated = [lookup(graph.read_from[one].data, path) for one in (service, workload)]
+    if not all(stated) or stated[0] == stated[1]:
+        return None
+    return Site(service.key, path, str(stated[0])), Site(workload.key, path, str(stated[1]))
+
+
+def _apart(graph: PortGraph, service: Service, workload: Workload, own: Site, pods: Site) -> Finding:
+    before = service_before(graph, service)
+    moved = before is not None and before.key.namespace != service.key.namespace
+    primary, other = (own, pods) if moved else (pods, own)
+    return Finding(
+        message=(
+            f"This change leaves {service.key} without pods, so every request to it fails: it is in namespace "
+            f"{own.value!r}, and the pods of {workload.key} are in {pods.value!r}."
+        ),
+        severity=Severity.ERROR,
+        primary=primary,
+        expected=other.value,
+        related=(Label(other, f"the other end is {other.resource}"),),
+        remedies=(Remedy(f"set the namespace back to {other.value}", ((primary, str(other.value)),)),),
+    )
 
 
 def _finding(graph: PortGraph, service: Service, workload: Workload) -> Finding:
