@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from overhead import bare_commands
-from repositories import PROGRAM, cloned, expand, name, table
+from repositories import PROGRAM, cloned, expand, name, share, table
 
 from portproof.flags import Flags
 from portproof.session import Request, prepare
@@ -104,7 +104,8 @@ def trial(clone: Path, commit: str, repository: str) -> Result:
     lay_out(clone, f"{commit}^")
     before, rendered_before = bare(clone, wanted)
     result.bare = before + after
-    result.counted = bool(rendered_before and rendered_after)
+    # Plain manifests need no program.
+    result.counted = bool(rendered_before and rendered_after) or (bool(wanted) and not before + after)
     return result
 
 
@@ -130,6 +131,8 @@ def check(clone: Path, result: Result) -> set[str]:
 def bare(clone: Path, wanted: set[str]) -> tuple[float, int]:
     """Seconds that helm and kustomize need for the targets, and how many of them render."""
     commands = list(bare_commands(clone, wanted)) if wanted else []
+    if not commands:
+        return 0.0, 0
     started = time.perf_counter()
     done = [subprocess.run(argv, capture_output=True, check=False, cwd=clone) for argv in commands]
     return time.perf_counter() - started, sum(one.returncode == 0 for one in done)
@@ -200,7 +203,8 @@ def repository_results(repository: Path, chosen: argparse.Namespace) -> list[Res
 
 def _row(label: str, some: Sequence[Result]) -> tuple[object, ...]:
     found = [finding["severity"] for one in some for finding in one.findings]
-    ratios = [one.seconds / max(one.bare, 0.001) for one in some]
+    timed = [one for one in some if one.bare]
+    ratios = [one.seconds / one.bare for one in timed]
     return (
         label,
         len(some),
@@ -208,8 +212,8 @@ def _row(label: str, some: Sequence[Result]) -> tuple[object, ...]:
         found.count("error"),
         found.count("warning"),
         sum(one.exit not in (0, 1) for one in some),
-        sum(one.seconds <= BUDGET * one.bare + 1 for one in some),
-        f"{sum(one.seconds for one in some):.1f}",
+        share(sum(one.seconds <= BUDGET * one.bare + 1 for one in timed), len(timed)),
+        f"{sum(one.seconds for one in timed):.1f}",
         f"{sum(one.bare for one in some):.1f}",
         f"{statistics.median(ratios):.2f}" if ratios else "-",
     )
