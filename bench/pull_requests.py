@@ -25,7 +25,7 @@ from repositories import PROGRAM
 
 from portproof import resources
 from portproof.discover.model import HelmTarget, Target
-from portproof.effects import differences
+from portproof.effects import Change, differences
 from portproof.graph import link
 from portproof.render.model import Renderer, Rendering
 from portproof.source import Edit, LineIndex, SourceError, Span, Tree
@@ -122,10 +122,19 @@ def promised(rendering: Rendering) -> dict[Place, Reference]:
     return promises(link.build(resources.read(rendering)))
 
 
-def changed(before: Rendering, after: Rendering) -> frozenset[Place]:
+def loses(before: Rendering, after: Rendering) -> bool:
+    """Whether a field of an object that is still there is not."""
+    there = {one.key for one in resources.read(after).resources}
+    return any(one.after is None and one.resource in there for one in _differences(before, after))
+
+
+def _differences(before: Rendering, after: Rendering) -> list[Change]:
     target = before.target
-    namespace = target.namespace if isinstance(target, HelmTarget) else "default"
-    found = differences(before, after, namespace)
+    return differences(before, after, target.namespace if isinstance(target, HelmTarget) else "default")
+
+
+def changed(before: Rendering, after: Rendering) -> frozenset[Place]:
+    found = _differences(before, after)
     return frozenset((one.resource, one.path) for one in found if "checksum" not in str(one.path[-1]))
 
 
@@ -303,6 +312,8 @@ def _together(
         now, moved = promised(after), changed(subject.rendering, after) - subject.unsteady
         if any(now[place].state != REACHED for place in subject.arrives if place in now):
             continue
+        if loses(subject.rendering, after):
+            continue  # a key of the values that a template reads is gone, and its field with it
         both = tuple(
             (one, "both")
             for place, one in subject.arrives.items()

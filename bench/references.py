@@ -72,6 +72,8 @@ def _labels(pod: Workload) -> FieldPath:
 
 def _of_names(graph: PortGraph) -> Iterator[Reference]:
     for edge in graph.asking(*Relation):
+        if edge.wanted == "use-annotation":  # the load balancer's annotation says who is meant
+            continue
         named = edge.whom.site
         services = graph.variants(*edge.whom.place)
         ends = frozenset((service.key, ("metadata", "name")) for service in services)

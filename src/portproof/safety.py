@@ -183,6 +183,8 @@ class _Judge:
             return False
         resource = base.resource(change.resource)
         old = None if resource is None else lookup(resource.data, change.path)
+        if isinstance(old, dict | list):  # an empty one, which a change has as text
+            old = str(old)
         return old == change.after and type(old) is type(change.after)
 
     def _relied_upon_since(self, change: Change) -> Iterator[Risk]:
