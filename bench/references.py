@@ -112,11 +112,11 @@ def _missed_number(target: int, pods: Iterable[Workload], alike: list[ContainerP
 
 
 def _spoken_of(pod: Workload) -> set[str | int | None]:
-    """Numbers in a pod's own command, args, environment, ConfigMaps, annotations and probes."""
+    """Numbers in a pod's own command, args, environment, ConfigMaps, annotations and probes, and its image's own."""
     found: set[str | int | None] = {*pod.config_numbers, *pod.annotation_numbers}
     for one in pod.containers:
         if one.role is not Role.INIT:
-            found.update(one.mentions)
+            found.update(one.mentions, one.default_ports)
             found.update(check.port.value for check in one.checks)
     return found
 
