@@ -15,7 +15,14 @@ from typing import TypeAlias
 
 from portproof.effects import Change
 from portproof.graph.answers import answer, answers, edges, endpoint_numbers, ends
-from portproof.graph.evidence import USUAL_PORTS, is_in_pod_spec, is_meant_to_listen, is_near_miss, running
+from portproof.graph.evidence import (
+    USUAL_PORTS,
+    is_in_pod_spec,
+    is_meant_to_listen,
+    is_near_miss,
+    running,
+    silent_server,
+)
 from portproof.graph.model import (
     Container,
     ContainerPort,
@@ -310,7 +317,7 @@ class _Judge:
         """Whether the program listens where the Service is to send to: Kubernetes compares a declaration with nothing."""
         workload, end = reached
         was = port.target.value if change.before is None else change.before
-        silent = _silent(workload, end)
+        silent = silent_server(workload, end)
         if _moved_alone(self.before, service, port, workload, end):
             text = f"this change moved the port of {workload.key} to {end.value}, and nothing says that its program follows"
         elif silent is not None:
@@ -501,18 +508,6 @@ def _is_vouched(workload: Workload, end: ContainerPort, port: ServicePort, was: 
     if is_near_miss(was, number):
         return number == port.number.value or (number in USUAL_PORTS and was not in USUAL_PORTS)
     return number == port.number.value or repeats_what_callers_expect(port)
-
-
-def _silent(workload: Workload, end: ContainerPort) -> Container | None:
-    """A container beside that of `end` that is probed and declares no port: traffic may well be for it."""
-    return next(
-        (
-            one
-            for one in running(workload)
-            if one.name != end.container and not one.ports and any(not check.is_hook for check in one.checks)
-        ),
-        None,
-    )
 
 
 def _place(service: Service) -> tuple[str, str]:

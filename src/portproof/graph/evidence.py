@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from portproof.graph.model import (
     Container,
+    ContainerPort,
     PortCheck,
     Role,
     Workload,
@@ -130,3 +131,15 @@ def probed_numbers(container: Container, *, apart_from: PortCheck) -> Iterator[i
 def running(workload: Workload) -> Iterator[Container]:
     """The containers that serve while the pod lasts: all but plain init containers."""
     return (one for one in workload.containers if one.role is not Role.INIT)
+
+
+def silent_server(workload: Workload, end: ContainerPort) -> Container | None:
+    """A container beside that of `end` that is probed and declares no port: traffic may well be for it."""
+    return next(
+        (
+            one
+            for one in running(workload)
+            if one.name != end.container and not one.ports and any(not check.is_hook for check in one.checks)
+        ),
+        None,
+    )

@@ -27,6 +27,7 @@ from portproof.graph.evidence import (
     is_near_miss,
     numbers_in_settings,
     running,
+    silent_server,
 )
 from portproof.graph.meant import first_unique
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
@@ -206,12 +207,15 @@ def _without_end(graph: PortGraph, workload: Workload, move: Move) -> Weighed:
 
 
 def _is_excused(graph: PortGraph, workload: Workload, meant: ContainerPort, facts: set[Fact]) -> bool:
-    """Whether something else explains the number: a proxy that declares nothing, or a program that changed as well."""
+    """Whether something else explains the number: a container that declares nothing, or a program that changed as well."""
     if Fact.NEAR in facts:
         return False
     if Fact.TARGET_MOVED in facts:
         return Fact.VOUCHED not in facts and program_changed(graph, workload, meant.container)
-    return Fact.DECLARATION_MOVED not in facts and _has_silent_proxy(workload)
+    if Fact.DECLARATION_MOVED in facts:
+        return False
+    beside = Fact.SAME_NAME not in facts and silent_server(workload, meant) is not None
+    return beside or _has_silent_proxy(workload)
 
 
 def _suspect(facts: set[Fact]) -> Suspect:

@@ -115,6 +115,8 @@ Not reported when:
 * the Service is headless: clients connect to the container directly.
 * a proxy in the pod declares no port, and the number isn't a near miss: the
   proxy may listen there for the others.
+* another container of the pod is probed and declares no port, the number isn't a
+  near miss, and the names differ: that container may listen there.
 * a declared port has no number yet.
 * injection adds ports to the pods.
 * a change moves `targetPort` together with the container's port.
