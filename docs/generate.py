@@ -34,7 +34,7 @@ EXAMPLES = (
 
 def rules_page() -> str:
     """A table of contents, then every rule's page, by family."""
-    pages = {rule.id: page_markdown(rule, level=3) for rule in all_rules()}
+    pages = {rule.id: page_markdown(rule, level=3, fixes="fixes.md") for rule in all_rules()}
     parts = [
         "# Rules\n",
         "Generated from the rules' docstrings by `make docs`. Each page ends with how to suppress a finding;",

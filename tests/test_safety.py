@@ -11,7 +11,8 @@ from portproof.discover.model import ManifestTarget
 from portproof.effects import differences
 from portproof.graph import link
 from portproof.render.model import RenderedDocument, Rendering
-from portproof.safety import Danger, Field, TargetEffects, risks
+from portproof.safety.decision import risks
+from portproof.safety.model import Danger, Field, TargetEffects
 
 TARGET = "spec.ports[0].targetPort"
 PORT = "spec.ports[0].port"
@@ -187,6 +188,47 @@ def test_a_target_goes_only_where_more_than_a_declaration_says_that_the_program_
     workload = pods(number, container=container)
     found = effects([service(port, target), workload], [service(port, number), workload], AT_SERVICE)
     assert kinds(found) == ([] if safe else ["program"])
+
+
+PROBE = "spec.template.spec.containers[0].readinessProbe.tcpSocket.port"
+
+
+@pytest.mark.parametrize(
+    ("more", "safe"),
+    [("", False), (", env: [{name: PORT, value: '9903'}]", True), (", livenessProbe: {tcpSocket: {port: main}}", True)],
+)  # fmt: skip
+def test_a_probe_goes_only_where_more_than_a_declaration_says_that_the_program_listens(
+    more: str, *, safe: bool
+) -> None:
+    def probed(number: int) -> list[str]:
+        return [pods(9903, container=f", readinessProbe: {{tcpSocket: {{port: {number}}}}}{more}")]
+
+    found = effects(probed(9093), probed(9903), ("Deployment", PROBE))
+    assert kinds(found) == ([] if safe else ["program"])
+
+
+def test_a_probe_follows_what_the_service_sends_to() -> None:
+    def probed(number: int) -> list[str]:
+        return [
+            service(80, 9903),
+            pods(9903, container=f", readinessProbe: {{tcpSocket: {{port: {number}}}}}"),
+        ]
+
+    assert kinds(effects(probed(9093), probed(9903), ("Deployment", PROBE))) == []
+
+
+def test_a_policy_does_not_shut_a_port_for_a_declaration() -> None:
+    def policy(number: int) -> str:
+        rule = f"{{ports: [{{port: {number}}}]}}"
+        spec = f"{{podSelector: {{matchLabels: {{app: web}}}}, ingress: [{rule}]}}"
+        return (
+            f"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: web}}\nspec: {spec}\n"
+        )
+
+    end = ("NetworkPolicy", "spec.ingress[0].ports[0].port")
+    assert kinds(effects([policy(9093), pods(9903)], [policy(9903), pods(9903)], end)) == ["program"]
+    sent = [policy(9093), pods(9903), service(80, 9903)]
+    assert kinds(effects(sent, [policy(9903), *sent[1:]], end)) == []
 
 
 def test_a_name_that_no_container_has_reaches_nothing_today() -> None:

@@ -23,7 +23,8 @@ from portproof.resources import ResourceKey
 from portproof.resources import read as read_resources
 from portproof.rules.base import Remedy
 from portproof.rules.evaluate import FindingKey
-from portproof.safety import Danger, Field, Risk, TargetEffects, risks
+from portproof.safety.decision import risks
+from portproof.safety.model import Danger, Field, Risk, TargetEffects
 from portproof.source import Edit, SourceError, Span, Tree
 from portproof.trace.alignment import Alignment
 from portproof.trace.sentinels import Sentinels

@@ -146,15 +146,20 @@ def page(rule: Rule, *, color: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def markdown(rule: Rule, *, level: int = 2) -> str:
-    """A rule's page as Markdown, under a heading of `level`."""
+def markdown(rule: Rule, *, level: int = 2, fixes: str = "") -> str:
+    """A rule's page as Markdown, under a heading of `level`; `fixes` is the address of the page about safe fixes."""
     lines = [f"{'#' * level} {rule.id}", "", f"{_as_markdown(rule.summary)}. (**{rule.severity.value}**)"]
+    part = ""
     for block in (*blocks(rule.page), *suppressing(rule)):
         match block:
             case Heading(text):
+                part = text
                 lines += ["", f"**{text}:**"]
             case Prose(text):
                 lines += ["", _as_markdown(text)]
+                if fixes and part == "Fix" and text.startswith(("Yes.", "Sometimes.")):
+                    lines += ["", f"[When a fix is safe]({fixes})"]
+                    part = ""
             case Bullets(items):
                 lines += ["", *(_as_markdown(_bullet(one)) for one in items)]
             case Example(label, text):

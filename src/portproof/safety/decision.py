@@ -1,0 +1,151 @@
+"""The decision: which reasons speak against a proven fix. It is safe when there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from portproof.effects import Change
+from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
+from portproof.rules.edges import edges
+from portproof.safety import callers, program, scheme, sharing
+from portproof.safety.model import GUESS, Danger, Field, Risk, TargetEffects
+from portproof.yamldoc import lookup
+
+
+def risks(effects: Sequence[TargetEffects], *, guess: bool = False) -> tuple[Risk, ...]:
+    """Why a proven fix is unsafe, each reason once; empty when it is safe.
+
+    `effects` are those on all targets that read the edited files, `guess` that nothing speaks for this end of the edge.
+    """
+    found = [GUESS] if guess else []
+    for one in effects:
+        found += _in_target(one)
+    found += sharing.contradictions(effects)
+    return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """A field of a container's port."""
+
+    workload: Workload
+    port: ContainerPort
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """A field of a Service's port."""
+
+    service: Service
+    port: ServicePort
+    part: str
+
+
+def _in_target(effects: TargetEffects) -> Iterator[Risk]:
+    """What speaks against the changes in one target: of each, who relies on what moves."""
+    roles = dict(_roles(effects.before))
+    asking = {(one.port.resource, one.port.path) for one in edges(effects.before) if one.port is not None}
+    moves = sharing.meant(effects)
+    for change in moves:
+        role = roles.get((change.resource, change.path))
+        if _restores(effects, change):
+            if isinstance(role, _Declared) and role.part == "number":
+                yield from program.of_restored(effects.before, role.workload, role.port, change)
+            continue
+        on_edge = effects.is_end(change)
+        if on_edge and str(change.before) == str(change.after):
+            continue  # quotes come or go; the number stays
+        own = list(_of_role(effects, role, asking, change))
+        yield from own
+        if not on_edge and not own:
+            yield sharing.shared(effects, change)
+    if moves:
+        yield from callers.lost(effects.before, effects.after)
+
+
+def _restores(effects: TargetEffects, change: Change) -> bool:
+    """Whether the field gets back what it held in the base, which worked."""
+    base = effects.before.base
+    if base is None:
+        return False
+    resource = base.resource(change.resource)
+    old = None if resource is None else lookup(resource.data, change.path)
+    if isinstance(old, dict | list):  # an empty one, which a change has as text
+        old = str(old)
+    return old == change.after and type(old) is type(change.after)
+
+
+def _of_role(
+    effects: TargetEffects, role: _Declared | _Offered | None, asking: set[Field], change: Change
+) -> Iterator[Risk]:
+    """What a field means, and who relies on it."""
+    if isinstance(role, _Declared):
+        yield from _declared(effects, role, change)
+    elif isinstance(role, _Offered):
+        yield from _offered(effects, role, change)
+    elif change.path and change.path[-1] in scheme.FIELDS:
+        yield scheme.flipped(change)
+    elif (change.resource, change.path) in asking:
+        yield from scheme.of_reference(change)
+        yield from program.of_references(effects.before, effects.after, change)
+    elif effects.is_end(change):
+        yield from program.of_setting(effects.after, change)
+
+
+def _declared(effects: TargetEffects, role: _Declared, change: Change) -> Iterator[Risk]:
+    workload, port = role.workload, role.port
+    if role.part == "number":
+        yield from program.of_declaration(effects.after, workload, port, change)
+    elif role.part == "hostPort" and not (workload.host_network and effects.is_end(change)):
+        yield Risk(Danger.OPERATOR, f"{change.before} is the port of {workload.key} on its nodes")
+    elif role.part == "protocol":
+        yield scheme.flipped(change)
+    elif role.part == "name":
+        yield from callers.of_name(effects.before, workload, change)
+
+
+def _offered(effects: TargetEffects, role: _Offered, change: Change) -> Iterator[Risk]:
+    service, port = role.service, role.port
+    if role.part == "target":
+        for workload, end in program.reached(effects.after, service, port):
+            yield from scheme.of_target(service, port, change, workload, end)
+            yield from program.of_target(effects.before, service, port, change, (workload, end))
+    elif role.part == "nodePort":
+        yield Risk(Danger.OPERATOR, f"{change.before} is the port of {service.key} on every node")
+    elif role.part == "protocol":
+        yield scheme.flipped(change)
+    else:
+        yield from callers.of_service(effects.before, service, port, change)
+
+
+def _roles(graph: PortGraph) -> Iterator[tuple[Field, _Declared | _Offered]]:
+    for workload in graph.workloads:
+        for port in (port for container in workload.containers for port in container.ports):
+            sites = {
+                "number": port.number,
+                "name": port.name,
+                "hostPort": port.host_port,
+                "protocol": port.protocol_site,
+            }
+            yield from (
+                ((one.resource, one.path), _Declared(workload, port, part))
+                for part, one in sites.items()
+                if one
+            )
+    for service in graph.services:
+        for entry in service.ports:
+            offered = {
+                "number": entry.number,
+                "name": entry.name,
+                "nodePort": entry.node_port,
+                "protocol": entry.protocol_site,
+            }
+            yield from (
+                ((one.resource, one.path), _Offered(service, entry, part))
+                for part, one in offered.items()
+                if one
+            )
+            # Where it is absent, a fix may add it.
+            yield (service.key, (*entry.path, "targetPort")), _Offered(service, entry, "target")
