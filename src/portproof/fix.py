@@ -189,7 +189,8 @@ class Prover:
             (change.resource, change.path)
             for one in effects
             for change in one.changes
-            if one.is_end(change) and any(_alike(change, site) for site, _ in remedy.changes)
+            if one.is_end(change)
+            and (not remedy.changes or any(_alike(change, site) for site, _ in remedy.changes))
         )
         proven = _summed_up(trials, edits)
         return Proposal(

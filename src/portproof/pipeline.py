@@ -33,7 +33,7 @@ from portproof.outcome import (
     keys_of,
 )
 from portproof.placing import Asked, Past, places
-from portproof.propose import propose, votes
+from portproof.propose import propose, votes, with_way_back
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.resources import read as read_resources
 from portproof.rules.base import Remedy, Trait
@@ -340,19 +340,22 @@ def _ends(traced: Iterable[TracedFinding]) -> Ends:
 
 
 def _take_back(plan: Plan, prover: Prover, ends: Ends, group: FindingGroup) -> FindingGroup:
-    """With a base, the way back for a finding that no safe fix cures: the text that the change replaced."""
+    """With a base, the way back for what a change brings in: the text that it replaced, to the letter."""
     first, past = group.first, plan.past
-    if past is None or group.safe_fix is not None or not past.is_new(first.target, first.was, first.move):
+    if past is None or not past.is_new(first.target, first.was, first.move):
         return group
     origin = first.origins.get(group.finding.primary) if first.place is None else first.place.origin
     cured = frozenset(member.found.key for member in group.members)
+    known = [prover.tree.with_edits(one.edits).overlay for one in group.proposals]
     for edits in () if origin is None else taken_back(past.lines, origin.span):
+        if prover.tree.with_edits(edits).overlay in known:
+            return group  # a rule has found it
         attempt = Attempt(_BACK.description, edits)
         proposal = prover.propose(
             _BACK, attempt, cured, ends, had=lambda target, key: not past.is_new(target, key, None)
         )
         if proposal is not None and proposal.is_safe:
-            return replace(group, proposals=(proposal, *group.proposals))
+            return replace(group, proposals=with_way_back(group.proposals, proposal))
     return group
 
 

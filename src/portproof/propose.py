@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from portproof.discover.model import HelmTarget
@@ -11,8 +11,10 @@ from portproof.edits import attempts
 from portproof.fix import Ends, Proposal, Prover
 from portproof.outcome import FindingGroup, TracedFinding
 from portproof.override import override
+from portproof.resources import ResourceKey
 from portproof.rules.base import Remedy, Scalar
 from portproof.source import Edit, Span, Tree
+from portproof.yamldoc import FieldPath
 
 
 def votes(groups: Iterable[FindingGroup]) -> Counter[tuple[Span, Scalar]]:
@@ -89,6 +91,26 @@ def _overrides(remedy: Remedy, group: FindingGroup, tree: Tree) -> tuple[Edit, .
     }
     edits = sorted(edit for edit in added if edit is not None)
     return tuple(edits) if len(edits) == len(added) else ()
+
+
+def with_way_back(proposals: Sequence[Proposal], back: Proposal) -> tuple[Proposal, ...]:
+    """The proposals with the one that takes a change back: in place of a rule's that does the same in other words.
+
+    Before one that gives the same fields other values, for those of the base worked. Else behind what is safe, too: a rule
+    knows which end is wrong.
+    """
+    for number, one in enumerate(proposals):
+        if set(one.effects) == set(back.effects):
+            same = replace(one, edits=back.edits, at=back.at)
+            return (*proposals[:number], same, *proposals[number + 1 :])
+    at = next((number for number, one in enumerate(proposals) if _fields(one) == _fields(back)), None)
+    if at is None:
+        at = max((number + 1 for number, one in enumerate(proposals) if one.is_safe), default=0)
+    return (*proposals[:at], back, *proposals[at:])
+
+
+def _fields(one: Proposal) -> set[tuple[ResourceKey, FieldPath]]:
+    return {(change.resource, change.path) for change in one.effects}
 
 
 def _placed(group: FindingGroup) -> FindingGroup:

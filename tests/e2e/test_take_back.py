@@ -111,3 +111,57 @@ def test_what_the_base_had_comes_back_with_its_text(portproof: Program, make_rep
     (gone,) = [one for one in findings if one["rule"] == "service-gone"]
     offered = [one for one in (gone["fix"], *gone["alternatives"]) if one and one["safety"] == "safe"]
     assert any("+name: web" in one["patch"] for one in offered), gone
+
+
+SHOP = {
+    "chart/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 0.1.0\n",
+    "chart/values.yaml": "port: 80\ntarget: 8080\n",
+    "chart/templates/all.yaml": """apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec:
+  selector: {app: shop}
+  ports:
+    - name: http
+      port: {{ .Values.port }}
+      targetPort: {{ .Values.target | int }}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+        - name: shop
+          image: registry.example.org/shop:1
+          ports: [{name: web, containerPort: 8080}]
+          readinessProbe: {httpGet: {path: /, port: web}}
+""",
+}
+
+
+def test_the_text_of_the_base_comes_back_and_not_only_its_value(
+    portproof: Program, make_repository: Make
+) -> None:
+    repository = make_repository("")
+    repository.write(SHOP)
+    repository.commit()
+    repository.replace("chart/templates/all.yaml", "{{ .Values.target | int }}", "9090")
+    (finding,) = introduced(portproof)
+    assert finding["fix"]["safety"] == "safe"
+    repository.git("apply", "-", stdin=finding["fix"]["patch"])
+    assert repository.git("status", "--porcelain") == ""
+
+
+def test_a_line_that_was_deleted_comes_back(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    repository.write(SHOP)
+    repository.commit()
+    repository.replace("chart/templates/all.yaml", "      targetPort: {{ .Values.target | int }}\n", "")
+    (finding,) = introduced(portproof)
+    back = [one for one in (finding["fix"], *finding["alternatives"]) if one and one["safety"] == "safe"]
+    repository.git("apply", "-", stdin=back[0]["patch"])
+    assert repository.git("status", "--porcelain") == ""
