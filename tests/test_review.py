@@ -457,6 +457,30 @@ def test_no_suggestion_where_more_than_the_number_could_change(text: str, path: 
 
 
 @pytest.mark.parametrize(
+    "new",
+    ["{{ .Values.port }}", "{{ $.Values.port }}", '{{ include "web.port" . | int }}', "$.Values.port"],
+)
+def test_a_suggestion_may_read_a_value_or_a_helper(new: str) -> None:
+    found = offered("{{- if .x }}\na: 8081\n{{- end }}\n", 2, "8081", new)
+    assert found == f"```suggestion\na: {new}\n```"
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        "{{ tpl .Values.port . }}",
+        '{{ .Files.Get "x" }}',
+        "{{ .a }} {{ .b }}",
+        "{{ .a }}\n",
+        "{{ fail }}",
+        "{{ . }}",
+    ],
+)
+def test_a_suggestion_runs_nothing(new: str) -> None:
+    assert offered("{{- if .x }}\na: 8081\n{{- end }}\n", 2, "8081", new) is None
+
+
+@pytest.mark.parametrize(
     "new", ["", "8080\n", "80 80", "{{ x }}", "8080 # x", "-1", "a: b", "`", "8081", "@x"]
 )
 def test_no_suggestion_of_anything_but_a_number_or_a_name(new: str) -> None:

@@ -17,7 +17,9 @@ from portproof.report.model import Location, TextEdit
 from portproof.report.safe import LONGEST_RUN, fence_around, longest_run, stripped
 from portproof.source import RelPath
 
-_VALUE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\Z")
+_FIELD = r"\$?(?:\.[A-Za-z_]\w{0,63}){1,12}"
+_READ = rf'{_FIELD}|\{{\{{ (?:{_FIELD}|include "[\w./-]{{1,120}}" [.$])(?: \| int)? \}}\}}'  # runs nothing
+_VALUE = re.compile(rf"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{{0,251}}[A-Za-z0-9])?|{_READ})\Z")
 _LINE = 1_000
 _LINES = 20
 """So many lines one suggestion replaces at most."""
