@@ -159,6 +159,15 @@ def test_a_setting_moves_unless_something_else_says_the_old_number() -> None:
     assert moved(probe) == ["program"]
 
 
+def test_a_setting_does_not_leave_the_number_that_a_service_sends_to() -> None:
+    def told(number: int) -> str:
+        return pods(9090, container=f", env: [{{name: PORT, value: '{number}'}}]")
+
+    end = ("Deployment", "spec.template.spec.containers[0].env[0].value")
+    before, after = [service(80, 9191), told(9191)], [service(80, 9191), told(9090)]
+    assert kinds(effects(before, after, end)) == ["program"]
+
+
 def test_a_target_beside_a_container_that_is_probed_and_declares_nothing() -> None:
     beside = "        - {name: app, livenessProbe: {httpGet: {path: /, port: 8081}}}\n"
     workload = pods(3001, beside=beside)

@@ -77,13 +77,13 @@ def in_question(finding: Finding, origins: Mapping[Site, Origin]) -> set[Site]:
         origin = origins.get(remedy.beside or site)
         if origin is None or origin.proof is not Proof.PROVEN:
             continue
-        own = is_quoted_number(site, new) or (origin.shared and site == finding.primary)
+        own = site == finding.primary and (is_quoted_number(site, new) or origin.shared)
         if remedy.beside and not _in_template(origin):
             wanted.add(remedy.beside)
             own = True
         elif own and not _in_template(origin):
             wanted.add(site)
-        if own or _in_template(origin):
+        if own or (_in_template(origin) and site == finding.primary):
             wanted.update(
                 one
                 for one in _others(finding, site, new)
@@ -108,7 +108,9 @@ def attempts(finding: Finding, remedy: Remedy, sources: Sources, tree: Tree) -> 
         yield from _additions(finding, remedy, remedy.beside, sources, tree)
         return
     plain = _plain(finding, remedy, sources, tree)
-    expressions = list(_expressions(finding, remedy, sources, tree)) if len(remedy.changes) == 1 else []
+    # Who asks reads the number of who answers, not the other way round.
+    asks = len(remedy.changes) == 1 and remedy.changes[0][0] == finding.primary
+    expressions = list(_expressions(finding, remedy, sources, tree)) if asks else []
     origin = sources.origins.get(remedy.changes[0][0])
     if origin is not None and _in_template(origin):
         yield from expressions
@@ -213,14 +215,16 @@ def _expressions(finding: Finding, remedy: Remedy, sources: Sources, tree: Tree)
     site, new = remedy.changes[0]
     origin = sources.origins.get(site)
     place = origin if origin is not None and _in_template(origin) else None
-    if origin is not None and origin.shared and site == finding.primary:
+    if origin is not None and origin.shared:
         place = place or sources.written.get(site)  # the value is right for another port
     if place is None or place.proof is not Proof.PROVEN or place.partners:
         return
     for body, other, follows in _bodies(finding, site, new, sources):
         edit = _expressed(place, site, new, body, tree)
         if edit.old != edit.new:
-            yield Attempt(f"write {{{{ {body} }}}}, as {other.resource} does", (edit,), follows)
+            elsewhere = " elsewhere" if other.resource == site.resource else ""
+            said = f"write {{{{ {body} }}}}, as {other.resource} does{elsewhere}"
+            yield Attempt(said, (edit,), follows)
 
 
 def _bodies(

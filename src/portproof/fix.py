@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar
@@ -192,7 +192,8 @@ class Prover:
             if one.is_end(change)
             and (not remedy.changes or any(_alike(change, site) for site, _ in remedy.changes))
         )
-        proven = _summed_up(trials, edits)
+        values = {str(value) for site, new in remedy.changes for value in (site.value, new)}
+        proven = _summed_up(trials, edits, values)
         return Proposal(
             attempt.description, tuple(edits), proven, remedy.recommended, found, fixed, attempt.at
         )
@@ -278,8 +279,11 @@ def _alike(change: Change, site: Site) -> bool:
     return change.resource.kind == site.resource.kind and steps[0] == steps[1]
 
 
-def _summed_up(trials: Sequence[Trial], edits: Sequence[Edit]) -> Proven:
-    words = {text.strip("\"'") for edit in edits for text in (edit.old, edit.new)}
+def _summed_up(
+    trials: Sequence[Trial], edits: Sequence[Edit], values: Collection[str] = frozenset()
+) -> Proven:
+    """What the trials have shown; `values` are those that the edits write where their texts do not say them."""
+    words = {text.strip("\"'") for edit in edits for text in (edit.old, edit.new)} | set(values)
     effects = dict.fromkeys(redacted(change, words) for one in trials for change in one.changes)
     return Proven(tuple(effects), frozenset((one.target.id, key) for one in trials for key in one.cures))
 

@@ -59,7 +59,9 @@ def _proven(
     found: list[Proposal] = []
     expressed = False
     for attempt in attempts(group.finding, remedy, group.first.sources, prover.tree):
-        if frozenset(attempt.edits) in known or (attempt.follows and expressed):
+        if expressed:
+            break  # one way to write it is enough, and better than a number that is right in one environment
+        if frozenset(attempt.edits) in known:
             continue
         proposal = prover.propose(remedy, attempt, cured, ends)
         if proposal is None and remedy.recommended and not (attempt.follows or attempt.beside):
@@ -69,7 +71,7 @@ def _proven(
             )
         if proposal is not None and not proposal.is_contradicted:
             found.append(proposal)
-            expressed = expressed or attempt.follows is not None
+            expressed = attempt.follows is not None
     # A value that another port has, too, stays as it is where the template can read the right one.
     return sorted(found, key=lambda one: not one.is_safe) if expressed else found
 

@@ -146,7 +146,7 @@ FOUND = (
         "warning",
         "templates/vouch.yaml",
         "9090",
-        ("templates/vouch.yaml", "9090", "9191"),
+        ("templates/vouch.yaml", "9090", "{{ .Values.config.vouch.port }}"),
     ),
     Bug(
         "helm.charts.15392",

@@ -134,6 +134,10 @@ def of_setting(after: PortGraph, change: Change) -> Iterator[Risk]:
         if still:
             number = min(int(str(one)) for one in still)
             yield Risk(Danger.PROGRAM, f"something else of {workload.key} still says {number}")
+        for service in after.services_of(workload):
+            sent = sorted(gone & {one.target.value for one in service.ports})
+            if sent:
+                yield Risk(Danger.PROGRAM, f"{service.key} still sends to {sent[0]}")
 
 
 def _same(graph: PortGraph, workload: Workload) -> Workload | None:

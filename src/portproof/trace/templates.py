@@ -61,7 +61,7 @@ def _writing(one: Site, path: RelPath, tree: Tree) -> Iterator[Edit]:
     text = tree.text_or_none(path) or ""
     key = next((step for step in reversed(one.path) if isinstance(step, str)), "")
     before = re.compile(
-        r"[:=,]$" if one.piece else rf"(?:^|[\s{{,]){re.escape(key)}[\"']?[ \t]*:[ \t]*[\"']?$"
+        r"[:=,\"' ]$" if one.piece else rf"(?:^|[\s{{,]){re.escape(key)}[\"']?[ \t]*:[ \t]*[\"']?$"
     )
     for action in actions(text):
         start = text.rfind("\n", 0, action.start) + 1
