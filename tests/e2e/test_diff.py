@@ -183,11 +183,7 @@ def test_order_and_api_version_are_no_change(portproof: Program, repository: Rep
 
 def test_what_comes_and_goes(portproof: Program, repository: Repository) -> None:
     # another program: one that is only called otherwise would be the same
-    more = (
-        manifests(8080, name="more")
-        .replace("image: ", "image: example.org/more/")
-        .replace("name: app", "name: more")
-    )
+    more = manifests(8080, name="more").replace("image: ", "image: example.org/more/")
     repository.write({"k8s/more.yaml": more})
     deleted("k8s/other.yaml")(repository.root)
     assert rows(diff(portproof)) == {

@@ -156,11 +156,12 @@ def renamed(graph: PortGraph, gone: Service) -> Service | None:
     return next((new for new, old in graph.before.services.items() if old is gone), None)
 
 
-_ROUTING = (
+_ASKING = (
     Relation.INGRESS,
     Relation.WEBHOOK,
     Relation.OPENSHIFT_ROUTE,
     *(one for one in Relation if one.carries_requests),
+    Relation.CALLER,
 )
 
 
@@ -173,20 +174,17 @@ def redirected(graph: PortGraph) -> Mapping[ServiceEdge, Service]:
     base = graph.base
     absent = [
         edge
-        for edge in graph.asking(*_ROUTING)
+        for edge in graph.asking(*_ASKING)
         if not (edge.idle or is_placeholder(edge.whom.name) or graph.variants(*edge.whom.place))
     ]
     if base is None or not absent:
         return {}
     then = {
         edge: replace(known, apart="")
-        for known, edge in identities(base, base.asking(*_ROUTING, Relation.CALLER))
+        for known, edge in identities(base, base.asking(*_ASKING))
         if isinstance(answer(base, edge), Reached)
     }
-    now = {
-        edge: _as_before(graph, known, edge)
-        for known, edge in identities(graph, graph.asking(*_ROUTING, Relation.CALLER))
-    }
+    now = {edge: _as_before(graph, known, edge) for known, edge in identities(graph, graph.asking(*_ASKING))}
     unchanged = set(now.values())
     gone = [
         edge for edge, known in then.items() if known not in unchanged and graph.variants(*edge.whom.place)
