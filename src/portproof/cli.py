@@ -292,6 +292,77 @@ def map_(  # noqa: PLR0913 - one for each option
 
 
 @app.command(
+    short_help="Write probes and alert rules for every Service port.",
+    epilog=_epilog(
+        _LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),
+        "portproof monitor --environment prod | kubectl apply -f -",
+        "portproof monitor --format prometheus --output monitoring",
+    ),
+)
+@_paths
+@_flags("config", "jobs", "helm", "kustomize", "offline")
+@click.option("--environment", metavar="NAME", help="Probe this environment only.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(("operator", "prometheus")),
+    default="operator",
+    show_default=True,
+    help="For the Prometheus operator, or for a Prometheus without one.",
+)
+@click.option(
+    "--prober",
+    metavar="HOST:PORT",
+    default="blackbox-exporter.monitoring.svc:9115",
+    show_default=True,
+    help="The blackbox exporter that opens the ports.",
+)
+@click.option(
+    "--namespace",
+    metavar="NAME",
+    default="monitoring",
+    show_default=True,
+    help="Namespace of the Probe and the PrometheusRule.",
+)
+@click.option(
+    "--label",
+    "labels",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Label of both, by which Prometheus selects them. Can be repeated.",
+)
+@click.option(
+    "--runbook-url", "runbooks", metavar="URL", default="", help="Address of the page with the port map."
+)
+@click.option("--output", metavar="FOLDER", help="Write files there, with a test of the alerts.")
+@_with_flags
+def monitor(  # noqa: PLR0913 - one for each option
+    *,
+    paths: tuple[str, ...],
+    flags: Flags,
+    environment: str | None,
+    kind: str,
+    labels: tuple[str, ...],
+    output: str | None,
+    **said: str,
+) -> int:
+    """Write probes and alert rules for every Service port under PATH.
+
+    PATH is a file or folder; the default is the current folder. A blackbox exporter opens each port. Two alerts say that
+    a port does not answer, and that nobody asks. What cannot be probed is listed on standard error, with the reason.
+    """
+    from portproof import commands  # noqa: PLC0415
+    from portproof.portmap.monitor import Monitoring  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    monitoring = Monitoring(labels=dict(map(_label, labels)), **said)
+    folder = None if output is None else Path(output)
+    return commands.monitor(
+        Request(paths, flags), monitoring, kind=kind, environment=environment, folder=folder
+    )
+
+
+@app.command(
     short_help="Explain a rule.",
     epilog=_epilog(_LISTING_CODES.format(wrong="usage error"), "portproof explain service-target-number"),
 )
@@ -392,6 +463,16 @@ def action() -> int:
     from portproof.action import main as run_action  # noqa: PLC0415
 
     return run_action()
+
+
+def _label(text: str) -> tuple[str, str]:
+    """Key and value of ``--label``."""
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise UsageError(
+            f"--label {text}: must be KEY=VALUE", next_step="Write it like --label release=prometheus."
+        )
+    return key, value
 
 
 def _report(text: str) -> tuple[str, Path]:

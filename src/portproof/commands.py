@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from portproof.flags import Given
     from portproof.outcome import FindingGroup, Outcome
     from portproof.pipeline import Combined
+    from portproof.portmap.monitor import Monitoring
 
 
 def check(
@@ -182,6 +183,31 @@ def keep_map(request: Request, files_given: tuple[str, ...], *, write_files: boo
         return ExitCode.FINDINGS
     if not stale:
         say(f"the port map is up to date in {len(wanted)} {'file' if len(wanted) == 1 else 'files'}")
+    return ExitCode.OK
+
+
+def monitor(
+    request: Request, monitoring: Monitoring, *, kind: str, environment: str | None, folder: Path | None
+) -> int:
+    """Run ``portproof monitor``: to standard output, or each file into `folder`."""
+    found = port_map(request)
+    from portproof.portmap import monitor as written
+    from portproof.portmap import selection
+
+    shown = selection.selected(found, environment, only_broken=False)
+    probed, omitted = written.chosen(shown)
+    for one in omitted:
+        say(f"not probed: {one.what} ({one.environment}): {one.reason}")
+    if not probed:
+        say("no Service port can be probed: nothing is written")
+        return ExitCode.OK
+    made = written.files(monitoring, probed, kind)
+    if folder is None:
+        click.echo(made["portproof.yaml"] if kind == "operator" else made["scrape.yaml"], nl=False)
+        return ExitCode.OK
+    for name, text in made.items():
+        write_report(folder / name, text)
+        say(f"wrote {folder / name}")
     return ExitCode.OK
 
 

@@ -173,6 +173,13 @@ def blocks(text: str) -> list[Mapping[FieldPath, int]]:
     return [yamlnodes.blocks(node, shift) for node in nodes]
 
 
+def dump(data: Any) -> str:
+    """Plain data as YAML for people, keys in the order of the data."""
+    from portproof import yamlnodes  # noqa: PLC0415
+
+    return yamlnodes.dump(data)
+
+
 def format_path(path: FieldPath) -> str:
     """Write a path the way people do: ``spec.ports[0].targetPort``."""
     parts: list[str] = []

@@ -179,6 +179,22 @@ def build(node: Node) -> Any:
     return _Builder().build(node)
 
 
+def dump(data: Any) -> str:
+    """Plain data as YAML for people, keys in the order of the data; what would read as something else is quoted."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes lists below their key with the indent that most manifests have, and no anchors."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - the base class calls it so
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the base class calls it so
+        return True
+
+
 def spans(node: Node, text: str, shift: int) -> dict[FieldPath, ScalarSpan]:
     """Where each scalar of a document of `text` stands; `shift` is 1 when a byte order mark came before it."""
     places = _Places(text, shift)

@@ -95,7 +95,7 @@ class ServiceMap:
     """A Service of one target. `astray` ask for a port that it lacks; `note` says why its ports lead nowhere known.
 
     `selector` is how its pods are found, and `workloads` are those it selects. Its namespace is `settled` when a manifest
-    or the release states it.
+    or the release states it. All of its pods may be scaled to zero: `idle` says by what.
     """
 
     namespace: str
@@ -107,6 +107,7 @@ class ServiceMap:
     ports: tuple[PortLine, ...]
     astray: tuple[Caller, ...] = ()
     note: str = ""
+    idle: str = ""
 
 
 @dataclass(frozen=True, slots=True)

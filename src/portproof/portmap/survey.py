@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -182,6 +182,24 @@ class _Reader:
                 note=unlisted(service)
                 or ("" if pods.workloads else pods.unknown or "no pods match its selector"),
             )
+
+    def _idle(self, workloads: Sequence[Workload]) -> str:
+        """Why no pod may run: replicas of 0, or KEDA, which scales to zero unless it is told not to."""
+        scaled = {
+            (lookup(one.data, ("spec", "scaleTargetRef", "kind")) or "Deployment", name)
+            for one in self._graph.of_kind("ScaledObject", "keda.sh")
+            if not lookup(one.data, ("spec", "minReplicaCount"))
+            and (name := lookup(one.data, ("spec", "scaleTargetRef", "name")))
+        }
+        said = [
+            "replicas: 0"
+            if lookup(self._graph.read_from[one].data, ("spec", "replicas")) == 0
+            else "KEDA scales it to zero"
+            if (one.key.kind, one.key.name) in scaled
+            else ""
+            for one in workloads
+        ]
+        return said[0] if said and all(said) else ""
 
     def loose(self) -> Iterator[Loose]:
         """What containers declare and no Service leads to; only after `services`."""

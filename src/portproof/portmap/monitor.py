@@ -1,0 +1,308 @@
+"""Probes and alert rules for every Service port: a connection from the cluster is the only thing that sees a wrong target.
+
+An exporter (Prometheus' blackbox exporter) opens each port; Prometheus asks it, and two alerts say that a port does not
+answer, or that nobody asks. It sees Service to pod; whether a caller may get there, `portproof check` says of its policies.
+
+Sources: prometheus-operator ``Probe`` and ``PrometheusRule`` (monitoring.coreos.com/v1); blackbox_exporter ``/probe``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from portproof.portmap.model import PortLine, PortMap, ServiceMap, Verdict
+from portproof.portmap.survey import UNSTATED
+from portproof.yamldoc import dump
+
+_TARGET = r"(?:[a-z]+://)?([^.]+)\.([^.]+)\.svc.*:(\d+).*"
+_BANS = frozenset({3306, 33060})
+"""MySQL and MariaDB ban a host that opens a hundred connections and says nothing (``max_connect_errors``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """How ports are to be probed.
+
+    `prober` is the exporter's host and port, `namespace` and `labels` are those of the objects. `runbooks` is the address of
+    the page with the map; alerts link to the Service on it.
+    """
+
+    prober: str = "blackbox-exporter.monitoring.svc:9115"
+    namespace: str = "monitoring"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    runbooks: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Probed:
+    """A port to open, of this environment; an `address` is ``service.namespace.svc:port``."""
+
+    environment: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Omitted:
+    """A port that is not probed, and why."""
+
+    environment: str
+    what: str
+    reason: str
+
+
+def chosen(port_map: PortMap) -> tuple[tuple[Probed, ...], tuple[Omitted, ...]]:
+    """The ports to probe, each address once, and those that are left, with the reasons."""
+    probed: dict[str, Probed] = {}
+    omitted: dict[tuple[str, str], Omitted] = {}
+    for target in port_map.targets:
+        for service in target.services:
+            for port in service.ports:
+                what = f"{service.name}:{port.name or port.number}"
+                reason = _reason(service, port)
+                if reason:
+                    omitted.setdefault((target.environment, what), Omitted(target.environment, what, reason))
+                else:
+                    address = f"{service.name}.{service.namespace}.svc:{_number(service, port)}"
+                    probed.setdefault(address, Probed(target.environment, address))
+    return tuple(sorted(probed.values())), tuple(omitted.values())
+
+
+def _number(service: ServiceMap, port: PortLine) -> int | None:
+    """A headless Service's name stands for its pods: they are asked at the number at which they listen."""
+    if service.type != "Headless":
+        return port.number
+    if port.target.isdigit():
+        return int(port.target)
+    numbers = {end.number for end in port.ends}
+    return next(iter(numbers)) if len(numbers) == 1 else None
+
+
+def _reason(service: ServiceMap, port: PortLine) -> str:
+    if UNSTATED in service.name:
+        return "the name of the release is not stated (an Argo CD or Flux object in the repository would state it)"
+    if not service.settled:
+        return "its namespace is not stated"
+    if service.type == "ExternalName":
+        return "an ExternalName Service is another host's name"
+    if port.protocol != "TCP":
+        return f"{port.protocol} cannot be probed by opening a connection"
+    if service.idle:
+        return f"its pods may be scaled to zero ({service.idle})"
+    if not service.workloads and port.verdict is Verdict.UNKNOWN:
+        return f"nothing is known of its pods ({service.note or 'no selector'})"
+    number = _number(service, port)
+    if number is None:
+        return "the number at which its pods listen is not known"
+    if _BANS & {number, *(end.number for end in port.ends)}:
+        return "MySQL bans a host that only opens connections (max_connect_errors)"
+    return ""
+
+
+def alerts(monitoring: Monitoring) -> dict[str, Any]:
+    """The rules as a file of Prometheus has them."""
+    anchor = "#{{ $labels.namespace }}-{{ $labels.service }}"
+    runbook = {"runbook_url": f"{monitoring.runbooks}{anchor}"} if monitoring.runbooks else {}
+    return {
+        "groups": [
+            {
+                "name": "portproof",
+                "rules": [
+                    {
+                        "alert": "ServicePortUnreachable",
+                        "expr": 'probe_success{job="portproof"} == 0',
+                        "for": "5m",
+                        "labels": {"severity": "warning"},
+                        "annotations": {
+                            "summary": "A Service port does not accept connections.",
+                            "description": "{{ $labels.instance }} has not accepted a connection for 5 minutes.",
+                            **runbook,
+                        },
+                    },
+                    {
+                        "alert": "ServicePortsNotProbed",
+                        "expr": 'up{job="portproof"} == 0 or absent(up{job="portproof"})',
+                        "for": "15m",
+                        "labels": {"severity": "warning"},
+                        "annotations": {
+                            "summary": "Service ports are not probed.",
+                            "description": "The exporter does not answer, does not know the module, or is not asked.",
+                        },
+                    },
+                ],
+            }
+        ]
+    }
+
+
+def test_of_alerts(monitoring: Monitoring, probed: Sequence[Probed]) -> dict[str, Any]:
+    """A test for ``promtool test rules``: one port fails for long enough, and its alert alone is there."""
+    address = probed[0].address if probed else "web.shop.svc:80"
+    service, namespace = address.split(".")[:2]
+    labels = f'job="portproof",instance="{address}",namespace="{namespace}",service="{service}"'
+    unreachable, not_probed = alerts(monitoring)["groups"][0]["rules"]
+    said = {"instance": address, "namespace": namespace, "service": service}
+    return {
+        "rule_files": ["alerts.yaml"],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": f"probe_success{{{labels}}}", "values": "1x4 0x20"},
+                    {"series": f"up{{{labels}}}", "values": "1x24"},
+                ],
+                "alert_rule_test": [
+                    {"eval_time": "4m", "alertname": unreachable["alert"], "exp_alerts": []},
+                    {
+                        "eval_time": "12m",
+                        "alertname": unreachable["alert"],
+                        "exp_alerts": [
+                            {
+                                "exp_labels": {"job": "portproof", "severity": "warning", **said},
+                                "exp_annotations": _filled(unreachable["annotations"], said),
+                            }
+                        ],
+                    },
+                    {"eval_time": "12m", "alertname": not_probed["alert"], "exp_alerts": []},
+                ],
+            },
+            {
+                "interval": "1m",
+                "input_series": [],
+                "alert_rule_test": [
+                    {
+                        "eval_time": "20m",
+                        "alertname": not_probed["alert"],
+                        "exp_alerts": [
+                            {
+                                "exp_labels": {"job": "portproof", "severity": "warning"},
+                                "exp_annotations": not_probed["annotations"],
+                            }
+                        ],
+                    }
+                ],
+            },
+        ],
+    }
+
+
+def _filled(annotations: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, str]:
+    """What Prometheus makes of annotations."""
+
+    def one(text: str) -> str:
+        for name, value in labels.items():
+            text = text.replace(f"{{{{ $labels.{name} }}}}", value)
+        return text
+
+    return {name: one(text) for name, text in annotations.items()}
+
+
+def operator(monitoring: Monitoring, probed: Sequence[Probed]) -> str:
+    """For the Prometheus operator: a Probe for each environment, and a PrometheusRule."""
+    return "---\n".join(dump(one) for one in _objects(monitoring, probed))
+
+
+def _objects(monitoring: Monitoring, probed: Sequence[Probed]) -> Iterator[dict[str, Any]]:
+    environments = list(dict.fromkeys(one.environment for one in probed))
+    for environment in environments:
+        addresses = [one.address for one in probed if one.environment == environment]
+        yield {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "Probe",
+            "metadata": _metadata(monitoring, f"portproof-{_dns(environment)}-tcp"),
+            "spec": {
+                "jobName": "portproof",
+                "interval": "30s",
+                "scrapeTimeout": "10s",
+                "module": "tcp_connect",
+                "prober": {"url": monitoring.prober},
+                "targets": {
+                    "staticConfig": {
+                        "static": addresses,
+                        "labels": {"environment": environment},
+                        "relabelingConfigs": [
+                            {
+                                "sourceLabels": ["__param_target"],
+                                "regex": _TARGET,
+                                "targetLabel": label,
+                                "replacement": group,
+                            }
+                            for label, group in (("service", "$1"), ("namespace", "$2"))
+                        ],
+                    }
+                },
+            },
+        }
+    yield {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": _metadata(monitoring, "portproof"),
+        "spec": alerts(monitoring),
+    }
+
+
+def _metadata(monitoring: Monitoring, name: str) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/managed-by": "portproof", **monitoring.labels}
+    return {"name": name, "namespace": monitoring.namespace, "labels": labels}
+
+
+def _dns(text: str) -> str:
+    """A name that Kubernetes takes."""
+    kept = "".join(one if one.isascii() and one.isalnum() else "-" for one in text.lower()).strip("-")
+    return kept[:40].strip("-") or "all"
+
+
+def prometheus(monitoring: Monitoring, probed: Sequence[Probed]) -> str:
+    """For a Prometheus without operator: a file for ``scrape_config_files``."""
+    environments = list(dict.fromkeys(one.environment for one in probed))
+    relabelled = [
+        {"source_labels": ["__address__"], "target_label": "__param_target"},
+        {"source_labels": ["__param_target"], "target_label": "instance"},
+        *(
+            {
+                "source_labels": ["__param_target"],
+                "regex": _TARGET,
+                "target_label": label,
+                "replacement": group,
+            }
+            for label, group in (("service", "$1"), ("namespace", "$2"))
+        ),
+        {"target_label": "__address__", "replacement": monitoring.prober},
+    ]
+    return dump(
+        {
+            "scrape_configs": [
+                {
+                    "job_name": "portproof",
+                    "metrics_path": "/probe",
+                    "params": {"module": ["tcp_connect"]},
+                    "scrape_interval": "30s",
+                    "scrape_timeout": "10s",
+                    "static_configs": [
+                        {
+                            "targets": [one.address for one in probed if one.environment == environment],
+                            "labels": {"environment": environment},
+                        }
+                        for environment in environments
+                    ],
+                    "relabel_configs": relabelled,
+                }
+            ]
+        }
+    )
+
+
+def files(monitoring: Monitoring, probed: Sequence[Probed], kind: str) -> dict[str, str]:
+    """The files by their names, for the operator or for a Prometheus without one; with a test of the alerts."""
+    main = (
+        {"portproof.yaml": operator(monitoring, probed)}
+        if kind == "operator"
+        else {"scrape.yaml": prometheus(monitoring, probed)}
+    )
+    return {
+        **main,
+        "alerts.yaml": dump(alerts(monitoring)),
+        "alerts_test.yaml": dump(test_of_alerts(monitoring, probed)),
+    }
