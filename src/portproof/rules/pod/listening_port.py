@@ -147,7 +147,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
-from portproof.graph.answers import resolve
+from portproof.graph.answers import target_number
 from portproof.graph.meant import only
 from portproof.graph.model import Container, ContainerPort, PortGraph, Service, Site, Workload
 from portproof.graph.phrasing import listing
@@ -163,8 +163,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each setting that keeps a program away from the port that traffic goes to."""
     moved = [(workload, one) for workload, one in moved_settings.read(graph) if not workload.opaque]
     said = {one.site for _, one in moved}
-    for (workload, port), several in groupby(moved, key=lambda pair: (pair[0], pair[1].port)):
-        yield from _left_behind(graph, workload, port, [one for _, one in several])
+    for (workload, _), several in groupby(moved, key=lambda pair: (pair[0], pair[1].was)):
+        yield from _left_behind(graph, workload, [one for _, one in several])
     for workload, every in groupby(listening.read(graph), key=lambda pair: pair[0]):
         around = None if workload.opaque else _around(graph, workload)
         for _, group in groupby(every, key=lambda pair: pair[1].container.path):
@@ -177,12 +177,11 @@ def _place(site: Site) -> object:
     return site.resource, site.path, site.piece and site.piece.start
 
 
-def _left_behind(
-    graph: PortGraph, workload: Workload, port: ContainerPort, told: Sequence[MovedSetting]
-) -> Iterator[Finding]:
+def _left_behind(graph: PortGraph, workload: Workload, told: Sequence[MovedSetting]) -> Iterator[Finding]:
     """What to say of settings that a change moved away from a port that traffic still goes to."""
-    around = _around(graph, workload)
-    reaching = _reaching(told[0].container, port, around)
+    first, around = told[0], _around(graph, workload)
+    old, port = first.was, first.port
+    reaching = _reaching(first.container, (old, None if port is None else port.name_text), old, around)
     number = only(one.number for one in told)
     # A Service may have moved along: then it is a probe that is left behind.
     if number is None or number in around.known - around.targets or not reaching:
@@ -191,20 +190,22 @@ def _left_behind(
         return
     names = listing(dict.fromkeys(one.label for one in told))
     verb = "use" if len(reaching) > 1 else "uses"
-    along = moving(graph, workload, port, number)
-    back = tuple((one.site, port.value) for one in told)
+    where = f" in {workload.key}"
+    if port is not None:
+        where = f", the port that container {first.container.name!r} of {workload.key} declares"
+    along = () if port is None else moving(graph, workload, port, number)
+    back = tuple((one.site, old) for one in told)
     yield Finding(
         message=(
-            f"This change moves {names} from {port.value} to {number}. But {listing(reaching[:3])} still {verb} "
-            f"{port.value}, the port that container {told[0].container.name!r} of {workload.key} declares: "
-            f"requests there are refused if the program listens on {number} now."
+            f"This change moves {names} from {old} to {number}. But {listing(reaching[:3])} still {verb} {old}"
+            f"{where}: requests there are refused if the program listens on {number} now."
         ),
         severity=Severity.WARNING,
-        primary=told[0].site,
-        related=(Label(port.number, f"{port.value} is still declared here"),),
+        primary=first.site,
+        related=() if port is None else (Label(port.number, f"{old} is still declared here"),),
         remedies=(
             *([Remedy(f"set containerPort to {number}", along)] if along else []),
-            Remedy(f"set {names} back to {port.value}", back),
+            Remedy(f"set {names} back to {old}", back),
         ),
     )
 
@@ -246,7 +247,7 @@ def _around(graph: PortGraph, workload: Workload) -> _Around:
     known |= {check.port.value for container in workload.containers for check in container.checks}
     targets = frozenset(port.target.value for service in services for port in service.ports)
     sent = (
-        frozenset(hit.value for one in service.ports if (hit := resolve(one, workload)) is not None)
+        frozenset(number for one in service.ports if (number := target_number(one, workload)) is not None)
         for service in services
     )
     return _Around(
@@ -269,7 +270,7 @@ def _of(
         meant = _meant(one, workload)
         if meant is None:
             continue
-        reaching = _reaching(one.container, meant, around)
+        reaching = _reaching(one.container, (meant.value, meant.name_text), meant.value, around)
         if reaching:
             yield _finding(graph, workload, same, meant, reaching)
 
@@ -290,12 +291,13 @@ def _name(port: ContainerPort) -> str:
     return str(port.name.value) if port.name is not None else ""
 
 
-def _reaching(container: Container, port: ContainerPort, around: _Around) -> list[str]:
-    """What sends traffic to `port`, in words."""
-    values = (port.value, port.name_text)
+def _reaching(
+    container: Container, values: Sequence[str | int | None], number: int, around: _Around
+) -> list[str]:
+    """What sends traffic to a port, in words: Services to its `number`, probes to one of its `values`."""
     checks = (check for check in container.checks if check.port.value in values and not check.host)
     return [
-        *(service for service, numbers in around.sent if port.value in numbers),
+        *(service for service, numbers in around.sent if number in numbers),
         *(f"the {check.label}" for check in checks),
     ]
 

@@ -1,7 +1,6 @@
-"""Settings of a container whose number a change moved away from the port that the container declares.
+"""Settings of a container whose number a change moved away from a port that it declares, or that traffic goes to.
 
-Whatever the setting is called: in the base it said the number of the declared port, and nothing else in the pod still
-does. Read are variables, arguments, and files from ConfigMaps, line by line. What calls somebody else says a host.
+Whatever the setting is called: in the base it said the number of that port, and nothing else in the pod still does. Read are variables, arguments, and files from ConfigMaps, line by line. What calls somebody else says a host.
 """
 
 from __future__ import annotations
@@ -33,13 +32,14 @@ _ANYWHERE = re.compile(r"(?<![\w.\])])(?:0\.0\.0\.0|\[::\]|\$\([A-Z_]*IP\)):\Z")
 
 @dataclass(frozen=True, slots=True)
 class MovedSetting:
-    """A setting of `container` that said the number of the declared `port` in the base, and says another now.
+    """A setting of `container` that said the number `was` in the base, and says another now.
 
-    `site` is that number; `label` says where it is: ``the variable PORT``, ``the port in nginx.conf of ConfigMap/web``.
+    `port` is the port that the container declares with that number, None when it does not declare it. `site` is that number; `label` says where it is: ``the variable PORT``, ``the port in nginx.conf of ConfigMap/web``.
     """
 
     container: Container
-    port: ContainerPort
+    was: int
+    port: ContainerPort | None
     site: Site
     label: str
 
@@ -72,26 +72,32 @@ def read(graph: PortGraph) -> Iterator[tuple[Workload, MovedSetting]]:
                     yield from ((workload, one) for one in _of(container, stayed, then[known], setting))
 
 
-def _stayed(graph: PortGraph, workload: Workload, container: Container) -> Mapping[int, ContainerPort]:
-    """The declared ports that a change leaves as they are, and whose numbers no setting of the pod mentions now."""
+def _stayed(graph: PortGraph, workload: Workload, container: Container) -> Mapping[int, ContainerPort | None]:
+    """The ports that a change leaves as they are, and whose numbers no setting of the pod mentions now.
+
+    Those that the container declares, and those without a declaration that its probes and Services by number use.
+    """
     past, said = declared_before(graph, workload), numbers_in_settings(workload)
-    return {
-        one.value: one
-        for one in container.ports
-        if one in past and past[one].value == one.value and one.value not in said
+    declared = {one.value for each in workload.containers for one in each.ports}
+    used = {check.port.value for check in container.checks if not check.host}
+    used |= {port.target.value for service in graph.services_of(workload) for port in service.ports}
+    found: dict[int, ContainerPort | None] = {
+        one: None for one in used if isinstance(one, int) and one not in declared
     }
+    found |= {one.value: one for one in container.ports if one in past and past[one].value == one.value}
+    return {number: one for number, one in found.items() if number not in said}
 
 
 def _of(
-    container: Container, stayed: Mapping[int, ContainerPort], old: NamedValue, new: NamedValue
+    container: Container, stayed: Mapping[int, ContainerPort | None], old: NamedValue, new: NamedValue
 ) -> Iterator[MovedSetting]:
     for number, start, end, line in _moves(old.text, new.text):
-        port, words = stayed.get(number), f"{new.name} {line}"
-        if port is None or not _LISTENS.search(words) or _CALLS.search(words):
+        words = f"{new.name} {line}"
+        if number not in stayed or not _LISTENS.search(words) or _CALLS.search(words):
             continue
         piece = Piece(new.offset + start, new.offset + end, (new.name or line).strip())
         site = Site(new.site.resource, new.site.path, int(new.text[start:end]), piece)
-        yield MovedSetting(container, port, site, _label(new))
+        yield MovedSetting(container, number, stayed[number], site, _label(new))
 
 
 def _label(setting: NamedValue) -> str:
