@@ -127,14 +127,12 @@ def _labels(one: Workload) -> Hashable:
 
 
 def _programs(one: Workload) -> Hashable:
-    """By what runs in it, whatever its labels say."""
-    return (
-        one.key.kind,
-        one.key.namespace,
-        tuple(
-            sorted((each.name, _REPOSITORY.sub("", each.image), len(each.ports)) for each in one.containers)
-        ),
+    """By what runs in it and which ports that has, whatever its labels say."""
+    programs = sorted(
+        (each.name, _REPOSITORY.sub("", each.image), tuple(sorted(port.label for port in each.ports)))
+        for each in one.containers
     )
+    return (one.key.kind, one.key.namespace, tuple(programs)) if one.ports else None
 
 
 def _own_name(key: ResourceKey) -> Hashable:
