@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +12,7 @@ from portproof.graph.model import PortGraph
 from tests.support.rules import read
 
 Item = tuple[str, int]
-ITEMS = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 3)), max_size=6, unique=True)
+ITEMS = st.lists(st.sampled_from(list(product("abcd", range(4)))), max_size=6, unique=True)
 
 
 def paired(now: list[Item], then: list[Item]) -> dict[Item, Item]:
