@@ -13,6 +13,7 @@ from portproof.environment import (
     environment_of,
     interface_of,
     is_collection,
+    together,
 )
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.rules import all_rules
@@ -157,3 +158,46 @@ def test_an_edit_that_takes_a_called_port_away_is_told() -> None:
 def test_a_call_that_missed_before_is_nobodys_fault() -> None:
     environment = Environment([tied(SHOP, CALLER), tied(ORDERS, SERVICE.format(port=8080))])
     assert not environment.deserted(ORDERS, seen(ORDERS, SERVICE.format(port=9090)))
+
+
+# who is deployed together
+
+
+def groups(*targets: Target, guess: bool = True, **stated: tuple[str, ...]) -> list[tuple[list[str], bool]]:
+    return [([each.id for each in one.targets], one.stated) for one in together(targets, stated, guess=guess)]
+
+
+PROD = HelmTarget("charts/shop", ("charts/shop/values-prod.yaml",))
+DEV = HelmTarget("charts/shop", ("charts/shop/values-dev.yaml",))
+
+
+def test_targets_of_one_environment_go_together_and_general_ones_with_each() -> None:
+    assert groups(ORDERS, DEV, PROD) == [
+        (["helm:charts/orders", "helm:charts/shop?values=values-dev.yaml"], False),
+        (["helm:charts/orders", "helm:charts/shop?values=values-prod.yaml"], False),
+    ]
+    assert groups(ORDERS, SHOP) == [(["helm:charts/orders", "helm:charts/shop"], False)]
+
+
+def test_of_a_chart_with_values_for_an_environment_the_general_one_stays_away() -> None:
+    assert groups(ORDERS, SHOP, PROD) == [
+        (["helm:charts/orders", "helm:charts/shop?values=values-prod.yaml"], False)
+    ]
+
+
+def test_who_is_in_a_stated_environment_is_not_guessed_to_go_with_others() -> None:
+    edge = HelmTarget("charts/edge")
+    assert groups(ORDERS, SHOP, edge, all=("helm:charts/orders", "helm:charts/shop")) == [
+        (["helm:charts/orders", "helm:charts/shop"], True)
+    ]
+    assert groups(ORDERS, SHOP, guess=False) == []
+
+
+def test_alternatives_examples_chart_tests_and_collections_are_apart() -> None:
+    alternative = ManifestTarget("k8s/dev.yaml", ("k8s/dev.yaml",))
+    tested = HelmTarget("charts/edge", ("charts/edge/ci/test-values.yaml",))
+    example = HelmTarget("examples/one/shop")
+    assert groups(ORDERS, alternative, tested, example) == []
+    many = [HelmTarget(f"charts/{number}") for number in range(MANY_CHARTS + 1)]
+    assert groups(*many) == []
+    assert len(groups(*many[1:])) == 1
