@@ -140,6 +140,18 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [("{port: 80, targetPort: 8080}", "{name: a, port: 80, targetPort: 8080}, {name: b, port: 81, targetPort: 9999}")],
         ["new, undeclared Service/web 81: targetPort 9999 of Deployment/web; Deployment/web declares only 8080, 8081"],
     ),
+    "the selector finds more pods": (
+        [(WORKLOAD, WORKLOAD + "---\n" + OTHER.replace("8080", "7070"))],
+        [
+            (
+                "new, undeclared Service/web 80 also sends to Deployment/other (targetPort 8080); "
+                "Deployment/other declares only 7070, 8081"
+            ),
+            CALLED,
+            "new annotation of Deployment/other asks for 7070",
+            "new livenessProbe and readinessProbe of Deployment/other ask for 7070",
+        ],
+    ),
     "an Ingress asks for another Service": (
         [("service: {name: web,", "service: {name: wbe,")],
         ["broken Ingress/web: Service/web 80 -> Service/wbe 80; Service/wbe is not rendered here"],

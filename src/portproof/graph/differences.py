@@ -79,7 +79,8 @@ class EdgeChange:
     """An edge that differs between two revisions; `before` is None for a new one, `after` for one that is gone.
 
     `was` is what holds it in the base, where that has another name. The ends moved `together` when what was asked for is
-    not there any more either. `callers` ask for the port: of the Service that holds the edge, or the one that the edge
+    not there any more either. What is new or gone is so `also` where the Service's port is in both revisions, and only
+    some of its pods are not. `callers` ask for the port: of the Service that holds the edge, or the one that the edge
     itself asks for.
     """
 
@@ -92,6 +93,7 @@ class EdgeChange:
     callers: tuple[Caller, ...] = ()
     was: ResourceKey | None = None
     together: bool = False
+    also: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +136,19 @@ def differences(
     pairs: list[tuple[_Seen | None, _Seen | None]] = []
     for place in dict.fromkeys((*before, *after)):
         pairs += _pairs(before.get(place, []), after.get(place, []))
+    both = _numbers(before) & _numbers(after)
     for old, new in _rejoined(pairs):
         change = _change(old, new, head)
         if change is not None:
+            alone = old if new is None else new if old is None else None
+            change = replace(change, also=alone is not None and _port_of(alone) in both)
             yield Difference(change, None if old is None else old.edge, None if new is None else new.edge)
+
+
+def _numbers(places: Mapping[Hashable, list[_Seen]]) -> frozenset[Hashable]:
+    """The ports of Services."""
+    every = (_port_of(one) for several in places.values() for one in several)
+    return frozenset(one for one in every if one is not None)
 
 
 def _names(head: PortGraph) -> Mapping[tuple[str, ...], tuple[str, ...]]:
@@ -186,23 +197,26 @@ def _rejoined(
     yield from ((None, one) for one in new)
 
 
-def _same_place(one: _Seen) -> Hashable | None:
-    """A port of a Service whatever its protocol is."""
-    place = _same_number(one)
-    return None if place is None else place[:-1]
-
-
 def _same(one: _Seen) -> Hashable:
     return one.edge.relation, who(one.edge.holder)[1:], one.whom, one.ports
 
 
-def _same_number(one: _Seen) -> tuple[Hashable, ...] | None:
-    is_service = one.edge.relation is Relation.TARGET and one.state.port is not None
-    return (
-        (one.edge.holder.kind, one.edge.holder.name, one.whom, one.state.port, one.edge.protocol)
-        if is_service
-        else None
-    )
+def _same_number(one: _Seen) -> Hashable | None:
+    port = _port_of(one)
+    return None if port is None else (port, one.whom)
+
+
+def _same_place(one: _Seen) -> Hashable | None:
+    """A port of a Service whatever its protocol is."""
+    port = _port_of(one)
+    return None if port is None else (port[:-1], one.whom)
+
+
+def _port_of(one: _Seen) -> tuple[Hashable, ...] | None:
+    """The port of a Service that holds an edge; None for other edges."""
+    if one.edge.relation is not Relation.TARGET or one.state.port is None:
+        return None
+    return one.edge.holder.kind, one.edge.holder.name, one.state.port, one.edge.protocol
 
 
 def _seen(

@@ -125,6 +125,7 @@ def _change(change: EdgeChange) -> dict[str, Any]:
         **_end(change),
         "was": _resource(change.was) if change.was else None,
         "together": change.together,
+        "also": change.also,
         "before": _state(change.before),
         "after": _state(change.after),
         "callers": [

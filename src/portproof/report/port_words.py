@@ -122,8 +122,7 @@ def _service(change: EdgeChange, words: Words) -> str:
     """What becomes of a Service's port."""
     before, after, name = change.before, change.after, words.moved(change.was or change.holder, change.holder)
     if before is None or after is None:
-        state = after or before
-        return f"{words.mark(f'{change.holder} {state.port}')}: {_port(state, words)}" if state else name
+        return _alone(change, words)
     parts = []
     if before.port == after.port and before.port is not None:
         name = words.moved(f"{change.was or change.holder} {before.port}", f"{change.holder} {after.port}")
@@ -141,6 +140,17 @@ def _service(change: EdgeChange, words: Words) -> str:
     elif before.whom != after.whom and after.whom:
         parts.append(f"now selects pods of {words.mark(after.whom)}")
     return f"{name}: {', '.join(parts)}" if parts else name
+
+
+def _alone(change: EdgeChange, words: Words) -> str:
+    """A port of a Service that is new or gone, or that goes on without some of its pods, or with more of them."""
+    state = change.after or change.before
+    assert state is not None  # noqa: S101 - it has one of both
+    name = words.mark(f"{change.holder} {state.port}")
+    if not change.also:
+        return f"{name}: {_port(state, words)}"
+    verb = "also sends to" if change.after else "no longer sends to"
+    return f"{name} {verb} {words.mark(state.whom)} (targetPort {words.mark(str(state.asked))})"
 
 
 def _port(state: EdgeState, words: Words) -> str:
