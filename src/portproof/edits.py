@@ -15,7 +15,7 @@ from portproof.graph.model import Site
 from portproof.graph.names import is_digits
 from portproof.render.actions import actions
 from portproof.rules.base import Finding, Remedy, Scalar
-from portproof.source import Edit, Span, Tree
+from portproof.source import Edit, RelPath, Span, Tree
 from portproof.trace.model import Origin, Proof
 from portproof.trace.templates import is_quoted_number
 
@@ -23,6 +23,7 @@ _STRINGS = r"(?:quote|squote|toString)"
 _FILTER = re.compile(rf"\s*\|\s*{_STRINGS}\s*\Z")
 _CALL = re.compile(rf"{_STRINGS}\s+([\w.$]+|\(.*\))\Z")
 _PATH = re.compile(r"[\w.$]+")
+_SUBCHART = re.compile(r"(?P<chart>(?:.*/)?)charts/(?P<name>[A-Za-z_]\w*)/templates/")
 _ROOT = re.compile(r"(?<![\w$.)\]])\.(?=(?:Values|Release|Chart|Capabilities|Template|Files|Subcharts)\b)")
 _DOT = re.compile(r"(?<![\w$.)\]\"])\.(?![\w.])")
 
@@ -219,7 +220,7 @@ def _expressions(finding: Finding, remedy: Remedy, sources: Sources, tree: Tree)
         place = place or sources.written.get(site)  # the value is right for another port
     if place is None or place.proof is not Proof.PROVEN or place.partners:
         return
-    for body, other, follows in _bodies(finding, site, new, sources):
+    for body, other, follows in _bodies(finding, site, new, sources, place.span.path):
         edit = _expressed(place, site, new, body, tree)
         if edit.old != edit.new:
             elsewhere = " elsewhere" if other.resource == site.resource else ""
@@ -228,16 +229,24 @@ def _expressions(finding: Finding, remedy: Remedy, sources: Sources, tree: Tree)
 
 
 def _bodies(
-    finding: Finding, site: Site, new: Scalar, sources: Sources
+    finding: Finding, site: Site, new: Scalar, sources: Sources, here: RelPath
 ) -> Iterator[tuple[str, Site, Follows]]:
-    """The expressions of the fields that hold `new`, for either scope, and what they are to follow."""
+    """The expressions of the fields that hold `new`, as a template at `here` may have to write them, and what they follow."""
     for other in _others(finding, site, new):
         source, expression = sources.origins.get(other), sources.written.get(other)
         if source is None or expression is None or source.proof is not Proof.PROVEN or _in_template(source):
             continue
-        body = _number(_body(expression.text))
+        body = _from_chart(_number(_body(expression.text)), here, expression.span.path)
         for text in dict.fromkeys((body, _DOT.sub("$", _ROOT.sub("$.", body)))):
             yield text, other, Follows(source, (site, other))
+
+
+def _from_chart(body: str, here: RelPath, there: RelPath) -> str:
+    """An expression of a subchart's template as that of the chart that has the subchart: its values lie below its name."""
+    found = _SUBCHART.match(there)
+    if found is None or not here.startswith(f"{found['chart']}templates/"):
+        return body
+    return body.replace(".Values.", f".Values.{found['name']}.")
 
 
 def _body(action: str) -> str:
@@ -264,7 +273,8 @@ def _additions(
     for place in (sources.written.get(beside), sources.origins.get(beside)):
         if place is None or place.proof is not Proof.PROVEN or place.partners:
             continue
-        for body, other, follows in _bodies(finding, site, new, sources) if _in_template(place) else ():
+        bodies = _bodies(finding, site, new, sources, place.span.path)
+        for body, other, follows in bodies if _in_template(place) else ():
             edit = _added(place.span, beside, key, f"{{{{ {body} }}}}", tree)
             if edit is not None:
                 said = f"add {key}: {{{{ {body} }}}}, as {other.resource} has it"

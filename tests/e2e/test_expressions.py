@@ -104,6 +104,17 @@ def test_a_helper_is_included_with_the_scope_of_the_place(portproof: Program, ma
     assert offered(only(portproof.check()))[0] == ("safe", "8080", '{{ include "web.port" $ | int }}')
 
 
+def test_the_values_of_a_subchart_lie_below_its_name(portproof: Program, make_repository: Make) -> None:
+    files = chart("8080", "web: {service: {port: 80}}\ningress: {}\n", web="")
+    files["chart/charts/web/Chart.yaml"] = "apiVersion: v2\nname: web\nversion: 0.1.0\n"
+    files["chart/charts/web/values.yaml"] = "service: {port: 9000}\n"
+    files["chart/charts/web/templates/web.yaml"] = WEB
+    repository = make_repository("")
+    repository.write(files)
+    found = next(one for one in portproof.check()["findings"] if one["rule"] == "ingress-backend-port")
+    assert offered(found)[0] == ("safe", "8080", "{{ .Values.web.service.port }}")
+
+
 def test_a_literal_within_an_action(portproof: Program, make_repository: Make) -> None:
     make_repository("").write(chart("{{ .Values.ingress.port | default 8080 }}"))
     assert offered(only(portproof.check()))[0] == ("safe", "8080", ".Values.service.port")
