@@ -280,7 +280,7 @@ def test_the_incident() -> None:
         "\n"
         f"{fenced(OTHER.patch, 'diff')}\n"
         "\n"
-        f"Unsafe: set containerPort to `8081`, at [`charts/backend/values.yaml:7`]({link}#L7). Nothing tells the "
+        f"[Unsafe]({WEB}/blob/v1/docs/fixes.md): set containerPort to `8081`, at [`charts/backend/values.yaml:7`]({link}#L7). Nothing tells the "
         "program of `Deployment/backend-v1` to listen on `8081`.\n"
         "\n"
         "</details>\n"

@@ -43,7 +43,15 @@ EXPECTED = {
     ),
     "nothing but a diff": None,
 }
-SUGGESTED = {"chart value", "overlay patch", "template", "manifests", "several environments", "rename"}
+SUGGESTED = {
+    "chart value",
+    "overlay patch",
+    "template",
+    "manifests",
+    "several environments",
+    "rename",
+    "lost pods",
+}
 
 
 @pytest.fixture

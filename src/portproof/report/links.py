@@ -21,6 +21,11 @@ class Links:
     log: str = ""
     unmapped_lines: frozenset[tuple[RelPath, int]] = frozenset()
 
+    @property
+    def fixes(self) -> str:
+        """The address of the page about safe fixes, which lies beside that of the rules; empty as that."""
+        return f"{self.rules.removesuffix('rules.md')}fixes.md" if self.rules else ""
+
     def has_line(self, path: RelPath, line: int) -> bool:
         """Whether the head has that line of the report."""
         return (path, line) not in self.unmapped_lines

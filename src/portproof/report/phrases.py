@@ -188,7 +188,8 @@ def other_told(result: Result, fix: Fix, links: Links | None) -> str:
     changes = f" It also changes {also}." if also else ""
     if not fix.is_safe:
         why = " ".join(f"{prose(capital(text))}." for _, text in fix.risks[:_RISKS])
-        return f"Unsafe: {prose(fix.description)}, at {at}. {why}{changes}"
+        unsafe = f"[Unsafe]({links.fixes})" if links and links.fixes else "Unsafe"
+        return f"{unsafe}: {prose(fix.description)}, at {at}. {why}{changes}"
     lead = "Alternative, also proven" if has_safe_fix(result) else "Possible fix, proven"
     return f"{lead}: {prose(fix.description)}, at {at}.{changes}"
 
