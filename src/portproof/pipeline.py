@@ -354,9 +354,24 @@ def _take_back(plan: Plan, prover: Prover, ends: Ends, group: FindingGroup) -> F
         proposal = prover.propose(
             _BACK, attempt, cured, ends, had=lambda target, key: not past.is_new(target, key, None)
         )
-        if proposal is not None and proposal.is_safe:
-            return replace(group, proposals=with_way_back(group.proposals, proposal))
+        if proposal is not None and (proposal.is_safe or _is_as_before(plan, edits)):
+            return replace(group, proposals=with_way_back(group.proposals, replace(proposal, risks=())))
     return group
+
+
+def _is_as_before(plan: Plan, edits: Sequence[Edit]) -> bool:
+    """Whether every target that reads the edited files renders to what it was in the base: nothing of the change is left."""
+    tree, paths = plan.tree.with_edits(edits), {edit.span.path for edit in edits}
+    for target in plan.everything:
+        if any(map(target.reads, paths)):
+            before, after = plan.witness(target), plan.render(target, tree)
+            if before is None or not isinstance(after, Rendering) or _texts(before) != _texts(after):
+                return False
+    return True
+
+
+def _texts(rendering: Rendering) -> list[str]:
+    return sorted(one.text for one in rendering.documents)
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,3 +165,28 @@ def test_a_line_that_was_deleted_comes_back(portproof: Program, make_repository:
     back = [one for one in (finding["fix"], *finding["alternatives"]) if one and one["safety"] == "safe"]
     repository.git("apply", "-", stdin=back[0]["patch"])
     assert repository.git("status", "--porcelain") == ""
+
+
+ACCOUNT = """apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ .Values.name }}
+"""
+
+
+def test_a_way_back_to_all_of_the_base_is_safe(portproof: Program, make_repository: Make) -> None:
+    """One value names the pods, their Service and what no port is asked of: all of it is as it was."""
+    repository = make_repository("")
+    named = {
+        path: text.replace("name: web\n", "name: {{ .Values.name }}\n", 1)
+        for path, text in CHART.items()
+        if path.endswith(("service.yaml", "deployment.yaml"))
+    }
+    values = CHART["chart/values.yaml"] + "name: web\n"
+    extra = {"chart/templates/ingress.yaml": CALLER, "chart/templates/account.yaml": ACCOUNT}
+    repository.write({**CHART, **named, **extra, "chart/values.yaml": values})
+    repository.commit()
+    repository.replace("chart/values.yaml", "name: web\n", "name: shop\n")
+    (gone,) = introduced(portproof)
+    assert (gone["rule"], gone["fix"]["safety"]) == ("service-gone", "safe")
+    assert "+name: web" in gone["fix"]["patch"]
