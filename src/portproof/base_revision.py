@@ -308,6 +308,7 @@ def _comparable(plan: Plan, base: Sequence[Target]) -> Iterator[Target]:
         place = (one.kind, one.path)
         installed = isinstance(one, HelmTarget) and one.install is not None
         kin = (place in places and not installed) or not files.isdisjoint(_files(one))
+        kin = kin or any(_are_rivals(one, new) for new in grown)
         if one.id in wanted or kin or (place in paths and one.id not in today):
             yield one
 
@@ -315,11 +316,23 @@ def _comparable(plan: Plan, base: Sequence[Target]) -> Iterator[Target]:
 def _is_kin(old: Target, new: Target) -> bool:
     """Whether what a target of the base says is no news of one that the base does not have.
 
-    Such are a chart with other values, and manifests with a file of the other's own.
+    Such are a chart with other values, manifests with a file of the other's own, and for a new alternative of a folder
+    the others, which share the rest of its files.
     """
     if isinstance(new, ManifestTarget):
-        return not _own_files(new).isdisjoint(_files(old))
+        return not _own_files(new).isdisjoint(_files(old)) or _are_rivals(old, new)
     return (old.kind, old.path) == (new.kind, new.path)
+
+
+def _are_rivals(one: Target, other: Target) -> bool:
+    """Whether two targets are alternatives of one folder."""
+    return (
+        isinstance(one, ManifestTarget)
+        and isinstance(other, ManifestTarget)
+        and one.is_alternative
+        and other.is_alternative
+        and parent(one.folder) == parent(other.folder)
+    )
 
 
 def _files(target: Target) -> tuple[RelPath, ...]:

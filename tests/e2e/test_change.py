@@ -410,3 +410,21 @@ def test_a_chart_that_failed_before_it_was_moved_is_no_news(
     repository.commit()
     (repository.root / "chart").rename(repository.root / "moved")
     assert introduced(portproof) == [("render-failed", False)]
+
+
+def test_a_new_alternative_brings_no_news_of_the_files_that_it_shares(
+    portproof: Program, make_repository: Make
+) -> None:
+    """The Service misses its port beside either of two alternatives; a change adds a third."""
+    repository = make_repository("")
+    alternatives = {
+        f"k8s/{name}.yaml": INGRESS.replace("name: http", f"name: {port}")
+        for name, port in (("first", "http"), ("second", "admin"))
+    }
+    shared = SERVICE.replace("targetPort: admin", "targetPort: console")
+    repository.write({"k8s/service.yaml": shared, "k8s/deployment.yaml": DEPLOYMENT, **alternatives})
+    repository.commit()
+    repository.write({"k8s/third.yaml": INGRESS})
+    (one,) = portproof.check("--base", "HEAD")["findings"]
+    assert (one["rule"], one["introduced"]) == ("service-target-name", False)
+    assert "manifests:k8s/third.yaml" in one["targets"]
