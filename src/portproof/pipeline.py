@@ -348,8 +348,13 @@ def _take_back(plan: Plan, prover: Prover, ends: Ends, group: FindingGroup) -> F
     cured = frozenset(member.found.key for member in group.members)
     known = [prover.tree.with_edits(one.edits).overlay for one in group.proposals]
     for edits in () if origin is None else taken_back(past.lines, origin.span):
-        if prover.tree.with_edits(edits).overlay in known:
-            return group  # a rule has found it
+        back = prover.tree.with_edits(edits).overlay
+        if back in known:  # a rule has found it
+            found = group.proposals[known.index(back)]
+            if found.is_safe or not _is_as_before(plan, edits):
+                return group
+            others = tuple(one for one in group.proposals if one is not found)
+            return replace(group, proposals=with_way_back(others, replace(found, risks=())))
         attempt = Attempt(_BACK.description, edits)
         proposal = prover.propose(
             _BACK, attempt, cured, ends, had=lambda target, key: not past.is_new(target, key, None)

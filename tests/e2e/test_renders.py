@@ -81,8 +81,9 @@ def test_a_service_that_lost_a_port_has_nothing_rendered_twice(
         ("head", "helm:charts/shop"): 1,
         ("base", "helm:charts/orders"): 1,  # that of the shop is the same in both
     }
-    # A probe of the caller and of what moved, and the fix.
+    # A probe of the caller and of what moved, the fix, and the way back.
     assert sorted(key[1] for key in renders.count if key[2]) == [
+        "helm:charts/orders",
         "helm:charts/orders",
         "helm:charts/shop",
         "helm:charts/shop",

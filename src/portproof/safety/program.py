@@ -69,8 +69,10 @@ def of_restored(graph: PortGraph, workload: Workload, port: ContainerPort, chang
 def reached(
     after: PortGraph, service: Service, port: ServicePort
 ) -> tuple[tuple[Workload, ContainerPort], ...]:
-    """The ports of pods that a Service's port leads to with the edits."""
-    now = next((one for one in after.services if one.key == service.key), service)
+    """The ports of pods that a Service's port leads to with the edits; none where the edits take the Service away."""
+    now = next((one for one in after.services if one.key == service.key), None)
+    if now is None:
+        return ()
     entry = next((one for one in now.ports if one.path == port.path), port)
     return tuple(ends(after, now, entry).reached)
 
