@@ -103,7 +103,7 @@ def with_way_back(proposals: Sequence[Proposal], back: Proposal) -> tuple[Propos
     """
     for number, one in enumerate(proposals):
         if set(one.effects) == set(back.effects):
-            same = replace(one, edits=back.edits, at=back.at)
+            same = replace(one, edits=back.edits, at=back.at, risks=back.risks)
             return (*proposals[:number], same, *proposals[number + 1 :])
     at = next((number for number, one in enumerate(proposals) if _fields(one) == _fields(back)), None)
     if at is None:
