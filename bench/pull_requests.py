@@ -445,10 +445,11 @@ def cure(clone: Path, patch: str, case: Case, target: Target, render: Renderer) 
     with suppress(SourceError):
         rendering = render(target, Tree(clone))
         if isinstance(rendering, Rendering):
-            states = {
-                (key.kind, format_path(path)): one.state for (key, path), one in promised(rendering).items()
-            }
-            asked = [states.get((kind, path)) for kind, _, path in case.places]
+            now = promised(rendering)
+            exact = {(key.kind, key.name, format_path(path)): one.state for (key, path), one in now.items()}
+            # A Service that was renamed has another name now.
+            alike = {(kind, path): state for (kind, _, path), state in exact.items()}
+            asked = [exact.get(place, alike.get((place[0], place[2]))) for place in case.places]
             return "moved along" if MISSED not in asked else "still missed"
     return "does not render"
 
