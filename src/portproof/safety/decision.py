@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from portproof.effects import Change
+from portproof.graph import selectors
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
 from portproof.rules.edges import edges
 from portproof.safety import callers, program, scheme, sharing
@@ -63,6 +64,22 @@ def _in_target(effects: TargetEffects) -> Iterator[Risk]:
             yield sharing.shared(effects, change)
     if moves:
         yield from callers.lost(effects.before, effects.after)
+        yield from _disowned(effects)
+
+
+def _disowned(effects: TargetEffects) -> Iterator[Risk]:
+    """The workloads whose selector no longer selects their own pods: the API server rejects them."""
+    labelled = {one.resource for one in effects.changes if "labels" in one.path}
+    for workload in effects.after.workloads:
+        if workload.key not in labelled:
+            continue
+        wanted = lookup(effects.after.read_from[workload].data, ("spec", "selector"))
+        selector = selectors.kubernetes(wanted) if wanted else None
+        if selector is not None and not selector.matches(workload.labels):
+            yield Risk(
+                Danger.CHANGE,
+                f"the selector of {workload.key} does not select its own pods then, so the API server rejects it",
+            )
 
 
 def _restores(effects: TargetEffects, change: Change) -> bool:
