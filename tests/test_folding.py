@@ -136,6 +136,13 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [],
     ),
     "a container called otherwise": ([("- name: web\n", "- name: main\n")], []),
+    "a container called otherwise declares another port": (
+        [("- name: web\n", "- name: main\n"), ("containerPort: 8080", "containerPort: 9090")],
+        [
+            "broken Service/web 80: targetPort 8080; Deployment/web declares only 9090, 8081",
+            "asked by annotation, livenessProbe and readinessProbe of Deployment/web, env of CronJob/client, Ingress/web",
+        ],
+    ),
     "a second port": (
         [("{port: 80, targetPort: 8080}", "{name: a, port: 80, targetPort: 8080}, {name: b, port: 81, targetPort: 9999}")],
         ["new, undeclared Service/web 81: targetPort 9999 of Deployment/web; Deployment/web declares only 8080, 8081"],

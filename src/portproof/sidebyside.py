@@ -274,7 +274,8 @@ def _caller(place: _Place, call: ServiceEdge, kind: ChangeKind | None) -> Caller
 def _broken(call: ServiceEdge, service: Service | None) -> EdgeChange:
     """A call that a Service of another target answered, which does not have the port any more, or is not there."""
     whom = f"Service/{call.whom.name}"
-    offers = tuple(str(one.number.value) for one in service.ports) if service else ()
+    ports = [] if service is None else [one.number.value for one in service.ports]
+    offers = tuple(str(one) for one in ports if one is not None)
     number = call.wanted if isinstance(call.wanted, int) else None
     before = EdgeState(whom, call.wanted, None, None, True, () if number is None else (number,))
     after = EdgeState(whom, call.wanted, None, None, False if service else None, (), offers)

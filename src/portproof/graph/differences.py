@@ -178,10 +178,11 @@ def _rejoined(
             gone.append(old)
         elif now:
             new.append(now)
-    for describe in (_same, _same_number, _same_place):
+    for describe in (_same, _same_wish, _same_number, _same_place):
         waiting: dict[Hashable, deque[_Seen]] = defaultdict(deque)
         for one in new:
             waiting[describe(one)].append(one)
+        waiting.pop(None, None)
         left = []
         taken: set[int] = set()
         for one in gone:
@@ -199,6 +200,13 @@ def _rejoined(
 
 def _same(one: _Seen) -> Hashable:
     return one.edge.relation, who(one.edge.holder)[1:], one.whom, one.ports
+
+
+def _same_wish(one: _Seen) -> Hashable | None:
+    """What somebody other than a Service asks for, whether it is there or not."""
+    if one.edge.relation is Relation.TARGET or one.state.asked is None:
+        return None
+    return one.edge.relation, who(one.edge.holder)[1:], one.whom, one.state.asked, one.state.last
 
 
 def _same_number(one: _Seen) -> Hashable | None:
