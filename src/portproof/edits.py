@@ -20,7 +20,7 @@ from portproof.trace.model import Origin, Proof
 from portproof.trace.templates import is_quoted_number
 
 _STRINGS = r"(?:quote|squote|toString)"
-_FILTER = re.compile(rf"\s*\|\s*{_STRINGS}\s*\Z")
+_FILTER = re.compile(_STRINGS)
 _CALL = re.compile(rf"{_STRINGS}\s+([\w.$]+|\(.*\))\Z")
 _PATH = re.compile(r"[\w.$]+")
 _SUBCHART = re.compile(r"(?P<chart>(?:.*/)?)charts/(?P<name>[A-Za-z_]\w*)/templates/")
@@ -187,7 +187,9 @@ def _bare(action: str) -> str:
 
 
 def _number(body: str) -> str:
-    body = _FILTER.sub("", body)
+    before, _, last = body.rpartition("|")
+    if before and _FILTER.fullmatch(last.strip()):
+        body = before.rstrip()
     call = _CALL.match(body)
     return call[1] if call else body
 

@@ -10,12 +10,12 @@ import pytest
 BUDGETS = {
     "tests": 160,
     "tests/discover": 5,
-    "tests/e2e": 130,
+    "tests/e2e": 190,
     "tests/fuzz": 15,
     "tests/github": 12,
     "tests/hostile": 55,
     "tests/image": 30,
-    "tests/portmap": 20,
+    "tests/portmap": 35,
     "tests/prometheus": 10,
 }
 """Seconds in user mode, half as much again as it takes on two busy cores. Who needs more merges runs, or says why here."""

@@ -26,7 +26,7 @@ _LISTENS = re.compile(r"(?i)port|listen|bind|addr|(?<![a-z])(?:-p|serve|server|h
 _CALLS = re.compile(
     r"(?i)upstream|backend|remote|proxy_pass|target|timeout|interval|size|limit|buffer|memory|max_"
 )
-_HOST = re.compile(r"[\w.\])]+:\Z")
+_HOST = re.compile(r"(?<=[\w.\])]):\Z")
 _ANYWHERE = re.compile(r"(?<![\w.\])])(?:0\.0\.0\.0|\[::\]|\$\([A-Z_]*IP\)):\Z")
 
 
