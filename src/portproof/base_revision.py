@@ -24,13 +24,14 @@ from portproof.pipeline import Plan, Survey
 from portproof.placing import Past
 from portproof.renames import Renamed, renamed
 from portproof.render.model import NotRendered, RenderFailure, Rendering
-from portproof.resources import Manifests
+from portproof.resources import Manifests, objects
 from portproof.resources import read as read_resources
 from portproof.revision import Comparison
 from portproof.rules.evaluate import FindingKey
 from portproof.source import RelPath, Tree, is_within, parent
 from portproof.trace.model import Origin
 from portproof.trace.probe import origins
+from portproof.yamldoc import YamlError, load_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,39 @@ class BaseRevision:
         with self._lock:
             self._trees[past] = layout
         return answer
+
+    def kept(self, target: Target) -> frozenset[str]:
+        """The names of Services in files that `target` does not read, but took over from it.
+
+        Such are the alternatives of its folder, and files that the change adds: what is there has moved, and is not gone.
+        """
+        if not self._comparison.affects(target):
+            return frozenset()
+        folder = (
+            target.path
+            if isinstance(target, ManifestTarget) and not target.is_alternative
+            else parent(target.path)
+        )
+        beside = {
+            path
+            for one in self._plan.everything
+            if isinstance(one, ManifestTarget) and one.is_alternative and parent(one.path) == folder
+            for path in one.files
+        }
+        names = {path: self._services.get(path) or _services(self._plan.tree, path) for path in beside}
+        names |= {path: found for path, found in self._services.items() if path in self._added}
+        return frozenset(name for path, found in names.items() if not target.reads(path) for name in found)
+
+    @cached_property
+    def _services(self) -> Mapping[RelPath, frozenset[str]]:
+        """The Services in changed files, by their paths."""
+        found = {path: _services(self._plan.tree, path) for path in sorted(self._comparison.changed)}
+        return {path: names for path, names in found.items() if names}
+
+    @cached_property
+    def _added(self) -> frozenset[RelPath]:
+        """Those of these files that the base does not have."""
+        return frozenset(self._services) - frozenset(self._comparison.texts(frozenset(self._services)))
 
     def affects(self, target: Target) -> bool:
         """Whether the change concerns a target."""
@@ -344,3 +378,16 @@ def _own_files(target: Target) -> frozenset[RelPath]:
     if isinstance(target, ManifestTarget) and target.is_alternative:
         return frozenset({target.folder})
     return frozenset(_files(target))
+
+
+def _services(tree: Tree, path: RelPath) -> frozenset[str]:
+    """The names of the Services that a file of manifests holds; none for a template, whose names are made elsewhere."""
+    text = tree.text_or_none(path) if path.endswith((".yaml", ".yml")) else None
+    if text is None or "Service" not in text:
+        return frozenset()
+    try:
+        documents = load_all(text)
+    except YamlError:
+        return frozenset()
+    found = (one for each in documents for one in objects(each, "default", ()))
+    return frozenset(key.name for key, _, _ in found if key.kind == "Service")

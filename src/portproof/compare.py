@@ -84,7 +84,7 @@ def survey(comparison: Comparison, plan: Plan, config: Config, folder: Path, pro
     lost a port concerns its callers too, wherever they are: then they are asked as well.
     """
     revision = BaseRevision(comparison, config, folder, plan)
-    plan = replace(plan, witness=revision.witness)
+    plan = replace(plan, witness=revision.witness, kept=revision.kept)
     head = pipeline.survey(plan, progress)
     base = revision.survey(plan, head)
     abroad = _abroad(revision, plan, head)

@@ -242,8 +242,11 @@ def failure_key(failure: RenderFailure, tree: Tree) -> FailureKey:
     """The same in another revision when lines move: the file, what the tool says, and the line that it blames.
 
     The words are those without positions, in no order: helm lists what breaks a schema in any. A site in the first
-    column of the first line names a file and no line.
+    column of the first line names a file and no line. A chart that demands a value on purpose is not checked, whichever
+    it asks for first.
     """
+    if failure.demanded:
+        return "", ("demands a value",), ""
     words = tuple(sorted(_POSITION.sub(r"\1\2", failure.message).split("\n")))
     site = failure.site
     if site is None:

@@ -70,7 +70,8 @@ class Plan:
     `whole` tells all that there is in the repository, whatever was asked for; without it nobody can tell which ignores
     are no longer needed. `environments` are globs of targets that are deployed together, by name. `render` may remember
     what it has rendered, `fresh` must not. `witness` gives what a target rendered to in the base, where a change concerns it;
-    `past` is what else is known of the base, once that was asked.
+    `kept` are the Services that it has lost to files that others read. `past` is what else is known of the base, once that
+    was asked.
     """
 
     tree: Tree
@@ -85,6 +86,7 @@ class Plan:
     whole: Callable[[], Discovery] | None = None
     environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     witness: Callable[[Target], Rendering | None] = lambda _target: None
+    kept: Callable[[Target], frozenset[str]] = lambda _target: frozenset()
     past: Past | None = None
 
 
@@ -207,13 +209,16 @@ def _neighbours(
 def _judge(plan: Plan, environment: Environment, rendering: Rendering) -> frozenset[FindingKey]:
     """What the rules say of a rendering, and of the calls that other targets make to it."""
     around = environment.around(rendering.target)
-    evaluation = evaluate(rendering, plan.rule_set, around, plan.witness(rendering.target))
+    target = rendering.target
+    evaluation = evaluate(rendering, plan.rule_set, around, plan.witness(target), plan.kept(target))
     return evaluation.keys | environment.deserted(rendering.target, evaluation)
 
 
 def _graph(plan: Plan, environment: Environment, rendering: Rendering) -> PortGraph:
     target = rendering.target
-    return graph_of(rendering, plan.rule_set, environment.around(target), plan.witness(target))
+    return graph_of(
+        rendering, plan.rule_set, environment.around(target), plan.witness(target), plan.kept(target)
+    )
 
 
 def _check_one(plan: Plan, neighbours: Mapping[str, tuple[Neighbour, ...]], target: Target) -> TargetResult:
@@ -222,7 +227,7 @@ def _check_one(plan: Plan, neighbours: Mapping[str, tuple[Neighbour, ...]], targ
         return TargetResult(target, answer, (), 0, answer.seconds, None)
     if isinstance(answer, NotRendered):
         return TargetResult(target, answer, (), 0, 0.0, None)
-    evaluation = evaluate(answer, plan.rule_set, neighbours, plan.witness(target))
+    evaluation = evaluate(answer, plan.rule_set, neighbours, plan.witness(target), plan.kept(target))
     annotated = annotated_in(evaluation.manifests)
     return TargetResult(
         target,

@@ -41,11 +41,12 @@ def build(
     rows: Sequence[references.ReferenceKind] = (),
     neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
     base: PortGraph | None = None,
+    kept: frozenset[str] = frozenset(),
 ) -> PortGraph:
     """Link the resources of one rendering; `rows` are kinds of references besides those that are built in.
 
     `neighbours` are Services of other targets that its pods may call, by name. `base` is the graph of the same target in
-    the base revision, where the change concerns it.
+    the base revision, where the change concerns it; `kept` are Services that are in files that others read by now.
     """
     resources = manifests.resources
     found = dict(workloads(resources))
@@ -77,6 +78,7 @@ def build(
         fronts=_fronts(selections),
         asked=_asked(edges),
         base=base,
+        kept=kept,
         before=Before() if base is None else pairing.before(resources, selections, found, base),
     )
 

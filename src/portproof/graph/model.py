@@ -433,7 +433,8 @@ class PortGraph:
     resource that each Service and workload was read from. `edges` are those that name a Service, and `asked` the names and
     numbers that they ask for, by the Service's namespace and name. `neighbours` are the Services of other targets, by name.
     `base` is the graph of the same target in the base revision, where there is one: a witness of what worked. `before`
-    says what is the same there.
+    says what is the same there. `kept` are the names of Services that the change has put into files of others: they are not
+    gone.
     """
 
     services: tuple[Service, ...]
@@ -451,6 +452,7 @@ class PortGraph:
     fronts: Mapping[Workload, tuple[Service, ...]]
     asked: Mapping[tuple[str, str], frozenset[tuple[str | int, MatchBy]]]
     base: PortGraph | None = None
+    kept: frozenset[str] = frozenset()
     before: Before = field(default_factory=Before)
 
     def of_kind(self, kind: str, *groups: str) -> tuple[Resource, ...]:

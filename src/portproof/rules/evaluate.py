@@ -90,14 +90,15 @@ def evaluate(
     rule_set: RuleSet,
     neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
     base: Rendering | None = None,
+    kept: frozenset[str] = frozenset(),
 ) -> Evaluation:
     """Ask `rule_set` about `rendering`; findings keep the order of the rules and of the resources.
 
     `neighbours` are Services of other targets that it may call, by name. `base` is what the same target rendered to in the
-    base revision, where a change concerns it.
+    base revision, where a change concerns it; `kept` are Services that are in files that others read by now.
     """
     read = read_resources(rendering)
-    graph = _linked(read, rule_set, neighbours, base)
+    graph = _linked(read, rule_set, neighbours, base, kept)
     return evaluation(read, graph, findings(graph, rule_set, rendering.target))
 
 
@@ -134,9 +135,10 @@ def graph_of(
     rule_set: RuleSet,
     neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
     base: Rendering | None = None,
+    kept: frozenset[str] = frozenset(),
 ) -> PortGraph:
     """The graph that `evaluate` asks the rules about."""
-    return _linked(read_resources(rendering), rule_set, neighbours, base)
+    return _linked(read_resources(rendering), rule_set, neighbours, base, kept)
 
 
 def _linked(
@@ -144,11 +146,12 @@ def _linked(
     rule_set: RuleSet,
     neighbours: Mapping[str, tuple[Neighbour, ...]],
     base: Rendering | None,
+    kept: frozenset[str],
 ) -> PortGraph:
     from portproof.graph import link  # noqa: PLC0415
 
     past = None if base is None else link.build(read_resources(base), rule_set.rows)
-    return link.build(read, rule_set.rows, neighbours, past)
+    return link.build(read, rule_set.rows, neighbours, past, kept)
 
 
 def _severity(finding: Finding, target: Target) -> Severity:

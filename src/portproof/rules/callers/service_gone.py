@@ -87,6 +87,7 @@ Not reported when:
 * there is no base revision to compare with.
 * the reference missed its port in the base revision, too.
 * the reference now names another Service.
+* the Service is now in a file that this change adds, or in an alternative of its folder.
 """
 
 from __future__ import annotations
@@ -107,6 +108,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each Service of the base that is gone, and that somebody still uses."""
     for gone, edges in gone_services(graph).items():
         new = renamed(graph, gone)
+        if new is None and gone.key.name in graph.kept:
+            continue  # moved, and not removed
         if new is None:
             is_route = any(one.relation is not Relation.CALLER for one in edges)
             yield _removed(gone, edges, sure=is_route and _has_pods(graph, gone))
