@@ -7,7 +7,9 @@ What a command needs after the first renders is imported by the functions that u
 
 from __future__ import annotations
 
+import os
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +31,7 @@ from portproof.session import (
     root_and_paths,
     session,
 )
+from portproof.source import RelPath
 from portproof.toolchain import install
 
 if TYPE_CHECKING:
@@ -49,12 +52,21 @@ def check(
     if request.flags.only_new:
         report = report.news
 
+    seen = _seen_from_here(run.ready.tree.root)
     for kind, file in reports:
-        write_report(file, formats.write(kind, report))
+        write_report(file, formats.write(kind, report, seen=seen))
     if request.flags.write_baseline:
         _write_baseline(Path(request.flags.write_baseline), run)
-    click.echo(formats.write(output, report, color=color), nl=False, color=True)
+    click.echo(formats.write(output, report, color=color, seen=seen), nl=False, color=True)
     return ExitCode.FINDINGS if report.fails(run.ready.config.fail_on) else ExitCode.OK
+
+
+def _seen_from_here(root: Path) -> Callable[[RelPath], str]:
+    """How paths of the tree are written in the current folder, when that and the root lie in each other."""
+    here, root = Path.cwd().resolve(), root.resolve()
+    if here == root or not (here.is_relative_to(root) or root.is_relative_to(here)):
+        return str
+    return lambda path: os.path.relpath(root / path, here)
 
 
 def _write_baseline(file: Path, run: Session) -> None:

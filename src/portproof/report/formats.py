@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from portproof.report.model import Report
+from portproof.source import RelPath
 
 
-def write(kind: str, report: Report, *, color: bool = False) -> str:
-    """The report in one of the formats."""
+def write(kind: str, report: Report, *, color: bool = False, seen: Callable[[RelPath], str] = str) -> str:
+    """The report in one of the formats; text has its paths as `seen` says that the reader sees them, the others have those of the root."""
     match kind:
         case "json":
             from portproof.report import json_
@@ -29,4 +32,4 @@ def write(kind: str, report: Report, *, color: bool = False) -> str:
         case _:
             from portproof.report import text
 
-            return text.write(report, color=color)
+            return text.write(report, color=color, seen=seen)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -14,9 +14,10 @@ from portproof.report import summary_line
 from portproof.report.causes import Cause, causes, first_safe
 from portproof.report.environments import where
 from portproof.report.excerpt import WIDTH, clip, excerpt
-from portproof.report.model import Effect, Fix, Related, Report, ReportVerdict, Result, TextEdit
+from portproof.report.model import Effect, Fix, Location, Related, Report, ReportVerdict, Result, TextEdit
 from portproof.report.safe import discreet, log_line, one_line, shortened, visible
 from portproof.rules.severity import Severity
+from portproof.source import RelPath
 
 _REASONS = 10
 _EFFECTS = 10
@@ -26,9 +27,9 @@ _MESSAGE = 2_000
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
 
-def write(report: Report, *, color: bool = False) -> str:
-    """The report as text."""
-    writer = _Writer(report, color)
+def write(report: Report, *, color: bool = False, seen: Callable[[RelPath], str] = str) -> str:
+    """The report as text, with the paths as `seen` says that the reader sees them."""
+    writer = _Writer(report, color, seen)
     blocks = [list(writer.cause(cause)) for cause in causes(report.results)]
     blocks += [list(writer.unchecked()), list(writer.uncompared()), list(writer.closing())]
     lines = [line for block in blocks if block for line in (*block, "")][:-1]
@@ -39,6 +40,14 @@ def write(report: Report, *, color: bool = False) -> str:
 class _Writer:
     report: Report
     color: bool
+    seen_by_reader: Callable[[RelPath], str]
+
+    def seen(self, path: RelPath) -> str:
+        """A path as it is written in the reader's folder."""
+        return visible(self.seen_by_reader(path))
+
+    def place(self, location: Location) -> str:
+        return summary_line.place(replace(location, path=self.seen(location.path)))
 
     def paint(self, text: str, **style: Any) -> str:
         return click.style(text, **style) if self.color and text else text
@@ -65,7 +74,7 @@ class _Writer:
     def after(self, result: Result) -> Iterator[str]:
         """What stands below the excerpt: the other ends, the targets, the fixes."""
         for related in result.related:
-            yield f"  {self.paint('note', bold=True)}: {_related(related)}"
+            yield f"  {self.paint('note', bold=True)}: {self.related(related)}"
         if len(result.targets) > 1:
             names = summary_line.listed(tuple(map(visible, result.targets)))
             yield f"  in {len(result.targets)} targets: {names}"
@@ -82,10 +91,23 @@ class _Writer:
                     result, other, "or (also proven)" if safe else "possible fix (proven by rendering again)"
                 )
 
+    def related(self, related: Related) -> str:
+        message = _line(related.message).rstrip(".:")
+        if related.location is None:
+            return f"{message}: {_line(summary_line.field_of(related.resource, related.field))}"
+        hint = "" if related.location.proof == "proven" else " (best guess)"
+        return f"{message}: {self.place(related.location)}{hint}"
+
+    def where(self, fix: Fix, result: Result) -> str:
+        places = tuple(dict.fromkeys(f"{self.seen(edit.path)}:{edit.line}" for edit in fix.edits))
+        here = f"{self.seen(result.location.path)}:{result.location.line}" if result.location else ""
+        return f" ({summary_line.listed(places)})" if places and places != (here,) else ""
+
     def header(self, result: Result) -> str:
         colour = _COLOURS[result.severity]
         kind = self.paint(result.severity.value, fg=colour, bold=True)
-        subject = self.paint(visible(summary_line.subject(result)), bold=True)
+        place = self.place(result.location) if result.location else visible(summary_line.subject(result))
+        subject = self.paint(place, bold=True)
         hint = ""
         if result.location is None:
             hint = " (the line to edit is unknown)"
@@ -118,7 +140,7 @@ class _Writer:
     def other(self, result: Result, fix: Fix, lead: str) -> Iterator[str]:
         """A further fix; one that is unsafe with the reasons."""
         label = lead if fix.is_safe else self.paint("unsafe", fg="yellow", bold=True)
-        yield f"  {label}: {_line(fix.description)}{_where(fix, result)}"
+        yield f"  {label}: {_line(fix.description)}{self.where(fix, result)}"
         for _, text in fix.risks[:_RISKS]:
             yield f"    {_line(text)}"
         yield from _effects(fix)
@@ -130,7 +152,7 @@ class _Writer:
             told = 0  # the line up to which the place has been named: what is added there goes without saying
             for number, line in hunk.changes:
                 if (line.startswith("-") or number > told) and (hunk.path, number) != known:
-                    yield f"    {self.paint(f'{visible(hunk.path)}:{number}', dim=True)}"
+                    yield f"    {self.paint(f'{self.seen(hunk.path)}:{number}', dim=True)}"
                 known = (hunk.path, number) if line.startswith("-") else known
                 told = max(told, number + line.startswith("-"))
                 column = _column(fix.edits, hunk.path, number)
@@ -203,14 +225,6 @@ def _line(text: str) -> str:
     return shortened(visible(one_line(text)), 300)
 
 
-def _related(related: Related) -> str:
-    message = _line(related.message).rstrip(".:")
-    if related.location is None:
-        return f"{message}: {_line(summary_line.field_of(related.resource, related.field))}"
-    hint = "" if related.location.proof == "proven" else " (best guess)"
-    return f"{message}: {visible(summary_line.place(related.location))}{hint}"
-
-
 def _effects(fix: Fix) -> Iterator[str]:
     """What else the fix changes, so that nobody is surprised."""
     others = [one for one in fix.effects if not one.intended]
@@ -225,12 +239,6 @@ def _effect(effect: Effect) -> str:
 
 def _value(value: object) -> str:
     return "nothing" if value is None else shortened(_line(str(value)), 60)
-
-
-def _where(fix: Fix, result: Result) -> str:
-    places = tuple(dict.fromkeys(f"{visible(edit.path)}:{edit.line}" for edit in fix.edits))
-    here = f"{visible(result.location.path)}:{result.location.line}" if result.location else ""
-    return f" ({summary_line.listed(places)})" if places and places != (here,) else ""
 
 
 def _column(edits: Sequence[TextEdit], path: str, line: int) -> int:
