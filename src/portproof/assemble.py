@@ -390,7 +390,9 @@ def _failures(
         (failure for one in checked for failure in one.failures),
     )
     for (_, _, ignore), failures in groups.items():
-        severity = rule_set.severity(render_failed.RULE.id, render_failed.severity(failures, others))
+        is_first = introduced is not None and not any(introduced.was_checked(one.target) for one in failures)
+        severity = render_failed.severity(failures, others, is_first=is_first)
+        severity = rule_set.severity(render_failed.RULE.id, severity)
         found = _failure(failures, places, severity)
         new = None if introduced is None else introduced.failure(failures)
         yield replace(found, introduced=new), ignore

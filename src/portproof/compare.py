@@ -57,6 +57,10 @@ class Introduced:
         """Whether a failure to render, as each of its targets has it, is new: the base had it in none of them."""
         return self.stale.isdisjoint(failures)
 
+    def was_checked(self, target: Target) -> bool:
+        """Whether the base could render the target, or its kin: then a change that ends this loses something."""
+        return any(self.base.keys[id_] is not None for id_ in past_of(target, self.base))
+
     def touches(self, path: RelPath) -> bool:
         """Whether something at or below `path` changed."""
         return any(is_within(changed, path) for changed in self.changed)

@@ -20,6 +20,8 @@ Severity:
   credential (`b64enc`) that they omit. It may render with another of its values files. Or
   several charts read the same top-level value, which none of them has, because a shared
   file is given to all.
+* **note**: when that is a chart which a change adds, or which was not checked before
+  the change either.
 
 Fix:
 
@@ -79,14 +81,19 @@ def other_targets(rendered: Iterable[Target], failures: Iterable[RenderFailure])
     )
 
 
-def severity(failures: Sequence[RenderFailure], others: OtherTargets) -> Severity:
-    """How bad one failure is, which several targets may have: a warning where a chart only lacks values."""
+def severity(failures: Sequence[RenderFailure], others: OtherTargets, *, is_first: bool = False) -> Severity:
+    """How bad one failure is, which several targets may have: a warning where a chart only lacks values.
+
+    With a base, `is_first` says that none of them was ever checked: then nothing is lost, and it is a note.
+    """
     lacks_values = (
         any(failure.demanded and not failure.target.values for failure in failures)
         or any(_wanted(failure) in others.given_from_outside for failure in failures)
         or all(not failure.target.values and failure.target.path in others.rendered for failure in failures)
     )
-    return Severity.WARNING if lacks_values else RULE.severity
+    if not lacks_values:
+        return RULE.severity
+    return Severity.NOTE if is_first else Severity.WARNING
 
 
 def _wanted(failure: RenderFailure) -> str:

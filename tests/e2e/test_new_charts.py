@@ -1,0 +1,34 @@
+"""A chart that needs values: a change that adds one loses nothing, and one that ends its check does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.e2e.program import Program, Repository
+
+MakeRepository = Callable[[str], Repository]
+CHART = "apiVersion: v2\nname: web\nversion: 0.1.0\n"
+WANTS = 'url: {{ required "set .Values.url" .Values.url }}\n'
+OTHER = 'url: {{ required "name the host in .Values.host" .Values.host }}\n'
+FINE = "kind: Top\n"
+
+
+def severities(portproof: Program, *args: str) -> list[tuple[str, bool | None]]:
+    findings = portproof.check(*args)["findings"]
+    return [(one["severity"], one["introduced"]) for one in findings if one["rule"] == "render-failed"]
+
+
+def test_a_chart_that_needs_values(portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("")
+    repository.write({"README.md": "# Shop\n"})
+    repository.commit()
+    repository.write({"web/Chart.yaml": CHART, "web/templates/a.yaml": WANTS})
+    assert severities(portproof) == [("warning", None)]
+    assert severities(portproof, "--base", "HEAD") == [("note", True)]
+    repository.commit()
+    repository.write({"web/templates/a.yaml": OTHER})
+    assert severities(portproof, "--base", "HEAD") == [("note", False)], "it asked for another value before"
+    repository.write({"web/templates/a.yaml": FINE})
+    repository.commit()
+    repository.write({"web/templates/a.yaml": WANTS})
+    assert severities(portproof, "--base", "HEAD") == [("warning", True)], "it was checked before"
