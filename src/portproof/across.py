@@ -72,15 +72,18 @@ class Abroad:
         return self.target.id, self.found.key
 
 
-def broken_between(parts: Sequence[Part], rule_set: RuleSet, *, stated: bool) -> Iterator[Abroad]:
+def broken_between(
+    parts: Sequence[Part], rule_set: RuleSet, kept: frozenset[str] = frozenset(), *, stated: bool
+) -> Iterator[Abroad]:
     """What the change broke between these targets, which are deployed together: the configuration says so, or it is guessed.
 
-    A guess makes a warning of an error.
+    A guess makes a warning of an error. `kept` are Services that the change has put into files that others read.
     """
     rules = tuple(one for one in rule_set.rules if stated or known(one.id).family not in _LOCAL)
     asked = replace(rule_set, rules=rules)
     base = link.build(_joined(parts[0].target, [one.base for one in parts]), rule_set.rows)
-    head = link.build(_joined(parts[0].target, [one.head for one in parts]), rule_set.rows, base=base)
+    joined = _joined(parts[0].target, [one.head for one in parts])
+    head = link.build(joined, rule_set.rows, base=base, kept=kept)
     before = frozenset(one.key for one in findings(base, asked, parts[0].target))
     moves = Moves(head, edges)
     owners = _Owners(parts)

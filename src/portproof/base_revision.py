@@ -151,6 +151,11 @@ class BaseRevision:
         return {path: names for path, names in found.items() if names}
 
     @cached_property
+    def added_services(self) -> frozenset[str]:
+        """The names of the Services in files that the change adds."""
+        return frozenset(name for path in self._added for name in self._services[path])
+
+    @cached_property
     def _added(self) -> frozenset[RelPath]:
         """Those of these files that the base does not have."""
         return frozenset(self._services) - frozenset(self._comparison.texts(frozenset(self._services)))

@@ -215,6 +215,9 @@ def _abroad(revision: BaseRevision, plan: Plan, head: Survey) -> tuple[Abroad, .
         named = (one for one in others if words and mentions_any(one, plan.tree, words, read))
         beside = [part for one in named if (part := part_of(one)) is not None and part not in moved]
         if len(moved) + len(beside) > 1:
-            for broken in broken_between([*moved, *beside], plan.rule_set, stated=group.stated):
+            concerned = [*moved, *beside]
+            for broken in broken_between(
+                concerned, plan.rule_set, revision.added_services, stated=group.stated
+            ):
                 found.setdefault(broken.key, broken)
     return tuple(found[key] for key in sorted(found, key=str))
