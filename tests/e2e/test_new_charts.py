@@ -32,3 +32,15 @@ def test_a_chart_that_needs_values(portproof: Program, make_repository: MakeRepo
     repository.commit()
     repository.write({"web/templates/a.yaml": WANTS})
     assert severities(portproof, "--base", "HEAD") == [("warning", True)], "it was checked before"
+
+
+def test_a_chart_that_reads_what_another_gives(portproof: Program, make_repository: MakeRepository) -> None:
+    repository = make_repository("")
+    repository.write({"README.md": "# Shop\n"})
+    repository.commit()
+    values = {"web/Chart.yaml": CHART, "web/values.yaml": "service:\n  port: 80\n"}
+    repository.write({**values, "web/templates/a.yaml": "hub: {{ .Values.global.hub }}\n"})
+    assert severities(portproof) == [("error", None)]
+    assert severities(portproof, "--base", "HEAD") == [("note", True)]
+    repository.write({"web/templates/a.yaml": "port: {{ .Values.servce.port }}\n"})
+    assert severities(portproof, "--base", "HEAD") == [("error", True)], "a typo of a value that is there"

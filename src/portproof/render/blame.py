@@ -9,6 +9,7 @@ chain of frames::
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -46,6 +47,10 @@ _NOISE = re.compile(
 )
 _YAML_LINE = re.compile(r"\bline (\d{1,9})\b")
 _VALUES_FILE = re.compile(r"failed to (?:parse|read) (?P<name>[^\n]{1,500}?): ")
+_TOP_KEY = re.compile(r"^[\"']?([A-Za-z_][\w-]*)[\"']?:", re.MULTILINE)
+_ALIKE = 0.75
+"""How much of a name has to be that of a key for a typo of it: one letter of four, two of eight."""
+
 _TOP_VALUE = re.compile(r"\.Values(?:\.(?P<field>\w+)| \"(?P<key>[^\"]+)\")")
 _FIELD = re.compile(r"chart\.metadata\.(\w+)|chart requires (kubeVersion)")
 
@@ -149,13 +154,14 @@ class Blame:
         return replace(failure, wants=self._wanted(cause, frames[-1]["at"]))
 
     def _wanted(self, cause: str, at: str) -> str:
-        """The top-level value that is nil at `at` because no values file has it; empty for any other cause."""
+        """The top-level value that is nil at `at` because no values file has it; empty for any other cause, such as a typo."""
         if "nil pointer" not in cause:
             return ""
         found = _TOP_VALUE.search(at)
         name = (found["field"] or found["key"]) if found else ""
         files = (self.paths.on_tree("values.yaml"), *self.target.values)
-        return "" if any(_key_line(self._text(path), name, 0) for path in files) else name
+        keys = [key for path in files for key in _TOP_KEY.findall(self._text(path))]
+        return "" if name in keys or difflib.get_close_matches(name, keys, 1, _ALIKE) else name
 
     def _site(self, name: str, line: int, byte_column: int = 0) -> FailureSite | None:
         """The place of a template that helm names; its columns count bytes from 0."""

@@ -21,7 +21,8 @@ Severity:
   several charts read the same top-level value, which none of them has, because a shared
   file is given to all.
 * **note**: when that is a chart which a change adds, or which was not checked before
-  the change either.
+  the change either. A new chart that reads a top-level value which its own files don't
+  have counts as one, unless the value's name looks like a typo.
 
 Fix:
 
@@ -91,9 +92,10 @@ def severity(failures: Sequence[RenderFailure], others: OtherTargets, *, is_firs
         or any(_wanted(failure) in others.given_from_outside for failure in failures)
         or all(not failure.target.values and failure.target.path in others.rendered for failure in failures)
     )
-    if not lacks_values:
-        return RULE.severity
-    return Severity.NOTE if is_first else Severity.WARNING
+    is_given_more = all(_wanted(failure) and not failure.target.values for failure in failures)
+    if is_first and (lacks_values or is_given_more):
+        return Severity.NOTE
+    return Severity.WARNING if lacks_values else RULE.severity
 
 
 def _wanted(failure: RenderFailure) -> str:
