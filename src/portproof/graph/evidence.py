@@ -1,9 +1,9 @@
 """What speaks for and against a port number that no container declares.
 
 Kubernetes never compares a numeric ``targetPort`` with the declared ports
-(kubernetes/endpointslice ``utils.go`` FindPort), and a container may listen on
-a port that it does not declare, so such a number is broken only when other
-facts say so. On healthy public charts 11 of 23 such numbers are real, undeclared
+(kubernetes/endpointslice ``utils.go`` FindPort). A container may listen on a
+port that it does not declare. So such a number is broken only when other facts
+say so. On healthy public charts 11 of 23 such numbers are real, undeclared
 listeners; what tells them from mistakes is collected here; `weighing` decides.
 """
 

@@ -7,17 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from portproof.discover.model import KUSTOMIZATION_NAMES, HelmTarget, KustomizeTarget, Target
-from portproof.environment import Environment, TargetInterface, environment_of, is_collection
+from portproof.environment import Environment, TargetInterface, environment_of, interface_of, is_collection
 from portproof.graph import link
 from portproof.graph.answers import answer, answers, checks, ends, unlisted
 from portproof.graph.model import (
     ContainerPort,
     MatchBy,
     Missed,
-    Neighbour,
     PortGraph,
     Reached,
     Relation,
@@ -43,8 +41,9 @@ from portproof.portmap.model import (
 )
 from portproof.portmap.places import Places
 from portproof.render.model import NotRendered, Renderer, RenderFailure
-from portproof.resources import Manifests, ResourceKey, read
+from portproof.resources import ResourceKey, read
 from portproof.rules.edges import edges
+from portproof.rules.evaluate import evaluation
 from portproof.source import Tree, parent
 from portproof.trace.model import Origin
 from portproof.trace.probe import origins
@@ -116,7 +115,10 @@ def _of_target(asked: Asked, render: Renderer, places: Places, target: Target) -
         return _Seen(replace(shown, reason=reason.partition("\n")[0]), TargetInterface(target, (), ()))
     manifests = read(rendering)
     graph = link.build(manifests, asked.rows)
-    found = _Reader(graph, target, places, origins(manifests, _sites(graph), asked.tree, render))
+    read_of = evaluation(manifests, graph)
+    found = _Reader(
+        graph, target, read_of.settled, places, origins(manifests, _sites(graph), asked.tree, render)
+    )
     return _Seen(
         replace(
             shown,
@@ -124,22 +126,8 @@ def _of_target(asked: Asked, render: Renderer, places: Places, target: Target) -
             loose=tuple(found.loose()),
             reason=manifests.problems[0].message.partition("\n")[0] if manifests.problems else "",
         ),
-        _interface(target, graph, manifests),
+        interface_of(target, read_of),
     )
-
-
-def _interface(target: Target, graph: PortGraph, manifests: Manifests) -> TargetInterface:
-    settled = {one.key for one in manifests.resources if _is_settled(one.data, target)}
-    return TargetInterface(
-        target,
-        tuple(Neighbour(one, target.id, one.key in settled) for one in graph.services),
-        tuple(one for one in graph.asking(Relation.CALLER) if not graph.variants(*one.whom.place)),
-    )
-
-
-def _is_settled(data: Mapping[str, Any], target: Target) -> bool:
-    released = isinstance(target, HelmTarget) and target.namespace != "default"
-    return released or lookup(data, ("metadata", "namespace")) is not None
 
 
 def _sites(graph: PortGraph) -> Iterator[Site]:
@@ -156,9 +144,15 @@ class _Reader:
     """Reads one target's part of the map from its graph."""
 
     def __init__(
-        self, graph: PortGraph, target: Target, places: Places, found: Mapping[Site, Origin]
+        self,
+        graph: PortGraph,
+        target: Target,
+        settled: frozenset[ResourceKey],
+        places: Places,
+        found: Mapping[Site, Origin],
     ) -> None:
         self._graph = graph
+        self._settled = settled
         self._target = target
         self._places = places
         self._origins = found
@@ -168,11 +162,10 @@ class _Reader:
     def services(self) -> Iterator[ServiceMap]:
         """The Services in the order of the rendering."""
         for service in self._graph.services:
-            data = self._graph.read_from[service].data
             pods = self._graph.select(service)
             yield ServiceMap(
                 namespace=service.key.namespace,
-                settled=_is_settled(data, self._target),
+                settled=service.key in self._settled,
                 name=self._name(service.key.name),
                 type="Headless" if service.headless else service.type,
                 selector=tuple(sorted((key, self._name(value)) for key, value in service.selector.items())),

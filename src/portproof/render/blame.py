@@ -9,7 +9,6 @@ chain of frames::
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -48,9 +47,6 @@ _NOISE = re.compile(
 _YAML_LINE = re.compile(r"\bline (\d{1,9})\b")
 _VALUES_FILE = re.compile(r"failed to (?:parse|read) (?P<name>[^\n]{1,500}?): ")
 _TOP_KEY = re.compile(r"^[\"']?([A-Za-z_][\w-]*)[\"']?:", re.MULTILINE)
-_ALIKE = 0.75
-"""How much of a name has to be that of a key for a typo of it: one letter of four, two of eight."""
-
 _TOP_VALUE = re.compile(r"\.Values(?:\.(?P<field>\w+)| \"(?P<key>[^\"]+)\")")
 _FIELD = re.compile(r"chart\.metadata\.(\w+)|chart requires (kubeVersion)")
 
@@ -151,17 +147,20 @@ class Blame:
         # A credential that the defaults leave out is demanded like one that is `required`.
         left_out = cause.startswith("invalid value; expected string") and frames[-1]["at"] == "b64enc"
         failure = self._failure("\n".join(lines), site, demanded=left_out)
-        return replace(failure, wants=self._wanted(cause, frames[-1]["at"]))
+        return replace(failure, wants=self._wanted(cause, frames[-1]["at"]), has=self._top_keys())
 
     def _wanted(self, cause: str, at: str) -> str:
-        """The top-level value that is nil at `at` because no values file has it; empty for any other cause, such as a typo."""
+        """The top-level value that is nil at `at` because no values file has it; empty for any other cause."""
         if "nil pointer" not in cause:
             return ""
         found = _TOP_VALUE.search(at)
         name = (found["field"] or found["key"]) if found else ""
+        return "" if name in self._top_keys() else name
+
+    def _top_keys(self) -> tuple[str, ...]:
+        """The top-level keys of the target's values files."""
         files = (self.paths.on_tree("values.yaml"), *self.target.values)
-        keys = [key for path in files for key in _TOP_KEY.findall(self._text(path))]
-        return "" if name in keys or difflib.get_close_matches(name, keys, 1, _ALIKE) else name
+        return tuple(key for path in files for key in _TOP_KEY.findall(self._text(path)))
 
     def _site(self, name: str, line: int, byte_column: int = 0) -> FailureSite | None:
         """The place of a template that helm names; its columns count bytes from 0."""

@@ -40,8 +40,8 @@ class RenderFailure:
 
     `message` is one or a few lines in the tool's words, without paths of the machine it ran on. With `demanded` a chart
     demands a value on purpose that it was not given: by ``required`` or a guarded ``fail``, or by encoding a credential.
-    `wants` is the top-level value that a template reads and none of the target's values files has, nor one that is called
-    nearly so, where that is the cause.
+    `wants` is the top-level value that a template reads and none of the target's values files has, where that is the cause;
+    `has` are those that they have.
     """
 
     target: Target
@@ -50,6 +50,7 @@ class RenderFailure:
     demanded: bool = False
     seconds: float = 0.0
     wants: str = ""
+    has: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

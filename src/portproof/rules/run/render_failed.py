@@ -48,6 +48,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from portproof.discover.model import HelmTarget, Target
+from portproof.graph.names import is_near_name
 from portproof.render.model import RenderFailure
 from portproof.rules.base import Severity, rule
 from portproof.source import RelPath
@@ -92,7 +93,12 @@ def severity(failures: Sequence[RenderFailure], others: OtherTargets, *, is_firs
         or any(_wanted(failure) in others.given_from_outside for failure in failures)
         or all(not failure.target.values and failure.target.path in others.rendered for failure in failures)
     )
-    is_given_more = all(_wanted(failure) and not failure.target.values for failure in failures)
+    is_given_more = all(
+        _wanted(failure)
+        and not failure.target.values
+        and not any(is_near_name(failure.wants, key) for key in failure.has)
+        for failure in failures
+    )
     if is_first and (lacks_values or is_given_more):
         return Severity.NOTE
     return Severity.WARNING if lacks_values else RULE.severity
