@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from portproof import cli
+from portproof.cli import entry
 from portproof.commands import fix
 from portproof.session import Request
 from tests.e2e.program import Process, Program, Repository
@@ -71,7 +71,7 @@ def test_words_of_the_command_line_are_data_too(
 
 
 def test_so_are_those_of_a_mistake_of_our_own(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli._bug(ValueError(EVIL)) == 3
+    assert entry._bug(ValueError(EVIL)) == 3
     shown = capsys.readouterr().err
     assert "internal error" in shown
     is_data(shown)

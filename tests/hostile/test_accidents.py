@@ -65,20 +65,19 @@ def test_a_signal_in_the_making_of_a_class_ends_like_any_other(
     """A dataclass is made by `exec`; a KeyboardInterrupt there would end `python -m` by the signal itself."""
     (tmp_path / "interrupted.py").write_text(f"""
 import os
-from portproof import cli, process
+from portproof import process
+from portproof.cli import entry
 class Importing:
     def main(self, **_): exec("os.kill(os.getpid(), {int(number)})")
-cli.app = Importing()
-cli.main()
+entry.app = Importing()
+entry.main()
 """)
     argv = [sys.executable, "-m", "interrupted"]
     assert subprocess.run(argv, cwd=tmp_path, preexec_fn=heeding, check=False).returncode == code
 
 
 def test_who_starts_it_without_ctrl_c_has_it_run_on() -> None:
-    program = (
-        "import os; from portproof import cli; cli._heed_signals(); os.kill(os.getpid(), 2); print('on')"
-    )
+    program = "import os; from portproof.cli import entry; entry._heed_signals(); os.kill(os.getpid(), 2); print('on')"
     argv = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-P", "-c", program]
     assert subprocess.run(argv, check=True, capture_output=True).stdout == b"on\n"
 

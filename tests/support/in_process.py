@@ -16,6 +16,7 @@ from unittest import mock
 
 import pytest
 
+import portproof
 from portproof import cli
 
 _AT_START = ("PYTHON", "LANG", "LC_")
@@ -51,8 +52,8 @@ def call(args: Sequence[str], environ: Mapping[str, str], seconds: int) -> tuple
 def _as_module(args: Sequence[str]) -> Iterator[None]:
     """What ``python -m portproof`` is to those who ask how they were started."""
     main = ModuleType("__main__")
-    main.__package__ = cli.__package__
-    main.__file__ = str(Path(cli.__file__).with_name("__main__.py"))
+    main.__package__ = portproof.__name__
+    main.__file__ = str(Path(portproof.__file__).with_name("__main__.py"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "__main__", main)
         patch.setattr(sys, "argv", [main.__file__, *args])

@@ -1,0 +1,122 @@
+"""The commands that show rules, targets and tools, and the one that the action's image runs."""
+
+from __future__ import annotations
+
+import click
+
+from portproof.cli.group import app
+from portproof.cli.options import (
+    EXIT_CODES,
+    LISTING_CODES,
+    color,
+    epilog,
+    path_arguments,
+    text_or_json,
+    with_flags,
+    with_options,
+)
+from portproof.errors import ExitCode
+from portproof.flags import Flags
+
+
+@app.command(
+    short_help="Explain a rule.",
+    epilog=epilog(LISTING_CODES.format(wrong="usage error"), "portproof explain service-target-number"),
+)
+@click.argument("rule")
+def explain(rule: str) -> int:
+    """Explain RULE: what it checks, why it matters, examples, and what it does not report.
+
+    `portproof rules` lists the rules.
+    """
+    from portproof.report import pages  # noqa: PLC0415
+    from portproof.rules import find  # noqa: PLC0415
+
+    click.echo(pages.page(find(rule), color=color()), nl=False, color=True)
+    return ExitCode.OK
+
+
+@app.command(
+    short_help="List the rules.",
+    epilog=epilog(LISTING_CODES.format(wrong="usage error"), "portproof rules --format json"),
+)
+@text_or_json
+def rules(output: str) -> int:
+    """List the rules, one per line: id, highest severity, summary."""
+    from portproof.report import pages  # noqa: PLC0415
+    from portproof.rules.listing import listed  # noqa: PLC0415
+
+    write = pages.rules_json if output == "json" else pages.rules_table
+    click.echo(write(listed()), nl=False)
+    return ExitCode.OK
+
+
+@app.command(
+    short_help="List what would be rendered, and why the rest would not.",
+    epilog=epilog(
+        LISTING_CODES.format(wrong="usage or configuration error"),
+        "portproof targets",
+        "portproof targets charts --format json",
+    ),
+)
+@path_arguments
+@with_options("config")
+@text_or_json
+@with_flags
+def targets(paths: tuple[str, ...], flags: Flags, output: str) -> int:
+    """List what `portproof check PATH` would render, and why the rest would not be.
+
+    PATH is a file or folder; the default is the current folder. Nothing is rendered.
+    """
+    from portproof.report import pages  # noqa: PLC0415
+    from portproof.session import Request, prepare, say_notes  # noqa: PLC0415
+
+    ready = prepare(Request(paths, flags))
+    say_notes(ready)
+    text = (
+        pages.targets_json(ready.discovery)
+        if output == "json"
+        else pages.targets_text(ready.discovery, ready.paths)
+    )
+    click.echo(text, nl=False)
+    return ExitCode.OK
+
+
+@app.command(
+    short_help="Show or install helm and kustomize.",
+    epilog=epilog(
+        LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),
+        "portproof tools",
+        "portproof tools install",
+    ),
+)
+@click.argument("action", type=click.Choice(("show", "install")), default="show")
+@with_options("helm", "kustomize", "offline")
+@with_flags
+def tools(action: str, flags: Flags) -> int:
+    """Show the helm and kustomize in use, or install pinned ones.
+
+    `show` is the default. It prints the path and version of each tool, and where it was found. `install` downloads
+    the pinned versions into the tool cache, whatever is on PATH.
+    """
+    from portproof import commands  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    return commands.tools(Request(flags=flags), install_them=action == "install")
+
+
+@app.command(
+    short_help="Run as a GitHub action.",
+    epilog=epilog(
+        EXIT_CODES.format(good="no finding at or above fail-on", bad="findings"),
+        "INPUT_PATH=charts portproof action",
+    ),
+)
+def action() -> int:
+    """Run as a GitHub action; the action's image calls this.
+
+    It reads the inputs from INPUT_* variables, the rest from GITHUB_* variables and the event file.
+    """
+    from portproof.action import main as run_action  # noqa: PLC0415
+
+    return run_action()

@@ -1,0 +1,148 @@
+"""The commands that check a repository and mend it: check, fix, diff."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from portproof.cli.group import app
+from portproof.cli.options import (
+    EXIT_CODES,
+    LISTING_CODES,
+    OF_CHECK,
+    SHARED,
+    color,
+    epilog,
+    option,
+    path_arguments,
+    with_flags,
+    with_options,
+)
+from portproof.errors import UsageError
+from portproof.flags import FLAGS, FORMATS, Flags
+
+
+@app.command(
+    short_help="Check every port reference under PATH.",
+    epilog=epilog(
+        EXIT_CODES.format(good="no finding at or above --fail-on", bad="findings"),
+        "portproof check",
+        "portproof check charts/backend --fail-on warning",
+        "portproof check --base origin/main --report sarif=portproof.sarif",
+    ),
+)
+@path_arguments
+@with_options(*SHARED)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="Format of the report on standard output.",
+)
+@click.option(
+    "--report",
+    "reports",
+    metavar="FORMAT=FILE",
+    multiple=True,
+    help="Also write the report to a file, in any of these formats. Can be repeated.",
+)
+@with_options(*OF_CHECK)
+@with_flags
+def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str, ...]) -> int:
+    """Check every port reference under PATH.
+
+    PATH is a file or folder; the default is the current folder. Every chart is rendered with each of its values files,
+    every overlay is built, and all manifests are read.
+    """
+    from portproof import commands  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    partly = [name for name in ("base", "select", "baseline") if getattr(flags, name)]
+    if flags.write_baseline and partly:
+        raise UsageError(
+            f"--write-baseline cannot be combined with --{partly[0]}",
+            next_step=f"Drop --{partly[0]}: a baseline records every finding.",
+        )
+    files = tuple(map(_report, reports))
+    return commands.check(Request(paths, flags), output=output, color=color(), reports=files)
+
+
+@app.command(
+    short_help="Print or apply the proven fixes.",
+    epilog=epilog(
+        EXIT_CODES.format(
+            good="every finding at or above fail-on has a proven, safe fix", bad="findings without such a fix"
+        ),
+        "portproof fix | git apply",
+        "portproof fix --write charts/backend",
+        "portproof fix --base origin/main --write",
+    ),
+)
+@path_arguments
+@with_options(*SHARED)
+@click.option("--write", is_flag=True, help="Apply the fixes to the files instead of printing a patch.")
+@click.option("--unsafe", is_flag=True, help="Include proven fixes that move what others rely on.")
+@with_flags
+def fix(*, paths: tuple[str, ...], flags: Flags, write: bool, unsafe: bool) -> int:
+    """Print the proven, safe fixes for PATH as one unified diff.
+
+    PATH is a file or folder; the default is the current folder. A fix is proven if rendering with it cures the finding
+    and causes no new one. It is safe if no number or name moves that a program, a caller or an operator relies on.
+    With --base, only findings that the base does not have are fixed.
+    """
+    from portproof import commands  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    return commands.fix(Request(paths, flags), write_files=write, unsafe=unsafe)
+
+
+@app.command(
+    short_help="Show what a change does to ports.",
+    epilog=epilog(
+        LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),
+        "portproof diff --base origin/main",
+        "portproof diff --base HEAD~1 charts/backend",
+        "portproof diff --base main --format markdown > ports.md",
+    ),
+)
+@path_arguments
+@option(
+    "base",
+    replace(FLAGS["base"], help="Git revision to compare with: the merge base of it and HEAD. Required."),
+)
+@with_options("config", "jobs", "helm", "kustomize", "offline")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(("text", "markdown", "json")),
+    default="text",
+    show_default=True,
+    help="Format of the output.",
+)
+@with_flags
+def diff(paths: tuple[str, ...], flags: Flags, output: str) -> int:
+    """Show what the change since --base does to the ports under PATH.
+
+    PATH is a file or folder; the default is the current folder. What the change affects is rendered in both revisions.
+    A row for each port that is broken, moved, new or gone names who asks for it. Environments with equal changes share a
+    row. Nothing is judged: the exit code is 0 whatever changes.
+    """
+    from portproof import commands  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    return commands.diff(Request(paths, flags), output=output)
+
+
+def _report(text: str) -> tuple[str, Path]:
+    """The format and the file of ``--report``."""
+    kind, separator, file = text.partition("=")
+    if not separator or kind not in FORMATS or not file:
+        raise UsageError(
+            f"--report {text}: must be FORMAT=FILE",
+            next_step=f"Write it like --report json=report.json. FORMAT is one of {', '.join(FORMATS)}.",
+        )
+    return kind, Path(file)

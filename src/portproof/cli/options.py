@@ -1,0 +1,93 @@
+"""What the commands share: options, exit codes and examples of ``--help``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from portproof.flags import FLAGS, Flag, Flags
+
+Command = Callable[..., Any]
+SHARED = tuple(name for name, flag in FLAGS.items() if not flag.only)
+OF_CHECK = tuple(name for name, flag in FLAGS.items() if flag.only == "check")
+
+
+def with_options(*names: str) -> Callable[[Command], Command]:
+    """Add the options of these flags; `with_flags` hands them over."""
+
+    def add(command: Command) -> Command:
+        for name in reversed(names):
+            command = option(name, FLAGS[name])(command)
+        return command
+
+    return add
+
+
+def option(name: str, flag: Flag) -> Callable[[Command], Command]:
+    """Add the option of one flag, as it is or with other words."""
+    kind: click.Choice[str] | click.IntRange | None = None
+    if flag.choices:
+        kind = click.Choice(flag.choices)
+    elif flag.least is not None:
+        kind = click.IntRange(min=flag.least)
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        type=kind,
+        metavar=flag.metavar or None,
+        multiple=flag.many,
+        is_flag=flag.switch,
+        help=flag.help,
+    )
+
+
+def with_flags(command: Callable[..., int]) -> Command:
+    """Hand a command its flags as one value, `flags`; its other options it gets by their names."""
+
+    @wraps(command)
+    def called(**options: Any) -> int:
+        given = {name: options.pop(name) for name in FLAGS if name in options}
+        for name, value in given.items():
+            if FLAGS[name].many:
+                given[name] = (
+                    tuple(one.strip() for text in value for one in text.split(",") if one.strip()) or None
+                )
+        return command(flags=Flags(**given), **options)
+
+    return called
+
+
+path_arguments = click.argument("paths", nargs=-1, metavar="[PATH]...")
+text_or_json = click.option(
+    "--format",
+    "output",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="Format of the output.",
+)
+
+EXIT_CODES = """\b
+Exit codes:
+  0  {good}
+  1  {bad}
+  2  usage or configuration error, or a missing tool
+  3  internal error"""
+
+LISTING_CODES = """\b
+Exit codes: 0 done, 2 {wrong}, 3 internal error"""
+
+
+def epilog(codes: str, *examples: str) -> str:
+    """What ``--help`` shows below the options: the exit codes, then commands to copy."""
+    title = "Example:" if len(examples) == 1 else "Examples:"
+    return "\n".join((codes, "", "\b", title, *(f"  {example}" for example in examples)))
+
+
+def color() -> bool:
+    """Colour only on a terminal, and not when NO_COLOR asks for none (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

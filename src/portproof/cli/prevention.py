@@ -1,0 +1,155 @@
+"""The commands for after the merge: map, monitor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from portproof.cli.group import app
+from portproof.cli.options import EXIT_CODES, LISTING_CODES, epilog, path_arguments, with_flags, with_options
+from portproof.errors import UsageError
+from portproof.flags import Flags
+
+
+@app.command(
+    name="map",
+    short_help="Map who calls which port of what.",
+    epilog=epilog(
+        EXIT_CODES.format(good="done, or every block is up to date", bad="--check: a block is out of date"),
+        "portproof map charts/backend",
+        "portproof map --write PORTS.md",
+        "portproof map --check",
+    ),
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@with_options("config", "jobs", "helm", "kustomize", "offline")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(("text", "json", "markdown", "mermaid")),
+    default="text",
+    show_default=True,
+    help="Format of the map on standard output.",
+)
+@click.option("--environment", metavar="NAME", help="Show this environment only.")
+@click.option("--only-broken", is_flag=True, help="Show only Services with a port that is not reached.")
+@click.option(
+    "--write", is_flag=True, help="Fill the marked blocks of Markdown files; PATH is a .md file or a folder."
+)
+@click.option(
+    "--check", "check_", is_flag=True, help="Exit with 1, and a diff, if a marked block is out of date."
+)
+@with_flags
+def map_(  # noqa: PLR0913 - one for each option
+    paths: tuple[str, ...],
+    flags: Flags,
+    output: str,
+    environment: str | None,
+    *,
+    only_broken: bool,
+    write: bool,
+    check_: bool,
+) -> int:
+    """Map who calls which port of what, where each number is written, and what to do when a Service fails.
+
+    PATH is a file or folder; the default is the current folder. With --write or --check, PATH is a Markdown file, or a
+    folder of them: blocks between `<!-- portproof map: GLOB -->` and `<!-- portproof map: end -->` show the targets whose
+    id matches GLOB. --write makes a file that is not there.
+    """
+    from portproof import commands  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    if write and check_:
+        raise UsageError("--write and --check exclude each other", next_step="Drop one of them.")
+    if not (write or check_):
+        return commands.show_map(
+            Request(paths, flags), output=output, environment=environment, only_broken=only_broken
+        )
+    if environment or only_broken or output != "text":
+        raise UsageError(
+            "--environment, --only-broken and --format do not apply to --write and --check",
+            next_step="Choose what a block shows by its glob.",
+        )
+    return commands.keep_map(Request((), flags), paths, write_files=write)
+
+
+@app.command(
+    short_help="Write probes and alert rules for every Service port.",
+    epilog=epilog(
+        LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),
+        "portproof monitor --environment prod | kubectl apply -f -",
+        "portproof monitor --format prometheus --output monitoring",
+    ),
+)
+@path_arguments
+@with_options("config", "jobs", "helm", "kustomize", "offline")
+@click.option("--environment", metavar="NAME", help="Probe this environment only.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(("operator", "prometheus")),
+    default="operator",
+    show_default=True,
+    help="For the Prometheus operator, or for a Prometheus without one.",
+)
+@click.option(
+    "--prober",
+    metavar="HOST:PORT",
+    default="blackbox-exporter.monitoring.svc:9115",
+    show_default=True,
+    help="The blackbox exporter that opens the ports.",
+)
+@click.option(
+    "--namespace",
+    metavar="NAME",
+    default="monitoring",
+    show_default=True,
+    help="Namespace of the Probe and the PrometheusRule.",
+)
+@click.option(
+    "--label",
+    "labels",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Label of both, by which Prometheus selects them. Can be repeated.",
+)
+@click.option(
+    "--runbook-url", "runbooks", metavar="URL", default="", help="Address of the page with the port map."
+)
+@click.option("--output", metavar="FOLDER", help="Write files there, with a test of the alerts.")
+@with_flags
+def monitor(  # noqa: PLR0913 - one for each option
+    *,
+    paths: tuple[str, ...],
+    flags: Flags,
+    environment: str | None,
+    kind: str,
+    labels: tuple[str, ...],
+    output: str | None,
+    **said: str,
+) -> int:
+    """Write probes and alert rules for every Service port under PATH.
+
+    PATH is a file or folder; the default is the current folder. A blackbox exporter opens each port. Two alerts say that
+    a port does not answer, and that nobody asks. What cannot be probed is listed on standard error, with the reason.
+    """
+    from portproof import commands  # noqa: PLC0415
+    from portproof.portmap.monitor import Monitoring  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    monitoring = Monitoring(labels=dict(map(_label, labels)), **said)
+    folder = None if output is None else Path(output)
+    return commands.monitor(
+        Request(paths, flags), monitoring, kind=kind, environment=environment, folder=folder
+    )
+
+
+def _label(text: str) -> tuple[str, str]:
+    """Key and value of ``--label``."""
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise UsageError(
+            f"--label {text}: must be KEY=VALUE", next_step="Write it like --label release=prometheus."
+        )
+    return key, value
