@@ -53,12 +53,13 @@ def check(
         report = report.news
 
     seen = _seen_from_here(run.ready.tree.root)
+    fail_on = run.ready.config.fail_on
     for kind, file in reports:
-        write_report(file, formats.write(kind, report, seen=seen))
+        write_report(file, formats.write(kind, report, seen=seen, fail_on=fail_on))
     if request.flags.write_baseline:
         _write_baseline(Path(request.flags.write_baseline), run)
-    click.echo(formats.write(output, report, color=color, seen=seen), nl=False, color=True)
-    return ExitCode.FINDINGS if report.fails(run.ready.config.fail_on) else ExitCode.OK
+    click.echo(formats.write(output, report, color=color, seen=seen, fail_on=fail_on), nl=False, color=True)
+    return ExitCode.FINDINGS if report.fails(fail_on) else ExitCode.OK
 
 
 def _seen_from_here(root: Path) -> Callable[[RelPath], str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
-FORMATS = ("text", "json", "sarif", "github", "markdown")
+FORMATS = ("text", "json", "sarif", "github", "markdown", "junit", "gitlab", "rdjson", "azure")
 """The formats of a report; `report.formats` writes them."""
 
 FAIL_ON = ("error", "warning", "note", "never")

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.report import summary_line
+from portproof.report import plain, summary_line
 from portproof.report.model import Location, Report, ReportVerdict, Result
-from portproof.report.safe import log_line, one_line, shortened, visible
+from portproof.report.safe import log_line, shortened, visible
 from portproof.rules.severity import Severity
 
 LIMIT = 10
@@ -63,7 +63,7 @@ def _room(report: Report, severity: Severity) -> int:
 
 def _annotation(command: str, result: Result) -> str:
     properties = {**_place(result.location), "title": f"portproof: {result.rule}"}
-    return _command(command, properties, _message(result))
+    return _command(command, properties, plain.whole(result))
 
 
 def _place(location: Location | None) -> dict[str, str]:
@@ -75,37 +75,12 @@ def _place(location: Location | None) -> dict[str, str]:
     return place
 
 
-def _message(result: Result) -> str:
-    parts = [result.message]
-    if result.location is None:
-        parts.append(f"In {summary_line.subject(result)}; the line to edit is unknown.")
-    elif result.location.proof != "proven":
-        parts.append("This line is a best guess, not proven.")
-    parts += [
-        f"{related.message.rstrip('.:')}: {summary_line.place(related.location)}"
-        for related in result.related
-        if related.location
-    ]
-    if len(result.targets) > 1:
-        parts.append(f"In {len(result.targets)} targets: {summary_line.listed(result.targets)}")
-    if result.fix and result.fix.is_safe:
-        parts.append(f"Fix (proven by rendering again): {result.fix.description}")
-    elif result.fix:
-        parts.append(
-            f"Unsafe fix: {result.fix.description}: {'; '.join(text for _, text in result.fix.risks)}"
-        )
-    return "\n".join(parts)
-
-
 def _closing(report: Report) -> Iterator[str]:
     if brought := summary_line.brought(report):
         yield _command("notice", {"title": "portproof"}, f"{brought}.")
     groups = summary_line.unchecked(report)
     if groups:
-        reasons = [
-            f"{status} {summary_line.listed(tuple(target.id for target in targets))}: {shortened(one_line(reason), 300)}"
-            for (status, reason), targets in groups.items()
-        ]
+        reasons = plain.unchecked(report)
         lines = reasons[:LIMIT] + ([f"and {len(reasons) - LIMIT} more"] if len(reasons) > LIMIT else [])
         count = sum(map(len, groups.values()))
         title = f"portproof: {summary_line.plural(count, 'target')} not checked"

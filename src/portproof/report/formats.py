@@ -10,8 +10,19 @@ from portproof.report.model import Report
 from portproof.source import RelPath
 
 
-def write(kind: str, report: Report, *, color: bool = False, seen: Callable[[RelPath], str] = str) -> str:
-    """The report in one of the formats; text has its paths as `seen` says that the reader sees them, the others have those of the root."""
+def write(
+    kind: str,
+    report: Report,
+    *,
+    color: bool = False,
+    seen: Callable[[RelPath], str] = str,
+    fail_on: str = "error",
+) -> str:
+    """The report in one of the formats.
+
+    Text has its paths as `seen` says that the reader sees them, the others have those of the root. Formats that pass or
+    fail have as failures what is at or above `fail_on`.
+    """
     match kind:
         case "json":
             from portproof.report import json_
@@ -29,6 +40,22 @@ def write(kind: str, report: Report, *, color: bool = False, seen: Callable[[Rel
             from portproof.report import markdown
 
             return markdown.write(report)
+        case "junit":
+            from portproof.report import junit
+
+            return junit.write(report, fail_on=fail_on)
+        case "gitlab":
+            from portproof.report import gitlab
+
+            return gitlab.write(report)
+        case "rdjson":
+            from portproof.report import rdjson
+
+            return rdjson.write(report)
+        case "azure":
+            from portproof.report import azure
+
+            return azure.write(report)
         case _:
             from portproof.report import text
 

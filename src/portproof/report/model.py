@@ -162,6 +162,13 @@ class TargetStatus:
     resources: int
     seconds: float
 
+    @property
+    def main_file(self) -> RelPath:
+        """The file to look at first: a chart's ``Chart.yaml``, else the target's own path."""
+        if self.kind != "helm":
+            return self.path
+        return "Chart.yaml" if self.path == "." else f"{self.path}/Chart.yaml"
+
 
 class ReportVerdict(Enum):
     """What a report comes to. That nothing was checked is never a pass."""
@@ -228,10 +235,12 @@ class Report:
 
     def fails(self, threshold: str) -> bool:
         """Whether a finding counts: at or above the threshold, and introduced where a base was compared with."""
-        return any(
-            one.severity.reaches(threshold) and (one.introduced or (one.introduced is None and not self.base))
-            for one in self.results
-        )
+        return any(self.counts(one, threshold) for one in self.results)
+
+    def counts(self, result: Result, threshold: str) -> bool:
+        """Whether one finding makes the check fail."""
+        new = result.introduced or (result.introduced is None and not self.base)
+        return result.severity.reaches(threshold) and bool(new)
 
     def status_count(self, status: str) -> int:
         """How many targets have this status."""

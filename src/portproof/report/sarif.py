@@ -124,19 +124,11 @@ def _primary(result: Result, targets: Mapping[str, TargetStatus]) -> dict[str, A
         place = _physical(result.location)
     else:
         target = targets.get(result.targets[0]) if result.targets else None
-        place = {"physicalLocation": {"artifactLocation": _artifact(_main_file(target))}}
+        place = {"physicalLocation": {"artifactLocation": _artifact(target.main_file if target else ".")}}
     if result.resource is None:
         return place
     name = summary_line.field_of(result.resource, result.field)
     return {**place, "logicalLocations": [{"name": name, "fullyQualifiedName": name, "kind": "object"}]}
-
-
-def _main_file(target: TargetStatus | None) -> RelPath:
-    if target is None:
-        return "."
-    if target.kind != "helm":
-        return target.path
-    return "Chart.yaml" if target.path == "." else f"{target.path}/Chart.yaml"
 
 
 def _physical(location: Location) -> dict[str, Any]:
@@ -180,7 +172,7 @@ def _notifications(report: Report) -> list[dict[str, Any]]:
         {
             "level": "error" if target.status == "failed" else "warning",
             "message": _message(f"{target.id} {target.status}: {target.reason or 'no reason known'}"),
-            "locations": [{"physicalLocation": {"artifactLocation": _artifact(_main_file(target))}}],
+            "locations": [{"physicalLocation": {"artifactLocation": _artifact(target.main_file)}}],
         }
         for status in ("failed", "skipped")
         for target in report.targets

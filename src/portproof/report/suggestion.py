@@ -82,7 +82,7 @@ def suggestion(
     if _in_github_folder(lines.path) or "\r" in text or lines.last >= len(rows):
         return None
     before = rows[lines.first - 1 : lines.last]
-    after = _applied(before, edits, lines) if len(before) <= _LINES else None
+    after = applied(before, edits, lines) if len(before) <= _LINES else None
     if after is None or after == before or any(map(_odd, (*before, *after))):
         return None
     if all(_is_value(edit) for edit in edits):
@@ -103,8 +103,8 @@ def _is_value(edit: TextEdit) -> bool:
     return edit.line == edit.end_line and bool(edit.old) and bool(_VALUE.match(edit.new))
 
 
-def _applied(before: Sequence[str], edits: Sequence[TextEdit], lines: Lines) -> list[str] | None:
-    """The lines with the edits applied; None when they do not read there as the edits say."""
+def applied(before: Sequence[str], edits: Sequence[TextEdit], lines: Lines) -> list[str] | None:
+    """The `lines`, which read `before`, with the edits applied; None when they do not read there as the edits say."""
     block = "".join(f"{row}\n" for row in before)
     starts = [0]
     for row in before:

@@ -1,0 +1,104 @@
+"""The report as JUnit XML: a suite for each target, a failed case for each finding in it.
+
+What must not turn a build red is a case that passes and says it in ``system-out``: findings below the lowest severity that
+fails the check, and those that the base has too. Readers differ in what they show, so a case's text has everything (GitLab
+shows the text only). They drop a second case of the same name, so names differ. The schema is ``junit-10.xsd`` of
+https://github.com/jenkinsci/xunit-plugin, which knows no ``file`` and no ``line``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from xml.etree import ElementTree as ET
+
+from portproof.report import plain, summary_line
+from portproof.report.model import Report, Result, TargetStatus
+from portproof.report.safe import one_line, shortened, visible
+
+_NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+_SHORT = 300
+
+
+def write(report: Report, *, fail_on: str = "error") -> str:
+    """The report; findings at or above `fail_on` are failures."""
+    root = ET.Element("testsuites", {"name": "portproof"})
+    names = _Names()
+    for target in report.targets:
+        found = [one for one in report.results if target.id in one.targets]
+        root.append(_suite(target, found, names, lambda one: report.counts(one, fail_on)))
+    if loose := [one for one in report.results if not one.targets]:
+        nowhere = TargetStatus("portproof", "", ".", (), "checked", None, 0, 0.0)
+        root.append(_suite(nowhere, loose, names, lambda one: report.counts(one, fail_on)))
+    for total in ("tests", "failures", "errors"):
+        root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
+    ET.indent(root)
+    text = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+class _Names:
+    """Gives each case a name that no other of its class has."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[tuple[str, str]] = Counter()
+
+    def of(self, kind: str, name: str) -> dict[str, str]:
+        self._seen[kind, name] += 1
+        count = self._seen[kind, name]
+        return {"classname": _clean(kind), "name": _clean(name if count == 1 else f"{name} #{count}")}
+
+
+def _suite(
+    target: TargetStatus, found: list[Result], names: _Names, fails: Callable[[Result], bool]
+) -> ET.Element:
+    cases = [_case(one, names, fails=fails(one)) for one in found]
+    if not found or target.status != "checked":
+        cases.append(_whole(target, names))
+    counts = Counter(child.tag for case in cases for child in case)
+    suite = ET.Element(
+        "testsuite",
+        {
+            "name": _clean(target.id),
+            "tests": str(len(cases)),
+            "failures": str(counts["failure"]),
+            "errors": str(counts["error"]),
+            "skipped": str(counts["skipped"]),
+            "time": f"{target.seconds:.3f}",
+        },
+    )
+    suite.extend(cases)
+    return suite
+
+
+def _whole(target: TargetStatus, names: _Names) -> ET.Element:
+    """The case of a target without findings: passed, skipped with the reason, or an error."""
+    case = ET.Element("testcase", {**names.of("target", target.id), "time": f"{target.seconds:.3f}"})
+    tag = {"failed": "error", "skipped": "skipped"}.get(target.status)
+    if tag:
+        _told(case, tag, target.status, target.reason or "no reason known")
+    return case
+
+
+def _case(result: Result, names: _Names, *, fails: bool) -> ET.Element:
+    place = f"{result.location.path}:{result.location.line}" if result.location else ""
+    name = " ".join(filter(None, (place, str(result.resource) if result.resource else "")))
+    case = ET.Element("testcase", names.of(result.rule, name or summary_line.subject(result)))
+    if fails:
+        _told(case, "failure", result.severity.value, plain.whole(result), short=result.message)
+    else:
+        ET.SubElement(case, "system-out").text = _clean(f"{result.severity.value}: {plain.whole(result)}")
+    return case
+
+
+def _told(case: ET.Element, tag: str, kind: str, text: str, *, short: str = "") -> None:
+    attributes = {"message": shortened(one_line(_clean(short or text)), _SHORT)}
+    if tag != "skipped":
+        attributes["type"] = kind
+    ET.SubElement(case, tag, attributes).text = _clean(text)
+
+
+def _clean(text: str) -> str:
+    """`text` without what XML 1.0 cannot hold, escaped or not."""
+    return _NOT_XML.sub("", "\n".join(map(visible, text.split("\n"))))
