@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from portproof import cli, commands
+from portproof.cli.options import wants_color
 from portproof.config import Config
 from portproof.flags import FAIL_ON, FLAGS, Flags
 from portproof.session import Request
@@ -22,6 +23,7 @@ SAID: dict[str, tuple[list[str], Any]] = {
     "helm": (["--helm", "/bin/helm"], "/bin/helm"),
     "kustomize": (["--kustomize", "/bin/kubectl"], "/bin/kubectl"),
     "offline": (["--offline"], True),
+    "quiet": (["-q"], True),
     "base": (["--base", "main"], "main"),
     "only_new": (["--only-new"], True),
     "write_baseline": (["--write-baseline", "b.json"], "b.json"),
@@ -85,3 +87,23 @@ def test_a_flag_of_a_settings_name_has_its_type() -> None:
 def test_the_words_of_a_threshold_are_those_of_the_file() -> None:
     assert FLAGS["fail_on"].choices == FAIL_ON
     assert Config().fail_on in FAIL_ON
+
+
+@pytest.mark.parametrize(
+    ("choice", "environ", "terminal", "expected"),
+    [
+        ("auto", {}, True, True),
+        ("auto", {}, False, False),
+        ("always", {"NO_COLOR": "1"}, False, True),
+        ("never", {"FORCE_COLOR": "1"}, True, False),
+        ("auto", {"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
+        ("auto", {"NO_COLOR": ""}, True, True),
+        ("auto", {"FORCE_COLOR": "1"}, False, True),
+        ("auto", {"FORCE_COLOR": "0"}, True, False),
+        ("auto", {"CLICOLOR_FORCE": "1", "TERM": "dumb"}, False, True),
+        ("auto", {"CLICOLOR": "0"}, True, False),
+        ("auto", {"TERM": "dumb"}, True, False),
+    ],
+)
+def test_who_decides_on_color(choice: str, environ: dict[str, str], terminal: bool, expected: bool) -> None:
+    assert wants_color(choice, environ, terminal=terminal) is expected

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portproof.discover.model import Skip
+from portproof.flags import Flags, Given
 from portproof.patch import unified
 from portproof.report import text
 from portproof.report.excerpt import clip
@@ -90,6 +91,25 @@ def test_colour_changes_no_word() -> None:
     coloured = text.write(INCIDENT, color=True)
     assert "\x1b[31m\x1b[1merror\x1b[0m[service-target-number]" in coloured
     assert click.unstyle(coloured) == text.write(INCIDENT)
+
+
+QUIET = Given(flags=Flags(quiet=True))
+
+
+def test_quiet_is_the_findings_and_nothing_else() -> None:
+    loud, quiet = text.write(INCIDENT), text.write(replace(INCIDENT, given=QUIET))
+    assert loud.startswith(quiet)
+    assert loud.removeprefix(quiet).split("\n")[:2] == ["", "1 error in 1 target"]
+    assert text.write(replace(report(), given=QUIET)) == ""
+
+
+def test_quiet_still_says_that_nothing_was_checked() -> None:
+    skipped = replace(status(), status="skipped", reason="its dependency is not here")
+    shown = text.write(replace(report(), targets=(skipped,), given=QUIET))
+    assert "Nothing was checked" in shown
+    assert "its dependency is not here" in shown
+    partly = text.write(replace(report(), targets=(status("helm:charts/a"), skipped), given=QUIET))
+    assert "its dependency is not here" in partly
 
 
 def test_nothing_found() -> None:

@@ -22,7 +22,7 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
+def progress(*, quiet: bool = False) -> Iterator[Progress]:
     """A line on standard error once rendering takes longer than a moment; it vanishes at the end on a terminal."""
     started = time.monotonic()
     last = started
@@ -32,7 +32,7 @@ def progress() -> Iterator[Progress]:
     def rendered(done: int, total: int) -> None:
         nonlocal last, shown
         now = time.monotonic()
-        if now - started < 1.0 or now - last < (0.1 if live else 10.0):
+        if quiet or now - started < 1.0 or now - last < (0.1 if live else 10.0):
             return
         last, shown = now, True
         line = f"rendered {done} of {total} targets"

@@ -20,7 +20,7 @@ class Flag:
     """An option of a command line. `many` may be given several times, and each time with several values, by commas.
 
     `choices` are the words that it takes, `least` is the lowest number; a `switch` takes nothing. Commands that check
-    or fix take it, unless it is `only` for one of them.
+    or fix take it, unless it is `only` for one of them. `short` is its one-letter form, with the dash.
     """
 
     help: str
@@ -30,6 +30,7 @@ class Flag:
     least: int | None = None
     choices: tuple[str, ...] = ()
     only: str = ""
+    short: str = ""
 
     @property
     def metadata(self) -> dict[str, Flag]:
@@ -82,6 +83,14 @@ class Flags:
     offline: bool = field(
         default=False,
         metadata=Flag("Never use the network: fetch no chart dependency and no tool.", switch=True).metadata,
+    )
+    quiet: bool = field(
+        default=False,
+        metadata=Flag(
+            "Print findings and what was not checked, and nothing else: no progress, no hints, no count.",
+            switch=True,
+            short="-q",
+        ).metadata,
     )
     base: str | None = field(
         default=None,

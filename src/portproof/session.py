@@ -194,7 +194,7 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
     )
     with (
         _engine(request, ready, programs) as engine,
-        progress() as told,
+        progress(quiet=request.flags.quiet) as told,
         TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as base,
     ):
         engine.prefetch(ready.targets, ready.tree, ready.config.jobs)

@@ -8,7 +8,8 @@ from portproof.cli.group import app
 from portproof.cli.options import (
     EXIT_CODES,
     LISTING_CODES,
-    color,
+    color_option,
+    colored,
     epilog,
     path_arguments,
     text_or_json,
@@ -24,7 +25,8 @@ from portproof.flags import Flags
     epilog=epilog(LISTING_CODES.format(wrong="usage error"), "portproof explain service-target-number"),
 )
 @click.argument("rule")
-def explain(rule: str) -> int:
+@color_option
+def explain(rule: str, color: str) -> int:
     """Explain RULE: what it checks, why it matters, examples, and what it does not report.
 
     `portproof rules` lists the rules.
@@ -32,7 +34,7 @@ def explain(rule: str) -> int:
     from portproof.report import pages  # noqa: PLC0415
     from portproof.rules import find  # noqa: PLC0415
 
-    click.echo(pages.page(find(rule), color=color()), nl=False, color=True)
+    click.echo(pages.page(find(rule), color=colored(color)), nl=False, color=True)
     return ExitCode.OK
 
 

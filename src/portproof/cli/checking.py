@@ -13,7 +13,8 @@ from portproof.cli.options import (
     LISTING_CODES,
     OF_CHECK,
     SHARED,
-    color,
+    color_option,
+    colored,
     epilog,
     option,
     path_arguments,
@@ -51,8 +52,9 @@ from portproof.flags import FLAGS, FORMATS, Flags
     help="Also write the report to a file, in any of these formats. Can be repeated.",
 )
 @with_options(*OF_CHECK)
+@color_option
 @with_flags
-def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str, ...]) -> int:
+def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str, ...], color: str) -> int:
     """Check every port reference under PATH.
 
     PATH is a file or folder; the default is the current folder. Every chart is rendered with each of its values files,
@@ -68,7 +70,7 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
             next_step=f"Drop --{partly[0]}: a baseline records every finding.",
         )
     files = tuple(map(_report, reports))
-    return commands.check(Request(paths, flags), output=output, color=color(), reports=files)
+    return commands.check(Request(paths, flags), output=output, color=colored(color), reports=files)
 
 
 @app.command(

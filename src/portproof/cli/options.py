@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -37,6 +37,7 @@ def option(name: str, flag: Flag) -> Callable[[Command], Command]:
         kind = click.IntRange(min=flag.least)
     return click.option(
         f"--{name.replace('_', '-')}",
+        *filter(None, (flag.short,)),
         type=kind,
         metavar=flag.metavar or None,
         multiple=flag.many,
@@ -88,6 +89,31 @@ def epilog(codes: str, *examples: str) -> str:
     return "\n".join((codes, "", "\b", title, *(f"  {example}" for example in examples)))
 
 
-def color() -> bool:
-    """Colour only on a terminal, and not when NO_COLOR asks for none (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+color_option = click.option(
+    "--color",
+    type=click.Choice(("auto", "always", "never")),
+    default="auto",
+    show_default=True,
+    help="Color of text; auto heeds NO_COLOR and FORCE_COLOR, else colors a terminal only.",
+)
+
+
+def colored(choice: str) -> bool:
+    """Whether standard output gets colors."""
+    return wants_color(choice, os.environ, terminal=sys.stdout.isatty())
+
+
+def wants_color(choice: str, environ: Mapping[str, str], *, terminal: bool) -> bool:
+    """Whether to color: as chosen; else as the environment says, to which ``FORCE_COLOR=0`` is a no; else on a terminal.
+
+    The variables are those of no-color.org, force-color.org and bixense.com/clicolors; that for none wins.
+    """
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    forced = (environ.get("FORCE_COLOR", ""), environ.get("CLICOLOR_FORCE", ""))
+    if any(value not in ("", "0") for value in forced):
+        return True
+    refused = "0" in forced or environ.get("CLICOLOR") == "0" or environ.get("TERM") == "dumb"
+    return terminal and not refused

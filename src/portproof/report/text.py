@@ -180,6 +180,9 @@ class _Writer:
             yield from _wrapped(found[0].reason or "", indent="      ")
 
     def closing(self) -> Iterator[str]:
+        checked = self.report.verdict in (ReportVerdict.CLEAN, ReportVerdict.FINDINGS)
+        if checked and self.report.given.flags.quiet:
+            return
         yield from self.verdict()
         ignored = [summary_line.ignored(self.report), summary_line.brought(self.report)]
         if any(ignored):
