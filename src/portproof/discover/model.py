@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from portproof.discover.chart_files import chart_files
+from portproof.discover.unread import Unread
 from portproof.source import RelPath, Tree, is_within, parent
 from portproof.yamldoc import FieldPath
 
@@ -276,9 +277,11 @@ class Skip:
 class Discovery:
     """What was found under the paths that were asked for, each list in the order of its ids.
 
-    `everything` are the targets of the whole tree: an edit under one path may break what lies elsewhere.
+    `everything` are the targets of the whole tree: an edit under one path may break what lies elsewhere. `unread` is what
+    looks deployable and makes no target.
     """
 
     targets: tuple[Target, ...]
     skips: tuple[Skip, ...]
     everything: tuple[Target, ...] = field(default=(), compare=False)
+    unread: tuple[Unread, ...] = ()
