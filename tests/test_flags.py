@@ -27,6 +27,7 @@ SAID: dict[str, tuple[list[str], Any]] = {
     "base": (["--base", "main"], "main"),
     "only_new": (["--only-new"], True),
     "write_baseline": (["--write-baseline", "b.json"], "b.json"),
+    "strict": (["--strict"], True),
     "fail_on": (["--fail-on", "note"], "note"),
 }
 

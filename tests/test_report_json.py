@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from portproof.discover.unread import Unread
 from portproof.report import json_
 from portproof.report.model import Effect, ToolVersions
 from portproof.rules.base import Severity
@@ -33,9 +34,22 @@ def test_the_schema_is_a_schema() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
+def test_what_was_not_looked_at_is_listed() -> None:
+    unread = (
+        Unread("envs/prod.yaml", "values", "keys of charts/a and charts/b"),
+        Unread("helmfile.yaml", "helmfile", "a template"),
+    )
+    value = load(json_.write(report(unread=unread)))
+    assert value["unread"] == [
+        {"path": "envs/prod.yaml", "kind": "values", "reason": "keys of charts/a and charts/b"},
+        {"path": "helmfile.yaml", "kind": "helmfile", "reason": "a template"},
+    ]
+    assert load(json_.write(INCIDENT))["unread"] == []
+
+
 def test_keys_and_their_order_are_those_of_the_contract() -> None:
     value = load(json_.write(INCIDENT))
-    assert list(value) == ["schema", "tool", "targets", "findings", "summary"]
+    assert list(value) == ["schema", "tool", "targets", "findings", "unread", "summary"]
     assert value["tool"] == {"name": "portproof", "version": "0.1.0", "helm": "v4.1.4", "kustomize": "v5.7.1"}
     assert list(value["targets"][0]) == [
         "id",

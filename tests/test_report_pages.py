@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
 from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, ManifestTarget, Skip
+from portproof.discover.unread import Unread
 from portproof.report import pages
 from portproof.report.pages import Bullets, Example, Heading, Prose
 from portproof.rules import all_rules
@@ -216,6 +217,19 @@ def test_targets_as_text() -> None:
     assert pages.targets_text(Discovery((), ()), ["docs"]) == (
         "Nothing to check under docs: no chart, kustomization or manifest was found\n"
     )
+
+
+def test_what_was_not_looked_at_is_listed_with_the_reason() -> None:
+    found = replace(DISCOVERY, unread=(Unread("envs/prod.yaml", "values", "keys of two charts"),))
+    assert pages.targets_text(found).endswith(
+        "\nNot looked at:\n  values  envs/prod.yaml  keys of two charts\n\n2 targets, 2 not rendered, 1 not looked at\n"
+    )
+    assert json.loads(pages.targets_json(found))[-1] == {
+        "path": "envs/prod.yaml",
+        "kind": "values",
+        "status": "unread",
+        "reason": "keys of two charts",
+    }
 
 
 def test_what_strangers_named_stays_data() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portproof.discover.model import Skip
+from portproof.discover.unread import Unread
 from portproof.flags import Flags, Given
 from portproof.patch import unified
 from portproof.report import text
@@ -140,6 +141,21 @@ def test_nothing_checked_is_no_pass() -> None:
         Nothing was checked: 1 skipped, 0 failed
         """
     )
+
+
+def test_what_was_not_looked_at_is_one_line() -> None:
+    paths = ("a.yaml", "b.yaml")
+    unread = (*(Unread(path, "values", "why") for path in paths), Unread("c.yaml", "helmfile", "why"))
+    found = report(targets=(status("helm:charts/a"),), unread=unread)
+    assert text.write(found) == lines(
+        """
+        No findings: 1 target checked, 12 resources
+        Not looked at: 2 values files, 1 helmfile (`portproof targets` lists them)
+        """
+    )
+    assert not found.is_whole
+    assert report(targets=(status("helm:charts/a"),)).is_whole
+    assert not report(targets=(status("helm:charts/a", "skipped", "why"),)).is_whole
 
 
 def test_several_findings_of_every_kind() -> None:

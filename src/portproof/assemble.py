@@ -173,6 +173,7 @@ def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = 
             )
         ),
         left_out=len(ignored) + len(excused),
+        unread=tuple(one for one in discovery.unread if introduced is None or introduced.touches(one.path)),
     )
 
 

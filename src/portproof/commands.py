@@ -59,7 +59,8 @@ def check(
     if request.flags.write_baseline:
         _write_baseline(Path(request.flags.write_baseline), run)
     click.echo(formats.write(output, report, color=color, seen=seen, fail_on=fail_on), nl=False, color=True)
-    return ExitCode.FINDINGS if report.fails(fail_on) else ExitCode.OK
+    fails = report.fails(fail_on) or (request.flags.strict and not report.is_whole)
+    return ExitCode.FINDINGS if fails else ExitCode.OK
 
 
 def _seen_from_here(root: Path) -> Callable[[RelPath], str]:

@@ -113,6 +113,12 @@ class Flags:
             only="check",
         ).metadata,
     )
+    strict: bool = field(
+        default=False,
+        metadata=Flag(
+            "Exit with 1, too, if anything was skipped or not looked at.", switch=True, only="check"
+        ).metadata,
+    )
     fail_on: str | None = field(
         default=None,
         metadata=Flag(

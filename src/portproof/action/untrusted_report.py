@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from portproof.discover.unread import Unread
 from portproof.errors import UsageError
 from portproof.report import model
 from portproof.report.model import Report
@@ -203,6 +204,15 @@ class _Target(_Part):
         )
 
 
+class _Unread(_Part):
+    path: _Path
+    kind: _Rule
+    reason: _Text
+
+    def made(self) -> Unread:
+        return Unread(_checked(self.path), self.kind, self.reason)
+
+
 class _Tool(_Part):
     name: Literal["portproof"]
     version: _Short
@@ -226,6 +236,7 @@ class _Report(_Part):
     targets: Annotated[list[_Target], Meta(max_length=100_000)]
     findings: Annotated[list[_Finding], Meta(max_length=_MAX_FINDINGS)]
     summary: _Summary
+    unread: Annotated[list[_Unread], Meta(max_length=100_000)] = msgspec.field(default_factory=list)
 
 
 def load(file: Path) -> Report:
@@ -258,6 +269,7 @@ def parse(data: bytes) -> Report:
             skips=(),
             lines={},
             left_out=found.summary.ignored,
+            unread=tuple(one.made() for one in found.unread),
         )
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise UsageError(

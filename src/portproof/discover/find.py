@@ -9,6 +9,7 @@ from portproof.discover.charts import find_charts
 from portproof.discover.model import Discovery, Skip, Target
 from portproof.discover.overlays import find_overlays
 from portproof.discover.plain import find_manifests
+from portproof.discover.unread import Unread
 from portproof.discover.walk import walk
 from portproof.source import RelPath, Tree, is_within
 
@@ -27,12 +28,14 @@ def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | Non
     found: list[Target] = [*charts.targets, *overlays.targets, *plain.targets]
     targets = tuple(sorted(found, key=lambda one: one.id))
     skips = [*listing.skips, *charts.skips, *overlays.skips, *plain.skips]
+    unread: list[Unread] = []  # what follows descriptions of deployments adds to it
     return Discovery(
         tuple(target for target in targets if _asked_for(target, paths)),
         tuple(
             sorted((skip for skip in skips if _concerns(skip, paths)), key=lambda one: (one.id, one.reason))
         ),
         targets,
+        tuple(sorted({one for one in unread if any(is_within(one.path, path) for path in paths)})),
     )
 
 

@@ -30,7 +30,11 @@ def write(report: Report) -> str:
     for severity, command in _COMMANDS.items():
         results = [result for result in report.results if result.severity is severity]
         commands += [_annotation(command, result) for result in results[: _room(report, severity)]]
-    parts = [summary_line.headline(report, visible), summary_line.ignored(report)]
+    parts = [
+        summary_line.headline(report, visible),
+        summary_line.ignored(report),
+        summary_line.unread(report),
+    ]
     headline = "; ".join(filter(None, parts))
     if report.verdict not in (ReportVerdict.CLEAN, ReportVerdict.FINDINGS):
         commands.append(_command("warning", {"title": "portproof"}, headline))

@@ -7,6 +7,7 @@ import math
 import unicodedata
 from typing import Any
 
+from portproof.discover.unread import Unread
 from portproof.report.model import (
     Change,
     Effect,
@@ -37,6 +38,7 @@ def write(report: Report) -> str:
             },
             "targets": [_target(target) for target in report.targets],
             "findings": [_finding(result) for result in report.results],
+            "unread": [unread(one) for one in report.unread],
             "summary": {
                 **_severities(report),
                 **{status: report.status_count(status) for status in ("checked", "failed", "skipped")},
@@ -79,6 +81,11 @@ def _target(target: TargetStatus) -> dict[str, Any]:
         "resources": target.resources,
         "seconds": round(target.seconds, 3),
     }
+
+
+def unread(one: Unread) -> dict[str, str]:
+    """Something that was not looked at."""
+    return {"path": one.path, "kind": one.kind, "reason": one.reason}
 
 
 def _finding(result: Result) -> dict[str, Any]:

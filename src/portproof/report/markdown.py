@@ -47,6 +47,7 @@ def write(
             ignored=[text for text in (summary_line.ignored(report), summary_line.brought(report)) if text],
             results=report.results,
             targets=sorted(report.targets, key=lambda target: _ORDER.index(target.status)),
+            unread=summary_line.unread(report),
             unchecked=bool(summary_line.unchecked(report)),
             table=len(report.results) > min(details, _FEW),
             rows=rows,

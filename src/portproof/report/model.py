@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from portproof.discover.model import Skip
+from portproof.discover.unread import Unread
 from portproof.flags import Given
 from portproof.graph.chains import Hop
 from portproof.resources import ResourceKey
@@ -196,7 +197,8 @@ class Report:
     `paths` are what was asked for, `rules` those that ran, with their pages.
     `base` is the commit that was compared with, if any; `unaffected` counts the targets that were not rendered because
     the difference cannot affect them. `ignored` are findings that are left out; `left_out` is their number, also where
-    only that is known. `given` is the command line that asked for it.
+    only that is known. `given` is the command line that asked for it. `unread` is what looks deployable and was not looked
+    at.
     """
 
     tools: ToolVersions
@@ -211,6 +213,7 @@ class Report:
     ignored: tuple[Ignored, ...] = ()
     left_out: int = 0
     given: Given = field(default_factory=Given)
+    unread: tuple[Unread, ...] = ()
 
     @property
     def news(self) -> Report:
@@ -241,6 +244,11 @@ class Report:
         """Whether one finding makes the check fail."""
         new = result.introduced or (result.introduced is None and not self.base)
         return result.severity.reaches(threshold) and bool(new)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that looks deployable was looked at: ``--strict`` asks for it."""
+        return not self.unread and not self.status_count("skipped")
 
     def status_count(self, status: str) -> int:
         """How many targets have this status."""

@@ -190,17 +190,29 @@ def targets_text(discovery: Discovery, paths: Sequence[str] = (".",)) -> str:
         lines += ["", "Not rendered:"]
         rows = [(f"  {visible(skip.id)}", visible(one_line(skip.reason))) for skip in discovery.skips]
         lines += _table(rows).splitlines()
+    if discovery.unread:
+        lines += ["", "Not looked at:"]
+        found = [
+            (f"  {visible(one.kind)}", visible(one.path), visible(one_line(one.reason)))
+            for one in discovery.unread
+        ]
+        lines += _table(found).splitlines()
     if discovery.targets:
         count = plural(len(discovery.targets), "target")
-        lines += ["", f"{count}, {len(discovery.skips)} not rendered"]
+        unread = f", {len(discovery.unread)} not looked at" if discovery.unread else ""
+        lines += ["", f"{count}, {len(discovery.skips)} not rendered{unread}"]
     return "".join(f"{log_line(line)}\n" for line in lines)
 
 
 def targets_json(discovery: Discovery) -> str:
-    """A list of targets, then of what is not rendered, the latter with ``status`` ``skipped`` and a ``reason``."""
+    """A list: targets, what is not rendered (``status`` ``skipped``), what was not looked at (``unread``), with a ``reason``."""
     return _json(
         [_target(target, "target", None) for target in discovery.targets]
         + [_target(skip, "skipped", skip.reason) for skip in discovery.skips]
+        + [
+            {"path": one.path, "kind": one.kind, "status": "unread", "reason": one.reason}
+            for one in discovery.unread
+        ]
     )
 
 

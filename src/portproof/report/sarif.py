@@ -178,6 +178,8 @@ def _notifications(report: Report) -> list[dict[str, Any]]:
         for target in report.targets
         if target.status == status
     ]
+    if unread := summary_line.unread(report):
+        found.append({"level": "note", "message": _message(f"{unread}.")})
     if report.left_out:
         found.append({"level": "note", "message": _message(f"{summary_line.ignored(report)}.")})
     if not report.status_count("checked"):

@@ -22,6 +22,18 @@ _WAYS = {
 }
 
 
+_UNREAD = {
+    "values": "values file",
+    "applicationset": "ApplicationSet",
+    "application": "Application",
+    "flux": "Flux object",
+    "skaffold": "Skaffold file",
+    "terraform": "Terraform release",
+    "remote-chart": "remote chart",
+}
+"""Kinds of what was not looked at, where the word for programs is not the one for people."""
+
+
 def plural(count: int, noun: str) -> str:
     """``1 error``, ``2 errors``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
@@ -98,6 +110,14 @@ def brought(report: Report) -> str:
     ways = " and ".join(dict.fromkeys(_WAYS[one.how.name] for one in new))
     verb = "is" if len(new) == 1 else "are"
     return f"{plural(len(new), 'finding')} {verb} suppressed by {ways} that this change adds" if new else ""
+
+
+def unread(report: Report) -> str:
+    """``Not looked at: 2 values files, 1 helmfile``; empty when everything was."""
+    counts = Counter(_UNREAD.get(one.kind, one.kind) for one in report.unread)
+    return (
+        f"Not looked at: {', '.join(plural(count, noun) for noun, count in counts.items())}" if counts else ""
+    )
 
 
 def place(location: Location) -> str:

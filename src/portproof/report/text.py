@@ -184,6 +184,9 @@ class _Writer:
         if checked and self.report.given.flags.quiet:
             return
         yield from self.verdict()
+        unread = summary_line.unread(self.report)
+        if unread:
+            yield f"{self.paint(unread, fg='yellow')} (`portproof targets` lists them)"
         ignored = [summary_line.ignored(self.report), summary_line.brought(self.report)]
         if any(ignored):
             yield "; ".join(filter(None, ignored))
