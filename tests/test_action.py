@@ -621,6 +621,7 @@ def test_files_are_written_where_the_workflow_wants_them(world: World) -> None:
     patch = Path(ran.outputs["patch-file"])
     assert not patch.is_relative_to(world.checkout)
     subprocess.run(["git", "apply", "--check", str(patch)], cwd=world.checkout, check=True)
+    assert Path(ran.outputs["body-file"]).read_text().startswith("This change fixes 1 finding of portproof.")
 
 
 @pytest.mark.parametrize(
@@ -650,7 +651,7 @@ def test_the_files_outside_of_the_workspace_are_for_everybody_to_read(world: Wor
         ran = world.run("")
     finally:
         os.umask(old)
-    for name in ("sarif-file", "report-file", "patch-file"):
+    for name in ("sarif-file", "report-file", "patch-file", "body-file"):
         file = Path(ran.outputs[name])
         assert file.is_relative_to(world.folder / "temp")
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o755
@@ -664,6 +665,7 @@ def test_without_findings_the_files_are_there_too(world: World) -> None:
     assert json.loads((world.checkout / "a.sarif").read_text())["runs"][0]["results"] == []
     assert ran.report["findings"] == []
     assert "patch-file" not in ran.outputs
+    assert Path(ran.outputs["body-file"]).read_text().startswith("There is nothing to apply. No findings: ")
     assert world.fake.log.writes == []
 
 

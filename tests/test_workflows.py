@@ -31,7 +31,16 @@ INPUTS = {
     "sarif-file": "",
     "report-file": "",
 }
-OUTPUTS = ["findings", "errors", "warnings", "introduced", "sarif-file", "report-file", "patch-file"]
+OUTPUTS = [
+    "findings",
+    "errors",
+    "warnings",
+    "introduced",
+    "sarif-file",
+    "report-file",
+    "patch-file",
+    "body-file",
+]
 
 
 def read(path: Path) -> Any:

@@ -15,7 +15,9 @@ from portproof.fix import Proposal
 from portproof.graph.moved import Move
 from portproof.outcome import FindingGroup, Outcome, TargetResult, fingerprint_of, unchecked_fingerprint
 from portproof.patch import unified_many
+from portproof.pipeline import Combined
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
+from portproof.report.fixes import Fixes
 from portproof.report.model import (
     Change,
     Effect,
@@ -375,6 +377,23 @@ def patch_of(edits: Iterable[Edit], tree: Tree, named: Callable[[RelPath], str] 
     after = tree.with_edits(edits)
     paths = sorted({edit.span.path for edit in edits})
     return unified_many({named(path): (tree.text(path), after.text(path)) for path in paths})
+
+
+def fixes(outcome: Outcome, combined: Combined) -> Fixes:
+    """The fixes that go together, by the names that a report of the same outcome gives them.
+
+    A fingerprint that several findings share is cured only if all of them are.
+    """
+    if not combined.edits:
+        return Fixes()
+    edits = set(combined.edits)
+    proposals = [one.safe_fix for one in outcome.merged if one.safe_fix is not None]
+    left = {one.fingerprint for one in outcome.merged if one not in combined.cured}
+    return Fixes(
+        patch_of(combined.edits, combined.tree),
+        frozenset(_id(one.edits) for one in proposals if edits.issuperset(one.edits)),
+        frozenset(one.fingerprint for one in combined.cured) - left,
+    )
 
 
 def _failures(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from portproof.pipeline import Plan
     from portproof.portmap.model import PortMap
     from portproof.render.model import Renderer
+    from portproof.report.fixes import Fixes
     from portproof.report.model import Report, ToolVersions
     from portproof.report.port_diff import PortDiff
     from portproof.revision import Comparison
@@ -436,12 +437,11 @@ def report_of(run: Session, *, together: bool = False) -> Report:
     return assemble.report(asked, run.outcome, run.introduced)
 
 
-def combined_patch(run: Session) -> str:
-    """The proven fixes as one patch, itself proven; empty when there is none. Only while the renderer lives."""
+def combined_fixes(run: Session) -> Fixes:
+    """The safe fixes of all findings as one patch, itself proven. Only while the renderer lives."""
     from portproof import assemble, pipeline
 
-    combined = pipeline.combine(run.outcome, run.prover)
-    return assemble.patch_of(combined.edits, combined.tree) if combined.edits else ""
+    return assemble.fixes(run.outcome, pipeline.combine(run.outcome, run.prover))
 
 
 def root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[Path, tuple[RelPath, ...]]:

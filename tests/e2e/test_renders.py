@@ -13,7 +13,7 @@ from portproof.discover.model import Target
 from portproof.flags import Flags
 from portproof.render.engine import Engine
 from portproof.render.model import NotRendered, RenderFailure, Rendering
-from portproof.session import Request, Session, combined_patch, port_diff_of, session
+from portproof.session import Request, Session, combined_fixes, port_diff_of, session
 from portproof.source import Tree
 from tests.e2e.program import Repository, environment
 from tests.e2e.test_base import OVERLAY, REMOTE, chart
@@ -60,7 +60,7 @@ def renders(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Renders:
 def checked(repository: Repository) -> Session:
     request = Request(paths=(str(repository.root),), flags=Flags(base="HEAD", jobs=2), environ=environment())
     with session(request) as run:
-        combined_patch(run)
+        combined_fixes(run)
         ports = port_diff_of(run)
     assert ports is not None
     rendered = {one.target.id for one in run.outcome.checked if one.outcome is None}

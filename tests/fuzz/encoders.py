@@ -26,6 +26,8 @@ from portproof.report import annotations as workflow
 from portproof.report import json_, markdown, marks, mermaid, sarif, text
 from portproof.report.causes import Cause
 from portproof.report.excerpt import WIDTH, clip
+from portproof.report.fixes import Fixes
+from portproof.report.fixes import body as fixes_body
 from portproof.report.links import Links
 from portproof.report.model import Effect, Ignored, Related, Report, Result, TextEdit
 from portproof.report.phrases import prose
@@ -178,6 +180,17 @@ def summary(given: str) -> None:
         assert marks.read(written) == []
         assert marks.key_of_summary(written) is None
         written.encode()
+
+
+def of_fixes(given: str) -> None:
+    """The body of a pull request of fixes has our headings and links only."""
+    found = everything(given)
+    every = frozenset(one.fingerprint for one in found.results)
+    ids = frozenset(fix.id for one in found.results if (fix := one.fix))
+    for fixes in (Fixes(), Fixes("x", ids, every), Fixes("x", frozenset(), every)):
+        page = gfm.rendered(fixes_body(found, fixes, links=TO_OURS))
+        gfm.is_harmless(page, links=LINKS)
+        assert page.comments == []
 
 
 def _has_shape(written: str, links: bool, comments: int) -> None:
@@ -355,6 +368,7 @@ TARGETS = (
     _target("span", span),
     _target("words", words),
     _target("summary", summary),
+    _target("fixes", of_fixes),
     _target("review", review),
     _target(
         "suggestion",

@@ -16,10 +16,11 @@ from portproof.flags import Flags
 from portproof.github import files as base
 from portproof.github.model import ChangedFiles, GithubError, Pull
 from portproof.github.publish import degraded
+from portproof.report.fixes import Fixes
 from portproof.report.model import Report
 from portproof.report.port_diff import PortDiff
 from portproof.revision import Comparison, OldFiles, compare_with
-from portproof.session import Request, combined_patch, port_diff_of, report_of, session
+from portproof.session import Request, combined_fixes, port_diff_of, report_of, session
 from portproof.source import RelPath
 
 
@@ -27,12 +28,12 @@ from portproof.source import RelPath
 class ActionReport:
     """A report, and what the rest of the run needs to know of how it came about.
 
-    `ports` is what a pull request does to ports, where its base could be read.
+    `fixes` is None where nothing was rendered. `ports` is what a pull request does to ports, where its base could be read.
     """
 
     report: Report
     fail_on: str
-    patch: str = ""
+    fixes: Fixes | None = None
     unmapped_lines: frozenset[tuple[RelPath, int]] = frozenset()
     heads: Heads | None = None
     ports: PortDiff | None = None
@@ -184,9 +185,9 @@ def _checked(run: Context, comparison: Comparison | None, choice: Choice) -> Act
     )
     with session(request, comparison if run.inputs.only_introduced else None) as checked:
         report = report_of(checked, together=True)
-        patch = combined_patch(checked)
+        fixes = combined_fixes(checked)
         ports = port_diff_of(checked, comparison)
-    return ActionReport(report, checked.ready.config.fail_on, patch, ports=ports)
+    return ActionReport(report, checked.ready.config.fail_on, fixes, ports=ports)
 
 
 def _inside(run: Context, name: str, text: str) -> Path:

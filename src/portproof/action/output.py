@@ -13,7 +13,16 @@ from pathlib import Path
 from portproof import files
 from portproof.errors import UsageError
 
-OUTPUTS = ("findings", "errors", "warnings", "introduced", "sarif-file", "report-file", "patch-file")
+OUTPUTS = (
+    "findings",
+    "errors",
+    "warnings",
+    "introduced",
+    "sarif-file",
+    "report-file",
+    "patch-file",
+    "body-file",
+)
 _MOUNTS = {"/github/runner_temp": "_temp", "/github/home": "_temp/_github_home"}
 """Where a container has the runner's temporary folders, and their names in the runner's work folder.
 

@@ -9,7 +9,8 @@ from portproof.action.check import ActionReport
 from portproof.action.context import Context
 from portproof.action.links import links
 from portproof.report import annotations as commands
-from portproof.report import json_, markdown, port_table, sarif
+from portproof.report import fixes, json_, markdown, port_table, sarif
+from portproof.report.links import Links
 from portproof.report.summary_line import plural
 from portproof.rules.base import Severity
 
@@ -23,11 +24,17 @@ def tell(run: Context, found: ActionReport) -> None:
 
 def summary(run: Context, found: ActionReport, limit: int) -> str:
     """What the findings are, for people; places are links where it is known which commit they are of."""
+    ports = ports_table(found, limit // 2)
+    return markdown.write(
+        found.shown, limit=limit, links=_links(run, found), notes=run.notes.texts, ports=ports
+    )
+
+
+def _links(run: Context, found: ActionReport) -> Links | None:
+    """Addresses of places; None where it is not known which commit they are of."""
     checkout = run.checkout
     head = run.head or (checkout.event_commit if checkout.commit == checkout.event_commit else "")
-    to = links(run.environ, head, found.unmapped_lines) if head else None
-    ports = ports_table(found, limit // 2)
-    return markdown.write(found.shown, limit=limit, links=to, notes=run.notes.texts, ports=ports)
+    return links(run.environ, head, found.unmapped_lines) if head else None
 
 
 def ports_table(found: ActionReport, limit: int) -> str:
@@ -55,7 +62,7 @@ def _leave_files(run: Context, found: ActionReport) -> None:
     """Write the reports, where the workflow asks for them or else outside of the checkout, and set the outputs."""
     folder = output.folder(run.environ)
     report, workspace = found.report, run.checkout.workspace
-    texts = {
+    texts: dict[str, tuple[str | None, str, str]] = {
         # Code scanning takes suppressed results for open alerts: so they are left out.
         "sarif-file": (
             run.inputs.sarif_file,
@@ -63,8 +70,11 @@ def _leave_files(run: Context, found: ActionReport) -> None:
             sarif.write(report, suppressed=False),
         ),
         "report-file": (run.inputs.report_file, "portproof.json", json_.write(report)),
-        "patch-file": (None, "portproof.patch", found.patch),
     }
+    if found.fixes is not None:
+        body = fixes.body(report, found.fixes, links=_links(run, found))
+        texts["patch-file"] = (None, "portproof.patch", found.fixes.patch)
+        texts["body-file"] = (None, "portproof.md", body)
     written = {}
     for name, (wanted, default, text) in texts.items():
         place = wanted or str(folder / default)
