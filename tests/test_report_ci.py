@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from portproof.report import azure, gitlab, junit, rdjson
+from portproof.discover.unread import Unread
+from portproof.report import azure, gitlab, junit, plain, rdjson
 from portproof.report.model import Report
 from portproof.rules.base import Severity
 from tests.support.reports import INCIDENT, RESULT, UNSAFE, place, report, status
@@ -105,8 +107,17 @@ SEVERAL = report(
     replace(RESULT, severity=Severity.WARNING, fingerprint="0" * 32),
     replace(RESULT, severity=Severity.NOTE, fingerprint="1" * 32, location=None),
 )
+UNSEEN = replace(
+    report(RESULT),
+    targets=(
+        *report(RESULT).targets,
+        replace(status("helm:charts/b"), status="skipped", reason="no network"),
+    ),
+    unread=(Unread("envs/prod.yaml", "values", "two charts have these keys"),),
+)
 ALL = pytest.mark.parametrize(
-    "written", [INCIDENT, SEVERAL, TWINS, report(), report(replace(RESULT, fix=UNSAFE)), hostile_report()]
+    "written",
+    [INCIDENT, SEVERAL, TWINS, report(), UNSEEN, report(replace(RESULT, fix=UNSAFE)), hostile_report()],
 )
 
 
@@ -118,7 +129,7 @@ def suites(written: Report, fail_on: str = "error") -> ET.Element:
 def test_code_quality_is_what_gitlab_reads(written: Report) -> None:
     entries = json.loads(gitlab.write(written))
     QUALITY.validate(entries)
-    assert len(entries) == len(written.results)
+    assert len(entries) == len(written.results) + sum(1 for _ in plain.unseen(written))
     assert len({one["fingerprint"] for one in entries}) == len(entries)
 
 
@@ -220,6 +231,13 @@ def azure_issues(written: Report) -> list[tuple[dict[str, str], str]]:
             pairs = head.removeprefix("##vso[task.logissue ").split(";")
             found.append((dict(one.split("=", 1) for one in pairs if one), text))
     return found
+
+
+@pytest.mark.parametrize("write", [azure.write, gitlab.write, junit.write, rdjson.write])
+def test_what_was_not_looked_at_is_in_every_format(write: Callable[[Report], str]) -> None:
+    shown = write(UNSEEN)
+    assert "helm:charts/b" in shown
+    assert "values" in shown
 
 
 def test_azure_names_the_line() -> None:

@@ -23,6 +23,8 @@ def write(report: Report) -> str:
         _issue(result) for severity in Severity for result in report.results if result.severity is severity
     ]
     commands += [_command({"type": "warning"}, f"Not checked: {line}") for line in plain.unchecked(report)]
+    if unread := summary_line.unread(report):
+        commands.append(_command({"type": "warning"}, f"{unread} (`portproof targets` lists them)"))
     headline = log_line(f"portproof: {summary_line.headline(report, visible)}").replace("##vso[", "## vso[")
     return "".join(f"{line}\n" for line in (*commands, headline))
 

@@ -37,7 +37,21 @@ def write(report: Report) -> str:
                 "location": {"path": path, "lines": {"begin": line}},
             }
         )
+    entries += [_unseen(*one) for one in plain.unseen(report)]
     return dumps(entries)
+
+
+def _unseen(name: str, path: str, reason: str) -> dict[str, Any]:
+    """An entry for what was not looked at: the widget has no other place to say so."""
+    return {
+        "description": visible(one_line(f"{name}: {reason}")),
+        "check_name": "not-checked",
+        "fingerprint": hashlib.sha256(f"not-checked {name}".encode("utf-8", "backslashreplace")).hexdigest()[
+            :32
+        ],
+        "severity": "info",
+        "location": {"path": path, "lines": {"begin": 1}},
+    }
 
 
 def _fingerprint(known: str, count: int) -> str:

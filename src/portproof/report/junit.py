@@ -31,6 +31,8 @@ def write(report: Report, *, fail_on: str = "error") -> str:
     if loose := [one for one in report.results if not one.targets]:
         nowhere = TargetStatus("portproof", "", ".", (), "checked", None, 0, 0.0)
         root.append(_suite(nowhere, loose, names, lambda one: report.counts(one, fail_on)))
+    if report.unread:
+        root.append(_unread(report, names))
     for total in ("tests", "failures", "errors"):
         root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
     ET.indent(root)
@@ -69,6 +71,25 @@ def _suite(
         },
     )
     suite.extend(cases)
+    return suite
+
+
+def _unread(report: Report, names: _Names) -> ET.Element:
+    """A suite of what makes no target: skipped, each with the reason."""
+    count = str(len(report.unread))
+    suite = ET.Element(
+        "testsuite",
+        {
+            "name": "not looked at",
+            "tests": count,
+            "failures": "0",
+            "errors": "0",
+            "skipped": count,
+            "time": "0",
+        },
+    )
+    for one in report.unread:
+        _told(ET.SubElement(suite, "testcase", names.of(one.kind, one.path)), "skipped", "", one.reason)
     return suite
 
 

@@ -33,6 +33,15 @@ def _sentences(result: Result) -> Iterator[str]:
         yield f"Unsafe fix: {result.fix.description}: {'; '.join(text for _, text in result.fix.risks)}"
 
 
+def unseen(report: Report) -> Iterator[tuple[str, str, str]]:
+    """What nobody looked at, one by one: a name, the file to look at, and why. For readers that have a list and no headline."""
+    for target in report.targets:
+        if target.status == "skipped":
+            yield f"skipped {target.id}", target.main_file, target.reason or "no reason known"
+    for one in report.unread:
+        yield f"not looked at: {one.kind} {one.path}", one.path, one.reason
+
+
 def unchecked(report: Report) -> list[str]:
     """What was not checked, a line for each reason."""
     return [

@@ -25,7 +25,10 @@ def write(report: Report) -> str:
     return dumps(
         {
             "source": {"name": "portproof"},
-            "diagnostics": [_diagnostic(report, one, targets) for one in report.news.results],
+            "diagnostics": [
+                *(_diagnostic(report, one, targets) for one in report.news.results),
+                *(_unseen(*one) for one in plain.unseen(report)),
+            ],
         }
     )
 
@@ -46,6 +49,15 @@ def _diagnostic(report: Report, result: Result, targets: dict[str, TargetStatus]
         "code": {"value": result.rule},
         **({"suggestions": [offer]} if offer else {}),
         **_related(report, result),
+    }
+
+
+def _unseen(name: str, path: str, reason: str) -> dict[str, Any]:
+    return {
+        "message": visible(f"{name}: {reason}"),
+        "location": {"path": path, "range": {"start": {"line": 1}}},
+        "severity": "INFO",
+        "code": {"value": "not-checked"},
     }
 
 
@@ -74,7 +86,7 @@ def _range(report: Report, place: Location) -> dict[str, Any]:
 
 
 def _bytes(row: str, column: int) -> int:
-    return len(row[: column - 1].encode("utf-8", "surrogateescape")) + 1
+    return len(row[: column - 1].encode("utf-8", "replace")) + 1
 
 
 def _suggestion(report: Report, result: Result) -> dict[str, Any] | None:
