@@ -25,12 +25,14 @@ _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE:
 
 
 def write(report: Report, *, suppressed: bool = True) -> str:
-    """The report as one run of the tool, with the pages of the rules that ran.
+    """The report as one run of the tool, with the pages of the rules that have results: all pages are 300 kB.
 
     Findings that are left out are there as `suppressed` results. GitHub's code scanning takes these for open alerts, so
     what is made for it has to go without.
     """
-    index = {rule.id: number for number, rule in enumerate(report.rules)}
+    reported = {one.rule for one in (*report.results, *(one.result for one in report.ignored if suppressed))}
+    rules = [rule for rule in report.rules if rule.id in reported]
+    index = {rule.id: number for number, rule in enumerate(rules)}
     results = sorted(report.results, key=lambda result: result.severity.rank)
     targets = {target.id: target for target in report.targets}
     found = [_result(result, index, targets) for result in results]
@@ -44,7 +46,7 @@ def write(report: Report, *, suppressed: bool = True) -> str:
             "driver": {
                 "name": "portproof",
                 "version": report.tools.portproof,
-                "rules": [_rule(rule) for rule in report.rules],
+                "rules": [_rule(rule) for rule in rules],
             }
         },
         "invocations": [
