@@ -9,6 +9,7 @@ import pytest
 
 BUDGETS = {
     "tests": 160,
+    "tests/connectivity": 25,
     "tests/discover": 5,
     "tests/e2e": 190,
     "tests/fuzz": 15,

@@ -1,4 +1,4 @@
-"""The commands for after the merge: map, monitor."""
+"""The commands for after the merge: map, monitor, connect."""
 
 from __future__ import annotations
 
@@ -143,6 +143,23 @@ def monitor(  # noqa: PLR0913 - one for each option
     return commands.monitor(
         Request(paths, flags), monitoring, kind=kind, environment=environment, folder=folder
     )
+
+
+@app.command(
+    short_help="Open ports as a caller does; pods of tests run this.",
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,  # the program's own is shown
+    epilog=epilog(
+        EXIT_CODES.format(good="every edge is connected", bad="not every edge is connected"),
+        "portproof connect backend-v1.shop:80/http/healthz redis.shop:6379/tcp",
+    ),
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def connect(arguments: tuple[str, ...]) -> int:
+    """Open every EDGE at once, and print a line of JSON for each."""
+    from portproof.connect import main  # noqa: PLC0415
+
+    return main(arguments)
 
 
 def _label(text: str) -> tuple[str, str]:
