@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from dataclasses import replace
@@ -86,6 +87,26 @@ def test_nothing_needs_to_be_writable_but_the_runners_files(
     for path, code in (("broken", 1), ("repaired", 0)):
         done = runner.act({"INPUT_PATH": path}, options=options, workspace_mode=mode)
         assert done.code == code, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "entrypoint",
+    ["", "/opt/portproof/bin/portproof"],
+    ids=["as a Job has it", "by its name on PATH, as kubectl debug has it"],
+)
+def test_a_pod_of_a_test_opens_ports_as_nobody_on_a_read_only_image(entrypoint: str) -> None:
+    as_a_pod = ["--user=65532:65532", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+    entry = ["--entrypoint", entrypoint] if entrypoint else []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        edges = [f"127.0.0.1:{server.getsockname()[1]}/tcp", "127.0.0.1:1/tcp"]
+        for arguments, code in ((edges[:1], 0), (edges, 1), (["127.0.0.1/tcp"], 2)):
+            done = docker(
+                *("run", "--rm", "--network=host", *as_a_pod, *entry, IMAGE),
+                *("connect", "--from", "shop/web", "--attempts", "1", *arguments),
+            )
+            assert done.code == code, done.stdout + done.stderr
+            found = {one["edge"]: one["result"] for one in map(json.loads, done.stdout.splitlines())}
+            assert found == dict(zip(arguments if code < 2 else [], ["connected", "refused"], strict=False))
 
 
 def test_a_pull_request_gets_one_review_whose_suggestion_heals_it(

@@ -1,0 +1,93 @@
+"""``connect`` between network namespaces: what the network does to a connection, and what the result calls it.
+
+``.ci/network`` runs these as root; without ``PORTPROOF_NETWORK`` they are left.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.connectivity.cluster import ELSEWHERE, NOBODY, NODE, NODE6, Cluster, cluster
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("PORTPROOF_NETWORK"), reason="no PORTPROOF_NETWORK; .ci/network runs these as root"
+)
+NAMES = {"backend-v1.shop": NODE, "redis.shop": "10.96.0.20", "both.shop": NODE6}
+PATIENCE = ("--attempts", "1", "--timeout", "4.5")
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Cluster]:
+    with cluster(NAMES, listening=[8080, 9001, 9002, 9003, 9004]) as made:
+        made.policy(
+            "tcp dport 9001 drop",
+            "tcp dport 9002 reject",
+            "tcp dport 9003 reject with tcp reset",
+            "tcp dport 9004 reject with icmpx type admin-prohibited",
+        )
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("edge", "result"),
+    [
+        ("backend-v1.shop:8080/tcp", "connected"),
+        ("backend-v1.shop:8080/http/healthz", "connected"),
+        ("backend-v1.shop:8080/http/nope", "wrong answer"),
+        ("backend-v1.shop:8080/h2", "wrong answer"),
+        (f"[{NODE6}]:8080/http/healthz", "connected"),
+        ("backend-v1.shop:8081/tcp", "refused"),
+        (f"[{NODE6}]:8081/tcp", "refused"),
+        ("backend-v1.shop:9001/tcp", "timeout"),
+        (f"[{NODE6}]:9001/tcp", "timeout"),
+        ("backend-v1.shop:9002/tcp", "refused"),
+        ("backend-v1.shop:9003/tcp", "refused"),
+        ("backend-v1.shop:9004/tcp", "no route"),
+        (f"[{NODE6}]:9004/tcp", "no route"),
+        (f"{NOBODY}:8080/tcp", "no route"),
+        (f"{ELSEWHERE}:8080/tcp", "no route"),
+        ("backend-v2.shop:8080/tcp", "dns"),
+    ],
+)
+def test_what_the_network_does_has_a_name(network: Cluster, edge: str, result: str) -> None:
+    code, (line,), _ = network.connect(*PATIENCE, "--from", "shop/web", edge)
+    assert (line["edge"], line["result"]) == (edge, result), line
+    assert code == (0 if result == "connected" else 1)
+
+
+def test_a_service_leads_to_its_target_port() -> None:
+    with cluster({"backend-v1.shop": "10.96.0.10"}, listening=[8080]) as made:
+        made.serve("10.96.0.10", 80, 8080)
+        made.serve("10.96.0.10", 81, 8081)
+        made.without_endpoints("10.96.0.10", 82)
+        edges = {
+            "backend-v1.shop:80/http/healthz": "connected",
+            "backend-v1.shop:81/http/healthz": "refused",  # nothing listens on the target
+            "backend-v1.shop:82/tcp": "refused",  # no endpoint has it: the caller cannot tell the two apart
+        }
+        code, lines, _ = made.connect(*PATIENCE, *edges)
+    assert code == 1
+    assert {one["edge"]: one["result"] for one in lines} == edges
+
+
+def test_a_port_that_the_service_lacks_times_out() -> None:
+    """kube-proxy has no rule for it, so the packet leaves for the Service's address, which nobody has."""
+    with cluster({"backend-v1.shop": "10.96.0.10"}, listening=[8080]) as made:
+        made.serve("10.96.0.10", 80, 8080)
+        _, (line,), _ = made.connect("--attempts", "1", "--timeout", "1", "backend-v1.shop:8080/tcp")
+    assert line["result"] == "timeout"
+
+
+def test_a_policy_that_takes_seconds_to_apply_is_waited_for() -> None:
+    with cluster(NAMES, listening=[8080]) as made:
+        made.policy("tcp dport 8080 drop")
+        later = threading.Timer(1.5, made.policy_gone)
+        later.start()
+        code, (line,), _ = made.connect("--pause", "0.5", "--timeout", "0.5", "backend-v1.shop:8080/tcp")
+        later.join()
+    assert (code, line["result"]) == (0, "connected")
+    assert line["detail"] in {f"attempt {number}" for number in (2, 3, 4)}
