@@ -84,3 +84,11 @@ def test_an_ignore_without_a_finding_goes_as_far_as_it_is_unused() -> None:
     assert unused_ignore.gone("web in helm:a", ("a",)).startswith(
         "web in helm:a no longer has a finding of a. "
     )
+
+
+def test_values_that_only_their_place_gives_to_a_chart_are_perhaps_not_all() -> None:
+    inferred = HelmTarget("charts/a", ("envs/prod.yaml",), inferred=True)
+    assert severity([demanded(inferred)], OtherTargets()) is Severity.NOTE
+    assert severity([nil(inferred)], OtherTargets()) is Severity.NOTE
+    assert severity([RenderFailure(inferred, "not YAML")], OtherTargets()) is Severity.WARNING
+    assert severity([demanded(inferred), demanded(PROD)], OtherTargets()) is Severity.ERROR

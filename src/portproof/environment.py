@@ -17,19 +17,14 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
+from portproof.discover.places import environment_in, named_by_values
 from portproof.graph.answers import unanswered
 from portproof.graph.model import Neighbour, ServiceEdge
 from portproof.rules.callers.caller_service_port import RULE
 from portproof.rules.evaluate import Evaluation, FindingKey
 from portproof.source import RelPath, Tree, parent
 
-_VALUES = re.compile(r"values[-.](.+)\.ya?ml|(.+)[-.]values\.ya?ml")
-_ENVIRONMENT = re.compile(
-    r"(?:dev|devel|development|test|testing|qa|uat|int|integration|stag(?:e|ing)|pre-?prod|prod|production|live|local|"
-    r"sandbox|demo|perf)(?:[-_0-9][a-z0-9-]*)?\Z"
-)
 _WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
-_OVERLAYS = frozenset({"overlays", "environments", "envs", "env", "clusters", "stages"})
 MANY_CHARTS = 50
 _CHANNELS = frozenset({"stable", "incubator", "experimental", "deprecated", "archive", "archived", "legacy"})
 """Folders of a collection that charts are published from: what lies in one is for users to combine, not for us."""
@@ -258,17 +253,19 @@ def interface_of(target: Target, evaluation: Evaluation) -> TargetInterface:
 
 def environment_of(target: Target) -> str:
     """The environment that `target` is for (``prod``), or empty."""
+    chart = target.path.rpartition("/")[2]
     for path in reversed(target.values):
-        match = _VALUES.fullmatch(path.rpartition("/")[2])
-        if match:
-            return str(match[1] or match[2])
+        if named := _without(named_by_values(path.rpartition("/")[2]), chart):
+            return named
+        if isinstance(target, HelmTarget) and target.inferred and (named := environment_in(path)):
+            return _without(named, chart) or named
     installed = isinstance(target, HelmTarget) and target.install is not None
-    folder = parent(target.values[-1]) if installed else target.path
-    steps = folder.split("/")
-    for above, step in zip(["", *steps], steps, strict=False):
-        if above in _OVERLAYS or _ENVIRONMENT.match(step):
-            return step
-    return ""
+    return environment_in(parent(target.values[-1]) if installed else target.path)
+
+
+def _without(named: str, chart: str) -> str:
+    """What is left of a name beside the chart's: ``prod`` of ``shop-prod``."""
+    return named.removeprefix(f"{chart}-").removesuffix(f"-{chart}") if named != chart else ""
 
 
 def _installed_as(target: Target) -> str:

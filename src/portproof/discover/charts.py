@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from portproof.config import ChartConfig, Config, matches
@@ -36,11 +36,16 @@ _METADATA = re.compile(r"^[ \t]*[\"']?__metadata[\"']?:", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Charts:
-    """The targets that charts make, the skips, and every folder that is a chart of whatever kind."""
+    """The targets that charts make, the skips, and every folder that is a chart of whatever kind.
+
+    `plain` are the charts that can be rendered, each with its own values only, by their folders; `files` has read them.
+    """
 
     targets: tuple[HelmTarget, ...]
     skips: tuple[Skip, ...]
     folders: frozenset[RelPath]
+    plain: Mapping[RelPath, HelmTarget]
+    files: ChartFiles
 
 
 def find_charts(tree: Tree, listing: Listing, config: Config) -> Charts:
@@ -53,6 +58,7 @@ def find_charts(tree: Tree, listing: Listing, config: Config) -> Charts:
     files = ChartFiles(tree)
     installs = find_installs(tree, listing, folders)
     targets: list[HelmTarget] = []
+    plain: dict[RelPath, HelmTarget] = {}
     skips: list[Skip] = []
     for chart in sorted(folders):
         reason = _part_of(chart, folders)
@@ -66,7 +72,8 @@ def find_charts(tree: Tree, listing: Listing, config: Config) -> Charts:
         except RefusedError as error:
             skips.append(Skip("helm", chart, str(error)))
             continue
-        known = _Chart(_plain(files, chart, parts, config), installs.get(chart, ()))
+        plain[chart] = _plain(files, chart, parts, config)
+        known = _Chart(plain[chart], installs.get(chart, ()))
         for found in _with_values(files, listing, config, known):
             if isinstance(found, HelmTarget):
                 targets.append(found)
@@ -77,7 +84,7 @@ def find_charts(tree: Tree, listing: Listing, config: Config) -> Charts:
         for entry in config.charts
         if not any(matches(entry.path, chart) for chart in folders)
     ]
-    return Charts(tuple(targets), tuple(skips), folders)
+    return Charts(tuple(targets), tuple(skips), folders, plain, files)
 
 
 def enclosing_chart(path: RelPath, charts: frozenset[RelPath]) -> RelPath | None:

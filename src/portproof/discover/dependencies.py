@@ -36,6 +36,7 @@ class Wanted:
     name: str
     version: str
     repository: str
+    alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def _read_chart(tree: Tree, folder: RelPath) -> ChartFile:
     for item in _items(entries):
         name = _text(item.get("name"))
         version = locked.get(name) or _text(item.get("version"))
-        wanted.append(Wanted(name, version, _text(item.get("repository"))))
+        wanted.append(Wanted(name, version, _text(item.get("repository")), _text(item.get("alias"))))
     return ChartFile(_text(data.get("name")), data.get("type") == "library", tuple(wanted))
 
 

@@ -10,6 +10,7 @@ from portproof.discover.model import Discovery, Skip, Target
 from portproof.discover.overlays import find_overlays
 from portproof.discover.plain import find_manifests
 from portproof.discover.unread import Unread
+from portproof.discover.values_files import find_values
 from portproof.discover.walk import walk
 from portproof.source import RelPath, Tree, is_within
 
@@ -25,10 +26,11 @@ def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | Non
     charts = find_charts(tree, listing, config)
     overlays = find_overlays(tree, listing, charts.folders)
     plain = find_manifests(tree, listing, charts.folders, overlays.files)
-    found: list[Target] = [*charts.targets, *overlays.targets, *plain.targets]
+    values = find_values(tree, listing, charts, overlays.files)
+    found: list[Target] = [*charts.targets, *values.targets, *overlays.targets, *plain.targets]
     targets = tuple(sorted(found, key=lambda one: one.id))
     skips = [*listing.skips, *charts.skips, *overlays.skips, *plain.skips]
-    unread: list[Unread] = []  # what follows descriptions of deployments adds to it
+    unread: list[Unread] = [*values.unread]
     return Discovery(
         tuple(target for target in targets if _asked_for(target, paths)),
         tuple(

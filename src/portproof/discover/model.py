@@ -77,7 +77,7 @@ class HelmTarget:
 
     `release`, `namespace` and `cluster` are what ``helm template`` is told, `install` is who tells it so. `mounts` says which folders of the repository make
     up the chart; `missing` what has to be fetched; `archives` (relative to the chart) are vendored ``.tgz`` files,
-    whose insides nobody can edit here. `git` says that a ``.git`` lies in a folder of it, which no template may see.
+    whose insides nobody can edit here. `inferred` says that nothing but names and keys tells that the values are the chart's. `git` says that a ``.git`` lies in a folder of it, which no template may see.
     """
 
     chart: RelPath
@@ -90,6 +90,7 @@ class HelmTarget:
     git: bool = False
     cluster: Cluster = field(default_factory=Cluster)
     install: Install | None = None
+    inferred: bool = False
 
     kind = "helm"
 

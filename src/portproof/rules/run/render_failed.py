@@ -19,10 +19,12 @@ Severity:
   reject its defaults on purpose, with `required` or a guarded `fail`, or encode a
   credential (`b64enc`) that they omit. It may render with another of its values files. Or
   several charts read the same top-level value, which none of them has, because a shared
-  file is given to all.
-* **note**: when that is a chart which a change adds, or which was not checked before
-  the change either. A new chart that reads a top-level value which its own files don't
-  have counts as one, unless the value's name looks like a typo.
+  file is given to all. Or only the name and place of a values file say that it is the
+  chart's.
+* **note**: when such a values file lacks what the chart needs. Or when a chart that needs
+  values is one which a change adds, or which was not checked before the change either. A
+  new chart that reads a top-level value which its own files don't have counts as one,
+  unless the value's name looks like a typo.
 
 Fix:
 
@@ -99,6 +101,9 @@ def severity(failures: Sequence[RenderFailure], others: OtherTargets, *, is_firs
         and not any(is_near_name(failure.wants, key) for key in failure.has)
         for failure in failures
     )
+    if all(isinstance(one.target, HelmTarget) and one.target.inferred for one in failures):
+        # Nobody says that it is all that the chart is given.
+        return Severity.NOTE if all(one.demanded or one.wants for one in failures) else Severity.WARNING
     if is_first and (lacks_values or is_given_more):
         return Severity.NOTE
     return Severity.WARNING if lacks_values else RULE.severity
