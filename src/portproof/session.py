@@ -150,6 +150,9 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     file, config = configured(request, root)
     tree = Tree(root)
     found = discover(tree, paths, config)
+    if ignored := _ignored(request, root, found):
+        config = replace(config, ignored=ignored)
+        found = discover(tree, paths, config)
     if request.flags.base is not None:
         from portproof.revision import compare_with
 
@@ -160,6 +163,14 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     if comparison is not None and not reconfigured:
         targets = tuple(target for target in targets if comparison.affects(target))
     return Prepared(tree, paths, config, file, found, targets, comparison, notes)
+
+
+def _ignored(request: Request, root: Path, found: Discovery) -> frozenset[RelPath]:
+    """What git ignores, if any target is made of it."""
+    from portproof.revision import ignored_by_git
+
+    files = {path for one in found.everything for path in one.made_by}
+    return ignored_by_git(files, root, request.environ) if files else frozenset()
 
 
 def say_notes(ready: Prepared) -> None:

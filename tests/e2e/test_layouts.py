@@ -86,3 +86,47 @@ def test_values_that_are_not_all_that_a_chart_needs_are_a_note(
     repository.write({"envs/prod.yaml": "host: ''\n" + SOUND})
     (finding,) = portproof.check()["findings"]
     assert (finding["rule"], finding["severity"]) == ("render-failed", "note")
+
+
+def test_what_git_ignores_is_no_target_unless_it_is_named_or_read(
+    portproof: Program, repository: Repository
+) -> None:
+    manifests = broken_manifests()
+    repository.write(
+        {
+            ".gitignore": "/rendered/\nvalues-secret.yaml\nlocal.yaml\n/kept/\n",
+            "rendered/all.yaml": manifests,
+            "deploy/all.yaml": manifests.replace("8081", "8080"),
+            "deploy/local.yaml": manifests,
+            "charts/web/values-secret.yaml": BROKEN,
+            "overlays/kustomization.yaml": "resources: [local.yaml]\n",
+            "overlays/local.yaml": manifests.replace("8081", "8080"),
+            "kept/all.yaml": manifests.replace("8081", "8080"),
+        }
+    )
+    repository.git("add", "--force", "kept/all.yaml")
+    found = portproof.check()
+    assert [one["id"] for one in found["targets"]] == [
+        "helm:charts/web",
+        "kustomize:overlays",
+        "manifests:deploy",
+        "manifests:kept",
+    ]
+    assert found["findings"] == []
+    assert portproof.check("rendered")["summary"]["error"] == 1
+    assert portproof.check("deploy/local.yaml")["summary"]["error"] == 1
+    assert portproof.check("--base", "HEAD")["findings"] == []
+
+
+def broken_manifests() -> str:
+    """A Service that sends to a port which its pods do not have."""
+    return """apiVersion: v1
+kind: Service
+metadata: {name: api}
+spec: {selector: {app: api}, ports: [{port: 80, targetPort: 8081}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: api, labels: {app: api}}
+spec: {containers: [{name: api, image: a, ports: [{containerPort: 8080}]}]}
+"""

@@ -31,7 +31,8 @@ class Config:
     None stands for every host with a public address. `exclude` are globs of paths that are never looked at; `timeout` is
     in seconds, for one render. `severity` is that of all findings of a rule, or `OFF`; `baseline` is a file, relative to
     the root, and empty for none. `environments` are globs of the ids of targets that are deployed together, by a name
-    that means nothing. `helm` and `kustomize` are programs: a file of the repository cannot name them.
+    that means nothing. `helm` and `kustomize` are programs: a file of the repository cannot name them. `ignored` are the
+    paths that git ignores, where something of them would be a target; nobody can set them.
     """
 
     fail_on: str = field(
@@ -85,6 +86,7 @@ class Config:
     )
     helm: str | None = None
     kustomize: str | None = None
+    ignored: frozenset[str] = frozenset()
     offline: bool = field(
         default=False,
         metadata=_key(values.boolean, {"type": "boolean"}, "Never use the network (default: false)."),

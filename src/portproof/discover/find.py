@@ -22,7 +22,7 @@ def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | Non
     followed by the walk, nothing outside the tree is read, and no program is started.
     """
     config = config or Config()
-    listing = walk(tree.root, paths, config.exclude)
+    listing = walk(tree.root, paths, config.exclude, config.ignored)
     charts = find_charts(tree, listing, config)
     overlays = find_overlays(tree, listing, charts.folders)
     plain = find_manifests(tree, listing, charts.folders, overlays.files)

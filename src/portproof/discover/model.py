@@ -116,6 +116,11 @@ class HelmTarget:
         return (*self.values, "values.yaml" if self.chart == "." else f"{self.chart}/values.yaml")
 
     @property
+    def made_by(self) -> tuple[RelPath, ...]:
+        """The files without which it would not be a target."""
+        return (*self.values, "Chart.yaml" if self.chart == "." else f"{self.chart}/Chart.yaml")
+
+    @property
     def folders(self) -> frozenset[RelPath]:
         """The folders that make up the chart, which are read with all that lies below, and those of its values files."""
         return frozenset({mount.source for mount in self.mounts} | {parent(path) for path in self.values})
@@ -171,6 +176,11 @@ class KustomizeTarget:
         return ()
 
     @property
+    def made_by(self) -> tuple[RelPath, ...]:
+        """The file without which it would not be a target."""
+        return tuple(one for one in self.files if parent(one) == self.folder and _is_kustomization(one))
+
+    @property
     def folders(self) -> frozenset[RelPath]:
         """The folders that its files lie in."""
         return frozenset({self.folder, *(parent(path) for path in self.files)})
@@ -185,7 +195,7 @@ class KustomizeTarget:
 
     def uses(self, path: RelPath) -> bool:
         """Whether `path` is read, or is a folder of a kustomization and holds a file that is."""
-        roots = {parent(file) for file in self.files if file.rpartition("/")[2] in KUSTOMIZATION_NAMES}
+        roots = {parent(file) for file in self.files if _is_kustomization(file)}
         inside = any(is_within(path, root) for root in roots)
         return self.reads(path) or (inside and any(is_within(file, path) for file in self.files))
 
@@ -224,6 +234,11 @@ class ManifestTarget:
         return ()
 
     @property
+    def made_by(self) -> tuple[RelPath, ...]:
+        """The files without which it would not be a target."""
+        return self.files
+
+    @property
     def folders(self) -> frozenset[RelPath]:
         """The folders that its files lie in."""
         files = frozenset(parent(path) for path in self.files)
@@ -241,6 +256,10 @@ class ManifestTarget:
         """Whether `path` is read, or is a folder inside of this one and holds a file that is."""
         inside = is_within(path, self.folder)
         return self.reads(path) or (inside and any(is_within(file, path) for file in self.files))
+
+
+def _is_kustomization(path: RelPath) -> bool:
+    return path.rpartition("/")[2] in KUSTOMIZATION_NAMES
 
 
 Target: TypeAlias = HelmTarget | KustomizeTarget | ManifestTarget

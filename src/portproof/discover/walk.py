@@ -30,6 +30,7 @@ _OF_TOOLS = frozenset(
 _PRUNED = _CACHES | _OF_TOOLS | {"node_modules", "bower_components", "venv", "site-packages"}
 _TEST_DATA = frozenset({"test-data", "__fixtures__", "__snapshot__", "__snapshots__"})
 _ARCHIVES = frozenset({".archive", ".archived", "_archive", "_archived"})
+_TEXTS = (".yaml", ".yml", ".json")
 _TESTS = frozenset({"test", "tests", "__tests__", "spec", "e2e"})
 
 
@@ -82,8 +83,16 @@ class EscapeError(Exception):
     """A path or link leads where portproof does not follow; the message completes "X …"."""
 
 
-def walk(root: Path, requested: Sequence[RelPath], exclude: Sequence[str]) -> Listing:
-    """List the tree. Folders that are usually passed over are entered when `requested` points into them."""
+def walk(
+    root: Path,
+    requested: Sequence[RelPath],
+    exclude: Sequence[str],
+    ignored: frozenset[RelPath] = frozenset(),
+) -> Listing:
+    """List the tree. Folders that are usually passed over are entered when `requested` points into them.
+
+    `ignored` are the files and folders that git ignores. What else lies there than YAML and JSON belongs to charts.
+    """
     folders: dict[RelPath, Folder] = {}
     skips: list[Skip] = []
     stack = ["."]
@@ -98,11 +107,15 @@ def walk(root: Path, requested: Sequence[RelPath], exclude: Sequence[str]) -> Li
             continue
         if exclude:
             folder = _without(folder, exclude)
+        if ignored:
+            folder = _without_ignored(folder, ignored, requested)
         folders[path] = folder
         skips += [Skip("manifests", name, "its name is not printable UTF-8") for name in folder.odd]
         for name in folder.folders:
             child = folder.child(name)
             reason = _passed_over(folder, child, name, requested, exclude)
+            if reason is None and child in ignored and not any(is_within(one, child) for one in requested):
+                reason = "ignored by git; name the path to check it"
             if reason is None:
                 stack.append(child)
             elif reason:
@@ -192,6 +205,16 @@ def _scan(root: Path, path: RelPath) -> Folder:
 def _without(folder: Folder, exclude: Sequence[str]) -> Folder:
     """The folder without the files that the configuration excludes; links stay, so that charts are checked whole."""
     files = tuple(name for name in folder.files if not _excluded(folder.child(name), exclude))
+    return replace(folder, files=files)
+
+
+def _without_ignored(folder: Folder, ignored: frozenset[RelPath], requested: Sequence[RelPath]) -> Folder:
+    """The folder without the YAML and JSON that git ignores: vendored archives of charts are usually ignored, too."""
+    files = tuple(
+        name
+        for name in folder.files
+        if folder.child(name) not in ignored or folder.child(name) in requested or not name.endswith(_TEXTS)
+    )
     return replace(folder, files=files)
 
 
