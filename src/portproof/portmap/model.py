@@ -21,13 +21,17 @@ class Place:
     """Where a number or name is written.
 
     `key` is the way to it in the file (``service.targetPort``, ``Service/web spec.ports[0].port``); empty in a template. A
-    place that is not `proven` is the best guess. `line` counts from 1, and is for programs and messages: it moves.
+    place that is not `proven` is the best guess. Lines and columns count from 1, with an exclusive end, and are for
+    programs and messages: they move.
     """
 
     path: RelPath
     key: str
     line: int
     proven: bool
+    column: int = 1
+    end_line: int = 1
+    end_column: int = 1
 
 
 @dataclass(frozen=True, slots=True)

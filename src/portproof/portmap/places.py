@@ -31,20 +31,18 @@ class Places:
                 return None
             self._files[path] = _File(text, is_template="/templates/" in f"/{path}")
         file = self._files[path]
-        return Place(
-            path, file.key(origin.span.start), file.line(origin.span.start), origin.proof is Proof.PROVEN
-        )
+        line, column = file.lines.position(origin.span.start)
+        end_line, end_column = file.lines.position(origin.span.end)
+        proven = origin.proof is Proof.PROVEN
+        return Place(path, file.key(origin.span.start), line, proven, column, end_line, end_column)
 
 
 class _File:
     def __init__(self, text: str, *, is_template: bool) -> None:
-        self._lines = LineIndex.of(text)
+        self.lines = LineIndex.of(text)
         # A template is no YAML, and what happens to parse says nothing of the object that it makes.
         self._keys = {} if is_template else _keys(text)
         self._starts = sorted(self._keys)
-
-    def line(self, offset: int) -> int:
-        return self._lines.position(offset)[0]
 
     def key(self, offset: int) -> str:
         at = bisect_right(self._starts, offset) - 1

@@ -23,22 +23,27 @@ _TITLE = 200
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-def write(report: Report) -> str:
-    """Workflow commands, errors first, then the report in one plain line."""
+def write(report: Report, headline: str = "") -> str:
+    """Workflow commands, errors first, then the report in one plain line; it may have a `headline` of its own."""
     closing = list(_closing(report))
     commands = []
     for severity, command in _COMMANDS.items():
         results = [result for result in report.results if result.severity is severity]
         commands += [_annotation(command, result) for result in results[: _room(report, severity)]]
-    parts = [
+    if not headline:
+        headline = _headline(report)
+        if report.verdict not in (ReportVerdict.CLEAN, ReportVerdict.FINDINGS):
+            commands.append(_command("warning", {"title": "portproof"}, headline))
+    return "".join(f"{line}\n" for line in (*commands, *closing, log_line(f"portproof: {headline}")))
+
+
+def _headline(report: Report) -> str:
+    parts = (
         summary_line.headline(report, visible),
         summary_line.ignored(report),
         summary_line.unread(report),
-    ]
-    headline = "; ".join(filter(None, parts))
-    if report.verdict not in (ReportVerdict.CLEAN, ReportVerdict.FINDINGS):
-        commands.append(_command("warning", {"title": "portproof"}, headline))
-    return "".join(f"{line}\n" for line in (*commands, *closing, log_line(f"portproof: {headline}")))
+    )
+    return "; ".join(filter(None, parts))
 
 
 def escaped_data(text: str) -> str:

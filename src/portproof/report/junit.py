@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree as ET
 
 from portproof.report import plain, summary_line
@@ -23,16 +23,29 @@ _SHORT = 300
 
 def write(report: Report, *, fail_on: str = "error") -> str:
     """The report; findings at or above `fail_on` are failures."""
-    root = ET.Element("testsuites", {"name": "portproof"})
-    names = _Names()
-    for target in report.targets:
-        found = [one for one in report.results if target.id in one.targets]
-        root.append(_suite(target, found, names, lambda one: report.counts(one, fail_on)))
+    names = Names()
+
+    def suited(target: TargetStatus, found: list[Result]) -> ET.Element:
+        cases = [_case(one, names, fails=report.counts(one, fail_on)) for one in found]
+        if not found or target.status != "checked":
+            cases.append(_whole(target, names))
+        return suite(target.id, cases, target.seconds)
+
+    suites = [
+        suited(target, [one for one in report.results if target.id in one.targets])
+        for target in report.targets
+    ]
     if loose := [one for one in report.results if not one.targets]:
-        nowhere = TargetStatus("portproof", "", ".", (), "checked", None, 0, 0.0)
-        root.append(_suite(nowhere, loose, names, lambda one: report.counts(one, fail_on)))
+        suites.append(suited(TargetStatus("portproof", "", ".", (), "checked", None, 0, 0.0), loose))
     if report.unread:
-        root.append(_unread(report, names))
+        suites.append(_unread(report, names))
+    return document(suites)
+
+
+def document(suites: Iterable[ET.Element]) -> str:
+    """The whole file."""
+    root = ET.Element("testsuites", {"name": "portproof"})
+    root.extend(suites)
     for total in ("tests", "failures", "errors"):
         root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
     ET.indent(root)
@@ -40,80 +53,69 @@ def write(report: Report, *, fail_on: str = "error") -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
-class _Names:
+def suite(name: str, cases: Sequence[ET.Element], seconds: float) -> ET.Element:
+    """A suite of these cases, and their counts."""
+    counts = Counter(child.tag for case in cases for child in case)
+    made = ET.Element(
+        "testsuite",
+        {
+            "name": _clean(name),
+            "tests": str(len(cases)),
+            "failures": str(counts["failure"]),
+            "errors": str(counts["error"]),
+            "skipped": str(counts["skipped"]),
+            "time": f"{seconds:.3f}",
+        },
+    )
+    made.extend(cases)
+    return made
+
+
+class Names:
     """Gives each case a name that no other of its class has."""
 
     def __init__(self) -> None:
         self._seen: Counter[tuple[str, str]] = Counter()
 
     def of(self, kind: str, name: str) -> dict[str, str]:
+        """The attributes of a case in the class `kind`."""
         self._seen[kind, name] += 1
         count = self._seen[kind, name]
         return {"classname": _clean(kind), "name": _clean(name if count == 1 else f"{name} #{count}")}
 
 
-def _suite(
-    target: TargetStatus, found: list[Result], names: _Names, fails: Callable[[Result], bool]
-) -> ET.Element:
-    cases = [_case(one, names, fails=fails(one)) for one in found]
-    if not found or target.status != "checked":
-        cases.append(_whole(target, names))
-    counts = Counter(child.tag for case in cases for child in case)
-    suite = ET.Element(
-        "testsuite",
-        {
-            "name": _clean(target.id),
-            "tests": str(len(cases)),
-            "failures": str(counts["failure"]),
-            "errors": str(counts["error"]),
-            "skipped": str(counts["skipped"]),
-            "time": f"{target.seconds:.3f}",
-        },
-    )
-    suite.extend(cases)
-    return suite
-
-
-def _unread(report: Report, names: _Names) -> ET.Element:
+def _unread(report: Report, names: Names) -> ET.Element:
     """A suite of what makes no target: skipped, each with the reason."""
-    count = str(len(report.unread))
-    suite = ET.Element(
-        "testsuite",
-        {
-            "name": "not looked at",
-            "tests": count,
-            "failures": "0",
-            "errors": "0",
-            "skipped": count,
-            "time": "0",
-        },
-    )
+    cases = []
     for one in report.unread:
-        _told(ET.SubElement(suite, "testcase", names.of(one.kind, one.path)), "skipped", "", one.reason)
-    return suite
+        case = ET.Element("testcase", names.of(one.kind, one.path))
+        say(case, "skipped", "", one.reason)
+        cases.append(case)
+    return suite("not looked at", cases, 0.0)
 
 
-def _whole(target: TargetStatus, names: _Names) -> ET.Element:
+def _whole(target: TargetStatus, names: Names) -> ET.Element:
     """The case of a target without findings: passed, skipped with the reason, or an error."""
     case = ET.Element("testcase", {**names.of("target", target.id), "time": f"{target.seconds:.3f}"})
     tag = {"failed": "error", "skipped": "skipped"}.get(target.status)
     if tag:
-        _told(case, tag, target.status, target.reason or "no reason known")
+        say(case, tag, target.status, target.reason or "no reason known")
     return case
 
 
-def _case(result: Result, names: _Names, *, fails: bool) -> ET.Element:
+def _case(result: Result, names: Names, *, fails: bool) -> ET.Element:
     place = f"{result.location.path}:{result.location.line}" if result.location else ""
     name = " ".join(filter(None, (place, str(result.resource) if result.resource else "")))
     case = ET.Element("testcase", names.of(result.rule, name or summary_line.subject(result)))
     if fails:
-        _told(case, "failure", result.severity.value, plain.whole(result), short=result.message)
+        say(case, "failure", result.severity.value, plain.whole(result), short=result.message)
     else:
         ET.SubElement(case, "system-out").text = _clean(f"{result.severity.value}: {plain.whole(result)}")
     return case
 
 
-def _told(case: ET.Element, tag: str, kind: str, text: str, *, short: str = "") -> None:
+def say(case: ET.Element, tag: str, kind: str, text: str, *, short: str = "") -> None:
+    """Say that a case failed or was skipped, and why; a failure is of a `kind`."""
     attributes = {"message": shortened(one_line(_clean(short or text)), _SHORT)}
     if tag != "skipped":
         attributes["type"] = kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,7 +31,18 @@ def write(report: Report, *, color: bool = False, seen: Callable[[RelPath], str]
     """The report as text, with the paths as `seen` says that the reader sees them."""
     writer = _Writer(report, color, seen)
     blocks = [list(writer.cause(cause)) for cause in causes(report.results)]
-    blocks += [list(writer.unchecked()), list(writer.uncompared()), list(writer.closing())]
+    return _joined([*blocks, list(writer.unchecked()), list(writer.uncompared()), list(writer.closing())])
+
+
+def with_closing(
+    report: Report, closing: list[str], *, color: bool = False, seen: Callable[[RelPath], str] = str
+) -> str:
+    """The findings of a report that is not about what was checked, each by itself, and these lines below them."""
+    writer = _Writer(report, color, seen)
+    return _joined([*(list(writer.finding(one)) for one in report.results), list(map(visible, closing))])
+
+
+def _joined(blocks: Iterable[list[str]]) -> str:
     lines = [line for block in blocks if block for line in (*block, "")][:-1]
     return "".join(f"{log_line(line)}\n" for line in lines)
 
