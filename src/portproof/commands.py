@@ -169,10 +169,16 @@ def diff(request: Request, *, output: str) -> int:
 def show_map(request: Request, *, output: str, environment: str | None, only_broken: bool) -> int:
     """Run ``portproof map``; whatever it shows, the exit code is 0."""
     found = port_map(request)
-    from portproof.portmap import json_, markdown, mermaid, selection, text
+    from portproof.portmap import html, json_, markdown, mermaid, selection, text
 
     shown = selection.selected(found, environment, only_broken=only_broken)
-    writers = {"text": text.write, "json": json_.write, "markdown": markdown.write, "mermaid": mermaid.write}
+    writers = {
+        "text": text.write,
+        "json": json_.write,
+        "markdown": markdown.write,
+        "mermaid": mermaid.write,
+        "html": html.write,
+    }
     click.echo(writers[output](shown), nl=False)
     return ExitCode.OK
 

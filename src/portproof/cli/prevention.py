@@ -18,6 +18,7 @@ from portproof.flags import Flags
     epilog=epilog(
         EXIT_CODES.format(good="done, or every block is up to date", bad="--check: a block is out of date"),
         "portproof map charts/backend",
+        "portproof map --format html > ports.html",
         "portproof map --write PORTS.md",
         "portproof map --check",
     ),
@@ -27,7 +28,7 @@ from portproof.flags import Flags
 @click.option(
     "--format",
     "output",
-    type=click.Choice(("text", "json", "markdown", "mermaid")),
+    type=click.Choice(("text", "json", "markdown", "mermaid", "html")),
     default="text",
     show_default=True,
     help="Format of the map on standard output.",

@@ -1,0 +1,264 @@
+"""The way of a request to each port of a Service: where it comes in, who calls, the port, the containers behind it.
+
+Where a caller is itself behind a Service, what comes in there comes in here; and a container leads on to what its workload
+calls. So a reader can follow a request from one Service to the next.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import TypeAlias
+
+from portproof.graph.model import Relation
+from portproof.portmap import words
+from portproof.portmap.cards import Card, Variant
+from portproof.portmap.model import Caller, End, PortLine, PortMap, ServiceMap, TargetMap, Verdict
+
+_ENTRIES = frozenset(
+    one.value
+    for one in (
+        Relation.INGRESS,
+        Relation.ROUTE,
+        Relation.WEBHOOK,
+        Relation.VIRTUAL_SERVICE,
+        Relation.TRAEFIK,
+        Relation.HTTP_PROXY,
+        Relation.OPENSHIFT_ROUTE,
+        Relation.CONTROLLER,
+    )
+)
+"""Who lets requests in from outside: the other callers are workloads, or speak for some."""
+
+_SCRAPES = frozenset({Relation.MONITOR.value, Relation.SCRAPE.value})
+
+Anchors: TypeAlias = Mapping[tuple[str, str], str]
+"""The anchor of each Service, by the id of its target and its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A stop of a request. `anchor` is the Service that it leads to on the page, and `land` the stop there.
+
+    `key` is what `land` means it by. `number` counts the stops of a card, and `next` are those that follow.
+    """
+
+    name: str
+    detail: str = ""
+    key: str = ""
+    anchor: str = ""
+    land: str = ""
+    verdict: Verdict = Verdict.REACHED
+    number: int = 0
+    next: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """One line of how requests come to a port: through `entries` to one caller, or straight, or from callers alone."""
+
+    entries: tuple[Stop, ...]
+    callers: tuple[Stop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a port leads to: a container, or why there is none; and where its workload sends requests `onward`."""
+
+    stop: Stop
+    onward: tuple[Stop, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """All that comes to one port, and what is behind it. No `environments`: it is the same in all of them."""
+
+    environments: tuple[str, ...]
+    approaches: tuple[Approach, ...]
+    port: Stop
+    behind: tuple[Behind, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Finds the ways on one map."""
+
+    anchors: Anchors
+    _targets: Mapping[str, TargetMap]
+    _fronts: Mapping[tuple[str, str], Sequence[tuple[ServiceMap, PortLine]]] = field(repr=False)
+    _calls: Mapping[tuple[str, str], Sequence[Stop]] = field(repr=False)
+
+    @classmethod
+    def of(cls, port_map: PortMap, anchors: Anchors) -> Ways:
+        """Look once at who is behind which Service, and who calls which."""
+        fronts: dict[tuple[str, str], list[tuple[ServiceMap, PortLine]]] = defaultdict(list)
+        calls: dict[tuple[str, str], list[Stop]] = defaultdict(list)
+        for target in port_map.targets:
+            for service in target.services:
+                anchor = anchors.get((target.id, service.name), "")
+                for port in service.ports:
+                    for workload in dict.fromkeys(end.workload for end in port.ends if end.container):
+                        fronts[target.id, workload].append((service, port))
+                    for one in port.callers:
+                        stop = Stop(service.name, f"port {words.asked(port)}", "", anchor, _key(port))
+                        calls[one.target or target.id, one.holder].append(stop)
+                for one in service.astray:
+                    stop = Stop(
+                        service.name, f"port {one.asks}", "", anchor, _missing(one.asks), Verdict.MISSED
+                    )
+                    calls[one.target or target.id, one.holder].append(stop)
+        return cls(anchors, {one.id: one for one in port_map.targets}, fronts, calls)
+
+    def of_card(self, card: Card) -> tuple[Way, ...]:
+        """The rows of a card: each port in the order of the Service, then what is asked for in vain."""
+        found: dict[Way, list[str]] = {}
+        for variant in card.variants:
+            for way in self._of_variant(variant):
+                found.setdefault(way, []).extend(variant.environments)
+        order = list(dict.fromkeys(way.port.key for way in found))
+        numbers = count()
+        return tuple(
+            _numbered(replace(way, environments=_where(names, card.environments)), numbers)
+            for way, names in sorted(found.items(), key=lambda each: order.index(each[0].port.key))
+        )
+
+    def _of_variant(self, variant: Variant) -> Iterator[Way]:
+        service, target = variant.service, variant.targets[0]
+        for port in service.ports:
+            yield Way(
+                (),
+                _approaches(
+                    (*_from_outside(service, port), *self._entries(port.callers, target)),
+                    self._callers(port.callers, target),
+                ),
+                Stop(words.asked(port), f"to {port.target}", _key(port), verdict=port.verdict),
+                tuple(self._behind(end, port, service, target) for end in dict.fromkeys(port.ends))
+                or (Behind(Stop("not known", service.note, verdict=Verdict.UNKNOWN)),),
+            )
+        has = ", ".join(words.asked(port) for port in service.ports) or "no ports"
+        for asks in dict.fromkeys(one.asks for one in service.astray):
+            several = [one for one in service.astray if one.asks == asks]
+            yield Way(
+                (),
+                _approaches(self._entries(several, target), self._callers(several, target)),
+                Stop(f"no port {asks}", f"the Service has {has}", _missing(asks), verdict=Verdict.MISSED),
+                (),
+            )
+
+    def _entries(self, callers: Iterable[Caller], target: str) -> tuple[Stop, ...]:
+        """What lets requests in to this port itself, or to a Service that one of its callers is behind."""
+        found = []
+        for one in callers:
+            if one.relation in _ENTRIES:
+                found.append(Stop(_name(one, target), f"asks for port {one.asks}" if one.asks else ""))
+                continue
+            home = one.target or target
+            for service, port in self._fronts.get((home, one.holder), ()):
+                names = [_name(each, home) for each in port.callers if each.relation in _ENTRIES]
+                names += [each.name for each in _from_outside(service, port)]
+                found += [
+                    Stop(
+                        name,
+                        f"through Service {service.name}",
+                        f"caller {_name(one, target)}",
+                        self.anchors.get((home, service.name), ""),
+                        _key(port),
+                    )
+                    for name in names
+                ]
+        return tuple(dict.fromkeys(found))
+
+    def _callers(self, callers: Iterable[Caller], target: str) -> tuple[Stop, ...]:
+        found: dict[str, tuple[Caller, list[str]]] = {}
+        for one in callers:
+            if one.relation not in _ENTRIES:
+                found.setdefault(_name(one, target), (one, []))[1].append(one.asks)
+        return tuple(self._caller(name, one, asks, target) for name, (one, asks) in found.items())
+
+    def _caller(self, name: str, one: Caller, asks: Sequence[str], target: str) -> Stop:
+        verb = "scrapes port" if one.relation in _SCRAPES else "asks for port"
+        home = one.target or target
+        service = next(iter(self._fronts.get((home, one.holder), ())), (None,))[0]
+        said = ", ".join(text for text in dict.fromkeys(asks) if text)
+        return Stop(
+            name,
+            f"{verb} {said}" if said else "",
+            f"caller {name}",
+            self.anchors.get((home, service.name), "") if service else "",
+            f"behind {one.holder}" if service else "",
+        )
+
+    def _behind(self, end: End, port: PortLine, service: ServiceMap, target: str) -> Behind:
+        match end.verdict:
+            case Verdict.REACHED:
+                name = f" ({end.name})" if end.name else ""
+                stop = Stop(f"{end.number or '?'}{name}", _of(end), f"behind {end.workload}")
+                return Behind(stop, tuple(dict.fromkeys(self._calls.get((target, end.workload), ()))))
+            case Verdict.MISSED:
+                declares = f"{end.workload} declares {end.reason or 'no port'}"
+                key = f"behind {end.workload}"
+                return Behind(Stop(f"no port {port.target}", declares, key, verdict=Verdict.MISSED))
+            case Verdict.UNKNOWN:
+                reason = end.reason or service.note or "nothing is known of its pods"
+                return Behind(Stop("not known", reason, verdict=Verdict.UNKNOWN))
+
+
+def _approaches(entries: Sequence[Stop], callers: Sequence[Stop]) -> tuple[Approach, ...]:
+    """A line for what comes straight, one for each caller that has entries of its own, one for all other callers."""
+    through = {one.key: tuple(entry for entry in entries if entry.key == one.key) for one in callers}
+    straight = tuple(one for one in entries if not through.get(one.key))
+    alone = tuple(one for one in callers if not through[one.key])
+    return (
+        *([Approach(straight, ())] if straight else []),
+        *(Approach(through[one.key], (one,)) for one in callers if through[one.key]),
+        *([Approach((), alone)] if alone else []),
+    )
+
+
+def _of(end: End) -> str:
+    return f"{end.workload}, container {end.container}"
+
+
+def _name(one: Caller, target: str) -> str:
+    """A caller, and its target where that is another."""
+    return words.caller(one) if one.target != target else one.holder
+
+
+def _from_outside(service: ServiceMap, port: PortLine) -> tuple[Stop, ...]:
+    """How requests reach the Service from outside without anybody's route."""
+    if service.type == "LoadBalancer":
+        return (Stop("Outside", "by a load balancer"),)
+    if service.type == "NodePort":
+        return (Stop("Outside", f"by node port {port.node_port}" if port.node_port else "by a node port"),)
+    return ()
+
+
+def _key(port: PortLine) -> str:
+    return f"port {words.asked(port)}"
+
+
+def _missing(asks: str) -> str:
+    return f"no port {asks}"
+
+
+def _where(names: Sequence[str], every: Sequence[str]) -> tuple[str, ...]:
+    return () if set(names) == set(every) else tuple(dict.fromkeys(names))
+
+
+def _numbered(way: Way, numbers: Iterator[int]) -> Way:
+    """The same row, with its stops counted on and each told which follow."""
+    behind = []
+    for one in way.behind:
+        onward = tuple(replace(stop, number=next(numbers)) for stop in one.onward)
+        stop = replace(one.stop, number=next(numbers), next=tuple(each.number for each in onward))
+        behind.append(replace(one, stop=stop, onward=onward))
+    port = replace(way.port, number=next(numbers), next=tuple(one.stop.number for one in behind))
+    approaches = []
+    for line in way.approaches:
+        callers = tuple(replace(one, number=next(numbers), next=(port.number,)) for one in line.callers)
+        after = tuple(one.number for one in callers) or (port.number,)
+        entries = tuple(replace(one, number=next(numbers), next=after) for one in line.entries)
+        approaches.append(Approach(entries, callers))
+    return replace(way, approaches=tuple(approaches), port=port, behind=tuple(behind))
