@@ -13,8 +13,9 @@ import yaml
 from portproof.config import ChartConfig, Config
 from portproof.discover.charts import MAX_INSTALLS
 from portproof.discover.find import discover
-from portproof.discover.model import Cluster, HelmTarget, Install
-from portproof.render.install_values import GivenError, InstallValues, install_values
+from portproof.discover.gitops.given import GivenError
+from portproof.discover.model import Cluster, HelmTarget
+from portproof.render.install_values import InstallValues, install_values
 from portproof.source import Tree
 
 CHART = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
@@ -112,7 +113,10 @@ def test_an_application_gives_files_values_parameters_release_and_namespace(root
 @pytest.mark.parametrize("write_as", [json.dumps, lambda data: yaml.safe_dump(data, default_flow_style=True)])
 def test_however_it_is_written(root: Path, write_as: Callable[[object], str]) -> None:
     write(root, {"apps/shop.yaml": write_as(yaml.safe_load(application({"values": "a: 1"})))})
-    assert installed(root).install == Install("shop", 0, ("spec", "source", "helm", "values"))
+    install = installed(root).install
+    assert install
+    assert (install.name, install.document) == ("shop", 0)
+    assert install.values == ("spec", "source", "helm", "values")
 
 
 def test_values_may_be_a_text(root: Path) -> None:
@@ -215,7 +219,7 @@ def test_what_installs_no_chart_of_this_repository_makes_no_target(root: Path, t
         ),
         (
             application({"fileParameters": [{"name": "a", "path": "b"}]}),
-            "it reads values from other files (fileParameters)",
+            "its values file b does not exist",
         ),
         (
             application({"valuesObject": {"a": 1}}).replace("helm:", "plugin: {name: x}\n    helm:"),
@@ -296,7 +300,9 @@ def test_values_that_a_kustomization_changes_are_not_known(root: Path, files: Ma
 )
 def test_patches_of_something_else_do_not_matter(root: Path, files: Mapping[str, str]) -> None:
     write(root, {"apps/shop.yaml": release(values={"port": 2}), **files})
-    assert installed(root).install == Install("shop", 0, ("spec", "values"))
+    install = installed(root).install
+    assert install
+    assert (install.name, install.values, install.tool) == ("shop", ("spec", "values"), "HelmRelease")
 
 
 def test_templates_are_not_objects(root: Path) -> None:

@@ -253,6 +253,8 @@ def interface_of(target: Target, evaluation: Evaluation) -> TargetInterface:
 
 def environment_of(target: Target) -> str:
     """The environment that `target` is for (``prod``), or empty."""
+    if not isinstance(target, ManifestTarget) and target.install is not None and target.install.environment:
+        return target.install.environment
     chart = target.path.rpartition("/")[2]
     for path in reversed(target.values):
         if named := _without(named_by_values(path.rpartition("/")[2]), chart):

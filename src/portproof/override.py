@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 
-from portproof.discover.model import HelmTarget
+from portproof.discover.model import HelmTarget, Install
 from portproof.source import Edit, SourceError, Span, Tree
 from portproof.yamldoc import FieldPath, YamlError, blocks, documents, load_all, lookup, plain_value
 
@@ -33,7 +33,7 @@ def override(target: HelmTarget, shared: Span, new: str | int, tree: Tree) -> Ed
         found, data = blocks(text), load_all(text)
     except (SourceError, YamlError):
         return None
-    if path is None or number >= len(found) or (target.install and not target.install.values):
+    if path is None or number >= len(found) or (target.install and not _holds_values(target.install)):
         return None
     whole = (*(target.install.values if target.install else ()), *path)
     depth = max((len(block) for block in found[number] if block == whole[: len(block)]), default=-1)
@@ -42,6 +42,11 @@ def override(target: HelmTarget, shared: Span, new: str | int, tree: Tree) -> Ed
     ):
         return None
     return _added(text, found[number][whole[:depth]], whole[depth:], new, Span(target.values[-1], 0, 0))
+
+
+def _holds_values(install: Install) -> bool:
+    """Whether the description has values of its own, which nobody shares."""
+    return bool(install.values) and install.fill is None
 
 
 def _path_of(text: str, span: Span) -> FieldPath | None:

@@ -11,7 +11,7 @@ BUDGETS = {
     "tests": 160,
     "tests/connectivity": 25,
     "tests/discover": 5,
-    "tests/e2e": 190,
+    "tests/e2e": 250,
     "tests/fuzz": 15,
     "tests/github": 12,
     "tests/hostile": 55,

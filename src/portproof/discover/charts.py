@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from portproof.config import ChartConfig, Config, matches
 from portproof.discover.dependencies import ChartFiles, Parts, RefusedError, assemble
-from portproof.discover.installs import Installed, find_installs
+from portproof.discover.gitops.deployment import Installed
 from portproof.discover.model import Cluster, HelmTarget, Skip
 from portproof.discover.walk import EscapeError, Listing, ancestors, resolve
 from portproof.source import RelPath, Tree, join
@@ -48,15 +48,24 @@ class Charts:
     files: ChartFiles
 
 
-def find_charts(tree: Tree, listing: Listing, config: Config) -> Charts:
-    """Find the charts of the listing. Subcharts, library charts and charts inside templates are skips."""
-    folders = frozenset(
+def chart_folders(listing: Listing) -> frozenset[RelPath]:
+    """Every folder of the listing that is a chart of whatever kind."""
+    return frozenset(
         path
         for path, folder in listing.folders.items()
         if "Chart.yaml" in folder.files or "Chart.yaml" in folder.links
     )
+
+
+def find_charts(
+    tree: Tree, listing: Listing, config: Config, installs: Mapping[RelPath, tuple[Installed, ...]]
+) -> Charts:
+    """Find the charts of the listing, and how they are installed.
+
+    Subcharts, library charts and charts inside templates are skips.
+    """
+    folders = chart_folders(listing)
     files = ChartFiles(tree)
-    installs = find_installs(tree, listing, folders)
     targets: list[HelmTarget] = []
     plain: dict[RelPath, HelmTarget] = {}
     skips: list[Skip] = []

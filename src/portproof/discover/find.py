@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from portproof.config import Config
-from portproof.discover.charts import find_charts
+from portproof.discover.charts import chart_folders, find_charts
+from portproof.discover.installs import find_deployments
 from portproof.discover.model import Discovery, Skip, Target
 from portproof.discover.overlays import find_overlays
 from portproof.discover.plain import find_manifests
@@ -23,14 +24,15 @@ def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | Non
     """
     config = config or Config()
     listing = walk(tree.root, paths, config.exclude, config.ignored)
-    charts = find_charts(tree, listing, config)
-    overlays = find_overlays(tree, listing, charts.folders)
+    deployed = find_deployments(tree, listing, chart_folders(listing))
+    charts = find_charts(tree, listing, config, deployed.installs)
+    overlays = find_overlays(tree, listing, charts.folders, deployed.builds)
     plain = find_manifests(tree, listing, charts.folders, overlays.files)
     values = find_values(tree, listing, charts, overlays.files)
     found: list[Target] = [*charts.targets, *values.targets, *overlays.targets, *plain.targets]
     targets = tuple(sorted(found, key=lambda one: one.id))
     skips = [*listing.skips, *charts.skips, *overlays.skips, *plain.skips]
-    unread: list[Unread] = [*values.unread]
+    unread: list[Unread] = [*deployed.unread, *values.unread]
     return Discovery(
         tuple(target for target in targets if _asked_for(target, paths)),
         tuple(
@@ -38,6 +40,11 @@ def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | Non
         ),
         targets,
         tuple(sorted({one for one in unread if any(is_within(one.path, path) for path in paths)})),
+        {
+            key: tuple(build.install for build in builds)
+            for folder, builds in deployed.builds.items()
+            for key in (("kustomize", folder), ("manifests", folder))
+        },
     )
 
 

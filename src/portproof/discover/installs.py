@@ -1,105 +1,90 @@
-"""What Argo CD and Flux install: charts of this repository, with the values, release and namespace that they are given.
+"""What the repository says that it deploys from itself: charts with values, release and namespace, kustomizations, folders.
 
-An ``Application`` (argo-cd ``pkg/apis/application/v1alpha1/types.go``) names a folder of the repository, values files and
-values of its own; a ``HelmRelease`` (helm-controller ``api/v2/helmrelease_types.go``) does the same with a chart of a
-GitRepository. Which repository they mean cannot be known from a checkout: a chart that lies at that path is taken for
-theirs. What they add that is not in the repository (values of a Secret, patches after rendering) is not known, and then
-the reason is told in place of a target.
+Which repository a description means cannot be known from a checkout: what lies at its path is taken for it. What would have
+to be executed, fetched or asked of a cluster makes no target, and the reason is told.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from portproof.config.values import API_VERSION, KUBE_VERSION
-from portproof.discover.model import Cluster, Install
-from portproof.discover.walk import EscapeError, Listing, ancestors, resolve
-from portproof.source import RelPath, SourceError, Tree, join, normalise
-from portproof.yamldoc import FieldPath, YamlError, leaves, load_all, lookup
+from portproof.discover.gitops import application, applicationset
+from portproof.discover.gitops.application import Place
+from portproof.discover.gitops.config_maps import Stores
+from portproof.discover.gitops.deployment import Build, Deployment, Installed
+from portproof.discover.gitops.described import Described, objects
+from portproof.discover.gitops.flux import Flux
+from portproof.discover.unread import Unread
+from portproof.discover.walk import Listing, ancestors
+from portproof.source import RelPath, SourceError, Tree
+from portproof.yamldoc import lookup
 
 _ENDINGS = (".yaml", ".yml")
 _KINDS = ("HelmRelease", "Application")
-# Told by their text, because parsing takes long, and most YAML of most repositories is about something else.
-_NAMED = re.compile(r"""[\s{,]["']?(?:path|chart)["']?[ \t]*:\s*["']?([^\s"',}#]+)""")
+_GROUPS = ("argoproj.io/", "fluxcd.io/")
+_ARGO = "argoproj.io"
 _NOT_FOR_OBJECTS = frozenset({"templates", "charts", "crds", "files"})
 """Folders of a chart whose files are filled in first, or belong to other charts."""
 
-# apimachinery validation.NameIsDNSSubdomain; a target's id ends in it
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-
-_ARGO = "argoproj.io/"
-_FLUX = "helm.toolkit.fluxcd.io/"
-_OUTSIDE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
-_UNKNOWN = re.compile(r"\$\{|\{\{")
-"""What somebody fills in later."""
-
-_OF_ANOTHER_TOOL = re.compile(r"\{\{-?\s*\w+\s*-?\}\}")
-"""A bare word in braces; what helm itself fills in has a dot or arguments (``{{ .Release.Name }}``)."""
-
 
 @dataclass(frozen=True, slots=True)
-class Installed:
-    """A chart as one object installs it: the values `files` in helm's order, then what `file` itself holds.
+class Deployments:
+    """What is deployed: installs by their charts, builds by their folders, each in the order of the files."""
 
-    `problem` says why it cannot be rendered as it is installed; empty when it can.
-    """
-
-    chart: RelPath
-    file: RelPath
-    install: Install
-    files: tuple[RelPath, ...] = ()
-    release: str = ""
-    namespace: str = ""
-    cluster: Cluster = field(default_factory=Cluster)
-    problem: str = ""
+    installs: Mapping[RelPath, tuple[Installed, ...]] = field(default_factory=dict)
+    builds: Mapping[RelPath, tuple[Build, ...]] = field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()
 
 
-def find_installs(
-    tree: Tree, listing: Listing, charts: frozenset[RelPath]
-) -> Mapping[RelPath, tuple[Installed, ...]]:
-    """The installs of each chart of `charts`, in the order of their files."""
-    if not charts:
-        return {}
-    texts = dict(_texts(tree, _files(listing, charts)))
-    objects = (
-        one for file, text in texts.items() if _names_one(text, charts) for one in _objects(file, text)
+def find_deployments(tree: Tree, listing: Listing, charts: frozenset[RelPath]) -> Deployments:
+    """What the descriptions of the tree deploy."""
+    place = Place(tree, listing, charts)
+    texts, stores = _texts(tree, _files(listing, charts))
+    every = list(_deployments(place, texts, stores))
+    installed = _told_apart([one for one in every if isinstance(one, Installed)])
+    patched = _patched_among(texts, {one.install.name for one in installed})
+    installs: dict[RelPath, list[Installed]] = defaultdict(list)
+    builds: dict[RelPath, list[Build]] = defaultdict(list)
+    for one in installed:
+        is_patched = not one.problem and one.install.name in patched
+        problem = "a kustomization changes its values" if is_patched else one.problem
+        installs[one.chart].append(replace(one, problem=problem))
+    for build in every:
+        if isinstance(build, Build) and build not in builds[build.folder]:
+            builds[build.folder].append(build)
+    return Deployments(
+        {chart: tuple(some) for chart, some in installs.items()},
+        {folder: tuple(some) for folder, some in builds.items()},
+        tuple(sorted({one for one in every if isinstance(one, Unread)})),
     )
-    every = [installed for one in objects for installed in _installs(listing, charts, one)]
-    patched = _patched_among(texts, {one.install.name for one in every})
-    found: dict[RelPath, list[Installed]] = {}
-    for one in every:
-        if not one.problem and one.install.name in patched:
-            found.setdefault(one.chart, []).append(replace(one, problem="a kustomization changes its values"))
-        else:
-            found.setdefault(one.chart, []).append(one)
-    return {chart: tuple(some) for chart, some in found.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
-    """A document of a file that is about an install."""
+def _deployments(place: Place, texts: Mapping[RelPath, str], stores: Stores) -> Iterator[Deployment]:
+    flux: list[Described] = []
+    for file, text in texts.items():
+        if not any(group in text for group in _GROUPS):
+            continue
+        for one in objects(file, text):
+            if one.is_a("Application", _ARGO):
+                yield from application.deployments(place, one)
+            elif one.is_a("ApplicationSet", _ARGO):
+                yield from _of_set(place, one)
+            elif "fluxcd.io/" in one.text("apiVersion"):
+                flux.append(one)
+    yield from Flux(place, stores, flux).deployments()
 
-    file: RelPath
-    number: int
-    data: Mapping[str, Any]
 
-    def at(self, *path: str | int) -> Any:
-        """The value at `path`, or None."""
-        return lookup(self.data, path)
-
-    def text(self, *path: str | int) -> str:
-        """The text at `path`, empty when there is none."""
-        value = self.at(*path)
-        return value if isinstance(value, str) else ""
-
-    def items(self, *path: str | int) -> list[Any]:
-        """The list at `path`, empty when there is none."""
-        value = self.at(*path)
-        return value if isinstance(value, list) else []
+def _of_set(place: Place, one: Described) -> Iterator[Deployment]:
+    found, reasons = applicationset.applications(place.tree, place.listing, one)
+    for fill, data in found:
+        yield from application.deployments(place, replace(one, data=data), fill)
+    for reason in reasons:
+        yield Unread(one.file, "applicationset", f"{one.text('metadata', 'name')}: {reason}")
 
 
 def _files(listing: Listing, charts: Collection[RelPath]) -> Iterator[RelPath]:
@@ -111,147 +96,30 @@ def _files(listing: Listing, charts: Collection[RelPath]) -> Iterator[RelPath]:
         yield from (folder.child(name) for name in folder.files if name.endswith(_ENDINGS))
 
 
-def _texts(tree: Tree, files: Iterable[RelPath]) -> Iterator[tuple[RelPath, str]]:
-    """The files that speak of the kinds that install charts, and what they say."""
+def _texts(tree: Tree, files: Iterable[RelPath]) -> tuple[Mapping[RelPath, str], Stores]:
+    """The files that speak of the kinds that deploy, with what they say, and those that hold ConfigMaps and Secrets."""
+    found: dict[RelPath, str] = {}
+    stores: list[RelPath] = []
     for file in files:
         with suppress(SourceError):  # what cannot be read is told of where manifests are rendered
             text = tree.text(file)
-            if any(kind in text for kind in _KINDS):
-                yield file, text
+            if any(kind in text for kind in _KINDS) or "fluxcd.io/" in text:
+                found[file] = text
+            if "ConfigMap" in text or "configMap" in text or "Secret" in text:
+                stores.append(file)
+    return found, Stores(tree, tuple(stores))
 
 
-def _names_one(text: str, charts: Collection[RelPath]) -> bool:
-    return any(normalise(found) in charts for found in _NAMED.findall(text))
-
-
-def _objects(file: RelPath, text: str) -> Iterator[_Object]:
-    with suppress(YamlError):  # a manifest that is broken is told of, too
-        for number, data in enumerate(load_all(text)):
-            if isinstance(data, dict):
-                yield _Object(file, number, data)
-
-
-def _installs(listing: Listing, charts: Collection[RelPath], one: _Object) -> Iterator[Installed]:
-    if one.text("kind") == "Application" and one.text("apiVersion").startswith(_ARGO):
-        several: list[FieldPath] = [("spec", "sources", n) for n in range(len(one.items("spec", "sources")))]
-        for at in several or [("spec", "source")]:
-            path = normalise(one.text(*at, "path")) if one.text(*at, "path") else None
-            if path in charts and not one.at(*at, "chart"):
-                yield _application(listing, one, str(path), at)
-    elif one.text("kind") == "HelmRelease" and one.text("apiVersion").startswith(_FLUX):
-        at = ("spec", "chart", "spec")
-        named = one.text(*at, "chart")
-        path = normalise(named) if named else None
-        if path in charts and one.text(*at, "sourceRef", "kind") in ("GitRepository", "Bucket"):
-            yield _helm_release(listing, one, str(path))
-
-
-def _application(listing: Listing, one: _Object, chart: RelPath, at: FieldPath) -> Installed:
-    helm = (*at, "helm")
-    own = next((key for key in ("valuesObject", "values") if one.at(*helm, key)), None)
-    name = one.text("metadata", "name")
-    optional = one.at(*helm, "ignoreMissingValueFiles") is True
-    files, problem = _value_files(listing, chart, one.items(*helm, "valueFiles"), optional=optional)
-    if one.at(*at, "plugin"):
-        problem = "an Argo CD plugin renders it"
-    if one.at(*helm, "fileParameters"):
-        problem = problem or "it reads values from other files (fileParameters)"
-    return _checked(
-        one,
-        Installed(
-            chart,
-            one.file,
-            Install(
-                name,
-                one.number,
-                (*helm, own) if own else (),
-                (*helm, "parameters") if one.items(*helm, "parameters") else (),
-            ),
-            files,
-            one.text(*helm, "releaseName") or name,
-            one.text("spec", "destination", "namespace"),
-            Cluster(
-                one.text(*helm, "kubeVersion"),
-                tuple(version for version in one.items(*helm, "apiVersions") if isinstance(version, str)),
-            ),
-            problem,
-        ),
-    )
-
-
-def _helm_release(listing: Listing, one: _Object, chart: RelPath) -> Installed:
-    name, target = one.text("metadata", "name"), one.text("spec", "targetNamespace")
-    values: FieldPath = ("spec", "values") if one.at("spec", "values") else ()
-    rooted = [f"/{file}" for file in one.items("spec", "chart", "spec", "valuesFiles")]
-    files, problem = _value_files(listing, chart, rooted, optional=False)
-    defaults = join(chart, "values.yaml")
-    if files and defaults not in files:
-        # source-controller, internal/helm/chart/builder.go: they take the place of values.yaml
-        problem = problem or "its valuesFiles omit the chart's values.yaml"
-    if any(lookup(entry, ("optional",)) is not True for entry in one.items("spec", "valuesFrom")):
-        problem = problem or "it reads values from objects in the cluster (valuesFrom)"
-    if one.at("spec", "postRenderers"):
-        problem = problem or "it patches the rendered chart (postRenderers)"
-    return _checked(
-        one,
-        Installed(
-            chart,
-            one.file,
-            Install(name, one.number, values),
-            tuple(file for file in files if file != defaults),
-            one.text("spec", "releaseName") or (f"{target}-{name}" if target else name),
-            target or one.text("metadata", "namespace"),
-            problem=problem,
-        ),
-    )
-
-
-def _checked(one: _Object, installed: Installed) -> Installed:
-    """The same, with the problem that names or values are filled in later, if they are."""
-    install, cluster = installed.install, installed.cluster
-    if not _NAME.fullmatch(install.name) and not _UNKNOWN.search(install.name):
-        return replace(installed, problem="that is not a valid object name")
-    odd = [one for one in (cluster.kube_version,) if one and not KUBE_VERSION.fullmatch(one)]
-    odd += [one for one in cluster.api_versions if not API_VERSION.fullmatch(one)]
-    if odd:
-        return replace(installed, problem=f"{odd[0]!r} is not a valid version")
-    names = (install.name, installed.release, installed.namespace)
-    given = lookup(one.data, install.values) if install.values else None
-    texts = (value for _, value in leaves(given) if isinstance(value, str))
-    found = [name for name in names if _UNKNOWN.search(name)]
-    found += [match[0] for value in texts if (match := _OF_ANOTHER_TOOL.search(value))]
-    return replace(
-        installed,
-        problem=installed.problem or (f"{found[0]!r} is an unresolved placeholder" if found else ""),
-    )
-
-
-def _value_files(
-    listing: Listing, chart: RelPath, given: Iterable[Any], *, optional: bool
-) -> tuple[tuple[RelPath, ...], str]:
-    """The files of a list, from the root, and why one of them cannot be used.
-
-    ``/x`` and ``$ref/x`` begin at the root of the repository, everything else in the chart's folder.
-    """
-    found: list[RelPath] = []
-    for file in given:
-        text = str(file)
-        if _OUTSIDE.match(text) or _UNKNOWN.search(text):
-            return (), f"its values file {text} is not in the repository"
-        rest = text.partition("/")[2] if text.startswith(("/", "$")) else None
-        path = join(chart, text) if rest is None else normalise(rest)
-        try:
-            is_there = path is not None and resolve(listing.root, path).kind == "file"
-        except EscapeError:
-            path, is_there = None, False
-        if path is not None and is_there:
-            found.append(path)
-        elif path is None or not optional:
-            return (
-                (),
-                f"its values file {text} {'points outside the repository' if path is None else 'does not exist'}",
-            )
-    return tuple(found), ""
+def _told_apart(installed: Iterable[Installed]) -> list[Installed]:
+    """The installs, each once; of several with one chart, files and name the later ones say which document they are."""
+    found: list[Installed] = []
+    seen: Counter[tuple[RelPath, tuple[RelPath, ...], RelPath, str]] = Counter()
+    for one in dict.fromkeys(installed):
+        key = (one.chart, one.files, one.file, one.install.name)
+        seen[key] += 1
+        name = one.install.name if seen[key] == 1 else f"{one.install.name}.{seen[key]}"
+        found.append(replace(one, install=replace(one.install, name=name)))
+    return found
 
 
 def _patched_among(texts: Mapping[RelPath, str], names: Collection[str]) -> frozenset[str]:
@@ -260,12 +128,12 @@ def _patched_among(texts: Mapping[RelPath, str], names: Collection[str]) -> froz
         return frozenset()
     # a whole HelmRelease names its chart; what names none is a patch, or holds patches
     perhaps = ((file, text) for file, text in texts.items() if "patch" in text or "chart:" not in text)
-    objects = (one for file, text in perhaps if "values" in text for one in _objects(file, text))
-    patched = frozenset(name for one in objects for name in _patched(one))
+    found = (one for file, text in perhaps if "values" in text for one in objects(file, text))
+    patched = frozenset(name for one in found for name in _patched(one))
     return frozenset(names) if "" in patched else patched & frozenset(names)
 
 
-def _patched(one: _Object) -> Iterator[str]:
+def _patched(one: Described) -> Iterator[str]:
     """The names of the installs whose values a patch changes, empty for those of all."""
     whole = one.at("spec", "chart") or one.at("spec", "chartRef")
     if one.text("kind") == "HelmRelease" and one.at("spec", "values") and not whole:

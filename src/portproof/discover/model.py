@@ -7,11 +7,12 @@ gone, `uses` about what somebody names on a command line, and `folders` are wher
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from portproof.discover.chart_files import chart_files
+from portproof.discover.gitops.filling import Fill
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, Tree, is_within, parent
 from portproof.yamldoc import FieldPath
@@ -59,16 +60,43 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Install:
-    """The object of Argo CD or Flux by which a chart is installed; it stands in the last of the target's `values`.
+    """The description by which something is deployed: an object of Argo CD or Flux, a release of another tool.
 
-    `document` counts the documents of that file that hold anything, from 0. At `values` in it are values that come after
-    those of all files, at `parameters` a list of single ones that come last; empty where there are none.
+    It stands in `file`, which for a chart is the last of the target's `values`; `document` counts the documents of that
+    file that hold anything, from 0. At `values` in it are values that come after those of all files (of a kustomization:
+    its options), at `parameters` a list of single ones that come last; empty where there are none.
+
+    `tool` is the kind of the description. `fill` says what a template of an ApplicationSet is filled in with; `overrides`
+    are files that are merged over what is at `source`. `parts` are those of the target's `values` that are only a part
+    of their file: the index, the document, and where in it. `set_files` are single values that are whole files.
+    `variables` is where Flux substitutes from, later ones win; with `closed` there are no others that cannot be read.
+    `resources` is what Flux builds in a folder without a kustomization.
     """
 
     name: str
     document: int
     values: FieldPath = ()
     parameters: FieldPath = ()
+    file: RelPath = ""
+    tool: str = "Application"
+    namespace: str = ""
+    environment: str = ""
+    fill: Fill | None = None
+    source: FieldPath = ()
+    overrides: tuple[RelPath, ...] = ()
+    parts: tuple[tuple[int, int, FieldPath], ...] = ()
+    set_files: tuple[tuple[str, RelPath], ...] = ()
+    variables: tuple[tuple[RelPath, int, FieldPath], ...] = ()
+    closed: bool = True
+    resources: tuple[RelPath, ...] = ()
+
+    @property
+    def also(self) -> tuple[RelPath, ...]:
+        """What else is read to know what it says."""
+        filled = self.fill.files if self.fill else ()
+        files = (path for _, path in self.set_files)
+        variables = (path for path, _, _ in self.variables)
+        return tuple(dict.fromkeys((*filled, *self.overrides, *files, *variables)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +151,13 @@ class HelmTarget:
     @property
     def folders(self) -> frozenset[RelPath]:
         """The folders that make up the chart, which are read with all that lies below, and those of its values files."""
-        return frozenset({mount.source for mount in self.mounts} | {parent(path) for path in self.values})
+        given = (*self.values, *(self.install.also if self.install else ()))
+        return frozenset({mount.source for mount in self.mounts} | {parent(path) for path in given})
 
     def inputs(self, tree: Tree) -> tuple[RelPath, ...]:
         """The files whose text can end up in the rendering, in a fixed order: values and templates."""
-        return tuple(sorted({*self.values, *chart_files((mount.source for mount in self.mounts), tree)}))
+        given = (*self.values, *(self.install.also if self.install else ()))
+        return tuple(sorted({*given, *chart_files((mount.source for mount in self.mounts), tree)}))
 
     def reads(self, path: RelPath) -> bool:
         """Whether an edit of `path` can change this target's rendering.
@@ -135,7 +165,7 @@ class HelmTarget:
         Templates may read any file of the chart. A values file that this target is not given cannot, although it lies in
         the chart.
         """
-        if path in self.values:
+        if path in self.values or (self.install is not None and path in self.install.also):
             return True
         if is_within(path, self.chart) and _OTHER_VALUES.fullmatch(self._short(path)):
             return False
@@ -153,10 +183,14 @@ class HelmTarget:
 
 @dataclass(frozen=True, slots=True)
 class KustomizeTarget:
-    """A kustomization that no other one refers to, with every file that its build reads."""
+    """A kustomization that no other one refers to, or that something deploys, with every file that its build reads.
+
+    `install` is the description that changes what is built; it is not set where a description only says that it is built.
+    """
 
     folder: RelPath
     files: tuple[RelPath, ...] = ()
+    install: Install | None = None
 
     kind = "kustomize"
 
@@ -167,8 +201,9 @@ class KustomizeTarget:
 
     @property
     def id(self) -> str:
-        """``kustomize:overlays/prod``."""
-        return f"kustomize:{self.folder}"
+        """``kustomize:overlays/prod``, and ``?by=/apps/shop.yaml#shop`` where that description changes what is built."""
+        by = f"?by=/{self.install.file}#{self.install.name}" if self.install else ""
+        return f"kustomize:{self.folder}{by}"
 
     @property
     def values(self) -> tuple[RelPath, ...]:
@@ -268,7 +303,15 @@ Target: TypeAlias = HelmTarget | KustomizeTarget | ManifestTarget
 def inputs_of(targets: Iterable[Target], tree: Tree) -> tuple[RelPath, ...]:
     """The inputs of several targets together: a chart has the same files in each of its targets, values files aside."""
     several = tuple(targets)
-    given = {path for one in several for path in (one.values if isinstance(one, HelmTarget) else one.files)}
+    given = {
+        path
+        for one in several
+        for path in (
+            (*one.values, *(one.install.also if one.install else ()))
+            if isinstance(one, HelmTarget)
+            else one.files
+        )
+    }
     charts = {mount.source for one in several if isinstance(one, HelmTarget) for mount in one.mounts}
     return tuple(sorted(given | set(chart_files(sorted(charts), tree))))
 
@@ -298,10 +341,11 @@ class Discovery:
     """What was found under the paths that were asked for, each list in the order of its ids.
 
     `everything` are the targets of the whole tree: an edit under one path may break what lies elsewhere. `unread` is what
-    looks deployable and makes no target.
+    looks deployable and makes no target. `learnt` says, by a target's kind and folder, which descriptions deploy it.
     """
 
     targets: tuple[Target, ...]
     skips: tuple[Skip, ...]
     everything: tuple[Target, ...] = field(default=(), compare=False)
     unread: tuple[Unread, ...] = ()
+    learnt: Mapping[tuple[str, RelPath], tuple[Install, ...]] = field(default_factory=dict, compare=False)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from portproof.discover.charts import enclosing_chart
+from portproof.discover.gitops.deployment import Build
+from portproof.discover.gitops.given import GivenError
+from portproof.discover.gitops.kustomizing import edited
 from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget, Skip
 from portproof.discover.references import References, read_plugin_file, read_references
 from portproof.discover.walk import Folder, Listing
 from portproof.source import RelPath, Tree
+
+MAX_BUILDS = 64
+"""As many ways of building one kustomization are rendered; that there are more is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +29,13 @@ class Overlays:
     files: frozenset[RelPath]
 
 
-def find_overlays(tree: Tree, listing: Listing, charts: frozenset[RelPath]) -> Overlays:
-    """Find the kustomizations of the listing. What another one refers to is a skip, and so is a component."""
+def find_overlays(
+    tree: Tree, listing: Listing, charts: frozenset[RelPath], builds: Mapping[RelPath, tuple[Build, ...]]
+) -> Overlays:
+    """Find the kustomizations of the listing, and how they are deployed (`builds`).
+
+    What another one refers to is a skip unless something deploys it by itself, and so is a component.
+    """
     graph = _Graph(tree, listing)
     skips: list[Skip] = []
     found: list[RelPath] = []
@@ -36,12 +47,13 @@ def find_overlays(tree: Tree, listing: Listing, charts: frozenset[RelPath]) -> O
             found.append(folder)
     users = _users(graph, found)
     targets: list[KustomizeTarget] = []
-    for folder in _leaves(graph, found, users):
-        files, refused = graph.build(folder)
-        if refused is None:
-            targets.append(KustomizeTarget(folder, tuple(sorted(files))))
-        else:
-            skips.append(Skip("kustomize", folder, refused))
+    deployed = {folder for folder in found if folder in builds and not graph.references(folder).component}
+    for folder in sorted({*_leaves(graph, found, users), *deployed}):
+        for found_as in _as_deployed(graph, folder, builds.get(folder, ())):
+            if isinstance(found_as, Skip):
+                skips.append(found_as)
+            else:
+                targets.append(found_as)
     leaves = {target.folder for target in targets} | {skip.path for skip in skips}
     for folder in found:
         if folder not in leaves:
@@ -50,6 +62,33 @@ def find_overlays(tree: Tree, listing: Listing, charts: frozenset[RelPath]) -> O
             skips.append(Skip("kustomize", folder, reason, counts=False))
     owned = frozenset(path for folder in found for path in graph.references(folder).files)
     return Overlays(tuple(targets), tuple(skips), frozenset(found), owned)
+
+
+def _as_deployed(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> Iterator[KustomizeTarget | Skip]:
+    """A kustomization as it is, unless everything that deploys it changes it, and as each of those builds it."""
+    changing = [build for build in builds if build.changes]
+    if not changing or len(changing) < len(tuple(builds)):
+        files, refused = graph.build(folder)
+        yield (
+            KustomizeTarget(folder, tuple(sorted(files)))
+            if refused is None
+            else Skip("kustomize", folder, refused)
+        )
+    for build in changing[:MAX_BUILDS]:
+        install = build.install
+        try:
+            tree = Tree(graph.tree.root, {**graph.tree.overlay, **edited(graph.tree, folder, install)})
+        except GivenError as error:
+            yield Skip("kustomize", folder, f"as built by {install.name!r}: {error}")
+            continue
+        files, refused = _Graph(tree, graph.listing).build(folder)
+        if refused is None:
+            more = {*files, install.file, *install.also}
+            yield KustomizeTarget(folder, tuple(sorted(more)), install)
+        else:
+            yield Skip("kustomize", folder, f"as built by {install.name!r}: {refused}")
+    if len(changing) > MAX_BUILDS:
+        yield Skip("kustomize", folder, f"more than {MAX_BUILDS} descriptions build it")
 
 
 @dataclass(slots=True)

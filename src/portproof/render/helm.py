@@ -17,12 +17,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from portproof import process, yamldoc
+from portproof.discover.gitops.given import GivenError
 from portproof.discover.model import HelmTarget, Mount
 from portproof.process import Completed, Launcher, Limits
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.copying import CopyError, make_folder, shadow_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError
-from portproof.render.install_values import GivenError, install_values
+from portproof.render.install_values import install_values
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import HELM_MEMORY, Scratch
@@ -223,6 +224,8 @@ def _with_values(target: HelmTarget, tree: Tree, chart: Path, folder: Path) -> _
         text = tree.overlay.get(path)
         if given and number == len(target.values) - 1:
             text = given.values
+        elif given and number in given.parts:
+            text = given.parts[number]
         if text is not None or not _is_plain(file):
             file = folder / f"values-{number}.yaml"
             names[file] = path
@@ -231,7 +234,20 @@ def _with_values(target: HelmTarget, tree: Tree, chart: Path, folder: Path) -> _
             else:
                 shutil.copyfile(tree.on_disk(path), file)
         values.append(file)
-    return _Assembled(chart, tuple(values), Places.of(tree, names), given.options if given else ())
+    options = [*(given.options if given else ()), *_set_files(target, tree, folder)]
+    return _Assembled(chart, tuple(values), Places.of(tree, names), tuple(options))
+
+
+def _set_files(target: HelmTarget, tree: Tree, folder: Path) -> Iterator[str]:
+    """The options that give values as whole files, from copies whose names need no escape."""
+    for number, (name, path) in enumerate(target.install.set_files if target.install else ()):
+        file = folder / f"value-{number}"
+        text = tree.overlay.get(path)
+        if text is not None:
+            write_text(file, text)
+        else:
+            shutil.copyfile(tree.on_disk(path), file)
+        yield f"--set-file={name}={file}"
 
 
 def _put_together(tree: Tree, mounts: tuple[Mount, ...], to: Path, own: list[RelPath]) -> None:

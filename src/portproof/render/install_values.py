@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from portproof.discover.gitops.given import GivenError, read_description, read_document, substituted
 from portproof.discover.model import HelmTarget, Install
-from portproof.source import SourceError, Tree
-from portproof.yamldoc import YamlError, load_all, lookup
+from portproof.source import Tree
+from portproof.yamldoc import YamlError, load, lookup
 
 MAX_OPTIONS = 64 * 1024
 """Characters of all parameters together; Linux takes twice as many in one argument."""
@@ -21,35 +22,43 @@ MAX_OPTIONS = 64 * 1024
 _COMMA = re.compile(r"(?<!\\),")
 
 
-class GivenError(Exception):
-    """The object cannot be read (any more); the message says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class InstallValues:
-    """`values` is the text of a values file, `options` are further arguments of helm."""
+    """`values` is the text of a values file, `options` are further arguments of helm.
+
+    `parts` are the texts of those of the target's values files that are only a part of their file, by their indexes.
+    """
 
     values: str = "{}\n"
     options: tuple[str, ...] = ()
+    parts: Mapping[int, str] = field(default_factory=dict)
 
 
 def install_values(target: HelmTarget, install: Install, tree: Tree) -> InstallValues:
     """What the object that installs `target` gives to it. Raises `GivenError`."""
     path = target.values[-1]
-    try:
-        found = load_all(tree.text(path))
-    except (SourceError, YamlError) as error:
-        raise GivenError(str(error) if isinstance(error, SourceError) else f"{path}: {error}") from error
-    if install.document >= len(found):
-        raise GivenError(f"{path}: the object that installs the chart is gone")
-    data = found[install.document]
+    data = read_description(tree, path, install)
     values = lookup(data, install.values) if install.values else None
     options = tuple(_options(lookup(data, install.parameters))) if install.parameters else ()
     if sum(map(len, options)) > MAX_OPTIONS or any("\0" in one for one in options):
         raise GivenError(f"{path}: its parameters are too long, or contain a NUL byte")
-    if isinstance(values, str):  # Argo CD's `values` is a text of YAML
-        return InstallValues(values, options)
-    return InstallValues(json.dumps(values or {}, ensure_ascii=False) + "\n", options)
+    parts = {
+        index: _text_of(lookup(read_document(tree, target.values[index], document), at), tree, install)
+        for index, document, at in install.parts
+    }
+    return InstallValues(_text_of(values, tree, install), options, parts)
+
+
+def _text_of(values: Any, tree: Tree, install: Install) -> str:
+    """Values as the text of a values file; Argo CD's `values`, and those of a ConfigMap, are a text of YAML already."""
+    if isinstance(values, str) and not install.variables:
+        return values
+    if isinstance(values, str):
+        try:
+            values = load(values)
+        except YamlError as error:
+            raise GivenError(f"{install.file}: its values are not YAML: {error.problem}") from error
+    return json.dumps(substituted(values or {}, tree, install), ensure_ascii=False) + "\n"
 
 
 def _options(parameters: Any) -> Iterator[str]:

@@ -11,7 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from portproof import process, yamldoc
-from portproof.discover.model import KustomizeTarget
+from portproof.discover.gitops.envsubst import DISABLED
+from portproof.discover.gitops.given import GivenError, substituted
+from portproof.discover.gitops.kustomizing import edited
+from portproof.discover.model import Install, KustomizeTarget
 from portproof.render import generated
 from portproof.render.copying import CopyError, copy_files
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
@@ -37,6 +40,8 @@ class Kustomize:
 
         A file that is made elsewhere and goes into Secrets only is taken for empty: they are not looked at.
         """
+        if target.install is not None:
+            return self._as_deployed(target, target.install, tree)
         first = self._once(target, tree)
         if not isinstance(first, NotRendered) or not first.missing:
             return first
@@ -46,6 +51,21 @@ class Kustomize:
         more = replace(target, files=(*target.files, *empty))
         again = self._once(more, Tree(tree.root, {**tree.overlay, **dict.fromkeys(empty, "")}))
         return replace(again, target=target) if isinstance(again, Rendering) else first
+
+    def _as_deployed(
+        self, target: KustomizeTarget, install: Install, tree: Tree
+    ) -> Rendering | RenderFailure | NotRendered:
+        """The kustomization with the options of what deploys it, and with what is substituted after the build."""
+        try:
+            changed = edited(tree, target.folder, install)
+            more = replace(target, install=None, files=tuple(dict.fromkeys((*target.files, *changed))))
+            found = self.render(more, Tree(tree.root, {**tree.overlay, **changed}))
+            if not isinstance(found, Rendering):
+                return replace(found, target=target)
+            documents = tuple(_substituted(one, tree, install) for one in found.documents)
+            return replace(found, target=target, documents=documents)
+        except GivenError as error:
+            return RenderFailure(target, str(error))
 
     def _once(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         if not any(target.reads(path) for path in tree.overlay):
@@ -86,3 +106,17 @@ class Kustomize:
         if isinstance(explained, NotRendered):
             return explained
         return RenderFailure(target, explained.message, explained.site, seconds=done.seconds)
+
+
+def _substituted(document: RenderedDocument, tree: Tree, install: Install) -> RenderedDocument:
+    """An object with the variables that Flux puts in; one that says so is left alone."""
+    if not install.variables or "$" not in document.text:
+        return document
+    try:
+        data = yamldoc.load(document.text)
+    except yamldoc.YamlError:
+        return document
+    marks = [yamldoc.lookup(data, ("metadata", kind, DISABLED)) for kind in ("labels", "annotations")]
+    if "disabled" in marks:
+        return document
+    return replace(document, text=yamldoc.dump(substituted(data, tree, install)))

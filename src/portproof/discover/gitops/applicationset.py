@@ -1,0 +1,325 @@
+"""Which Applications an ``ApplicationSet`` makes, as far as the repository alone says it.
+
+Generators ``list``, ``git`` (directories and files), ``matrix`` and ``merge`` (argo-cd ``applicationset/generators``). What
+asks a cluster, a forge or a plugin is `Unread`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portproof.discover.gitops.described import Described
+from portproof.discover.gitops.fasttemplate import flatten
+from portproof.discover.gitops.filling import Fill, FillError, Part, deep, fill, fill_text, merged
+from portproof.discover.gitops.gotemplate import normalised
+from portproof.discover.walk import Listing
+from portproof.source import RelPath, Tree, is_within, parent
+from portproof.yamldoc import FieldPath, YamlError, load, load_all, lookup
+
+MAX_SETS = 1000
+"""As many Applications of one set are looked at."""
+
+_ELSEWHERE = {
+    "clusters": "asks a cluster",
+    "clusterDecisionResource": "asks a cluster",
+    "scmProvider": "asks a git host",
+    "pullRequest": "asks a git host",
+    "plugin": "runs a plugin",
+}
+_DATA = (".yaml", ".yml", ".json")
+
+
+class NotStaticError(Exception):
+    """A generator asks for more than the repository has; the message says for what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One set of parameters, and where each of them is written."""
+
+    parts: tuple[Part, ...]
+    parameters: Mapping[str, Any]
+
+
+def applications(
+    tree: Tree, listing: Listing, one: Described
+) -> tuple[list[tuple[Fill, Mapping[str, Any]]], list[str]]:
+    """The Applications of a set, each with what its template was filled in with; and why there are not more of them."""
+    go = one.at("spec", "goTemplate") is True
+    found: list[tuple[Fill, Mapping[str, Any]]] = []
+    reasons: list[str] = []
+    for index, entry in one.mappings("spec", "generators"):
+        at: FieldPath = ("spec", "generators", index)
+        kind = next((key for key in entry if key not in ("selector", "template")), "")
+        template: FieldPath = (*at, kind, "template") if lookup(entry, (kind, "template")) else ()
+        try:
+            for generated in _Generators(tree, listing, one, go, _missing(one)).sets(entry, at):
+                filler = Fill(generated.parts, go, _missing(one), template)
+                found.append((filler, application(one.data, filler, generated.parameters)))
+        except NotStaticError as error:
+            reasons.append(f"its generator {kind} {error}" if kind else str(error))
+        except FillError as error:
+            reasons.append(str(error))
+    if len(found) > MAX_SETS:
+        reasons.append(f"it makes more than {MAX_SETS} Applications")
+    return found[:MAX_SETS], reasons
+
+
+def application(data: Mapping[str, Any], filler: Fill, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The Application that the set `data` makes with `parameters`. Raises `FillError`."""
+    template = lookup(data, ("spec", "template")) or {}
+    if filler.template:
+        template = deep(template, _without_empty(lookup(data, filler.template) or {}))
+    found = fill(template, parameters, go=filler.go, missing=filler.missing)
+    patch = lookup(data, ("spec", "templatePatch"))
+    if isinstance(patch, str) and patch.strip():
+        try:
+            text = fill_text(patch, parameters, go=filler.go, missing=filler.missing)
+            found = deep(found, load(text) or {})
+        except YamlError as error:
+            raise FillError(f"its templatePatch is not YAML: {error.problem}") from error
+    if not isinstance(found, dict):
+        raise FillError("its template is not a mapping")
+    return {**found, "apiVersion": "argoproj.io/v1alpha1", "kind": "Application"}
+
+
+def _missing(one: Described) -> str:
+    options = (text.partition("missingkey=")[2] for text in one.texts("spec", "goTemplateOptions"))
+    return next((option for option in options if option), "")
+
+
+def _without_empty(data: Any) -> Any:
+    if not isinstance(data, dict):
+        return data
+    kept = {key: _without_empty(value) for key, value in data.items()}
+    return {key: value for key, value in kept.items() if value not in ("", None, {}, [])}
+
+
+@dataclass(frozen=True, slots=True)
+class _Generators:
+    """The generators of one set, in a tree."""
+
+    tree: Tree
+    listing: Listing
+    one: Described
+    go: bool
+    missing: str
+
+    def sets(self, entry: Mapping[str, Any], at: FieldPath, depth: int = 0) -> list[Generated]:
+        """The sets of parameters of one generator that the selector admits. Raises `NotStaticError` or `FillError`."""
+        kinds = [key for key in entry if key not in ("selector", "template") and entry[key] is not None]
+        if len(kinds) != 1 or depth > 2:
+            raise NotStaticError("cannot be read: an entry has one generator, nested at most twice")
+        kind = kinds[0]
+        spec = entry[kind]
+        readers: Mapping[str, Callable[..., Iterable[Generated]]] = {
+            "list": self._list,
+            "git": self._git,
+            "matrix": self._matrix,
+            "merge": self._merge,
+        }
+        if kind not in readers or not isinstance(spec, dict):
+            raise NotStaticError(_ELSEWHERE.get(kind, "is not known"))
+        read = readers[kind]
+        found = list(
+            read(spec, (*at, kind), depth) if kind in ("matrix", "merge") else read(spec, (*at, kind))
+        )
+        selector = entry.get("selector")
+        return [one for one in found if _selected(selector, flatten(one.parameters))] if selector else found
+
+    def _generated(self, *parts: Part) -> Generated:
+        return Generated(parts, merged([part.read(self.tree) for part in parts], go=self.go))
+
+    def _list(self, spec: Mapping[str, Any], at: FieldPath) -> Iterator[Generated]:
+        for index, element in enumerate(spec.get("elements") or []):
+            if not isinstance(element, dict):
+                raise NotStaticError("has an element that is not a mapping")
+            yield self._generated(self._written(element, (*at, "elements", index)))
+        text = spec.get("elementsYaml")
+        if isinstance(text, str) and text.strip():
+            if "{{" in text:
+                text = fill_text(text, {}, go=self.go, missing=self.missing)
+            try:
+                elements = load(text)
+            except YamlError as error:
+                raise NotStaticError(f"has elementsYaml that is not YAML: {error.problem}") from error
+            for element in elements if isinstance(elements, list) else ():
+                yield self._generated(_given(element if isinstance(element, dict) else {}))
+
+    def _written(self, value: Mapping[str, Any], at: FieldPath) -> Part:
+        """A value of the set as it stands there, or as a generator before it has filled it in."""
+        if lookup(self.one.data, at) == value:
+            return Part("", self.one.file, self.one.number, at)
+        return _given(value)
+
+    def _git(self, spec: Mapping[str, Any], at: FieldPath) -> Iterator[Generated]:  # noqa: ARG002 - as the others
+        prefix = spec.get("pathParamPrefix")
+        values = spec.get("values")
+        for parts in self._places(spec, prefix if isinstance(prefix, str) else ""):
+            if isinstance(values, dict) and values:
+                known = self._generated(*parts).parameters
+                filled = fill(values, known, go=self.go, missing=self.missing)
+                yield self._generated(*parts, _given({"values": filled}))
+            else:
+                yield self._generated(*parts)
+
+    def _places(self, spec: Mapping[str, Any], prefix: str) -> Iterator[tuple[Part, ...]]:
+        if "{{" in json.dumps([spec.get("directories"), spec.get("files")]):
+            raise NotStaticError("asks for paths that nothing fills in")
+        if spec.get("directories"):
+            folders = [path for path in self.listing.folders if path != "." and not _is_hidden(path)]
+            for path in _chosen(folders, spec["directories"], _directory):
+                yield (_given(self._path(path, path, prefix)),)
+        elif spec.get("files"):
+            files = (folder.child(name) for folder in self.listing.folders.values() for name in folder.files)
+            for path in _chosen(files, spec["files"], _pathspec):
+                if path.endswith(_DATA):
+                    for at in self._mappings(path):
+                        yield Part("", path, 0, at), _given(self._path(parent(path), path, prefix))
+
+    def _mappings(self, path: RelPath) -> list[FieldPath]:
+        """Where the sets of parameters are in a file: it is one mapping, or a list of them."""
+        try:
+            documents = load_all(self.tree.text_or_none(path) or "")
+        except YamlError as error:
+            raise NotStaticError(f"reads {path}, which is not YAML: {error.problem}") from error
+        if not documents or isinstance(documents[0], dict):
+            return [()]
+        several = documents[0] if isinstance(documents[0], list) else [None]
+        if any(not isinstance(one, dict) for one in several):
+            raise NotStaticError(f"reads {path}, which is no mapping and no list of them")
+        return [(index,) for index in range(len(several))]
+
+    def _path(self, folder: RelPath, path: RelPath, prefix: str) -> Mapping[str, Any]:
+        """``path`` and what belongs to it; of a file the folder, and its own name."""
+        base = folder.rpartition("/")[2]
+        steps = folder.split("/")
+        named = {"path": folder, "basename": base, "basenameNormalized": normalised(base)}
+        if path != folder:
+            name = path.rpartition("/")[2]
+            named |= {"filename": name, "filenameNormalized": normalised(name)}
+        if self.go:
+            found: Mapping[str, Any] = {"path": {**named, "segments": steps}}
+            return {prefix: found} if prefix else found
+        before = f"{prefix}." if prefix else ""
+        flat = {f"{before}path": folder}
+        flat |= {f"{before}path.{key}": value for key, value in named.items() if key != "path"}
+        return flat | {f"{before}path[{index}]": step for index, step in enumerate(steps)}
+
+    def _matrix(self, spec: Mapping[str, Any], at: FieldPath, depth: int) -> Iterator[Generated]:
+        entries = spec.get("generators")
+        if (
+            not isinstance(entries, list)
+            or len(entries) != 2
+            or not all(isinstance(x, dict) for x in entries)
+        ):
+            raise NotStaticError("does not have two generators")
+        for first in self.sets(entries[0], (*at, "generators", 0), depth + 1):
+            second = fill(entries[1], first.parameters, go=self.go, missing=self.missing)
+            for other in self.sets(second, (*at, "generators", 1), depth + 1):
+                shared = first.parameters.keys() & other.parameters.keys()
+                if not self.go and any(first.parameters[key] != other.parameters[key] for key in shared):
+                    raise NotStaticError(f"gives {min(shared)} two values")
+                yield self._generated(*other.parts, *first.parts)
+
+    def _merge(self, spec: Mapping[str, Any], at: FieldPath, depth: int) -> Iterator[Generated]:
+        entries, keys = spec.get("generators"), spec.get("mergeKeys")
+        if not (isinstance(entries, list) and len(entries) >= 2 and isinstance(keys, list) and keys):
+            raise NotStaticError("does not have two generators and mergeKeys")
+        several = [
+            _by_key(self.sets(entry, (*at, "generators", index), depth + 1), keys)
+            for index, entry in enumerate(entries)
+        ]
+        for key in sorted(several[0]):
+            parts = [part for some in several if key in some for part in some[key].parts]
+            yield self._generated(*parts)
+
+
+def _given(data: Mapping[str, Any]) -> Part:
+    return Part(json.dumps(data, ensure_ascii=False, sort_keys=True))
+
+
+def _by_key(sets: Iterable[Generated], keys: Sequence[Any]) -> dict[str, Generated]:
+    found: dict[str, Generated] = {}
+    for one in sets:
+        values = [one.parameters.get(key) for key in keys]
+        name = json.dumps(values, sort_keys=True, default=str)
+        if None in values or name in found:
+            raise NotStaticError("has a set without its mergeKeys, or two with the same")
+        found[name] = one
+    return found
+
+
+def _is_hidden(path: RelPath) -> bool:
+    return path.startswith(".") or "/." in path
+
+
+def _chosen(
+    paths: Iterable[RelPath], entries: Any, matcher: Callable[[str], Callable[[str], bool]]
+) -> list[RelPath]:
+    """The paths that an entry includes and none excludes, in order."""
+    rules = [one for one in entries if isinstance(one, dict) and isinstance(one.get("path"), str)]
+    wanted = [matcher(one["path"]) for one in rules if one.get("exclude") is not True]
+    unwanted = [matcher(one["path"]) for one in rules if one.get("exclude") is True]
+    return sorted(
+        path
+        for path in paths
+        if any(match(path) for match in wanted) and not any(match(path) for match in unwanted)
+    )
+
+
+def _directory(pattern: str) -> Callable[[str], bool]:
+    """Go's ``path.Match`` on the whole path: ``*`` stays within a step, ``**`` is the same."""
+    compiled = _globbed(pattern, "[^/]*", "[^/]")
+    return lambda path: compiled.fullmatch(path) is not None
+
+
+def _pathspec(pattern: str) -> Callable[[str], bool]:
+    """A pathspec of git: ``*`` crosses folders, and the name of a folder takes all below it."""
+    literal = pattern.removeprefix("./").rstrip("/")
+    if not re.search(r"[*?\[]", literal):
+        return lambda path: is_within(path, literal)
+    compiled = _globbed(literal, ".*", ".")
+    return lambda path: compiled.fullmatch(path) is not None
+
+
+def _globbed(pattern: str, many: str, one: str) -> re.Pattern[str]:
+    written, at = [], 0
+    while at < len(pattern):
+        found = re.compile(r"\*+|\?|\[\^?[^\]\[]+\]|.", re.DOTALL).match(pattern, at)
+        text = found[0] if found else pattern[at]
+        at += len(text)
+        if text[0] == "*":
+            written.append(many)
+        elif text == "?":
+            written.append(one)
+        else:
+            written.append(text if text[0] == "[" and len(text) > 1 else re.escape(text))
+    try:
+        return re.compile("".join(written), re.DOTALL)
+    except re.error as error:
+        raise NotStaticError(f"has the pattern {pattern!r}, which cannot be read") from error
+
+
+def _selected(selector: Any, labels: Mapping[str, str]) -> bool:
+    """Whether flat parameters fit a label selector."""
+    wanted = lookup(selector, ("matchLabels",)) or {}
+    if any(labels.get(key) != str(value) for key, value in wanted.items()):
+        return False
+    for rule in lookup(selector, ("matchExpressions",)) or []:
+        key, values = rule.get("key"), rule.get("values") or []
+        fits = {
+            "In": labels.get(key) in values,
+            "NotIn": labels.get(key) not in values,
+            "Exists": key in labels,
+            "DoesNotExist": key not in labels,
+        }.get(str(rule.get("operator")))
+        if fits is None:
+            raise NotStaticError("has a selector that cannot be read")
+        if not fits:
+            return False
+    return True

@@ -1,0 +1,111 @@
+"""What a description deploys from this repository: a chart with values, a kustomization, a folder of manifests."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from portproof.discover.model import Cluster, Install
+from portproof.discover.unread import Unread
+from portproof.discover.walk import EscapeError, Listing, ResolvedPath, ancestors, resolve
+from portproof.source import RelPath, is_within
+
+UNKNOWN = re.compile(r"\$\{|\{\{|<no value>")
+"""What somebody fills in later, or what a template has failed to fill in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A chart as one description installs it: the values `files` in helm's order, then what `file` itself holds.
+
+    `problem` says why it cannot be rendered as it is installed; empty when it can.
+    """
+
+    chart: RelPath
+    file: RelPath
+    install: Install
+    files: tuple[RelPath, ...] = ()
+    release: str = ""
+    namespace: str = ""
+    cluster: Cluster = field(default_factory=Cluster)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A folder that a description deploys without helm; `changes` says that it changes what kustomize makes of it."""
+
+    folder: RelPath
+    install: Install
+    changes: bool = False
+
+
+Deployment: TypeAlias = Installed | Build | Unread
+
+
+def found_at(listing: Listing, path: RelPath | None) -> ResolvedPath | None:
+    """What lies at a path of the repository; None for one that leads out of it."""
+    if path is None:
+        return None
+    try:
+        return resolve(listing.root, path)
+    except EscapeError:
+        return None
+
+
+def files_of(listing: Listing) -> Iterator[RelPath]:
+    """Every file that the walk saw."""
+    for folder in listing.folders.values():
+        for name in folder.files:
+            yield folder.child(name)
+
+
+def matching(listing: Listing, pattern: RelPath) -> list[RelPath]:
+    """The files that a glob names, sorted: ``*`` and ``?`` within a step, ``**`` over any number of them."""
+    steps = pattern.split("/")
+    written = []
+    for step in steps:
+        if step == "**":
+            written.append("(?:[^/]+/)*")
+        else:
+            one = "".join({"*": "[^/]*", "?": "[^/]"}.get(mark, re.escape(mark)) for mark in step)
+            written.append(re.sub(r"\\\[(.*?)\\\]", r"[\1]", one) + "/")
+    try:
+        compiled = re.compile("".join(written).removesuffix("/"))
+    except re.error:
+        return []
+    return sorted(path for path in files_of(listing) if compiled.fullmatch(path))
+
+
+def is_glob(text: str) -> bool:
+    """Whether a path has to be matched."""
+    return any(mark in text for mark in "*?[")
+
+
+def same_repository(one: str, other: str) -> bool:
+    """Whether two addresses mean one repository: scheme, user, port, case and a final ``.git`` do not matter."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(address: str) -> str:
+    text = address.strip().lower().removesuffix("/").removesuffix(".git")
+    text = re.sub(r"^[a-z+]+://", "", text)
+    text = text.rpartition("@")[2]
+    host, mark, path = re.match(r"([^:/]*)([:/]?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    if mark == ":":
+        path = re.sub(r"^\d+/", "", path)
+    return posixpath.normpath(f"{host}/{path.lstrip('/')}")
+
+
+def nearest(candidates: Collection[RelPath], to: RelPath) -> RelPath | None:
+    """The one of several files that shares most of its folders with `to`; None when two are as near."""
+    if len(candidates) < 2:
+        return next(iter(candidates), None)
+    for folder in ancestors(to):
+        near = [path for path in candidates if is_within(path, folder)]
+        if near:
+            return near[0] if len(near) == 1 else None
+    return None

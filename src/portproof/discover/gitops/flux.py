@@ -1,0 +1,261 @@
+"""What Flux deploys: ``Kustomization`` (kustomize-controller) and ``HelmRelease`` (helm-controller ``api/v2``).
+
+A path that exists here is taken for this repository. What comes from an object of the cluster is not known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from portproof.discover.gitops.application import Place, checked, value_file
+from portproof.discover.gitops.config_maps import Stores
+from portproof.discover.gitops.deployment import UNKNOWN, Build, Deployment, Installed, found_at
+from portproof.discover.gitops.described import Described
+from portproof.discover.model import Install
+from portproof.discover.unread import Unread
+from portproof.source import RelPath, is_within, join, normalise
+from portproof.yamldoc import FieldPath, lookup
+
+_LONGEST = 53
+"""helm's own limit for the name of a release."""
+
+KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
+HELM = "helm.toolkit.fluxcd.io"
+_BUILT_ANEW = ("targetNamespace", "namePrefix", "nameSuffix", "patches", "components")
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """Where the variables of a substitution are; `closed` when there are no others that we cannot read."""
+
+    places: tuple[tuple[RelPath, int, FieldPath], ...] = ()
+    closed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Flux:
+    """The Flux objects of a repository."""
+
+    place: Place
+    stores: Stores
+    objects: Sequence[Described]
+
+    def deployments(self) -> Iterator[Deployment]:
+        """What each of them deploys."""
+        generated = _generated(self.objects)
+        builds: list[Build] = []
+        for one in self.objects:
+            if one.is_a("Kustomization", KUSTOMIZE):
+                found = self._kustomization(one, generated)
+                if isinstance(found, Build):
+                    builds.append(found)
+                yield found
+        for one in self.objects:
+            if one.is_a("HelmRelease", HELM):
+                yield from self._helm_release(one, builds)
+
+    def _kustomization(
+        self, one: Described, generated: Mapping[str, Sequence[tuple[str, str]]]
+    ) -> Build | Unread:
+        name = one.text("metadata", "name")
+        kind, source = one.text("spec", "sourceRef", "kind"), one.text("spec", "sourceRef", "name")
+        text = one.text("spec", "path") or "."
+        if UNKNOWN.search(text):
+            return Unread(one.file, "flux", f"{name}: its path {text} is not filled in")
+        paths = [normalise(text)]
+        if kind == "ExternalArtifact":
+            paths = [normalise(f"{at}/{text_within}") for at, text_within in _within(generated, source, text)]
+        if (kind and kind not in ("GitRepository", "ExternalArtifact")) or not paths:
+            return Unread(one.file, "flux", f"{name}: its source is the {kind} {source}")
+        path = paths[0]
+        found = found_at(self.place.listing, path)
+        if path is None or found is None or found.kind != "folder":
+            return Unread(one.file, "flux", f"{name}: {text} is not in this repository (source {source})")
+        variables = self._variables(one)
+        changes = any(one.at("spec", key) for key in _BUILT_ANEW) or bool(variables.places)
+        return Build(
+            found.path,
+            Install(
+                name,
+                one.number,
+                ("spec",) if changes else (),
+                file=one.file,
+                tool="Kustomization",
+                namespace=one.text("spec", "targetNamespace"),
+                environment=environment_of(one.file),
+                variables=variables.places,
+                closed=variables.closed,
+            ),
+            changes,
+        )
+
+    def _variables(self, one: Described) -> Variables:
+        places: list[tuple[RelPath, int, FieldPath]] = []
+        closed = True
+        for _, entry in one.mappings("spec", "postBuild", "substituteFrom"):
+            stored = self.stores.find(str(entry.get("kind")), str(entry.get("name")), one.file)
+            if stored is not None and stored.readable and not stored.files:
+                places.append((stored.file, stored.document, stored.at))
+            elif stored is None and entry.get("optional") is True:
+                continue
+            else:
+                closed = False
+        if isinstance(one.at("spec", "postBuild", "substitute"), dict):
+            places.append((one.file, one.number, ("spec", "postBuild", "substitute")))
+        return Variables(tuple(places), closed)
+
+    def _helm_release(self, one: Described, builds: Sequence[Build]) -> Iterator[Installed | Unread]:
+        name = one.text("metadata", "name")
+        at = ("spec", "chart", "spec")
+        named, source = one.text(*at, "chart"), one.at(*at, "sourceRef")
+        kind = lookup(source, ("kind",))
+        if not named:
+            if isinstance(one.at("spec", "chartRef"), dict):
+                chart = f"{one.text('spec', 'chartRef', 'kind')} {one.text('spec', 'chartRef', 'name')}"
+                yield Unread(one.file, "remote-chart", f"{name}: its chart is the {chart}")
+            return  # a patch of a HelmRelease
+        path = normalise(named)
+        if kind not in ("GitRepository", "Bucket"):
+            reason = f"{name}: the chart {named} of the {kind} {lookup(source, ('name',))} is not in this repository"
+            yield Unread(one.file, "remote-chart", reason)
+        elif path not in self.place.charts:
+            reason = (
+                f"{name}: the chart {named} is not in this repository (source {lookup(source, ('name',))})"
+            )
+            yield Unread(one.file, "remote-chart", reason)
+        else:
+            yield self._installed(one, str(path), builds)
+
+    def _installed(self, one: Described, chart: RelPath, builds: Sequence[Build]) -> Installed:
+        name = one.text("metadata", "name")
+        target = one.text("spec", "targetNamespace")
+        by = [build for build in builds if is_within(one.file, build.folder)]
+        files, problem = self._value_files(one, chart)
+        stored, parts, unknown = self._values_from(one, len(files))
+        values: FieldPath = ("spec", "values") if one.at("spec", "values") else ()
+        nearest_build = max(by, key=lambda build: len(build.folder), default=None)
+        variables = nearest_build.install.variables if nearest_build else ()
+        if one.at("spec", "postRenderers"):
+            problem = problem or "it patches the rendered chart (postRenderers)"
+        return checked(
+            one.data,
+            Installed(
+                chart,
+                one.file,
+                Install(
+                    name,
+                    one.number,
+                    values,
+                    file=one.file,
+                    tool="HelmRelease",
+                    environment=environment_of(one.file),
+                    parts=parts,
+                    variables=variables,
+                    closed=nearest_build.install.closed if nearest_build else True,
+                ),
+                (*files, *stored),
+                shortened(one.text("spec", "releaseName") or (f"{target}-{name}" if target else name)),
+                target or self._namespace(one, by),
+                problem=problem or unknown,
+            ),
+        )
+
+    def _namespace(self, one: Described, by: Sequence[Build]) -> str:
+        """The namespace of an object that may leave it to a kustomization around it."""
+        own = one.text("metadata", "namespace")
+        inner = self._kustomized(one.file)
+        outer = {build.install.namespace for build in by if build.install.namespace}
+        return (next(iter(outer)) if len(outer) == 1 else "") or inner or own
+
+    def _kustomized(self, file: RelPath) -> str:
+        """The namespace that the kustomization beside a file gives."""
+        from portproof.discover.gitops.given import read_mapping  # noqa: PLC0415 - a circle otherwise
+
+        folder, _, name = file.rpartition("/")
+        data = read_mapping(
+            self.place.tree.text_or_none(join(folder or ".", "kustomization.yaml") or "") or ""
+        )
+        listed = data.get("resources")
+        namespace = data.get("namespace")
+        named = isinstance(listed, list) and any(str(one).removeprefix("./") == name for one in listed)
+        return namespace if named and isinstance(namespace, str) else ""
+
+    def _value_files(self, one: Described, chart: RelPath) -> tuple[tuple[RelPath, ...], str]:
+        """Its `valuesFiles`, which begin at the root and take the place of the chart's own values."""
+        at = ("spec", "chart", "spec")
+        optional = one.at(*at, "ignoreMissingValuesFiles") is True
+        found: list[RelPath] = []
+        for text in one.texts(*at, "valuesFiles"):
+            files, problem = value_file(self.place.listing, normalise(text), text, optional=optional)
+            if problem:
+                return (), problem
+            found += files
+        defaults = join(chart, "values.yaml")
+        if found and defaults not in found:
+            # source-controller, internal/helm/chart/builder.go
+            return (), "its valuesFiles omit the chart's values.yaml"
+        return tuple(file for file in found if file != defaults), ""
+
+    def _values_from(
+        self, one: Described, before: int
+    ) -> tuple[tuple[RelPath, ...], tuple[tuple[int, int, FieldPath], ...], str]:
+        """The values of ConfigMaps: their files, which part of those counts, and why one of them is not known."""
+        files: list[RelPath] = []
+        parts: list[tuple[int, int, FieldPath]] = []
+        for _, entry in one.mappings("spec", "valuesFrom"):
+            stored = self.stores.find(str(entry.get("kind")), str(entry.get("name")), one.file)
+            key = str(entry.get("valuesKey") or "values.yaml")
+            if stored is None or not stored.readable or key not in stored.keys or entry.get("targetPath"):
+                if entry.get("optional") is True and stored is None:
+                    continue
+                return (), (), "it reads values from objects in the cluster (valuesFrom)"
+            if stored.files:
+                files.append(stored.files[key])
+            else:
+                parts.append((before + len(files), stored.document, (*stored.at, key)))
+                files.append(stored.file)
+        return tuple(files), tuple(parts), ""
+
+
+def shortened(name: str) -> str:
+    """The name of a release as helm-controller makes it fit (``internal/release/name.go``)."""
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[:40]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def environment_of(file: RelPath) -> str:
+    """The cluster whose folder a Flux object lies in (``clusters/prod/apps.yaml``); empty when there is no such folder."""
+    steps = file.split("/")[:-1]
+    return next((below for above, below in itertools.pairwise(steps) if above == "clusters"), "")
+
+
+def _generated(objects: Collection[Described]) -> Mapping[str, Sequence[tuple[str, str]]]:
+    """The artifacts that ArtifactGenerators copy together: of each name, from where to where."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for one in objects:
+        if one.text("kind") != "ArtifactGenerator":
+            continue
+        for _, artifact in one.mappings("spec", "artifacts"):
+            for copy in artifact.get("copy") or []:
+                source, to = str(lookup(copy, ("from",)) or ""), str(lookup(copy, ("to",)) or "")
+                if source.startswith("@") and to.startswith("@artifact") and source.endswith("/**"):
+                    inside = source.partition("/")[2].removesuffix("**")
+                    found.setdefault(str(artifact.get("name")), []).append(
+                        (inside.strip("/"), to.partition("/")[2].strip("/"))
+                    )
+    return found
+
+
+def _within(
+    generated: Mapping[str, Sequence[tuple[str, str]]], name: str, path: str
+) -> Iterator[tuple[str, str]]:
+    """Where a path of an artifact comes from: the folder that was copied, and the path in it."""
+    wanted = normalise(path) or "."
+    for source, to in generated.get(name, ()):
+        if is_within(wanted, to or "."):
+            inside = wanted if to in ("", ".") else wanted[len(to) + 1 :]
+            yield source or ".", inside
