@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import click
 
-from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, ManifestTarget, Skip
+from portproof.discover.model import Discovery, HelmTarget, Install, KustomizeTarget, ManifestTarget, Skip
 from portproof.discover.unread import Unread
 from portproof.report import pages
 from portproof.report.pages import Bullets, Example, Heading, Prose
@@ -219,6 +219,21 @@ def test_targets_as_text() -> None:
     )
 
 
+def test_a_target_says_who_deploys_it() -> None:
+    by = Install("shop", 0, file="apps/shop.yaml", environment="prod")
+    build = Install("web", 0, file="clusters/prod/web.yaml", tool="Kustomization", namespace="web")
+    chart = HelmTarget("charts/a", ("apps/shop.yaml",), "front", "sales", install=by)
+    overlay = KustomizeTarget("overlays/prod")
+    found = Discovery((chart, overlay), (), learnt={("kustomize", "overlays/prod"): (build,)})
+    assert pages.targets_text(found).splitlines()[:4] == [
+        "helm:charts/a?values=/apps/shop.yaml#shop",
+        "  by Application shop (apps/shop.yaml, release front, namespace sales, environment prod)",
+        "kustomize:overlays/prod",
+        "  by Kustomization web (clusters/prod/web.yaml, namespace web)",
+    ]
+    assert [one["deployed_by"][0]["name"] for one in json.loads(pages.targets_json(found))] == ["shop", "web"]
+
+
 def test_what_was_not_looked_at_is_listed_with_the_reason() -> None:
     found = replace(DISCOVERY, unread=(Unread("envs/prod.yaml", "values", "keys of two charts"),))
     assert pages.targets_text(found).endswith(
@@ -256,6 +271,7 @@ def test_targets_as_json() -> None:
         "values": ["charts/a/values-prod.yaml", "env/b.yaml"],
         "status": "target",
         "reason": None,
+        "deployed_by": [],
     }
     assert [(value["status"], value["reason"]) for value in values[2:]] == [
         ("skipped", "the chart redis has to be fetched"),

@@ -11,9 +11,10 @@ from typing import Any
 
 from portproof import yamldoc
 from portproof.discover.find import discover
+from portproof.discover.gitops.given import GivenError
 from portproof.discover.model import HelmTarget, Install
 from portproof.override import override
-from portproof.render.install_values import MAX_OPTIONS, GivenError, install_values
+from portproof.render.install_values import MAX_OPTIONS, install_values
 from portproof.source import Span, Tree
 from tests.fuzz.target import Target, scratch
 from tests.test_installs import application, release

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from portproof.discover.gitops import application, applicationset
-from portproof.discover.gitops.application import Place
+from portproof.discover.gitops.application import NAME, Place
 from portproof.discover.gitops.config_maps import Stores
 from portproof.discover.gitops.deployment import Build, Deployment, Installed
 from portproof.discover.gitops.described import Described, objects
@@ -45,7 +45,7 @@ def find_deployments(tree: Tree, listing: Listing, charts: frozenset[RelPath]) -
     """What the descriptions of the tree deploy."""
     place = Place(tree, listing, charts)
     texts, stores = _texts(tree, _files(listing, charts))
-    every = list(_deployments(place, texts, stores))
+    every = [_named(one) for one in _deployments(place, texts, stores)]
     installed = _told_apart([one for one in every if isinstance(one, Installed)])
     patched = _patched_among(texts, {one.install.name for one in installed})
     installs: dict[RelPath, list[Installed]] = defaultdict(list)
@@ -108,6 +108,13 @@ def _texts(tree: Tree, files: Iterable[RelPath]) -> tuple[Mapping[RelPath, str],
             if "ConfigMap" in text or "configMap" in text or "Secret" in text:
                 stores.append(file)
     return found, Stores(tree, tuple(stores))
+
+
+def _named(one: Deployment) -> Deployment:
+    """The same, but a build by something without a valid name is not read: the id of a target ends in it."""
+    if isinstance(one, Build) and not NAME.fullmatch(one.install.name):
+        return Unread(one.install.file, one.install.tool.lower(), "its name is not a valid object name")
+    return one
 
 
 def _told_apart(installed: Iterable[Installed]) -> list[Installed]:

@@ -8,7 +8,7 @@ rule finds is the same for all rules, and is added here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -181,8 +181,11 @@ def rules_json(rules: Sequence[Listed]) -> str:
 
 
 def targets_text(discovery: Discovery, paths: Sequence[str] = (".",)) -> str:
-    """What would be rendered, one line a target, and why the rest would not."""
-    lines = [visible(target.id) for target in discovery.targets]
+    """What would be rendered, one line a target with who says so, and why the rest would not."""
+    lines = []
+    for target in discovery.targets:
+        lines.append(visible(target.id))
+        lines += [f"  {visible(one_line(_as_words(one)))}" for one in _deployed_by(discovery, target)]
     if not lines:
         under = ", ".join(map(visible, paths))
         lines.append(f"Nothing to check under {under}: no chart, kustomization or manifest was found")
@@ -205,9 +208,12 @@ def targets_text(discovery: Discovery, paths: Sequence[str] = (".",)) -> str:
 
 
 def targets_json(discovery: Discovery) -> str:
-    """A list: targets, what is not rendered (``status`` ``skipped``), what was not looked at (``unread``), with a ``reason``."""
+    """A list: targets with `deployed_by`, what is not rendered (``status`` ``skipped``), what was not looked at (``unread``), with a ``reason``."""
     return _json(
-        [_target(target, "target", None) for target in discovery.targets]
+        [
+            {**_target(target, "target", None), "deployed_by": _deployed_by(discovery, target)}
+            for target in discovery.targets
+        ]
         + [_target(skip, "skipped", skip.reason) for skip in discovery.skips]
         + [
             {"path": one.path, "kind": one.kind, "status": "unread", "reason": one.reason}
@@ -296,6 +302,30 @@ def _target(target: Target | Skip, status: str, reason: str | None) -> dict[str,
         "status": status,
         "reason": reason,
     }
+
+
+def _deployed_by(discovery: Discovery, target: Target) -> list[dict[str, str]]:
+    """The descriptions in the repository that deploy a target: which, in which file, and as what."""
+    from portproof.discover.model import HelmTarget, ManifestTarget  # noqa: PLC0415 - most pages name no target
+
+    own = None if isinstance(target, ManifestTarget) else target.install
+    several = (own,) if own else discovery.learnt.get((target.kind, target.path), ())
+    return [
+        {
+            "kind": one.tool,
+            "name": one.name,
+            "path": one.file,
+            "release": target.release if isinstance(target, HelmTarget) else "",
+            "namespace": target.namespace if isinstance(target, HelmTarget) else one.namespace,
+            "environment": one.environment,
+        }
+        for one in several
+    ]
+
+
+def _as_words(one: Mapping[str, str]) -> str:
+    more = [f"{key} {one[key]}" for key in ("release", "namespace", "environment") if one[key]]
+    return f"by {one['kind']} {one['name']} ({', '.join((one['path'], *more))})"
 
 
 def _json(value: object) -> str:

@@ -36,7 +36,7 @@ _BUILT_ANEW = ("namePrefix", "nameSuffix", "namespace", "patches", "components")
 """Options of kustomize that matter here; images, replicas, labels and annotations move no port."""
 
 # apimachinery validation.NameIsDNSSubdomain; a target's id ends in it
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _OUTSIDE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 _OF_ANOTHER_TOOL = re.compile(r"\{\{-?\s*\w+\s*-?\}\}|<no value>")
 """A bare word in braces; what helm itself fills in has a dot or arguments (``{{ .Release.Name }}``)."""
@@ -255,7 +255,7 @@ def value_file(
 def checked(data: Mapping[str, Any], installed: Installed) -> Installed:
     """The same, with the problem that names or values are filled in later, if they are."""
     install, cluster = installed.install, installed.cluster
-    if not _NAME.fullmatch(install.name) and not UNKNOWN.search(install.name):
+    if not NAME.fullmatch(install.name) and not UNKNOWN.search(install.name):
         return replace(installed, problem="that is not a valid object name")
     odd = [one for one in (cluster.kube_version,) if one and not KUBE_VERSION.fullmatch(one)]
     odd += [one for one in cluster.api_versions if not API_VERSION.fullmatch(one)]
