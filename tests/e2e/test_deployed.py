@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from portproof.discover.find import discover
+from portproof.discover.unread import Unread
+from portproof.source import Tree
 from tests.e2e.program import Program, Repository, place
 from tests.e2e.test_gitops import CHART
 
@@ -208,6 +211,47 @@ CHART_LAYOUTS = {
         + "  postBuild: {substitute: {target: '8081'}}\n",
     },
 }
+CHART_LAYOUTS |= {
+    "helmfile, values files": {
+        **VALUES,
+        "deploy/helmfile.yaml": "releases:\n- {name: shop, namespace: sales, chart: ../charts/web, values: [../env/prod.yaml]}\n",
+    },
+    "helmfile, values of its own between files": {
+        "deploy/a.yaml": "service: {target: 9999}\n",
+        "deploy/b.yaml": "{}\n",
+        "deploy/helmfile.yaml": "releases:\n- name: shop\n  chart: ../charts/web\n"
+        "  values: [a.yaml, {service: {target: 8081}}, b.yaml]\n",
+    },
+    "helmfile, a single value": {
+        "helmfile.yaml": "releases:\n- name: shop\n  chart: ./charts/web\n  set: [{name: service.target, value: 8081}]\n",
+    },
+    "helmfile, an environment": {
+        **VALUES,
+        "env/dev.yaml": "{}\n",
+        "helmfile.yaml": "environments: {dev: {}, prod: {}}\n---\nreleases:\n- name: shop\n  chart: ./charts/web\n"
+        "  values: ['env/{{ .Environment.Name }}.yaml']\n",
+    },
+    "Skaffold, values files": {
+        **VALUES,
+        "skaffold.yaml": "apiVersion: skaffold/v4beta6\nkind: Config\nmanifests:\n  helm:\n    releases:\n"
+        "    - {name: shop, chartPath: charts/web, valuesFiles: [env/prod.yaml]}\n",
+    },
+    "Skaffold, values of its own": {
+        "env/a.yaml": "service: {target: 9999}\n",
+        "skaffold.yaml": "apiVersion: skaffold/v2beta29\nkind: Config\ndeploy:\n  helm:\n    releases:\n"
+        "    - name: shop\n      chartPath: charts/web\n      valuesFiles: [env/a.yaml]\n"
+        "      overrides: {service: {target: 8081}}\n      setValueTemplates: {image.tag: '{{.IMAGE_TAG}}'}\n",
+    },
+    "Skaffold, a single value of a profile": {
+        "skaffold.yaml": "apiVersion: skaffold/v4beta6\nkind: Config\nprofiles:\n- name: prod\n  manifests:\n    helm:\n"
+        "      releases:\n      - {name: shop, chartPath: charts/web, setValues: {service.target: 8081}}\n",
+    },
+    "Terraform, a values file": {
+        **VALUES,
+        "terraform/main.tf": 'resource "helm_release" "shop" {\n  name      = "shop"\n  namespace = "sales"\n'
+        '  chart     = "${path.module}/../charts/web"\n  values    = [file("${path.module}/../env/prod.yaml")]\n}\n',
+    },
+}
 OVERLAY_LAYOUTS = {
     "application, a patch of kustomize": {
         **OVERLAY,
@@ -270,3 +314,175 @@ def test_the_broken_port_is_found_and_its_twin_is_quiet(
     report = portproof.check()
     assert report["findings"] == []
     assert report["summary"]["failed"] == 0
+
+
+TERRAFORM = 'resource "helm_release" "shop" {{\n  name  = "shop"\n  chart = "../charts/web"\n{}}}\n'
+SKIPPED = {
+    "application, a file of another repository": (
+        {
+            **VALUES,
+            "apps/shop.yaml": application(
+                "  - {repoURL: https://git.example.org/values, ref: there}\n"
+                f"  - repoURL: {HERE}\n    path: charts/web\n    helm: {{valueFiles: [$there/env/prod.yaml]}}\n",
+                kind="sources",
+            ),
+        },
+        "its values file $there/env/prod.yaml is in another repository (https://git.example.org/values)",
+    ),
+    "helm release, values of a Secret": (
+        {"apps/shop.yaml": HELM_RELEASE + "  valuesFrom: [{kind: Secret, name: shop}]\n"},
+        "it reads values from objects in the cluster (valuesFrom)",
+    ),
+    "helmfile, a values file that is a template": (
+        {"helmfile.yaml": "releases:\n- {name: shop, chart: ./charts/web, values: [prod.yaml.gotmpl]}\n"},
+        "its values file prod.yaml.gotmpl is a template",
+    ),
+    "helmfile, patches": (
+        {"helmfile.yaml": "releases:\n- {name: shop, chart: ./charts/web, jsonPatches: [{target: {}}]}\n"},
+        "it uses jsonPatches, which portproof does not follow",
+    ),
+    "helmfile, an encrypted file": (
+        {
+            "secret.yaml": "service: ENC[x]\nsops: {mac: x}\n",
+            "helmfile.yaml": "releases:\n- {name: shop, chart: ./charts/web, secrets: [secret.yaml]}\n",
+        },
+        "its secrets file secret.yaml is encrypted",
+    ),
+    "Terraform, values that it makes": (
+        {"terraform/main.tf": TERRAFORM.format('  values = [templatefile("x.yaml", {})]\n')},
+        "its values are not literal",
+    ),
+    "Terraform, a variable": (
+        {"terraform/main.tf": TERRAFORM.format('  set {\n    name = "a"\n    value = var.port\n  }\n')},
+        "its set is not literal",
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", SKIPPED)
+def test_a_chart_with_values_that_cannot_be_known_is_skipped_with_the_reason(
+    repository: Repository, layout: str
+) -> None:
+    files, reason = SKIPPED[layout]
+    repository.write({**CHART, **files})
+    found = discover(Tree(repository.root))
+    assert [one.id for one in found.targets] == ["helm:charts/web"]
+    assert [one.reason for one in found.skips if one.counts] == [f"as installed by 'shop': {reason}"]
+
+
+ELSEWHERE = f"    metadata: {{name: x}}\n    spec: {{source: {{repoURL: {HERE}, path: charts/web}}}}\n"
+UNREAD = {
+    "clusters": (
+        applicationset("  - clusters: {}\n", ELSEWHERE),
+        ("applicationset", "shops: its generator clusters asks a cluster"),
+    ),
+    "a git host": (
+        applicationset("  - pullRequest: {github: {}}\n", ELSEWHERE),
+        ("applicationset", "shops: its generator pullRequest asks a git host"),
+    ),
+    "a plugin in a matrix": (
+        applicationset("  - matrix: {generators: [{plugin: {}}, {list: {elements: []}}]}\n", ELSEWHERE),
+        ("applicationset", "shops: its generator matrix runs a plugin"),
+    ),
+    "a function that is not followed": (
+        applicationset(LIST, ELSEWHERE.replace("name: x", "name: '{{ .env | sha256sum }}'"), GO),
+        ("applicationset", "shops: {{.env | sha256sum}} is not followed"),
+    ),
+    "a parameter that nobody gives": (
+        applicationset(LIST, ELSEWHERE.replace("name: x", "name: 'x-{{ .stage }}'"), GO),
+        ("applicationset", "shops: {{.stage}}: there is no 'stage'"),
+    ),
+    "another repository": (
+        application("    repoURL: https://git.example.org/other\n    path: charts/other\n"),
+        ("application", "shop: charts/other is not in this repository (https://git.example.org/other)"),
+    ),
+    "a chart of a registry": (
+        application("    repoURL: https://charts.example.org\n    chart: redis\n    targetRevision: 1.x\n"),
+        ("remote-chart", "shop: the chart redis of https://charts.example.org is not in this repository"),
+    ),
+    "two tools": (
+        application(f"    repoURL: {HERE}\n    path: charts/web\n    helm: {{}}\n    kustomize: {{}}\n"),
+        ("application", "shop: it names two tools: helm and kustomize"),
+    ),
+    "a source that is no git repository": (
+        KUSTOMIZATION.replace("GitRepository", "OCIRepository"),
+        ("flux", "web: its source is the OCIRepository flux-system"),
+    ),
+    "a helm release of a registry": (
+        HELM_RELEASE.replace("GitRepository", "HelmRepository").replace("./charts/web", "redis"),
+        ("remote-chart", "shop: the chart redis of the HelmRepository flux-system is not in this repository"),
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", UNREAD)
+def test_what_asks_for_more_than_the_repository_has_is_unread_with_the_reason(
+    repository: Repository, layout: str
+) -> None:
+    text, (kind, reason) = UNREAD[layout]
+    repository.write({**CHART, "apps/shop.yaml": text})
+    found = discover(Tree(repository.root))
+    assert [one.id for one in found.targets] == ["helm:charts/web"]
+    assert found.unread == (Unread("apps/shop.yaml", kind, reason),)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "unread"),
+    [
+        (
+            "helmfile.yaml.gotmpl",
+            "releases: []\n",
+            ("helmfile", "it is a template that helmfile fills in"),
+        ),
+        (
+            "helmfile.yaml",
+            "releases:\n{{ range .Values.x }}\n- name: x\n{{ end }}\n",
+            ("helmfile", "it is a template that helmfile fills in"),
+        ),
+        (
+            "helmfile.yaml",
+            "releases: [{name: x, chart: ./charts/web, values: ['{{ .Values.x }}']}]\n",
+            ("helmfile", "x: {{.Values.x}}: there is no 'Values'"),
+        ),
+        (
+            "helmfile.yaml",
+            "releases: [{name: x, chart: bitnami/redis}]\n",
+            ("remote-chart", "x: the chart bitnami/redis is not in this repository"),
+        ),
+        (
+            "helmfile.yaml",
+            "helmfiles: ['git::https://git.example.org/x.git@helmfile.yaml']\n",
+            (
+                "helmfile",
+                "it reads git::https://git.example.org/x.git@helmfile.yaml, which is not in this repository",
+            ),
+        ),
+        (
+            "skaffold.yaml",
+            "apiVersion: skaffold/v4beta6\nmanifests: {helm: {releases: [{name: x, remoteChart: redis}]}}\n",
+            ("remote-chart", "x: the chart redis is not in this repository"),
+        ),
+        (
+            "skaffold.yaml",
+            "apiVersion: skaffold/v4beta6\nmanifests: {helm: {releases: [{name: '{{.NAME}}', chartPath: charts/web}]}}\n",
+            ("skaffold", "{{.NAME}}: {{.NAME}} is filled in from the environment"),
+        ),
+        (
+            "main.tf",
+            'resource "helm_release" "x" {\n  repository = "https://charts.example.org"\n  chart = "redis"\n}\n',
+            ("remote-chart", "x: the chart redis is not in this repository"),
+        ),
+        (
+            "main.tf",
+            'resource "helm_release" "x" {\n  chart = var.chart\n}\n',
+            ("terraform", "x: its chart is not literal"),
+        ),
+    ],
+)
+def test_what_another_tool_has_to_fill_in_or_fetch_is_unread(
+    repository: Repository, file: str, text: str, unread: tuple[str, str]
+) -> None:
+    repository.write({**CHART, file: text})
+    found = discover(Tree(repository.root))
+    assert [one.id for one in found.targets] == ["helm:charts/web"]
+    assert found.unread == (Unread(file, *unread),)

@@ -43,7 +43,7 @@ def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | Non
         {
             key: tuple(build.install for build in builds)
             for folder, builds in deployed.builds.items()
-            for key in (("kustomize", folder), ("manifests", folder))
+            for key in (("helm", folder), ("kustomize", folder), ("manifests", folder))
         },
     )
 

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from portproof.discover.gitops import application, applicationset
+from portproof.discover.gitops import (
+    application,
+    applicationset,
+    chart_testing,
+    helmfile,
+    skaffold,
+    terraform,
+)
 from portproof.discover.gitops.application import NAME, Place
 from portproof.discover.gitops.config_maps import Stores
-from portproof.discover.gitops.deployment import Build, Deployment, Installed
+from portproof.discover.gitops.deployment import Build, Deployment, Installed, files_of
 from portproof.discover.gitops.described import Described, objects
 from portproof.discover.gitops.flux import Flux
 from portproof.discover.unread import Unread
@@ -30,6 +37,16 @@ _GROUPS = ("argoproj.io/", "fluxcd.io/")
 _ARGO = "argoproj.io"
 _NOT_FOR_OBJECTS = frozenset({"templates", "charts", "crds", "files"})
 """Folders of a chart whose files are filled in first, or belong to other charts."""
+
+
+_READERS: tuple[
+    tuple[Callable[[RelPath], bool], Callable[[Place, RelPath, str], Iterator[Deployment]]], ...
+] = (
+    (helmfile.is_helmfile, helmfile.deployments),
+    (skaffold.is_skaffold, skaffold.deployments),
+    (lambda path: path.endswith(".tf"), terraform.deployments),
+    (chart_testing.is_chart_testing, chart_testing.deployments),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +94,16 @@ def _deployments(place: Place, texts: Mapping[RelPath, str], stores: Stores) -> 
             elif "fluxcd.io/" in one.text("apiVersion"):
                 flux.append(one)
     yield from Flux(place, stores, flux).deployments()
+    yield from _of_other_tools(place)
+
+
+def _of_other_tools(place: Place) -> Iterator[Deployment]:
+    """What helmfile, Skaffold, Terraform and chart-testing deploy; their files are told by their names."""
+    for file in sorted(files_of(place.listing)):
+        reader = next((reader for is_one, reader in _READERS if is_one(file)), None)
+        text = place.tree.text_or_none(file) if reader else None
+        if reader and text is not None:
+            yield from reader(place, file, text)
 
 
 def _of_set(place: Place, one: Described) -> Iterator[Deployment]:

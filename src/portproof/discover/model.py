@@ -71,6 +71,7 @@ class Install:
     of their file: the index, the document, and where in it. `set_files` are single values that are whole files.
     `variables` is where Flux substitutes from, later ones win; with `closed` there are no others that cannot be read.
     `resources` is what Flux builds in a folder without a kustomization.
+    `options` are further arguments of helm, where they cannot be read from a document (then `document` is -1).
     """
 
     name: str
@@ -89,6 +90,7 @@ class Install:
     variables: tuple[tuple[RelPath, int, FieldPath], ...] = ()
     closed: bool = True
     resources: tuple[RelPath, ...] = ()
+    options: tuple[str, ...] = ()
 
     @property
     def also(self) -> tuple[RelPath, ...]:

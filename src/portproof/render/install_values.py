@@ -37,6 +37,8 @@ class InstallValues:
 def install_values(target: HelmTarget, install: Install, tree: Tree) -> InstallValues:
     """What the object that installs `target` gives to it. Raises `GivenError`."""
     path = target.values[-1]
+    if install.document < 0:
+        return InstallValues(options=install.options)
     data = read_description(tree, path, install)
     values = lookup(data, install.values) if install.values else None
     options = tuple(_options(lookup(data, install.parameters))) if install.parameters else ()
@@ -63,6 +65,8 @@ def _text_of(values: Any, tree: Tree, install: Install) -> str:
 
 def _options(parameters: Any) -> Iterator[str]:
     """argo-cd ``util/helm/helm.go``: ``--set name=value``, in which only a list in braces keeps its commas."""
+    if isinstance(parameters, dict):  # Skaffold's
+        parameters = [{"name": name, "value": value} for name, value in parameters.items()]
     for one in parameters if isinstance(parameters, list) else ():
         if isinstance(one, dict) and isinstance(one.get("name"), str):
             value = one.get("value")

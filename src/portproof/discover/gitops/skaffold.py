@@ -1,0 +1,151 @@
+"""The releases and overlays of a ``skaffold.yaml`` (``pkg/skaffold/schema``), where they are literal.
+
+Each profile with releases of its own is an environment. What a profile patches by itself is not followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from portproof.discover.gitops.application import Place, checked, value_file
+from portproof.discover.gitops.deployment import UNKNOWN, Build, Deployment, Installed, found_at
+from portproof.discover.gitops.described import Described, objects
+from portproof.discover.model import Install
+from portproof.discover.unread import Unread
+from portproof.source import RelPath, join, parent
+from portproof.yamldoc import FieldPath, lookup
+
+_SECTIONS = ("manifests", "deploy")
+
+
+def is_skaffold(path: RelPath) -> bool:
+    """Whether a file is Skaffold's by its name."""
+    name = path.rpartition("/")[2]
+    return name.startswith("skaffold") and name.endswith((".yaml", ".yml"))
+
+
+def deployments(place: Place, file: RelPath, text: str) -> Iterator[Deployment]:
+    """What each configuration of a file installs, and what each of its profiles installs instead."""
+    for one in objects(file, text):
+        if not one.text("apiVersion").startswith("skaffold/"):
+            continue
+        yield from _Config(place, one, (), "").deployments()
+        for index, profile in one.mappings("profiles"):
+            name = str(profile.get("name"))
+            yield from _Config(place, one, ("profiles", index), name).deployments()
+            for _, patch in Described(file, one.number, profile).mappings("patches"):
+                path = str(patch.get("path"))
+                if path.startswith(("/manifests/helm", "/deploy/helm")) and patch.get("op") != "remove":
+                    yield Unread(file, "skaffold", f"the profile {name} patches {path}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    """A configuration, or the sections at `at` that a profile has in their place."""
+
+    place: Place
+    one: Described
+    at: FieldPath
+    profile: str
+
+    def deployments(self) -> Iterator[Deployment]:
+        """The releases and kustomizations of its sections."""
+        for section in _SECTIONS:
+            at = (*self.at, section, "helm", "releases")
+            for index, release in self.one.mappings(*at):
+                yield self._release((*at, index), release)
+            kustomize = self.one.at(*self.at, section, "kustomize")
+            if isinstance(kustomize, dict):
+                paths = kustomize.get("paths") or [kustomize.get("path") or "."]
+                for path in paths:
+                    yield from self._overlay(str(path))
+
+    def _overlay(self, text: str) -> Iterator[Deployment]:
+        path = join(parent(self.one.file), text)
+        found = found_at(self.place.listing, path)
+        if path is None or found is None or found.kind != "folder":
+            yield Unread(self.one.file, "skaffold", f"its kustomization {text} is not in this repository")
+        else:
+            yield Build(path, self._install(self._name(), ()))
+
+    def _name(self) -> str:
+        return self.one.text("metadata", "name") or "skaffold"
+
+    def _install(self, name: str, values: FieldPath, **more: Any) -> Install:
+        return Install(
+            name,
+            self.one.number,
+            values,
+            file=self.one.file,
+            tool="Skaffold",
+            environment=self.profile,
+            **more,
+        )
+
+    def _release(self, at: FieldPath, release: Mapping[str, Any]) -> Deployment:
+        name = str(release.get("name"))
+        if release.get("remoteChart"):
+            reason = f"{name}: the chart {release['remoteChart']} is not in this repository"
+            return Unread(self.one.file, "remote-chart", reason)
+        path = join(parent(self.one.file), str(release.get("chartPath")))
+        fields = [name, str(release.get("chartPath")), str(release.get("namespace") or "")]
+        odd = next((text for text in fields if UNKNOWN.search(text)), None)
+        if odd is not None:
+            return Unread(self.one.file, "skaffold", f"{name}: {odd} is filled in from the environment")
+        if path not in self.place.charts:
+            return Unread(
+                self.one.file, "skaffold", f"{name}: there is no Chart.yaml in {release.get('chartPath')}"
+            )
+        files, problem = self._files(release.get("valuesFiles"))
+        single, missing = self._single_files(release)
+        named = f"{name}-{self.profile}" if self.profile else name
+        return checked(
+            self.one.data,
+            Installed(
+                str(path),
+                self.one.file,
+                self._install(
+                    named,
+                    (*at, "overrides") if release.get("overrides") else (),
+                    parameters=(*at, "setValues") if release.get("setValues") else (),
+                    set_files=single,
+                ),
+                files,
+                name,
+                str(release.get("namespace") or "default"),
+                problem=problem or missing or _templated(release),
+            ),
+        )
+
+    def _files(self, given: Any) -> tuple[tuple[RelPath, ...], str]:
+        found: list[RelPath] = []
+        for text in given if isinstance(given, list) else ():
+            files, problem = value_file(
+                self.place.listing, join(parent(self.one.file), str(text)), str(text), optional=False
+            )
+            if problem:
+                return (), problem
+            found += files
+        return tuple(found), ""
+
+    def _single_files(self, release: Mapping[str, Any]) -> tuple[tuple[tuple[str, RelPath], ...], str]:
+        """The values that are whole files (``--set-file``)."""
+        found = []
+        given = release.get("setFiles")
+        for name, text in given.items() if isinstance(given, dict) else ():
+            files, problem = self._files([text])
+            if problem:
+                return (), problem
+            found.append((str(name), files[0]))
+        return tuple(found), ""
+
+
+def _templated(release: Mapping[str, Any]) -> str:
+    """Why values from templates are not known; those of images say nothing of ports."""
+    given = lookup(release, ("setValueTemplates",))
+    for key, text in given.items() if isinstance(given, dict) else ():
+        if "IMAGE" not in str(text) and "image" not in str(key).lower():
+            return f"its value {key} is filled in from the environment"
+    return ""
