@@ -107,8 +107,11 @@ class BaseRevision:
 
     def witness(self, target: Target) -> Rendering | None:
         """What `target` rendered to in the base; None when the change does not concern it, or it did not render there."""
-        if not self._comparison.affects(target):
-            return None
+        answer = self.rendered(target) if self._comparison.affects(target) else None
+        return answer if isinstance(answer, Rendering) else None
+
+    def rendered(self, target: Target) -> Rendering | RenderFailure | NotRendered | None:
+        """What came of `target` in the base; None when the base does not have it."""
         with self._lock:
             layout, old = self._first
             moved = None if target.id in old else self.renames.get(target.id)
@@ -116,10 +119,9 @@ class BaseRevision:
         if past is None:
             return None
         answer = self._plan.render(past, layout)
-        if not isinstance(answer, Rendering):
-            return None
-        with self._lock:
-            self._trees[past] = layout
+        if isinstance(answer, Rendering):
+            with self._lock:
+                self._trees[past] = layout
         return answer
 
     def kept(self, target: Target) -> frozenset[str]:

@@ -231,6 +231,20 @@ def monitor(
     return ExitCode.OK
 
 
+def postmortem(request: Request, fingerprint: str | None, revisions: str | None, file: Path | None) -> int:
+    """Run ``portproof postmortem``: to standard output, or into `file`."""
+    from portproof.postmortem import markdown
+    from portproof.postmortem.making import post_mortem
+
+    text = markdown.write(post_mortem(request, fingerprint, revisions))
+    if file is None:
+        click.echo(text, nl=False)
+    else:
+        write_report(file, text)
+        say(f"wrote {file}")
+    return ExitCode.OK
+
+
 def tools(request: Request, *, install_them: bool) -> int:
     """Run ``portproof tools``; gives the exit code."""
     from portproof.report import pages

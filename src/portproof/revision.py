@@ -177,32 +177,52 @@ def compare_with(revision: str, root: Path, environ: Mapping[str, str]) -> Compa
 
     Raises `UsageError` when there is no git, no such revision, or (in a shallow clone) no common commit.
     """
-    program = shutil.which("git", path=environ.get("PATH"))
-    if program is None:
-        raise UsageError("--base needs git, which is not on PATH", next_step="Install git, or drop --base.")
-    if not (root / ".git").exists():
-        raise UsageError(
-            f"--base needs a git repository, and {root} is in none",
-            next_step="Run it inside of a clone, or drop --base.",
-        )
-    git = Git(program, root, environ)
-    found = git.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if not found.ok:
-        raise UsageError(
-            f"--base {revision}: no such revision in this clone",
-            next_step=_how_to_have(revision),
-        )
-    commit = found.stdout.strip()
+    git = repository(root, environ, asked="--base", otherwise=", or drop --base")
+    commit = commit_named(git, revision, asked="--base")
     shared = git.attempt("merge-base", commit, "HEAD")
     if not shared.ok:
         raise UsageError(
             f"--base {revision}: no commit in common with HEAD in this clone",
             next_step="Fetch more history: `git fetch --unshallow`.",
         )
-    base = shared.stdout.strip()
-    changed = git.lines("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", base, "--")
+    return since(git, shared.stdout.strip())
+
+
+def since(git: Git, commit: str) -> Comparison:
+    """What differs between a commit and the working tree, files that git does not know included."""
+    changed = git.lines("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", commit, "--")
     changed += git.lines("ls-files", "--others", "--exclude-standard", "-z")
-    return Comparison(base, frozenset(changed), GitFiles(git, base))
+    return Comparison(commit, frozenset(changed), GitFiles(git, commit))
+
+
+def between(git: Git, old: str, new: str) -> Comparison:
+    """What differs between two commits; the tree that is compared has to be that of `new`."""
+    changed = git.lines("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", old, new, "--")
+    return Comparison(old, frozenset(changed), GitFiles(git, old))
+
+
+def repository(root: Path, environ: Mapping[str, str], *, asked: str, otherwise: str = "") -> Git:
+    """The git of the repository at `root`. Raises `UsageError` without one; `asked` is the option that needs it."""
+    program = shutil.which("git", path=environ.get("PATH"))
+    if program is None:
+        raise UsageError(f"{asked} needs git, which is not on PATH", next_step=f"Install git{otherwise}.")
+    if not (root / ".git").exists():
+        raise UsageError(
+            f"{asked} needs a git repository, and {root} is in none",
+            next_step=f"Run it inside of a clone{otherwise}.",
+        )
+    return Git(program, root, environ)
+
+
+def commit_named(git: Git, revision: str, *, asked: str) -> str:
+    """The name of the commit that a revision means. Raises `UsageError` when this clone has none."""
+    found = git.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if not found.ok:
+        raise UsageError(
+            f"{asked} {revision}: no such revision in this clone",
+            next_step=_how_to_have(revision),
+        )
+    return found.stdout.strip()
 
 
 def ignored_by_git(files: Collection[RelPath], root: Path, environ: Mapping[str, str]) -> frozenset[RelPath]:

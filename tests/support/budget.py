@@ -17,6 +17,7 @@ BUDGETS = {
     "tests/hostile": 55,
     "tests/image": 30,
     "tests/portmap": 35,
+    "tests/postmortem": 35,
     "tests/prometheus": 10,
 }
 """Seconds in user mode, half as much again as it takes on two busy cores. Who needs more merges runs, or says why here."""

@@ -1,4 +1,4 @@
-"""The commands for after the merge: map, monitor, connect."""
+"""The commands for after the merge: map, monitor, connect, postmortem."""
 
 from __future__ import annotations
 
@@ -171,3 +171,41 @@ def _label(text: str) -> tuple[str, str]:
             f"--label {text}: must be KEY=VALUE", next_step="Write it like --label release=prometheus."
         )
     return key, value
+
+
+@app.command(
+    short_help="Write a root-cause document for a finding.",
+    epilog=epilog(
+        LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),
+        "portproof postmortem 1f3a9c20 --output postmortem.md",
+        "portproof postmortem --rev v1.4.0..v1.5.0",
+    ),
+)
+@click.argument("fingerprint", required=False)
+@click.option(
+    "--rev",
+    "revisions",
+    metavar="GOOD..BAD",
+    help="What the second revision broke; for after the fix. With FINGERPRINT, only that finding.",
+)
+@with_options("config", "jobs", "helm", "kustomize", "offline")
+@click.option("--output", metavar="FILE", help="Write the document to a file.")
+@with_flags
+def postmortem(flags: Flags, fingerprint: str | None, revisions: str | None, output: str | None) -> int:
+    """Write a root-cause document for a finding: what broke, since which commit, the fix, and what is left to do.
+
+    FINGERPRINT is that of a finding, or the beginning of it; `portproof check --format json` has them. The commit that
+    brought the finding is proven: it renders with the finding, and its parent renders without. What only people know is
+    TODO(people). Commits are named, persons never.
+    """
+    from portproof import commands  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    if not (fingerprint or revisions):
+        raise UsageError(
+            "postmortem needs a finding",
+            next_step="Name its fingerprint, or revisions: `--rev GOOD..BAD`.",
+        )
+    return commands.postmortem(
+        Request((), flags), fingerprint, revisions, None if output is None else Path(output)
+    )

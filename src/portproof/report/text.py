@@ -47,6 +47,11 @@ def _joined(blocks: Iterable[list[str]]) -> str:
     return "".join(f"{log_line(line)}\n" for line in lines)
 
 
+def finding(report: Report, result: Result) -> str:
+    """One finding as `write` shows it."""
+    return "".join(f"{log_line(line)}\n" for line in _Writer(report, False, str).finding(result))
+
+
 @dataclass(frozen=True, slots=True)
 class _Writer:
     report: Report

@@ -1,0 +1,127 @@
+"""What a post-mortem says: both ends with their places, the commit that brought it, and what is left to do.
+
+Blameless: commits have a time and a subject, and nobody's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from portproof.report.model import Result
+from portproof.source import RelPath
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit: when it was committed, in UTC (``2025-07-31 09:14``), and its subject without names of people."""
+
+    hash: str
+    when: str
+    subject: str
+    parents: tuple[str, ...] = ()
+
+    @property
+    def short(self) -> str:
+        """As people quote it."""
+        return self.hash[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A commit that was looked at, and why it is not the one."""
+
+    commit: Commit
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """The commit that has the finding while none of its parents has it.
+
+    `difference` is what it did to the files in question since its first parent, as a diff.
+    """
+
+    commit: Commit
+    parents: tuple[Commit, ...]
+    difference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uncommitted:
+    """The finding is in the work tree, and not in the commit that is checked out."""
+
+    head: Commit
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """No commit is proven to have brought the finding: `reason` is a sentence, `tried` what was looked at, newest first."""
+
+    reason: str
+    tried: tuple[Tried, ...] = ()
+
+
+Cause: TypeAlias = Trigger | Uncommitted | NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of the edge: a field (``Service/web spec.ports[0].targetPort``), its value, and where that is written.
+
+    `key` is the way to it in the file, empty in a template. Without a `path` the place is unknown, and one that is not
+    `proven` is the best guess.
+    """
+
+    field: str
+    value: str | int | None
+    path: RelPath = ""
+    line: int = 0
+    key: str = ""
+    proven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One finding with what is known of it. `shown` is how ``portproof check`` prints it.
+
+    `touched` are the commits that touched the line of either end, newest first. `unharmed` are targets of the same folder
+    that do not have it; `runbook` is a file and an anchor in it, or empty. `ended` says that the commit that is checked out
+    does not have it any longer, `ended_by` which commit is proven to have ended it.
+    """
+
+    result: Result
+    ends: tuple[End, ...]
+    cause: Cause
+    touched: tuple[Commit, ...]
+    shown: str
+    unharmed: tuple[str, ...] = ()
+    runbook: str = ""
+    ended: bool = False
+    ended_by: Commit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionItem:
+    """Something to do: `kind` is prevent, detect or mitigate. What shows that it is done is `seen`, empty while it is not.
+
+    `lacking` says what is there of it already, and what it lacks.
+    """
+
+    text: str
+    kind: str
+    seen: str = ""
+    lacking: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PostMortem:
+    """The document: one incident with each finding that is part of it, and the commit that was `checked`.
+
+    `good` is the commit that it was compared with, where there is one.
+    """
+
+    broken: tuple[Broken, ...]
+    actions: tuple[ActionItem, ...]
+    checked: Commit
+    good: Commit | None = None

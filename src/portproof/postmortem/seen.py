@@ -1,0 +1,165 @@
+"""What the targets that a finding concerns rendered to in a commit, and whether the finding was there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+from portproof.base_revision import BaseRevision
+from portproof.config import Config
+from portproof.discover.model import Target
+from portproof.environment import Environment, TargetInterface, interface_of, is_collection
+from portproof.graph.model import Neighbour
+from portproof.graph.moved import Moves
+from portproof.outcome import TracedFinding
+from portproof.pipeline import Plan
+from portproof.render.model import NotRendered, RenderFailure, Rendering
+from portproof.revision import Comparison
+from portproof.rules.base import Trait
+from portproof.rules.edges import edges
+from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding, evaluate, graph_of
+
+_Answer: TypeAlias = "Rendering | RenderFailure | NotRendered | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A target in one commit. Without a `rendering` the commit does not have it, or it `failed` to render there."""
+
+    rendering: Rendering | None
+    evaluation: Evaluation | None
+    around: Mapping[str, tuple[Neighbour, ...]]
+    failed: bool = False
+
+
+class Commits:
+    """The targets that a finding concerns, as they were in commits; none is rendered twice in one.
+
+    `plan` is that of the run that has the finding, `interfaces` are what its targets offer, `compare` says what differs
+    between a commit and the plan's tree.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        config: Config,
+        interfaces: tuple[TargetInterface, ...],
+        member: TracedFinding,
+        compare: Callable[[str], Comparison],
+    ) -> None:
+        self._plan = plan
+        self._config = config
+        self._interfaces = interfaces
+        self._member = member
+        self._compare = compare
+        self._known: dict[str, Seen] = {}
+        self._partners = self._called()
+
+    def now(self) -> Seen:
+        """What the target is in the tree of the run."""
+        target = self._member.target
+        return self._seen(self._plan.render(target, self._plan.tree), self._interfaces)
+
+    def at(self, commit: str) -> Seen:
+        """What the target was in a commit."""
+        if commit not in self._known:
+            self._known[commit] = self._rendered(commit)
+        return self._known[commit]
+
+    def _called(self) -> tuple[Target, ...]:
+        """The other targets that decide whether the finding is there: those that have the Services it speaks of."""
+        found = self._member.found
+        if Trait.SPANS_TARGETS not in found.rule.traits:
+            return ()
+        around = self._environment(self._interfaces).around(self._member.target)
+        every = [one for several in around.values() for one in several]
+        spoken_of = {label.site.resource for label in found.finding.related}
+        ids = {one.target for one in every if one.service.key in spoken_of} or {one.target for one in every}
+        return tuple(one for one in self._plan.everything if one.id in ids)
+
+    def _environment(self, interfaces: tuple[TargetInterface, ...]) -> Environment:
+        plan = self._plan
+        return Environment(interfaces, plan.environments, guess=not is_collection(plan.everything))
+
+    def _rendered(self, commit: str) -> Seen:
+        comparison, target = self._compare(commit), self._member.target
+        if not any(map(comparison.affects, (target, *self._partners))):
+            return self.now()
+        with TemporaryDirectory(prefix="portproof-commit-", ignore_cleanup_errors=True) as folder:
+            asking = replace(self._plan, targets=(target, *self._partners))
+            revision = BaseRevision(comparison, self._config, Path(folder), asking)
+            answer = self._answer(comparison, revision, target)
+            interfaces = tuple(
+                offered
+                for one in self._interfaces
+                if (offered := self._offered(comparison, revision, one)) is not None
+            )
+            return self._seen(answer, interfaces)
+
+    def _answer(self, comparison: Comparison, revision: BaseRevision, target: Target) -> _Answer:
+        """What a target rendered to in the commit; where part of it was not enough, in all of it."""
+        if not comparison.affects(target):
+            return self._plan.render(target, self._plan.tree)
+        answer = revision.rendered(target)
+        if isinstance(answer, Rendering):
+            return answer
+        whole = {one.id: one for one in revision.discovered((".",))}
+        past = whole.get(target.id)
+        return answer if past is None else self._plan.render(past, revision.whole)
+
+    def _offered(
+        self, comparison: Comparison, revision: BaseRevision, now: TargetInterface
+    ) -> TargetInterface | None:
+        """What a target of today offered in the commit, as far as that matters."""
+        if now.target not in self._partners:
+            return now
+        answer = self._answer(comparison, revision, now.target)
+        if not isinstance(answer, Rendering):
+            return None
+        return interface_of(now.target, evaluate(answer, self._plan.rule_set))
+
+    def _seen(self, answer: _Answer, interfaces: tuple[TargetInterface, ...]) -> Seen:
+        if not isinstance(answer, Rendering):
+            return Seen(None, None, {}, failed=answer is not None)
+        around, witness = self._environment(interfaces).around(self._member.target), self._witness
+        return Seen(answer, evaluate(answer, self._plan.rule_set, around, witness), around)
+
+    @property
+    def _witness(self) -> Rendering | None:
+        """What the finding was judged beside, if anything: the base of the run."""
+        return self._plan.witness(self._member.target)
+
+    def earlier(self, found: RuleFinding, newer: Seen, older: Seen) -> RuleFinding | None:
+        """What a finding of a newer commit was in an older one; None when it was not there.
+
+        The object may have been called otherwise, and the field may have been at another place of its list.
+        """
+        if older.evaluation is None or older.rendering is None or newer.rendering is None:
+            return None
+        known = {one.key: one for one in older.evaluation.found}
+        if found.key in known:
+            return known[found.key]
+        graph = graph_of(newer.rendering, self._plan.rule_set, newer.around, older.rendering)
+        was = Moves(graph, edges).was(found.finding.primary)
+        if was is not None and (found.rule.id, *was) in known:
+            return known[(found.rule.id, *was)]
+        return _under_another_name(found.key, newer.evaluation, older.evaluation, known)
+
+
+def _under_another_name(
+    key: FindingKey, newer: Evaluation | None, older: Evaluation, known: Mapping[FindingKey, RuleFinding]
+) -> RuleFinding | None:
+    """The same finding about an object that has been renamed since: the old one is gone, and this one was not there yet."""
+    before = {one.key for one in older.manifests.resources}
+    after = {one.key for one in newer.manifests.resources} if newer is not None else set()
+    if key[1] in before:
+        return None
+    same = (
+        one
+        for other, one in known.items()
+        if (other[0], other[1].kind, other[2]) == (key[0], key[1].kind, key[2]) and other[1] not in after
+    )
+    return next(same, None)
