@@ -131,11 +131,14 @@ def test_monitors_are_rendered_where_a_chart_asks_for_their_kinds(helm: Engine, 
     assert f"a: {'y' * len(ASSUMED)}\n" in text(rendered(helm.render(HelmTarget("x"), tree)))
 
 
-def test_tests_of_the_chart_are_left_out(helm: Engine, repository: Path) -> None:
+def test_tests_of_the_chart_are_rendered_too(helm: Engine, repository: Path) -> None:
     hook = "kind: Pod\nmetadata:\n  name: t\n  annotations:\n    helm.sh/hook: test\n"
     other = "kind: Job\nmetadata:\n  name: j\n  annotations:\n    helm.sh/hook: pre-install\n"
     tree = write_files(repository, chart("x", {"templates/t.yaml": hook, "templates/j.yaml": other}))
-    assert sources(rendered(helm.render(helm_target("x"), tree))) == ["x/templates/j.yaml"]
+    assert set(sources(rendered(helm.render(helm_target("x"), tree)))) == {
+        "x/templates/j.yaml",
+        "x/templates/t.yaml",
+    }
 
 
 def test_documents_without_content_are_dropped(helm: Engine, repository: Path) -> None:

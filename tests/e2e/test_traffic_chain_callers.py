@@ -189,3 +189,33 @@ data:
     (effect,) = finding["fix"]["effects"]
     assert effect["before"] == "…8080…"
     assert effect["after"] == "…80…"
+
+
+TEST_HOOK = """apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ .Release.Name }}-test
+  labels: {app: {{ .Release.Name }}}
+  annotations: {helm.sh/hook: test}
+spec:
+  restartPolicy: Never
+  containers:
+    - name: wget
+      image: registry.example.org/tools:1
+      command: [wget, "-qO-", "http://{{ .Release.Name }}:PORT/"]
+"""
+
+
+@pytest.mark.parametrize(("port", "line"), [("{{ .Values.service.port }}", None), ("8080", 12)])
+def test_a_test_of_the_chart_calls_a_service_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, portproof: Program, port: str, line: int | None
+) -> None:
+    """`helm test` fails where the test has a number of its own; its pod is no endpoint, whatever its labels."""
+    repository = Repository(tmp_path)
+    hook = {"charts/orders/templates/tests/test.yaml": TEST_HOOK.replace("PORT", port)}
+    repository.write({**ORDERS, **hook})
+    monkeypatch.chdir(tmp_path)
+    report = portproof.check("charts/orders")
+    assert [(one["rule"], one["location"]["line"]) for one in report["findings"]] == (
+        [("caller-service-port", line)] if line else []
+    )

@@ -308,7 +308,7 @@ def test_the_command_lines_are_ours(place: Place, started: Started) -> None:
     helm = [rest(argv, current_helm(), root) for argv, _ in started if argv[0] == current_helm().argv[0]]
     built = [rest(argv, kustomize(), root) for argv, _ in started if argv[0] == kustomize().argv[0]]
     assumed = " ".join(f"--api-versions={one}" for one in ASSUMED)
-    always = f"--namespace=default --skip-schema-validation --skip-tests {assumed}"
+    always = f"--namespace=default --skip-schema-validation {assumed}"
     work = f"{scratch.root}/work"
     assert sorted(text.replace(work, "WORK") for text in helm) == [
         f"template broken ROOT/broken {always}",

@@ -18,6 +18,7 @@ from portproof.yamldoc import FieldPath
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 _HOOKS = ("postStart", "preStop")
 _HANDLERS = ("httpGet", "tcpSocket", "grpc")
+_TEST_HOOKS = ("test", "test-success", "test-failure")
 _HOOK_ANNOTATIONS = ("helm.sh/hook", "argocd.argoproj.io/hook")
 
 
@@ -87,6 +88,13 @@ def _is_hook(resource: Resource, template_annotations: Mapping[str, Any]) -> boo
     return any(
         name in annotations for name in _HOOK_ANNOTATIONS for annotations in (own, template_annotations)
     )
+
+
+def is_test(resource: Resource) -> bool:
+    """Whether it exists only while ``helm test`` runs (https://helm.sh/docs/topics/chart_tests/)."""
+    annotations = mapping(mapping(resource.data.get("metadata")).get("annotations"))
+    hooks = str(annotations.get("helm.sh/hook", "")).split(",")
+    return any(one.strip() in _TEST_HOOKS for one in hooks)
 
 
 def _opaque(containers: Iterable[Container], annotations: Mapping[str, Any]) -> str:

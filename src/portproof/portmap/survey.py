@@ -27,6 +27,7 @@ from portproof.graph.model import (
     Workload,
 )
 from portproof.graph.references import ReferenceKind
+from portproof.graph.workloads import is_test
 from portproof.portmap.model import (
     Ask,
     Caller,
@@ -213,8 +214,9 @@ class _Reader:
         """Who asks for each port of a Service, by the port's number field; and for ports that a Service lacks."""
         held: dict[Site, list[Caller]] = defaultdict(list)
         astray: dict[Service, list[Caller]] = defaultdict(list)
+        tests = {one.key for one in self._graph.resources if is_test(one)}  # they are there for a minute
         for edge in edges(self._graph):
-            if edge.relation not in _CALLS or not isinstance(edge.whom, ServiceName):
+            if edge.relation not in _CALLS or not isinstance(edge.whom, ServiceName) or edge.holder in tests:
                 continue
             found = answer(self._graph, edge)
             if isinstance(found, Reached):

@@ -119,7 +119,6 @@ class Helm:
     def _run(
         self, target: HelmTarget, assembled: _Assembled, limits: Limits, launcher: Launcher, *more: str
     ) -> Completed:
-        # Tests are left out: their pods are hooks, never serve, and often carry the labels that a Service selects.
         command = [
             *self.argv,
             "template",
@@ -127,7 +126,7 @@ class Helm:
             str(assembled.chart),
             f"--namespace={target.namespace}",
         ]
-        command += ["--skip-schema-validation", "--skip-tests"]
+        command += ["--skip-schema-validation"]
         if target.cluster.kube_version:
             command.append(f"--kube-version={target.cluster.kube_version}")
         command += [f"--api-versions={one}" for one in (*ASSUMED, *target.cluster.api_versions)]
