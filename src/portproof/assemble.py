@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from portproof import live
 from portproof.compare import Introduced
-from portproof.discover.model import Discovery
+from portproof.discover.model import Discovery, StreamTarget
 from portproof.fix import Proposal
 from portproof.graph.moved import Move
 from portproof.outcome import FindingGroup, Outcome, TargetResult, fingerprint_of, unchecked_fingerprint
@@ -33,6 +34,7 @@ from portproof.report.model import (
 )
 from portproof.report.safe import discreet
 from portproof.report.summary_line import field_of, plural
+from portproof.resources import ResourceKey
 from portproof.rules.base import Label, Scalar, Severity
 from portproof.rules.evaluate import FindingKey, RuleSet
 from portproof.rules.run import render_failed, target_unchecked, unused_ignore
@@ -137,7 +139,8 @@ def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = 
     discovery, rule_set = asked.discovery, asked.rule_set
     places = _Places(asked.tree)
     fixes = _Fixes(places, _cured_by(outcome.merged), asked.exclusions)
-    results = [_result(one, fixes, introduced) for one in outcome.merged]
+    managed = _managed(outcome.checked)
+    results = [_managed_by(_result(one, fixes, introduced), managed) for one in outcome.merged]
     results += [_idle(one, outcome.checked, places, introduced, rule_set) for one in outcome.idle]
     excused: list[Ignored] = []
     whole = [*_lost(outcome, places, rule_set)] if rule_set.has(target_unchecked.RULE.id) else []
@@ -177,6 +180,23 @@ def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = 
         left_out=len(ignored) + len(excused),
         unread=tuple(one for one in discovery.unread if introduced is None or introduced.touches(one.path)),
     )
+
+
+def _managed(checked: Iterable[TargetResult]) -> dict[ResourceKey, str]:
+    """What deployed the objects that came through a pipe: where to look for a place that no file of the tree has."""
+    return {
+        one.key: text
+        for each in checked
+        if isinstance(each.target, StreamTarget) and each.evaluation is not None
+        for one in each.evaluation.manifests.resources
+        if (text := live.origin(one.data, one.document.text))
+    }
+
+
+def _managed_by(result: Result, managed: Mapping[ResourceKey, str]) -> Result:
+    ends = dict.fromkeys(one for one in (result.resource, *(end.resource for end in result.related)) if one)
+    told = tuple(Related(f"from {managed[one]}", one, "", None) for one in ends if one in managed)
+    return replace(result, related=(*result.related, *told))
 
 
 def _left_out(result: Result, ignore: Suppression, introduced: Introduced | None) -> Ignored:

@@ -18,6 +18,7 @@ import click
 
 from portproof import files
 from portproof.console import say
+from portproof.discover.model import STREAM
 from portproof.errors import ExitCode, UsageError
 from portproof.sandbox import kernel_support
 from portproof.session import (
@@ -85,8 +86,13 @@ def _write_baseline(file: Path, run: Session) -> None:
 def fix(request: Request, *, write_files: bool, unsafe: bool = False) -> int:
     """Run ``portproof fix``; the exit code is 1 while findings remain that no fix cures. `unsafe` ones count if wanted.
 
-    With a base, only what the base does not have is fixed.
+    With a base, only what the base does not have is fixed. Raises `UsageError` for standard input, which is no file.
     """
+    if STREAM in request.paths:
+        raise UsageError(
+            "fix cannot edit standard input",
+            next_step="Run `portproof fix` in the repository that the manifests come from.",
+        )
     with session(request) as run:
         from portproof import pipeline
         from portproof.write import write

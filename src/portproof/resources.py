@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portproof import yamldoc
-from portproof.discover.model import HelmTarget, Target
+from portproof import live, yamldoc
+from portproof.discover.model import HelmTarget, StreamTarget, Target
 from portproof.render.model import FailureSite, RenderedDocument, RenderFailure, Rendering
 from portproof.yamldoc import FieldPath
 
@@ -58,12 +58,21 @@ _IRRELEVANT = frozenset(
         "LimitRange",
         "HorizontalPodAutoscaler",
         "PrometheusRule",
+        # What controllers write into a cluster.
+        "Endpoints",
+        "EndpointSlice",
+        "ControllerRevision",
+        "Event",
+        "Lease",
     }
 )
 """Kinds that hold no port and no evidence about one; the largest documents are among them, so they stay unparsed.
 
 Secrets are left out on purpose: nothing of theirs may show in a message.
 """
+
+_UNREAD = _IRRELEVANT - {"CustomResourceDefinition"}
+"""The same for what is parsed before its kind is known: the items of a List, and JSON."""
 
 MAX_DOCUMENTS = 50_000
 MAX_CHARACTERS = 25 * 1024 * 1024
@@ -127,7 +136,7 @@ def read(rendering: Rendering) -> Manifests:
     """Parse the documents of `rendering`; one broken document does not lose the others, and too many are a problem."""
     target = rendering.target
     namespace = target.namespace if isinstance(target, HelmTarget) else "default"
-    resources: list[Resource] = []
+    found: list[tuple[ResourceKey, dict[str, Any], RenderedDocument, FieldPath]] = []
     problems: list[RenderFailure] = list(rendering.problems)
     count = size = 0
     for document in rendering.documents:
@@ -143,9 +152,18 @@ def read(rendering: Rendering) -> Manifests:
         except yamldoc.YamlError as error:
             problems.append(_problem(target, document, error))
             continue
-        resources.extend(
-            Resource(key, item, document, inside) for key, item, inside in objects(data, namespace, ())
-        )
+        found += [
+            (key, item, document, inside)
+            for key, item, inside in objects(data, namespace, ())
+            if key.kind not in _UNREAD
+        ]
+    # What controllers have made of other objects of the rendering is none of its own.
+    read_as = live.settled([live.Item(key.kind, key.namespace, key.name, item) for key, item, _, _ in found])
+    resources = (
+        Resource(key, data, document, inside)
+        for (key, _, document, inside), data in zip(found, read_as, strict=True)
+        if data is not None
+    )
     return Manifests(target, tuple(resources), tuple(problems))
 
 
@@ -192,6 +210,9 @@ def _too_much(target: Target, document: RenderedDocument) -> RenderFailure:
 
 
 def _problem(target: Target, document: RenderedDocument, error: yamldoc.YamlError) -> RenderFailure:
+    if isinstance(target, StreamTarget):
+        at = f"line {document.line + error.line - 1} of standard input"
+        return RenderFailure(target, f"{at} is not YAML: {error.problem}")
     if document.source is None:
         return RenderFailure(target, f"the rendered output is not YAML: {error}")
     if document.offset is None:

@@ -18,12 +18,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING
 
-from portproof import __version__
+from portproof import __version__, standard_input
 from portproof import config as configuration
 from portproof.config import Config, FileConfig
 from portproof.console import progress, say
 from portproof.discover.find import discover
-from portproof.discover.model import Discovery, Target
+from portproof.discover.model import STREAM, Discovery, Target
 from portproof.errors import ConfigError, UsageError
 from portproof.flags import Flags, Given
 from portproof.render.cache import remember
@@ -146,6 +146,8 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
             "--only-new needs a revision to compare with",
             next_step="Name one: `--base origin/main`.",
         )
+    if standard_input.is_asked_for(request.paths, request.flags):
+        return _prepare_stream(request)
     root, paths = root_and_paths(request.paths, request.root)
     file, config = configured(request, root)
     tree = Tree(root)
@@ -171,6 +173,14 @@ def _ignored(request: Request, root: Path, found: Discovery) -> frozenset[RelPat
 
     files = {path for one in found.everything for path in one.made_by}
     return ignored_by_git(files, root, request.environ) if files else frozenset()
+
+
+def _prepare_stream(request: Request) -> Prepared:
+    """The same for standard input; the configuration is that of the repository that one stands in, if any."""
+    root, _ = root_and_paths((), request.root)
+    file, config = configured(request, root)
+    targets = (standard_input.target(),)
+    return Prepared(Tree(root), (STREAM,), config, file, Discovery(targets, (), targets), targets, None, ())
 
 
 def say_notes(ready: Prepared) -> None:
@@ -426,7 +436,7 @@ def _baseline(request: Request, ready: Prepared) -> Baseline | None:
 
 def _whole(request: Request, ready: Prepared) -> Callable[[], Discovery] | None:
     """All that there is to render in the repository, found when it is asked for; None when a part is to be checked."""
-    if ready.comparison is not None or request.flags.select:
+    if ready.comparison is not None or request.flags.select or ready.paths == (STREAM,):
         return None
     if ready.paths == (".",):
         return lambda: ready.discovery

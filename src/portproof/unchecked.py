@@ -15,6 +15,7 @@ from portproof.discover.model import (
     KustomizeTarget,
     ManifestTarget,
     Skip,
+    StreamTarget,
     Target,
 )
 from portproof.discover.plain import may_have_ports
@@ -161,6 +162,8 @@ class _Search:
             files = [one for one in target.files if may_have_ports(self.old, one)]
             found = [one for file in files if (one := self._manifest(target, file)) is not None]
             return found[:1] if target.is_alternative else found
+        if isinstance(target, StreamTarget):
+            return []
         if target.id in self.ids or any(self._is_removed(path) for path in target.values):
             return []
         one = self._built(target)

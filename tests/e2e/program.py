@@ -66,6 +66,12 @@ class Program:
         code, stdout, stderr = in_process.call([str(one) for one in args], self.environ, _SECONDS)
         return Run(code, stdout.decode(), stderr.decode())
 
+    def piped(self, given: str | bytes, *args: str | Path) -> Run:
+        """The same with something on standard input."""
+        data = given if isinstance(given, bytes) else given.encode()
+        code, stdout, stderr = in_process.call([str(one) for one in args], self.environ, _SECONDS, data)
+        return Run(code, stdout.decode(), stderr.decode())
+
     def check(self, *args: str | Path) -> dict[str, Any]:
         """The report of ``check``."""
         return self("check", "--format", "json", *args).report

@@ -23,21 +23,26 @@ _AT_START = ("PYTHON", "LANG", "LC_")
 """How variables begin that an interpreter reads when it starts."""
 
 
-def call(args: Sequence[str], environ: Mapping[str, str], seconds: int) -> tuple[int, bytes, bytes]:
-    """Run ``portproof ARGS``; gives the exit code and the bytes on standard output and standard error.
+def call(
+    args: Sequence[str], environ: Mapping[str, str], seconds: int, given: bytes = b""
+) -> tuple[int, bytes, bytes]:
+    """Run ``portproof ARGS`` with `given` on standard input; gives the exit code and the bytes on standard output and standard error.
 
     The file descriptors 0 to 2, the variables and the signal handlers are the program's own while it runs. What is read
     before `main` (PYTHONIOENCODING, for one) is not: a test about that needs a process.
     """
     assert _at_start(environ) == _at_start(os.environ), "an interpreter reads these when it starts"
     with (
+        tempfile.TemporaryFile() as stdin,
         tempfile.TemporaryFile() as stdout,
         tempfile.TemporaryFile() as stderr,
         _settings_put_back(),
         _bounded(seconds),
     ):
+        stdin.write(given)
+        stdin.seek(0)
         with (
-            _streams(stdout, stderr),
+            _streams(stdin, stdout, stderr),
             mock.patch.dict(os.environ, environ, clear=True),
             _as_module(args),
             pytest.raises(SystemExit) as ended,
@@ -65,19 +70,18 @@ def _at_start(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _streams(stdout: IO[bytes], stderr: IO[bytes]) -> Iterator[None]:
-    """Standard streams with the encodings that an interpreter gives them: no input, output into files."""
+def _streams(stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]) -> Iterator[None]:
+    """Standard streams with the encodings that an interpreter gives them, from and into files."""
     assert sys.__stdout__ is not None
     assert sys.__stderr__ is not None
     with ExitStack() as undo:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        with open(os.devnull, "rb") as nothing:  # noqa: PTH123
-            for number, file in enumerate((nothing, stdout, stderr)):
-                kept = os.dup(number)
-                undo.callback(os.close, kept)
-                undo.callback(os.dup2, kept, number)
-                os.dup2(file.fileno(), number)
+        for number, file in enumerate((stdin, stdout, stderr)):
+            kept = os.dup(number)
+            undo.callback(os.close, kept)
+            undo.callback(os.dup2, kept, number)
+            os.dup2(file.fileno(), number)
         output: dict[str, Any] = {"mode": "w", "newline": "\n", "closefd": False}
         out, err = sys.__stdout__, sys.__stderr__
         opened = {

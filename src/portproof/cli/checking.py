@@ -32,6 +32,7 @@ from portproof.flags import FLAGS, FORMATS, Flags
         "portproof check",
         "portproof check charts/backend --fail-on warning",
         "portproof check --base origin/main --report sarif=portproof.sarif",
+        "kubectl get all,ingress,networkpolicy -A -o yaml | portproof check -",
     ),
 )
 @path_arguments
@@ -58,7 +59,7 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
     """Check every port reference under PATH.
 
     PATH is a file or folder; the default is the current folder. Every chart is rendered with each of its values files,
-    every overlay is built, and all manifests are read.
+    every overlay is built, and all manifests are read. With - as the only PATH, manifests are read from standard input.
     """
     from portproof import commands  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415

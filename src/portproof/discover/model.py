@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from portproof.discover.chart_files import chart_files
 from portproof.discover.gitops.filling import Fill
@@ -299,7 +299,47 @@ def _is_kustomization(path: RelPath) -> bool:
     return path.rpartition("/")[2] in KUSTOMIZATION_NAMES
 
 
-Target: TypeAlias = HelmTarget | KustomizeTarget | ManifestTarget
+STREAM: RelPath = "-"
+"""What a command line names standard input by, and a report its target."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTarget:
+    """Manifests that come through a pipe: what helm prints, or what a cluster holds. No file of the tree is behind them."""
+
+    text: str = field(repr=False)
+
+    kind = "manifests"
+    path = STREAM
+    id = f"manifests:{STREAM}"
+    install = None
+    files: ClassVar[tuple[RelPath, ...]] = ()
+    made_by: ClassVar[tuple[RelPath, ...]] = ()
+
+    @property
+    def values(self) -> tuple[RelPath, ...]:
+        """None: manifests have no values files."""
+        return ()
+
+    @property
+    def folders(self) -> frozenset[RelPath]:
+        """None."""
+        return frozenset()
+
+    def inputs(self, tree: Tree) -> tuple[RelPath, ...]:  # noqa: ARG002 - a chart has to look
+        """None."""
+        return ()
+
+    def reads(self, path: RelPath) -> bool:  # noqa: ARG002
+        """Whether an edit of `path` can change it; none can."""
+        return False
+
+    def uses(self, path: RelPath) -> bool:  # noqa: ARG002
+        """Whether `path` is read; none is."""
+        return False
+
+
+Target: TypeAlias = HelmTarget | KustomizeTarget | ManifestTarget | StreamTarget
 
 
 def inputs_of(targets: Iterable[Target], tree: Tree) -> tuple[RelPath, ...]:

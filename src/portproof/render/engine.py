@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Protocol, Self, TypeAlias
 
 from portproof import process
-from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, Target
-from portproof.render import plain
+from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, StreamTarget, Target
+from portproof.render import plain, stream
 from portproof.render.fetch import Fetcher
 from portproof.render.helm import Helm
 from portproof.render.kustomize import Kustomize
@@ -122,6 +122,8 @@ class Engine:
                 return self._kustomize.render(target, tree)
             case ManifestTarget():
                 return plain.render(target, tree)
+            case StreamTarget():
+                return stream.render(target)
 
     @cached_property
     def _helm(self) -> Helm:
