@@ -362,7 +362,7 @@ def port_map(request: Request) -> PortMap:
             ready.config.environments,
             ready.config.jobs,
         )
-        return surveyed(asked, remember(engine.render))
+        return surveyed(asked, remember(engine.render), engine.render_together)
 
 
 def _engine(request: Request, ready: Prepared, programs: Programs) -> Engine:

@@ -89,7 +89,7 @@ def manifest(text: str) -> None:
 def source_comment(text: str) -> None:
     """``# Source:`` names a file of the chart, or nobody."""
     chart = _chart()
-    for one in documents(text, ChartPaths(HelmTarget("chart"), chart)):
+    for one in documents(text, ChartPaths(HelmTarget("chart"), chart).template):
         assert one.source in (None, "chart/templates/service.yaml")
         assert one.text in text
 

@@ -10,7 +10,6 @@ from functools import partial
 
 from portproof.discover.model import KUSTOMIZATION_NAMES, HelmTarget, KustomizeTarget, Target
 from portproof.environment import Environment, TargetInterface, environment_of, interface_of, is_collection
-from portproof.graph import link
 from portproof.graph.answers import answer, answers, checks, ends, unlisted
 from portproof.graph.model import (
     ContainerPort,
@@ -41,13 +40,12 @@ from portproof.portmap.model import (
     Verdict,
 )
 from portproof.portmap.places import Places
-from portproof.render.model import NotRendered, Renderer, RenderFailure
-from portproof.resources import ResourceKey, read
+from portproof.portmap.traced import Begun, NotBegun, Together, begin, one_by_one, parts, traced
+from portproof.render.model import Renderer
+from portproof.resources import ResourceKey
 from portproof.rules.edges import edges
-from portproof.rules.evaluate import evaluation
 from portproof.source import Tree, parent
 from portproof.trace.model import Origin
-from portproof.trace.probe import origins
 from portproof.yamldoc import lookup
 
 _CALLS = frozenset(
@@ -96,49 +94,45 @@ class _Seen:
     interface: TargetInterface
 
 
-def port_map(asked: Asked, render: Renderer) -> PortMap:
-    """Render each target, and read the map from what comes out. One that does not render has a reason instead."""
+def port_map(asked: Asked, render: Renderer, together: Together = one_by_one) -> PortMap:
+    """Render each target, and read the map from what comes out. One that does not render has a reason instead.
+
+    Where the numbers are written is asked of many charts `together`.
+    """
     places = Places(asked.tree)
+    read_as = partial(_of_target, places)
+    seen: dict[str, _Seen] = {}
     with ThreadPoolExecutor(max_workers=asked.jobs) as pool:
-        seen = list(pool.map(partial(_of_target, asked, render, places), asked.targets))
+        for several in parts(asked.targets):
+            begun = list(pool.map(partial(begin, asked.tree, asked.rows, render), several))
+            for one in pool.map(
+                read_as, *zip(*traced(begun, render, together, pool, asked.jobs), strict=True)
+            ):
+                seen[one.map.id] = one
+    in_order = [seen[one.id] for one in asked.targets]
     environment = Environment(
-        (one.interface for one in seen), asked.environments, guess=not is_collection(asked.everything)
+        (one.interface for one in in_order), asked.environments, guess=not is_collection(asked.everything)
     )
-    foreign = _foreign(seen, environment)
-    return PortMap(tuple(_with_callers(one.map, foreign.get(one.map.id, {})) for one in seen))
+    foreign = _foreign(in_order, environment)
+    return PortMap(tuple(_with_callers(one.map, foreign.get(one.map.id, {})) for one in in_order))
 
 
-def _of_target(asked: Asked, render: Renderer, places: Places, target: Target) -> _Seen:
-    shown = TargetMap(target.id, _family(target), _environment(target))
-    rendering = render(target, asked.tree)
-    if isinstance(rendering, NotRendered | RenderFailure):
-        reason = rendering.reason if isinstance(rendering, NotRendered) else rendering.message
-        return _Seen(replace(shown, reason=reason.partition("\n")[0]), TargetInterface(target, (), ()))
-    manifests = read(rendering)
-    graph = link.build(manifests, asked.rows)
-    read_of = evaluation(manifests, graph)
-    found = _Reader(
-        graph, target, read_of.settled, places, origins(manifests, _sites(graph), asked.tree, render)
-    )
+def _of_target(places: Places, begun: Begun | NotBegun, origins: Mapping[Site, Origin]) -> _Seen:
+    shown = TargetMap(begun.target.id, _family(begun.target), _environment(begun.target))
+    if isinstance(begun, NotBegun):
+        return _Seen(replace(shown, reason=begun.reason), TargetInterface(begun.target, (), ()))
+    read_of = begun.evaluation
+    found = _Reader(begun.graph, begun.target, read_of.settled, places, origins)
+    problems = read_of.manifests.problems
     return _Seen(
         replace(
             shown,
             services=tuple(found.services()),
             loose=tuple(found.loose()),
-            reason=manifests.problems[0].message.partition("\n")[0] if manifests.problems else "",
+            reason=problems[0].message.partition("\n")[0] if problems else "",
         ),
-        interface_of(target, read_of),
+        interface_of(begun.target, read_of),
     )
-
-
-def _sites(graph: PortGraph) -> Iterator[Site]:
-    for service in graph.services:
-        for port in service.ports:
-            yield port.number
-            yield port.target
-    for workload in graph.workloads:
-        for container in workload.containers:
-            yield from (port.number for port in container.ports)
 
 
 class _Reader:

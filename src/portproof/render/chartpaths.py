@@ -39,6 +39,11 @@ class ChartPaths:
             sorted(mounts, key=lambda mount: mount.at.count("/") + (mount.at != "."), reverse=True)
         )
 
+    @property
+    def name(self) -> str | None:
+        """What the chart calls itself."""
+        return self._name(".")
+
     def template(self, named: str) -> RelPath | None:
         """The file behind a template's name, such as ``shop/templates/service.yaml``; None when there is none here."""
         if named not in self._found:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 from portproof import process
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, StreamTarget, Target
@@ -21,6 +21,9 @@ from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import Scratch
 from portproof.source import Tree
+
+if TYPE_CHECKING:
+    from portproof.render.batch import EditedChart
 
 _Answer: TypeAlias = "Rendering | RenderFailure | NotRendered"
 
@@ -113,6 +116,12 @@ class Engine:
         """
         begun = self._prefetched.pop(target.id, None) if tree is self._prefetched_in else None
         return self._render(target, tree) if begun is None else begun.result()
+
+    def render_together(self, charts: Sequence[EditedChart]) -> list[Rendering | None]:
+        """What edited charts render to, many in one process; None where `render` has to be asked."""
+        from portproof.render.batch import render_together  # noqa: PLC0415 - start-up: only the map needs it
+
+        return render_together(self._helm, charts)
 
     def _render(self, target: Target, tree: Tree) -> _Answer:
         match target:

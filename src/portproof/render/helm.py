@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -91,14 +91,14 @@ class Helm:
         return self.archives[files]
 
     def _render(
-        self, target: HelmTarget, tree: Tree, assembled: _Assembled
+        self, target: HelmTarget, tree: Tree, assembled: Assembled
     ) -> Rendering | RenderFailure | NotRendered:
         launcher = self.confines.rendering(self.argv[0], tree.root)
-        limits = self.confines.limits(self.seconds, HELM_MEMORY)  # depend on who the launcher has become
-        done = self._run(target, assembled, limits, launcher)
+        limits = self.limits()  # depend on who the launcher has become
+        done = self.run(target, assembled, limits, launcher)
         paths = ChartPaths(target, tree)
         if done.ok:
-            return Rendering(target, tuple(documents(done.stdout, paths)), seconds=done.seconds)
+            return Rendering(target, tuple(documents(done.stdout, paths.template)), seconds=done.seconds)
         stop = stopped("helm", done, limits)
         if stop is not None:
             return RenderFailure(target, stop, seconds=done.seconds)
@@ -109,16 +109,17 @@ class Helm:
             tree,
             paths,
             assembled.places,
-            again=lambda: self._run(target, assembled, limits, launcher, "--debug").stdout,
+            again=lambda: self.run(target, assembled, limits, launcher, "--debug").stdout,
         )
         explained = blame.explain(done.stderr)
         if isinstance(explained, NotRendered):
             return explained
         return replace(explained, seconds=done.seconds)
 
-    def _run(
-        self, target: HelmTarget, assembled: _Assembled, limits: Limits, launcher: Launcher, *more: str
+    def run(
+        self, target: HelmTarget, assembled: Assembled, limits: Limits, launcher: Launcher, *more: str
     ) -> Completed:
+        """Start ``helm template`` for what is assembled, with what `target` says of the release."""
         command = [
             *self.argv,
             "template",
@@ -141,10 +142,14 @@ class Helm:
             launcher=launcher,
         )
 
+    def limits(self) -> Limits:
+        """What one run of helm may use."""
+        return self.confines.limits(self.seconds, HELM_MEMORY)
+
     @contextmanager
     def _assembled(
         self, target: HelmTarget, tree: Tree, archives: dict[RelPath, list[Path]]
-    ) -> Iterator[_Assembled]:
+    ) -> Iterator[Assembled]:
         mounts = target.mounts or (Mount(".", target.chart),)
         touched = [path for path in tree.overlay if target.reads(path)]
         chart_touched = any(is_within(path, mount.source) for path in touched for mount in mounts)
@@ -153,14 +158,14 @@ class Helm:
             chart = tree.on_disk(target.chart)
             values = [tree.on_disk(path) for path in target.values]
             if not (touched or target.install) and all(_is_plain(path) for path in values):
-                yield _Assembled(chart, tuple(values), Places.of(tree))
+                yield Assembled(chart, tuple(values), Places.of(tree))
                 return
             with self.scratch.folder() as folder:
                 yield _with_values(target, tree, chart, folder)
             return
         with self.scratch.folder() as folder:
             chart = folder / "chart"
-            _put_together(tree, mounts, chart, [f"{at}/charts".removeprefix("./") for at in archives])
+            put_together(tree, mounts, chart, [f"{at}/charts".removeprefix("./") for at in archives])
             for at, files in archives.items():
                 charts = chart / at / "charts"
                 make_folder(charts, chart)
@@ -170,7 +175,7 @@ class Helm:
 
 
 @dataclass(frozen=True, slots=True)
-class _Assembled:
+class Assembled:
     """What helm is given: a chart, values files and options, and what their paths are called in the repository."""
 
     chart: Path
@@ -179,8 +184,8 @@ class _Assembled:
     options: tuple[str, ...] = ()
 
 
-def documents(output: str, paths: ChartPaths) -> Iterator[RenderedDocument]:
-    """The documents of helm's output that hold anything, each with its template.
+def documents(output: str, template: Callable[[str], RelPath | None]) -> Iterator[RenderedDocument]:
+    """The documents of helm's output that hold anything, each with its template: what `template` makes of helm's name for it.
 
     helm cuts what a template prints at its markers and writes ``---`` and ``# Source:`` before each piece, so a comment
     right behind a marker is helm's. Two markers of a template are not: ``...``, and the second of two with nothing
@@ -191,7 +196,7 @@ def documents(output: str, paths: ChartPaths) -> Iterator[RenderedDocument]:
     for offset, text in yamldoc.split(output):
         named = None if blank else _SOURCE.match(text)
         if named and output.startswith("---", offset - 3):
-            source = paths.template(named.group(1))
+            source = template(named.group(1))
         blank = named is not None and not text[named.end() :].strip()
         if _SOMETHING.search(text):
             yield RenderedDocument(text, source)
@@ -210,7 +215,7 @@ def _is_plain(path: Path) -> bool:
     return not any(character in str(path) for character in ',"%')
 
 
-def _with_values(target: HelmTarget, tree: Tree, chart: Path, folder: Path) -> _Assembled:
+def _with_values(target: HelmTarget, tree: Tree, chart: Path, folder: Path) -> Assembled:
     """Values files as the tree has them; those that are edited or oddly named are written to the scratch folder.
 
     So are values that stand in the object that installs the chart.
@@ -234,7 +239,7 @@ def _with_values(target: HelmTarget, tree: Tree, chart: Path, folder: Path) -> _
                 shutil.copyfile(tree.on_disk(path), file)
         values.append(file)
     options = [*(given.options if given else ()), *_set_files(target, tree, folder)]
-    return _Assembled(chart, tuple(values), Places.of(tree, names), tuple(options))
+    return Assembled(chart, tuple(values), Places.of(tree, names), tuple(options))
 
 
 def _set_files(target: HelmTarget, tree: Tree, folder: Path) -> Iterator[str]:
@@ -249,7 +254,7 @@ def _set_files(target: HelmTarget, tree: Tree, folder: Path) -> Iterator[str]:
         yield f"--set-file={name}={file}"
 
 
-def _put_together(tree: Tree, mounts: tuple[Mount, ...], to: Path, own: list[RelPath]) -> None:
+def put_together(tree: Tree, mounts: tuple[Mount, ...], to: Path, own: list[RelPath]) -> None:
     """Put every mount in its place, outer ones first; a mount takes the place of what lies there.
 
     `own` are the places, relative to the chart, that will be written to.

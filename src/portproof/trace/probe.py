@@ -35,26 +35,76 @@ MAX_PIECES = 200
 
 def origins(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Renderer) -> dict[Site, Origin]:
     """Where each of `fields` comes from; a field of which nothing is known is left out."""
-    wanted = _bounded(
-        sorted(
-            set(fields), key=lambda one: (one.resource, str(one.path), one.piece.start if one.piece else 0)
+    return Tracing(manifests, fields, tree).origins(render)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstProbe:
+    """A tree with a sentinel in each place that is tried first, and what each sentinel stands for."""
+
+    tree: Tree
+    stand_ins: Mapping[str, str]
+
+
+class Tracing:
+    """The search for `fields` of one target, so far without a render.
+
+    Nearly always its first probe answers it. So that of many targets can be rendered together, and be given to `origins`.
+    """
+
+    def __init__(self, manifests: Manifests, fields: Iterable[Site], tree: Tree) -> None:
+        self._manifests = manifests
+        self._tree = tree
+        self._wanted = _bounded(
+            sorted(
+                set(fields),
+                key=lambda one: (one.resource, str(one.path), one.piece.start if one.piece else 0),
+            )
         )
-    )
-    if isinstance(manifests.target, ManifestTarget):
-        return hints.by_position(manifests, wanted, tree)
-    # A field that holds nothing has no text to look for; its place can only be hinted.
-    probed = [one for one in wanted if one.value is not None]
-    data = {one.key: one.data for one in manifests.resources}
-    search = _Search(manifests, tree, render, probed, data, Sentinels(_texts(manifests, tree)))
-    search.run(_worth_trying(manifests.target, tree, probed))
-    # What a template computes is no text of any file; the action that does is.
-    search.found |= templates.written(manifests, search.open(), tree, render)
-    for one in wanted:
-        if one not in search.found:
-            hint = hints.best(manifests, one, tree)
-            if hint is not None:
-                search.found[one] = hint
-    return search.found
+        # A field that holds nothing has no text to look for; its place can only be hinted.
+        probed = [one for one in self._wanted if one.value is not None]
+        by_position = isinstance(manifests.target, ManifestTarget)
+        self._candidates = [] if by_position else _worth_trying(manifests.target, tree, probed)
+        self._probed = probed
+        self._sentinels = Sentinels([] if by_position else _texts(manifests, tree))
+        self._first: dict[Candidate, str] = {}
+
+    def first(self) -> FirstProbe | None:
+        """What `origins` renders first; None when it renders nothing. To be called once."""
+        rank = min((one.rank for one in self._candidates), default=0)
+        self._first = _given_out(self._sentinels, [one for one in self._candidates if one.rank == rank])
+        if not self._first:
+            return None
+        return FirstProbe(
+            self._tree.with_edits(_edits(self._first)),
+            {sentinel: one.text for one, sentinel in self._first.items()},
+        )
+
+    def origins(self, render: Renderer, answer: Rendering | None = None) -> dict[Site, Origin]:
+        """Where each field comes from. `answer` is what the first probe renders to, where that is known; to be called once."""
+        manifests, tree = self._manifests, self._tree
+        if isinstance(manifests.target, ManifestTarget):
+            return hints.by_position(manifests, self._wanted, tree)
+        data = {one.key: one.data for one in manifests.resources}
+        search = _Search(
+            manifests,
+            tree,
+            render,
+            self._probed,
+            data,
+            self._sentinels,
+            self._first if answer else {},
+            answer,
+        )
+        search.run(self._candidates)
+        # What a template computes is no text of any file; the action that does is.
+        search.found |= templates.written(manifests, search.open(), tree, render)
+        for one in self._wanted:
+            if one not in search.found:
+                hint = hints.best(manifests, one, tree)
+                if hint is not None:
+                    search.found[one] = hint
+        return search.found
 
 
 def _bounded(fields: Iterable[Site]) -> list[Site]:
@@ -85,7 +135,10 @@ def _texts(manifests: Manifests, tree: Tree) -> list[str]:
 
 @dataclass
 class _Search:
-    """The state of one search: what is known, and how many renders are left. `data` is what each resource held before."""
+    """The state of one search: what is known, and how many renders are left. `data` is what each resource held before.
+
+    `answer` is what comes out with the sentinels of `first`, where somebody has rendered that already.
+    """
 
     before: Manifests
     tree: Tree
@@ -93,6 +146,8 @@ class _Search:
     wanted: Sequence[Site]
     data: Mapping[ResourceKey, Mapping[str, Any]]
     sentinels: Sentinels
+    first: Mapping[Candidate, str] = field(default_factory=dict)
+    answer: Rendering | None = None
     found: dict[Site, Origin] = field(default_factory=dict)
     renders: int = 0
 
@@ -123,13 +178,11 @@ class _Search:
 
     def _probe(self, group: list[Candidate]) -> list[Site]:
         """Render with a sentinel in each place of `group`; gives the fields that cannot be read there."""
-        try:
-            sentinels = {one: self.sentinels.next(one.text) for one in group}
-        except StopIteration:
-            return []
+        known = self.answer is not None and set(group) == set(self.first)
+        sentinels = self.first if known else _given_out(self.sentinels, group)
         after = self._rendered(sentinels)
         if after is None:
-            return self.open()
+            return self.open() if sentinels else []
         alignment = Alignment(self.before.resources, after.resources)
         by_sentinel = {sentinel: one for one, sentinel in sentinels.items()}
         stand_ins = {sentinel: one.text for one, sentinel in sentinels.items()}
@@ -187,7 +240,23 @@ class _Search:
         return Origin(first.span, first.text, Proof.PROVEN, tuple(place.span for place in rest))
 
     def _rendered(self, sentinels: Mapping[Candidate, str]) -> Manifests | None:
+        """What comes out with these sentinels; None when that does not render, or when there are none."""
+        if not sentinels:
+            return None
+        if self.answer is not None and sentinels is self.first:
+            return read_resources(self.answer)
         self.renders += 1
-        edits = [Edit(one.span, one.text, sentinel) for one, sentinel in sentinels.items()]
-        result = self.render(self.before.target, self.tree.with_edits(edits))
+        result = self.render(self.before.target, self.tree.with_edits(_edits(sentinels)))
         return read_resources(result) if isinstance(result, Rendering) else None
+
+
+def _given_out(sentinels: Sentinels, group: Iterable[Candidate]) -> dict[Candidate, str]:
+    """A sentinel for each place; none at all where there are not enough."""
+    try:
+        return {one: sentinels.next(one.text) for one in group}
+    except StopIteration:
+        return {}
+
+
+def _edits(sentinels: Mapping[Candidate, str]) -> list[Edit]:
+    return [Edit(one.span, one.text, sentinel) for one, sentinel in sentinels.items()]

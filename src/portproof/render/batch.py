@@ -1,0 +1,201 @@
+"""Edited charts, many in one process of helm: its start takes ten times as long as rendering a chart.
+
+The charts become the subcharts of an empty one, in which the name of the release is written out. A subchart may render to
+something else than it would by itself: it has other values around it, and shares its named templates with all others. So an
+answer counts only where, with each stand-in put back, it is word for word what the chart renders to by itself. The others
+are rendered by themselves, as ever.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from portproof import yamldoc
+from portproof.discover.chart_files import chart_files
+from portproof.discover.model import HelmTarget, Mount
+from portproof.process import Completed
+from portproof.render.chartpaths import ChartPaths
+from portproof.render.copying import CopyError, write_text
+from portproof.render.helm import Assembled, Helm, documents, put_together
+from portproof.render.model import RenderedDocument, Rendering
+from portproof.render.tool_output import Places
+from portproof.source import RelPath, Tree
+
+MAX_CHARTS = 24
+"""Charts of one process; it stays within the memory of any other."""
+
+_AROUND = "portproof-batch"
+_DEFINES = re.compile(r"\{\{-?\s*(?:define|block)\s+[\"`]([^\"`]+)")
+_DIGEST = re.compile(r"\b(?:[0-9a-f]{40}|[0-9a-f]{64})\b")
+_RELEASE = re.compile(r"\$?[\w.]*\.Release\.Name\b")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class EditedChart:
+    """A target in a tree with stand-ins, what each of them stands for, and what it renders to without."""
+
+    target: HelmTarget
+    tree: Tree
+    stand_ins: Mapping[str, str]
+    plain: Rendering
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A chart that can be rendered with others; `tree` has the name of the release in it.
+
+    `defines` are its named templates, `edited` those in files that are not as they are in the repository.
+    """
+
+    number: int
+    chart: EditedChart
+    tree: Tree
+    paths: ChartPaths
+    name: str
+    defines: frozenset[str]
+    edited: frozenset[str]
+
+    @property
+    def told(self) -> tuple[str, object]:
+        """What helm is told, the same for all charts of a process; of the release's name the charts do not ask."""
+        return self.chart.target.namespace, self.chart.target.cluster
+
+    def goes_with(self, others: Sequence[_Member]) -> bool:
+        """Whether no edit of one shows in another: names differ, and no edited template is called like another's."""
+        return all(
+            self.name != one.name and not (self.edited & one.defines or one.edited & self.defines)
+            for one in others
+        )
+
+
+def render_together(helm: Helm, charts: Sequence[EditedChart]) -> list[Rendering | None]:
+    """What each of `charts` renders to; None where only a process of its own can say."""
+    found: list[Rendering | None] = [None] * len(charts)
+    for group in _groups([one for number, chart in enumerate(charts) if (one := _member(number, chart))]):
+        for member, rendering in _rendered(helm, group):
+            found[member.number] = rendering
+    return found
+
+
+def _member(number: int, chart: EditedChart) -> _Member | None:
+    target, tree = chart.target, chart.tree
+    if target.install or target.archives or target.missing:
+        return None
+    paths = ChartPaths(target, tree)
+    name = paths.name
+    if name is None or not _NAME.fullmatch(name) or name in (_AROUND, "global"):
+        return None
+    overlay = dict(tree.overlay)
+    defines: dict[RelPath, frozenset[str]] = {}
+    for path in chart_files((mount.source for mount in target.mounts), tree):
+        text = tree.text_or_none(path) or ""
+        if "IsRoot" in text:  # it asks whether it is a subchart
+            return None
+        if ".Release.Name" in text:
+            overlay[path] = _RELEASE.sub(f"`{target.release}`", text)
+        defines[path] = frozenset(_DEFINES.findall(text))
+    edited = [names for path, names in defines.items() if path in overlay]
+    return _Member(
+        number,
+        chart,
+        Tree(tree.root, overlay),
+        paths,
+        name,
+        frozenset().union(*defines.values()),
+        frozenset().union(*edited),
+    )
+
+
+def _groups(members: Sequence[_Member]) -> Iterator[list[_Member]]:
+    """Charts that go together; those that go with nobody are left out."""
+    rest = list(members)
+    while len(rest) > 1:
+        group = [rest[0]]
+        for one in rest[1:]:
+            if len(group) < MAX_CHARTS and one.told == group[0].told and one.goes_with(group):
+                group.append(one)
+        rest = [one for one in rest if one not in group]
+        if len(group) > 1:
+            yield group
+
+
+def _rendered(helm: Helm, group: Sequence[_Member]) -> Iterator[tuple[_Member, Rendering]]:
+    """The answers that count. Of a group that does not render, those without the chart that helm blames, else its halves."""
+    done = _run(helm, group)
+    if done is None or not done.ok:
+        said = "" if done is None else done.stderr
+        blamed = [one for one in group if f"{_AROUND}/charts/{one.name}/" in said]
+        half = len(group) // 2
+        rest = [one for one in group if one not in blamed]
+        for part in [rest] if blamed else [group[:half], group[half:]]:
+            if len(part) > 1:
+                yield from _rendered(helm, part)
+        return
+    several: dict[str, list[RenderedDocument]] = defaultdict(list)
+    for one in documents(done.stdout, lambda named: named.removeprefix(f"{_AROUND}/charts/")):
+        several[(one.source or "").partition("/")[0]].append(one)
+    for member in group:
+        rendering = _as_by_itself(member, several[member.name])
+        if rendering is not None:
+            yield member, rendering
+
+
+def _run(helm: Helm, group: Sequence[_Member]) -> Completed | None:
+    """Helm's run for all charts of a group; None when they cannot be put together."""
+    try:
+        with helm.scratch.folder() as folder:
+            around = folder / "chart"
+            (around / "charts").mkdir(parents=True)
+            write_text(around / "Chart.yaml", f"apiVersion: v2\nname: {_AROUND}\nversion: 0.0.0\n")
+            values: list[Path] = []
+            for one in group:
+                target, tree = one.chart.target, one.tree
+                mounts = target.mounts or (Mount(".", target.chart),)
+                put_together(tree, mounts, around / "charts" / str(one.number), [])
+                for number, path in enumerate(target.values):
+                    file = folder / f"values-{one.number}-{number}.yaml"
+                    write_text(file, _beneath(one.name, tree.text_or_none(path) or ""))
+                    values.append(file)
+            target, tree = group[0].chart.target, group[0].chart.tree
+            assembled = Assembled(around, tuple(values), Places.of(tree))
+            launcher = helm.confines.rendering(helm.argv[0], tree.root)
+            return helm.run(target, assembled, helm.limits(), launcher)
+    except (CopyError, OSError, yamldoc.YamlError):  # the chart's own rendering will say so
+        return None
+
+
+def _beneath(name: str, values: str) -> str:
+    """A values file as one of the chart around. Raises `YamlError`."""
+    return json.dumps({name: yamldoc.load(values) or {}}, ensure_ascii=False, default=str) + "\n"
+
+
+def _as_by_itself(member: _Member, printed: Sequence[RenderedDocument]) -> Rendering | None:
+    """The answer in the order of the chart's own, if nothing but stand-ins tells the two apart."""
+    by_source: dict[RelPath | None, deque[RenderedDocument]] = defaultdict(deque)
+    for one in printed:
+        by_source[member.paths.template(one.source or "")].append(one)
+    plain = member.chart.plain.documents
+    if len(plain) != len(printed):
+        return None
+    put_back = _put_back(member.chart.stand_ins)
+    found = []
+    for own in plain:
+        if not by_source[own.source]:
+            return None
+        other = by_source[own.source].popleft()
+        text = other.text.replace(f"# Source: {_AROUND}/charts/", "# Source: ", 1)
+        if text != own.text and _DIGEST.sub("", put_back(text)) != _DIGEST.sub("", own.text):
+            return None
+        found.append(replace(own, text=text))
+    return Rendering(member.chart.target, tuple(found))
+
+
+def _put_back(stand_ins: Mapping[str, str]) -> Callable[[str], str]:
+    pattern = re.compile("|".join(sorted(map(re.escape, stand_ins), key=len, reverse=True)))
+    return lambda text: pattern.sub(lambda match: stand_ins[match[0]], text)
