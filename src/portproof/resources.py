@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,6 +166,22 @@ def read(rendering: Rendering) -> Manifests:
         if data is not None
     )
     return Manifests(target, tuple(resources), tuple(problems))
+
+
+def of_kinds(rendering: Rendering, kinds: Collection[str]) -> tuple[Resource, ...]:
+    """The resources of these kinds, which `read` may leave unparsed; what is not YAML has none."""
+    target = rendering.target
+    namespace = target.namespace if isinstance(target, HelmTarget) else "default"
+    found: list[Resource] = []
+    for document in rendering.documents:
+        if not set(kinds) & set(_KIND.findall(f"\n{document.text}")):
+            continue
+        with suppress(yamldoc.YamlError):
+            several = objects(yamldoc.load(document.text), namespace, ())
+            found += [
+                Resource(key, item, document, inside) for key, item, inside in several if key.kind in kinds
+            ]
+    return tuple(found)
 
 
 def is_irrelevant(text: str) -> bool:

@@ -343,10 +343,16 @@ def _layouts(ready: Prepared, comparison: Comparison, folder: Path) -> Iterator[
         yield partial(comparison.base_tree, targets or (), ready.tree, place, whole=whole)
 
 
-def port_map(request: Request) -> PortMap:
-    """The port map of what is asked for."""
+def port_map(
+    request: Request, *, environment: str | None = None, release: str = "", namespace: str = ""
+) -> PortMap:
+    """The port map of what is asked for; `portmap.installed` says what `release` and `namespace` are for."""
     ready = prepare(request)
     say_notes(ready)
+    if release or namespace:
+        from portproof.portmap.installed import installed
+
+        ready = replace(ready, targets=installed(ready.targets, environment, release, namespace))
     programs = Programs(ready.config, request.environ)
     with _engine(request, ready, programs) as engine:
         engine.prefetch(ready.targets, ready.tree, ready.config.jobs)

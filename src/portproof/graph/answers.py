@@ -220,13 +220,14 @@ def unanswered(call: ServiceEdge, neighbours: Sequence[Neighbour]) -> tuple[Serv
     The namespace of a release is not known before it is installed, so it fits any. Callers of a headless Service
     reach the pods themselves, whatever ports it lists.
     """
-    services = tuple(one.service for one in neighbours if _may_mean(call.whom, one))
+    services = tuple(one.service for one in neighbours if may_mean(call.whom, one))
     if any(one.headless or has(one, call.wanted or 0, MatchBy.NUMBER) for one in services):
         return ()
     return services
 
 
-def _may_mean(whom: ServiceName, neighbour: Neighbour) -> bool:
+def may_mean(whom: ServiceName, neighbour: Neighbour) -> bool:
+    """Whether a name may stand for a Service of another target, as far as both say where they are."""
     namespace = neighbour.service.key.namespace
     if not neighbour.settled:
         return True

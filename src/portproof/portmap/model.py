@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from portproof.graph.selectors import Selector
 from portproof.source import RelPath
 
 
@@ -52,13 +53,17 @@ class End:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Caller:
-    """Somebody who asks for a port of a Service, by the number or name `asks`; `target` is another target's id, or empty."""
+    """Somebody who asks for a port of a Service, by the number or name `asks`; `target` is another target's id, or empty.
+
+    `namespace` is that of the holder.
+    """
 
     holder: str
     relation: str
     asks: str
     verdict: str
     target: str = ""
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,8 @@ class ServiceMap:
     """A Service of one target. `astray` ask for a port that it lacks; `note` says why its ports lead nowhere known.
 
     `selector` is how its pods are found, and `workloads` are those it selects. Its namespace is `settled` when a manifest
-    or the release states it. All of its pods may be scaled to zero: `idle` says by what.
+    or the release states it. All of its pods may be scaled to zero: `idle` says by what. With `unready` its endpoints
+    are pods that are not ready, too (``publishNotReadyAddresses``).
     """
 
     namespace: str
@@ -112,6 +118,7 @@ class ServiceMap:
     astray: tuple[Caller, ...] = ()
     note: str = ""
     idle: str = ""
+    unready: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +134,78 @@ class Loose:
 
 
 @dataclass(frozen=True, slots=True)
+class PodTemplate:
+    """The pods of a `workload` (``Deployment/web``), and the names of the ConfigMaps that they read (`configs`).
+
+    Those of a `test` are made by ``helm test`` alone. The namespace is `settled` as that of a Service is.
+    """
+
+    workload: str
+    namespace: str
+    settled: bool
+    labels: tuple[tuple[str, str], ...]
+    configs: frozenset[str]
+    test: bool = False
+
+
+class Purpose(Enum):
+    """What pods are selected for."""
+
+    POLICY = "policy"
+    IDENTITY = "policy by identity"
+    BUDGET = "disruption budget"
+    AUTOSCALER = "autoscaler"
+    MONITOR = "monitor"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPorts:
+    """TCP ports of pods, by their `name`, or by number from `first` to `last`."""
+
+    first: int
+    last: int
+    name: str = ""
+
+    def has(self, number: int | None, name: str) -> bool:
+        """Whether a port of that number and name is among them."""
+        if self.name:
+            return self.name == name
+        return number is not None and self.first <= number <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class PodSelector:
+    """Something other than a Service that selects pods: `name` is ``NetworkPolicy/web``.
+
+    An empty `namespace` stands for all of them. `selector` is None when it is not known whom it selects. Of a policy,
+    `keys` are the keys of the labels of the pods that it selects, `peers` those of the pods that it lets in; `ingress`
+    and `egress` are the directions that it closes, and `open` the ports that it leaves open to everybody. The namespace is `settled` as that of a Service is; to be
+    everywhere is settled.
+    """
+
+    purpose: Purpose
+    name: str
+    namespace: str
+    selector: Selector | None
+    keys: frozenset[str] = frozenset()
+    peers: frozenset[str] = frozenset()
+    ingress: bool = False
+    egress: bool = False
+    settled: bool = True
+    open: tuple[OpenPorts, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """``NetworkPolicy``."""
+        return self.name.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
 class TargetMap:
     """A rendered target; with a `reason` it is not on the map. `family` is what it has in common with its siblings.
 
-    `environment` is what people call it: the overlay's folder, the values file's word, ``defaults``.
+    `environment` is what people call it: the overlay's folder, the values file's word, ``defaults``. `pods` are those of
+    its workloads, `selectors` what else selects pods.
     """
 
     id: str
@@ -139,6 +214,8 @@ class TargetMap:
     services: tuple[ServiceMap, ...] = ()
     loose: tuple[Loose, ...] = ()
     reason: str = ""
+    pods: tuple[PodTemplate, ...] = ()
+    selectors: tuple[PodSelector, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from portproof.discover.model import KUSTOMIZATION_NAMES, HelmTarget, KustomizeTarget, Target
-from portproof.environment import Environment, TargetInterface, environment_of, interface_of, is_collection
-from portproof.graph.answers import answer, answers, checks, ends, unlisted
+from portproof.environment import Environment, TargetInterface, interface_of, is_collection
+from portproof.graph.answers import answer, answers, checks, ends, may_mean, unlisted
 from portproof.graph.model import (
     ContainerPort,
     MatchBy,
@@ -27,12 +28,14 @@ from portproof.graph.model import (
 )
 from portproof.graph.references import ReferenceKind
 from portproof.graph.workloads import is_test
+from portproof.portmap.installed import environment_name
 from portproof.portmap.model import (
     Ask,
     Caller,
     End,
     Loose,
     Place,
+    PodTemplate,
     PortLine,
     PortMap,
     ServiceMap,
@@ -40,10 +43,12 @@ from portproof.portmap.model import (
     Verdict,
 )
 from portproof.portmap.places import Places
+from portproof.portmap.pods import COUNTING, selecting
 from portproof.portmap.traced import Begun, NotBegun, Together, begin, one_by_one, parts, traced
 from portproof.render.model import Renderer
-from portproof.resources import ResourceKey
+from portproof.resources import ResourceKey, of_kinds
 from portproof.rules.edges import edges
+from portproof.rules.evaluate import states_namespace
 from portproof.source import Tree, parent
 from portproof.trace.model import Origin
 from portproof.yamldoc import lookup
@@ -67,6 +72,8 @@ _CALLS = frozenset(
 """How somebody opens a connection to a Service; policies and settings of a mesh only speak of one."""
 
 _H2 = ("grpc", "h2c", "http2", "kubernetes.io/h2c")
+_TLS = re.compile(r"tls|ssl|^grpcs")
+"""What names of ports say that speak TLS, behind which HTTP/2 cannot be seen without a handshake."""
 UNSTATED = "<release>"
 """Stands in names for that of a release which nobody states."""
 
@@ -118,11 +125,14 @@ def port_map(asked: Asked, render: Renderer, together: Together = one_by_one) ->
 
 
 def _of_target(places: Places, begun: Begun | NotBegun, origins: Mapping[Site, Origin]) -> _Seen:
-    shown = TargetMap(begun.target.id, _family(begun.target), _environment(begun.target))
+    shown = TargetMap(begun.target.id, _family(begun.target), environment_name(begun.target))
     if isinstance(begun, NotBegun):
         return _Seen(replace(shown, reason=begun.reason), TargetInterface(begun.target, (), ()))
-    read_of = begun.evaluation
-    found = _Reader(begun.graph, begun.target, read_of.settled, places, origins)
+    read_of, target = begun.evaluation, begun.target
+    counting = of_kinds(begun.rendering, COUNTING)
+    stated = {*read_of.settled, *(one.key for one in counting if states_namespace(one, target))}
+    settled = frozenset(one for one in stated if not _is_of_release(one, target))
+    found = _Reader(begun.graph, target, settled, places, origins)
     problems = read_of.manifests.problems
     return _Seen(
         replace(
@@ -130,9 +140,17 @@ def _of_target(places: Places, begun: Begun | NotBegun, origins: Mapping[Site, O
             services=tuple(found.services()),
             loose=tuple(found.loose()),
             reason=problems[0].message.partition("\n")[0] if problems else "",
+            pods=tuple(found.pods()),
+            selectors=tuple(selecting(begun.graph, counting, settled.__contains__)),
         ),
         interface_of(begun.target, read_of),
     )
+
+
+def _is_of_release(key: ResourceKey, target: Target) -> bool:
+    """Whether it is where the release goes, and nobody states where that is: helm is told ``default``."""
+    unstated = isinstance(target, HelmTarget) and not target.install and target.namespace == "default"
+    return unstated and key.namespace == "default"
 
 
 class _Reader:
@@ -169,6 +187,29 @@ class _Reader:
                 astray=tuple(sorted(set(self._astray.get(service, ())))),
                 note=unlisted(service)
                 or ("" if pods.workloads else pods.unknown or "no pods match its selector"),
+                idle=self._idle(pods.workloads),
+                unready=self._publishes_unready(service),
+            )
+
+    def _publishes_unready(self, service: Service) -> bool:
+        """Whether pods that are not ready are endpoints; before Kubernetes 1.11 an annotation said so, and it still counts."""
+        data = self._graph.read_from[service].data
+        annotation = "service.alpha.kubernetes.io/tolerate-unready-endpoints"
+        return (
+            lookup(data, ("spec", "publishNotReadyAddresses")) is True
+            or lookup(data, ("metadata", "annotations", annotation)) == "true"
+        )
+
+    def pods(self) -> Iterator[PodTemplate]:
+        """The pods of each workload, as what selects them sees them."""
+        for one in self._graph.workloads:
+            yield PodTemplate(
+                self._name(str(one.key)),
+                one.key.namespace,
+                one.key in self._settled,
+                tuple(sorted((key, self._name(value)) for key, value in one.labels.items())),
+                frozenset(self._name(name) for name in one.configs),
+                is_test(self._graph.read_from[one]),
             )
 
     def _idle(self, workloads: Sequence[Workload]) -> str:
@@ -228,7 +269,11 @@ class _Reader:
     ) -> Caller:
         verdict = Verdict.REACHED if reached else Verdict.MISSED
         return Caller(
-            self._name(str(holder)), relation.value, "" if wanted is None else str(wanted), verdict.value
+            self._name(str(holder)),
+            relation.value,
+            "" if wanted is None else str(wanted),
+            verdict.value,
+            namespace=holder.namespace,
         )
 
     def _port(self, service: Service, index: int, port: ServicePort) -> PortLine:
@@ -287,7 +332,8 @@ class _Reader:
                     return Ask(scheme, str(handler.get("path") or "/"))
         entry = lookup(self._graph.read_from[service].data, port.path) or {}
         said = (str(entry.get("appProtocol") or ""), str(port.name_text or ""))
-        return Ask("h2") if any(one.lower().startswith(_H2) for one in said) else Ask("tcp")
+        plain = (one.lower() for one in said if not _TLS.search(one.lower()))
+        return Ask("h2") if any(one.startswith(_H2) for one in plain) else Ask("tcp")
 
     def _place(self, site: Site) -> Place | None:
         return self._places.of(self._origins.get(site))
@@ -317,12 +363,19 @@ def _foreign(
     for one in seen:
         around = environment.around(one.interface.target)
         for call in one.interface.calls:
-            neighbours = around.get(call.whom.name, ())
+            neighbours = [each for each in around.get(call.whom.name, ()) if may_mean(call.whom, each)]
             met = [(each, index) for each in neighbours for index in _answering(call, each.service)]
             for each, index in met or [(each, -1) for each in neighbours[:1] if not each.service.headless]:
                 verdict = Verdict.MISSED if index < 0 else Verdict.REACHED
                 holder = shown_name(one.interface.target, str(call.holder))
-                caller = Caller(holder, call.relation.value, str(call.wanted), verdict.value, one.map.id)
+                caller = Caller(
+                    holder,
+                    call.relation.value,
+                    str(call.wanted),
+                    verdict.value,
+                    one.map.id,
+                    call.holder.namespace,
+                )
                 found[each.target][each.service.key.namespace, each.service.key.name, index].append(caller)
     return found
 
@@ -362,14 +415,3 @@ def _family(target: Target) -> str:
     roots = {parent(file) for file in target.files if file.rpartition("/")[2] in KUSTOMIZATION_NAMES}
     bases = sorted(roots - {target.folder})
     return f"kustomize:{bases[0] if bases else target.folder}"
-
-
-def _environment(target: Target) -> str:
-    known = environment_of(target)
-    if known:
-        return known
-    if isinstance(target, HelmTarget):
-        if target.install:
-            return target.install.name
-        return target.values[-1].rpartition("/")[2].rpartition(".")[0] if target.values else "defaults"
-    return target.path.rpartition("/")[2] or target.path

@@ -108,7 +108,7 @@ def evaluation(read: Manifests, graph: PortGraph, found: tuple[RuleFinding, ...]
         read,
         found,
         graph.services,
-        frozenset(one.key for one in read.resources if _states_namespace(one, read.target)),
+        frozenset(one.key for one in read.resources if states_namespace(one, read.target)),
         tuple(one for one in graph.asking(Relation.CALLER) if not graph.variants(*one.whom.place)),
     )
 
@@ -160,7 +160,8 @@ def _severity(finding: Finding, target: Target) -> Severity:
     return Severity.NOTE if finding.unset and defaults else finding.severity
 
 
-def _states_namespace(resource: Resource, target: Target) -> bool:
+def states_namespace(resource: Resource, target: Target) -> bool:
+    """Whether the namespace of a resource is written down, or said of the release."""
     if isinstance(target, HelmTarget) and target.namespace != "default":
         return True
     return lookup(resource.data, ("metadata", "namespace")) is not None
