@@ -36,6 +36,8 @@ from portproof.source import RelPath
 from portproof.toolchain import install
 
 if TYPE_CHECKING:
+    from portproof.connectivity.manifests import Form
+    from portproof.connectivity.model import Placed
     from portproof.flags import Given
     from portproof.outcome import FindingGroup, Outcome
     from portproof.pipeline import Combined
@@ -248,6 +250,28 @@ def postmortem(request: Request, fingerprint: str | None, revisions: str | None,
     else:
         write_report(file, text)
         say(f"wrote {file}")
+    return ExitCode.OK
+
+
+def connectivity(request: Request, form: Form, placed: Placed, *, folder: Path | None) -> int:
+    """Run ``portproof connectivity``: to standard output, or a file for each environment into `folder`."""
+    found = port_map(
+        request, environment=placed.environment, release=placed.release, namespace=placed.namespace
+    )
+    from portproof.connectivity import manifests
+    from portproof.connectivity.plan import plan
+    from portproof.connectivity.words import left_out, summary
+
+    planned = plan(found, placed, repeated=form.kind == "cronjobs")
+    for line in left_out(planned):
+        say(line)
+    say(summary(planned))
+    if folder is None:
+        click.echo(manifests.write(form, planned.pods), nl=False)
+        return ExitCode.OK
+    for name, text in manifests.files(form, planned.pods).items():
+        write_report(folder / name, text)
+        say(f"wrote {folder / name}")
     return ExitCode.OK
 
 

@@ -1,11 +1,14 @@
-"""The commands for after the merge: map, monitor, connect, postmortem."""
+"""The commands for after the merge: map, monitor, connectivity and connect, postmortem."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import click
 
+from portproof import __version__
 from portproof.cli.group import app
 from portproof.cli.options import EXIT_CODES, LISTING_CODES, epilog, path_arguments, with_flags, with_options
 from portproof.errors import UsageError
@@ -73,6 +76,74 @@ def map_(  # noqa: PLR0913 - one for each option
             next_step="Choose what a block shows by its glob.",
         )
     return commands.keep_map(Request((), flags), paths, write_files=write)
+
+
+@app.command(
+    short_help="Write tests that open every edge in a cluster.",
+    epilog=epilog(
+        LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),
+        "portproof connectivity --environment prod --image IMAGE@sha256:… | kubectl apply -f -",
+        "portproof connectivity charts/shop --release shop --namespace shop --environment prod",
+        "portproof connectivity --environment prod --format argocd --output tests",
+    ),
+)
+@path_arguments
+@with_options("config", "jobs", "helm", "kustomize", "offline")
+@click.option("--environment", metavar="NAME", help="Test this environment only.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(("jobs", "cronjobs", "argocd")),
+    default="jobs",
+    show_default=True,
+    help="Jobs, the same at intervals, or hooks that Argo CD runs after a sync.",
+)
+@click.option(
+    "--image",
+    metavar="REF",
+    default=f"portproof:{__version__}",
+    show_default=True,
+    help="The image of portproof that the cluster pulls; best by digest.",
+)
+@click.option(
+    "--release", metavar="NAME", default="", help="Name of the release of a chart, where no file states it."
+)
+@click.option("--namespace", metavar="NAME", default="", help="Namespace of what states none.")
+@click.option(
+    "--schedule",
+    metavar="CRON",
+    default="*/15 * * * *",
+    show_default=True,
+    help="When CronJobs run.",
+)
+@click.option("--output", metavar="FOLDER", help="Write a file for each environment there.")
+@with_flags
+def connectivity(  # noqa: PLR0913 - one for each option
+    *,
+    paths: tuple[str, ...],
+    flags: Flags,
+    kind: str,
+    image: str,
+    schedule: str,
+    output: str | None,
+    **placed: Any,
+) -> int:
+    """Write tests that open, from inside of the cluster, every edge under PATH as its caller opens it.
+
+    PATH is a file or folder; the default is the current folder. There is a Job for each caller and environment, to be
+    run after a deployment. What is not tested is listed on standard error, with the reason.
+    """
+    from portproof import commands  # noqa: PLC0415
+    from portproof.connectivity.manifests import Form  # noqa: PLC0415
+    from portproof.connectivity.model import Placed  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    return commands.connectivity(
+        Request(paths, flags),
+        Form(kind, _image(image), _schedule(schedule)),
+        Placed(**placed),
+        folder=None if output is None else Path(output),
+    )
 
 
 @app.command(
@@ -161,6 +232,25 @@ def connect(arguments: tuple[str, ...]) -> int:
     from portproof.connect import main  # noqa: PLC0415
 
     return main(arguments)
+
+
+def _image(text: str) -> str:
+    """The reference of an image (distribution ``reference``, without what no registry has)."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.:_/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]+)?", text):
+        raise UsageError(
+            f"--image {text}: must be the reference of an image",
+            next_step="Write it like --image registry.example/portproof@sha256:….",
+        )
+    return text
+
+
+def _schedule(text: str) -> str:
+    """Five fields as cron has them, or a word like ``@hourly``; the API server reads the rest."""
+    if not re.fullmatch(r"@[a-z]+|[0-9*/,-]+ [0-9*/,-]+( [0-9A-Za-z*/,?-]+){3}", text):
+        raise UsageError(
+            f"--schedule {text}: must have five fields", next_step='Write it like --schedule "*/15 * * * *".'
+        )
+    return text
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -4,7 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from portproof.portmap.model import Ask, PortLine, ServiceMap
+from portproof.portmap.model import Ask, PortLine, ServiceMap, TargetMap
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What the command line says of names that no file states: the `namespace`, and the `release` of a chart.
+
+    `environment` is the one that is meant, or all.
+    """
+
+    environment: str | None = None
+    release: str = ""
+    namespace: str = ""
+
+    def of(self, target: TargetMap, namespace: str, *, settled: bool) -> str:
+        """The namespace of something in `target`; empty when nobody states it."""
+        if settled:
+            return namespace
+        return self.namespace if self.release or not target.id.startswith("helm:") else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +51,37 @@ class Edge:
         return f"{self.address}/{self.ask.kind}{path if path.startswith('/') or not path else f'/{path}'}"
 
 
+@dataclass(frozen=True, slots=True)
+class CallerTest:
+    """The pod that opens all edges of one caller in one environment.
+
+    `labels` are those of the caller's labels that policies on its edges look at. `notes` say who else counts the pod.
+    """
+
+    environment: str
+    namespace: str
+    caller: str
+    labels: tuple[tuple[str, str], ...]
+    edges: tuple[Edge, ...]
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Skipped:
     """What no test opens, and why."""
 
     what: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The tests by environment, namespace and caller, and what they leave out."""
+
+    pods: tuple[CallerTest, ...]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """All edges that are opened."""
+        return tuple(edge for pod in self.pods for edge in pod.edges)
