@@ -170,7 +170,7 @@ spec: {restartPolicy: Never, containers: [{name: wget, image: busybox, args: ["c
 """
     found = planned(CART + test)
     assert opened(found) == {"shop/anyone": ["cart.shop:80/http/healthz"]}
-    assert reasons(found) == {"Pod/cart-test to cart:http (prod)": "`helm test` alone runs it"}
+    assert reasons(found) == {}
 
 
 def test_what_a_program_is_told_of_itself_is_no_call() -> None:

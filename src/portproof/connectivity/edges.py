@@ -121,9 +121,7 @@ class _Reader:
             namespace = self._placed.of(home, pod.namespace, settled=pod.settled)
             if home is target and pod.workload in service.workloads:
                 continue  # what a program is told of itself is no call
-            if pod.test:
-                yield Skipped(what, "`helm test` alone runs it")
-            elif not namespace:
+            if not namespace:
                 yield Skipped(what, "the namespace of the caller is not stated")
             else:
                 shared = caller.holder if len(readers) > 1 else ""

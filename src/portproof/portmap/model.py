@@ -137,7 +137,7 @@ class Loose:
 class PodTemplate:
     """The pods of a `workload` (``Deployment/web``), and the names of the ConfigMaps that they read (`configs`).
 
-    Those of a `test` are made by ``helm test`` alone. The namespace is `settled` as that of a Service is.
+    The namespace is `settled` as that of a Service is.
     """
 
     workload: str
@@ -145,7 +145,6 @@ class PodTemplate:
     settled: bool
     labels: tuple[tuple[str, str], ...]
     configs: frozenset[str]
-    test: bool = False
 
 
 class Purpose(Enum):

@@ -201,15 +201,16 @@ class _Reader:
         )
 
     def pods(self) -> Iterator[PodTemplate]:
-        """The pods of each workload, as what selects them sees them."""
+        """The pods of each workload, as what selects them sees them; those of ``helm test`` come and go."""
         for one in self._graph.workloads:
+            if is_test(self._graph.read_from[one]):
+                continue
             yield PodTemplate(
                 self._name(str(one.key)),
                 one.key.namespace,
                 one.key in self._settled,
                 tuple(sorted((key, self._name(value)) for key, value in one.labels.items())),
                 frozenset(self._name(name) for name in one.configs),
-                is_test(self._graph.read_from[one]),
             )
 
     def _idle(self, workloads: Sequence[Workload]) -> str:
