@@ -24,6 +24,7 @@ from tests.support.rules import RULES, base, described, findings, keys, read, re
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "rules"
 GRAPHLESS = {
+    "connectivity-failed",
     "render-failed",
     "target-unchecked",
     "unused-ignore",

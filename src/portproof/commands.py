@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portproof import files
+from portproof import __version__, files
 from portproof.console import say
 from portproof.discover.model import STREAM
 from portproof.errors import ExitCode, UsageError
@@ -32,7 +33,7 @@ from portproof.session import (
     root_and_paths,
     session,
 )
-from portproof.source import RelPath
+from portproof.source import RelPath, Tree
 from portproof.toolchain import install
 
 if TYPE_CHECKING:
@@ -273,6 +274,52 @@ def connectivity(request: Request, form: Form, placed: Placed, *, folder: Path |
         write_report(folder / name, text)
         say(f"wrote {folder / name}")
     return ExitCode.OK
+
+
+def connectivity_report(
+    request: Request, logs: tuple[str, ...], placed: Placed, *, output: str, color: bool = False
+) -> int:
+    """Run ``portproof connectivity --report``; the exit code is 1 if an edge failed."""
+    from portproof.connectivity import log
+
+    heard = log.joined([log.read(_log(name)) for name in logs])
+    if not heard.lines:
+        raise UsageError(
+            f"no line of connect in {', '.join(logs)} ({heard.others} other lines)",
+            next_step="Save the logs of the tests when they have ended: `kubectl -n NAMESPACE logs -l app.kubernetes.io/managed-by=portproof --tail=-1`.",
+        )
+    found = port_map(
+        request, environment=placed.environment, release=placed.release, namespace=placed.namespace
+    )
+    from portproof.connectivity import findings, results, written
+    from portproof.connectivity.plan import plan
+
+    joined = results.results(plan(found, placed), plan(found, placed, repeated=True), heard)
+    if not joined.tested:
+        raise UsageError(
+            f"none of the {len(heard.lines)} results is of an edge of this repository, such as {heard.lines[0].edge}",
+            next_step="Give the PATH, --environment, --release and --namespace with which the tests were written.",
+        )
+    tree = Tree(root_and_paths(request.paths, request.root)[0])
+    report = findings.report(joined, tree.text_or_none, __version__)
+    click.echo(
+        written.write(output, joined, report, color=color, seen=_seen_from_here(tree.root)),
+        nl=False,
+        color=True,
+    )
+    return ExitCode.FINDINGS if joined.failed else ExitCode.OK
+
+
+def _log(name: str) -> bytes:
+    """What a log has; ``-`` is standard input."""
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {name}: {error.strerror}", next_step="Name a file, or - for standard input."
+        ) from error
 
 
 def tools(request: Request, *, install_them: bool) -> int:

@@ -187,8 +187,8 @@ def _attempt(edge: Edge, timeout: float) -> tuple[str, str]:
             return CONNECTED, _TALKS[edge.ask](connection, edge, deadline)
     except _FailedError as failed:
         return failed.result, _shown(failed.detail)
-    except OSError as error:
-        return OTHER, _shown(error.strerror or str(error) or type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the edge gets its line, and the others theirs
+        return OTHER, _shown(f"{type(error).__name__}: {error}")
 
 
 def _connection(edge: Edge, deadline: float) -> socket.socket:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from concurrent import futures
@@ -243,10 +244,26 @@ def test_a_name_that_nobody_knows_is_a_matter_of_dns() -> None:
 
 
 def test_a_name_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(5))
+    ended = threading.Event()
+
+    def never(*_: object, **__: object) -> list[Any]:
+        ended.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
     started = time.monotonic()
     assert asked("backend.shop:80/tcp") == ("dns", "the name server does not answer in time")
     assert time.monotonic() - started < 2
+    ended.set()
+
+
+def test_whatever_goes_wrong_the_edge_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> str:
+        raise RuntimeError("out of luck")
+
+    with listening(silent) as port:
+        monkeypatch.setitem(connect._TALKS, "tcp", broken)
+        assert asked(f"127.0.0.1:{port}/tcp") == ("other", "RuntimeError: out of luck")
 
 
 # patience

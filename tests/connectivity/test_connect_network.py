@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import yaml
+from junitparser import JUnitXml
 
 from tests.connectivity.cluster import ELSEWHERE, NOBODY, NODE, NODE6, Cluster, cluster
+from tests.e2e.program import Program, Repository
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("PORTPROOF_NETWORK"), reason="no PORTPROOF_NETWORK; .ci/network runs these as root"
@@ -91,3 +96,49 @@ def test_a_policy_that_takes_seconds_to_apply_is_waited_for() -> None:
         later.join()
     assert (code, line["result"]) == (0, "connected")
     assert line["detail"] in {f"attempt {number}" for number in (2, 3, 4)}
+
+
+@pytest.mark.parametrize(("fixture", "result"), [("broken", "refused"), ("repaired", "connected")])
+def test_the_incident_from_the_connection_to_the_line(
+    portproof: Program,
+    make_repository: Callable[[str], Repository],
+    tmp_path: Path,
+    fixture: str,
+    result: str,
+) -> None:
+    """The Jobs of the chart, run where its program listens on 8080 and kube-proxy does what its Service says."""
+    make_repository(f"incident/{fixture}")
+    chart = ("chart", "--release", "backend-v1", "--namespace", "shop")
+    (job,) = yaml.safe_load_all(portproof("connectivity", *chart).stdout)
+    command, *arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert command == "connect"
+    (target,) = json.loads(portproof("map", "chart", "--format", "json").stdout)["targets"]
+    (service,) = target["services"]
+    (port,) = service["ports"]
+    name = arguments[-1].partition(":")[0]
+    with cluster({name: "10.96.0.10"}, listening=[8080]) as made:
+        made.serve("10.96.0.10", port["port"], port["target_port"])
+        code, _, log = made.connect(*arguments, "--pause", "0.2")
+    assert code == (result != "connected")
+    (tmp_path / "log").write_text(f"[pod/portproof/connect] {log}")
+
+    report = portproof("connectivity", *chart, "--report", tmp_path / "log", "--format", "junit")
+    assert report.code == code
+    (suite,) = JUnitXml.fromstring(report.stdout.encode())
+    (case,) = suite
+    assert (suite.tests, suite.failures, case.classname) == (1, code, "shop/anyone")
+    found = portproof("connectivity", *chart, "--report", tmp_path / "log", "--format", "json").report[
+        "findings"
+    ]
+    if not code:
+        assert case.is_passed
+        assert found == []
+        return
+    (failure,), (finding,) = case.result, found
+    assert failure.type == result
+    assert failure.text.startswith(
+        "chart/values.yaml:10 service.targetPort: refused (Connection refused; 5 attempts)."
+    )
+    assert (finding["location"]["path"], finding["location"]["line"]) == ("chart/values.yaml", 10)
+    assert finding["location"]["proof"] == "proven"
+    assert "`portproof fix` prints the proven fix" in finding["message"]

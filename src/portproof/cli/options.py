@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
@@ -60,6 +60,29 @@ def with_flags(command: Callable[..., int]) -> Command:
         return command(flags=Flags(**given), **options)
 
     return called
+
+
+class TakesMany(click.Command):
+    """A command whose option ``--report`` takes all words up to the next option: what a shell makes of ``logs/*``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option for each of its words."""
+        return super().parse_args(ctx, list(_repeated("--report", args)))
+
+
+def _repeated(option: str, args: Iterable[str]) -> Iterator[str]:
+    values = 0  # how many the option has; none before it, and after the end of its words
+    inside = False
+    for word in args:
+        if word == option:
+            inside, values = True, 0
+            yield word
+        elif inside and (word == "-" or not word.startswith("-")):
+            yield from ((option, word) if values else (word,))
+            values += 1
+        else:
+            inside = False
+            yield word
 
 
 path_arguments = click.argument("paths", nargs=-1, metavar="[PATH]...")

@@ -10,9 +10,21 @@ import click
 
 from portproof import __version__
 from portproof.cli.group import app
-from portproof.cli.options import EXIT_CODES, LISTING_CODES, epilog, path_arguments, with_flags, with_options
+from portproof.cli.options import (
+    EXIT_CODES,
+    LISTING_CODES,
+    TakesMany,
+    colored,
+    epilog,
+    path_arguments,
+    with_flags,
+    with_options,
+)
 from portproof.errors import UsageError
 from portproof.flags import Flags
+
+_TESTS = ("jobs", "cronjobs", "argocd")
+_REPORTS = ("text", "junit", "json", "github")
 
 
 @app.command(
@@ -85,7 +97,9 @@ def map_(  # noqa: PLR0913 - one for each option
         "portproof connectivity --environment prod --image IMAGE@sha256:… | kubectl apply -f -",
         "portproof connectivity charts/shop --release shop --namespace shop --environment prod",
         "portproof connectivity --environment prod --format argocd --output tests",
+        "portproof connectivity --environment prod --report logs/web.log logs/cart.log --format junit",
     ),
+    cls=TakesMany,
 )
 @path_arguments
 @with_options("config", "jobs", "helm", "kustomize", "offline")
@@ -93,10 +107,16 @@ def map_(  # noqa: PLR0913 - one for each option
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(("jobs", "cronjobs", "argocd")),
-    default="jobs",
-    show_default=True,
-    help="Jobs, the same at intervals, or hooks that Argo CD runs after a sync.",
+    type=click.Choice((*_TESTS, *_REPORTS)),
+    help="Jobs (the default), the same at intervals, or hooks that Argo CD runs after a sync. With --report: text (the "
+    "default), junit, json or github (workflow commands).",
+)
+@click.option(
+    "--report",
+    "logs",
+    metavar="LOG...",
+    multiple=True,
+    help="Read what tests have printed, from files or - (standard input), and report it. Takes all words up to the next option.",
 )
 @click.option(
     "--image",
@@ -122,7 +142,8 @@ def connectivity(  # noqa: PLR0913 - one for each option
     *,
     paths: tuple[str, ...],
     flags: Flags,
-    kind: str,
+    kind: str | None,
+    logs: tuple[str, ...],
     image: str,
     schedule: str,
     output: str | None,
@@ -132,16 +153,32 @@ def connectivity(  # noqa: PLR0913 - one for each option
 
     PATH is a file or folder; the default is the current folder. There is a Job for each caller and environment, to be
     run after a deployment. What is not tested is listed on standard error, with the reason.
+
+    With --report, nothing is written. What the tests have printed is reported at the lines of the source, with what it
+    means. The exit code is 1 if an edge failed.
     """
     from portproof import commands  # noqa: PLC0415
     from portproof.connectivity.manifests import Form  # noqa: PLC0415
     from portproof.connectivity.model import Placed  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
+    request, meant = Request(paths, flags), Placed(**placed)
+    if kind in _REPORTS and not logs:
+        raise UsageError(f"--format {kind} needs --report", next_step="Name the logs: `--report LOG...`.")
+    if kind in _TESTS and logs:
+        raise UsageError(
+            f"--format {kind} does not go with --report", next_step=f"Choose one of {', '.join(_REPORTS)}."
+        )
+    if logs:
+        if output is not None:
+            raise UsageError("--output does not go with --report", next_step="Redirect standard output.")
+        return commands.connectivity_report(
+            request, logs, meant, output=kind or "text", color=colored("auto")
+        )
     return commands.connectivity(
-        Request(paths, flags),
-        Form(kind, _image(image), _schedule(schedule)),
-        Placed(**placed),
+        request,
+        Form(kind or "jobs", _image(image), _schedule(schedule)),
+        meant,
         folder=None if output is None else Path(output),
     )
 

@@ -112,9 +112,15 @@ def blocks(page: str) -> Iterator[Block]:
 
 def suppressing(rule: Rule) -> Iterator[Block]:
     """How to suppress what the rule finds, as the last part of its page; nothing for the rule about suppressions."""
-    from portproof.rules.run import unused_ignore  # noqa: PLC0415 - brings the graph along, which lists do not need
+    from portproof.rules.run import (  # noqa: PLC0415 - bring the graph along, which lists do not need
+        connectivity_failed,
+        unused_ignore,
+    )
 
-    if rule != unused_ignore.RULE:
+    if rule not in (
+        connectivity_failed.RULE,
+        unused_ignore.RULE,
+    ):  # a failure in a cluster is no matter of opinion
         yield Heading("How to suppress it")
         yield Bullets(
             (
