@@ -81,8 +81,8 @@ class Surroundings:
         return (one for one in self._policies if one.ingress and _selects(one, home, behind))
 
     def _own(self, call: Call) -> Iterator[PodSelector]:
-        """The policies that decide what goes out: of the caller's pods, and of pods without labels."""
-        own = ({}, dict(call.pod.labels)) if call.pod else ({},)
+        """The policies that decide what goes out: of the caller's pods, of pods without labels, and of what portproof makes."""
+        own = [{}, dict([MARK]), *([dict(call.pod.labels)] if call.pod else ())]
         return (one for one in self._policies if one.egress and _selects(one, call.edge.namespace, own))
 
     def _labels(self, call: Call, keys: set[str]) -> dict[str, str]:
@@ -139,7 +139,7 @@ def _reason(call: Call, around: Sequence[PodSelector], own: Sequence[PodSelector
     for one in (*around, *own):
         if one.purpose is Purpose.IDENTITY:
             return f"a {one.kind} decides by the caller's identity, which a test does not have"
-        if call.pod and MARK[0] in one.keys | one.peers and MARK[0] in dict(call.pod.labels):
+        if MARK[0] in one.keys | one.peers:
             return f"a {one.kind} looks at {MARK[0]}, the label of what portproof makes"
     deciding = (*own, *(() if _lets_everybody_in(call, around) else around))
     if deciding and call.pod is None:
