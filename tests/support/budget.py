@@ -16,6 +16,7 @@ BUDGETS = {
     "tests/github": 12,
     "tests/hostile": 55,
     "tests/image": 30,
+    "tests/page": 60,
     "tests/portmap": 35,
     "tests/postmortem": 35,
     "tests/prometheus": 10,

@@ -85,7 +85,7 @@ class Group:
 
 def write(port_map: PortMap) -> str:
     """The page; equal maps give equal bytes."""
-    style, script = _asset("page.css"), _asset("page.js")
+    style, first, script = _asset("page.css"), _asset("first.js"), _asset("page.js")
     groups = tuple(_groups(port_map))
     targets = port_map.targets
     return (
@@ -93,10 +93,11 @@ def write(port_map: PortMap) -> str:
         .get_template("page.html.jinja")
         .render(
             policy=(
-                f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+                f"default-src 'none'; script-src {_hash(first)} {_hash(script)}; style-src {_hash(style)}; "
                 "base-uri 'none'; form-action 'none'"
             ),
             style=Markup(style),  # noqa: S704 - our own file
+            first=Markup(first),  # noqa: S704 - our own file
             script=Markup(script),  # noqa: S704 - our own file
             groups=groups,
             broken=[(group, block) for group in groups for block in group.blocks if block.wrong],

@@ -59,7 +59,10 @@
   const show = (article, land) => {
     const hadFocus = document.activeElement;
     if (shown !== article) {
-      if (shown) shown.classList.remove("shown");
+      if (shown) {
+        shown.classList.remove("shown");
+        for (const old of shown.querySelectorAll(".drawn svg")) old.remove();
+      }
       shown = article;
       article.classList.add("shown");
       upgrade(article);
@@ -76,20 +79,21 @@
     if (current) current.link.scrollIntoView({ block: "nearest" });
     const stop = land && stops(article).find((one) => one.dataset.key === land && !one.closest("tbody").hidden);
     if (stop) stop.focus();
-    else if (hadFocus !== document.body) article.querySelector("h1, h2").focus({ preventScroll: true });
+    else if (hadFocus !== document.body) article.querySelector("h2").focus({ preventScroll: true });
     scrollTo(0, 0);
   };
   const chosen = () => homes.get(decodeURIComponent(location.hash.slice(1))) || overview;
-  let landing = "";
-  addEventListener("hashchange", () => {
-    show(chosen(), landing);
-    landing = "";
-  });
+  // Back and forward, and addresses that somebody types.
+  addEventListener("popstate", () => show(chosen(), ""));
+  const go = (hash, land) => {
+    if (hash !== location.hash) history.pushState(null, "", hash);
+    show(chosen(), land);
+  };
   document.addEventListener("click", (event) => {
-    const link = event.target.closest && event.target.closest("a[href]");
-    if (!link) return;
-    landing = link.dataset.land || "";
-    if (link.hash === location.hash) show(chosen(), landing);
+    const link = event.target.closest("a[href]");
+    if (!link || link.classList.contains("skip") || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    go(link.hash, link.dataset.land || "");
   });
 
   // ---- search and filters -------------------------------------------------------------------------------------------
@@ -226,7 +230,7 @@
     if (stop && shown.contains(stop)) follow(shown, stop);
   });
   document.addEventListener("click", (event) => {
-    const stop = event.target.closest && event.target.closest("button.stop");
+    const stop = event.target.closest("button.stop");
     if (stop && shown) follow(shown, stop);
   });
 
@@ -252,8 +256,8 @@
         return several.find((one) => after(one).includes(at.dataset.number)) || document.querySelector(".index a[aria-current]");
       }
     }
-    if (at.matches("h1, h2") && key === "ArrowRight") return shown && seen(shown)[0];
-    if (at.matches("h1, h2") && key === "ArrowLeft") return document.querySelector(".index a[aria-current]") || visible()[0];
+    if (at.matches("h2") && key === "ArrowRight") return shown && seen(shown)[0];
+    if (at.matches("h2") && key === "ArrowLeft") return document.querySelector(".index a[aria-current]") || visible()[0];
     return null;
   };
   document.addEventListener("keydown", (event) => {
@@ -261,13 +265,13 @@
     const at = document.activeElement;
     if (event.key === "/" && !at.matches("input, select")) {
       event.preventDefault();
-      if (root.classList.contains("reading") && !search.offsetParent) location.hash = "#pageOverview";
+      if (root.classList.contains("reading") && !search.offsetParent) go("#pageOverview", "");
       search.focus();
       search.select();
     } else if (event.key === "Escape" && shown && shown.contains(at)) {
-      const current = document.querySelector(".index a[aria-current]");
-      if (current && current.offsetParent) current.focus();
-      else location.hash = "#pageOverview";
+      const listed = visible();
+      if (listed.length) (listed.find((link) => link.hasAttribute("aria-current")) || listed[0]).focus();
+      else go("#pageOverview", "");
     } else if (event.key === "Enter" && at === search && visible().length) {
       visible()[0].click();
     } else if (event.key.startsWith("Arrow")) {
@@ -289,7 +293,6 @@
     for (const one of folded) one.open = false;
   });
 
-  root.classList.add("works");
   for (const one of document.querySelectorAll(".tools, .keys")) one.hidden = false;
   filter();
   show(chosen(), "");
