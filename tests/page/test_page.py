@@ -108,6 +108,19 @@ def test_the_search_says_what_it_found_and_can_be_cleared(show: Open) -> None:
     assert page.value("document.activeElement.id") == "pageSearch"
 
 
+def test_what_is_called_so_comes_before_what_has_to_do_with_it(show: Open) -> None:
+    page = show(maps.large(60))
+    page.press("/", *"service-033")
+    assert page.value(SHOWN) == ["service-033", "service-034"]
+    page.press("Enter")
+    assert page.value(HERE) == "#shop-service-033"
+    page = show(maps.shop())
+    page.press("/", *"web")
+    assert page.value(SHOWN) == ["web", "api"]
+    page.press("Enter")
+    assert page.value(HERE) == "#shop-web"
+
+
 def test_only_what_is_broken_is_shown_on_demand(show: Open) -> None:
     page = show(maps.shop())
     page.click("document.getElementById('pageBroken')")

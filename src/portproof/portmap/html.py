@@ -236,8 +236,12 @@ def _wrong(card: Card) -> Iterator[str]:
         for each in one.service.astray:
             said.setdefault(words.astray(each), []).extend(one.environments)
     for text, names in said.items():
-        everywhere = set(names) == set(card.environments)
-        yield text if everywhere else f"in {', '.join(dict.fromkeys(names))}: {text}"
+        if set(names) != set(card.environments):
+            yield f"in {', '.join(dict.fromkeys(names))}: {text}"
+        elif len(card.environments) > 1:
+            yield f"in all {len(card.environments)} environments: {text}"
+        else:
+            yield text
 
 
 def _searched(card: Card) -> Iterator[str]:

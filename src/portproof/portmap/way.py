@@ -32,6 +32,7 @@ _ENTRIES = frozenset(
 )
 """Who lets requests in from outside: the other callers are workloads, or speak for some."""
 
+_NOTHING = "nothing is known of its pods"
 _SCRAPES = frozenset({Relation.MONITOR.value, Relation.SCRAPE.value})
 
 Anchors: TypeAlias = Mapping[tuple[str, str], str]
@@ -135,7 +136,7 @@ class Ways:
                 ),
                 Stop(words.asked(port), f"to {port.target}", _key(port), verdict=port.verdict),
                 tuple(self._behind(end, port, service, target) for end in dict.fromkeys(port.ends))
-                or (Behind(Stop("not known", service.note, verdict=Verdict.UNKNOWN)),),
+                or (Behind(Stop(service.note or _NOTHING, verdict=Verdict.UNKNOWN)),),
             )
         has = ", ".join(words.asked(port) for port in service.ports) or "no ports"
         for asks in dict.fromkeys(one.asks for one in service.astray):
@@ -152,17 +153,17 @@ class Ways:
         found = []
         for one in callers:
             if one.relation in _ENTRIES:
-                found.append(Stop(_name(one, target), f"asks for port {one.asks}" if one.asks else ""))
+                found.append(Stop(one.holder, _detail(_asks(one), _elsewhere(one, target))))
                 continue
             home = one.target or target
             for service, port in self._fronts.get((home, one.holder), ()):
-                names = [_name(each, home) for each in port.callers if each.relation in _ENTRIES]
+                names = [each.holder for each in port.callers if each.relation in _ENTRIES]
                 names += [each.name for each in _from_outside(service, port)]
                 found += [
                     Stop(
                         name,
                         f"through Service {service.name}",
-                        f"caller {_name(one, target)}",
+                        f"caller {words.caller(one)}",
                         self.anchors.get((home, service.name), ""),
                         _key(port),
                     )
@@ -174,19 +175,17 @@ class Ways:
         found: dict[str, tuple[Caller, list[str]]] = {}
         for one in callers:
             if one.relation not in _ENTRIES:
-                found.setdefault(_name(one, target), (one, []))[1].append(one.asks)
-        return tuple(self._caller(name, one, asks, target) for name, (one, asks) in found.items())
+                found.setdefault(words.caller(one), (one, []))[1].append(_asks(one))
+        return tuple(self._caller(one, asks, target) for one, asks in found.values())
 
-    def _caller(self, name: str, one: Caller, asks: Sequence[str], target: str) -> Stop:
-        verb = "scrapes port" if one.relation in _SCRAPES else "asks for port"
-        home = one.target or target
-        service = next(iter(self._fronts.get((home, one.holder), ())), (None,))[0]
-        said = ", ".join(text for text in dict.fromkeys(asks) if text)
+    def _caller(self, one: Caller, asks: Iterable[str], target: str) -> Stop:
+        fronts = self._fronts.get((one.target or target, one.holder), ())
+        service = next((each for each, _ in fronts), None)
         return Stop(
-            name,
-            f"{verb} {said}" if said else "",
-            f"caller {name}",
-            self.anchors.get((home, service.name), "") if service else "",
+            one.holder,
+            _detail(*dict.fromkeys(asks), _elsewhere(one, target)),
+            f"caller {words.caller(one)}",
+            self.anchors.get((one.target or target, service.name), "") if service else "",
             f"behind {one.holder}" if service else "",
         )
 
@@ -201,8 +200,8 @@ class Ways:
                 key = f"behind {end.workload}"
                 return Behind(Stop(f"no port {port.target}", declares, key, verdict=Verdict.MISSED))
             case Verdict.UNKNOWN:
-                reason = end.reason or service.note or "nothing is known of its pods"
-                return Behind(Stop("not known", reason, verdict=Verdict.UNKNOWN))
+                reason = end.reason or service.note or _NOTHING
+                return Behind(Stop(reason, verdict=Verdict.UNKNOWN))
 
 
 def _approaches(entries: Sequence[Stop], callers: Sequence[Stop]) -> tuple[Approach, ...]:
@@ -221,9 +220,18 @@ def _of(end: End) -> str:
     return f"{end.workload}, container {end.container}"
 
 
-def _name(one: Caller, target: str) -> str:
-    """A caller, and its target where that is another."""
-    return words.caller(one) if one.target != target else one.holder
+def _asks(one: Caller) -> str:
+    verb = "scrapes" if one.relation in _SCRAPES else "asks for"
+    return f"{verb} port {one.asks}" if one.asks else ""
+
+
+def _elsewhere(one: Caller, target: str) -> str:
+    """The target of a caller, where it is another."""
+    return f"in {one.target}" if one.target not in ("", target) else ""
+
+
+def _detail(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def _from_outside(service: ServiceMap, port: PortLine) -> tuple[Stop, ...]:

@@ -8,6 +8,9 @@
   const articles = [...document.querySelectorAll("main > article")];
   const rows = [...document.querySelectorAll(".index li > a")].map((link) => ({
     link,
+    list: link.closest("ul"),
+    group: link.closest("section"),
+    rank: 0,
     article: byId(link.hash.slice(1)),
     found: JSON.parse(link.dataset.found || "[]"),
     plain: JSON.parse(link.dataset.found || "[]").map((text) => text.toLowerCase()),
@@ -15,6 +18,7 @@
     note: link.querySelector("small"),
     brief: link.querySelector("small").textContent,
   }));
+  const groups = [...document.querySelectorAll(".index section")];
   const homes = new Map();
   for (const article of articles) {
     for (const id of [article.id, ...JSON.parse(article.dataset.aliases || "[]")]) homes.set(id, article);
@@ -105,7 +109,8 @@
     return (text) => numbers(text).some((one) => (whole ? one === word : one.startsWith(word)));
   };
   const filter = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean).map(matching);
+    const typed = search.value.trim().toLowerCase();
+    const words = typed.split(/\s+/).filter(Boolean).map(matching);
     const environment = choice && choice.value ? JSON.parse(choice.value)[0] : "";
     let left = 0, all = 0;
     for (const row of rows) {
@@ -120,11 +125,10 @@
       // What matched, where it is not the name itself.
       const because = [...new Set(why.filter((at) => at > 0))].map((at) => row.found[at]);
       row.note.textContent = because.length ? because.join(", ") : row.brief;
+      row.rank = !fits ? 3 : because.length || !service ? 2 : row.link.querySelector("b").textContent.toLowerCase() === typed ? 0 : 1;
       if (service) { all += 1; left += fits; }
     }
-    for (const group of document.querySelectorAll(".index section")) {
-      group.hidden = ![...group.querySelectorAll("li")].some((item) => !item.hidden);
-    }
+    arrange(Boolean(words.length));
     for (const line of document.querySelectorAll(".way tbody")) {
       const where = JSON.parse(line.dataset.environments);
       line.hidden = Boolean(environment) && where.length > 0 && !where.includes(environment);
@@ -133,7 +137,17 @@
     none.hidden = left > 0 || all === 0;
     if (shown) draw(shown);
   };
-  const visible = () => rows.map((row) => row.link).filter((link) => link.offsetParent);
+  // Services that are called so come before those that have to do with one.
+  const arrange = (searched) => {
+    const ordered = searched ? [...rows].sort((a, b) => a.rank - b.rank) : rows;
+    for (const row of ordered) row.list.append(row.link.parentNode);
+    const wanted = searched ? [...new Set(ordered.map((row) => row.group))] : groups;
+    for (const group of wanted) {
+      group.hidden = !rows.some((row) => row.group === group && row.rank < 3);
+      group.parentNode.append(group);
+    }
+  };
+  const visible = () => [...document.querySelectorAll(".index li > a")].filter((link) => link.offsetParent);
   search.addEventListener("input", filter);
   for (const one of [only, choice]) if (one) one.addEventListener("change", filter);
   document.querySelector(".clear").addEventListener("click", () => {
@@ -185,7 +199,7 @@
         const x = a.right - frame.left, y = a.top + 30 - frame.top; // 30: half of the least height, so that lines are straight
         const right = b.left - frame.left, low = b.top + 30 - frame.top, half = Math.min((right - x) / 2, 60);
         const inVain = to.dataset.verdict === "missed" && to.matches(".end, .port") && (to.matches(".end") || !after(to).length);
-        const kind = inVain ? "missed" : to.dataset.verdict === "unknown" ? "unknown" : "";
+        const kind = inVain ? "missed" : to.dataset.verdict === "unknown" && to.matches(".end") ? "unknown" : "";
         line(`M${x} ${y}C${x + half} ${y} ${right - half} ${low} ${right} ${low}`, from, to, kind);
         if (inVain) line(`M${(x + right) / 2 - 5} ${(y + low) / 2 - 5}l10 10m0 -10l-10 10`, from, to, "missed mark");
         else line(`M${right - 6} ${low - 4}l5 4l-5 4`, from, to, `${kind} mark`);
