@@ -216,3 +216,37 @@ def test_hostile_names_stay_text(portproof: Program, make_repository: MakeReposi
     run = portproof("map", "--format", "markdown")
     assert run.code == 0
     assert "<img" not in run.stdout.replace(f"`{evil}`", "")
+
+
+@pytest.mark.parametrize(
+    ("ports", "said"),
+    [
+        ("", "not known: Deployment/web does not declare 8080, and may listen on it all the same"),
+        (
+            "ports: [{containerPort: 8081}]",
+            "not reached: no port 8080 in Deployment/web, which declares 8081",
+        ),
+    ],
+)
+def test_a_number_that_nobody_declares_is_broken_only_where_check_says_so(
+    portproof: Program, make_repository: MakeRepository, ports: str, said: str
+) -> None:
+    repository = make_repository("")
+    text = f"""apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec: {{selector: {{app: web}}, ports: [{{port: 80, targetPort: 8080}}]}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec: {{containers: [{{name: web, image: example.com/web:1, {ports}}}]}}
+"""
+    repository.write({"web.yaml": text.encode()})
+    shown = portproof("map").stdout
+    assert said in shown
+    assert ("broken" in shown) == (portproof("check", "--fail-on", "note").code == 1)

@@ -27,6 +27,7 @@ from portproof.graph.model import (
     Workload,
 )
 from portproof.graph.references import ReferenceKind
+from portproof.graph.weighing import Confidence, weigh
 from portproof.graph.workloads import is_test
 from portproof.portmap.installed import environment_name
 from portproof.portmap.model import (
@@ -282,10 +283,7 @@ class _Reader:
         self._reached |= {end.number for _, end in found.reached}
         shown = [
             *(self._end(workload, end) for workload, end in found.reached),
-            *(
-                End(self._name(str(one.key)), "", None, "", Verdict.MISSED, _declared(one))
-                for one in found.missed
-            ),
+            *(self._undeclared(service, port, one) for one in found.missed),
             *(End("", "", None, "", Verdict.UNKNOWN, reason) for reason in found.unknown),
         ]
         return PortLine(
@@ -303,6 +301,15 @@ class _Reader:
             written=self._place(port.number),
             target_written=None if port.implicit else self._place(port.target),
         )
+
+    def _undeclared(self, service: Service, port: ServicePort, workload: Workload) -> End:
+        """A container may listen on a number that it does not declare: that is broken only if other facts say so."""
+        name = self._name(str(workload.key))
+        by_number = isinstance(port.target.value, int)
+        if by_number and weigh(self._graph, service, port, workload).confidence is Confidence.NONE:
+            reason = f"{name} does not declare {port.target.value}, and may listen on it all the same"
+            return End(name, "", None, "", Verdict.UNKNOWN, reason)
+        return End(name, "", None, "", Verdict.MISSED, _declared(workload))
 
     def _end(self, workload: Workload, end: ContainerPort) -> End:
         return End(

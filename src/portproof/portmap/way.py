@@ -100,7 +100,8 @@ class Ways:
             for service in target.services:
                 anchor = anchors.get((target.id, service.name), "")
                 for port in service.ports:
-                    for workload in dict.fromkeys(end.workload for end in port.ends if end.container):
+                    met = (end.workload for end in port.ends if end.verdict is not Verdict.MISSED)
+                    for workload in dict.fromkeys(one for one in met if one):
                         fronts[target.id, workload].append((service, port))
                     for one in port.callers:
                         stop = Stop(service.name, f"port {words.asked(port)}", "", anchor, _key(port))
@@ -199,6 +200,9 @@ class Ways:
                 declares = f"{end.workload} declares {end.reason or 'no port'}"
                 key = f"behind {end.workload}"
                 return Behind(Stop(f"no port {port.target}", declares, key, verdict=Verdict.MISSED))
+            case Verdict.UNKNOWN if end.workload:
+                stop = Stop(port.target, end.reason, f"behind {end.workload}", verdict=Verdict.UNKNOWN)
+                return Behind(stop, tuple(dict.fromkeys(self._calls.get((target, end.workload), ()))))
             case Verdict.UNKNOWN:
                 reason = end.reason or service.note or _NOTHING
                 return Behind(Stop(reason, verdict=Verdict.UNKNOWN))
