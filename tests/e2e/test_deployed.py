@@ -244,7 +244,11 @@ CHART_LAYOUTS |= {
     },
     "Skaffold, a single value of a profile": {
         "skaffold.yaml": "apiVersion: skaffold/v4beta6\nkind: Config\nprofiles:\n- name: prod\n  manifests:\n    helm:\n"
-        "      releases:\n      - {name: shop, chartPath: charts/web, setValues: {service.target: 8081}}\n",
+        "      releases:\n      - {name: shop, chartPath: charts/web, setValues: {service: {target: 8081}}}\n",
+    },
+    "Skaffold, a single value by a path": {
+        "skaffold.yaml": "apiVersion: skaffold/v2beta29\nkind: Config\ndeploy:\n  helm:\n    releases:\n"
+        "    - {name: shop, chartPath: charts/web, setValues: {service.target: 8081}}\n",
     },
     "Terraform, a values file": {
         **VALUES,

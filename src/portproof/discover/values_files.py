@@ -78,6 +78,7 @@ def find_values(tree: Tree, listing: Listing, charts: Charts, read: Collection[R
         return Found()
     given = {path for one in charts.targets for path in one.values}
     given |= {path for one in charts.skips for path in one.values}
+    given |= {path for one in charts.targets if one.install for path in one.install.also}
     targets: list[HelmTarget] = []
     unread: list[Unread] = []
     for path in _candidates(listing, charts.folders, given | set(read)):

@@ -14,7 +14,7 @@ from typing import Any
 from portproof.discover.gitops.given import GivenError, read_description, read_document, substituted
 from portproof.discover.model import HelmTarget, Install
 from portproof.source import Tree
-from portproof.yamldoc import YamlError, load, lookup
+from portproof.yamldoc import FieldPath, YamlError, leaves, load, lookup
 
 MAX_OPTIONS = 64 * 1024
 """Characters of all parameters together; Linux takes twice as many in one argument."""
@@ -65,8 +65,8 @@ def _text_of(values: Any, tree: Tree, install: Install) -> str:
 
 def _options(parameters: Any) -> Iterator[str]:
     """argo-cd ``util/helm/helm.go``: ``--set name=value``, in which only a list in braces keeps its commas."""
-    if isinstance(parameters, dict):  # Skaffold's
-        parameters = [{"name": name, "value": value} for name, value in parameters.items()]
+    if isinstance(parameters, dict):  # Skaffold's, which may be nested
+        parameters = [{"name": _joined(path), "value": value} for path, value in leaves(parameters)]
     for one in parameters if isinstance(parameters, list) else ():
         if isinstance(one, dict) and isinstance(one.get("name"), str):
             value = one.get("value")
@@ -74,3 +74,8 @@ def _options(parameters: Any) -> Iterator[str]:
             if not (text.startswith("{") and text.endswith("}")):
                 text = _COMMA.sub(r"\\,", text)
             yield f"--set{'-string' if one.get('forceString') is True else ''}={one['name']}={text}"
+
+
+def _joined(path: FieldPath) -> str:
+    """A path as ``--set`` takes it; a key may have dots of its own."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
