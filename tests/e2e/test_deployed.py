@@ -287,6 +287,11 @@ OVERLAY_LAYOUTS = {
         "clusters/prod/web.yaml": KUSTOMIZATION
         + "  postBuild: {substituteFrom: [{kind: ConfigMap, name: settings}]}\n",
     },
+    "kustomization of Flux, a folder without one": {
+        "web/here/deployment.yaml": DEPLOYMENT,
+        "web/service.yaml": SERVICE.replace("PORT", "${target:=8081}"),
+        "clusters/prod/web.yaml": KUSTOMIZATION + "  postBuild: {substitute: {other: '1'}}\n",
+    },
     "kustomization of Flux, a patch": {
         **OVERLAY,
         "clusters/prod/web.yaml": KUSTOMIZATION

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from portproof.discover.charts import enclosing_chart
 from portproof.discover.gitops.deployment import Build
 from portproof.discover.gitops.given import GivenError
 from portproof.discover.gitops.kustomizing import edited
 from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget, Skip
+from portproof.discover.plain import may_have_ports
 from portproof.discover.references import References, read_plugin_file, read_references
 from portproof.discover.walk import Folder, Listing
 from portproof.source import RelPath, Tree
 
+_OBJECT = re.compile(r"^[\"']?apiVersion[\"']?:", re.MULTILINE)
 MAX_BUILDS = 64
 """As many ways of building one kustomization are rendered; that there are more is shown."""
 
@@ -60,8 +63,37 @@ def find_overlays(
             component = graph.references(folder).component
             reason = _part_of("component" if component else "base", users[folder])
             skips.append(Skip("kustomize", folder, reason, counts=False))
-    owned = frozenset(path for folder in found for path in graph.references(folder).files)
-    return Overlays(tuple(targets), tuple(skips), frozenset(found), owned)
+    owned = {path for folder in found for path in graph.references(folder).files}
+    for folder, several in sorted(builds.items()):
+        if folder not in found and (resources := _generated(graph, folder, several)):
+            written = [replace(one, install=replace(one.install, resources=resources)) for one in several]
+            made = [one for one in _as_deployed(graph, folder, written) if isinstance(one, KustomizeTarget)]
+            targets += [one for one in made if one.install]
+            owned |= {path for one in made for path in one.files if path in resources}
+    return Overlays(tuple(targets), tuple(skips), frozenset(found), frozenset(owned))
+
+
+def _generated(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> tuple[RelPath, ...]:
+    """What Flux lists in a folder without a kustomization: all manifests below it, and kustomizations as a whole.
+
+    Empty where nothing changes the build, or where a file is no manifest, which makes it fail.
+    """
+    if not all(build.changes and build.install.tool == "Kustomization" for build in builds):
+        return ()
+    found: list[RelPath] = []
+    pending = [folder]
+    while pending:
+        here = graph.listing.folder(pending.pop())
+        if _names(here):
+            found.append(here.path)
+            continue
+        files = [here.child(name) for name in here.files if name.endswith((".yaml", ".yml"))]
+        if any(not _OBJECT.search(graph.tree.text_or_none(path) or "") for path in files):
+            return ()
+        found += files
+        pending += [here.child(name) for name in here.folders if not name.startswith(".")]
+    has_ports = any(path in graph.listing.folders or may_have_ports(graph.tree, path) for path in found)
+    return tuple(sorted(found)) if has_ports else ()
 
 
 def _as_deployed(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> Iterator[KustomizeTarget | Skip]:
@@ -101,7 +133,9 @@ class _Graph:
 
     def references(self, folder: RelPath) -> References:
         if folder not in self.known:
-            names = _names(self.listing.folder(folder))
+            here = self.listing.folder(folder)
+            made = tuple(name for name in KUSTOMIZATION_NAMES if here.child(name) in self.tree.overlay)
+            names = _names(here) or made
             self.known[folder] = read_references(self.tree, folder, names)
         return self.known[folder]
 

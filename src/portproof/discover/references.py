@@ -60,7 +60,7 @@ def read_references(tree: Tree, folder: RelPath, names: tuple[str, ...]) -> Refe
     reader = _Reader(tree, References(folder))
     for name in names:
         place = reader.take(name, "kustomization")
-        if place is not None and place.kind == "file":
+        if place is not None and (place.kind == "file" or place.path in tree.overlay):
             reader.file = place.path
             for data in reader.load(place.path):
                 reader.read(data)
