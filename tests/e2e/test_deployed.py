@@ -495,3 +495,53 @@ def test_what_another_tool_has_to_fill_in_or_fetch_is_unread(
     found = discover(Tree(repository.root))
     assert [one.id for one in found.targets] == ["helm:charts/web"]
     assert found.unread == (Unread(file, *unread),)
+
+
+def test_a_new_folder_of_a_generator_is_a_new_environment_in_a_pull_request(
+    portproof: Program, repository: Repository
+) -> None:
+    layout = CHART_LAYOUTS["application set, git directories"]
+    repository.write({**CHART, **layout, "clusters/prod/shop.yaml": "{}\n"})
+    repository.commit()
+    repository.write({"clusters/test/shop.yaml": "service: {target: 8081}\n"})
+    report = portproof.check("--base", "HEAD")
+    (finding,) = report["findings"]
+    assert finding["introduced"] is True
+    assert finding["targets"] == [
+        "helm:charts/web?values=/clusters/test/shop.yaml,/apps/set.yaml#test",
+    ]
+    assert place(finding["location"]) == "clusters/test/shop.yaml:1:19-1:23"
+
+
+def test_what_a_generator_reads_from_a_file_is_judged_by_the_change(
+    portproof: Program, repository: Repository
+) -> None:
+    layout = CHART_LAYOUTS["application set, git files"]
+    repository.write({**CHART, **layout})
+    repository.replace("clusters/prod/config.yaml", "8081", "8080")
+    repository.commit()
+    assert portproof.check()["findings"] == []
+    repository.replace("clusters/prod/config.yaml", "8080", "8081")
+    report = portproof.check("--base", "HEAD")
+    (finding,) = report["findings"]
+    assert finding["introduced"] is True
+    assert place(finding["location"]) == "clusters/prod/config.yaml:2:10-2:14"
+    assert [one["id"] for one in report["targets"]] == ["helm:charts/web?values=/apps/set.yaml#shop-prod"]
+
+
+def test_a_substitution_is_judged_by_the_change(portproof: Program, repository: Repository) -> None:
+    layout = OVERLAY_LAYOUTS["kustomization of Flux, a substitution of a ConfigMap"]
+    repository.write(layout)
+    repository.replace("clusters/prod/settings.yaml", "8081", "8080")
+    repository.commit()
+    repository.replace("clusters/prod/settings.yaml", "8080", "8081")
+    (finding,) = portproof.check("--base", "HEAD")["findings"]
+    assert finding["introduced"] is True
+    assert place(finding["location"]).startswith("clusters/prod/settings.yaml:4:")
+
+
+def test_a_target_says_who_deploys_it(portproof: Program, repository: Repository) -> None:
+    repository.write({**CHART, **CHART_LAYOUTS["application set, list"]})
+    repository.commit()
+    shown = portproof("targets").stdout
+    assert "  by ApplicationSet shop-prod (apps/set.yaml, release shop-prod, namespace prod)\n" in shown
