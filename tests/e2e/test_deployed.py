@@ -379,6 +379,31 @@ def test_a_chart_with_values_that_cannot_be_known_is_skipped_with_the_reason(
     assert [one.reason for one in found.skips if one.counts] == [f"as installed by 'shop': {reason}"]
 
 
+OPTIONS = {
+    "a remote component": (
+        "components: [https://github.com/x/y//z?ref=v1]",
+        "remote base https://github.com/x/y//z?ref=v1: not fetched",
+    ),
+    "a patch outside": (
+        "patches: [{path: ../../x.yaml}]",
+        "the file ../../x.yaml points outside the repository",
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", OPTIONS)
+def test_options_of_kustomize_are_held_to_what_a_kustomization_may_say(
+    repository: Repository, layout: str
+) -> None:
+    options, reason = OPTIONS[layout]
+    source = f"    repoURL: {HERE}\n    path: web\n    kustomize: {{{options}}}\n"
+    repository.write({**OVERLAY, "apps/shop.yaml": application(source)})
+    found = discover(Tree(repository.root))
+    assert found.targets == ()
+    (skip,) = (one for one in found.skips if one.counts)
+    assert skip.reason.startswith(f"as built by 'shop': {reason}")
+
+
 ELSEWHERE = f"    metadata: {{name: x}}\n    spec: {{source: {{repoURL: {HERE}, path: charts/web}}}}\n"
 UNREAD = {
     "clusters": (

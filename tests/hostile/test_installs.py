@@ -50,6 +50,16 @@ APPLICATIONS = [
         valueFiles=["../../outside/secret"],
     ),
     application(
+        "a file as a value, with a second one in its name",
+        "skipped: as installed by 'app': it has a file",
+        fileParameters=[{"name": "a=OUTSIDE/secret,b", "path": "Chart.yaml"}],
+    ),
+    application(
+        "a file outside as a value",
+        "skipped: as installed by 'app': its values",
+        fileParameters=[{"name": "a", "path": "../../outside/secret"}],
+    ),
+    application(
         "values from an absolute path",
         "skipped: as installed by 'app': its values",
         valueFiles=["OUTSIDE/secret"],
@@ -66,7 +76,7 @@ APPLICATIONS = [
     ),
     application(
         "files that parameters take",
-        "skipped: as installed by 'app': it reads",
+        "skipped: as installed by 'app': its values",
         fileParameters=[{"name": "a"}],
     ),
     application(

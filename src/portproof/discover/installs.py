@@ -31,6 +31,7 @@ from portproof.discover.walk import Listing, ancestors
 from portproof.source import RelPath, SourceError, Tree
 from portproof.yamldoc import lookup
 
+MAX_REASON = 240
 _ENDINGS = (".yaml", ".yml")
 _KINDS = ("HelmRelease", "Application")
 _GROUPS = ("argoproj.io/", "fluxcd.io/")
@@ -77,7 +78,7 @@ def find_deployments(tree: Tree, listing: Listing, charts: frozenset[RelPath]) -
     return Deployments(
         {chart: tuple(some) for chart, some in installs.items()},
         {folder: tuple(some) for folder, some in builds.items()},
-        tuple(sorted({one for one in every if isinstance(one, Unread)})),
+        tuple(sorted({_shortened(one) for one in every if isinstance(one, Unread)})),
     )
 
 
@@ -135,6 +136,11 @@ def _texts(tree: Tree, files: Iterable[RelPath]) -> tuple[Mapping[RelPath, str],
             if "ConfigMap" in text or "configMap" in text or "Secret" in text:
                 stores.append(file)
     return found, Stores(tree, tuple(stores))
+
+
+def _shortened(one: Unread) -> Unread:
+    """The same, with a reason that can be read: what strangers wrote may be long."""
+    return one if len(one.reason) <= MAX_REASON else replace(one, reason=f"{one.reason[:MAX_REASON]}…")
 
 
 def _named(one: Deployment) -> Deployment:

@@ -37,6 +37,9 @@ _BUILT_ANEW = ("namePrefix", "nameSuffix", "namespace", "patches", "components")
 
 # apimachinery validation.NameIsDNSSubdomain; a target's id ends in it
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+KEY = re.compile(r"[\w.\[\]/-]+")
+"""What helm takes for one value: a comma would begin another, and a file of any place with it."""
+
 _OUTSIDE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 _OF_ANOTHER_TOOL = re.compile(r"\{\{-?\s*\w+\s*-?\}\}|<no value>")
 """A bare word in braces; what helm itself fills in has a dot or arguments (``{{ .Release.Name }}``)."""
@@ -193,9 +196,9 @@ class _Source:
         """The values that are whole files (``--set-file``)."""
         found = []
         for _, entry in self.one.mappings(*self.at, "helm", "fileParameters"):
-            files, problem = self._files(chart, [entry.get("path")], optional=False)
-            if problem or not isinstance(entry.get("name"), str):
-                return (), problem or "it has a file parameter without a name"
+            files, problem = self._files(chart, [entry.get("path") or ""], optional=False)
+            if problem or not KEY.fullmatch(str(entry.get("name"))):
+                return (), problem or "it has a file parameter without a valid name"
             found.append((entry["name"], files[0]))
         return tuple(found), ""
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
+from portproof.config import matches
+from portproof.discover.gitops.deployment import is_glob
 from portproof.discover.gitops.described import Described
 from portproof.discover.gitops.fasttemplate import flatten
 from portproof.discover.gitops.filling import Fill, FillError, Part, deep, fill, fill_text, merged
@@ -21,7 +24,13 @@ from portproof.source import RelPath, Tree, is_within, parent
 from portproof.yamldoc import FieldPath, YamlError, load, load_all, lookup
 
 MAX_SETS = 1000
-"""As many Applications of one set are looked at."""
+"""As many sets of parameters of one ApplicationSet are looked at."""
+
+MAX_PATTERNS = 100
+MAX_PATTERN = 256
+MAX_STARS = 10
+MAX_CHARACTERS = 8 * 1024 * 1024
+"""Characters of all Applications of one set together."""
 
 _ELSEWHERE = {
     "clusters": "asks a cluster",
@@ -52,21 +61,24 @@ def applications(
     go = one.at("spec", "goTemplate") is True
     found: list[tuple[Fill, Mapping[str, Any]]] = []
     reasons: list[str] = []
+    size = len(json.dumps(one.at("spec", "template"), default=str))
     for index, entry in one.mappings("spec", "generators"):
         at: FieldPath = ("spec", "generators", index)
         kind = next((key for key in entry if key not in ("selector", "template")), "")
         template: FieldPath = (*at, kind, "template") if lookup(entry, (kind, "template")) else ()
         try:
-            for generated in _Generators(tree, listing, one, go, _missing(one)).sets(entry, at):
+            several = _Generators(tree, listing, one, go, _missing(one)).sets(entry, at)
+            if (len(found) + len(several)) * size > MAX_CHARACTERS:
+                several = []
+                reasons.append(f"it makes more than {MAX_CHARACTERS // 1024 // 1024} MiB of Applications")
+            for generated in several:
                 filler = Fill(generated.parts, go, _missing(one), template)
                 found.append((filler, application(one.data, filler, generated.parameters)))
         except NotStaticError as error:
             reasons.append(f"its generator {kind} {error}" if kind else str(error))
         except FillError as error:
             reasons.append(str(error))
-    if len(found) > MAX_SETS:
-        reasons.append(f"it makes more than {MAX_SETS} Applications")
-    return found[:MAX_SETS], reasons
+    return found, reasons
 
 
 def application(data: Mapping[str, Any], filler: Fill, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -108,6 +120,7 @@ class _Generators:
     one: Described
     go: bool
     missing: str
+    made: list[None] = field(default_factory=list)
 
     def sets(self, entry: Mapping[str, Any], at: FieldPath, depth: int = 0) -> list[Generated]:
         """The sets of parameters of one generator that the selector admits. Raises `NotStaticError` or `FillError`."""
@@ -132,7 +145,15 @@ class _Generators:
         return [one for one in found if _selected(selector, flatten(one.parameters))] if selector else found
 
     def _generated(self, *parts: Part) -> Generated:
-        return Generated(parts, merged([part.read(self.tree) for part in parts], go=self.go))
+        self.made.append(None)
+        if len(self.made) > MAX_SETS:
+            raise NotStaticError(f"makes more than {MAX_SETS} sets of parameters")
+        return Generated(parts, merged([self._read(part) for part in parts], go=self.go))
+
+    def _read(self, part: Part) -> Mapping[str, Any]:
+        """What a part says; the set itself has been parsed already."""
+        own = lookup(self.one.data, part.at) if part.file == self.one.file else None
+        return own if isinstance(own, dict) else part.read(self.tree)
 
     def _list(self, spec: Mapping[str, Any], at: FieldPath) -> Iterator[Generated]:
         for index, element in enumerate(spec.get("elements") or []):
@@ -262,7 +283,11 @@ def _chosen(
     paths: Iterable[RelPath], entries: Any, matcher: Callable[[str], Callable[[str], bool]]
 ) -> list[RelPath]:
     """The paths that an entry includes and none excludes, in order."""
+    if not isinstance(entries, list) or len(entries) > MAX_PATTERNS:
+        raise NotStaticError(f"has more than {MAX_PATTERNS} patterns, or no list of them")
     rules = [one for one in entries if isinstance(one, dict) and isinstance(one.get("path"), str)]
+    if any(len(one["path"]) > MAX_PATTERN or one["path"].count("*") > MAX_STARS for one in rules):
+        raise NotStaticError("has a pattern that is too long")
     wanted = [matcher(one["path"]) for one in rules if one.get("exclude") is not True]
     unwanted = [matcher(one["path"]) for one in rules if one.get("exclude") is True]
     return sorted(
@@ -274,35 +299,17 @@ def _chosen(
 
 def _directory(pattern: str) -> Callable[[str], bool]:
     """Go's ``path.Match`` on the whole path: ``*`` stays within a step, ``**`` is the same."""
-    compiled = _globbed(pattern, "[^/]*", "[^/]")
-    return lambda path: compiled.fullmatch(path) is not None
+    within = re.sub(r"\*+", "*", pattern.replace("[^", "[!"))
+    return lambda path: path.count("/") == within.count("/") and matches(within, path)
 
 
 def _pathspec(pattern: str) -> Callable[[str], bool]:
     """A pathspec of git: ``*`` crosses folders, and the name of a folder takes all below it."""
     literal = pattern.removeprefix("./").rstrip("/")
-    if not re.search(r"[*?\[]", literal):
+    if not is_glob(literal):
         return lambda path: is_within(path, literal)
-    compiled = _globbed(literal, ".*", ".")
-    return lambda path: compiled.fullmatch(path) is not None
-
-
-def _globbed(pattern: str, many: str, one: str) -> re.Pattern[str]:
-    written, at = [], 0
-    while at < len(pattern):
-        found = re.compile(r"\*+|\?|\[\^?[^\]\[]+\]|.", re.DOTALL).match(pattern, at)
-        text = found[0] if found else pattern[at]
-        at += len(text)
-        if text[0] == "*":
-            written.append(many)
-        elif text == "?":
-            written.append(one)
-        else:
-            written.append(text if text[0] == "[" and len(text) > 1 else re.escape(text))
-    try:
-        return re.compile("".join(written), re.DOTALL)
-    except re.error as error:
-        raise NotStaticError(f"has the pattern {pattern!r}, which cannot be read") from error
+    one = literal.replace("[^", "[!")
+    return lambda path: fnmatchcase(path, one)
 
 
 def _selected(selector: Any, labels: Mapping[str, str]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from portproof.config import matches
 from portproof.discover.model import Cluster, Install
 from portproof.discover.unread import Unread
 from portproof.discover.walk import EscapeError, Listing, ResolvedPath, ancestors, resolve
@@ -65,19 +66,8 @@ def files_of(listing: Listing) -> Iterator[RelPath]:
 
 def matching(listing: Listing, pattern: RelPath) -> list[RelPath]:
     """The files that a glob names, sorted: ``*`` and ``?`` within a step, ``**`` over any number of them."""
-    steps = pattern.split("/")
-    written = []
-    for step in steps:
-        if step == "**":
-            written.append("(?:[^/]+/)*")
-        else:
-            one = "".join({"*": "[^/]*", "?": "[^/]"}.get(mark, re.escape(mark)) for mark in step)
-            written.append(re.sub(r"\\\[(.*?)\\\]", r"[\1]", one) + "/")
-    try:
-        compiled = re.compile("".join(written).removesuffix("/"))
-    except re.error:
-        return []
-    return sorted(path for path in files_of(listing) if compiled.fullmatch(path))
+    folded = pattern.replace("[^", "[!")
+    return sorted(path for path in files_of(listing) if matches(folded, path))
 
 
 def is_glob(text: str) -> bool:

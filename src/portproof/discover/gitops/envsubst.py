@@ -15,6 +15,10 @@ _NAME = re.compile(r"[_A-Za-z][_A-Za-z0-9]*")
 _DEFAULT = re.compile(r":?[=]|:[-+?]")
 _SLICE = re.compile(r":(-?\d+)(?::(-?\d+))?\Z")
 _PLAIN = re.compile(r"[^\s\"'&*!|>%@`#,\[\]{}?:-][^\n]*\Z")
+MAX_LENGTH = 1024 * 1024
+"""Characters of one text with its variables."""
+
+MAX_NESTED = 20
 DISABLED = "kustomize.toolkit.fluxcd.io/substitute"
 """A label or annotation that keeps an object as it is."""
 
@@ -41,11 +45,14 @@ def substitute(data: Any, variables: Mapping[str, str], *, closed: bool) -> Any:
     return plain_value(text) if "\n" not in text else text
 
 
-def expand(text: str, variables: Mapping[str, str], *, closed: bool) -> str:
-    """`text` with its variables; only braces count, and ``$$`` is a dollar."""
+def expand(text: str, variables: Mapping[str, str], *, closed: bool, depth: int = 0) -> str:
+    """`text` with its variables; only braces count, and ``$$`` is a dollar. What would grow too long stays as it is."""
     written: list[str] = []
-    at = 0
+    at = length = 0
     while at < len(text):
+        length += len(written[-1]) if written else 0
+        if length > MAX_LENGTH or depth > MAX_NESTED:
+            return text
         if text.startswith("$$", at):
             written.append("$")
             at += 2
@@ -54,7 +61,7 @@ def expand(text: str, variables: Mapping[str, str], *, closed: bool) -> str:
             if end < 0:
                 written.append(text[at:])
                 break
-            value = _value(text[at + 2 : end], variables, closed=closed)
+            value = _value(text[at + 2 : end], variables, closed, depth)
             written.append(text[at : end + 1] if value is None else value)
             at = end + 1
         else:
@@ -80,7 +87,7 @@ def _end(text: str, at: int) -> int:
     return -1
 
 
-def _value(body: str, variables: Mapping[str, str], *, closed: bool) -> str | None:
+def _value(body: str, variables: Mapping[str, str], closed: bool, depth: int) -> str | None:
     """What stands for an expression; None when it cannot be known here."""
     name = _NAME.match(body)
     if name is None:
@@ -94,7 +101,7 @@ def _value(body: str, variables: Mapping[str, str], *, closed: bool) -> str | No
             return value
         if not closed and value is None:
             return None
-        found = expand(rest[default.end() :], variables, closed=closed)
+        found = expand(rest[default.end() :], variables, closed=closed, depth=depth + 1)
         return None if "${" in found else found
     if value is None:
         return None
@@ -119,5 +126,7 @@ def _changed(value: str, rest: str) -> str | None:
     if rest.startswith("/") and rest[1:2] not in ("#", "%"):
         every = rest.startswith("//")
         old, _, new = rest.lstrip("/").partition("/")
+        if not old or value.count(old) * len(new) > MAX_LENGTH:
+            return None
         return value.replace(old, new) if every else value.replace(old, new, 1)
     return None

@@ -5,23 +5,28 @@ argo-cd ``applicationset/utils/utils.go`` (``Replace``): an unknown key stays as
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from portproof.discover.gitops.gotemplate import shown
-
-_TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+from portproof.discover.gitops.gotemplate import MAX_LENGTH, TemplateError, shown
 
 
 def fill(text: str, parameters: Mapping[str, Any]) -> str:
-    """`text` with the parameters that it names."""
-
-    def value(found: re.Match[str]) -> str:
-        known = parameters.get(found[1].strip())
-        return known if isinstance(known, str) else found[0]
-
-    return _TAG.sub(value, text)
+    """`text` with the parameters that it names. Raises `TemplateError` for what would be too long."""
+    written: list[str] = []
+    at = length = 0
+    while True:
+        start = text.find("{{", at)
+        end = text.find("}}", start + 2) if start >= 0 else -1
+        if end < 0:
+            return "".join((*written, text[at:]))
+        known = parameters.get(text[start + 2 : end].strip())
+        part = text[at:start] + (known if isinstance(known, str) else text[start : end + 2])
+        length += len(part)
+        if length > MAX_LENGTH:
+            raise TemplateError("a text that is too long")
+        written.append(part)
+        at = end + 2
 
 
 def flatten(data: Any, prefix: str = "") -> dict[str, str]:

@@ -101,9 +101,7 @@ def fill_text(text: str, parameters: Mapping[str, Any], *, go: bool, missing: st
     """One text, filled in. Raises `FillError`."""
     if "{{" not in text:
         return text
-    if not go:
-        return fasttemplate.fill(text, parameters)
     try:
-        return gotemplate.fill(text, parameters, missing)
+        return gotemplate.fill(text, parameters, missing) if go else fasttemplate.fill(text, parameters)
     except gotemplate.TemplateError as error:
         raise FillError(str(error)) from error

@@ -15,10 +15,9 @@ from typing import Any
 MAX_LENGTH = 64 * 1024
 """Characters of one template, and of what comes of it."""
 
-_ACTION = re.compile(
-    r"(?P<left>\{\{-(?=\s)|\{\{)(?P<body>(?:\"(?:\\.|[^\"\\])*\"|`[^`]*`|/\*.*?\*/|[^`\"])*?)(?P<right>\s-\}\}|\}\})",
-    re.DOTALL,
-)
+MAX_ACTIONS = 1000
+MAX_NESTED = 20
+
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<text>"(?:\\.|[^"\\])*"|`[^`]*`)
@@ -59,29 +58,55 @@ def fill(text: str, data: Mapping[str, Any], missing: str = "") -> str:
         raise TemplateError("a template that is too long")
     written: list[str] = []
     stack: list[_Branch] = []
-    end, trim = 0, False
-    for found in _ACTION.finditer(text):
-        plain = text[end : found.start()]
-        plain = plain.lstrip() if trim else plain
-        if found["left"] == "{{-":
-            plain = plain.rstrip()
+    at, trim = 0, False
+    while (start := text.find("{{", at)) >= 0:
+        body, end = _action(text, start)
+        plain = text[at:start].lstrip() if trim else text[at:start]
+        trims_left = body[:1] == "-" and body[1:2].isspace()
+        trim = body[-1:] == "-" and body[-2:-1].isspace()
         active = not stack or stack[-1].active
         if active:
-            written.append(plain)
-        end, trim = found.end(), found["right"] != "}}"
-        body = found["body"].strip()
+            written.append(plain.rstrip() if trims_left else plain)
+        body = (body[1:] if trims_left else body).removesuffix("-" if trim else "").strip()
+        at = end
         if body.startswith("/*") and body.endswith("*/"):
             continue
         if not _control(body, stack, data, missing) and active:
             written.append(shown(_Expression(body, data, missing).value()))
-    rest = text[end:]
-    if "{{" in rest or stack:
-        raise TemplateError(f"{_short(rest if '{{' in rest else text)!r} cannot be read")
-    written.append(rest.lstrip() if trim else rest)
-    result = "".join(written)
+            if sum(map(len, written[-2:])) > MAX_LENGTH or len(written) > MAX_ACTIONS:
+                raise TemplateError("a text that is too long")
+    if stack:
+        raise TemplateError(f"{_short(text)!r} cannot be read")
+    result = "".join((*written, text[at:].lstrip() if trim else text[at:]))
     if len(result) > MAX_LENGTH:
         raise TemplateError("a text that is too long")
     return result
+
+
+def _action(text: str, start: int) -> tuple[str, int]:
+    """What stands in the braces at `start`, and where it ends: texts and comments may have braces of their own."""
+    at = start + 2
+    while at < len(text):
+        if text.startswith("}}", at):
+            return text[start + 2 : at], at + 2
+        mark = text[at]
+        if text.startswith("/*", at):
+            at = _after(text, "*/", at + 2)
+        elif mark == "`":
+            at = _after(text, "`", at + 1)
+        elif mark == '"':
+            at += 1
+            while at < len(text) and text[at] != '"':
+                at += 2 if text[at] == "\\" else 1
+            at += 1
+        else:
+            at += 1
+    raise TemplateError(f"{_short(text[start:])!r} cannot be read")
+
+
+def _after(text: str, mark: str, at: int) -> int:
+    found = text.find(mark, at)
+    return len(text) if found < 0 else found + len(mark)
 
 
 def shown(value: Any) -> str:
@@ -158,6 +183,7 @@ class _Expression:
     missing: str
     tokens: list[tuple[str, str]] = field(default_factory=list)
     at: int = 0
+    depth: int = 0
 
     def value(self) -> Any:
         self.tokens = list(self._lexed())
@@ -212,8 +238,10 @@ class _Expression:
             return self._field(text)
         if kind == "name" and text in ("true", "false", "nil"):
             return {"true": True, "false": False}.get(text)
-        if (kind, text) == ("mark", "("):
+        if (kind, text) == ("mark", "(") and self.depth < MAX_NESTED:
+            self.depth += 1
             found = self._pipeline()
+            self.depth -= 1
             if self._next() != ("mark", ")"):
                 raise self._error()
             self.at += 1
@@ -283,6 +311,12 @@ def _printf(form: str, *arguments: Any) -> str:
     return text
 
 
+def _replace(old: Any, new: Any, text: Any) -> str:
+    if not _text(old) or _text(text).count(old) * len(_text(new)) > MAX_LENGTH:
+        raise ValueError(old)
+    return _text(text).replace(old, new)
+
+
 def _text(value: Any) -> str:
     """What a function of Go that wants a text takes."""
     if not isinstance(value, str):
@@ -321,7 +355,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "lower": lambda text: _text(text).lower(),
     "upper": lambda text: _text(text).upper(),
     "trim": lambda text: _text(text).strip(),
-    "replace": lambda old, new, text: _text(text).replace(old, new),
+    "replace": _replace,
     "trimPrefix": lambda part, text: _text(text).removeprefix(part),
     "trimSuffix": lambda part, text: _text(text).removesuffix(part),
     "hasPrefix": lambda part, text: _text(text).startswith(part),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portproof.discover.gitops.application import Place, checked, value_file
+from portproof.discover.gitops.application import KEY, Place, checked, value_file
 from portproof.discover.gitops.deployment import UNKNOWN, Build, Deployment, Installed, found_at
 from portproof.discover.gitops.described import Described, objects
 from portproof.discover.model import Install
@@ -136,8 +136,8 @@ class _Config:
         given = release.get("setFiles")
         for name, text in given.items() if isinstance(given, dict) else ():
             files, problem = self._files([text])
-            if problem:
-                return (), problem
+            if problem or not KEY.fullmatch(str(name)):
+                return (), problem or "it has a file value without a valid name"
             found.append((str(name), files[0]))
         return tuple(found), ""
 

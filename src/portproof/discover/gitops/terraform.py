@@ -15,8 +15,12 @@ from portproof.discover.model import Install
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, join, normalise, parent
 
+MAX_LENGTH = 256 * 1024
+"""Longer files are not read."""
+
+_LONGEST_SETTING = 4096
 _BLOCK = re.compile(r'^[ \t]*resource\s+"helm_release"\s+"([^"]+)"\s*\{', re.MULTILINE)
-_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*")|(?:#|//)[^\n]*|/\*.*?\*/""", re.DOTALL)
+_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*")|(?:#|//)[^\n]*|/\*.*?(?:\*/|\Z)""", re.DOTALL)
 _TEXT = r'"((?:\\.|[^"\\])*)"'
 _PATH = re.compile(r"\$\{path\.(?:module|root)\}/")
 _FILE = re.compile(rf'(?:"\$\{{)?\s*file\(\s*{_TEXT}\s*\)\s*(?:\}}")?')
@@ -25,6 +29,8 @@ _SET = re.compile(rf"\bname\s*=\s*{_TEXT}[^{{}}]*?\bvalue\s*=\s*({_TEXT}|[0-9]+|
 
 def deployments(place: Place, file: RelPath, text: str) -> Iterator[Deployment]:
     """What each ``helm_release`` of a file installs."""
+    if len(text) > MAX_LENGTH or "helm_release" not in text:
+        return
     plain = _COMMENT.sub(lambda found: found[1] or "", text)
     for found in _BLOCK.finditer(plain):
         body = _body(plain, found.end())
@@ -116,7 +122,7 @@ class _Release:
             blocks += re.findall(r"\{([^{}]*)\}", _bracketed(listed[1]) or "")
         options = []
         for block in blocks:
-            found = _SET.search(block)
+            found = _SET.search(block[:_LONGEST_SETTING])
             if found is None or "${" in block:
                 return (), "its set is not literal"
             value = found[3] if found[2].startswith('"') else found[2]
