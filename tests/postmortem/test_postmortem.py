@@ -437,3 +437,65 @@ def test_action_items_are_ticked_by_what_the_repository_has(portproof: Program, 
     late = of_values(portproof)
     assert row(late, "map") == "no `PORTS.md` is out of date"
     assert row(late, "schedule") == "yes `.github/workflows/ports.yaml`"
+
+
+# findings of other kinds
+
+CALLER = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: registry.example.com/web:1
+          env:
+            - {name: BACKEND, value: "http://backend-v1:80"}
+"""
+
+
+def test_a_service_that_moves_breaks_the_caller_in_another_folder(portproof: Program, past: Past) -> None:
+    past.git("rm", "-r", "--quiet", "chart", "kustomize")
+    past.repository.write({"web/deployment.yaml": CALLER})
+    past.commit("Somebody calls the backend")
+    past.repository.replace("manifests/service.yaml", "port: 80\n", "port: 81\n")
+    broke = past.commit("The backend is on 81")
+    noise(past, "tea")
+    found = portproof.check()["findings"]
+    assert [(one["rule"], one["targets"]) for one in found] == [("caller-service-port", ["manifests:web"])]
+    assert trigger(written(portproof, found[0]["fingerprint"])) == broke
+    assert trigger(written(portproof, "--rev", "HEAD~2..HEAD")) == broke
+
+
+def test_callers_in_other_folders_are_named(portproof: Program, past: Past) -> None:
+    past.repository.write({"web/deployment.yaml": CALLER})
+    past.git("rm", "-r", "--quiet", "chart", "kustomize")
+    past.commit("Somebody calls the backend")
+    past.repository.replace("manifests/service.yaml", "targetPort: 8080", "targetPort: 8081")
+    past.commit("Move the backend")
+    document = of_values(portproof, "manifests/service.yaml")
+    assert "* Callers in the manifests: `Deployment/web (manifests:web)`\n" in document
+
+
+def test_what_only_a_change_shows_has_its_trigger(portproof: Program, past: Past) -> None:
+    past.git("rm", "-r", "--quiet", "chart", "kustomize")
+    past.commit("Manifests only")
+    noise(past, "tea")
+    past.repository.replace("manifests/service.yaml", "name: backend-v1", "name: backend-v2")
+    past.repository.write({"web/deployment.yaml": CALLER})
+    past.commit("A caller, and another name")
+    run = portproof("postmortem", "--rev", "HEAD~1..HEAD")
+    assert run.code in (0, 2)
+
+
+def test_a_chart_that_does_not_render_has_a_document(portproof: Program, past: Past) -> None:
+    past.repository.write({"chart/templates/other.yaml": '{{ fail "no" }}\n'})
+    broke = past.commit("A new template")
+    noise(past, "tea")
+    (found,) = portproof.check()["findings"]
+    assert found["rule"] == "render-failed"
+    document = written(portproof, found["fingerprint"])
+    assert trigger(document) == broke

@@ -54,7 +54,7 @@ from portproof.source import Tree, parent
 from portproof.trace.model import Origin
 from portproof.yamldoc import lookup
 
-_CALLS = frozenset(
+CALLS = frozenset(
     {
         Relation.INGRESS,
         Relation.ROUTE,
@@ -253,7 +253,7 @@ class _Reader:
         astray: dict[Service, list[Caller]] = defaultdict(list)
         tests = {one.key for one in self._graph.resources if is_test(one)}  # they are there for a minute
         for edge in edges(self._graph):
-            if edge.relation not in _CALLS or not isinstance(edge.whom, ServiceName) or edge.holder in tests:
+            if edge.relation not in CALLS or not isinstance(edge.whom, ServiceName) or edge.holder in tests:
                 continue
             found = answer(self._graph, edge)
             if isinstance(found, Reached):

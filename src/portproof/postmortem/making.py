@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +13,7 @@ from portproof import pipeline
 from portproof.discover.model import HelmTarget, Target
 from portproof.environment import TargetInterface
 from portproof.errors import UsageError
-from portproof.outcome import FindingGroup
+from portproof.outcome import FindingGroup, fingerprint_of
 from portproof.portmap.places import Places
 from portproof.postmortem import practice
 from portproof.postmortem.history import History, newest
@@ -25,11 +26,12 @@ from portproof.postmortem.model import (
     PostMortem,
 )
 from portproof.postmortem.search import MAX_CANDIDATES, Search
-from portproof.postmortem.seen import Commits
+from portproof.postmortem.seen import Commits, HasFailure, HasFinding, Question, failure
 from portproof.report import text
 from portproof.report.model import Report, Result
 from portproof.report.summary_line import field_of, place
 from portproof.revision import Comparison, Git, between, commit_named, repository, since
+from portproof.rules.evaluate import RuleFinding
 from portproof.session import Request, Session, port_map, report_of, root_and_paths, session
 from portproof.source import RelPath, Tree
 from portproof.yamldoc import format_path
@@ -152,20 +154,18 @@ def _listed(found: Sequence[Result]) -> str:
 
 def _broken(checked: _Checked, git: Git, result: Result) -> Broken:
     """One finding with its history. Raises `UsageError` when the clone is too shallow to have that."""
-    run = checked.run
-    group = next((one for one in run.outcome.merged if one.fingerprint == result.fingerprint), None)
     shown = text.finding(checked.report, result)
-    if group is None:
-        return _whole(result, shown)
-    ends = tuple(_ends(run, group))
-    commits = _commits(checked, group)
-    cause = _cause(checked, group, commits, ends, result)
+    subject = _subject(checked, result)
+    if subject is None:
+        return Broken(result, (), NotFound("The finding is about more than one target."), (), shown)
+    ends = subject.ends
+    cause = _cause(checked, subject, result)
     if isinstance(cause, NotFound) and checked.history.is_shallow:
         raise UsageError(
             "this clone is shallow, and the commit that brought the finding is not in it",
             next_step="Fetch the history: `git fetch --unshallow`, or a part of it with `git fetch --deepen=500`.",
         )
-    ended, ended_by = _ended(checked, git, group, commits, ends)
+    ended, ended_by = _ended(checked, git, subject)
     touched = _lines(checked, checked.whole, ends)[:_TOUCHED]
     return Broken(
         result,
@@ -174,16 +174,38 @@ def _broken(checked: _Checked, git: Git, result: Result) -> Broken:
         tuple(map(checked.whole.commit, touched)),
         shown,
         tuple(_unharmed(checked.report, result)),
+        subject.commits.callers(result.targets),
         ended=ended,
         ended_by=ended_by,
     )
 
 
-def _whole(result: Result, shown: str) -> Broken:
-    """A finding about a file or a target, such as one that cannot be rendered."""
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is searched for: `ask` asks anew whether commits have it, beginning with the tree of the run."""
+
+    target: Target
+    commits: Commits
+    ends: tuple[End, ...]
+    ask: Callable[[], Question]
+
+
+def _subject(checked: _Checked, result: Result) -> _Subject | None:
+    """What the history is searched for; None where a finding is about no target in particular."""
+    run = checked.run
+    group = next((one for one in run.outcome.merged if one.fingerprint == result.fingerprint), None)
+    if group is not None:
+        found, target = group.first.found, group.first.target
+        commits = _commits(checked, target, found)
+        return _Subject(target, commits, tuple(_ends(run, group)), lambda: HasFinding(commits, found))
     at = result.location
-    ends = (End("", None, at.path, at.line),) if at else ()
-    return Broken(result, ends, NotFound("The finding is about a file or a target as a whole."), (), shown)
+    ends = (End("", None, at.path, at.line, proven=at.proof == "proven"),) if at else ()
+    for one in run.outcome.checked:
+        for failed in one.failures:
+            if fingerprint_of(failed) == result.fingerprint:
+                commits = _commits(checked, one.target, None)
+                return _Subject(one.target, commits, ends, partial(HasFailure, commits, failure(failed)))
+    return None
 
 
 def _ends(run: Session, group: FindingGroup) -> Iterator[End]:
@@ -199,12 +221,12 @@ def _ends(run: Session, group: FindingGroup) -> Iterator[End]:
             yield End(field, site.value, found.path, found.line, found.key, found.proven)
 
 
-def _commits(checked: _Checked, group: FindingGroup) -> Commits:
+def _commits(checked: _Checked, target: Target, found: RuleFinding | None) -> Commits:
     run = checked.run
     config, everything = run.ready.config, run.ready.discovery.everything
     plan = pipeline.Plan(
         tree=run.ready.tree,
-        targets=(group.first.target,),
+        targets=(target,),
         everything=everything,
         rule_set=run.rule_set,
         render=run.render,
@@ -217,24 +239,23 @@ def _commits(checked: _Checked, group: FindingGroup) -> Commits:
         plan = replace(plan, witness=run.compared.plan.witness)
         others = run.compared.survey.neighbours
     own = tuple(one.interface for one in run.outcome.checked if one.interface is not None)
-    return Commits(plan, config, (*own, *others), group.first, checked.compare)
+    return Commits(plan, config, (*own, *others), found, checked.compare)
 
 
-def _cause(
-    checked: _Checked, group: FindingGroup, commits: Commits, ends: Sequence[End], result: Result
-) -> Cause:
+def _cause(checked: _Checked, subject: _Subject, result: Result) -> Cause:
     """Search the trigger: first the commits that touched a line of an end, then its file, then what the target reads."""
-    history, target = checked.history, group.first.target
+    history, ends = checked.history, subject.ends
     paths = _files(ends, result)
+    read = _read_by((subject.target, *subject.commits.partners))
 
     def candidates() -> Iterator[Sequence[str]]:
         yield _lines(checked, history, ends)
         yield history.newest_first(
             [*(one for path in paths for one in history.of_file(path)), *history.of_paths(paths)]
         )
-        yield history.of_paths(_read_by(target))
+        yield history.of_paths(read)
 
-    return Search(history, commits, group.first.found).cause(candidates(), (*paths, *_read_by(target)))
+    return Search(history, subject.ask()).cause(candidates(), (paths, read))
 
 
 def _files(ends: Sequence[End], result: Result) -> tuple[RelPath, ...]:
@@ -242,11 +263,15 @@ def _files(ends: Sequence[End], result: Result) -> tuple[RelPath, ...]:
     return tuple(dict.fromkeys([*named, *(one.path for one in ends if one.path)]))
 
 
-def _read_by(target: Target) -> tuple[RelPath, ...]:
-    """The files and folders that a target is rendered from."""
-    if isinstance(target, HelmTarget):
-        return tuple(sorted({*(mount.source for mount in target.mounts), *target.values}))
-    return tuple(sorted(target.files))
+def _read_by(targets: Iterable[Target]) -> tuple[RelPath, ...]:
+    """The files and folders that targets are rendered from."""
+    found: set[RelPath] = set()
+    for one in targets:
+        if isinstance(one, HelmTarget):
+            found |= {*(mount.source for mount in one.mounts), *one.values}
+        else:
+            found |= set(one.files)
+    return tuple(sorted(found))
 
 
 def _lines(checked: _Checked, history: History, ends: Iterable[End]) -> list[str]:
@@ -261,25 +286,25 @@ def _lines(checked: _Checked, history: History, ends: Iterable[End]) -> list[str
     return history.newest_first(found)
 
 
-def _ended(
-    checked: _Checked, git: Git, group: FindingGroup, commits: Commits, ends: Sequence[End]
-) -> tuple[bool, Commit | None]:
+def _ended(checked: _Checked, git: Git, subject: _Subject) -> tuple[bool, Commit | None]:
     """Whether the commit that is checked out lacks the finding that BAD has, and which commit since is proven to have ended it."""
     head = newest(History(git, "HEAD")).hash
-    if checked.good is None or head == checked.history.end:
-        return False, None
-    now, found = commits.now(), group.first.found
-    later = commits.at(head)
-    if later.failed or commits.earlier(found, now, later) is not None:
+    if checked.good is None or head == checked.history.end or _has(subject, head) is not False:
         return False, None
     history = History(git, head, checked.history.end)
-    paths = (*dict.fromkeys(one.path for one in ends if one.path), *_read_by(group.first.target))
+    paths = (*dict.fromkeys(one.path for one in subject.ends if one.path), *_read_by((subject.target,)))
     for name in reversed(history.of_paths(paths)[-MAX_CANDIDATES:]):
-        seen = commits.at(name)
-        if not seen.failed and commits.earlier(found, now, seen) is None:
-            before = [commits.earlier(found, now, commits.at(one)) for one in history.commit(name).parents]
-            return True, history.commit(name) if before and all(before) else None
+        if _has(subject, name) is False:
+            commit = history.commit(name)
+            before = [_has(subject, one) for one in commit.parents]
+            return True, commit if before and all(before) else None
     return True, None
+
+
+def _has(subject: _Subject, commit: str) -> bool | None:
+    """Whether a commit has the finding; None where it cannot be rendered."""
+    asked = subject.ask()
+    return None if asked.fails(commit) else asked.takes(commit)
 
 
 def _unharmed(report: Report, result: Result) -> Iterator[str]:

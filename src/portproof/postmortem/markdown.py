@@ -16,6 +16,7 @@ from portproof.report import mermaid, phrases
 from portproof.report.model import Fix
 from portproof.report.safe import cell, code_span, discreet, fenced
 from portproof.report.wording import parts
+from portproof.rules.run import render_failed
 
 TODO = "TODO(people)"
 _TARGETS = 20
@@ -83,6 +84,8 @@ def _is_over(document: PostMortem) -> bool:
 
 def _harm(one: Broken, *, where: bool = True) -> str:
     """What went wrong, as it is; a check says what will happen, this document is written after it did."""
+    if one.result.rule == render_failed.RULE.id:
+        return f"{_spans(one.result.targets)} cannot be rendered"
     result = one.result if where else replace(one.result, targets=())
     return _WILL_FAIL.sub("fail", phrases.harm(result)).removesuffix(".")
 
@@ -117,18 +120,9 @@ def _impact(document: PostMortem) -> Iterator[str]:
     yield f"* Deployed from: {_spans(targets)}"
     if unharmed:
         yield f"* Not affected, although from the same folder: {_spans(unharmed)}"
-    callers = list(dict.fromkeys(name for one in document.broken for name in _callers(one.result.chain)))
+    callers = list(dict.fromkeys(name for one in document.broken for name in one.callers))
     if callers:
         yield f"* Callers in the manifests: {_spans(callers)}"
-
-
-def _callers(hops: Iterable[Hop]) -> Iterator[str]:
-    """Who asks for the Service on the way, as far as manifests say it."""
-    return (
-        hop.start.name
-        for hop in hops
-        if not hop.start.outside and hop.start.name.partition("/")[0] != "Service"
-    )
 
 
 def _spans(names: Sequence[str]) -> str:

@@ -86,7 +86,7 @@ class Broken:
     """One finding with what is known of it. `shown` is how ``portproof check`` prints it.
 
     `touched` are the commits that touched the line of either end, newest first. `unharmed` are targets of the same folder
-    that do not have it; `runbook` is a file and an anchor in it, or empty. `ended` says that the commit that is checked out
+    that do not have it, `callers` ask for the Service in manifests; `runbook` is a file and an anchor in it, or empty. `ended` says that the commit that is checked out
     does not have it any longer, `ended_by` which commit is proven to have ended it.
     """
 
@@ -96,6 +96,7 @@ class Broken:
     touched: tuple[Commit, ...]
     shown: str
     unharmed: tuple[str, ...] = ()
+    callers: tuple[str, ...] = ()
     runbook: str = ""
     ended: bool = False
     ended_by: Commit | None = None

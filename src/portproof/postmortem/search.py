@@ -7,8 +7,7 @@ from itertools import islice
 
 from portproof.postmortem.history import History
 from portproof.postmortem.model import Cause, Commit, NotFound, Tried, Trigger, Uncommitted
-from portproof.postmortem.seen import Commits
-from portproof.rules.evaluate import RuleFinding
+from portproof.postmortem.seen import Question
 from portproof.source import RelPath
 
 MAX_CANDIDATES = 8
@@ -16,37 +15,35 @@ MAX_CANDIDATES = 8
 
 
 class Search:
-    """One search in a history, for a finding that the tree of `commits` has.
+    """One search in a history, for something that the tree of `asked` has.
 
-    It goes back from `_has`, the oldest commit that is known to have the finding; `_lack` are commits that do not.
+    It goes back from `_has`, the oldest commit that is known to have it; `_lack` are commits that do not.
     """
 
-    def __init__(self, history: History, commits: Commits, found: RuleFinding) -> None:
+    def __init__(self, history: History, asked: Question) -> None:
         self._history = history
-        self._commits = commits
-        self._found = found
-        self._seen = commits.now()
+        self._asked = asked
         self._has = history.end
         self._lack: list[str] = []
         self._tried: list[Tried] = []
 
-    def cause(self, candidates: Iterable[Sequence[str]], paths: Sequence[RelPath]) -> Cause:
-        """What brought the finding. `candidates` are names of commits, the most likely groups first, each newest first.
+    def cause(self, candidates: Iterable[Sequence[str]], files: Sequence[Sequence[RelPath]]) -> Cause:
+        """What brought it. `candidates` are names of commits, the most likely groups first, each newest first.
 
-        `paths` are the files whose difference the answer shows.
+        `files` are groups of files; the difference of the first group that has one is part of the answer.
         """
-        if not self._takes(self._history.end):
-            head = self._commits.at(self._history.end)
-            if head.failed:
-                return NotFound(f"Commit {self._history.end[:8]} could not be rendered.")
+        end = self._history.end
+        if not self._takes(end):
+            if self._asked.fails(end):
+                return NotFound(f"Commit {end[:8]} could not be rendered.")
             if self._history.start is not None:
                 return NotFound("It is about two targets together, and none of them has it alone.")
-            return Uncommitted(self._history.commit(self._history.end))
+            return Uncommitted(self._history.commit(end))
         for name in islice(self._open(candidates), MAX_CANDIDATES):
             commit = self._history.commit(name)
             why = self._why_not(commit)
             if not why:
-                return self._trigger(commit, paths)
+                return self._trigger(commit, files)
             self._tried.append(Tried(commit, why))
         return NotFound(self._reason(), tuple(self._tried))
 
@@ -63,35 +60,32 @@ class Search:
                     yield name
 
     def _why_not(self, commit: Commit) -> str:
-        """Why a commit did not bring the finding, as the end of "it ..."; empty when it did."""
+        """Why a commit is not proven to have brought it, as the end of "it ..."; empty when it is."""
         if not self._takes(commit.hash):
-            if self._commits.at(commit.hash).failed:
+            if self._asked.fails(commit.hash):
                 return "could not be rendered"
             self._lack.append(commit.hash)
             return "does not have the finding"
         if not commit.parents and self._history.is_shallow:
             return "has the finding, and this clone has nothing older"
-        found, seen = self._found, self._seen
-        if any(self._takes(parent) for parent in commit.parents):
+        if any(map(self._takes, commit.parents)):
             return "has the finding, and so has its parent"
-        self._found, self._seen, self._has = found, seen, commit.hash
-        if any(self._commits.at(parent).failed for parent in commit.parents):
+        if any(map(self._asked.fails, commit.parents)):
             return "has the finding, and its parent could not be rendered"
         return ""
 
     def _takes(self, commit: str) -> bool:
-        """Whether a commit has the finding; from there on the search goes back from it."""
-        seen = self._commits.at(commit)
-        found = self._commits.earlier(self._found, self._seen, seen)
-        if found is None:
+        """Whether a commit has it; from there on the search goes back from it."""
+        if not self._asked.takes(commit):
             return False
-        self._found, self._seen, self._has = found, seen, commit
+        self._has = commit
         return True
 
-    def _trigger(self, commit: Commit, paths: Sequence[RelPath]) -> Trigger:
+    def _trigger(self, commit: Commit, files: Sequence[Sequence[RelPath]]) -> Trigger:
         parents = tuple(map(self._history.commit, commit.parents))
         first = parents[0].hash if parents else None
-        return Trigger(commit, parents, self._history.difference(first, commit.hash, paths))
+        shown = (self._history.difference(first, commit.hash, paths) for paths in files)
+        return Trigger(commit, parents, next(filter(None, shown), ""))
 
     def _reason(self) -> str:
         if len(self._tried) >= MAX_CANDIDATES:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from portproof.base_revision import BaseRevision
 from portproof.config import Config
@@ -14,32 +15,44 @@ from portproof.discover.model import Target
 from portproof.environment import Environment, TargetInterface, interface_of, is_collection
 from portproof.graph.model import Neighbour
 from portproof.graph.moved import Moves
-from portproof.outcome import TracedFinding
+from portproof.outcome import failure_key
 from portproof.pipeline import Plan
+from portproof.postmortem.callers import callers
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.revision import Comparison
 from portproof.rules.base import Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding, evaluate, graph_of
+from portproof.source import RelPath, Tree
+
+Failure: TypeAlias = tuple[RelPath, tuple[str, ...]]
+"""What makes a failure to render the same in another commit: the file, and what the tool says without positions."""
 
 _Answer: TypeAlias = "Rendering | RenderFailure | NotRendered | None"
 
 
+_NO_TREE = Tree(Path(os.devnull))
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A target in one commit. Without a `rendering` the commit does not have it, or it `failed` to render there."""
+    """A target in one commit. Without a `rendering` the commit does not have it, or it `failed` to render there.
+
+    `failures` are what could not be rendered of it.
+    """
 
     rendering: Rendering | None
     evaluation: Evaluation | None
     around: Mapping[str, tuple[Neighbour, ...]]
     failed: bool = False
+    failures: frozenset[Failure] = frozenset()
 
 
 class Commits:
     """The targets that a finding concerns, as they were in commits; none is rendered twice in one.
 
-    `plan` is that of the run that has the finding, `interfaces` are what its targets offer, `compare` says what differs
-    between a commit and the plan's tree.
+    `plan` has one target, which has the finding, `interfaces` are what those of the run offer, `compare` says what differs
+    between a commit and the plan's tree. `partners` are other targets that decide whether the finding is there.
     """
 
     def __init__(
@@ -47,21 +60,35 @@ class Commits:
         plan: Plan,
         config: Config,
         interfaces: tuple[TargetInterface, ...],
-        member: TracedFinding,
+        found: RuleFinding | None,
         compare: Callable[[str], Comparison],
     ) -> None:
         self._plan = plan
         self._config = config
         self._interfaces = interfaces
-        self._member = member
+        (self._target,) = plan.targets
+        self._found = found
         self._compare = compare
         self._known: dict[str, Seen] = {}
-        self._partners = self._called()
+        self.partners = self._called()
 
     def now(self) -> Seen:
         """What the target is in the tree of the run."""
-        target = self._member.target
+        target = self._target
         return self._seen(self._plan.render(target, self._plan.tree), self._interfaces)
+
+    def callers(self, targets: Collection[str]) -> tuple[str, ...]:
+        """Who asks for the Services that the finding speaks of, where these targets have them."""
+        now = self.now()
+        if self._found is None:
+            return ()
+        finding = self._found.finding
+        fields = (finding.primary, *(one.site for one in finding.related))
+        names = {one.resource.name for one in fields if one.resource.kind == "Service"}
+        if now.rendering is None or not names:
+            return ()
+        graph = graph_of(now.rendering, self._plan.rule_set, now.around)
+        return callers(graph, names, targets, self._interfaces, self._environment(self._interfaces))
 
     def at(self, commit: str) -> Seen:
         """What the target was in a commit."""
@@ -70,11 +97,11 @@ class Commits:
         return self._known[commit]
 
     def _called(self) -> tuple[Target, ...]:
-        """The other targets that decide whether the finding is there: those that have the Services it speaks of."""
-        found = self._member.found
-        if Trait.SPANS_TARGETS not in found.rule.traits:
+        """The targets that have the Services the finding speaks of."""
+        found = self._found
+        if found is None or Trait.SPANS_TARGETS not in found.rule.traits:
             return ()
-        around = self._environment(self._interfaces).around(self._member.target)
+        around = self._environment(self._interfaces).around(self._target)
         every = [one for several in around.values() for one in several]
         spoken_of = {label.site.resource for label in found.finding.related}
         ids = {one.target for one in every if one.service.key in spoken_of} or {one.target for one in every}
@@ -85,11 +112,11 @@ class Commits:
         return Environment(interfaces, plan.environments, guess=not is_collection(plan.everything))
 
     def _rendered(self, commit: str) -> Seen:
-        comparison, target = self._compare(commit), self._member.target
-        if not any(map(comparison.affects, (target, *self._partners))):
+        comparison, target = self._compare(commit), self._target
+        if not any(map(comparison.affects, (target, *self.partners))):
             return self.now()
         with TemporaryDirectory(prefix="portproof-commit-", ignore_cleanup_errors=True) as folder:
-            asking = replace(self._plan, targets=(target, *self._partners))
+            asking = replace(self._plan, targets=(target, *self.partners))
             revision = BaseRevision(comparison, self._config, Path(folder), asking)
             answer = self._answer(comparison, revision, target)
             interfaces = tuple(
@@ -114,7 +141,7 @@ class Commits:
         self, comparison: Comparison, revision: BaseRevision, now: TargetInterface
     ) -> TargetInterface | None:
         """What a target of today offered in the commit, as far as that matters."""
-        if now.target not in self._partners:
+        if now.target not in self.partners:
             return now
         answer = self._answer(comparison, revision, now.target)
         if not isinstance(answer, Rendering):
@@ -123,14 +150,16 @@ class Commits:
 
     def _seen(self, answer: _Answer, interfaces: tuple[TargetInterface, ...]) -> Seen:
         if not isinstance(answer, Rendering):
-            return Seen(None, None, {}, failed=answer is not None)
-        around, witness = self._environment(interfaces).around(self._member.target), self._witness
-        return Seen(answer, evaluate(answer, self._plan.rule_set, around, witness), around)
+            failures = frozenset({failure(answer)} if isinstance(answer, RenderFailure) else ())
+            return Seen(None, None, {}, failed=answer is not None, failures=failures)
+        around = self._environment(interfaces).around(self._target)
+        found = evaluate(answer, self._plan.rule_set, around, self._witness)
+        return Seen(answer, found, around, failures=frozenset(map(failure, found.manifests.problems)))
 
     @property
     def _witness(self) -> Rendering | None:
         """What the finding was judged beside, if anything: the base of the run."""
-        return self._plan.witness(self._member.target)
+        return self._plan.witness(self._target)
 
     def earlier(self, found: RuleFinding, newer: Seen, older: Seen) -> RuleFinding | None:
         """What a finding of a newer commit was in an older one; None when it was not there.
@@ -147,6 +176,59 @@ class Commits:
         if was is not None and (found.rule.id, *was) in known:
             return known[(found.rule.id, *was)]
         return _under_another_name(found.key, newer.evaluation, older.evaluation, known)
+
+
+class Question(Protocol):
+    """Whether commits have something; `takes` is asked for commit after commit, each older than the one that had it last."""
+
+    def takes(self, commit: str) -> bool:
+        """Whether a commit has it, by what it was called in the last one that had it."""
+
+    def fails(self, commit: str) -> bool:
+        """Whether nobody knows, for the commit cannot be rendered."""
+
+
+class HasFinding:
+    """Whether commits have a finding of the tree."""
+
+    def __init__(self, commits: Commits, found: RuleFinding) -> None:
+        self._commits = commits
+        self._found = found
+        self._seen = commits.now()
+
+    def takes(self, commit: str) -> bool:
+        """See `Question`."""
+        seen = self._commits.at(commit)
+        found = self._commits.earlier(self._found, self._seen, seen)
+        if found is not None:
+            self._found, self._seen = found, seen
+        return found is not None
+
+    def fails(self, commit: str) -> bool:
+        """See `Question`."""
+        return self._commits.at(commit).failed
+
+
+class HasFailure:
+    """Whether commits have a failure to render of the tree."""
+
+    def __init__(self, commits: Commits, wanted: Failure) -> None:
+        self._commits = commits
+        self._wanted = wanted
+
+    def takes(self, commit: str) -> bool:
+        """See `Question`."""
+        return self._wanted in self._commits.at(commit).failures
+
+    def fails(self, commit: str) -> bool:
+        """See `Question`: of a target that fails otherwise, or is not rendered, nobody knows."""
+        return self._commits.at(commit).failed and not self.takes(commit)
+
+
+def failure(one: RenderFailure) -> Failure:
+    """The identity of a failure in any commit."""
+    path, words, _ = failure_key(one, _NO_TREE)
+    return path, words
 
 
 def _under_another_name(

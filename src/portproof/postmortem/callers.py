@@ -1,0 +1,40 @@
+"""Who asks for the Service that a finding is about, as far as manifests say it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from portproof.environment import Environment, TargetInterface
+from portproof.graph.model import PortGraph
+from portproof.portmap.survey import CALLS
+
+
+def callers(
+    graph: PortGraph,
+    names: Collection[str],
+    targets: Collection[str],
+    interfaces: Iterable[TargetInterface],
+    environment: Environment,
+) -> tuple[str, ...]:
+    """The objects that ask for a Service of these `names`: of the graph, then of other targets, with their ids.
+
+    `targets` are the ids of those that have the Service.
+    """
+    own = (str(one.holder) for one in graph.asking(*sorted(CALLS, key=str)) if one.whom.name in names)
+    return tuple(dict.fromkeys((*own, *_from_elsewhere(names, targets, interfaces, environment))))
+
+
+def _from_elsewhere(
+    names: Collection[str],
+    targets: Collection[str],
+    interfaces: Iterable[TargetInterface],
+    environment: Environment,
+) -> Iterator[str]:
+    for one in interfaces:
+        called = {call.whom.name: call for call in one.calls if call.whom.name in names}
+        if one.target.id in targets or not called:
+            continue
+        around = environment.around(one.target)
+        for name, call in called.items():
+            if any(each.target in targets for each in around.get(name, ())):
+                yield f"{call.holder} ({one.target.id})"
