@@ -480,15 +480,32 @@ def test_callers_in_other_folders_are_named(portproof: Program, past: Past) -> N
     assert "* Callers in the manifests: `Deployment/web (manifests:web)`\n" in document
 
 
-def test_what_only_a_change_shows_has_its_trigger(portproof: Program, past: Past) -> None:
+def test_what_shows_only_between_two_folders_has_its_trigger(portproof: Program, past: Past) -> None:
     past.git("rm", "-r", "--quiet", "chart", "kustomize")
-    past.commit("Manifests only")
+    past.repository.write({"web/deployment.yaml": CALLER})
+    past.commit("Somebody calls the backend")
     noise(past, "tea")
     past.repository.replace("manifests/service.yaml", "name: backend-v1", "name: backend-v2")
-    past.repository.write({"web/deployment.yaml": CALLER})
-    past.commit("A caller, and another name")
-    run = portproof("postmortem", "--rev", "HEAD~1..HEAD")
-    assert run.code in (0, 2)
+    broke = past.commit("The Service is called v2")
+    noise(past, "coffee")
+    document = written(portproof, "--rev", "HEAD~3..HEAD")
+    assert "`portproof explain service-gone`" in document
+    assert trigger(document) == broke
+    past.repository.replace("web/deployment.yaml", "backend-v1", "backend-v2")
+    ended = past.commit("The caller follows")
+    assert f"Commit `{ended}` of" in written(portproof, "--rev", "HEAD~4..HEAD~1")
+
+
+def test_a_service_without_pods_is_seen_beside_the_revision_that_had_them(
+    portproof: Program, past: Past
+) -> None:
+    noise(past, "tea")
+    past.repository.replace("manifests/service.yaml", "app: backend", "app: backends")
+    broke = past.commit("Another label")
+    noise(past, "coffee")
+    document = written(portproof, "--rev", "HEAD~3..HEAD")
+    assert "`portproof explain service-lost-pods`" in document
+    assert trigger(document) == broke
 
 
 def test_a_chart_that_does_not_render_has_a_document(portproof: Program, past: Past) -> None:

@@ -26,7 +26,7 @@ from portproof.postmortem.model import (
     PostMortem,
 )
 from portproof.postmortem.search import MAX_CANDIDATES, Search
-from portproof.postmortem.seen import Commits, HasFailure, HasFinding, Question, failure
+from portproof.postmortem.seen import Commits, HasAbroad, HasFailure, HasFinding, Question, failure
 from portproof.report import text
 from portproof.report.model import Report, Result
 from portproof.report.summary_line import field_of, place
@@ -197,7 +197,13 @@ def _subject(checked: _Checked, result: Result) -> _Subject | None:
     if group is not None:
         found, target = group.first.found, group.first.target
         commits = _commits(checked, target, found)
-        return _Subject(target, commits, tuple(_ends(run, group)), lambda: HasFinding(commits, found))
+        alone = HasFinding(commits, found).takes(checked.history.end)
+        ask = (
+            partial(HasFinding, commits, found)
+            if alone or not checked.good
+            else _abroad(checked, target, found)
+        )
+        return _Subject(target, commits, tuple(_ends(run, group)), ask)
     at = result.location
     ends = (End("", None, at.path, at.line, proven=at.proof == "proven"),) if at else ()
     for one in run.outcome.checked:
@@ -206,6 +212,19 @@ def _subject(checked: _Checked, result: Result) -> _Subject | None:
                 commits = _commits(checked, one.target, None)
                 return _Subject(one.target, commits, ends, partial(HasFailure, commits, failure(failed)))
     return None
+
+
+def _abroad(checked: _Checked, target: Target, found: RuleFinding) -> Callable[[], Question]:
+    """How to ask for a finding that only the comparison with GOOD shows, between two targets."""
+    git, good = checked.history.git, checked.good
+    assert good is not None  # noqa: S101 - else there is no such finding
+
+    def lay_out(commit: str, into: Path) -> Comparison:
+        since(git, commit).base_tree((), Tree(git.root), into, whole=True)
+        return between(git, good.hash, commit)
+
+    asked = HasAbroad(_plan(checked, target), checked.run.ready.config, (target.id, found.key), lay_out)
+    return lambda: asked
 
 
 def _ends(run: Session, group: FindingGroup) -> Iterator[End]:
@@ -222,9 +241,20 @@ def _ends(run: Session, group: FindingGroup) -> Iterator[End]:
 
 
 def _commits(checked: _Checked, target: Target, found: RuleFinding | None) -> Commits:
+    run, plan = checked.run, _plan(checked, target)
+    others: tuple[TargetInterface, ...] = ()
+    if run.compared is not None:
+        plan = replace(plan, witness=run.compared.plan.witness)
+        others = run.compared.survey.neighbours
+    own = tuple(one.interface for one in run.outcome.checked if one.interface is not None)
+    return Commits(plan, run.ready.config, (*own, *others), found, checked.compare)
+
+
+def _plan(checked: _Checked, target: Target) -> pipeline.Plan:
+    """What there is to render of a run, for one target."""
     run = checked.run
     config, everything = run.ready.config, run.ready.discovery.everything
-    plan = pipeline.Plan(
+    return pipeline.Plan(
         tree=run.ready.tree,
         targets=(target,),
         everything=everything,
@@ -234,12 +264,6 @@ def _commits(checked: _Checked, target: Target, found: RuleFinding | None) -> Co
         jobs=config.jobs,
         environments=config.environments,
     )
-    others: tuple[TargetInterface, ...] = ()
-    if run.compared is not None:
-        plan = replace(plan, witness=run.compared.plan.witness)
-        others = run.compared.survey.neighbours
-    own = tuple(one.interface for one in run.outcome.checked if one.interface is not None)
-    return Commits(plan, config, (*own, *others), found, checked.compare)
 
 
 def _cause(checked: _Checked, subject: _Subject, result: Result) -> Cause:

@@ -37,7 +37,7 @@ class Search:
             if self._asked.fails(end):
                 return NotFound(f"Commit {end[:8]} could not be rendered.")
             if self._history.start is not None:
-                return NotFound("It is about two targets together, and none of them has it alone.")
+                return NotFound("It shows only in the difference between the two revisions as a whole.")
             return Uncommitted(self._history.commit(end))
         for name in islice(self._open(candidates), MAX_CANDIDATES):
             commit = self._history.commit(name)

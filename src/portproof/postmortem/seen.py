@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import Protocol, TypeAlias
 
 from portproof.base_revision import BaseRevision
+from portproof.compare import survey
 from portproof.config import Config
+from portproof.discover.find import discover
 from portproof.discover.model import Target
 from portproof.environment import Environment, TargetInterface, interface_of, is_collection
 from portproof.graph.model import Neighbour
@@ -223,6 +225,61 @@ class HasFailure:
     def fails(self, commit: str) -> bool:
         """See `Question`: of a target that fails otherwise, or is not rendered, nobody knows."""
         return self._commits.at(commit).failed and not self.takes(commit)
+
+
+class HasAbroad:
+    """Whether commits, compared with `good`, have a finding that shows only between two targets.
+
+    So all that differs from `good` is rendered, and laid out by `lay_out`, which gives the difference as well.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        config: Config,
+        wanted: tuple[str, FindingKey],
+        lay_out: Callable[[str, Path], Comparison],
+    ) -> None:
+        self._plan = plan
+        self._config = config
+        self._wanted = wanted
+        self._lay_out = lay_out
+        self._known: dict[str, bool | None] = {}
+
+    def takes(self, commit: str) -> bool:
+        """See `Question`."""
+        return self._has(commit) is True
+
+    def fails(self, commit: str) -> bool:
+        """See `Question`."""
+        return self._has(commit) is None
+
+    def _has(self, commit: str) -> bool | None:
+        if commit not in self._known:
+            self._known[commit] = self._looked(commit)
+        return self._known[commit]
+
+    def _looked(self, commit: str) -> bool | None:
+        with TemporaryDirectory(prefix="portproof-commit-", ignore_cleanup_errors=True) as folder:
+            root, base = Path(folder) / "tree", Path(folder) / "base"
+            base.mkdir()
+            comparison = self._lay_out(commit, root)
+            tree = Tree(root)
+            everything = discover(tree, (".",), self._config).everything
+            targets = tuple(filter(comparison.affects, everything))
+            plan = replace(
+                self._plan,
+                tree=tree,
+                targets=targets,
+                everything=everything,
+                neighbours=None,
+                witness=lambda _target: None,
+                past=None,
+            )
+            seen = survey(comparison, plan, self._config, base, lambda _done, _total: None)
+            if self._wanted in {one.key for one in seen.abroad}:
+                return True
+            return False if all(one.is_whole for one in seen.survey.results) else None
 
 
 def failure(one: RenderFailure) -> Failure:
