@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from portproof.discover.model import Target
 from portproof.postmortem.history import nameless
 from portproof.postmortem.search import MAX_CANDIDATES
+from portproof.render.engine import Engine
+from portproof.render.model import NotRendered, RenderFailure, Rendering
+from portproof.source import Tree
 from tests.e2e.program import Program, Repository
 from tests.postmortem.past import PEOPLE, Past
 
@@ -95,6 +99,20 @@ def test_no_person_is_named(portproof: Program, past: Past) -> None:
     document = of_values(portproof)
     assert "Merge branch 'port'" in document
     assert not [name for name in (*PEOPLE, "@grace", "ada/") if name in document]
+
+
+def test_nobody_else_of_the_history_is_named(portproof: Program, past: Past) -> None:
+    past.repository.git(
+        "commit", "--quiet", "--allow-empty", "--author", "Alan Turing <alan@mail.example>", "-m", "x"
+    )
+    past.repository.replace(VALUES, "replicas: 2\n", "replicas: 2 # so Alan Turing, alan@mail.example\n")
+    past.repository.replace(VALUES, RIGHT, WRONG)
+    past.commit("What Alan Turing asked for")
+    document = of_values(portproof)
+    assert "`What … asked for`" in document
+    assert "+replicas: 2 # so …, …\n" in document
+    assert "Alan" not in document
+    assert "alan@" not in document
 
 
 @pytest.mark.parametrize(
@@ -249,6 +267,30 @@ def test_the_search_ends_after_eight_commits(portproof: Program, past: Past) -> 
     assert trigger(document) is None
     assert f"Not found. The search ended after {MAX_CANDIDATES} commits." in document
     assert len(re.findall(r"has the finding, and so has its parent \|", document)) == MAX_CANDIDATES
+
+
+def test_a_commit_costs_a_render_of_the_target_in_question(
+    portproof: Program, past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past.repository.write({"chart/values-dev.yaml": "replicas: 1\n"})
+    past.repository.replace(VALUES, RIGHT, WRONG)
+    past.commit("Move the backend")
+    past.repository.replace(VALUES, WRONG, "  targetPort: 8082\n")
+    past.commit("Move it again")
+    name = fingerprints(portproof)[VALUES]
+    rendered: list[tuple[str, str]] = []
+    render = Engine._render
+
+    def counted(engine: Engine, target: Target, tree: Tree) -> Rendering | RenderFailure | NotRendered:
+        if tree.root != past.repository.root:
+            rendered.append((target.id, tree.root.parent.name))
+        return render(engine, target, tree)
+
+    monkeypatch.setattr(Engine, "_render", counted)
+    assert trigger(written(portproof, name)) is not None
+    # the newest commit is the checkout itself; its parent is the trigger, whose parent is the first
+    assert [target for target, _ in rendered] == ["helm:chart"] * 2
+    assert len(set(rendered)) == 2
 
 
 def test_a_change_that_is_not_committed_is_said_to_be(portproof: Program, past: Past) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,9 +69,16 @@ class History:
         found = self.git.attempt("log", "--format=%H", *self._range, "--", *literal)
         return self.newest_first(found.stdout.split()) if found.ok else []
 
-    def is_ancestor(self, old: str, new: str) -> bool:
-        """Whether the history of `new` has `old`."""
-        return self.git.attempt("merge-base", "--is-ancestor", old, new).ok
+    def between(self, lack: Sequence[str], has: str) -> frozenset[str]:
+        """The commits that `has` has, itself included, and none of `lack` has."""
+        found = self.git.run("rev-list", has, *(f"^{one}" for one in lack), "--").split()
+        return frozenset(found)
+
+    @cached_property
+    def people(self) -> tuple[str, ...]:
+        """The full names and mail addresses of all who committed something; a single word may be any word."""
+        found = self.git.run("log", "--format=%an%n%ae%n%cn%n%ce", self.end, "--").splitlines()
+        return tuple(sorted({one for one in found if " " in one.strip() or "@" in one}))
 
     def commit(self, name: str) -> Commit:
         """What there is to say of a commit."""
@@ -86,7 +93,9 @@ class History:
             env={"TZ": "UTC"},
         )
         hash_, when, parents, subject, *people = found.rstrip("\n").split("\0")
-        return Commit(hash_, when, nameless(subject, people), tuple(parents.split()))
+        return Commit(
+            hash_, when, nameless(subject, (*self.people, *_persons(people))), tuple(parents.split())
+        )
 
     def difference(self, old: str | None, new: str, paths: Sequence[RelPath]) -> str:
         """What a commit did to these files since its parent, as a diff; empty when it did nothing to them, or too much."""
@@ -105,7 +114,8 @@ class History:
             "--",
             *literal,
         )
-        return found.stdout if found.ok and len(found.stdout) <= _LONGEST_DIFF else ""
+        text = found.stdout if found.ok and len(found.stdout) <= _LONGEST_DIFF else ""
+        return _without(self.people, text)
 
 
 def nameless(subject: str, people: Iterable[str]) -> str:
@@ -113,10 +123,21 @@ def nameless(subject: str, people: Iterable[str]) -> str:
     text = _MERGED.sub(r"\1", subject)
     text = _BRANCH.sub(r"\1'\2'", text)
     text = _MENTION.sub(_SOMEBODY, _MAIL.sub(_SOMEBODY, text))
-    for name in sorted({one.strip() for one in people}, key=len, reverse=True):
-        if len(name) > 1:
+    return _without(people, text)
+
+
+def _without(people: Iterable[str], text: str) -> str:
+    for name in sorted({one.strip() for one in people}, key=lambda one: (-len(one), one)):
+        if len(name) > 1 and name in text:
             text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", _SOMEBODY, text)
     return text
+
+
+def _persons(people: Sequence[str]) -> Iterator[str]:
+    """Names and mail addresses in pairs, without those of GitHub, which commits what people merge there."""
+    for name, mail in zip(people[::2], people[1::2], strict=True):
+        if mail != "noreply@github.com":
+            yield from (name, mail)
 
 
 def newest(history: History) -> Commit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +31,7 @@ from portproof.report import text
 from portproof.report.model import Report, Result
 from portproof.report.summary_line import field_of, place
 from portproof.revision import Comparison, Git, between, commit_named, repository, since
+from portproof.rules.base import Trait
 from portproof.rules.evaluate import RuleFinding
 from portproof.session import Request, Session, port_map, report_of, root_and_paths, session
 from portproof.source import RelPath, Tree
@@ -43,7 +44,10 @@ _TOUCHED = 10
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """A run with the history around it: `history` is where the trigger is searched, `compare` tells a commit from its tree."""
+    """A run with the history around it: `history` is where the trigger is searched, `compare` tells a commit from its tree.
+
+    `known` are the commits as far as findings of a target have asked for them.
+    """
 
     run: Session
     report: Report
@@ -51,6 +55,7 @@ class _Checked:
     whole: History
     compare: Callable[[str], Comparison]
     good: Commit | None = None
+    known: dict[object, Commits] = field(default_factory=dict)
 
 
 def post_mortem(request: Request, fingerprint: str | None, revisions: str | None) -> PostMortem:
@@ -174,7 +179,7 @@ def _broken(checked: _Checked, git: Git, result: Result) -> Broken:
         tuple(map(checked.whole.commit, touched)),
         shown,
         tuple(_unharmed(checked.report, result)),
-        subject.commits.callers(result.targets),
+        subject.commits.callers(subject.found, result.targets) if subject.found else (),
         ended=ended,
         ended_by=ended_by,
     )
@@ -186,6 +191,7 @@ class _Subject:
 
     target: Target
     commits: Commits
+    found: RuleFinding | None
     ends: tuple[End, ...]
     ask: Callable[[], Question]
 
@@ -203,14 +209,16 @@ def _subject(checked: _Checked, result: Result) -> _Subject | None:
             if alone or not checked.good
             else _abroad(checked, target, found)
         )
-        return _Subject(target, commits, tuple(_ends(run, group)), ask)
+        return _Subject(target, commits, found, tuple(_ends(run, group)), ask)
     at = result.location
     ends = (End("", None, at.path, at.line, proven=at.proof == "proven"),) if at else ()
     for one in run.outcome.checked:
         for failed in one.failures:
             if fingerprint_of(failed) == result.fingerprint:
                 commits = _commits(checked, one.target, None)
-                return _Subject(one.target, commits, ends, partial(HasFailure, commits, failure(failed)))
+                return _Subject(
+                    one.target, commits, None, ends, partial(HasFailure, commits, failure(failed))
+                )
     return None
 
 
@@ -241,13 +249,18 @@ def _ends(run: Session, group: FindingGroup) -> Iterator[End]:
 
 
 def _commits(checked: _Checked, target: Target, found: RuleFinding | None) -> Commits:
-    run, plan = checked.run, _plan(checked, target)
-    others: tuple[TargetInterface, ...] = ()
-    if run.compared is not None:
-        plan = replace(plan, witness=run.compared.plan.witness)
-        others = run.compared.survey.neighbours
-    own = tuple(one.interface for one in run.outcome.checked if one.interface is not None)
-    return Commits(plan, run.ready.config, (*own, *others), found, checked.compare)
+    """The commits for a finding of a target; findings that depend on nothing else share them."""
+    spanning = found if found is not None and Trait.SPANS_TARGETS in found.rule.traits else None
+    key = target.id, None if spanning is None else spanning.key
+    if key not in checked.known:
+        run, plan = checked.run, _plan(checked, target)
+        others: tuple[TargetInterface, ...] = ()
+        if run.compared is not None:
+            plan = replace(plan, witness=run.compared.plan.witness)
+            others = run.compared.survey.neighbours
+        own = tuple(one.interface for one in run.outcome.checked if one.interface is not None)
+        checked.known[key] = Commits(plan, run.ready.config, (*own, *others), spanning, checked.compare)
+    return checked.known[key]
 
 
 def _plan(checked: _Checked, target: Target) -> pipeline.Plan:

@@ -58,7 +58,8 @@ def _stories(broken: Iterable[Broken]) -> tuple[_Story, ...]:
 
 def _head(document: PostMortem, stories: Sequence[_Story]) -> Iterator[str]:
     title = _harm(stories[0][0], where=len(stories[0]) == 1)
-    yield f"# Post-mortem: {title[:1].lower() if title[:1].isalpha() else title[:1]}{title[1:]}"
+    more = f", and {len(stories) - 1} more" if len(stories) > 1 else ""
+    yield f"# Post-mortem: {title[:1].lower() if title[:1].isalpha() else title[:1]}{title[1:]}{more}"
     yield ""
     since = [one.cause.commit for one in document.broken if isinstance(one.cause, Trigger)]
     status = "fixed in the repository" if _is_over(document) else "open: the repository still has it"

@@ -17,7 +17,8 @@ MAX_CANDIDATES = 8
 class Search:
     """One search in a history, for something that the tree of `asked` has.
 
-    It goes back from `_has`, the oldest commit that is known to have it; `_lack` are commits that do not.
+    It goes back from `_has`, the oldest commit that is known to have it; `_lack` are commits that do not. `_left` are those
+    between them, one of which has brought it.
     """
 
     def __init__(self, history: History, asked: Question) -> None:
@@ -25,6 +26,7 @@ class Search:
         self._asked = asked
         self._has = history.end
         self._lack: list[str] = []
+        self._left: frozenset[str] = frozenset()
         self._tried: list[Tried] = []
 
     def cause(self, candidates: Iterable[Sequence[str]], files: Sequence[Sequence[RelPath]]) -> Cause:
@@ -50,14 +52,10 @@ class Search:
     def _open(self, candidates: Iterable[Sequence[str]]) -> Iterator[str]:
         """The commits that may have brought the finding, by what is known of others when each is asked for."""
         seen: set[str] = set()
-        for group in candidates:
-            for name in group:
-                if name in seen:
-                    continue
-                seen.add(name)
-                behind = any(self._history.is_ancestor(name, one) for one in self._lack)
-                if not behind and self._history.is_ancestor(name, self._has):
-                    yield name
+        for name in (name for group in candidates for name in group):
+            if name not in seen and name in self._left:
+                yield name
+            seen.add(name)
 
     def _why_not(self, commit: Commit) -> str:
         """Why a commit is not proven to have brought it, as the end of "it ..."; empty when it is."""
@@ -65,6 +63,7 @@ class Search:
             if self._asked.fails(commit.hash):
                 return "could not be rendered"
             self._lack.append(commit.hash)
+            self._left = self._history.between(self._lack, self._has)
             return "does not have the finding"
         if not commit.parents and self._history.is_shallow:
             return "has the finding, and this clone has nothing older"
@@ -79,6 +78,7 @@ class Search:
         if not self._asked.takes(commit):
             return False
         self._has = commit
+        self._left = self._history.between(self._lack, commit)
         return True
 
     def _trigger(self, commit: Commit, files: Sequence[Sequence[RelPath]]) -> Trigger:

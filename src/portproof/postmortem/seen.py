@@ -22,7 +22,6 @@ from portproof.pipeline import Plan
 from portproof.postmortem.callers import callers
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.revision import Comparison
-from portproof.rules.base import Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding, evaluate, graph_of
 from portproof.source import RelPath, Tree
@@ -54,7 +53,8 @@ class Commits:
     """The targets that a finding concerns, as they were in commits; none is rendered twice in one.
 
     `plan` has one target, which has the finding, `interfaces` are what those of the run offer, `compare` says what differs
-    between a commit and the plan's tree. `partners` are other targets that decide whether the finding is there.
+    between a commit and the plan's tree. `partners` are other targets that decide whether a finding is there: those that
+    have the Services that one of a rule that is `spanning` targets speaks of.
     """
 
     def __init__(
@@ -62,31 +62,27 @@ class Commits:
         plan: Plan,
         config: Config,
         interfaces: tuple[TargetInterface, ...],
-        found: RuleFinding | None,
+        spanning: RuleFinding | None,
         compare: Callable[[str], Comparison],
     ) -> None:
         self._plan = plan
         self._config = config
         self._interfaces = interfaces
         (self._target,) = plan.targets
-        self._found = found
         self._compare = compare
         self._known: dict[str, Seen] = {}
-        self.partners = self._called()
+        self.partners = () if spanning is None else self._called(spanning)
 
     def now(self) -> Seen:
         """What the target is in the tree of the run."""
         target = self._target
         return self._seen(self._plan.render(target, self._plan.tree), self._interfaces)
 
-    def callers(self, targets: Collection[str]) -> tuple[str, ...]:
-        """Who asks for the Services that the finding speaks of, where these targets have them."""
-        now = self.now()
-        if self._found is None:
-            return ()
-        finding = self._found.finding
-        fields = (finding.primary, *(one.site for one in finding.related))
+    def callers(self, found: RuleFinding, targets: Collection[str]) -> tuple[str, ...]:
+        """Who asks for the Services that a finding speaks of, where these targets have them."""
+        fields = (found.finding.primary, *(one.site for one in found.finding.related))
         names = {one.resource.name for one in fields if one.resource.kind == "Service"}
+        now = self.now()
         if now.rendering is None or not names:
             return ()
         graph = graph_of(now.rendering, self._plan.rule_set, now.around)
@@ -98,11 +94,7 @@ class Commits:
             self._known[commit] = self._rendered(commit)
         return self._known[commit]
 
-    def _called(self) -> tuple[Target, ...]:
-        """The targets that have the Services the finding speaks of."""
-        found = self._found
-        if found is None or Trait.SPANS_TARGETS not in found.rule.traits:
-            return ()
+    def _called(self, found: RuleFinding) -> tuple[Target, ...]:
         around = self._environment(self._interfaces).around(self._target)
         every = [one for several in around.values() for one in several]
         spoken_of = {label.site.resource for label in found.finding.related}
