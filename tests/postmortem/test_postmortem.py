@@ -457,12 +457,11 @@ def test_action_items_are_ticked_by_what_the_repository_has(portproof: Program, 
     assert {row(bare, name) for name in ROWS} == {"no"}
 
     assert portproof("map", "--write", "PORTS.md").code == 0
-    probes = portproof("monitor", "--format", "prometheus", "--output", "monitoring")
-    assert probes.code == 0
     past.repository.write(
         {
             ".github/workflows/ports.yaml": WORKFLOW,
             "tests/job.yaml": "# app.kubernetes.io/managed-by: portproof\nkind: Job\n",
+            "monitoring/scrape.yaml": "scrape_configs:\n  - job_name: portproof\n",
         }
     )
     past.commit("What the post-mortem asked for")
@@ -470,14 +469,17 @@ def test_action_items_are_ticked_by_what_the_repository_has(portproof: Program, 
     assert row(document, "check") == "yes `.github/workflows/ports.yaml`"
     assert row(document, "schedule") == "no"
     assert row(document, "map") == "yes `PORTS.md`"
+    assert row(document, "monitor") == "yes `monitoring/scrape.yaml`"
     assert row(document, "connectivity") == "no"
     assert "* Runbook: `PORTS.md#backend-v1`" in document
 
     past.repository.replace(VALUES, WRONG, "  targetPort: 8082\n")
     past.repository.replace(".github/workflows/ports.yaml", "  # schedule:", "  schedule:")
+    past.repository.replace("tests/job.yaml", "# app", "app")
     past.commit("Another wrong port")
     late = of_values(portproof)
     assert row(late, "map") == "no `PORTS.md` is out of date"
+    assert row(late, "connectivity") == "yes `tests/job.yaml`"
     assert row(late, "schedule") == "yes `.github/workflows/ports.yaml`"
 
 

@@ -74,7 +74,7 @@ def post_mortem(request: Request, fingerprint: str | None, revisions: str | None
     current = port_map(replace(request, paths=(str(root),), root=root)) if practice.has_map(known) else None
     return PostMortem(
         tuple(replace(one, runbook=_runbook(known, one)) for one in broken),
-        practice.actions(known, current, _fixed(broken, head)),
+        practice.actions(known, current, _fixed(broken, head), fixable=all(map(_is_fixable, broken))),
         checked.whole.commit(checked.whole.end),
         checked.good,
     )
@@ -358,6 +358,11 @@ def _runbook(known: practice.Practice, broken: Broken) -> str:
     every = [result.resource, *(one.resource for one in result.related)]
     services = [one.name for one in every if one is not None and one.kind == "Service"]
     return next(filter(None, (practice.runbook(known, name) for name in services)), "")
+
+
+def _is_fixable(broken: Broken) -> bool:
+    result = broken.result
+    return any(one is not None and one.is_safe for one in (result.fix, *result.alternatives))
 
 
 def _fixed(broken: Sequence[Broken], head: Commit | None) -> str:

@@ -65,8 +65,13 @@ def has_map(practice: Practice) -> bool:
     return any(map(blocks.has_blocks, practice.documents.values()))
 
 
-def actions(practice: Practice, port_map: PortMap | None, fixed: str) -> tuple[ActionItem, ...]:
-    """What is to be done, and what shows that it is done. `fixed` says what ended the findings, or is empty."""
+def actions(
+    practice: Practice, port_map: PortMap | None, fixed: str, *, fixable: bool
+) -> tuple[ActionItem, ...]:
+    """What is to be done, and what shows that it is done.
+
+    `fixed` says what ended the findings, or is empty. They are `fixable` when each has a proven, safe fix.
+    """
     checking = _with(practice.workflows, _CHECKS, _PULLS) + _with(practice.pipelines, _CHECKS)
     daily = _with(practice.workflows, _CHECKS, _SCHEDULED)
     tests = [
@@ -74,7 +79,7 @@ def actions(practice: Practice, port_map: PortMap | None, fixed: str) -> tuple[A
     ]
     running = _with({**practice.workflows, **practice.pipelines}, _CONNECTS)
     return (
-        ActionItem("Apply the proven fix", "mitigate", fixed),
+        ActionItem("Apply the proven fix" if fixable else "Fix the port", "mitigate", fixed),
         ActionItem("Run `portproof check` on every pull request", "prevent", _named(checking)),
         ActionItem(
             "Run it on a schedule, too: charts and tools change without a pull request",
