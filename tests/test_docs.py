@@ -295,8 +295,21 @@ def workflows() -> Iterator[tuple[str, Any]]:
 WORKFLOWS = list(workflows())
 
 
-def test_the_workflows_are_in_the_readme_for_forks_and_for_the_map() -> None:
-    assert [page for page, _ in WORKFLOWS] == ["README.md", "docs/forks.md", "docs/forks.md", "docs/map.md"]
+SCHEDULED = ("docs/audit.md", "docs/fix-branch.md", "docs/fix-branch.md")
+
+
+def test_the_workflows_are_in_these_pages() -> None:
+    on_pulls = ("docs/forks.md", "docs/forks.md", "docs/map.md")
+    assert sorted(page for page, _ in WORKFLOWS) == ["README.md", *sorted((*SCHEDULED, *on_pulls))]
+
+
+def test_scheduled_workflows_are_not_for_the_code_of_others() -> None:
+    for page, workflow in WORKFLOWS:
+        events = {True: workflow[True]} if isinstance(workflow[True], str) else workflow[True]
+        assert (page in SCHEDULED) == ("schedule" in events)
+        if page in SCHEDULED:
+            assert events.keys() == {"schedule", "workflow_dispatch"}
+            assert workflow["concurrency"]
 
 
 @pytest.mark.parametrize("workflow", [one for _, one in WORKFLOWS], ids=lambda one: one["name"])
@@ -304,7 +317,8 @@ def test_workflows_ask_for_little_and_pin_what_they_use(workflow: Any) -> None:
     own = "".join(path.read_text() for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")))
     assert workflow["permissions"] == {}
     for job in workflow["jobs"].values():
-        assert job["permissions"]["contents"] == "read"
+        makes_pulls = any("/create-pull-request@" in step.get("uses", "") for step in job["steps"])
+        assert job["permissions"]["contents"] == ("write" if makes_pulls else "read")
         for step in job["steps"]:
             if "run" in step:
                 continue  # the next test reads those
@@ -313,7 +327,7 @@ def test_workflows_ask_for_little_and_pin_what_they_use(workflow: Any) -> None:
                 assert given.keys() <= set(inputs.NAMES)
                 inputs.read({f"INPUT_{key.upper()}": str(value) for key, value in given.items()})
                 continue
-            assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", used)
+            assert re.fullmatch(r"(actions/[a-z-]+|peter-evans/create-pull-request)@[0-9a-f]{40}", used)
             action = used.partition("@")[0]
             assert used in own or action not in own, f"another version of {action} than in .github/workflows"
             if action == "actions/checkout":
