@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from portproof.flags import Given
     from portproof.outcome import FindingGroup, Outcome
     from portproof.pipeline import Combined
-    from portproof.portmap.monitor import Monitoring
+    from portproof.portmap.monitor import Monitoring, Probed
 
 
 def check(
@@ -224,20 +224,41 @@ def monitor(
     from portproof.portmap import selection
 
     shown = selection.selected(found, environment, only_broken=False)
-    probed, omitted = written.chosen(shown)
+    probed, omitted = written.chosen(shown, http=monitoring.http)
     for one in omitted:
         say(f"not probed: {one.what} ({one.environment}): {one.reason}")
     if not probed:
         say("no Service port can be probed: nothing is written")
         return ExitCode.OK
+    _say_dead_links(monitoring, probed, root_and_paths(request.paths)[0])
     made = written.files(monitoring, probed, kind)
     if folder is None:
         click.echo(made["portproof.yaml"] if kind == "operator" else made["scrape.yaml"], nl=False)
+        if any(one.module == written.HTTP for one in probed):
+            say(f"the exporter needs the module {written.HTTP}; --output writes it to modules.yaml")
         return ExitCode.OK
     for name, text in made.items():
         write_report(folder / name, text)
         say(f"wrote {folder / name}")
     return ExitCode.OK
+
+
+def _say_dead_links(monitoring: Monitoring, probed: Sequence[Probed], root: Path) -> None:
+    """Which links of the alerts lead nowhere, as far as the repository's Markdown files are what they lead to."""
+    if not monitoring.runbooks:
+        return
+    from portproof.portmap import documents
+    from portproof.portmap.monitor import dead_links
+
+    try:
+        pages = {one.name: one.text or "" for one in documents.find((), root)}
+    except UsageError:  # no file has a block
+        pages = {}
+    dead = dead_links(monitoring, probed, pages)
+    for one in dead:
+        say(f"no runbook: no block of the map has what {one} leads to")
+    if dead:
+        say("  next: `portproof map --write PORTS.md`, and publish it at that address.")
 
 
 def postmortem(request: Request, fingerprint: str | None, revisions: str | None, file: Path | None) -> int:

@@ -8,19 +8,22 @@ from __future__ import annotations
 import json
 import os
 import socket
+import socketserver
 import subprocess
+import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from portproof.portmap.monitor import Monitoring, Probed, files
+from portproof.portmap.monitor import HTTP, TCP, Monitoring, Probed, files, modules
 
 TOOLS = os.environ.get("PORTPROOF_PROMETHEUS", "")
 pytestmark = pytest.mark.skipif(
@@ -32,7 +35,12 @@ PROBED = (
     Probed("test", "web.test.svc:80"),
 )
 RUNBOOKS = "https://git.example.com/shop/PORTS.md"
-MODULES = "modules: {tcp_connect: {prober: tcp, timeout: 2s, tcp: {preferred_ip_protocol: ip4}}}\n"
+PATHS = (
+    *PROBED,
+    Probed("prod", "http://api.shop.svc:80/healthz?full=1", HTTP),
+    Probed("test", "https://api.test.svc:443/", HTTP),
+)
+MODULES = modules(PATHS).replace("timeout: 5s", "timeout: 2s")
 
 
 def tool(name: str, *args: str, folder: Path) -> str:
@@ -85,6 +93,28 @@ def test_service_and_namespace_come_from_the_address(tmp_path: Path) -> None:
     assert {one["__address__"] for one in labels} == {"exporter.example:9115"}
 
 
+def test_ports_that_are_asked_for_a_path_have_the_same_labels(tmp_path: Path) -> None:
+    folder = written(tmp_path, "prometheus", Monitoring(), PATHS)
+    tool("promtool", "check", "config", "scrape.yaml", folder=folder)
+    found = json.loads(
+        tool("promtool", "check", "service-discovery", "scrape.yaml", "portproof-http", folder=folder)
+    )
+    labels = [one["labels"] for one in found]
+    assert [(one["job"], one["instance"], one["namespace"], one["service"]) for one in labels] == [
+        ("portproof", "http://api.shop.svc:80/healthz?full=1", "shop", "api"),
+        ("portproof", "https://api.test.svc:443/", "test", "api"),
+    ]
+    tool("promtool", "test", "rules", "alerts_test.yaml", folder=folder)
+
+
+def test_the_exporter_takes_the_modules(tmp_path: Path) -> None:
+    (tmp_path / "modules.yaml").write_text(modules(PATHS))
+    tool("prometheus-blackbox-exporter", "--config.file=modules.yaml", "--config.check", folder=tmp_path)
+    (tmp_path / "modules.yaml").write_text(modules(PATHS).replace("follow_redirects", "follow"))
+    with pytest.raises(AssertionError, match="follow"):
+        tool("prometheus-blackbox-exporter", "--config.file=modules.yaml", "--config.check", folder=tmp_path)
+
+
 def free() -> int:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port: int = server.getsockname()[1]
@@ -98,6 +128,91 @@ def running(*command: str, folder: Path) -> Iterator[None]:
             yield
         finally:
             child.terminate()
+
+
+class Listener(socketserver.ThreadingTCPServer):
+    """Answers each connection in one way: with a status of HTTP, as a server of gRPC, or not at all."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+        super().__init__(("127.0.0.1", 0), _Answer)
+
+    @property
+    def port(self) -> int:
+        number: int = self.server_address[1]
+        return number
+
+
+class _Answer(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        answer = getattr(self.server, "answer")  # noqa: B009 - the type of `server` is that of any
+        self.request.settimeout(10)
+        with suppress(OSError):
+            if (
+                answer == "grpc"
+            ):  # the settings come first, and whoever does not speak HTTP/2 is told to go away
+                self.request.sendall(b"\0\0\0\4\0\0\0\0\0")
+                self.request.recv(64)
+            elif answer == "silent":
+                self.request.recv(4096)
+                time.sleep(5)
+            else:
+                self.request.recv(4096)
+                head = f"HTTP/1.1 {answer} x\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                self.request.sendall(head.encode())
+
+
+@pytest.mark.parametrize(
+    ("answer", "tcp", "http"),
+    [
+        ("200", True, True),
+        ("302", True, True),  # as for the kubelet, whose probe it is; and the redirect is not followed
+        ("404", True, False),
+        ("503", True, False),
+        ("silent", True, False),  # what the page says: a connection proves that something listens
+        (
+            "grpc",
+            True,
+            False,
+        ),  # so a port of gRPC is not asked for a path, with or without its health service
+        ("closed", False, False),
+    ],
+)
+def test_what_the_exporter_makes_of_a_listener(tmp_path: Path, answer: str, tcp: bool, http: bool) -> None:
+    exporter, closed = free(), free()
+    (tmp_path / "blackbox.yml").write_text(MODULES)
+    with (
+        Listener(answer) as server,
+        running(
+            f"{TOOLS}/prometheus-blackbox-exporter",
+            "--config.file=blackbox.yml",
+            f"--web.listen-address=127.0.0.1:{exporter}",
+            folder=tmp_path,
+        ),
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{closed if answer == 'closed' else server.port}"
+        found = {
+            module: success(exporter, module, target)
+            for module, target in ((TCP, address), (HTTP, f"http://{address}/healthz"))
+        }
+        server.shutdown()
+    assert found == {TCP: tcp, HTTP: http}
+
+
+def success(exporter: int, module: str, target: str) -> bool:
+    """Whether a probe succeeds; the exporter may not listen yet."""
+    query = urllib.parse.urlencode({"module": module, "target": target})
+    for _ in range(50):
+        with suppress(urllib.error.URLError, OSError):
+            with urllib.request.urlopen(f"http://127.0.0.1:{exporter}/probe?{query}", timeout=10) as answer:
+                text = answer.read().decode()
+            return "\nprobe_success 1\n" in text
+        time.sleep(0.2)
+    raise AssertionError("the exporter does not answer")
 
 
 def asked(url: str) -> Any:

@@ -226,6 +226,9 @@ def connectivity(  # noqa: PLR0913 - one for each option
 @click.option(
     "--runbook-url", "runbooks", metavar="URL", default="", help="Address of the page with the port map."
 )
+@click.option(
+    "--http", is_flag=True, help="Ask ports that the workload's own probe asks for a path for that path."
+)
 @click.option("--output", metavar="FOLDER", help="Write files there, with a test of the alerts.")
 @with_flags
 def monitor(  # noqa: PLR0913 - one for each option
@@ -236,6 +239,7 @@ def monitor(  # noqa: PLR0913 - one for each option
     kind: str,
     labels: tuple[str, ...],
     output: str | None,
+    http: bool,
     **said: str,
 ) -> int:
     """Write probes and alert rules for every Service port under PATH.
@@ -247,7 +251,7 @@ def monitor(  # noqa: PLR0913 - one for each option
     from portproof.portmap.monitor import Monitoring  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
-    monitoring = Monitoring(labels=dict(map(_label, labels)), **said)
+    monitoring = Monitoring(labels=dict(map(_label, labels)), http=http, **said)
     folder = None if output is None else Path(output)
     return commands.monitor(
         Request(paths, flags), monitoring, kind=kind, environment=environment, folder=folder

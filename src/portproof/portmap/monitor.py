@@ -8,15 +8,24 @@ Sources: prometheus-operator ``Probe`` and ``PrometheusRule`` (monitoring.coreos
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from portproof.portmap.model import PortLine, PortMap, ServiceMap, Verdict
+from portproof.portmap.model import Ask, PortLine, PortMap, ServiceMap, Verdict
 from portproof.portmap.survey import UNSTATED
 from portproof.yamldoc import dump
 
+_ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
 _TARGET = r"(?:[a-z]+://)?([^.]+)\.([^.]+)\.svc.*:(\d+).*"
+TCP, HTTP = "tcp_connect", "portproof_http"
+"""Modules of the exporter: the first is in its example configuration, the second is ours."""
+
+_ANSWERS = (200, 201, 202, 203, 204, 205, 206, 300, 301, 302, 303, 304, 307, 308)
+"""Status codes in use that the kubelet takes for an answer (k8s.io/kubernetes pkg/probe/http)."""
+
+_KINDS = {TCP: "tcp", HTTP: "http"}
 _BANS = frozenset({3306, 33060})
 """MySQL and MariaDB ban a host that opens a hundred connections and says nothing (``max_connect_errors``)."""
 
@@ -26,21 +35,30 @@ class Monitoring:
     """How ports are to be probed.
 
     `prober` is the exporter's host and port, `namespace` and `labels` are those of the objects. `runbooks` is the address of
-    the page with the map; alerts link to the Service on it.
+    the page with the map; alerts link to the Service on it. With `http`, a port that the workload's own probe asks for a
+    path is asked for that.
     """
 
     prober: str = "blackbox-exporter.monitoring.svc:9115"
     namespace: str = "monitoring"
     labels: Mapping[str, str] = field(default_factory=dict)
     runbooks: str = ""
+    http: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Probed:
-    """A port to open, of this environment; an `address` is ``service.namespace.svc:port``."""
+    """A port to open, of this environment; an `address` is ``service.namespace.svc:port``, for `HTTP` an URL."""
 
     environment: str
     address: str
+    module: str = TCP
+
+    @property
+    def service(self) -> tuple[str, str]:
+        """Namespace and name of the Service."""
+        name, namespace = self.address.split("://", 1)[-1].split(".")[:2]
+        return namespace, name
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +70,7 @@ class Omitted:
     reason: str
 
 
-def chosen(port_map: PortMap) -> tuple[tuple[Probed, ...], tuple[Omitted, ...]]:
+def chosen(port_map: PortMap, *, http: bool = False) -> tuple[tuple[Probed, ...], tuple[Omitted, ...]]:
     """The ports to probe, each address once, and those that are left, with the reasons."""
     probed: dict[str, Probed] = {}
     omitted: dict[tuple[str, str], Omitted] = {}
@@ -65,8 +83,18 @@ def chosen(port_map: PortMap) -> tuple[tuple[Probed, ...], tuple[Omitted, ...]]:
                     omitted.setdefault((target.environment, what), Omitted(target.environment, what, reason))
                 else:
                     address = f"{service.name}.{service.namespace}.svc:{_number(service, port)}"
-                    probed.setdefault(address, Probed(target.environment, address))
+                    probed.setdefault(
+                        address, _probed(target.environment, address, port.ask if http else None)
+                    )
     return tuple(sorted(probed.values())), tuple(omitted.values())
+
+
+def _probed(environment: str, address: str, ask: Ask | None) -> Probed:
+    """How a port is asked: for the path of the workload's own probe, if that is wanted and there is one."""
+    if ask is None or ask.kind not in ("http", "https"):
+        return Probed(environment, address)
+    path = ask.path if ask.path.startswith("/") else f"/{ask.path}"
+    return Probed(environment, f"{ask.kind}://{address}{path}", HTTP)
 
 
 def _number(service: ServiceMap, port: PortLine) -> int | None:
@@ -115,8 +143,8 @@ def alerts(monitoring: Monitoring) -> dict[str, Any]:
                         "for": "5m",
                         "labels": {"severity": "warning"},
                         "annotations": {
-                            "summary": "A Service port does not accept connections.",
-                            "description": "{{ $labels.instance }} has not accepted a connection for 5 minutes.",
+                            "summary": "A Service port does not answer.",
+                            "description": "{{ $labels.instance }} has not answered for 5 minutes.",
                             **runbook,
                         },
                     },
@@ -139,7 +167,7 @@ def alerts(monitoring: Monitoring) -> dict[str, Any]:
 def test_of_alerts(monitoring: Monitoring, probed: Sequence[Probed]) -> dict[str, Any]:
     """A test for ``promtool test rules``: one port fails for long enough, and its alert alone is there."""
     address = probed[0].address if probed else "web.shop.svc:80"
-    service, namespace = address.split(".")[:2]
+    namespace, service = (probed[0] if probed else Probed("", address)).service
     labels = f'job="portproof",instance="{address}",namespace="{namespace}",service="{service}"'
     unreachable, not_probed = alerts(monitoring)["groups"][0]["rules"]
     said = {"instance": address, "namespace": namespace, "service": service}
@@ -205,18 +233,16 @@ def operator(monitoring: Monitoring, probed: Sequence[Probed]) -> str:
 
 
 def _objects(monitoring: Monitoring, probed: Sequence[Probed]) -> Iterator[dict[str, Any]]:
-    environments = list(dict.fromkeys(one.environment for one in probed))
-    for environment in environments:
-        addresses = [one.address for one in probed if one.environment == environment]
+    for module, environment, addresses in _groups(probed):
         yield {
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "Probe",
-            "metadata": _metadata(monitoring, f"portproof-{_dns(environment)}-tcp"),
+            "metadata": _metadata(monitoring, f"portproof-{_dns(environment)}-{_KINDS[module]}"),
             "spec": {
                 "jobName": "portproof",
                 "interval": "30s",
                 "scrapeTimeout": "10s",
-                "module": "tcp_connect",
+                "module": module,
                 "prober": {"url": monitoring.prober},
                 "targets": {
                     "staticConfig": {
@@ -243,6 +269,16 @@ def _objects(monitoring: Monitoring, probed: Sequence[Probed]) -> Iterator[dict[
     }
 
 
+def _groups(probed: Sequence[Probed]) -> Iterator[tuple[str, str, list[str]]]:
+    """What is asked by one module in one environment: each is a scrape job of its own, and not each Service."""
+    for module, environment in dict.fromkeys((one.module, one.environment) for one in probed):
+        yield (
+            module,
+            environment,
+            [one.address for one in probed if (one.module, one.environment) == (module, environment)],
+        )
+
+
 def _metadata(monitoring: Monitoring, name: str) -> dict[str, Any]:
     labels = {"app.kubernetes.io/managed-by": "portproof", **monitoring.labels}
     return {"name": name, "namespace": monitoring.namespace, "labels": labels}
@@ -256,7 +292,11 @@ def _dns(text: str) -> str:
 
 def prometheus(monitoring: Monitoring, probed: Sequence[Probed]) -> str:
     """For a Prometheus without operator: a file for ``scrape_config_files``."""
-    environments = list(dict.fromkeys(one.environment for one in probed))
+    modules = dict.fromkeys(one.module for one in probed)
+    return dump({"scrape_configs": [_scraped(monitoring, module, probed) for module in modules]})
+
+
+def _scraped(monitoring: Monitoring, module: str, probed: Sequence[Probed]) -> dict[str, Any]:
     relabelled = [
         {"source_labels": ["__address__"], "target_label": "__param_target"},
         {"source_labels": ["__param_target"], "target_label": "instance"},
@@ -269,29 +309,58 @@ def prometheus(monitoring: Monitoring, probed: Sequence[Probed]) -> str:
             }
             for label, group in (("service", "$1"), ("namespace", "$2"))
         ),
+        # Names of scrape jobs differ; alerts know one.
+        {"target_label": "job", "replacement": "portproof"},
         {"target_label": "__address__", "replacement": monitoring.prober},
     ]
-    return dump(
-        {
-            "scrape_configs": [
-                {
-                    "job_name": "portproof",
-                    "metrics_path": "/probe",
-                    "params": {"module": ["tcp_connect"]},
-                    "scrape_interval": "30s",
-                    "scrape_timeout": "10s",
-                    "static_configs": [
-                        {
-                            "targets": [one.address for one in probed if one.environment == environment],
-                            "labels": {"environment": environment},
-                        }
-                        for environment in environments
-                    ],
-                    "relabel_configs": relabelled,
-                }
-            ]
-        }
-    )
+    return {
+        "job_name": "portproof" if module == TCP else f"portproof-{_KINDS[module]}",
+        "metrics_path": "/probe",
+        "params": {"module": [module]},
+        "scrape_interval": "30s",
+        "scrape_timeout": "10s",
+        "static_configs": [
+            {"targets": addresses, "labels": {"environment": environment}}
+            for one, environment, addresses in _groups(probed)
+            if one == module
+        ],
+        "relabel_configs": relabelled,
+    }
+
+
+def modules(probed: Sequence[Probed]) -> str:
+    """What the exporter has to know, as its configuration file has it.
+
+    An answer counts as it does for the kubelet, whose probe it is: no certificate is verified, no redirect followed.
+    """
+    own = {
+        TCP: {"prober": "tcp", "timeout": "5s", "tcp": {"preferred_ip_protocol": "ip4"}},
+        HTTP: {
+            "prober": "http",
+            "timeout": "5s",
+            "http": {
+                "preferred_ip_protocol": "ip4",
+                "follow_redirects": False,
+                "valid_status_codes": list(_ANSWERS),
+                "tls_config": {"insecure_skip_verify": True},
+            },
+        },
+    }
+    used = {one.module for one in probed}
+    return dump({"modules": {name: module for name, module in own.items() if name in used}})
+
+
+def dead_links(monitoring: Monitoring, probed: Sequence[Probed], pages: Mapping[str, str]) -> tuple[str, ...]:
+    """The addresses to which alerts lead and where no page has the Service; `pages` are texts with the map, by their paths.
+
+    The page is the one whose path the address ends with; where none is, all are one site.
+    """
+    path = monitoring.runbooks.partition("#")[0].rstrip("/")
+    page = max((one for one in pages if f"/{path}".endswith(f"/{one}")), key=len, default=None)
+    texts = pages.values() if page is None else [pages[page]]
+    known = {anchor for text in texts for anchor in _ANCHOR.findall(text)}
+    wanted = dict.fromkeys("-".join(one.service) for one in probed) if monitoring.runbooks else {}
+    return tuple(f"{monitoring.runbooks}#{one}" for one in wanted if one not in known)
 
 
 def files(monitoring: Monitoring, probed: Sequence[Probed], kind: str) -> dict[str, str]:
@@ -303,6 +372,7 @@ def files(monitoring: Monitoring, probed: Sequence[Probed], kind: str) -> dict[s
     )
     return {
         **main,
+        "modules.yaml": modules(probed),
         "alerts.yaml": dump(alerts(monitoring)),
         "alerts_test.yaml": dump(test_of_alerts(monitoring, probed)),
     }
