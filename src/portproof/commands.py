@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from portproof import __version__, files
+from portproof import config as configuration
 from portproof.console import say
 from portproof.discover.model import STREAM
 from portproof.errors import ExitCode, UsageError
@@ -32,6 +33,7 @@ from portproof.session import (
     report_of,
     root_and_paths,
     session,
+    starter,
 )
 from portproof.source import RelPath, Tree
 from portproof.toolchain import install
@@ -341,6 +343,24 @@ def _log(name: str) -> bytes:
         raise UsageError(
             f"cannot read {name}: {error.strerror}", next_step="Name a file, or - for standard input."
         ) from error
+
+
+def init(request: Request, *, write_file: bool) -> int:
+    """Run ``portproof init``: print a configuration file, or write it where there is none. Raises `UsageError`."""
+    place, text = starter(request)
+    if not write_file:
+        click.echo(text, nl=False)
+        return ExitCode.OK
+    there = next((name for name in configuration.NAMES if os.path.lexists(place.with_name(name))), None)
+    if there is not None:
+        raise UsageError(
+            f"{there} already exists, and nothing is overwritten",
+            next_step="Run `portproof init` without --write, and copy what you need.",
+        )
+    write_report(place, text)
+    say(f"wrote {place}")
+    say("  next: Remove the # from what is true, then run `portproof check`.")
+    return ExitCode.OK
 
 
 def tools(request: Request, *, install_them: bool) -> int:

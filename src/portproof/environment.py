@@ -180,6 +180,16 @@ def together(
                 yield Together(members, stated=False)
 
 
+def named_environments(targets: Iterable[Target], *, guess: bool) -> Mapping[str, tuple[str, ...]]:
+    """The ids of the targets that seem to be deployed together, by the environment that they are for."""
+    found: dict[str, tuple[str, ...]] = {}
+    for group in together(targets, {}, guess=guess):
+        names = {environment_of(one) for one in group.targets} - {""}
+        if len(names) == 1 and not names & found.keys():
+            found[names.pop()] = tuple(sorted(one.id for one in group.targets))
+    return found
+
+
 def _is_alone(target: Target) -> bool:
     if isinstance(target, ManifestTarget):
         return target.is_alternative
@@ -259,7 +269,7 @@ def environment_of(target: Target) -> str:
     for path in reversed(target.values):
         if named := _without(named_by_values(path.rpartition("/")[2]), chart):
             return named
-        if isinstance(target, HelmTarget) and target.inferred and (named := environment_in(path)):
+        if "/ci/" not in f"/{path}" and (named := environment_in(path)):
             return _without(named, chart) or named
     installed = isinstance(target, HelmTarget) and target.install is not None
     return environment_in(parent(target.values[-1]) if installed else target.path)

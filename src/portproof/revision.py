@@ -225,24 +225,6 @@ def commit_named(git: Git, revision: str, *, asked: str) -> str:
     return found.stdout.strip()
 
 
-def ignored_by_git(files: Collection[RelPath], root: Path, environ: Mapping[str, str]) -> frozenset[RelPath]:
-    """All that git ignores below `root`, folders as a whole, if one of `files` is ignored; else nothing.
-
-    A file that was committed all the same is not ignored. To ask about some files costs much less than to look for all.
-    """
-    program = shutil.which("git", path=environ.get("PATH"))
-    if program is None or not (root / ".git").exists():
-        return frozenset()
-    git, asked = Git(program, root, environ), sorted(files)
-    for start in range(0, len(asked), 500):  # well below any limit of a command line's length
-        if git.attempt("check-ignore", "--", *asked[start : start + 500]).ok:
-            break
-    else:
-        return frozenset()
-    found = git.attempt("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
-    return frozenset(one.rstrip("/") for one in found.stdout.split("\0") if one) if found.ok else frozenset()
-
-
 def _how_to_have(revision: str) -> str:
     """What to do about a revision that is not there: a branch or commit can be fetched, what counts back needs history."""
     if not _FETCHABLE.fullmatch(revision):

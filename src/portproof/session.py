@@ -23,7 +23,8 @@ from portproof import config as configuration
 from portproof.config import Config, FileConfig
 from portproof.console import progress, say
 from portproof.discover.find import discover
-from portproof.discover.model import STREAM, Discovery, Target
+from portproof.discover.gitignore import ignored_by_git
+from portproof.discover.model import STREAM, Discovery, HelmTarget, Target
 from portproof.errors import ConfigError, UsageError
 from portproof.flags import Flags, Given
 from portproof.render.cache import remember
@@ -152,9 +153,10 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     file, config = configured(request, root)
     tree = Tree(root)
     found = discover(tree, paths, config)
-    if ignored := _ignored(request, root, found):
-        config = replace(config, ignored=ignored)
+    while ignored := _ignored(tree, found) - config.ignored:  # without an overlay its base is a target
+        config = replace(config, ignored=config.ignored | ignored)
         found = discover(tree, paths, config)
+    _refuse_what_is_not_there(request, file, found)
     if request.flags.base is not None:
         from portproof.revision import compare_with
 
@@ -167,12 +169,21 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     return Prepared(tree, paths, config, file, found, targets, comparison, notes)
 
 
-def _ignored(request: Request, root: Path, found: Discovery) -> frozenset[RelPath]:
-    """What git ignores, if any target is made of it."""
-    from portproof.revision import ignored_by_git
+def _ignored(tree: Tree, found: Discovery) -> frozenset[RelPath]:
+    """What git ignores of that which makes targets."""
+    return ignored_by_git({path for one in found.everything for path in one.made_by}, tree)
 
-    files = {path for one in found.everything for path in one.made_by}
-    return ignored_by_git(files, root, request.environ) if files else frozenset()
+
+def _refuse_what_is_not_there(request: Request, file: FileConfig, found: Discovery) -> None:
+    """Raise `ConfigError` for a configuration that names what is not there. One of another revision cannot be to blame."""
+    wrong = min((one for one in found.skips if one.configured), key=lambda one: one.configured, default=None)
+    if wrong is None or request.file is not None:
+        return
+    named = f"charts: {wrong.path}: {wrong.reason}"
+    raise ConfigError(
+        f"{file.path}:{wrong.configured}: {named}",
+        next_step="Correct the path, or remove it. `portproof init` prints what there is.",
+    )
 
 
 def _prepare_stream(request: Request) -> Prepared:
@@ -369,6 +380,24 @@ def port_map(
             ready.config.jobs,
         )
         return surveyed(asked, remember(engine.render), engine.render_together)
+
+
+def starter(request: Request) -> tuple[Path, str]:
+    """Where a configuration file belongs, and one for what there is; values files that were found by their places are tried."""
+    ready = prepare(request)
+    say_notes(ready)
+    tried = [one for one in ready.targets if isinstance(one, HelmTarget) and one.inferred]
+    with _engine(request, ready, Programs(ready.config, request.environ)) as engine:
+        answers = {one.id: engine.render(one, ready.tree) for one in tried}
+    from portproof.environment import is_collection, named_environments
+    from portproof.render.model import NotRendered, RenderFailure
+    from portproof.report import starter as proposal
+
+    failed = {name: one.message for name, one in answers.items() if isinstance(one, RenderFailure)}
+    failed |= {name: one.reason for name, one in answers.items() if isinstance(one, NotRendered)}
+    everything = ready.discovery.everything
+    groups = named_environments(ready.targets, guess=not is_collection(everything))
+    return ready.tree.root / configuration.NAMES[0], proposal.starter(ready.discovery, failed, groups)
 
 
 def _engine(request: Request, ready: Prepared, programs: Programs) -> Engine:

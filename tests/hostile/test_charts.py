@@ -201,8 +201,6 @@ CASES = [
         {"helm:.": "checked"},
     ),
     configured(
-        ("-", "-", "- in the configuration does not exist"),
-        ("--post-renderer=sh", "--post-renderer=sh", "--post-renderer=sh in the configuration does not exist"),
         ("../../outside/secret.yaml", "/../../outside/secret.yaml", "../../outside/secret.yaml in the configuration points outside"),
         ("../link.yaml", "/link.yaml", "../link.yaml in the configuration points to an absolute path"),
     ),
@@ -258,6 +256,8 @@ def test_chart(case: Case, tmp_path: Path) -> None:
         "charts: [{path: x, values: ['oci://127.0.0.1/v']}]",
         "charts: [{path: x, release: '--post-renderer=sh'}]",
         "charts: [{path: x, namespace: '-x'}]",
+        "charts: [{path: x, values: ['-']}]",
+        "charts: [{path: x, values: ['--post-renderer=sh']}]",
         "helm: ./bin/helm",
         "allow-hosts: ['http://127.0.0.1/']",
     ],

@@ -85,6 +85,30 @@ def targets(paths: tuple[str, ...], flags: Flags, output: str) -> int:
 
 
 @app.command(
+    short_help="Propose a portproof.yaml.",
+    epilog=epilog(
+        LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),
+        "portproof init",
+        "portproof init --write",
+    ),
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]")
+@with_options("config", "jobs", "helm", "offline")
+@click.option("--write", is_flag=True, help="Write portproof.yaml at the root, unless there is one.")
+@with_flags
+def init(*, paths: tuple[str, ...], flags: Flags, write: bool) -> int:
+    """Propose a portproof.yaml for what lies under PATH: charts, values files, environments.
+
+    PATH is a file or folder; the default is the current folder. What is uncertain is a comment. Taken as it is, the file makes no
+    finding worse. It is printed; nothing is ever overwritten.
+    """
+    from portproof import commands  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    return commands.init(Request(paths, flags), write_file=write)
+
+
+@app.command(
     short_help="Show or install helm and kustomize.",
     epilog=epilog(
         LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),

@@ -77,7 +77,14 @@ def charts(place: ConfigValue, value: Any) -> tuple[ChartConfig, ...]:
     """The charts that are rendered with more values."""
     if not isinstance(value, list):
         place.refuse(f"expected a list, got {describe(value)}", "Start each chart with `- path:`.")
-    return tuple(ChartConfig(**checked(place.at(index), item, CHART)) for index, item in enumerate(value))
+    return tuple(_chart(place.at(index), item) for index, item in enumerate(value))
+
+
+def _chart(place: ConfigValue, value: Any) -> ChartConfig:
+    found = checked(place, value, CHART)
+    several = place.at("values")
+    lines = tuple(several.at(index).line for index in range(len(found.get("values", ()))))
+    return ChartConfig(line=place.at("path").line, value_lines=lines, **found)
 
 
 def references(place: ConfigValue, value: Any) -> tuple[ReferenceConfig, ...]:

@@ -22,6 +22,7 @@ MAX_INSTALLS = 256
 MAX_RELEASE = 53
 """helm's own limit for the name of a release."""
 
+_ABSENT = "does not exist"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 
 _ALTERNATIVE = re.compile(r"values[-.](?!schema\.).+\.ya?ml\Z")
@@ -89,7 +90,12 @@ def find_charts(
             else:
                 skips.append(found)
     skips += [
-        Skip("helm", entry.path, "named in the configuration, but there is no such chart")
+        Skip(
+            "helm",
+            entry.path,
+            "named in the configuration, but there is no such chart",
+            configured=entry.line,
+        )
         for entry in config.charts
         if not any(matches(entry.path, chart) for chart in folders)
     ]
@@ -168,9 +174,9 @@ def _with_values(
     for path in own[MAX_VALUES:]:
         yield Skip("helm", folder, f"more than {MAX_VALUES} values files", (path,))
     entries = [entry for entry in config.charts if matches(entry.path, folder)]
-    for values, problem in _configured(listing, folder, entries):
+    for values, problem, line in _configured(listing, folder, entries):
         if problem is not None:
-            yield Skip("helm", folder, problem, values)
+            yield Skip("helm", folder, problem, values, configured=line if problem.endswith(_ABSENT) else 0)
         elif values not in chart.seen:
             yield chart.target(values)
 
@@ -223,17 +229,18 @@ def _own_values(tree: Tree, listing: Listing, chart: RelPath) -> list[RelPath]:
 
 def _configured(
     listing: Listing, chart: RelPath, entries: Sequence[ChartConfig]
-) -> Iterator[tuple[tuple[RelPath, ...], str | None]]:
-    """The lists of values files that the configuration adds, each with the reason why it cannot be used."""
+) -> Iterator[tuple[tuple[RelPath, ...], str | None, int]]:
+    """The lists of values files that the configuration adds, each with the reason why it cannot be used, and its line."""
     for entry in entries:
-        for files in entry.values:
+        lines = entry.value_lines or (entry.line,) * len(entry.values)
+        for files, line in zip(entry.values, lines, strict=True):
             paths = []
             problem = None
             for file in files:
                 path = join(".", file.lstrip("/")) if file.startswith("/") else join(chart, file)
                 problem = problem or _unusable(listing, file, path)
                 paths.append(path or file)
-            yield tuple(paths), problem
+            yield tuple(paths), problem, line
 
 
 def _unusable(listing: Listing, file: str, path: RelPath | None) -> str | None:
@@ -245,7 +252,7 @@ def _unusable(listing: Listing, file: str, path: RelPath | None) -> str | None:
         kind = resolve(listing.root, path).kind
     except EscapeError as error:
         return f"{named} {error}"
-    return None if kind == "file" else f"{named} does not exist"
+    return None if kind == "file" else f"{named} {_ABSENT}"
 
 
 def _holds(pattern: re.Pattern[str], tree: Tree, path: RelPath) -> bool:

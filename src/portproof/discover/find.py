@@ -53,8 +53,8 @@ def _asked_for(target: Target, paths: Sequence[RelPath]) -> bool:
 
 
 def _concerns(skip: Skip, paths: Sequence[RelPath]) -> bool:
-    """Whether a skip lies in `paths`; a chart or kustomization also when they lie in it."""
-    return any(
+    """Whether a skip lies in `paths`; a chart or kustomization also when they lie in it. What is configured always does."""
+    return bool(skip.configured) or any(
         is_within(skip.path, path) or (skip.kind != "manifests" and is_within(path, skip.path))
         for path in paths
     )

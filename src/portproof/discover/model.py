@@ -362,7 +362,7 @@ def inputs_of(targets: Iterable[Target], tree: Tree) -> tuple[RelPath, ...]:
 class Skip:
     """Something that looks like a target and is not rendered, with the reason that every report shows.
 
-    `counts` is False for what nobody expects to be rendered by itself (a library chart, a base, a component):
+    `configured` is the line of the configuration that names what is not there, 0 for everything else. `counts` is False for what nobody expects to be rendered by itself (a library chart, a base, a component):
     ``portproof targets`` lists it, the report's ``targets`` do not.
     """
 
@@ -371,6 +371,7 @@ class Skip:
     reason: str
     values: tuple[RelPath, ...] = ()
     counts: bool = True
+    configured: int = field(default=0, compare=False)
 
     @property
     def id(self) -> str:

@@ -9,23 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from portproof import yamldoc
+from portproof.discover.gitignore import MAX_PATH, MAX_PATTERNS, matches, patterns_of
 from portproof.discover.model import KUSTOMIZATION_NAMES
 from portproof.source import RelPath, SourceError, Tree, join, parent
-
-if TYPE_CHECKING:
-    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
-MAX_PATH = 200
-MAX_PATTERNS = 600
-"""Longer paths and more patterns are not looked at: whoever writes both can make the search long."""
-
-_SLOW = re.compile(r"\*{3}|(?:\*++[^*]*+){4}|\[(?![!^]?(?:\w-\w|\w)+\])")
-"""More wildcards than anybody needs, each of which multiplies the search, and sets that Python reads otherwise."""
 
 MAX_EMPTY = 8
 """As many files of one overlay are taken for empty: each is held against the patterns."""
@@ -91,29 +81,13 @@ def _is_ignored(path: RelPath, tree: Tree) -> bool:
         return False
     left = MAX_PATTERNS
     for folder in _folders_above(path):
-        patterns = list(islice(_patterns(_text(tree, folder, ".gitignore")), left))
+        patterns = list(islice(patterns_of(_text(tree, folder, ".gitignore")), left))
         left -= len(patterns)
         inside = path if folder == "." else path[len(folder) + 1 :]
         # It may have been a folder, for which some patterns are.
-        if patterns and any(_matches(patterns, each) for each in (inside, f"{inside}/")):
+        if patterns and any(matches(patterns, each) for each in (inside, f"{inside}/")):
             return True
     return False
-
-
-def _patterns(text: str) -> Iterator[GitIgnoreSpecPattern]:
-    """The patterns of a .gitignore. Like git, we pass over a line that is none; and over one that takes long."""
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - start-up; needed after a failure only
-
-    for line in text.splitlines():
-        if line.strip() and not line.startswith("#") and not _SLOW.search(line):
-            with suppress(ValueError, re.error):
-                yield from GitIgnoreSpec.from_lines([line]).patterns
-
-
-def _matches(patterns: Iterable[GitIgnoreSpecPattern], path: str) -> bool:
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - as above
-
-    return GitIgnoreSpec(patterns).match_file(path)
 
 
 def _text(tree: Tree, folder: RelPath, name: str) -> str:
