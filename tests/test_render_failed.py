@@ -37,7 +37,8 @@ def test_defaults_that_a_chart_refuses_on_purpose_are_a_warning() -> None:
 
 def test_a_value_that_several_charts_lack_is_given_from_outside() -> None:
     alone, together = [nil(A)], [nil(A), nil(B)]
-    assert severity(alone, other_targets((), alone)) is Severity.ERROR
+    assert severity(alone, other_targets((), alone)) is Severity.WARNING
+    assert severity(alone, other_targets((), alone), compared=True) is Severity.ERROR
     assert severity(together, other_targets((), together)) is Severity.WARNING
     assert severity(alone, other_targets((), together)) is Severity.WARNING
 
@@ -92,3 +93,12 @@ def test_values_that_only_their_place_gives_to_a_chart_are_perhaps_not_all() -> 
     assert severity([nil(inferred)], OtherTargets()) is Severity.NOTE
     assert severity([RenderFailure(inferred, "not YAML")], OtherTargets()) is Severity.WARNING
     assert severity([demanded(inferred), demanded(PROD)], OtherTargets()) is Severity.ERROR
+
+
+def test_values_that_are_meant_to_fail_are_a_note() -> None:
+    failing = HelmTarget("charts/a", ("charts/a/ci/tls-failure.yaml",))
+    assert severity([demanded(failing)], OtherTargets()) is Severity.NOTE
+    assert severity([RenderFailure(failing, "no such function")], OtherTargets()) is Severity.ERROR
+    assert severity([demanded(failing), demanded(PROD)], OtherTargets()) is Severity.ERROR
+    failover = HelmTarget("charts/a", ("charts/a/ci/failover-values.yaml",))
+    assert severity([demanded(failover)], OtherTargets()) is Severity.ERROR

@@ -74,15 +74,21 @@ CASES = [
         "resources:\n- a.yaml\n",
         {},
         f"{K}:4:3",
-        "o/a.yaml: no such file or directory",
+        "o cannot be built: o/a.yaml is missing",
     ),
-    Case("a base that is not there", "resources:\n- ../no\n", {}, f"{K}:4:3", "no such file or directory"),
+    Case(
+        "a base that is not there",
+        "resources:\n- ../no\n",
+        {},
+        f"{K}:4:3",
+        "o cannot be built: no is missing",
+    ),
     Case(
         "a base without kustomization",
         "resources:\n- base/\n",
         {"o/base/x.yaml": DEPLOYMENT},
         f"{K}:4:3",
-        "unable to find one of",
+        "o cannot be built: o/base has no kustomization.yaml",
     ),
     Case(
         "a broken base",
@@ -92,7 +98,7 @@ CASES = [
             "o/base/d.yaml": DEPLOYMENT,
         },
         "o/base/kustomization.yaml:5:3",
-        "(in o/base)",
+        "o cannot be built: o/base/no.yaml is missing",
     ),
     Case(
         "a resource that is not YAML",
@@ -122,7 +128,7 @@ CASES = [
         f"{RESOURCES}patches:\n- path: p.yaml\n",
         D,
         f"{K}:6:9",
-        "o/p.yaml: no such file",
+        "o cannot be built: o/p.yaml is missing",
     ),
     Case(
         "a patch of nothing",
@@ -166,7 +172,13 @@ CASES = [
         f"{K}:5:11",
         "o/a.txt",
     ),
-    Case("a component that is not there", f"{RESOURCES}components:\n- ./c\n", D, f"{K}:6:3", "no such file"),
+    Case(
+        "a component that is not there",
+        f"{RESOURCES}components:\n- ./c\n",
+        D,
+        f"{K}:6:3",
+        "o cannot be built: o/c is missing",
+    ),
     Case(
         "a replacement file that is not there",
         f"{RESOURCES}replacements:\n- path: r.yaml\n",

@@ -431,7 +431,9 @@ def _failures(
     )
     for (_, _, ignore), failures in groups.items():
         is_first = introduced is not None and not any(introduced.was_checked(one.target) for one in failures)
-        severity = render_failed.severity(failures, others, is_first=is_first)
+        severity = render_failed.severity(
+            failures, others, compared=introduced is not None, is_first=is_first
+        )
         severity = rule_set.severity(render_failed.RULE.id, severity)
         found = _failure(failures, places, severity)
         new = None if introduced is None else introduced.failure(failures)

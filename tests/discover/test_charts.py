@@ -195,6 +195,14 @@ class TestConfiguredCharts:
             ("web", f"the values file {file} in the configuration {problem}"),
         )
 
+    def test_a_chart_that_is_never_installed_without_values(self, repository: Repository) -> None:
+        repository.add(
+            {"web/Chart.yaml": chart("web"), "web/values-prod.yaml": "", "api/Chart.yaml": chart("api")}
+        )
+        given = Config(charts=(ChartConfig("web", defaults=False), ChartConfig("*", release="x")))
+        assert repository.targets(config=given) == ["helm:api", "helm:web?values=values-prod.yaml"]
+        assert repository.skips(config=given) == [("helm:web", "defaults: false in the configuration", False)]
+
     def test_a_configured_chart_that_is_not_there_is_shown(self, repository: Repository) -> None:
         assert repository.skips(config=Config(charts=(ChartConfig("web"),))) == [
             ("helm:web", "named in the configuration, but there is no such chart", True)

@@ -40,7 +40,12 @@ def test_a_chart_that_reads_what_another_gives(portproof: Program, make_reposito
     repository.commit()
     values = {"web/Chart.yaml": CHART, "web/values.yaml": "service:\n  port: 80\n"}
     repository.write({**values, "web/templates/a.yaml": "hub: {{ .Values.global.hub }}\n"})
-    assert severities(portproof) == [("error", None)]
+    assert severities(portproof) == [("warning", None)]
     assert severities(portproof, "--base", "HEAD") == [("note", True)]
     repository.write({"web/templates/a.yaml": "port: {{ .Values.servce.port }}\n"})
     assert severities(portproof, "--base", "HEAD") == [("error", True)], "a typo of a value that is there"
+    assert severities(portproof) == [("error", None)]
+    repository.write({"web/templates/a.yaml": "port: {{ .Values.service.port }}\n"})
+    repository.commit()
+    repository.write({"web/templates/a.yaml": "hub: {{ .Values.global.hub }}\n"})
+    assert severities(portproof, "--base", "HEAD") == [("error", True)], "the base rendered"

@@ -170,6 +170,11 @@ CHART: Mapping[str, Key] = {
         any_number({"type": "string", "pattern": f"^{values.API_VERSION.pattern}$"}),
         "API versions that templates see, in addition to helm's own and monitoring.coreos.com/v1.",
     ),
+    "defaults": Key(
+        values.boolean,
+        {"type": "boolean"},
+        "Whether the chart is rendered with its own values only, too (default: true).",
+    ),
 }  # fmt: skip
 IGNORED: Mapping[str, Key] = {
     "rule": Key(

@@ -17,7 +17,7 @@ class ChartConfig:
 
     Each entry of `values` makes one more target; it lists values files in helm's order. They are relative to the
     chart's folder, or to the root of the repository when they start with ``/``. `kube_version` and `api_versions` are
-    what the templates learn of the cluster. `line` is where the chart is named, `value_lines` where each of `values` is.
+    what the templates learn of the cluster. Without `defaults` the chart is never rendered with its own values only. `line` is where the chart is named, `value_lines` where each of `values` is.
     """
 
     path: str
@@ -26,6 +26,7 @@ class ChartConfig:
     namespace: str | None = None
     kube_version: str | None = None
     api_versions: tuple[str, ...] = ()
+    defaults: bool = True
     line: int = field(default=0, compare=False)
     value_lines: tuple[int, ...] = field(default=(), compare=False)
 

@@ -161,7 +161,11 @@ def _with_values(
 ) -> Iterator[HelmTarget | Skip]:
     """The chart's defaults, what installs it, its own values files, and those that the configuration names."""
     folder = chart.plain.chart
-    yield chart.target(())
+    entries = [entry for entry in config.charts if matches(entry.path, folder)]
+    if all(entry.defaults for entry in entries):
+        yield chart.target(())
+    else:
+        yield Skip("helm", folder, "defaults: false in the configuration", counts=False)
     yield from chart.installed()
     own = [path for path in _own_values(files.tree, listing, folder) if (path,) not in chart.seen]
     for path in own[:MAX_VALUES]:
@@ -173,7 +177,6 @@ def _with_values(
             yield chart.target((path,))
     for path in own[MAX_VALUES:]:
         yield Skip("helm", folder, f"more than {MAX_VALUES} values files", (path,))
-    entries = [entry for entry in config.charts if matches(entry.path, folder)]
     for values, problem, line in _configured(listing, folder, entries):
         if problem is not None:
             yield Skip("helm", folder, problem, values, configured=line if problem.endswith(_ABSENT) else 0)

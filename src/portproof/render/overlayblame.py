@@ -35,6 +35,7 @@ _ENTRY = re.compile(r"accumulating resources from '([^'\n]{1,1000})'")
 _BAD_TARGET = re.compile(r"couldn't make target for path '([^'\n]{1,1000})': ")
 _IN_FILE = re.compile(r"\bin File: ([^\n]{1,1000}?)(?=[\"'\\]*(?:\n|\Z))")
 _GONE = re.compile(r"(?<![^\s'\"`])(?:lstat |open |stat )?([^\s'\"`]{1,1000}): no such file or directory")
+_WITHOUT = re.compile(r"unable to find one of [^\n]{1,200}? in directory \\?'([^'\n\\]{1,1000})")
 _PATCH = re.compile(r"(?:from path\(|\[path: \\?\")([^)\"\\\n]{1,1000})")
 _INLINE_PATCH = re.compile(r"\[patch: \\?\"\s*([^\"\\\n]{2,300})")
 _MUST_RESOLVE = re.compile(r"'[^'\n]{1,1000}' must resolve to a file': ")
@@ -86,10 +87,24 @@ class OverlayBlame:
         if folder == self.target.folder and "kustomization.yaml is empty" in inner:
             return NotRendered(self.target, "its kustomization is empty")
         site = self._site(folder, inner)
+        missing = self._plain_cause(inner)
+        if missing is not None:
+            return RenderFailure(self.target, missing, site)
         message = clean(_short(inner))
         if site is not None and not message.startswith(site.path) and folder != self.target.folder:
             message = f"{message} (in {folder})"
         return RenderFailure(self.target, message or "kustomize failed without an error message", site)
+
+    def _plain_cause(self, text: str) -> str | None:
+        """What is missing, in the reader's words rather than in kustomize's; None for any other cause."""
+        top = "the kustomization at the root" if self.target.folder == "." else self.target.folder
+        without = _WITHOUT.search(text)
+        if without:
+            return f"{top} cannot be built: {clean(without.group(1))} has no kustomization.yaml"
+        for path in self._missing(text):
+            if not os.path.lexists(self.tree.on_disk(path)) and path not in self.tree.overlay:
+                return f"{top} cannot be built: {clean(path)} is missing"
+        return None
 
     def _missing(self, text: str) -> Iterator[RelPath]:
         """The files that kustomize did not find."""

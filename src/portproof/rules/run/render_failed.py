@@ -19,9 +19,11 @@ Severity:
   reject its defaults on purpose, with `required` or a guarded `fail`, or encode a
   credential (`b64enc`) that they omit. It may render with another of its values files. Or
   several charts read the same top-level value, which none of them has, because a shared
-  file is given to all. Or only the name and place of a values file say that it is the
-  chart's.
-* **note**: when such a values file lacks what the chart needs. Or when a chart that needs
+  file is given to all. Or a chart reads a top-level value which its own files don't have,
+  unless the name looks like a typo. With `--base` that is an error if the base rendered.
+  Or only the name and place of a values file say that it is the chart's.
+* **note**: when the chart rejects values that are meant to fail (`ci/tls-failure.yaml`), or
+  when a values file known by its place lacks what the chart needs. Or when a chart that needs
   values is one which a change adds, or which was not checked before the change either. A
   new chart that reads a top-level value which its own files don't have counts as one,
   unless the value's name looks like a typo.
@@ -33,6 +35,7 @@ No. A chart that needs values is checked as soon as `portproof.yaml` names them:
     charts:
       - path: charts/backend
         values: [ci/values.yaml]
+        defaults: false  # it is never installed without them
 
 Not reported when:
 
@@ -45,6 +48,7 @@ Not reported when:
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -57,6 +61,9 @@ from portproof.source import RelPath
 
 # The finding comes from the renderer, not from a port graph: assemble makes it, and asks here how bad it is.
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=lambda _graph: ())
+
+
+_FAILING = re.compile(r"(?:^|[-_.])(?:fail|fails|failing|failure|invalid|negative|rejected)(?:[-_.]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +92,16 @@ def other_targets(rendered: Iterable[Target], failures: Iterable[RenderFailure])
     )
 
 
-def severity(failures: Sequence[RenderFailure], others: OtherTargets, *, is_first: bool = False) -> Severity:
+def severity(
+    failures: Sequence[RenderFailure],
+    others: OtherTargets,
+    *,
+    compared: bool = False,
+    is_first: bool = False,
+) -> Severity:
     """How bad one failure is, which several targets may have: a warning where a chart only lacks values.
 
-    With a base, `is_first` says that none of them was ever checked: then nothing is lost, and it is a note.
+    With a base (`compared`), `is_first` says that none of them was ever checked: then nothing is lost, and it is a note.
     """
     lacks_values = (
         any(failure.demanded and not failure.target.values for failure in failures)
@@ -104,9 +117,20 @@ def severity(failures: Sequence[RenderFailure], others: OtherTargets, *, is_firs
     if all(isinstance(one.target, HelmTarget) and one.target.inferred for one in failures):
         # Nobody says that it is all that the chart is given.
         return Severity.NOTE if all(one.demanded or one.wants for one in failures) else Severity.WARNING
+    if all(failure.demanded and _is_meant_to_fail(failure.target) for failure in failures):
+        return Severity.NOTE
     if is_first and (lacks_values or is_given_more):
         return Severity.NOTE
+    if (
+        is_given_more and not compared
+    ):  # who installs it may well give them; a change that asks for more breaks it
+        return Severity.WARNING
     return Severity.WARNING if lacks_values else RULE.severity
+
+
+def _is_meant_to_fail(target: Target) -> bool:
+    """Whether the values of a target say that the chart is to reject them: ``ci/tls-failure.yaml``."""
+    return any(_FAILING.search(path.rpartition("/")[2]) for path in target.values)
 
 
 def _wanted(failure: RenderFailure) -> str:
