@@ -44,6 +44,8 @@ def test_as_git_does(tmp_path: Path, rules: dict[str, str], *, committed: bool) 
     repository = Repository(tmp_path)
     repository.write({**dict.fromkeys(PATHS, "a: 1\n"), **rules})
     repository.git("init", "--quiet", "--template=")
+    repository.write({"README.md": ""})
+    repository.git("add", "--force", "README.md")
     if committed:
         repository.git("add", "--force", "deploy/local.yaml", "x/y/z.yaml")
     listed = repository.git("ls-files", "--others", "--ignored", "--exclude-standard", "-z").split("\0")
@@ -62,6 +64,7 @@ def test_an_index_that_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
     repository.write({".gitignore": "a.yaml\n", "a.yaml": "", "b.yaml": ""})
     repository.git("init", "--quiet", "--template=")
+    assert ignored_by_git(["a.yaml"], Tree(tmp_path)) == frozenset(), "there is none"
     repository.git("add", "b.yaml")
     assert ignored_by_git(["a.yaml"], Tree(tmp_path)) == {"a.yaml"}
     repository.git("update-index", "--index-version", "4")

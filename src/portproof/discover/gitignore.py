@@ -151,8 +151,6 @@ def _index(root: Path) -> bytes | None:
         if folder.is_file():  # a work tree beside the clone: gitrepository-layout(5)
             folder = root / folder.read_text("utf-8").removeprefix("gitdir:").strip()
         file = folder / "index"
-        if not file.exists():
-            return b""
         if file.stat().st_size <= _MAX_INDEX:
             data = file.read_bytes()
             is_known = data[:4] == b"DIRC" and int.from_bytes(data[4:8], "big") in _WHOLE_NAMES
