@@ -91,6 +91,7 @@ FAILURES = (
         "helm:bad",
         "bad/templates/service.yaml:2:",
         "nil pointer",
+        severity="warning",
     ),
     Failure(
         "unconditional-fail",
