@@ -19,7 +19,7 @@ from portproof.connectivity.plan import plan
 from portproof.discover.find import discover
 from portproof.discover.model import Target
 from portproof.portmap.survey import Asked, port_map
-from portproof.render.model import NotRendered, RenderFailure, Rendering
+from portproof.render.model import NotRendered, Rendering
 from portproof.source import Tree
 from tests.e2e.program import FIXTURES
 from tests.support.mapped import port_map_of, yaml
@@ -212,11 +212,12 @@ def test_no_pod_of_the_fixtures_is_an_endpoint(tmp_path: Path, fixture: str) -> 
     targets = discover(tree, (".",), Config()).targets
     with engine(tmp_path / "engine") as renderer:
 
-        def render(target: Target, at: Tree) -> Rendering | RenderFailure | NotRendered:
-            answer = renderer.render(target, at)
-            if at is tree:
-                texts = [one.text for one in rendered(answer).documents]
-                services.extend(of_kind([one for text in texts for one in load_all(text) if one], "Service"))
+        def render(target: Target, at: Tree) -> Rendering | NotRendered:
+            if at is not tree:
+                return NotRendered(target, "no place is asked for")
+            answer = rendered(renderer.render(target, at))
+            several = [one for each in answer.documents for one in load_all(each.text) if one]
+            services.extend(of_kind(several, "Service"))
             return answer
 
         made = plan(port_map(Asked(tree, targets, targets, (), {}, 1), render), Placed(namespace="shop"))

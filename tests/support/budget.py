@@ -9,7 +9,7 @@ import pytest
 
 BUDGETS = {
     "tests": 160,
-    "tests/connectivity": 25,
+    "tests/connectivity": 60,
     "tests/discover": 5,
     "tests/e2e": 250,
     "tests/fuzz": 15,
