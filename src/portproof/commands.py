@@ -221,7 +221,7 @@ def monitor(
     request: Request, monitoring: Monitoring, *, kind: str, environment: str | None, folder: Path | None
 ) -> int:
     """Run ``portproof monitor``: to standard output, or each file into `folder`."""
-    found = port_map(request)
+    found = port_map(request, places=False)
     from portproof.portmap import monitor as written
     from portproof.portmap import selection
 
@@ -280,7 +280,11 @@ def postmortem(request: Request, fingerprint: str | None, revisions: str | None,
 def connectivity(request: Request, form: Form, placed: Placed, *, folder: Path | None) -> int:
     """Run ``portproof connectivity``: to standard output, or a file for each environment into `folder`."""
     found = port_map(
-        request, environment=placed.environment, release=placed.release, namespace=placed.namespace
+        request,
+        environment=placed.environment,
+        release=placed.release,
+        namespace=placed.namespace,
+        places=False,
     )
     from portproof.connectivity import manifests
     from portproof.connectivity.plan import plan

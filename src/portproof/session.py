@@ -355,9 +355,17 @@ def _layouts(ready: Prepared, comparison: Comparison, folder: Path) -> Iterator[
 
 
 def port_map(
-    request: Request, *, environment: str | None = None, release: str = "", namespace: str = ""
+    request: Request,
+    *,
+    environment: str | None = None,
+    release: str = "",
+    namespace: str = "",
+    places: bool = True,
 ) -> PortMap:
-    """The port map of what is asked for; `portmap.installed` says what `release` and `namespace` are for."""
+    """The port map of what is asked for, with or without the `places` of its numbers.
+
+    `portmap.installed` says what `release` and `namespace` are for.
+    """
     ready = prepare(request)
     say_notes(ready)
     if release or namespace:
@@ -378,6 +386,7 @@ def port_map(
             selected_rules(ready.config).rows,
             ready.config.environments,
             ready.config.jobs,
+            places,
         )
         return surveyed(asked, remember(engine.render), engine.render_together)
 

@@ -83,7 +83,8 @@ UNSTATED = "<release>"
 class Asked:
     """What the map is to show: `targets` of `tree`; all of the repository's are `everything`.
 
-    `rows` are references of the configuration's own, `environments` what it says is deployed together.
+    `rows` are references of the configuration's own, `environments` what it says is deployed together. With `places` it
+    says where each number is written, which takes a second rendering.
     """
 
     tree: Tree
@@ -92,6 +93,7 @@ class Asked:
     rows: tuple[ReferenceKind, ...]
     environments: Mapping[str, tuple[str, ...]]
     jobs: int
+    places: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,12 @@ def port_map(asked: Asked, render: Renderer, together: Together = one_by_one) ->
     with ThreadPoolExecutor(max_workers=asked.jobs) as pool:
         for several in parts(asked.targets):
             begun = list(pool.map(partial(begin, asked.tree, asked.rows, render), several))
-            for one in pool.map(
-                read_as, *zip(*traced(begun, render, together, pool, asked.jobs), strict=True)
-            ):
+            pairs = (
+                traced(begun, render, together, pool, asked.jobs)
+                if asked.places
+                else [(one, {}) for one in begun]
+            )
+            for one in pool.map(read_as, *zip(*pairs, strict=True)):
                 seen[one.map.id] = one
     in_order = [seen[one.id] for one in asked.targets]
     environment = Environment(
