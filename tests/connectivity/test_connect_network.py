@@ -90,12 +90,14 @@ def test_a_port_that_the_service_lacks_times_out() -> None:
 def test_a_policy_that_takes_seconds_to_apply_is_waited_for() -> None:
     with cluster(NAMES, listening=[8080]) as made:
         made.policy("tcp dport 8080 drop")
-        later = threading.Timer(1.5, made.policy_gone)
+        later = threading.Timer(5, made.policy_gone)
         later.start()
-        code, (line,), _ = made.connect("--pause", "0.5", "--timeout", "0.5", "backend-v1.shop:8080/tcp")
+        code, (line,), _ = made.connect(
+            "--attempts", "40", "--pause", "0.5", "--timeout", "0.5", "backend-v1.shop:8080/tcp"
+        )
         later.join()
     assert (code, line["result"]) == (0, "connected")
-    assert line["detail"] in {f"attempt {number}" for number in (2, 3, 4)}
+    assert line["detail"].startswith("attempt ")
 
 
 @pytest.mark.parametrize(("fixture", "result"), [("broken", "refused"), ("repaired", "connected")])
