@@ -133,6 +133,7 @@
       const where = JSON.parse(line.dataset.environments);
       line.hidden = Boolean(environment) && where.length > 0 && !where.includes(environment);
     }
+    root.classList.toggle("searching", left < all || words.length > 0);
     count.textContent = left === all ? count.dataset.all : `${left} of ${count.dataset.all}`;
     none.hidden = left > 0 || all === 0;
     if (shown) draw(shown);
