@@ -298,3 +298,26 @@ def test_a_page_of_300_services_is_there_in_a_second(show: Open) -> None:
         "dispatch()", f"{search}.value = 'service'; {search}.dispatchEvent(new Event('input'))"
     )
     assert min(page.value(typed) for _ in range(3)) < 100
+
+
+@pytest.mark.parametrize(
+    "smuggled",
+    [
+        "<img src='http://127.0.0.1:9/x'>",
+        "<script>window.hacked = 1</script>",
+        "<img src=x: onerror='window.hacked = 1'>",
+        "<link rel=stylesheet href='http://127.0.0.1:9/x'>",
+        "<p style='color: red'>",
+    ],
+)
+def test_the_policy_stops_what_would_get_in_all_the_same(
+    browser: Browser, tmp_path: Path, smuggled: str
+) -> None:
+    text = html.write(maps.shop())
+    assert '<p class="lead">' in text
+    file = tmp_path / "page.html"
+    file.write_text(text.replace('<p class="lead">', f'{smuggled}<p class="lead">', 1), encoding="utf-8")
+    page = browser.open(file.as_uri())
+    assert any("Content Security Policy" in one for one in page.complaints())
+    assert page.value("window.hacked === undefined")
+    page.close()
