@@ -328,6 +328,25 @@ def test_after_the_fix_two_revisions_tell_it(portproof: Program, past: Past) -> 
     assert f"| yes | Apply the proven fix (`commit {ended}`) | mitigate |" in document
 
 
+def test_a_fix_that_forgot_an_environment_is_seen(portproof: Program, past: Past) -> None:
+    overlay = "kustomize/overlays/prod/service.yaml"
+    for file in (VALUES, overlay):
+        past.repository.replace(file, "targetPort: 8080", "targetPort: 8081")
+    broke = past.commit("Move the backend")
+    past.repository.replace(VALUES, WRONG, RIGHT)
+    ended = past.commit("Back to 8080")
+    document = written(portproof, "--rev", "HEAD~2..HEAD~1")
+    assert trigger(document) == broke
+    assert (
+        "| Status | draft; open: partly fixed, but not for `kustomize:kustomize/overlays/prod` |\n"
+        in document
+    )
+    assert (
+        f"Commit `{ended}` of 2025-07-01 03:00 UTC ended it in the repository for `helm:chart`: " in document
+    )
+    assert "**Still there** for `kustomize:kustomize/overlays/prod`.\n\nFix at `" in document
+
+
 def test_several_findings_are_parts_of_one_document(portproof: Program, past: Past) -> None:
     past.repository.replace(VALUES, RIGHT, WRONG)
     past.commit("Move the backend")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from portproof.environment import Environment, TargetInterface
 from portproof.graph.model import PortGraph
+from portproof.graph.workloads import is_test
 from portproof.portmap.survey import CALLS
 
 
@@ -20,7 +21,9 @@ def callers(
 
     `targets` are the ids of those that have the Service.
     """
-    own = (str(one.holder) for one in graph.asking(*sorted(CALLS, key=str)) if one.whom.name in names)
+    tests = {one.key for one in graph.resources if is_test(one)}  # they are there for a minute
+    asking = graph.asking(*sorted(CALLS, key=str))
+    own = (str(one.holder) for one in asking if one.whom.name in names and one.holder not in tests)
     return tuple(dict.fromkeys((*own, *_from_elsewhere(names, targets, interfaces, environment))))
 
 

@@ -50,8 +50,7 @@ def _stories(broken: Iterable[Broken]) -> tuple[_Story, ...]:
     found: dict[object, list[Broken]] = {}
     for one in broken:
         by = one.cause.commit.hash if isinstance(one.cause, Trigger) else None
-        ended = one.ended_by.hash if one.ended_by else one.ended
-        key = (one.result.rule, one.result.message, one.result.chain, by, ended)
+        key = (one.result.rule, one.result.message, one.result.chain, by)
         found.setdefault(key if by else id(one), []).append(one)
     return tuple(map(tuple, found.values()))
 
@@ -62,7 +61,10 @@ def _head(document: PostMortem, stories: Sequence[_Story]) -> Iterator[str]:
     yield f"# Post-mortem: {title[:1].lower() if title[:1].isalpha() else title[:1]}{title[1:]}{more}"
     yield ""
     since = [one.cause.commit for one in document.broken if isinstance(one.cause, Trigger)]
-    status = "fixed in the repository" if _is_over(document) else "open: the repository still has it"
+    left = [target for one in document.broken if not one.ended for target in one.result.targets]
+    status = "fixed in the repository" if not left else "open: the repository still has it"
+    if left and any(one.ended for one in document.broken):
+        status = f"open: partly fixed, but not for {_spans(sorted(set(left)))}"
     rows = [
         ("Status", f"draft; {status}"),
         ("Date and duration", TODO),
@@ -77,10 +79,6 @@ def _head(document: PostMortem, stories: Sequence[_Story]) -> Iterator[str]:
     yield "| | |"
     yield "|---|---|"
     yield from (f"| {name} | {cell(value)} |" for name, value in rows)
-
-
-def _is_over(document: PostMortem) -> bool:
-    return all(one.ended for one in document.broken)
 
 
 def _harm(one: Broken, *, where: bool = True) -> str:
@@ -224,19 +222,29 @@ _RESOLVED = f"{TODO}: what ended it, and when: a fix, a rollback, a change in th
 
 
 def _resolution(story: _Story) -> Iterator[str]:
-    one = story[0]
+    """What ended each finding, or would; of a part of them it says where."""
+    partly = len({one.ended for one in story}) > 1
+    shown = dict.fromkeys("\n".join(_resolved(one, partly=partly)) for one in story)
+    for number, text in enumerate(shown):
+        if number:
+            yield ""
+        yield text
+
+
+def _resolved(one: Broken, *, partly: bool) -> Iterator[str]:
+    where = f" for {_spans(one.result.targets)}" if partly else ""
     if one.ended_by is not None:
         yield (
-            f"Commit {_hash(one.ended_by)} of {one.ended_by.when} UTC ended it in the repository: "
+            f"Commit {_hash(one.ended_by)} of {one.ended_by.when} UTC ended it in the repository{where}: "
             f"{code_span(one.ended_by.subject)}. Proven by rendering: its parent has the finding, this commit does not."
         )
     elif one.ended:
-        yield "The commit that is checked out does not have the finding any longer."
+        yield f"The commit that is checked out does not have the finding any longer{where}."
     else:
-        for number, each in enumerate(story):
-            if number:
-                yield ""
-            yield from _fix(each)
+        if partly:
+            yield f"**Still there**{where}."
+            yield ""
+        yield from _fix(one)
 
 
 def _fix(one: Broken) -> Iterator[str]:
