@@ -91,6 +91,12 @@ def test_the_committed_document_is_what_the_program_writes(
     assert written(portproof, "--rev", "HEAD~5..HEAD", "--jobs", "1") == document
 
 
+def test_the_page_quotes_that_document() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "postmortem.md").read_text()
+    (quoted,) = re.findall(r"```markdown\n(.*?)```", page, re.DOTALL)
+    assert quoted in GOLDEN.read_text()
+
+
 def test_no_person_is_named(portproof: Program, past: Past) -> None:
     past.repository.replace(VALUES, RIGHT, WRONG)
     past.commit(
