@@ -232,7 +232,7 @@ def monitor(
     if not probed:
         say("no Service port can be probed: nothing is written")
         return ExitCode.OK
-    _say_dead_links(monitoring, probed, root_and_paths(request.paths)[0])
+    _say_dead_links(monitoring, probed, request)
     made = written.files(monitoring, probed, kind)
     if folder is None:
         click.echo(made["portproof.yaml"] if kind == "operator" else made["scrape.yaml"], nl=False)
@@ -245,13 +245,14 @@ def monitor(
     return ExitCode.OK
 
 
-def _say_dead_links(monitoring: Monitoring, probed: Sequence[Probed], root: Path) -> None:
+def _say_dead_links(monitoring: Monitoring, probed: Sequence[Probed], request: Request) -> None:
     """Which links of the alerts lead nowhere, as far as the repository's Markdown files are what they lead to."""
     if not monitoring.runbooks:
         return
     from portproof.portmap import documents
     from portproof.portmap.monitor import dead_links
 
+    root, _ = root_and_paths(() if STREAM in request.paths else request.paths)
     try:
         pages = {one.name: one.text or "" for one in documents.find((), root)}
     except UsageError:  # no file has a block

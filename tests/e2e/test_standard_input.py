@@ -145,6 +145,21 @@ def test_a_cluster_is_mapped(portproof: Program) -> None:
     assert "coredns" in run.stdout
 
 
+def test_a_cluster_is_probed_and_tested(portproof: Program, make_repository: MakeRepository) -> None:
+    make_repository("")
+    text = cluster.printed(live(SHOP[0]))
+    run = portproof.piped(text, "monitor", "-", "--runbook-url", "https://git.example.com/PORTS.md")
+    assert run.code == 0
+    assert ".kube-system.svc:9153" in run.stdout
+    assert (
+        "no runbook: no block of the map has what https://git.example.com/PORTS.md#kube-system-kube-dns"
+        in run.stderr
+    )
+    run = portproof.piped(text, "connectivity", "-")
+    assert run.code == 0
+    assert "kube-dns.kube-system:9153/" in run.stdout
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_tells_it_without_a_place(portproof: Program, kind: str) -> None:
     run = portproof.piped(BROKEN, "check", "-", "--format", kind)
