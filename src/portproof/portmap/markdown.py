@@ -55,10 +55,13 @@ def _symptoms(shown: Sequence[TargetMap]) -> Iterator[str]:
     services = [each for one in shown for each in one.services]
     if not all(one.settled for one in services):
         yield ""
-        yield "In commands, `$NAMESPACE` is the namespace that you deployed to."
+        yield "Before you paste commands: `NAMESPACE=...`, the namespace that you deployed to."
+    if any(one.id.startswith("helm:") and "#" not in one.id and one.services for one in shown):
+        yield ""
+        yield "A chart's names are those of a release with the chart's name, unless something here states another."
     if any(UNSTATED in one.name for one in services):
         yield ""
-        yield "`<release>` is the name of your release; in commands it is `${RELEASE}`."
+        yield "`<release>` is the name of your release; before you paste commands: `RELEASE=...`."
 
 
 def _loose(one: Loose, environments: Sequence[str], several: Sequence[TargetMap]) -> str:

@@ -10,7 +10,7 @@ from portproof import yamldoc
 from portproof.portmap.model import Place
 from portproof.source import LineIndex, RelPath, Tree
 from portproof.trace.model import Origin, Proof
-from portproof.yamldoc import format_path
+from portproof.yamldoc import FieldPath, format_path
 
 
 class Places:
@@ -39,27 +39,50 @@ class Places:
 
 class _File:
     def __init__(self, text: str, *, is_template: bool) -> None:
+        self._text = text
         self.lines = LineIndex.of(text)
         # A template is no YAML, and what happens to parse says nothing of the object that it makes.
         self._keys = {} if is_template else _keys(text)
         self._starts = sorted(self._keys)
 
     def key(self, offset: int) -> str:
+        """The way to the scalar there, or to what a key there names."""
         at = bisect_right(self._starts, offset) - 1
-        if at < 0:
+        if at >= 0:
+            end, whose, path = self._keys[self._starts[at]]
+            if offset < end:
+                return f"{whose}{format_path(path)}"
+        return self._named(offset, at + 1)
+
+    def _named(self, offset: int, following: int) -> str:
+        """The way to what the key at an offset names: a part of the way to the first scalar behind it."""
+        if following >= len(self._starts):
             return ""
-        end, key = self._keys[self._starts[at]]
-        return key if offset < end else ""
+        start = self._starts[following]
+        _, whose, path = self._keys[start]
+        steps = [
+            length
+            for length, step in enumerate(path, 1)
+            if isinstance(step, str) and self._text.startswith(step, offset)
+        ]
+        if not steps:
+            return ""
+        length = steps[-1]
+        # `http: {http: 80}`: between the outer key and the scalar is more than a colon.
+        name = str(path[length - 1])
+        if self._text[offset + len(name) : start].strip("\"' :\r\n"):
+            length = steps[0]
+        return f"{whose}{format_path(path[:length])}"
 
 
-def _keys(text: str) -> Mapping[int, tuple[int, str]]:
-    """The scalars of a text by where they start: where each ends, and the way to it."""
+def _keys(text: str) -> Mapping[int, tuple[int, str, FieldPath]]:
+    """The scalars of a text by where they start: where each ends, whose it is, and the way to it."""
     try:
         documents = yamldoc.documents(text)
     except yamldoc.YamlError:
         return {}
     return {
-        span.start: (span.end, f"{_whose(one.data)}{format_path(path)}")
+        span.start: (span.end, _whose(one.data), path)
         for one in documents
         for path, span in one.spans.items()
     }

@@ -49,20 +49,35 @@ OTHERWISE = (
     (
         LISTENING,
         (
-            "The program listens elsewhere. State `0A` is listening, and ports are in hexadecimal. "
-            "Without `cat` in the image: `kubectl debug POD --image=busybox --target=CONTAINER`."
+            "The program listens elsewhere: ports are in hexadecimal, and state `0A` (for UDP `07`) is listening. "
+            "Without `cat` in the image: "
+            "`kubectl debug -it POD --image=busybox --target=CONTAINER -- cat /proc/net/tcp /proc/net/tcp6`."
         ),
     ),
     (PAST, "The program is at fault, not the Service."),
     (
         FIRST_AID,
         (
-            "Argo CD and Flux undo it: mend the source too, `portproof check` shows the line. "
-            "`kubectl rollout undo` brings back pods, never a Service; `helm rollback` brings back both."
+            "A failed test: the list of ports has changed, see what the Service says. Argo CD and Flux put the old value "
+            "back: mend the source too, `portproof check` shows the line. To roll back a release: `helm rollback` brings "
+            "back Services and pods, `kubectl rollout undo` only pods."
         ),
     ),
 )
 """What it means when a step shows something else than the runbook expects."""
+
+_TABLES = {
+    "TCP": ("/proc/net/tcp /proc/net/tcp6", "0A"),
+    "UDP": ("/proc/net/udp /proc/net/udp6", "07"),
+}
+"""Where Linux lists the sockets of a protocol, and the state of one that waits."""
+
+_NAMED_PORTS = 3
+"""kubernetes ``pkg/printers/internalversion``, formatDiscoveryPorts."""
+
+_CONTAINERS = 2
+_PATCHES = 2
+"""As many that a runbook has eight steps at most."""
 
 _EXEC = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"})
 """Kinds that ``kubectl exec`` takes as KIND/NAME."""
@@ -120,32 +135,60 @@ def _endpoints(card: Card) -> Step:
 
 
 def _endpoint_ports(service: ServiceMap) -> str:
-    numbers = dict.fromkeys(str(end.number) for end in _ends(service))
-    return f"PORTS {','.join(numbers)}" if numbers else ""
+    """The column PORTS, for each workload that differs; kubectl names three ports and counts the rest."""
+    workloads = dict.fromkeys(end.workload for end in _ends(service))
+    columns = dict.fromkeys(_column(service, one) for one in workloads)
+    return " and ".join(f"PORTS {one}" for one in columns)
+
+
+def _column(service: ServiceMap, workload: str) -> str:
+    numbers = []
+    for port in service.ports:
+        met = [end.number for end in port.ends if end.workload == workload and end.number is not None]
+        if port.target.isdigit():  # nobody asks whether it is declared
+            numbers.append(port.target)
+        elif met:
+            numbers.append(str(met[0]))
+    named = ",".join(numbers[:_NAMED_PORTS])
+    return f"{named} + {len(numbers) - _NAMED_PORTS} more..." if len(numbers) > _NAMED_PORTS else named
 
 
 def _listening(card: Card) -> Iterator[Step]:
-    seen: dict[tuple[str, str], dict[int, None]] = {}
+    """What the first containers listen on, and a way to the first of them that passes by the Service."""
+    seen: dict[tuple[str, str, str], dict[int, None]] = {}
     for one in card.variants:
-        for end in _ends(one.service):
-            seen.setdefault((end.workload, end.container), {})[end.number or 0] = None
-    for (workload, container), numbers in seen.items():
-        kind, _, name = workload.partition("/")
-        if kind not in _EXEC or 0 in numbers:
-            continue
-        pod = f"{kind.lower()}/{_shell(name)}"
+        for port in one.service.ports:
+            for end in port.ends:
+                kind = end.workload.partition("/")[0]
+                if (
+                    end.verdict is Verdict.REACHED
+                    and end.number
+                    and kind in _EXEC
+                    and port.protocol in _TABLES
+                ):
+                    seen.setdefault((end.workload, end.container, port.protocol), {})[end.number] = None
+    for (workload, container, protocol), numbers in list(seen.items())[:_CONTAINERS]:
+        tables, state = _TABLES[protocol]
         yield Step(
             f"{LISTENING} in container {container} of {workload}",
-            f"kubectl {_space(card)} exec {pod} -c {_shell(container)} -- cat /proc/net/tcp /proc/net/tcp6",
-            (("", " and ".join(f":{number:04X} 0A ({number})" for number in numbers)),),
+            f"kubectl {_space(card)} exec {_pod(workload)} -c {_shell(container)} -- cat {tables}",
+            (("", " and ".join(f":{number:04X} with state {state} ({number})" for number in numbers)),),
         )
-        number = next(iter(numbers))
-        local = 10_000 + number % 10_000
-        yield Step(
-            f"{PAST}, from {workload}",
-            f"kubectl {_space(card)} port-forward {pod} {local}:{number}",
-            (("", f"an answer on localhost:{local}"),),
-        )
+    for (workload, _, protocol), numbers in seen.items():
+        if protocol == "TCP":  # kubectl forwards nothing else
+            number = next(iter(numbers))
+            local = 10_000 + number % 10_000
+            yield Step(
+                f"{PAST}, from {workload}",
+                f"kubectl {_space(card)} port-forward {_pod(workload)} {local}:{number}",
+                (("", f"Forwarding from 127.0.0.1:{local}, and an answer there"),),
+            )
+            return
+
+
+def _pod(workload: str) -> str:
+    kind, _, name = workload.partition("/")
+    return f"{kind.lower()}/{_shell(name)}"
 
 
 def _history(places: Sequence[Written]) -> Iterator[Step]:
@@ -156,21 +199,32 @@ def _history(places: Sequence[Written]) -> Iterator[Step]:
 
 
 def _first_aid(card: Card) -> Iterator[Step]:
-    wanted: dict[tuple[str, int, int, str], list[str]] = {}
+    """One patch for all ports, by the environments whose ports are alike."""
+    wanted: dict[tuple[tuple[int, int, int], ...], list[str]] = {}
     for one in card.variants:
-        for port in one.service.ports:
-            if port.target.isdigit() and port.number and port.verdict is Verdict.REACHED:
-                what = (port.name or str(port.number), port.index, port.number, port.target)
-                wanted.setdefault(what, []).extend(one.environments)
-    for (label, index, number, target), names in wanted.items():
-        guard = {"op": "test", "path": f"/spec/ports/{index}/port", "value": number}
-        put = {"op": "replace", "path": f"/spec/ports/{index}/targetPort", "value": int(target)}
+        targets = tuple(
+            (port.index, port.number, int(port.target))
+            for port in one.service.ports
+            if port.target.isdigit() and port.number and port.verdict is Verdict.REACHED
+        )
+        if targets:
+            wanted.setdefault(targets, []).extend(one.environments)
+    for targets, names in list(wanted.items())[:_PATCHES]:
+        patch = [
+            operation
+            for index, number, target in targets
+            for operation in (
+                {"op": "test", "path": f"/spec/ports/{index}/port", "value": number},
+                {"op": "replace", "path": f"/spec/ports/{index}/targetPort", "value": target},
+            )
+        ]
         everywhere = set(names) == set(card.environments)
         where = "" if everywhere else f" in {', '.join(dict.fromkeys(names))}"
         yield Step(
-            f"{FIRST_AID}: put the target of port {label} back{where}",
+            f"{FIRST_AID}: put the target ports back{where}",
             f"kubectl {_space(card)} patch service {_shell(card.name)} --type=json "
-            f"-p '{json.dumps([guard, put], separators=(',', ':'))}'",
+            f"-p '{json.dumps(patch, separators=(',', ':'))}'",
+            (("", "patched; `no change`: the Service was right"),),
         )
 
 
@@ -190,14 +244,16 @@ def _by_environment(card: Card, say: Callable[[ServiceMap], str]) -> tuple[tuple
 
 
 def _space(card: Card) -> str:
-    """``-n shop``; ``-n "$NAMESPACE"`` where nobody states it, or several do."""
+    """``-n shop``; ``-n "${NAMESPACE:?}"`` where nobody states it, or several do: the shell stops where it is not set."""
     stated = {space for one in card.variants for space in one.namespaces}
-    return f"-n {_shell(next(iter(stated)))}" if len(stated) == 1 and "" not in stated else '-n "$NAMESPACE"'
+    return (
+        f"-n {_shell(next(iter(stated)))}" if len(stated) == 1 and "" not in stated else '-n "${NAMESPACE:?}"'
+    )
 
 
 def _shell(text: str) -> str:
     """A word of a command line, whatever strangers put into it; a release that nobody states is a variable there."""
     word = one_line(stripped(text))
     if UNSTATED in word and _PLAIN.fullmatch(word.replace(UNSTATED, "")):
-        return f'"{word.replace(UNSTATED, "${RELEASE}")}"'
+        return f'"{word.replace(UNSTATED, "${RELEASE:?}")}"'
     return shlex.quote(word)
