@@ -167,6 +167,16 @@ def test_one_environment_and_what_is_broken(portproof: Program, make_repository:
     assert broken.stdout == "0 Services in 11 targets\n"
 
 
+def test_of_two_services_with_one_name_the_last_is_on_the_map(
+    portproof: Program, make_repository: MakeRepository
+) -> None:
+    repository = make_repository("")
+    service = _app("web", "").partition("---\n")[0]
+    repository.write({"a/web.yaml": f"{service}---\n{service.replace('port: 80,', 'port: 81,')}"})
+    (target,) = json.loads(portproof("map", "--format", "json").stdout)["targets"]
+    assert _services(target) == [("web", 81)]
+
+
 def test_callers_of_other_targets_are_named(portproof: Program, make_repository: MakeRepository) -> None:
     repository = make_repository("")
     repository.write({"a/web.yaml": _app("web", ""), "b/cart.yaml": _app("cart", "http://web:80")})

@@ -179,8 +179,8 @@ class _Reader:
         self._calls, self._astray = self._calling()
 
     def services(self) -> Iterator[ServiceMap]:
-        """The Services in the order of the rendering."""
-        for service in self._graph.services:
+        """The Services in the order of the rendering; of two with one name, the last is the one that is applied."""
+        for service in {one.key: one for one in self._graph.services}.values():
             pods = self._graph.select(service)
             yield ServiceMap(
                 namespace=service.key.namespace,
