@@ -200,32 +200,33 @@ def _history(places: Sequence[Written]) -> Iterator[Step]:
 
 def _first_aid(card: Card) -> Iterator[Step]:
     """One patch for all ports, by the environments whose ports are alike."""
-    wanted: dict[tuple[tuple[int, int, int], ...], list[str]] = {}
+    wanted: dict[tuple[tuple[int, int, int | str], ...], list[str]] = {}
     for one in card.variants:
         targets = tuple(
-            (port.index, port.number, int(port.target))
+            (port.index, port.number, int(port.target) if port.target.isdigit() else port.target)
             for port in one.service.ports
-            if port.target.isdigit() and port.number and port.verdict is Verdict.REACHED
+            if port.number and port.verdict is Verdict.REACHED
         )
         if targets:
             wanted.setdefault(targets, []).extend(one.environments)
     for targets, names in list(wanted.items())[:_PATCHES]:
-        patch = [
-            operation
-            for index, number, target in targets
-            for operation in (
-                {"op": "test", "path": f"/spec/ports/{index}/port", "value": number},
-                {"op": "replace", "path": f"/spec/ports/{index}/targetPort", "value": target},
-            )
-        ]
+        patch = [operation for each in targets for operation in _put_back(*each)]
         everywhere = set(names) == set(card.environments)
         where = "" if everywhere else f" in {', '.join(dict.fromkeys(names))}"
         yield Step(
             f"{FIRST_AID}: put the target ports back{where}",
             f"kubectl {_space(card)} patch service {_shell(card.name)} --type=json "
-            f"-p '{json.dumps(patch, separators=(',', ':'))}'",
+            f"-p {shlex.quote(json.dumps(patch, separators=(',', ':')))}",
             (("", "patched; `no change`: the Service was right"),),
         )
+
+
+def _put_back(index: int, number: int, target: int | str) -> tuple[dict[str, object], ...]:
+    """The operations for one port: the test guards the index, for the list may have changed."""
+    return (
+        {"op": "test", "path": f"/spec/ports/{index}/port", "value": number},
+        {"op": "replace", "path": f"/spec/ports/{index}/targetPort", "value": target},
+    )
 
 
 def _ends(service: ServiceMap) -> Iterator[End]:
