@@ -107,7 +107,7 @@ def test_what_cannot_be_rendered_has_a_severity_too(
     portproof: Program, make_repository: MakeRepository, configured: str, severity: str, code: int
 ) -> None:
     repository = make_repository("")
-    repository.write(ROUTED | {"chart/templates/bad.yaml": "{{ include \"nowhere\" . }}\n"})
+    repository.write(ROUTED | {"chart/templates/bad.yaml": '{{ include "nowhere" . }}\n'})
     assert portproof("check").code == 1
     repository.write({"portproof.yaml": f"severity: {{render-failed: {configured}}}\n"})
     run = portproof("check", "--format", "json")
