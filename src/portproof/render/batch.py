@@ -32,7 +32,7 @@ MAX_CHARTS = 24
 _AROUND = "portproof-batch"
 _DEFINES = re.compile(r"\{\{-?\s*(?:define|block)\s+[\"`]([^\"`]+)")
 _DIGEST = re.compile(r"\b(?:[0-9a-f]{40}|[0-9a-f]{64})\b")
-_RELEASE = re.compile(r"\$?[\w.]*\.Release\.Name\b")
+_RELEASE = re.compile(r"(?<![\w.])\$?[\w.]{0,200}\.Release\.Name\b")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 
 

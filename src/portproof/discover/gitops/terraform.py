@@ -23,7 +23,7 @@ _BLOCK = re.compile(r'^[ \t]*resource\s+"helm_release"\s+"([^"]+)"\s*\{', re.MUL
 _COMMENT = re.compile(r"""("(?:\\.|[^"\\])*")|(?:#|//)[^\n]*|/\*.*?(?:\*/|\Z)""", re.DOTALL)
 _TEXT = r'"((?:\\.|[^"\\])*)"'
 _PATH = re.compile(r"\$\{path\.(?:module|root)\}/")
-_FILE = re.compile(rf'(?:"\$\{{)?\s*file\(\s*{_TEXT}\s*\)\s*(?:\}}")?')
+_FILE = re.compile(rf'(?:"\$\{{\s*+)?file\(\s*+{_TEXT}\s*+\)(?:\s*+\}}")?')
 _SET = re.compile(rf"\bname\s*=\s*{_TEXT}[^{{}}]*?\bvalue\s*=\s*({_TEXT}|[0-9]+|true|false)")
 
 
