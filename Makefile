@@ -9,7 +9,7 @@ MINUTES ?= 10
 TESTS ?= tests
 OPTIONS ?=
 
-.PHONY: incident test quick accept fuzz bench format lint types layers docs check bump bump-tools bump-libraries clean
+.PHONY: incident test quick accept fuzz bench format lint types layers docs examples check bump bump-tools bump-libraries clean
 
 $(VENV)/installed: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -66,6 +66,10 @@ layers: $(VENV)/installed-dev
 # Everything that is generated from the code: the rule pages and the README's tables.
 docs: $(VENV)/installed-dev
 	$(BIN)/python docs/generate.py
+
+# What the program says in examples/: the incident, from the pull request to the post-mortem.
+examples: $(VENV)/installed-dev
+	$(BIN)/python examples/write.py
 
 check: lint types layers test
 

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.skipif(
     not os.environ.get("PORTPROOF_NETWORK"), reason="no PORTPROOF_NETWORK; .ci/network runs these as root"
 )
 NAMES = {"backend-v1.shop": NODE, "redis.shop": "10.96.0.20", "both.shop": NODE6}
+EXAMPLE = Path(__file__).parents[2] / "examples" / "incident"
 PATIENCE = ("--attempts", "1", "--timeout", "4.5")
 
 
@@ -98,6 +99,20 @@ def test_a_policy_that_takes_seconds_to_apply_is_waited_for() -> None:
         later.join()
     assert (code, line["result"]) == (0, "connected")
     assert line["detail"].startswith("attempt ")
+
+
+def test_the_example_has_what_the_tests_print() -> None:
+    """The Jobs of the example, while the Service of its backend goes to 8081: their log, but for how long it took."""
+    jobs = yaml.safe_load_all((EXAMPLE / "jobs.yaml").read_text())
+    with cluster({"backend-v1.shop": "10.96.0.10", "web.shop": "10.96.0.11"}, listening=[8080, 3000]) as made:
+        made.serve("10.96.0.10", 80, 8081)
+        made.serve("10.96.0.11", 80, 3000)
+        printed = []
+        for job in jobs:
+            _, *arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+            printed += made.connect(*arguments, "--pause", "0.2")[1]
+    kept = [json.loads(line) for line in (EXAMPLE / "connect.log").read_text().splitlines()]
+    assert [{**one, "milliseconds": 0} for one in printed] == [{**one, "milliseconds": 0} for one in kept]
 
 
 @pytest.mark.parametrize(("fixture", "result"), [("broken", "refused"), ("repaired", "connected")])

@@ -107,7 +107,7 @@ def test_a_flag_names_another_baseline(portproof: Program, known: Repository) ->
 
 def test_a_failure_to_render_can_be_known(portproof: Program, make_repository: MakeRepository) -> None:
     repository = make_repository("incident/repaired")
-    repository.write({"chart/templates/bad.yaml": "{{ .Values.none.there }}\n"})
+    repository.write({"chart/templates/bad.yaml": '{{ include "nowhere" . }}\n'})
     assert portproof("check").code == 1
     assert portproof("check", "--write-baseline", FILE).code == 0
     repository.write({"portproof.yaml": f"baseline: {FILE}\n"})

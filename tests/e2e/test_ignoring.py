@@ -288,7 +288,7 @@ def test_a_flag_says_which_rules_run_and_leaves_the_entries_alone(
 def test_a_chart_that_does_not_render_can_be_left_out_and_stays_visible(
     portproof: Program, broken: Repository
 ) -> None:
-    broken.write({"chart/templates/bad.yaml": "{{ .Values.none.there }}\n"})
+    broken.write({"chart/templates/bad.yaml": '{{ include "nowhere" . }}\n'})
     assert portproof("check").code == 1
     broken.write(
         {

@@ -55,6 +55,11 @@ def written(folder: Path, kind: str, monitoring: Monitoring, probed: tuple[Probe
     return folder
 
 
+def test_the_alerts_of_the_example_fire_as_it_says() -> None:
+    folder = Path(__file__).parents[2] / "examples" / "incident" / "monitoring"
+    assert "SUCCESS" in tool("promtool", "test", "rules", "alerts_test.yaml", folder=folder)
+
+
 @pytest.mark.parametrize("runbooks", ["", RUNBOOKS])
 @pytest.mark.parametrize("kind", ["operator", "prometheus"])
 def test_promtool_takes_the_alerts_and_their_test(tmp_path: Path, kind: str, runbooks: str) -> None:

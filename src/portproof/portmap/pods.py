@@ -49,7 +49,9 @@ _OWN = ("podSelector", "endpointSelector", "selector")
 _LETS_IN = ("ingress", "ingressDeny")
 """Where a policy says who may come in."""
 _CILIUM = re.compile(r"(?:k8s|any):")
-_CALICO_KEY = re.compile(r"has\(\s*+([a-zA-Z0-9_./-]++)\s*+\)|(?<![a-zA-Z0-9_./-])([a-zA-Z0-9_./-]++)\s*+(?:==|!=|not\s++in\b|in\b)")
+_CALICO_KEY = re.compile(
+    r"has\(\s*+([a-zA-Z0-9_./-]++)\s*+\)|(?<![a-zA-Z0-9_./-])([a-zA-Z0-9_./-]++)\s*+(?:==|!=|not\s++in\b|in\b)"
+)
 
 
 def selecting(

@@ -210,10 +210,9 @@ def _finding(one: _Told, witness: _Told, service: Service, variable: str) -> Fin
     text, site = witness.texts[variable]
     return Finding(
         message=(
-            f"{key} gets {variable}=tcp://… from Kubernetes, because {service.key} is in its namespace. Container "
-            f"{container.name!r} runs the image whose setting of that name is a number ({text} in "
-            f"{witness.workload.key}), so the program may fail to start. Set enableServiceLinks: false in the pod, or "
-            f"set {variable} here too."
+            f"{key} gets {variable}=tcp://… from {service.key}, where the program of container {container.name!r} "
+            f"takes a number ({text} in {witness.workload.key}): it may fail to start. "
+            f"Set enableServiceLinks: false in the pod, or set {variable} here too."
         ),
         severity=Severity.WARNING,
         primary=Site(key, (*container.path, "name"), container.name),
