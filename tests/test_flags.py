@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from portproof import cli, commands
+from portproof import cli
 from portproof.cli.options import wants_color
+from portproof.commands import about, checking
 from portproof.config import Config
 from portproof.flags import FAIL_ON, FLAGS, Flags
 from portproof.session import Request
@@ -41,8 +42,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
         requests.append(request)
         return 0
 
-    for name in ("check", "fix", "tools"):
-        monkeypatch.setattr(commands, name, noted)
+    for module, name in ((checking, "check"), (checking, "fix"), (about, "tools")):
+        monkeypatch.setattr(module, name, noted)
     return requests
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from portproof import commands
+from portproof.commands import about, checking
 from tests.e2e.program import Process, Program, Repository, environment
 
 MakeRepository = Callable[[str], Repository]
@@ -78,7 +78,7 @@ def test_there_is_no_input(
     portproof: Program, make_repository: MakeRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_repository("")
-    monkeypatch.setattr(commands, "tools", lambda *_, **__: len(sys.stdin.read()) + len(os.read(0, 1)))
+    monkeypatch.setattr(about, "tools", lambda *_, **__: len(sys.stdin.read()) + len(os.read(0, 1)))
     assert portproof("tools").code == 0
 
 
@@ -89,7 +89,7 @@ def test_an_error_of_its_own_is_one_here_too(
         raise ValueError("a mistake")
 
     make_repository("")
-    monkeypatch.setattr(commands, "check", broken)
+    monkeypatch.setattr(checking, "check", broken)
     done = portproof("check")
     assert (done.code, done.stdout) == (3, "")
     assert "internal error: a mistake" in done.stderr

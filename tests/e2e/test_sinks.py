@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from portproof.cli import entry
-from portproof.commands import fix
+from portproof.commands.checking import fix
 from portproof.session import Request
 from tests.e2e.program import Process, Program, Repository
 from tests.support import runner

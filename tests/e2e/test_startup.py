@@ -46,7 +46,7 @@ def test_a_page_loads_no_other_rule() -> None:
 
 
 def test_the_first_render_waits_for_half_of_the_program_only() -> None:
-    modules = loaded("import portproof.cli, portproof.commands")
+    modules = loaded("import portproof.cli, portproof.commands.checking")
     assert "portproof.render.helm" in modules
     assert not {"jsonpath_ng", "jinja2", "github"} & modules
     assert not AFTER_THE_FIRST_RENDER & modules

@@ -102,10 +102,10 @@ def init(*, paths: tuple[str, ...], flags: Flags, write: bool) -> int:
     PATH is a file or folder; the default is the current folder. What is uncertain is a comment. Taken as it is, the file makes no
     finding worse. It is printed; nothing is ever overwritten.
     """
-    from portproof import commands  # noqa: PLC0415
+    from portproof.commands import about  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
-    return commands.init(Request(paths, flags), write_file=write)
+    return about.init(Request(paths, flags), write_file=write)
 
 
 @app.command(
@@ -125,10 +125,10 @@ def tools(action: str, flags: Flags) -> int:
     `show` is the default. It prints the path and version of each tool, and where it was found. `install` downloads
     the pinned versions into the tool cache, whatever is on PATH.
     """
-    from portproof import commands  # noqa: PLC0415
+    from portproof.commands import about  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
-    return commands.tools(Request(flags=flags), install_them=action == "install")
+    return about.tools(Request(flags=flags), install_them=action == "install")
 
 
 @app.command(

@@ -61,7 +61,7 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
     PATH is a file or folder; the default is the current folder. Every chart is rendered with each of its values files,
     every overlay is built, and all manifests are read. With - as the only PATH, manifests are read from standard input.
     """
-    from portproof import commands  # noqa: PLC0415
+    from portproof.commands import checking  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
     partly = [name for name in ("base", "select", "baseline") if getattr(flags, name)]
@@ -71,7 +71,7 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
             next_step=f"Drop --{partly[0]}: a baseline records every finding.",
         )
     files = tuple(map(_report, reports))
-    return commands.check(Request(paths, flags), output=output, color=colored(color), reports=files)
+    return checking.check(Request(paths, flags), output=output, color=colored(color), reports=files)
 
 
 @app.command(
@@ -97,10 +97,10 @@ def fix(*, paths: tuple[str, ...], flags: Flags, write: bool, unsafe: bool) -> i
     and causes no new one. It is safe if no number or name moves that a program, a caller or an operator relies on.
     With --base, only findings that the base does not have are fixed.
     """
-    from portproof import commands  # noqa: PLC0415
+    from portproof.commands import checking  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
-    return commands.fix(Request(paths, flags), write_files=write, unsafe=unsafe)
+    return checking.fix(Request(paths, flags), write_files=write, unsafe=unsafe)
 
 
 @app.command(
@@ -134,10 +134,10 @@ def diff(paths: tuple[str, ...], flags: Flags, output: str) -> int:
     A row for each port that is broken, moved, new or gone names who asks for it. Environments with equal changes share a
     row. Nothing is judged: the exit code is 0 whatever changes.
     """
-    from portproof import commands  # noqa: PLC0415
+    from portproof.commands import checking  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
-    return commands.diff(Request(paths, flags), output=output)
+    return checking.diff(Request(paths, flags), output=output)
 
 
 def _report(text: str) -> tuple[str, Path]:

@@ -73,13 +73,13 @@ def map_(  # noqa: PLR0913 - one for each option
     folder of them: blocks between `<!-- portproof map: GLOB -->` and `<!-- portproof map: end -->` show the targets whose
     id matches GLOB. --write makes a file that is not there.
     """
-    from portproof import commands  # noqa: PLC0415
+    from portproof.commands import prevention  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
     if write and check_:
         raise UsageError("--write and --check exclude each other", next_step="Drop one of them.")
     if not (write or check_):
-        return commands.show_map(
+        return prevention.show_map(
             Request(paths, flags), output=output, environment=environment, only_broken=only_broken
         )
     if environment or only_broken or output != "text":
@@ -87,7 +87,7 @@ def map_(  # noqa: PLR0913 - one for each option
             "--environment, --only-broken and --format do not apply to --write and --check",
             next_step="Choose what a block shows by its glob.",
         )
-    return commands.keep_map(Request((), flags), paths, write_files=write)
+    return prevention.keep_map(Request((), flags), paths, write_files=write)
 
 
 @app.command(
@@ -157,7 +157,7 @@ def connectivity(  # noqa: PLR0913 - one for each option
     With --report, nothing is written. What the tests have printed is reported at the lines of the source, with what it
     means. The exit code is 1 if an edge failed.
     """
-    from portproof import commands  # noqa: PLC0415
+    from portproof.commands import prevention  # noqa: PLC0415
     from portproof.connectivity.manifests import Form  # noqa: PLC0415
     from portproof.connectivity.model import Placed  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
@@ -172,10 +172,10 @@ def connectivity(  # noqa: PLR0913 - one for each option
     if logs:
         if output is not None:
             raise UsageError("--output does not go with --report", next_step="Redirect standard output.")
-        return commands.connectivity_report(
+        return prevention.connectivity_report(
             request, logs, meant, output=kind or "text", color=colored("auto")
         )
-    return commands.connectivity(
+    return prevention.connectivity(
         request,
         Form(kind or "jobs", _image(image), _schedule(schedule)),
         meant,
@@ -247,13 +247,13 @@ def monitor(  # noqa: PLR0913 - one for each option
     PATH is a file or folder; the default is the current folder. A blackbox exporter opens each port. Two alerts say that
     a port does not answer, and that nobody asks. What cannot be probed is listed on standard error, with the reason.
     """
-    from portproof import commands  # noqa: PLC0415
+    from portproof.commands import prevention  # noqa: PLC0415
     from portproof.portmap.monitor import Monitoring  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
     monitoring = Monitoring(labels=dict(map(_label, labels)), http=http, **said)
     folder = None if output is None else Path(output)
-    return commands.monitor(
+    return prevention.monitor(
         Request(paths, flags), monitoring, kind=kind, environment=environment, folder=folder
     )
 
@@ -329,7 +329,7 @@ def postmortem(flags: Flags, fingerprint: str | None, revisions: str | None, out
     brought the finding is proven: it renders with the finding, and its parent renders without. What only people know is
     TODO(people). Commits are named, persons never.
     """
-    from portproof import commands  # noqa: PLC0415
+    from portproof.commands import prevention  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
     if not (fingerprint or revisions):
@@ -337,6 +337,6 @@ def postmortem(flags: Flags, fingerprint: str | None, revisions: str | None, out
             "postmortem needs a finding",
             next_step="Name its fingerprint, or revisions: `--rev GOOD..BAD`.",
         )
-    return commands.postmortem(
+    return prevention.postmortem(
         Request((), flags), fingerprint, revisions, None if output is None else Path(output)
     )

@@ -1,0 +1,147 @@
+"""The commands that check a repository and mend it: check, fix, diff.
+
+What a command needs after the first renders is imported by the functions that use it, so that it loads meanwhile.
+"""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from portproof.commands.output import seen_from_here, write_report
+from portproof.console import say
+from portproof.discover.model import STREAM
+from portproof.errors import ExitCode, UsageError
+from portproof.session import Request, Session, port_diff, report_of, session
+
+if TYPE_CHECKING:
+    from portproof.flags import Given
+    from portproof.outcome import FindingGroup, Outcome
+    from portproof.pipeline import Combined
+
+
+def check(
+    request: Request, *, output: str, color: bool = False, reports: tuple[tuple[str, Path], ...] = ()
+) -> int:
+    """Run ``portproof check``; gives the exit code. `reports` are formats that go to files."""
+    with session(request) as run:
+        report = replace(report_of(run), given=request.given)
+    from portproof.report import formats
+
+    if request.flags.only_new:
+        report = report.news
+
+    seen = seen_from_here(run.ready.tree.root)
+    fail_on = run.ready.config.fail_on
+    for kind, file in reports:
+        write_report(file, formats.write(kind, report, seen=seen, fail_on=fail_on))
+    if request.flags.write_baseline:
+        _write_baseline(Path(request.flags.write_baseline), run)
+    click.echo(formats.write(output, report, color=color, seen=seen, fail_on=fail_on), nl=False, color=True)
+    fails = report.fails(fail_on) or (request.flags.strict and not report.is_whole)
+    return ExitCode.FINDINGS if fails else ExitCode.OK
+
+
+def _write_baseline(file: Path, run: Session) -> None:
+    """Write the findings that do not count from now on."""
+    from portproof.suppressions.baseline import written
+
+    known = run.outcome.verdict.known
+    write_report(file, written(known))
+    say(f"{file} holds {len({one.fingerprint for one in known})} known findings")
+    if run.ready.path_of(file) != run.ready.config.baseline:
+        say(f"  next: Add `baseline: {file}` to portproof.yaml, and commit both.")
+
+
+def fix(request: Request, *, write_files: bool, unsafe: bool = False) -> int:
+    """Run ``portproof fix``; the exit code is 1 while findings remain that no fix cures. `unsafe` ones count if wanted.
+
+    With a base, only what the base does not have is fixed. Raises `UsageError` for standard input, which is no file.
+    """
+    if STREAM in request.paths:
+        raise UsageError(
+            "fix cannot edit standard input",
+            next_step="Run `portproof fix` in the repository that the manifests come from.",
+        )
+    with session(request) as run:
+        from portproof import pipeline
+        from portproof.write import write
+
+        outcome = replace(run.outcome, merged=run.news)
+        combined = pipeline.combine(outcome, run.prover, unsafe=unsafe)
+    if write_files:
+        for path in write(combined.edits, combined.tree):
+            say(f"fixed {path}")
+    elif combined.edits:
+        _print_patch(combined, request.given)
+    left = [one for one in outcome.merged if one not in combined.cured]
+    _say_fixed(run, outcome, len(left), "written" if write_files else "", unsafe=unsafe)
+    for one in left:
+        _say_left(one, request.given, unsafe=unsafe)
+    _say_unseen(run)
+    threshold = run.ready.config.fail_on
+    return ExitCode.FINDINGS if any(one.finding.severity.reaches(threshold) for one in left) else ExitCode.OK
+
+
+def _print_patch(combined: Combined, given: Given) -> None:
+    """Print the patch for ``git apply`` in the current folder; where it cannot work there, say where it does."""
+    from portproof import assemble
+    from portproof.patch import applied_in
+
+    tree, paths = combined.tree, sorted({edit.span.path for edit in combined.edits})
+    names, elsewhere = applied_in(Path.cwd(), tree.root, paths)
+    click.echo(assemble.patch_of(combined.edits, tree, names.__getitem__), nl=False)
+    if elsewhere is not None:
+        say(f"Not all of these files are below this folder: `{given.fix()} | git -C {elsewhere} apply`")
+
+
+def _say_fixed(run: Session, outcome: Outcome, left: int, how: str, *, unsafe: bool) -> None:
+    """How many findings are fixed; of those that the base has, too, only that there are some."""
+    found = len(outcome.merged)
+    what = "introduced findings" if run.introduced else "findings"
+    say(
+        f"{found - left} of {found} {what} have a {_wanted(unsafe)}{f' ({how})' if how and found > left else ''}"
+    )
+    old = len(run.outcome.merged) - found
+    if old:
+        say(f"  {old} already in the base; without --base they are fixed, too")
+
+
+def _say_unseen(run: Session) -> None:
+    outcome = run.outcome
+    ignored = len(outcome.verdict.ignored)
+    failed = sum(one.outcome is not None or bool(one.problems) for one in outcome.checked)
+    if ignored:
+        say(f"  {ignored} suppressed; `portproof check` shows how")
+    if failed:
+        say(f"  {failed} targets not checked; `portproof check` shows why")
+
+
+def _wanted(unsafe: bool) -> str:
+    return "proven fix" if unsafe else "proven, safe fix"
+
+
+def _say_left(one: FindingGroup, given: Given, *, unsafe: bool) -> None:
+    """Why a finding is left: there is no fix, it is unsafe, or it does not go together with the others."""
+    risky = one.fix if one.fix and not one.fix.is_safe else None
+    say(f"  no {_wanted(unsafe)}: {one.first.found.rule.id}: {one.finding.message}")
+    if risky and not unsafe:
+        say(f"    unsafe, `{given.fix('--unsafe')}` includes it: {risky.description}")
+        for risk in risky.risks:
+            say(f"      {risk.text}")
+
+
+def diff(request: Request, *, output: str) -> int:
+    """Run ``portproof diff``; whatever the change does, the exit code is 0."""
+    found = port_diff(request)
+    from portproof.report import port_diff as data
+    from portproof.report import port_table as table
+
+    writers = {"text": table.text, "markdown": table.markdown, "json": data.json}
+    click.echo(writers[output](found), nl=False)
+    return ExitCode.OK

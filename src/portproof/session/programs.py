@@ -1,0 +1,45 @@
+"""The helm and kustomize of a run, and what renders with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from portproof.config import Config
+from portproof.console import say
+from portproof.render.engine import Engine, RenderOptions
+from portproof.session.prepared import Prepared
+from portproof.session.request import Request
+from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize
+
+
+class Programs:
+    """The tools of a run, each found when it is first asked for: a repository without charts needs no helm."""
+
+    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+        self._config = config
+        self._environ = environ
+
+    @cached_property
+    def helm(self) -> Tool:
+        """The helm in use."""
+        return find_helm(self._config.helm, offline=self._config.offline, environ=self._environ, notify=say)
+
+    @cached_property
+    def kustomize(self) -> Tool:
+        """The kustomize in use."""
+        return find_kustomize(
+            self._config.kustomize, offline=self._config.offline, environ=self._environ, notify=say
+        )
+
+
+def engine_of(request: Request, ready: Prepared, programs: Programs) -> Engine:
+    """What renders the targets of a run, within the limits that the configuration sets."""
+    options = RenderOptions(
+        offline=ready.config.offline,
+        hosts=ready.config.allow_hosts,
+        seconds=ready.config.timeout,
+        cache=cache_folder(request.environ),
+        environ=request.environ,
+    )
+    return Engine(helm=lambda: programs.helm, kustomize=lambda: programs.kustomize, options=options)

@@ -1,0 +1,149 @@
+"""A check from the first render to the last, and the report of it.
+
+The first renders need half of the program. The other half (rules, graph, tracing, reports) is imported by the functions
+that use it, so that it loads while those renders run.
+"""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from portproof import __version__
+from portproof.console import progress
+from portproof.discover.find import discover
+from portproof.discover.model import STREAM, Discovery
+from portproof.render.cache import remember
+from portproof.session.left_out import known_findings, suppression_inputs, unchecked_targets
+from portproof.session.prepared import Prepared, prepare, say_notes
+from portproof.session.programs import Programs, engine_of
+from portproof.session.request import Request
+
+if TYPE_CHECKING:
+    from portproof.compare import Compared, Introduced
+    from portproof.fix import Prover
+    from portproof.outcome import FindingGroup, Outcome
+    from portproof.pipeline import Plan
+    from portproof.render.model import Renderer
+    from portproof.report.fixes import Fixes
+    from portproof.report.model import Report, ToolVersions
+    from portproof.revision import Comparison
+    from portproof.rules.evaluate import RuleSet
+    from portproof.suppressions.collected import Baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A run while its renderer lives, with all that `render` remembers; `folder` is for what is laid out of a base."""
+
+    ready: Prepared
+    rule_set: RuleSet
+    outcome: Outcome
+    prover: Prover
+    introduced: Introduced | None
+    tools: ToolVersions
+    compared: Compared | None
+    render: Renderer
+    folder: Path
+
+    @property
+    def news(self) -> tuple[FindingGroup, ...]:
+        """The findings that the base does not have; all of them where nothing was compared."""
+        if self.introduced is None:
+            return self.outcome.merged
+        return tuple(one for one in self.outcome.merged if self.introduced.finding(one.members))
+
+
+@contextmanager
+def session(request: Request, comparison: Comparison | None = None) -> Iterator[Session]:
+    """Check everything; the renderer lives until the end of the block."""
+    ready = prepare(request, comparison)
+    say_notes(ready)
+    known = known_findings(request, ready)
+    programs = Programs(ready.config, request.environ)
+    kinds = {target.kind for target in ready.targets}
+    # A missing tool is told before anything is rendered; a repository without charts needs no helm.
+    versions = (
+        programs.helm.version if "helm" in kinds else None,
+        programs.kustomize.version if "kustomize" in kinds else None,
+    )
+    with (
+        engine_of(request, ready, programs) as engine,
+        progress(quiet=request.flags.quiet) as told,
+        TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as base,
+    ):
+        engine.prefetch(ready.targets, ready.tree, ready.config.jobs)
+        from portproof import compare, pipeline
+        from portproof.report.model import ToolVersions
+
+        plan = _plan(request, ready, known, engine.render)
+        if ready.comparison is None:
+            compared, survey = None, pipeline.survey(plan, told)
+        else:
+            compared = compare.survey(ready.comparison, plan, ready.config, Path(base), told)
+            plan, survey = compared.plan, compared.survey
+        prover = pipeline.prover_of(plan, survey)
+        lost = unchecked_targets(request, ready, compared)
+        abroad = () if compared is None else compared.abroad
+        outcome = pipeline.finish(plan, survey, prover, lost, abroad)
+        introduced = None if compared is None else compare.introduced(compared, outcome)
+        tools = ToolVersions(__version__, *versions)
+        yield Session(
+            ready, plan.rule_set, outcome, prover, introduced, tools, compared, plan.render, Path(base)
+        )
+
+
+def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Renderer) -> Plan:
+    """What to do, with one memory of what has been rendered for all of it."""
+    from portproof.pipeline import Plan
+    from portproof.rules.rule_set import selected_rules
+
+    return Plan(
+        tree=ready.tree,
+        targets=ready.targets,
+        everything=ready.discovery.everything,
+        rule_set=selected_rules(ready.config),
+        render=remember(render),
+        fresh=render,
+        jobs=ready.config.jobs,
+        ignores=suppression_inputs(request, ready, known),
+        whole=_whole(request, ready),
+        environments=ready.config.environments,
+    )
+
+
+def _whole(request: Request, ready: Prepared) -> Callable[[], Discovery] | None:
+    """All that there is to render in the repository, found when it is asked for; None when a part is to be checked."""
+    if ready.comparison is not None or request.flags.select or ready.paths == (STREAM,):
+        return None
+    if ready.paths == (".",):
+        return lambda: ready.discovery
+    return lambda: discover(ready.tree, (".",), ready.config)
+
+
+def report_of(run: Session, *, together: bool = False) -> Report:
+    """The report of a run. With `together` it says which fixes of what is new exclude each other: while the renderer lives."""
+    from portproof import assemble
+    from portproof.together import exclusions
+
+    ready = run.ready
+    found = (
+        exclusions(run.news, run.prover.prove, ready.discovery.everything, ready.config.jobs)
+        if together
+        else {}
+    )
+    asked = assemble.Assignment(ready.tree, ready.paths, ready.discovery, run.rule_set, run.tools, found)
+    return assemble.report(asked, run.outcome, run.introduced)
+
+
+def combined_fixes(run: Session) -> Fixes:
+    """The safe fixes of all findings as one patch, itself proven. Only while the renderer lives."""
+    from portproof import assemble, pipeline
+
+    return assemble.fixes(run.outcome, pipeline.combine(run.outcome, run.prover))
