@@ -9,6 +9,7 @@ listeners; what tells them from mistakes is collected here; `weighing` decides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from portproof.graph.model import (
@@ -54,6 +55,9 @@ HEALTH_PORTS = frozenset(
 
 GATEWAYS_PORTS = frozenset({8443, 8444})
 """Kong and Kourier: TLS for clients, for administrators or for the cluster."""
+
+_HELPER = re.compile(r"exporter|sidecar|helper|reloader|(?:^|-)agent(?:-|$)|liveness-?probe")
+"""Names of containers that are there for another one of their pod."""
 
 EXPORTERS_PORTS = range(9100, 10000)
 """Which exporters share out among themselves (prometheus wiki, Default port allocations)."""
@@ -134,12 +138,31 @@ def running(workload: Workload) -> Iterator[Container]:
 
 
 def silent_server(workload: Workload, end: ContainerPort) -> Container | None:
-    """A container beside that of `end` that is probed and declares no port: traffic may well be for it."""
-    return next(
-        (
-            one
-            for one in running(workload)
-            if one.name != end.container and not one.ports and any(not check.is_hook for check in one.checks)
-        ),
-        None,
-    )
+    """A container beside that of `end` that serves and declares no port: traffic may well be for it.
+
+    It serves when it is probed, or when it is the pod's main program.
+    """
+    probed = (one for one in _silent(workload, end) if any(not check.is_hook for check in one.checks))
+    return next(probed, None) or silent_main(workload, end)
+
+
+def silent_main(workload: Workload, end: ContainerPort) -> Container | None:
+    """The pod's main program, when it declares no port and `end` is of a helper beside it.
+
+    The main program is called after its workload, as the container of `end` is not, or that container is called a helper.
+    """
+    declaring = next((one for one in running(workload) if one.name == end.container), None)
+    if declaring is None or _is_called_after(workload, declaring):
+        return None
+    helps = declaring.role is Role.SIDECAR or _HELPER.search(declaring.name) is not None
+    silent = (one for one in _silent(workload, end) if one.role is Role.REGULAR)
+    return next((one for one in silent if helps or _is_called_after(workload, one)), None)
+
+
+def _silent(workload: Workload, end: ContainerPort) -> Iterator[Container]:
+    return (one for one in running(workload) if one.name != end.container and not one.ports)
+
+
+def _is_called_after(workload: Workload, container: Container) -> bool:
+    """Whether all words of the container's name are in that of its workload: ``manager`` of ``controller-manager``."""
+    return set(container.name.split("-")) <= set(workload.key.name.split("-"))

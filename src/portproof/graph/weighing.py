@@ -27,6 +27,7 @@ from portproof.graph.evidence import (
     is_near_miss,
     numbers_in_settings,
     running,
+    silent_main,
     silent_server,
 )
 from portproof.graph.meant import first_unique
@@ -208,8 +209,9 @@ def _without_end(graph: PortGraph, workload: Workload, move: Move) -> Weighed:
 
 def _is_excused(graph: PortGraph, workload: Workload, meant: ContainerPort, facts: set[Fact]) -> bool:
     """Whether something else explains the number: a container that declares nothing, or a program that changed as well."""
-    if Fact.NEAR in facts:
-        return False
+    of_a_helper = not facts & {Fact.SAME_NAME, *_MOVED} and silent_main(workload, meant) is not None
+    if of_a_helper or Fact.NEAR in facts:
+        return of_a_helper
     if Fact.TARGET_MOVED in facts:
         return Fact.VOUCHED not in facts and program_changed(graph, workload, meant.container)
     if Fact.DECLARATION_MOVED in facts:

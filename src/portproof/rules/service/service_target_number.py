@@ -117,6 +117,10 @@ Not reported when:
   proxy may listen there for the others.
 * another container of the pod is probed and declares no port, the number isn't a
   near miss, and the names differ: that container may listen there.
+* the container named after the workload (`manager` of `controller-manager`)
+  declares no port, a helper next to it does, and the names differ.
+* only a sidecar, an exporter or another helper declares a port, the container
+  next to it declares none, and the names differ.
 * a declared port has no number yet.
 * injection adds ports to the pods.
 * a change moves `targetPort` together with the container's port.
