@@ -2,11 +2,15 @@
 
 Scrape configurations by annotation append this number to the address of each pod. It's
 a convention, and a pod may serve metrics on a port that it doesn't declare, so the rule
-needs evidence. Either the number is a near miss of one declared port, or exactly one
-declared port has a name for metrics. Nothing else may mention the number.
+needs evidence, one of these:
 
-On a Service, the number may be one of its own ports, a target, or a declared port of its
-pods: configurations differ in what they accept.
+* The number is the port of a Service, which sends to another number.
+* The number is a near miss of one declared port.
+* Exactly one declared port has a name for metrics.
+
+Nothing else may mention the number. On a Service, too, the number means a port of the
+pods: Prometheus asks each endpoint and not the Service. A name is ignored, and then all
+declared ports of the pods are scraped.
 
 The base revision of a pull request, or of `--base`, is evidence too. If the two met there,
 the rule reports a change that moves only the declared port.
@@ -21,8 +25,8 @@ Severity:
 
 Fix:
 
-Sometimes. It sets the annotation to the declared port. There is none when the value
-isn't a number.
+Sometimes. It sets the annotation to the port of the pods. There is none when the value
+is neither a number nor the name of a port.
 
 Bad (a near miss)::
 
@@ -38,6 +42,34 @@ Bad (another port is for metrics)::
     apiVersion: v1
     kind: Pod
     metadata: {name: web, annotations: {prometheus.io/port: "9102"}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 8080}, {name: metrics, containerPort: 9090}]
+
+Bad (the Service's port)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, labels: {app: web}, annotations: {prometheus.io/scrape: "true", prometheus.io/port: "80"}}
+    spec:
+      containers:
+        - {name: web, image: web:1, ports: [{name: http, containerPort: 8080}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {name: http, port: 80, targetPort: http}
+
+Bad (a name)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, annotations: {prometheus.io/scrape: "true", prometheus.io/port: metrics}}
     spec:
       containers:
         - name: web
@@ -75,11 +107,11 @@ Not reported when:
 * the pods aren't in the rendered manifests.
 * the pods declare no TCP port.
 * nothing singles out another port.
-* the near miss is a usual port for health checks or metrics (8081, 9000).
+* the near miss, or the Service's port, is a usual one for health checks or metrics (8081, 9000).
 * well-known programs or meshes open the number without declaring it (10254, 15020).
 * the pods end, as those of Jobs do.
 * injection adds ports to the pods.
-* the value is the name of a port.
+* the value is the name of a port, and the pods declare no other one.
 * the value is a list of numbers with commas.
 * the value is a placeholder (`${PORT}`).
 """
@@ -87,8 +119,9 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
-from portproof.graph.answers import answer
+from portproof.graph.answers import answer, target_number
 from portproof.graph.evidence import HABITUAL_PORTS, HEALTH_PORTS, is_near_miss, numbers_in_settings
 from portproof.graph.model import ContainerPort, PortGraph, Reached
 from portproof.graph.names import is_placeholder
@@ -109,10 +142,12 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for scrape in scrapes.read(graph):
         if any(one.opaque for one in scrape.workloads):
             continue
-        if any(isinstance(answer(graph, one), Reached) for one in annotation_edges(graph, scrape)):
-            continue
         value = scrape.port.value
-        found = _number(graph, scrape, value) if isinstance(value, int) else _text(scrape, str(value))
+        reached = any(isinstance(answer(graph, one), Reached) for one in annotation_edges(graph, scrape))
+        if isinstance(value, int):
+            found = None if reached else _number(graph, scrape, value)
+        else:
+            found = _text(scrape, str(value))
         if found is not None:
             yield found
 
@@ -126,10 +161,9 @@ def _number(graph: PortGraph, scrape: Scrape, number: int) -> Finding | None:
         return None
     meant, reason = moved or _meant(number, ports)
     if meant is None:
-        return None
+        return _sent(graph, scrape, number)
     who = f"{scrape.workloads[0].key} " if scrape.service is not None else ""
-    quoted = scrape.port.piece is not None
-    value: Scalar = meant.value if quoted else str(meant.value)  # annotations are text
+    value = _written(scrape, meant.value)
     return Finding(
         message=(
             f"{scrape.port.resource} asks to be scraped on {number} ({ANNOTATION}), but {who}declares "
@@ -146,7 +180,6 @@ def _number(graph: PortGraph, scrape: Scrape, number: int) -> Finding | None:
 def _known(graph: PortGraph, scrape: Scrape) -> Iterator[Sequence[object] | frozenset[int]]:
     """The numbers that speak for themselves: probed, mentioned, or a Service's."""
     if scrape.service is not None:
-        yield [port.number.value for port in scrape.service.ports]
         yield [port.target.value for port in scrape.service.ports]
     for workload in scrape.workloads:
         yield numbers_in_settings(workload)
@@ -176,13 +209,50 @@ def _moved(graph: PortGraph, scrape: Scrape, number: int) -> tuple[ContainerPort
     return None if meant is None else (meant, f"this change moves that port from {number} to {meant.value}")
 
 
+def _sent(graph: PortGraph, scrape: Scrape, number: int) -> Finding | None:
+    """What to say of a Service's port, where the Service sends what it gets to another number of the pods."""
+    found = [
+        (service, port, target)
+        for workload in scrape.workloads
+        for service in ([scrape.service] if scrape.service is not None else graph.services_of(workload))
+        for port in service.ports
+        if port.number.value == number and (target := target_number(port, workload)) not in (None, number)
+    ]
+    if len({target for _, _, target in found}) != 1:
+        return None
+    service, port, target = found[0]
+    if number in HEALTH_PORTS and purpose(port.label) is not Purpose.METRICS:
+        return None
+    value = _written(scrape, target)
+    whose = "its own port" if service is scrape.service else f"the port of {service.key}"
+    return Finding(
+        message=(
+            f"{scrape.port.resource} asks to be scraped on {number} ({ANNOTATION}), but that is {whose}, which sends to "
+            f"{target}: scrapes go to the pods, and nothing else there mentions {number}."
+        ),
+        severity=Severity.WARNING,
+        primary=scrape.port,
+        expected=value,
+        related=(Label(port.target, f"{service.key} sends to {target} here"),),
+        remedies=(Remedy(f"set {ANNOTATION} to {target}", ((scrape.port, value),)),),
+    )
+
+
+def _written(scrape: Scrape, number: int) -> Scalar:
+    """How a number is written in place of the one there; annotations are text."""
+    return number if scrape.port.piece is not None else str(number)
+
+
 def _text(scrape: Scrape, text: str) -> Finding | None:
-    """What to say of a text that is neither a number nor the name of a port."""
-    names = [port.name_text for port in scrape.service.ports] if scrape.service is not None else []
-    if is_placeholder(text) or text in names:
+    """What to say of a text that is no number."""
+    if is_placeholder(text) or all(part.strip().isdigit() for part in text.split(",")):
         return None
-    if all(part.strip().isdigit() for part in text.split(",")):
-        return None
+    names = [port for port in scrape.service.ports if port.name_text == text] if scrape.service else []
+    numbers = {target_number(port, one) for port in names for one in scrape.workloads} | {
+        port.value for one in scrape.workloads for port in one.ports if port.name_text == text
+    }
+    if names or numbers:
+        return _name(scrape, text, numbers - {None})
     return Finding(
         message=(
             f"{scrape.port.resource} has {text!r} in the annotation {ANNOTATION}, but scrape configurations expect a "
@@ -190,6 +260,24 @@ def _text(scrape: Scrape, text: str) -> Finding | None:
         ),
         severity=Severity.WARNING,
         primary=scrape.port,
+    )
+
+
+def _name(scrape: Scrape, text: str, numbers: AbstractSet[int | None]) -> Finding | None:
+    """What to say of the name of a port: without it, what is scraped is every declared port."""
+    declared_ports = {port.value for one in scrape.workloads for port in one.ports if port.protocol == "TCP"}
+    if len(numbers) != 1 or not declared_ports - numbers:
+        return None
+    (number,) = numbers
+    return Finding(
+        message=(
+            f"{scrape.port.resource} has the name {text!r} in the annotation {ANNOTATION}, but scrape configurations "
+            f"expect a number there: all ports of the pods are scraped, and not only {number}."
+        ),
+        severity=Severity.WARNING,
+        primary=scrape.port,
+        expected=str(number),
+        remedies=(Remedy(f"set {ANNOTATION} to {number}", ((scrape.port, str(number)),)),),
     )
 
 
