@@ -1,6 +1,6 @@
 """Takes the pictures of the docs: comments that the action really posts on pull requests, as GitHub shows them.
 
-    python docs/picture.py                      docs/comment.webp and docs/environments.webp
+    python docs/picture.py                      the pictures in docs/
     python docs/picture.py --all FOLDER         what is said on each pull request of tests/support/pulls.py, to look at
     python docs/picture.py --summary FILE.png   the job's summary of the incident, to look at
 
@@ -31,6 +31,7 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from examples.write import Story  # noqa: E402
 from tests.github import FakeGitHub  # noqa: E402
 from tests.support.action import World, writing  # noqa: E402
 from tests.support.pulls import TEN, PullRequest  # noqa: E402
@@ -39,6 +40,7 @@ WIDTH = 860
 SCALE = 2
 KEPT = {"comment.webp": "chart value", "environments.webp": "several environments"}
 """The pictures that the docs show, and the pull requests that they are of."""
+
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)")
 _FLAGS = (
@@ -96,6 +98,7 @@ code, pre, .rows { font-family: var(--mono); font-size: 12px }
 .suggested > header { padding: 6px 12px; border-bottom: 1px solid var(--line); color: var(--soft); font-size: 12px }
 .suggested > footer { padding: 7px 12px; border-top: 1px solid var(--line); text-align: right }
 .button { border: 1px solid var(--line); border-radius: 6px; background: var(--pale); padding: 3px 12px; font-size: 12px }
+.terminal { margin: 0; padding: 14px 18px; border-radius: 8px; background: #1f2328; color: #e6edf3; line-height: 19px }
 .markdown .rows { margin: 0 } .markdown .rows td { padding: 0 10px } .markdown .rows code { background: none; padding: 0 }
 """
 
@@ -213,16 +216,51 @@ def _comment(said: _Said) -> str:
     )
 
 
+def of_the_example(to: Path) -> None:
+    """The page of the map, what the results of the tests mean, and the post-mortem, as long as a screen."""
+    with tempfile.TemporaryDirectory(prefix="portproof-picture-") as folder:
+        story = Story(Path(folder))
+        shown = Path(folder) / "map.html"
+        shown.write_text(story.run("main", "map", "--format", "html").stdout, encoding="utf-8")
+        picture(f"{shown.as_uri()}#shop-backend-v1", to / "map.webp", wide=1280, high=640)
+        results = story.results().partition("\n")[2].rpartition("\n```")[0]
+        shoot(page(f'<pre class="terminal">{html.escape(results)}</pre>'), to / "connectivity.webp")
+        begin, _, rest = story.post_mortem().partition("## Root cause")
+        trigger = rest.partition("## Trigger")[2].partition("## Resolution")[0]
+        text = f"{begin}## Trigger{trigger}"
+        shoot(page(f'<div class="markdown">{markdown(text)}</div>'), to / "post-mortem.webp")
+
+
+def picture(address: str, to: Path, *, wide: int, high: int) -> None:
+    """Take a picture of a page as it is."""
+    with tempfile.TemporaryDirectory(prefix="portproof-picture-") as folder:
+        _run(
+            [
+                _chromium(),
+                *_FLAGS,
+                f"--user-data-dir={folder}/profile",
+                f"--force-device-scale-factor={SCALE}",
+                f"--window-size={wide},{high}",
+                f"--screenshot={to}",
+                address,
+            ]
+        )
+
+
+def _chromium() -> str:
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if found is None:
+        sys.exit("picture: no chromium on PATH; install one, or name it with the variable CHROMIUM")
+    return found
+
+
 def shoot(text: str, to: Path) -> None:
     """Take a picture as high as the page is."""
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        sys.exit("picture: no chromium on PATH; install one, or name it with the variable CHROMIUM")
     with tempfile.TemporaryDirectory(prefix="portproof-picture-") as folder:
         file = Path(folder) / "page.html"
         file.write_text(text + _drawing() + _MEASURE, encoding="utf-8")
         command = [
-            chromium,
+            _chromium(),
             *_FLAGS,
             f"--user-data-dir={folder}/profile",
             f"--force-device-scale-factor={SCALE}",
@@ -276,6 +314,7 @@ def main() -> None:
         case _:
             for file, name in KEPT.items():
                 shoot(comments_page(told(TEN[name])), ROOT / "docs" / file)
+            of_the_example(ROOT / "docs")
 
 
 if __name__ == "__main__":
