@@ -64,7 +64,7 @@ _TOLD_BY_FILES: Mapping[str, tuple[int, ...]] = {
     "grafana/grafana": (3000,),
     "grafana/grafana-oss": (3000,),
     "httpd": (80, 443),
-    "influxdb": (8086, 8088),
+    "influxdb": (8086, 8088, 8181, 8091),
     "jenkins/jenkins": (8080, 50000),
     "joomla": (80, 9000),
     "kennethreitz/httpbin": (80,),
@@ -114,6 +114,24 @@ _TOLD_BY_FILES: Mapping[str, tuple[int, ...]] = {
 }
 """Programs that may read files, too."""
 
+_APACHE_OR_FPM = (("(?:.*-)?fpm(?:-.*)?", (9000,)), ("(?:.*-)?cli(?:-.*)?", ()), (".*", (80,)))
+_BY_TAG: Mapping[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
+    "adminer": (("(?:.*-)?fastcgi", (9000,)), (".*", (8080,))),
+    "drupal": _APACHE_OR_FPM,
+    "influxdb": (
+        # influxdata/influxdata-docker, EXPOSE of each; influxdb 3 ``serve.rs`` listens on 8181
+        (r"[\d.]+-meta(?:-.*)?", (8091,)),
+        (r"[12](?:\.\d+){0,2}(?:-.*)?", (8086, 8088)),
+        (r"3(?:\.\d+){0,2}-(?:core|enterprise)", (8181,)),
+    ),
+    "joomla": _APACHE_OR_FPM,
+    "nextcloud": _APACHE_OR_FPM,
+    "phpmyadmin": _APACHE_OR_FPM,
+    "phpmyadmin/phpmyadmin": _APACHE_OR_FPM,
+    "wordpress": _APACHE_OR_FPM,
+}
+"""Those of the above that listen elsewhere in some versions or variants: the first pattern that the whole tag fits."""
+
 _ELSEWHERE = re.compile(r"(?:quay\.io/(?=prometheus/|prometheuscommunity/)|ghcr\.io/(?=stefanprodan/))")
 _OFFICIAL = re.compile(
     r"(?:(?:index\.|registry-1\.)?docker\.io/|mirror\.gcr\.io/|public\.ecr\.aws/docker/)?(?:library/)?"
@@ -132,13 +150,19 @@ def default_ports(
     in place of the image's own, variables or files that come from elsewhere. `readable` are the names of the ConfigMaps
     whose text is known. What *is* known may still name other ports: see `Container.mentions`.
     """
-    name = _name(str(container.get("image") or ""))
-    ports = _TOLD_BY_FLAGS.get(name) or _TOLD_BY_FILES.get(name, ())
+    image = str(container.get("image") or "")
+    name, ports = _name(image), _ports(image)
     if not ports or container.get("command") or _has_unread_variables(container, readable):
         return ()
     if name in _TOLD_BY_FILES and _has_unread_files(container, pod, readable):
         return ()
     return ports
+
+
+def is_version_known(image: str) -> bool:
+    """Whether the tag says which of its ports the image listens on; a digest, ``latest`` and versions to come may not."""
+    rows = _BY_TAG.get(_name(image))
+    return rows is None or any(re.fullmatch(tag, _tag(image)) for tag, _ in rows)
 
 
 def is_placeholder_image(image: str, *names: str) -> bool:
@@ -149,6 +173,18 @@ def is_placeholder_image(image: str, *names: str) -> bool:
     """
     words = re.findall(r"[a-z]{3,}", _name(image).rpartition("/")[2])
     return not any(word in name.lower() for word in words for name in names)
+
+
+def _ports(image: str) -> tuple[int, ...]:
+    """Where the image listens in the version that its tag names; in any of them when the tag does not say."""
+    name, tag = _name(image), _tag(image)
+    rows = _BY_TAG.get(name, ())
+    every = _TOLD_BY_FLAGS.get(name) or _TOLD_BY_FILES.get(name, ())
+    return next((ports for one, ports in rows if re.fullmatch(one, tag)), every)
+
+
+def _tag(image: str) -> str:
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
 
 def _name(image: str) -> str:

@@ -7,7 +7,9 @@ nothing changes that.
 
 The images are public ones with a documented port: exporters of the Prometheus
 project, databases, web servers and tools (`graph/images.py` lists them). They
-come from Docker Hub, quay.io or a public mirror. An image of the same name in
+come from Docker Hub, quay.io or a public mirror. Where versions or variants of an
+image listen on different ports, its tag decides (`influxdb:3-core`,
+`wordpress:6-fpm`). An image of the same name in
 your own registry isn't one of them.
 
 Why it matters:
@@ -89,6 +91,8 @@ Not reported when:
 
 * a chart's image is probably a placeholder: neither the container nor its
   object is named after it (`helm create` writes nginx into every chart).
+* the image listens elsewhere in other versions or variants, and its tag doesn't
+  name a known one (`influxdb:latest`).
 * the container declares another TCP port.
 * a Service or a probe of the pod uses a port of the image.
 * a variable, an argument, an annotation or a ConfigMap of the pod mentions the
@@ -112,6 +116,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph.answers import resolve
+from portproof.graph.images import is_version_known
 from portproof.graph.model import Container, ContainerPort, PortGraph, Role, Workload
 from portproof.graph.phrasing import listing
 from portproof.graph.referrers import moving
@@ -140,6 +145,8 @@ def _misdeclared(workload: Workload, container: Container) -> ContainerPort | No
     """The only port of `container`, when its image listens elsewhere and nothing configures it so."""
     ports = [one for one in container.ports if one.protocol == "TCP"]
     if container.role is Role.INIT or not container.default_ports or workload.opaque or len(ports) != 1:
+        return None
+    if not is_version_known(container.image):
         return None
     others = [one for one in workload.containers if one.role is not Role.INIT]
     if any(not one.ports for one in others) or not isinstance(ports[0].number.value, int):
