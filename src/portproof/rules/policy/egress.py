@@ -43,7 +43,8 @@ def egress_scopes(graph: PortGraph) -> Iterator[PolicyScope]:
             gate = AllowedPorts(one for one in sources.rules(policy) if _leads(one, end.workloads))
             services = dict.fromkeys(service for one in end.workloads for service in graph.services_of(one))
             lost = [one for service in services for one in closed_targets(graph, service, [gate])]
-            yield replace(end, rules=((policy, rule),), blocked=tuple(lost))
+            shut = _is_shut(gate, end.workloads)
+            yield replace(end, rules=((policy, rule),), blocked=tuple(lost), is_shut=shut)
 
 
 class Ends:
@@ -98,6 +99,14 @@ class _Sources:
         return self._pods.matching(
             policy.selector, frozenset({policy.namespace}) if policy.namespace else None
         )
+
+
+def _is_shut(gate: AllowedPorts, workloads: Sequence[Workload]) -> bool:
+    """Whether it is known which ports these pods have, and that the gate lets none of them through."""
+    known = all(one.ports and not one.host_network and not one.opaque for one in workloads)
+    return known and not any(
+        gate.lets(one, port.value, port.protocol) for one in workloads for port in one.ports
+    )
 
 
 def _leads(rule: PolicyRule, workloads: Sequence[Workload]) -> bool:

@@ -166,7 +166,7 @@ class PolicyScope:
 
     `blocked` are the targets in those pods that no policy opens, of this scope or another. `is_narrow` tells whether the
     selector names labels, so that the pods of the rendering are all it means, `is_outward` whether the rules are about
-    the traffic that leaves other pods for these.
+    the traffic that leaves other pods for these. `is_shut` says of those that no policy opens any port which they declare.
     """
 
     rules: tuple[tuple[Policy, PolicyRule], ...]
@@ -174,6 +174,7 @@ class PolicyScope:
     is_narrow: bool
     blocked: tuple[BlockedTarget, ...] = ()
     is_outward: bool = False
+    is_shut: bool = False
 
     @property
     def workloads(self) -> tuple[Workload, ...]:

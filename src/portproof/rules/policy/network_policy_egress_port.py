@@ -6,7 +6,8 @@ alone in NetworkPolicies, and `toEndpoints` in Cilium's policies.
 
 It reports the Service's port, by number or name. It also reports a near miss of the
 target (8081 for 8080), a name that is a typo of a declared one, and the other protocol.
-It reports a rule that opens nothing by its names, too, if the targets stay closed.
+It reports a rule that opens nothing, too, by names or by numbers that none of the pods
+declares, if everything that they declare stays closed.
 
 The base revision of a pull request, or of `--base`, is evidence too. If the two met there,
 the rule reports a change that moves only the pods' port or only the policy's.
@@ -89,7 +90,7 @@ Not reported when:
 * one of the pods declares the opened port.
 * one of the pods mentions the opened port.
 * a Service sends traffic to the opened port.
-* the Service is headless.
+* the rule opens a number that the pods don't have beside one that they have.
 * the pods are on the node's network.
 * injection adds ports to the pods.
 """
@@ -101,6 +102,7 @@ from collections.abc import Iterator
 from portproof.graph.model import PortGraph
 from portproof.rules.base import Finding, Severity, rule
 from portproof.rules.policy.egress import egress_scopes
+from portproof.rules.policy.for_nothing import for_nothing
 from portproof.rules.policy.wrong_name import misnamed
 from portproof.rules.policy.wrong_port import misdirected
 
@@ -108,8 +110,10 @@ from portproof.rules.policy.wrong_port import misdirected
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each port that traffic may leave for in vain."""
     found = tuple(egress_scopes(graph))
-    yield from misdirected(graph, found)
-    yield from misnamed(found)
+    said = [*misdirected(graph, found), *misnamed(found)]
+    yield from said
+    reported = {one.primary for one in said}
+    yield from (one for one in for_nothing(graph, found) if one.primary not in reported)
 
 
 RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)
