@@ -23,7 +23,8 @@ Severity:
 
 Fix:
 
-Yes. It sets the rule's port to that of the pods, or corrects the protocol.
+Sometimes. It sets the rule's port to that of the pods, or corrects the protocol. There is none
+when several numbers of a rule are in vain, or several ports could be meant.
 
 Bad::
 
