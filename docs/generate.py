@@ -27,6 +27,7 @@ EXAMPLES = (
     "service-monitor-port",
     "virtual-service-port",
     "caller-service-port",
+    "port-follows-service",
     "render-failed",
 )
 """The rules that the README shows: those that people meet most, at least one of each family."""

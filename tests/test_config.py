@@ -41,6 +41,7 @@ ignore:
 baseline: ./known.json
 jobs: 3
 offline: true
+what-if: true
 allow-hosts: charts.example.com
 timeout: 12.5
 exclude: [vendor/**, "/third_party/"]
@@ -98,6 +99,7 @@ def test_every_key_is_read() -> None:
         baseline="known.json",
         jobs=3,
         offline=True,
+        what_if=True,
         allow_hosts=("charts.example.com",),
         timeout=12.5,
         exclude=("vendor/**", "third_party"),

@@ -28,6 +28,7 @@ SAID: dict[str, tuple[list[str], Any]] = {
     "base": (["--base", "main"], "main"),
     "only_new": (["--only-new"], True),
     "write_baseline": (["--write-baseline", "b.json"], "b.json"),
+    "what_if": (["--what-if"], True),
     "strict": (["--strict"], True),
     "fail_on": (["--fail-on", "note"], "note"),
 }
@@ -55,7 +56,7 @@ def test_every_flag_is_tried_here() -> None:
 def test_an_option_reaches_its_field_and_no_other(asked: list[Request], name: str) -> None:
     words, value = SAID[name]
     assert cli.app.main(["check", ".", *words], standalone_mode=False) == 0
-    assert asked == [Request((".",), Flags(**{name: value}), environ=asked[0].environ)]
+    assert asked == [Request((".",), Flags(**{name: value}), what_if=True, environ=asked[0].environ)]
 
 
 @pytest.mark.parametrize("command", ["check", "fix", "tools"])

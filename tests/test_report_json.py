@@ -64,7 +64,7 @@ def test_keys_and_their_order_are_those_of_the_contract() -> None:
     (finding,) = value["findings"]
     assert list(finding) == [
         *("rule", "severity", "message", "resource", "field", "value", "expected", "targets", "location"),
-        *("related", "fix", "alternatives", "fingerprint", "introduced", "change"),
+        *("related", "fix", "alternatives", "fingerprint", "introduced", "change", "when"),
     ]
     assert list(finding["location"]) == ["path", "line", "column", "end_line", "end_column", "proof"]
     assert list(finding["related"][0]) == ["message", "resource", "field", "location"]

@@ -271,7 +271,7 @@ def _result(one: FindingGroup, fixes: _Fixes, introduced: Introduced | None) -> 
     return Result(
         rule=first.found.rule.id,
         severity=finding.severity,
-        message=finding.message if not one.alike else f"{finding.message} {_more(one)}",
+        message=_message(one),
         resource=primary.resource,
         field=format_path(primary.path),
         value=_value(primary.value),
@@ -285,7 +285,17 @@ def _result(one: FindingGroup, fixes: _Fixes, introduced: Introduced | None) -> 
         introduced=None if introduced is None else introduced.finding(one.members),
         chain=first.found.chain,
         change=None if first.move is None else _change(first.move),
+        when=first.when,
     )
+
+
+def _message(one: FindingGroup) -> str:
+    """What a finding says, with how often the same line says it, and with which values it is so."""
+    parts = [one.finding.message, *([_more(one)] if one.alike else [])]
+    if one.first.when:
+        told = " and ".join(f"{key}={str(value).lower()}" for key, value in one.first.when)
+        parts.append(f"It appears with {told}.")
+    return " ".join(parts)
 
 
 def _related(one: FindingGroup, places: _Places) -> Iterator[Related]:

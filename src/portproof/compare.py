@@ -42,8 +42,10 @@ class Introduced:
     def finding(self, members: Sequence[TracedFinding]) -> bool | None:
         """Whether a finding, by what it is in each of its targets, is new: the base had it in none of them.
 
-        None when that cannot be known, for the base could not be rendered.
+        None when that cannot be known: the base could not be rendered, or nobody has tried other values there.
         """
+        if any(one.when for one in members):
+            return None
         if not all(is_new(self.base, one.target, one.was, one.move) for one in members):
             return False
         return None if any(self.lacks(one.target) for one in members) else True

@@ -113,6 +113,14 @@ class Flags:
             only="check",
         ).metadata,
     )
+    what_if: bool = field(
+        default=False,
+        metadata=Flag(
+            "Also try the values of charts: switch every optional part on, move every port.",
+            switch=True,
+            only="check",
+        ).metadata,
+    )
     strict: bool = field(
         default=False,
         metadata=Flag(

@@ -79,6 +79,7 @@ class TracedFinding:
     move: Move | None = None
     place: Place | None = None
     was: FindingKey | None = None
+    when: tuple[tuple[str, bool | int], ...] = ()
 
     @property
     def sources(self) -> Sources:

@@ -38,7 +38,16 @@ from portproof.render.model import NotRendered, Renderer, RenderFailure, Renderi
 from portproof.resources import read as read_resources
 from portproof.rules.base import Remedy, Trait
 from portproof.rules.edges import edges
-from portproof.rules.evaluate import FindingKey, RuleFinding, RuleSet, evaluate, graph_of, warm_up
+from portproof.rules.evaluate import (
+    Evaluation,
+    FindingKey,
+    RuleFinding,
+    RuleSet,
+    compared,
+    evaluate,
+    graph_of,
+    warm_up,
+)
 from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import Edit, Tree
 from portproof.suppressions.annotations import annotated_in
@@ -70,7 +79,8 @@ class Plan:
     `whole` tells all that there is in the repository, whatever was asked for; without it nobody can tell which ignores
     are no longer needed. `environments` are globs of targets that are deployed together, by name. `render` may remember
     what it has rendered, `fresh` must not. `witness` gives what a target rendered to in the base, where a change concerns it;
-    `kept` are the Services that it has lost to files that others read. `past` is what else is known of the base, once that
+    `kept` are the Services that it has lost to files that others read. `defaults` are the
+    targets that a chart with other values is compared with, by the id of the one that has them. `past` is what else is known of the base, once that
     was asked.
     """
 
@@ -88,6 +98,13 @@ class Plan:
     witness: Callable[[Target], Rendering | None] = lambda _target: None
     kept: Callable[[Target], frozenset[str]] = lambda _target: frozenset()
     past: Past | None = None
+    defaults: Mapping[str, Target] = field(default_factory=dict)
+
+    def default(self, target: Target) -> Rendering | None:
+        """What the chart of a target renders to with its own values alone; None where nothing is compared with it."""
+        plain = self.defaults.get(target.id)
+        answer = None if plain is None else self.render(plain, self.tree)
+        return answer if isinstance(answer, Rendering) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +226,7 @@ def _neighbours(
 def _judge(plan: Plan, environment: Environment, rendering: Rendering) -> frozenset[FindingKey]:
     """What the rules say of a rendering, and of the calls that other targets make to it."""
     around = environment.around(rendering.target)
-    target = rendering.target
-    evaluation = evaluate(rendering, plan.rule_set, around, plan.witness(target), plan.kept(target))
+    evaluation = _evaluated(plan, around, rendering)
     return evaluation.keys | environment.deserted(rendering.target, evaluation)
 
 
@@ -221,13 +237,20 @@ def _graph(plan: Plan, environment: Environment, rendering: Rendering) -> PortGr
     )
 
 
+def _evaluated(plan: Plan, around: Mapping[str, tuple[Neighbour, ...]], rendering: Rendering) -> Evaluation:
+    target = rendering.target
+    found = evaluate(rendering, plan.rule_set, around, plan.witness(target), plan.kept(target))
+    plain = plan.default(target)
+    return found if plain is None else compared(found, rendering, plan.rule_set, plain)
+
+
 def _check_one(plan: Plan, neighbours: Mapping[str, tuple[Neighbour, ...]], target: Target) -> TargetResult:
     answer = plan.render(target, plan.tree)
     if isinstance(answer, RenderFailure):
         return TargetResult(target, answer, (), 0, answer.seconds, None)
     if isinstance(answer, NotRendered):
         return TargetResult(target, answer, (), 0, 0.0, None)
-    evaluation = evaluate(answer, plan.rule_set, neighbours, plan.witness(target), plan.kept(target))
+    evaluation = _evaluated(plan, neighbours, answer)
     annotated = annotated_in(evaluation.manifests)
     return TargetResult(
         target,

@@ -20,6 +20,7 @@ BUDGETS = {
     "tests/portmap": 35,
     "tests/postmortem": 38,
     "tests/prometheus": 10,
+    "tests/whatif": 20,
 }
 """Seconds in user mode, half as much again as it takes on two busy cores. Who needs more merges runs, or says why here."""
 

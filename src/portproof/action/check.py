@@ -181,6 +181,7 @@ def _checked(run: Context, comparison: Comparison | None, choice: Choice) -> Act
         root=run.checkout.root,
         file=choice.file,
         untrusted=allowed.untrusted,
+        what_if=True,
         environ=run.environ,
     )
     with session(request, comparison if run.inputs.only_introduced else None) as checked:

@@ -71,7 +71,9 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
             next_step=f"Drop --{partly[0]}: a baseline records every finding.",
         )
     files = tuple(map(_report, reports))
-    return checking.check(Request(paths, flags), output=output, color=colored(color), reports=files)
+    return checking.check(
+        Request(paths, flags, what_if=True), output=output, color=colored(color), reports=files
+    )
 
 
 @app.command(

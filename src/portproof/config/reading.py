@@ -74,7 +74,7 @@ def exclude_lines(text: str, globs: Sequence[str]) -> tuple[tuple[str, int], ...
 def merge(file: FileConfig, flags: Flags | None = None, *, untrusted: bool = False) -> Config:
     """Put flags over file over defaults; a flag that is given replaces what the file says.
 
-    There are two exceptions. Offline: either can switch the network off, neither can switch it on again. Ignore: the
+    There are exceptions. Offline: either can switch the network off, neither can switch it on again; so with what-if. Ignore: the
     flag says which rules do not run; findings that the file leaves out for a reason stay left out. Of an `untrusted`
     tree charts are fetched only from hosts that a configuration names.
     """
@@ -85,6 +85,7 @@ def merge(file: FileConfig, flags: Flags | None = None, *, untrusted: bool = Fal
     return replace(
         config,
         offline=flags.offline or file.config.offline,
+        what_if=flags.what_if or file.config.what_if,
         allow_hosts=config.allow_hosts or () if untrusted else config.allow_hosts,
     )
 

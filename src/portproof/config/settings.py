@@ -91,6 +91,14 @@ class Config:
         default=False,
         metadata=_key(values.boolean, {"type": "boolean"}, "Never use the network (default: false)."),
     )
+    what_if: bool = field(
+        default=False,
+        metadata=_key(
+            values.boolean,
+            {"type": "boolean"},
+            "Try the values of charts: switch every optional part on, move every port (default: false).",
+        ),
+    )
     allow_hosts: tuple[str, ...] | None = field(
         default=None,
         metadata=_key(

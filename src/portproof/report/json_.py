@@ -105,6 +105,7 @@ def _finding(result: Result) -> dict[str, Any]:
         "fingerprint": result.fingerprint,
         "introduced": result.introduced,
         "change": change(result.change),
+        "when": dict(result.when) or None,
     }
 
 

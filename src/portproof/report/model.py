@@ -111,7 +111,7 @@ class Result:
     `resource` is None for findings about a target as a whole (``render-failed``). `introduced` is None unless a base
     was compared with, and where the base could not be rendered. With a base `location` is where the change touched the edge, and the field itself is one of the `related`
     places if it is elsewhere. `chain` is the way of the traffic through the field, for a picture; formats for programs
-    leave it out.
+    leave it out. `when` are the values that show it, by their keys, where the target's own values do not.
     """
 
     rule: str
@@ -130,6 +130,7 @@ class Result:
     introduced: bool | None = None
     chain: tuple[Hop, ...] = ()
     change: Change | None = None
+    when: tuple[tuple[str, bool | int], ...] = ()
 
     @property
     def is_elsewhere(self) -> bool:

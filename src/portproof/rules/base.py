@@ -63,12 +63,15 @@ class Trait(Enum):
     """What is special about a rule.
 
     REACHES_PODS: a fix lets a Service's traffic arrive again. SPANS_TARGETS: what it finds in a target depends on others.
-    COMPARES: it finds only what met in the base, so that nothing it finds is there by chance.
+    COMPARES: it finds only what met in the base, so that nothing it finds is there by chance. VALUES: its base is no revision,
+    but the same chart under its default values. WHAT_IF: the same, and only where values are moved to see what follows.
     """
 
     REACHES_PODS = "reaches pods"
     SPANS_TARGETS = "spans targets"
     COMPARES = "compares"
+    VALUES = "compares values"
+    WHAT_IF = "compares values that nobody has set"
 
 
 @dataclass(frozen=True, slots=True)

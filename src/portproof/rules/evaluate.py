@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,7 +16,7 @@ from portproof.graph.references import ReferenceKind
 from portproof.render.model import Rendering
 from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.resources import read as read_resources
-from portproof.rules.base import Finding, Rule, Severity
+from portproof.rules.base import Finding, Rule, Severity, Trait
 from portproof.yamldoc import FieldPath, lookup
 
 if TYPE_CHECKING:
@@ -33,6 +36,14 @@ class RuleSet:
     rules: tuple[Rule, ...]
     rows: tuple[ReferenceKind, ...] = ()
     severities: Mapping[str, Severity] = field(default_factory=dict)
+
+    def only(self, *traits: Trait) -> RuleSet:
+        """The rules with one of these traits."""
+        return replace(self, rules=tuple(one for one in self.rules if one.traits & {*traits}))
+
+    def without(self, *traits: Trait) -> RuleSet:
+        """The rules with none of these traits."""
+        return replace(self, rules=tuple(one for one in self.rules if not one.traits & {*traits}))
 
     def has(self, rule: str) -> bool:
         """Whether the rule of that id runs."""
@@ -102,6 +113,51 @@ def evaluate(
     return evaluation(read, graph, findings(graph, rule_set, rendering.target))
 
 
+def compared(known: Evaluation, rendering: Rendering, rule_set: RuleSet, defaults: Rendering) -> Evaluation:
+    """What is `known` of a rendering, with what the rules say that compare it to the chart's `defaults`."""
+    new = _numbers(rendering) - _numbers(defaults)
+    if not new or new.keys() & (
+        _secret(rendering) - _secret(defaults)
+    ):  # a Secret may be what tells the program
+        return known
+    return replace(known, found=(*known.found, *_of_values(known.manifests, rule_set, defaults)))
+
+
+_COMPARED = (Trait.VALUES, Trait.WHAT_IF)
+_NUMBER = re.compile(r"(?i)port\"?: *\"?(\d{1,5})\b")
+
+_IS_SECRET = re.compile(r"(?m)^kind: *\"?Secret\b")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}")
+_DIGITS = re.compile(r"\d{1,5}")
+
+
+def _numbers(rendering: Rendering) -> Counter[str]:
+    """The numbers of ports in a rendering: where none moves, there is nothing to compare."""
+    return Counter(number for one in rendering.documents for number in _NUMBER.findall(one.text))
+
+
+def _secret(rendering: Rendering) -> frozenset[str]:
+    """The numbers that Secrets hold, which nothing else reads."""
+    texts = [one.text for one in rendering.documents if _IS_SECRET.search(one.text)]
+    encoded = [word for text in texts for word in _BASE64.findall(text)]
+    return frozenset(number for text in (*texts, *map(_decoded, encoded)) for number in _DIGITS.findall(text))
+
+
+def _decoded(word: str) -> str:
+    try:
+        return base64.b64decode(word).decode("utf-8", "replace")
+    except ValueError:
+        return ""
+
+
+def _of_values(read: Manifests, rule_set: RuleSet, defaults: Rendering) -> tuple[RuleFinding, ...]:
+    """What the rules say that compare a rendering with that of the defaults."""
+    asked = rule_set.only(*_COMPARED)
+    if not asked.rules:
+        return ()
+    return findings(_linked(read, asked, {}, defaults, frozenset()), asked, read.target, _COMPARED)
+
+
 def evaluation(read: Manifests, graph: PortGraph, found: tuple[RuleFinding, ...] = ()) -> Evaluation:
     """What has been found out about a rendering, by what was read of it."""
     return Evaluation(
@@ -113,14 +169,21 @@ def evaluation(read: Manifests, graph: PortGraph, found: tuple[RuleFinding, ...]
     )
 
 
-def findings(graph: PortGraph, rule_set: RuleSet, target: Target) -> tuple[RuleFinding, ...]:
-    """What the rules say about a graph of `target`, once of each field."""
+def findings(
+    graph: PortGraph, rule_set: RuleSet, target: Target, compared: Collection[Trait] = ()
+) -> tuple[RuleFinding, ...]:
+    """What the rules say about a graph of `target`, once of each field.
+
+    Those that compare values are asked only where the base of the graph is of other values: of the traits `compared`.
+    """
     # Imported on first use: compiling the JSONPaths takes as long as a render, and goes on beside the first one.
     from portproof.graph.chains import Chains  # noqa: PLC0415
 
     chains = Chains(graph)
     seen: dict[FindingKey, RuleFinding] = {}
     for rule in rule_set.rules:
+        if rule.traits.intersection(_COMPARED).difference(compared):
+            continue
         for finding in rule.check(graph):
             severity = rule_set.severity(rule.id, _severity(finding, target))
             judged = finding if severity is finding.severity else replace(finding, severity=severity)

@@ -21,7 +21,8 @@ class Request:
 
     `root` is the root where the caller knows it: a checkout may come without ``.git``. `file` is the configuration file
     where the caller has read it; then neither ``--config`` nor the root's is. `untrusted` says that the tree may be
-    anybody's: charts are fetched only from hosts that a configuration names.
+    anybody's: charts are fetched only from hosts that a configuration names. With `what_if` other values of charts are tried, if the
+    configuration or the command line says so.
     """
 
     paths: tuple[str, ...] = ()
@@ -29,6 +30,7 @@ class Request:
     root: Path | None = None
     file: FileConfig | None = None
     untrusted: bool = False
+    what_if: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from portproof.compare import Compared, Introduced
     from portproof.fix import Prover
     from portproof.outcome import FindingGroup, Outcome
-    from portproof.pipeline import Plan
+    from portproof.pipeline import Plan, Survey
     from portproof.render.model import Renderer
     from portproof.report.fixes import Fixes
     from portproof.report.model import Report, ToolVersions
@@ -92,30 +92,66 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         lost = unchecked_targets(request, ready, compared)
         abroad = () if compared is None else compared.abroad
         outcome = pipeline.finish(plan, survey, prover, lost, abroad)
+        outcome = _with_other_values(request, ready, plan, survey, outcome)
         introduced = None if compared is None else compare.introduced(compared, outcome)
         tools = ToolVersions(__version__, *versions)
         yield Session(
-            ready, plan.rule_set, outcome, prover, introduced, tools, compared, plan.render, Path(base)
+            ready,
+            _rules(request, ready),
+            outcome,
+            prover,
+            introduced,
+            tools,
+            compared,
+            plan.render,
+            Path(base),
         )
 
 
 def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Renderer) -> Plan:
     """What to do, with one memory of what has been rendered for all of it."""
+    from portproof.discover.variants import defaults
     from portproof.pipeline import Plan
+    from portproof.rules.base import Trait
     from portproof.rules.rule_set import selected_rules
 
     return Plan(
         tree=ready.tree,
         targets=ready.targets,
         everything=ready.discovery.everything,
-        rule_set=selected_rules(ready.config),
+        rule_set=selected_rules(ready.config).without(Trait.WHAT_IF),
         render=remember(render),
         fresh=render,
         jobs=ready.config.jobs,
         ignores=suppression_inputs(request, ready, known),
         whole=_whole(request, ready),
         environments=ready.config.environments,
+        defaults=defaults(ready.targets),
     )
+
+
+def _tries_values(request: Request, ready: Prepared) -> bool:
+    return request.what_if and ready.config.what_if
+
+
+def _rules(request: Request, ready: Prepared) -> RuleSet:
+    """The rules that are asked of anything in a run."""
+    from portproof.rules.base import Trait
+    from portproof.rules.rule_set import selected_rules
+
+    chosen = selected_rules(ready.config)
+    return chosen if _tries_values(request, ready) else chosen.without(Trait.WHAT_IF)
+
+
+def _with_other_values(
+    request: Request, ready: Prepared, plan: Plan, survey: Survey, outcome: Outcome
+) -> Outcome:
+    """The outcome with what charts show with other values, where that is asked for."""
+    if not _tries_values(request, ready):
+        return outcome
+    from portproof.whatif.explore import explored
+
+    return explored(plan, survey, _rules(request, ready), outcome)
 
 
 def _whole(request: Request, ready: Prepared) -> Callable[[], Discovery] | None:

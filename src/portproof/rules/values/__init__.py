@@ -1,0 +1,1 @@
+"""Other values of the same chart."""

@@ -1,0 +1,161 @@
+"""A template writes a port as a number, although the port it asks for is a value that can be moved.
+
+The number and the value are equal in the chart's defaults, so the defaults work.
+Whoever sets the value to another port breaks the reference: the number stays.
+The rule runs with `--what-if` only. It moves every port value of `values.yaml`
+to a number of its own, and reports the references that no longer meet. (`base` in
+the examples is what the defaults render to.)
+
+Why it matters:
+
+A chart's values are its promise. With another value for the port, the Ingress,
+the Service or the probe asks for a port that is not there.
+
+Severity:
+
+* **warning**: always, because the defaults work.
+
+Fix:
+
+Yes. It writes the expression of the other end in place of the number. The fix is
+proven with the value moved again.
+
+Bad::
+
+    # base
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports: [{port: 8080}]
+    ---
+    # base
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: web}
+    spec:
+      defaultBackend: {service: {name: web, port: {number: 8080}}}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports: [{port: 21007}]
+    ---
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: web}
+    spec:
+      defaultBackend: {service: {name: web, port: {number: 8080}}}
+
+Good::
+
+    # base
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports: [{port: 8080}]
+    ---
+    # base
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: web}
+    spec:
+      defaultBackend: {service: {name: web, port: {number: 8080}}}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports: [{port: 21007}]
+    ---
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: web}
+    spec:
+      defaultBackend: {service: {name: web, port: {number: 21007}}}
+
+Not reported when:
+
+* both ends are values, each with a key of its own.
+* the value that is moved is the one that asks.
+* the values do not render, or the comment above the key says that it has to stay.
+* the reference does not meet in the defaults either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph.answers import answer, edges
+from portproof.graph.identity import AnyEdge, identities
+from portproof.graph.model import ContainerPort, Missed, Pods, PortGraph, Reached, ServicePort, Site
+from portproof.graph.pairing import ports
+from portproof.graph.past import declared_now
+from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each edge that met under other values, and whose number stayed while its port moved."""
+    if graph.base is None:
+        return
+    then = dict(identities(graph.base, dict.fromkeys(edges(graph.base))))
+    seen: set[Site] = set()
+    for known, edge in identities(graph, dict.fromkeys(edges(graph))):
+        old = then.get(known)
+        if old is None or edge.port is None or edge.port in seen or edge.port.piece is not None:
+            continue
+        if not isinstance(edge.wanted, int) or edge.wanted != old.wanted:
+            continue
+        met = answer(graph.base, old)
+        if isinstance(met, Reached) and isinstance(answer(graph, edge), Missed):
+            moved = _moved(graph, edge, met.ports[0])
+            if moved is not None:
+                seen.add(edge.port)
+                yield _finding(edge, edge.port, moved)
+
+
+def _moved(graph: PortGraph, edge: AnyEdge, port: ServicePort | ContainerPort) -> Site | None:
+    """The number that answered, as the values move it; None where it did not move or is not there any more."""
+    now: ServicePort | ContainerPort | None = None
+    if isinstance(port, ContainerPort):
+        workload = edge.whom.workload if isinstance(edge.whom, Pods) else None
+        now = None if workload is None else declared_now(graph, workload, port)
+    else:
+        new, old = _services(graph, port)
+        now = next((one for one, was in ports(new, old).items() if was is port), None)
+    if now is None or now.number.value == port.number.value or not isinstance(now.number.value, int):
+        return None
+    return now.number
+
+
+def _services(graph: PortGraph, port: ServicePort) -> tuple[tuple[ServicePort, ...], tuple[ServicePort, ...]]:
+    """The ports of the Service that has `port` in the base, now and then."""
+    for new, old in graph.before.services.items():
+        if any(one is port for one in old.ports):
+            return new.ports, old.ports
+    return (), ()
+
+
+def _finding(edge: AnyEdge, asking: Site, moved: Site) -> Finding:
+    number = moved.value
+    assert isinstance(number, int)  # noqa: S101 - `_moved` looked
+    return Finding(
+        message=(
+            f"{edge.holder} asks for port {asking.value}, but a value moves the port of {moved.resource}: with {number} there, "
+            f"nothing answers."
+        ),
+        severity=Severity.WARNING,
+        primary=asking,
+        expected=number,
+        related=(Label(moved, "this port moves with the value"),),
+        remedies=(Remedy(f"ask for {number}", ((asking, number),)),),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.WHAT_IF])

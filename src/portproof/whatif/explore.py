@@ -1,0 +1,188 @@
+"""What a chart's own values show that its defaults do not: findings, traced and proven like all others.
+
+A finding that appears with other values only is looked for (`search`), then found again with the fewest values that show
+it, as one more target: the same chart with one more values file, which only the overlay of a tree has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+
+from portproof import pipeline
+from portproof.discover.model import HelmTarget, Target
+from portproof.fix import Proposal
+from portproof.outcome import FindingGroup, Outcome, TargetResult, TracedFinding, keys_of
+from portproof.pipeline import Plan, Survey
+from portproof.render.model import Renderer
+from portproof.rules.base import Trait
+from portproof.rules.evaluate import FindingKey, RuleSet
+from portproof.source import RelPath, Span, Tree
+from portproof.trace.model import Origin
+from portproof.trace.templates import written
+from portproof.whatif.search import Search, Shown
+from portproof.whatif.values import Values, own_file, variant, when
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """A chart with values that show something: the target as it is, and as it is looked at."""
+
+    plain: HelmTarget
+    target: HelmTarget
+    file: RelPath
+    shown: Shown
+    values: Values
+
+
+def explored(plan: Plan, survey: Survey, rule_set: RuleSet, outcome: Outcome) -> Outcome:
+    """The outcome with what appears when the charts of the plan get other values; `rule_set` is asked of those."""
+    variants: list[_Variant] = []
+    texts: dict[RelPath, str] = {}
+    with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
+        searched = pool.map(partial(_searched, plan, rule_set), _charts(survey.results))
+        for search, shown in (pair for some in searched for pair in some):
+            name = f"portproof-what-if-{len(variants)}"
+            target, path, text = variant(search.target, search.values, shown.settings, name)
+            variants.append(_Variant(search.target, target, path, shown, search.values))
+            texts[path] = text
+    if not variants:
+        return outcome
+    tree = replace(plan.tree, overlay={**plan.tree.overlay, **texts})
+    tried = _again(plan, rule_set, tree, variants)
+    tried = replace(tried, merged=tuple(_at_actions(one, tried, tree, plan.fresh) for one in tried.merged))
+    return _joined(outcome, tried, variants)
+
+
+def _charts(results: Sequence[TargetResult]) -> list[tuple[HelmTarget, frozenset[FindingKey]]]:
+    """One target for each chart that renders, with its own values where it does; with all findings of the chart."""
+    known: dict[str, frozenset[FindingKey]] = {}
+    chosen: dict[str, HelmTarget] = {}
+    for one in sorted(results, key=lambda one: (one.target.id.count("?"), one.target.id)):
+        if isinstance(one.target, HelmTarget) and one.is_whole:
+            chart = one.target.chart
+            known[chart] = known.get(chart, frozenset()) | (keys_of(one) or frozenset())
+            if one.target.install is None:
+                chosen.setdefault(chart, one.target)
+    return [(target, known[chart]) for chart, target in chosen.items()]
+
+
+def _searched(
+    plan: Plan, rule_set: RuleSet, chart: tuple[HelmTarget, frozenset[FindingKey]]
+) -> list[tuple[Search, Shown]]:
+    target, known = chart
+    values = Values.of(target, plan.tree)
+    if values is None:
+        return []
+    search = Search(plan, rule_set, target, values, known)
+    return [(search, shown) for shown in search.run()]
+
+
+def _again(plan: Plan, rule_set: RuleSet, tree: Tree, variants: Sequence[_Variant]) -> Outcome:
+    """The findings of the variants, each by itself, with their places and fixes."""
+    targets = tuple(one.target for one in variants)
+    moved: dict[str, Target] = {one.target.id: one.plain for one in variants if one.shown.moves}
+    asked = replace(
+        plan,
+        tree=tree,
+        targets=targets,
+        everything=(*plan.everything, *targets),
+        rule_set=rule_set,
+        neighbours=(),
+        whole=None,
+        witness=lambda _target: None,
+        kept=lambda _target: frozenset(),
+        past=None,
+        defaults={**plan.defaults, **moved},
+    )
+    seen = pipeline.survey(asked)
+    wanted = {one.target.id: one.shown.keys for one in variants}
+    results = tuple(_only(one, wanted[one.target.id]) for one in seen.results)
+    return pipeline.finish(asked, replace(seen, results=results), pipeline.prover_of(asked, seen))
+
+
+def _at_actions(group: FindingGroup, tried: Outcome, tree: Tree, render: Renderer) -> FindingGroup:
+    """What takes a value that is for another port stands at the action that takes it: no value is wrong."""
+    first, primary = group.first, group.finding.primary
+    if Trait.VALUES not in first.found.rule.traits:
+        return group
+    known = {one.target.id: one.evaluation for one in tried.checked}
+    evaluation = known[first.target.id]
+    assert evaluation is not None  # noqa: S101 - it has the finding
+    actions = written(evaluation.manifests, [primary], tree, render)
+    members = tuple(replace(one, origins={**one.origins, **actions}) for one in group.members)
+    return replace(group, members=members)
+
+
+def _only(one: TargetResult, keys: frozenset[FindingKey]) -> TargetResult:
+    if one.evaluation is None:
+        return one
+    found = tuple(each for each in one.evaluation.found if each.key in keys)
+    return replace(one, evaluation=replace(one.evaluation, found=found))
+
+
+def _joined(outcome: Outcome, tried: Outcome, variants: Iterable[_Variant]) -> Outcome:
+    """What was found with other values beside what was found anyway."""
+    known = {one.target.id: one for one in variants}
+    groups = [group for one in tried.merged if (group := _named(one, known)) is not None]
+    verdict = replace(
+        outcome.verdict,
+        open=(*outcome.verdict.open, *groups),
+        ignored=(*outcome.verdict.ignored, *tried.verdict.ignored),
+        used=outcome.verdict.used | tried.verdict.used,
+    )
+    used = {one for one, _ in tried.verdict.used}
+    return replace(
+        outcome,
+        merged=(*outcome.merged, *groups),
+        verdict=verdict,
+        idle=tuple(one for one in outcome.idle if one.ignore not in used),
+    )
+
+
+def _named(group: FindingGroup, known: Mapping[str, _Variant]) -> FindingGroup | None:
+    """A finding of variants as one of the charts; None where a place does not bear it out."""
+    members = tuple(_member(one, known[one.target.id]) for one in group.members)
+    first = known[group.first.target.id]
+    if first.shown.moves and not _is_written(members[0]):  # what stands in values can be moved along
+        return None
+    names = {one.target.id: one.plain.id for one in known.values()}
+    proposals = tuple(_renamed(one, names) for one in group.proposals if not _is_of_try(one, known.values()))
+    return replace(group, members=members, proposals=proposals)
+
+
+def _member(one: TracedFinding, tried: _Variant) -> TracedFinding:
+    origins = {site: _placed(origin, tried) for site, origin in one.origins.items()}
+    kept = {site: origin for site, origin in origins.items() if origin is not None}
+    return replace(one, target=tried.plain, origins=kept, when=when(tried.shown.settings))
+
+
+def _placed(origin: Origin, tried: _Variant) -> Origin | None:
+    """A place in the values that were tried is the same key of the chart's own file."""
+    if origin.span.path != tried.file:
+        return origin
+    setting = next((one for one in tried.shown.settings if str(one.value) == origin.text), None)
+    span = None if setting is None else tried.values.spans.get(setting.path)
+    if setting is None or span is None:
+        return None
+    return replace(origin, span=Span(own_file(tried.plain), span.start, span.end), partners=())
+
+
+def _is_written(one: TracedFinding) -> bool:
+    """Whether the field is a matter of a template."""
+    origin = one.origins.get(one.found.finding.primary)
+    return origin is not None and "/templates/" in f"/{origin.span.path}"
+
+
+def _is_of_try(proposal: Proposal, tried: Iterable[_Variant]) -> bool:
+    """Whether a fix is about the values that were tried, not about the chart."""
+    files = {one.file for one in tried}
+    numbers = {str(each.value) for one in tried if one.shown.moves for each in one.shown.settings}
+    return any(edit.span.path in files or edit.new.strip("\"'") in numbers for edit in proposal.edits)
+
+
+def _renamed(proposal: Proposal, names: Mapping[str, str]) -> Proposal:
+    cures = frozenset((names.get(id_, id_), key) for id_, key in proposal.proven.cures)
+    return replace(proposal, proven=replace(proposal.proven, cures=cures))

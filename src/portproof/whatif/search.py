@@ -1,0 +1,146 @@
+"""Which of a chart's values show what its defaults do not: found by rendering, within a budget of renders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import combinations
+
+from portproof.discover.model import HelmTarget
+from portproof.pipeline import Plan
+from portproof.render.model import Rendering
+from portproof.rules.base import Trait
+from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate
+from portproof.whatif.values import Setting, Values, variant
+
+MAX_RENDERS = 40
+"""Renders of one chart that look for the values; nearly always two are enough."""
+
+MAX_TOGETHER = 3
+"""Settings that a finding may need at once: nobody promises more."""
+
+_COMPARED = (Trait.VALUES, Trait.WHAT_IF)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Settings of a chart, and the findings that appear with them alone; `moves` says that they move ports."""
+
+    settings: tuple[Setting, ...]
+    keys: frozenset[FindingKey]
+    moves: bool
+
+
+@dataclass
+class Search:
+    """The search in one chart. `known` are the findings that it has anyway."""
+
+    plan: Plan
+    rule_set: RuleSet
+    target: HelmTarget
+    values: Values
+    known: frozenset[FindingKey]
+    renders: int = 0
+    seen: dict[tuple[Setting, ...], Evaluation | None] = field(default_factory=dict)
+
+    @cached_property
+    def plain(self) -> Rendering | None:
+        """What the chart renders to as it is."""
+        answer = self.plan.render(self.target, self.plan.tree)
+        return answer if isinstance(answer, Rendering) else None
+
+    def run(self) -> Iterator[Shown]:
+        """What appears when parts are switched on, then what does not follow when ports move."""
+        if self.plain is None:
+            return
+        yield from self._found([*self.values.switches()], moves=False)
+        taken = "".join(one.text for one in self.plain.documents)
+        self.seen.clear()
+        yield from self._found([*self.values.ports(taken)], moves=True)
+
+    def _found(self, settings: Sequence[Setting], *, moves: bool) -> Iterator[Shown]:
+        together = self._largest([*settings], moves=moves)
+        evaluation = self._ask(tuple(together), moves=moves)
+        if evaluation is None:
+            return
+        found: dict[tuple[Setting, ...], set[FindingKey]] = {}
+        for key in sorted(evaluation.keys - self.known, key=str):
+            shows = self._smallest(together, key, evaluation, moves=moves)
+            if shows is not None:
+                found.setdefault(shows, set()).add(key)
+        for shows, keys in found.items():
+            yield Shown(shows, frozenset(keys), moves)
+
+    def _largest(self, settings: list[Setting], *, moves: bool) -> list[Setting]:
+        """As many of the settings as render together; what fails is halved and left out."""
+        if not settings or self._ask(tuple(settings), moves=moves) is not None:
+            return settings
+        if len(settings) == 1 or self.renders >= MAX_RENDERS // 2:
+            return []
+        half = len(settings) // 2
+        left = self._largest(settings[:half], moves=moves)
+        right = self._largest(settings[half:], moves=moves)
+        both = [*left, *right]
+        if not left or not right or self._ask(tuple(both), moves=moves) is not None:
+            return both
+        return max(left, right, key=len)
+
+    def _smallest(
+        self, settings: Sequence[Setting], key: FindingKey, whole: Evaluation, *, moves: bool
+    ) -> tuple[Setting, ...] | None:
+        """The fewest settings that show a finding; None where it takes more than anybody would promise."""
+        likely = [*dict.fromkeys(_likely(settings, key, whole, self.plan, moves=moves))]
+        for count in range(1, MAX_TOGETHER + 1):
+            for some in combinations(likely[: 12 if count == 1 else 5], count):
+                evaluation = self._ask(some, moves=moves)
+                if evaluation is not None and key in evaluation.keys:
+                    return some
+        return None
+
+    def _ask(self, settings: tuple[Setting, ...], *, moves: bool) -> Evaluation | None:
+        """What the rules say with these settings; None where they do not render, or where the budget is spent."""
+        if settings in self.seen:
+            return self.seen[settings]
+        if self.renders >= MAX_RENDERS or not settings:
+            return None
+        self.renders += 1
+        target, path, text = variant(self.target, self.values, settings, "portproof-what-if")
+        tree = self.plan.tree
+        answer = self.plan.fresh(target, replace(tree, overlay={**tree.overlay, path: text}))
+        found = None
+        if isinstance(answer, Rendering) and not answer.problems:
+            rules = self.rule_set.only(*_COMPARED) if moves else self.rule_set.without(*_COMPARED)
+            found = evaluate(answer, rules)
+            if moves and self.plain is not None:
+                found = compared(found, answer, rules, self.plain)
+        self.seen[settings] = found
+        return found
+
+
+def _likely(
+    settings: Sequence[Setting], key: FindingKey, whole: Evaluation, plan: Plan, *, moves: bool
+) -> Iterator[Setting]:
+    """The settings that may show a finding, the likeliest first: those that its objects hold, or their templates name."""
+    finding = next(one.finding for one in whole.found if one.key == key)
+    sites = [finding.primary, *(one.site for one in finding.related)]
+    if moves:
+        numbers = {one.value for one in sites} | {finding.expected}
+        yield from (one for one in settings if one.value in numbers)
+        return
+    sources: Mapping[object, str | None] = {one.key: one.document.source for one in whole.manifests.resources}
+    texts = [plan.tree.text_or_none(path) or "" for one in sites if (path := sources.get(one.resource))]
+    for named in texts:
+        yield from _named(settings, named)
+
+
+def _named(settings: Sequence[Setting], text: str) -> Iterator[Setting]:
+    """The settings that a template names, those by their whole key first; a subchart knows them without its name."""
+    rest = []
+    for one in settings:
+        inner = one.key.partition(".")[2]
+        if f"Values.{one.key}" in text:
+            yield one
+        elif "." in inner and inner in text:
+            rest.append(one)
+    yield from rest

@@ -1,0 +1,167 @@
+"""The values of a chart that somebody may set: switches and ports, and a values file that sets some of them.
+
+Only keys that the chart's own ``values.yaml`` has count: that file is what a chart promises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from portproof import yamldoc
+from portproof.discover.model import HelmTarget
+from portproof.source import LineIndex, RelPath, Tree
+from portproof.yamldoc import FieldPath, ScalarSpan, YamlError
+
+MAX_SWITCHES = 400
+"""Booleans of one chart that are tried."""
+
+MAX_PORTS = 200
+"""Ports of one chart that are moved: as many as there are numbers to give them."""
+
+_PORT = re.compile(r"(?:^|[a-z_.-])(?:p|P)ort\Z|\Aport|PORT\Z")
+_NOT_MOVED = re.compile(
+    r"(?i)nodePort|hostPort|proxy|database|redis|postgres|mysql|smtp|kafka|external|remote"
+)
+_FIXED = re.compile(
+    r"(?i)must (?:match|be (?:the )?(?:same|equal|identical)|correspond)|do(?:es)? ?n[o']t (?:change|edit|modify)|"
+    r"(?:keep|stay|be) in sync|same as|should match|needs? to match|not configurable|deprecated"
+)
+"""What a comment says of a value that is not to be moved by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key of ``values.yaml`` and the value that is tried for it."""
+
+    path: FieldPath
+    value: bool | int
+
+    @property
+    def key(self) -> str:
+        """The key as ``helm --set`` writes it: ``metrics.enabled``."""
+        return "".join(
+            f"[{step}]" if isinstance(step, int) else f".{str(step).replace('.', chr(92) + '.')}"
+            for step in self.path
+        ).removeprefix(".")
+
+
+When: TypeAlias = tuple[tuple[str, "bool | int"], ...]
+"""The values that show a finding, by their keys."""
+
+
+def when(settings: Iterable[Setting]) -> When:
+    """What to say of the settings that show a finding."""
+    return tuple(sorted((one.key, one.value) for one in settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The ``values.yaml`` of a chart: its data, the keys that comments say not to move, and where its scalars stand."""
+
+    data: Mapping[str, Any]
+    fixed: frozenset[FieldPath]
+    spans: Mapping[FieldPath, ScalarSpan]
+
+    @classmethod
+    def of(cls, target: HelmTarget, tree: Tree) -> Values | None:
+        """Read the file of a chart; None where there is none, or where it cannot be read."""
+        text = tree.text_or_none(own_file(target))
+        if text is None:
+            return None
+        try:
+            documents = yamldoc.documents(text)
+        except YamlError:
+            return None
+        if len(documents) != 1 or not isinstance(documents[0].data, dict):
+            return None
+        lines, index = text.split("\n"), LineIndex.of(text)
+        spans = documents[0].spans.items()
+        fixed = {path for path, span in spans if _is_fixed(lines, index.position(span.start)[0])}
+        return cls(documents[0].data, frozenset(fixed), documents[0].spans)
+
+    def switches(self) -> Iterator[Setting]:
+        """Everything that is off."""
+        found = (
+            Setting(path, True)
+            for path, value in yamldoc.leaves(self.data)
+            if value is False and _is_plain(path)
+        )
+        for number, one in enumerate(found):
+            if number < MAX_SWITCHES:
+                yield one
+
+    def ports(self, taken: str) -> Iterator[Setting]:
+        """Every port, each with an unused number of its own: none that the text `taken` has."""
+        used = set(re.findall(r"\d{5}", taken))
+        numbers = (number for number in range(21007, 31000, 13) if str(number) not in used)
+        count = 0
+        for path, value in yamldoc.leaves(self.data):
+            if _is_port(path, value) and path not in self.fixed and count < MAX_PORTS:
+                count += 1
+                yield Setting(path, next(numbers))
+
+    def file(self, settings: Iterable[Setting]) -> str:
+        """A values file with these settings; a list that holds one is there as a whole."""
+        return yamldoc.dump(_nested(self.data, [*settings]))
+
+
+def variant(
+    target: HelmTarget, values: Values, settings: Iterable[Setting], name: str
+) -> tuple[HelmTarget, RelPath, str]:
+    """The target with the settings in a values file of that `name` besides, with the file's path and text.
+
+    The file exists in a tree's overlay only, and helm reads it for this target alone.
+    """
+    path = f"values-{name}.yaml"
+    return replace(target, values=(*target.values, path)), path, values.file(settings)
+
+
+def own_file(target: HelmTarget) -> RelPath:
+    """The values.yaml of a chart."""
+    return "values.yaml" if target.chart == "." else f"{target.chart}/values.yaml"
+
+
+def _is_plain(path: FieldPath) -> bool:
+    """Whether a key is a chart's own word: no entry of a list, and no name of a label or an annotation."""
+    return all(isinstance(step, str) and re.fullmatch(r"[\w-]+", step) for step in path)
+
+
+def _is_port(path: FieldPath, value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
+        return False
+    words = [step for step in path if isinstance(step, str)]
+    return bool(words) and bool(_PORT.search(words[-1])) and not any(map(_NOT_MOVED.search, words))
+
+
+def _is_fixed(lines: list[str], line: int) -> bool:
+    """Whether the comment at a line, or right above it, says that the value is not to be moved."""
+    own = lines[line - 1].partition(" #")[2]
+    above: list[str] = []
+    for text in reversed(lines[: line - 1]):
+        if not text.lstrip().startswith("#"):
+            break
+        above.append(text)
+    return bool(_FIXED.search(" ".join((own, *above))))
+
+
+def _nested(data: Any, settings: list[Setting]) -> Any:
+    """The part of `data` that leads to the settings, with their values."""
+    found: dict[str, Any] = {}
+    for one in settings:
+        here: Any = found
+        there: Any = data
+        for step, following in zip(one.path, (*one.path[1:], None), strict=True):
+            if following is None:
+                here[step] = one.value
+                break
+            there = there[step]
+            if isinstance(there, list) and isinstance(here, dict) and step not in here:
+                here[step] = deepcopy(there)  # helm replaces lists
+            elif isinstance(here, dict):
+                here.setdefault(step, {})
+            here = here[step]
+    return found

@@ -1,0 +1,1 @@
+"""Charts with other values than their own, rendered by the real helm."""

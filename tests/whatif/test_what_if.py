@@ -1,0 +1,252 @@
+"""What a chart's values show: parts that are switched on, ports that move, values files that move them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.program import Program, Repository
+
+CHART = "apiVersion: v2\nname: web\nversion: 0.1.0\n"
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: registry.example.net/web:1
+          ports:
+            - {name: http, containerPort: PORT}
+"""
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web, labels: {app: web}}
+spec:
+  selector: {app: web}
+  ports:
+    - {name: http, port: {{ .Values.service.port }}, targetPort: http}
+"""
+MONITOR = """\
+{{- if .Values.monitor.enabled }}
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  endpoints:
+    - port: metrics
+{{- end }}
+"""
+INGRESS = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  defaultBackend:
+    service:
+      name: web
+      port:
+        number: 8080
+"""
+VALUES = "service: {port: 8080}\ncontainer: {port: 8080}\nmonitor: {enabled: false}\n"
+FILES = {
+    "chart/Chart.yaml": CHART,
+    "chart/values.yaml": VALUES,
+    "chart/templates/deployment.yaml": DEPLOYMENT.replace("PORT", "{{ .Values.container.port }}"),
+    "chart/templates/service.yaml": SERVICE,
+}
+
+
+@pytest.fixture(autouse=True)
+def repository(make_repository: Callable[[str], Repository]) -> Repository:
+    """A chart that is sound whatever its values are."""
+    found = make_repository("")
+    found.write(FILES)
+    return found
+
+
+def told(report: dict[str, Any]) -> list[tuple[str, str, int, Any]]:
+    """Rule, place and values of each finding."""
+    return [
+        (one["rule"], one["location"]["path"], one["location"]["line"], one["when"])
+        for one in report["findings"]
+    ]
+
+
+def test_a_sound_chart_has_nothing_to_say(portproof: Program) -> None:
+    assert told(portproof.check("--what-if")) == []
+
+
+def test_a_part_that_is_switched_off(repository: Repository, portproof: Program) -> None:
+    repository.write({"chart/templates/monitor.yaml": MONITOR})
+
+    assert told(portproof.check()) == []
+    report = portproof.check("--what-if")
+
+    assert told(report) == [
+        ("service-monitor-port", "chart/templates/monitor.yaml", 8, {"monitor.enabled": True})
+    ]
+    (finding,) = report["findings"]
+    assert finding["targets"] == ["helm:chart"]
+    assert finding["message"].endswith("It appears with monitor.enabled=true.")
+    assert [one["id"] for one in report["targets"]] == ["helm:chart"]
+
+
+def test_a_number_that_does_not_follow(repository: Repository, portproof: Program) -> None:
+    repository.write({"chart/templates/ingress.yaml": INGRESS})
+
+    assert told(portproof.check()) == []
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], finding["severity"]) == ("port-does-not-follow", "warning")
+    assert (finding["location"]["path"], finding["location"]["line"]) == ("chart/templates/ingress.yaml", 9)
+    assert list(finding["when"]) == ["service.port"]
+    assert [one["new"] for one in finding["fix"]["edits"]] == ["{{ .Values.service.port }}"]
+    assert finding["fix"]["safety"] == "safe"
+    (related,) = finding["related"]
+    assert (related["location"]["path"], related["location"]["line"]) == ("chart/values.yaml", 1)
+
+
+def test_the_fix_ends_it(repository: Repository, portproof: Program) -> None:
+    repository.write({"chart/templates/ingress.yaml": INGRESS})
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    repository.git("apply", "-", stdin=finding["fix"]["patch"])
+
+    assert told(portproof.check("--what-if")) == []
+
+
+def test_both_ends_are_values(repository: Repository, portproof: Program) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "ingress: {port: 8080}\n",
+            "chart/templates/ingress.yaml": INGRESS.replace("8080", "{{ .Values.ingress.port }}"),
+        }
+    )
+
+    assert told(portproof.check("--what-if")) == []
+
+
+def test_a_comment_says_that_the_port_stays(repository: Repository, portproof: Program) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": "service:\n  # must match the ingress\n  port: 8080\ncontainer: {port: 8080}\n"
+            "monitor: {enabled: false}\n",
+            "chart/templates/ingress.yaml": INGRESS,
+        }
+    )
+
+    assert told(portproof.check("--what-if")) == []
+
+
+def test_the_container_takes_the_port_of_the_service(repository: Repository, portproof: Program) -> None:
+    repository.write(
+        {"chart/templates/deployment.yaml": DEPLOYMENT.replace("PORT", "{{ .Values.service.port }}")}
+    )
+
+    assert told(portproof.check()) == []
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], list(finding["when"])) == ("port-follows-service", ["service.port"])
+    assert (finding["location"]["path"], finding["location"]["line"]) == (
+        "chart/templates/deployment.yaml",
+        13,
+    )
+    assert finding["fix"] is None
+    assert finding["alternatives"] == []
+
+
+def test_a_values_file_moves_the_container_along(repository: Repository, portproof: Program) -> None:
+    repository.write(
+        {
+            "chart/templates/deployment.yaml": DEPLOYMENT.replace("PORT", "{{ .Values.service.port }}"),
+            "chart/values-prod.yaml": "service: {port: 80}\n",
+        }
+    )
+
+    (finding,) = portproof.check()["findings"]
+
+    assert (finding["rule"], finding["when"]) == ("port-follows-service", None)
+    assert finding["location"]["path"] == "chart/values-prod.yaml"
+    assert finding["targets"] == ["helm:chart?values=values-prod.yaml"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "stringData: {PORT: '{{ .Values.service.port }}'}",
+        "data: {PORT: {{ .Values.service.port | toString | b64enc }}}",
+    ],
+)
+def test_a_secret_may_tell_the_program(repository: Repository, portproof: Program, field: str) -> None:
+    repository.write(
+        {
+            "chart/templates/deployment.yaml": DEPLOYMENT.replace("PORT", "{{ .Values.service.port }}"),
+            "chart/templates/secret.yaml": f"apiVersion: v1\nkind: Secret\nmetadata: {{name: web}}\n{field}\n",
+            "chart/values-prod.yaml": "service: {port: 9980}\n",
+        }
+    )
+
+    assert told(portproof.check()) == []
+
+
+def test_what_a_guard_excludes_is_not_tried(repository: Repository, portproof: Program) -> None:
+    guard = '{{- if .Values.legacy }}{{ fail "legacy mode is gone" }}{{ end }}\n'
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "legacy: false\n",
+            "chart/templates/monitor.yaml": guard + MONITOR,
+        }
+    )
+
+    assert [one[0] for one in told(portproof.check("--what-if"))] == ["service-monitor-port"]
+
+
+def test_the_configuration_asks_for_it(repository: Repository, portproof: Program) -> None:
+    repository.write({"chart/templates/monitor.yaml": MONITOR, "portproof.yaml": "what-if: true\n"})
+
+    assert [one[0] for one in told(portproof.check())] == ["service-monitor-port"]
+
+
+def test_a_finding_is_suppressed_like_any_other(repository: Repository, portproof: Program) -> None:
+    repository.write(
+        {
+            "chart/templates/monitor.yaml": MONITOR,
+            "portproof.yaml": "ignore:\n  - {rule: service-monitor-port, reason: a sidecar adds the port}\n",
+        }
+    )
+
+    report = portproof.check("--what-if")
+
+    assert told(report) == []
+    assert report["summary"]["ignored"] == 1
+
+
+def test_a_base_says_nothing_of_other_values(repository: Repository, portproof: Program) -> None:
+    repository.write({"chart/templates/monitor.yaml": MONITOR})
+    repository.commit()
+    repository.replace("chart/values.yaml", "monitor", "other: 1\nmonitor")
+
+    (finding,) = portproof.check("--what-if", "--base", "HEAD")["findings"]
+
+    assert (finding["rule"], finding["introduced"]) == ("service-monitor-port", None)
+
+
+def test_the_same_chart_gives_the_same_bytes(repository: Repository, portproof: Program) -> None:
+    repository.write({"chart/templates/monitor.yaml": MONITOR, "chart/templates/ingress.yaml": INGRESS})
+
+    reports = [portproof.check("--what-if", "--jobs", jobs) for jobs in ("1", "4")]
+
+    for one in reports:
+        for target in one["targets"]:
+            target["seconds"] = 0
+    assert json.dumps(reports[0]) == json.dumps(reports[1])
