@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from portproof.patch import unified_many
 from portproof.pipeline import Combined
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.report.fixes import Fixes
+from portproof.report.marks import digest
 from portproof.report.model import (
     Change,
     Effect,
@@ -230,7 +230,7 @@ def _idle(
         related=(),
         fix=None,
         alternatives=(),
-        fingerprint=hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32],
+        fingerprint=digest(key, 32),
         introduced=None if introduced is None else one.ignore in introduced.brought,
     )
 
@@ -394,7 +394,7 @@ class _Fixes:
 def _id(edits: Edits) -> str:
     """A name for edits: what they replace, where, in the texts that were checked."""
     parts = [f"{one.span.path}\0{one.span.start}\0{one.span.end}\0{one.new}" for one in edits]
-    return hashlib.sha256("\0\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return digest("\0\0".join(parts), 16)
 
 
 def _text_edit(edit: Edit, places: _Places) -> TextEdit:

@@ -105,7 +105,7 @@ def test_a_document_is_made_kept_and_found_out_of_date(
         in late.stdout
     )
     assert late.stderr == (
-        "the port map is out of date in 1 of 1 files\n  next: portproof map --write PORTS.md\n"
+        "the port map is out of date in 1 of 1 file\n  next: portproof map --write PORTS.md\n"
     )
     assert repository.read("PORTS.md") == text
     assert portproof("map", "--write", "PORTS.md").code == 0

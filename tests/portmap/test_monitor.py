@@ -69,7 +69,7 @@ def test_what_is_probed(service: ServiceMap, address: str) -> None:
         (replace(WEB, name="<release>-web"), "the name of the release is not stated"),
         (replace(WEB, type="ExternalName"), "another host's name"),
         (replace(WEB, idle="replicas: 0"), "scaled to zero (replicas: 0)"),
-        (replace(WEB, ports=(replace(PORT, protocol="UDP"),)), "UDP cannot be probed"),
+        (replace(WEB, ports=(replace(PORT, protocol="UDP"),)), "UDP cannot be checked"),
         (replace(WEB, ports=(replace(PORT, number=3306),)), "MySQL bans a host"),
         (replace(WEB, ports=(replace(PORT, ends=(replace(END, number=3306),)),)), "MySQL bans a host"),
         (replace(WEB, workloads=(), ports=(replace(PORT, ends=()),), note="no selector"), "(no selector)"),

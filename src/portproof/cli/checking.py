@@ -12,6 +12,7 @@ from portproof.cli.options import (
     EXIT_CODES,
     LISTING_CODES,
     OF_CHECK,
+    OF_RENDERING,
     SHARED,
     color_option,
     colored,
@@ -119,7 +120,7 @@ def fix(*, paths: tuple[str, ...], flags: Flags, write: bool, unsafe: bool) -> i
     "base",
     replace(FLAGS["base"], help="Git revision to compare with: the merge base of it and HEAD. Required."),
 )
-@with_options("config", "jobs", "helm", "kustomize", "offline")
+@with_options(*OF_RENDERING)
 @click.option(
     "--format",
     "output",

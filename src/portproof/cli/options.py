@@ -14,6 +14,8 @@ from portproof.flags import FLAGS, Flag, Flags
 
 Command = Callable[..., Any]
 SHARED = tuple(name for name, flag in FLAGS.items() if not flag.only)
+OF_RENDERING = ("config", "jobs", "helm", "kustomize", "offline")
+"""The flags of a command that renders and judges nothing."""
 OF_CHECK = tuple(name for name, flag in FLAGS.items() if flag.only == "check")
 
 

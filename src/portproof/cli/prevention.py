@@ -13,6 +13,7 @@ from portproof.cli.group import app
 from portproof.cli.options import (
     EXIT_CODES,
     LISTING_CODES,
+    OF_RENDERING,
     TakesMany,
     colored,
     epilog,
@@ -39,7 +40,7 @@ _REPORTS = ("text", "junit", "json", "github")
     ),
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@with_options("config", "jobs", "helm", "kustomize", "offline")
+@with_options(*OF_RENDERING)
 @click.option(
     "--format",
     "output",
@@ -102,7 +103,7 @@ def map_(  # noqa: PLR0913 - one for each option
     cls=TakesMany,
 )
 @path_arguments
-@with_options("config", "jobs", "helm", "kustomize", "offline")
+@with_options(*OF_RENDERING)
 @click.option("--environment", metavar="NAME", help="Test this environment only.")
 @click.option(
     "--format",
@@ -136,7 +137,12 @@ def map_(  # noqa: PLR0913 - one for each option
     show_default=True,
     help="When CronJobs run.",
 )
-@click.option("--output", metavar="FOLDER", help="Write a file for each environment there.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write a file for each environment there.",
+)
 @with_flags
 def connectivity(  # noqa: PLR0913 - one for each option
     *,
@@ -146,7 +152,7 @@ def connectivity(  # noqa: PLR0913 - one for each option
     logs: tuple[str, ...],
     image: str,
     schedule: str,
-    output: str | None,
+    output: Path | None,
     **placed: Any,
 ) -> int:
     """Write tests that open, from inside of the cluster, every edge under PATH as its caller opens it.
@@ -179,7 +185,7 @@ def connectivity(  # noqa: PLR0913 - one for each option
         request,
         Form(kind or "jobs", _image(image), _schedule(schedule)),
         meant,
-        folder=None if output is None else Path(output),
+        folder=output,
     )
 
 
@@ -192,7 +198,7 @@ def connectivity(  # noqa: PLR0913 - one for each option
     ),
 )
 @path_arguments
-@with_options("config", "jobs", "helm", "kustomize", "offline")
+@with_options(*OF_RENDERING)
 @click.option("--environment", metavar="NAME", help="Probe this environment only.")
 @click.option(
     "--format",
@@ -229,7 +235,12 @@ def connectivity(  # noqa: PLR0913 - one for each option
 @click.option(
     "--http", is_flag=True, help="Ask ports that the workload's own probe asks for a path for that path."
 )
-@click.option("--output", metavar="FOLDER", help="Write files there, with a test of the alerts.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write files there, with a test of the alerts.",
+)
 @with_flags
 def monitor(  # noqa: PLR0913 - one for each option
     *,
@@ -238,7 +249,7 @@ def monitor(  # noqa: PLR0913 - one for each option
     environment: str | None,
     kind: str,
     labels: tuple[str, ...],
-    output: str | None,
+    output: Path | None,
     http: bool,
     **said: str,
 ) -> int:
@@ -252,9 +263,8 @@ def monitor(  # noqa: PLR0913 - one for each option
     from portproof.session import Request  # noqa: PLC0415
 
     monitoring = Monitoring(labels=dict(map(_label, labels)), http=http, **said)
-    folder = None if output is None else Path(output)
     return prevention.monitor(
-        Request(paths, flags), monitoring, kind=kind, environment=environment, folder=folder
+        Request(paths, flags), monitoring, kind=kind, environment=environment, folder=output
     )
 
 
@@ -273,6 +283,44 @@ def connect(arguments: tuple[str, ...]) -> int:
     from portproof.connect import main  # noqa: PLC0415
 
     return main(arguments)
+
+
+@app.command(
+    short_help="Write a root-cause document for a finding.",
+    epilog=epilog(
+        LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),
+        "portproof postmortem 1f3a9c20 --output postmortem.md",
+        "portproof postmortem --rev v1.4.0..v1.5.0",
+    ),
+)
+@click.argument("fingerprint", required=False)
+@click.option(
+    "--rev",
+    "revisions",
+    metavar="GOOD..BAD",
+    help="What the second revision broke; for after the fix. With FINGERPRINT, only that finding.",
+)
+@with_options(*OF_RENDERING)
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the document to a file."
+)
+@with_flags
+def postmortem(flags: Flags, fingerprint: str | None, revisions: str | None, output: Path | None) -> int:
+    """Write a root-cause document for a finding: what broke, since which commit, the fix, and what is left to do.
+
+    FINGERPRINT is that of a finding, or the beginning of it; `portproof check --format json` has them. The commit that
+    brought the finding is proven: it renders with the finding, and its parent renders without. What only people know is
+    TODO(people). Commits are named, persons never.
+    """
+    from portproof.commands import prevention  # noqa: PLC0415
+    from portproof.session import Request  # noqa: PLC0415
+
+    if not (fingerprint or revisions):
+        raise UsageError(
+            "postmortem needs a finding",
+            next_step="Name its fingerprint, or revisions: `--rev GOOD..BAD`.",
+        )
+    return prevention.postmortem(Request((), flags), fingerprint, revisions, output)
 
 
 def _image(text: str) -> str:
@@ -302,41 +350,3 @@ def _label(text: str) -> tuple[str, str]:
             f"--label {text}: must be KEY=VALUE", next_step="Write it like --label release=prometheus."
         )
     return key, value
-
-
-@app.command(
-    short_help="Write a root-cause document for a finding.",
-    epilog=epilog(
-        LISTING_CODES.format(wrong="usage or configuration error, or a missing tool"),
-        "portproof postmortem 1f3a9c20 --output postmortem.md",
-        "portproof postmortem --rev v1.4.0..v1.5.0",
-    ),
-)
-@click.argument("fingerprint", required=False)
-@click.option(
-    "--rev",
-    "revisions",
-    metavar="GOOD..BAD",
-    help="What the second revision broke; for after the fix. With FINGERPRINT, only that finding.",
-)
-@with_options("config", "jobs", "helm", "kustomize", "offline")
-@click.option("--output", metavar="FILE", help="Write the document to a file.")
-@with_flags
-def postmortem(flags: Flags, fingerprint: str | None, revisions: str | None, output: str | None) -> int:
-    """Write a root-cause document for a finding: what broke, since which commit, the fix, and what is left to do.
-
-    FINGERPRINT is that of a finding, or the beginning of it; `portproof check --format json` has them. The commit that
-    brought the finding is proven: it renders with the finding, and its parent renders without. What only people know is
-    TODO(people). Commits are named, persons never.
-    """
-    from portproof.commands import prevention  # noqa: PLC0415
-    from portproof.session import Request  # noqa: PLC0415
-
-    if not (fingerprint or revisions):
-        raise UsageError(
-            "postmortem needs a finding",
-            next_step="Name its fingerprint, or revisions: `--rev GOOD..BAD`.",
-        )
-    return prevention.postmortem(
-        Request((), flags), fingerprint, revisions, None if output is None else Path(output)
-    )

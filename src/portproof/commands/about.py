@@ -9,7 +9,7 @@ import os
 import click
 
 from portproof import config as configuration
-from portproof.commands.output import write_report
+from portproof.commands.output import write_text
 from portproof.console import say
 from portproof.errors import ExitCode, UsageError
 from portproof.sandbox import kernel_support
@@ -29,7 +29,7 @@ def init(request: Request, *, write_file: bool) -> int:
             f"{there} already exists, and nothing is overwritten",
             next_step="Run `portproof init` without --write, and copy what you need.",
         )
-    write_report(place, text)
+    write_text(place, text)
     say(f"wrote {place}")
     say("  next: Remove the # from what is true, then run `portproof check`.")
     return ExitCode.OK

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portproof.commands.output import seen_from_here, write_report
+from portproof.commands.output import seen_from_here, write_text
 from portproof.console import say
 from portproof.discover.model import STREAM
 from portproof.errors import ExitCode, UsageError
@@ -39,7 +39,7 @@ def check(
     seen = seen_from_here(run.ready.tree.root)
     fail_on = run.ready.config.fail_on
     for kind, file in reports:
-        write_report(file, formats.write(kind, report, seen=seen, fail_on=fail_on))
+        write_text(file, formats.write(kind, report, seen=seen, fail_on=fail_on))
     if request.flags.write_baseline:
         _write_baseline(Path(request.flags.write_baseline), run)
     click.echo(formats.write(output, report, color=color, seen=seen, fail_on=fail_on), nl=False, color=True)
@@ -52,7 +52,7 @@ def _write_baseline(file: Path, run: Session) -> None:
     from portproof.suppressions.baseline import written
 
     known = run.outcome.verdict.known
-    write_report(file, written(known))
+    write_text(file, written(known))
     say(f"{file} holds {len({one.fingerprint for one in known})} known findings")
     if run.ready.path_of(file) != run.ready.config.baseline:
         say(f"  next: Add `baseline: {file}` to portproof.yaml, and commit both.")

@@ -11,8 +11,8 @@ from portproof.errors import UsageError
 from portproof.source import RelPath
 
 
-def write_report(file: Path, text: str) -> None:
-    """Write a report to a file, whole or not at all; a link gives way to it. Raises `UsageError` when that fails."""
+def write_text(file: Path, text: str) -> None:
+    """Write a file, whole or not at all; a link gives way to it. Raises `UsageError` when that fails."""
     data = text.encode("utf-8")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

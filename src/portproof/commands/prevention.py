@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from portproof import __version__
-from portproof.commands.output import seen_from_here, write_report
+from portproof.commands.output import seen_from_here, write_text
 from portproof.console import say
 from portproof.discover.model import STREAM
 from portproof.errors import ExitCode, UsageError
@@ -49,23 +49,24 @@ def show_map(request: Request, *, output: str, environment: str | None, only_bro
 def keep_map(request: Request, files_given: tuple[str, ...], *, write_files: bool) -> int:
     """Run ``portproof map --write`` or ``--check`` for these Markdown files; 1 when one is not what it should be."""
     from portproof.portmap import documents
+    from portproof.report.summary_line import plural
 
     wanted = documents.find(files_given, Path.cwd())
     found = port_map(request)
     stale = [one for one in documents.compared(wanted, found) if one.before != one.after]
     for one in stale:
         if write_files:
-            write_report(one.file, one.after)
+            write_text(one.file, one.after)
             say(f"wrote {one.name}")
         else:
             click.echo(documents.difference(one), nl=False)
     if stale and not write_files:
         names = " ".join(shlex.quote(one.name) for one in stale)
-        say(f"the port map is out of date in {len(stale)} of {len(wanted)} files")
+        say(f"the port map is out of date in {len(stale)} of {plural(len(wanted), 'file')}")
         say(f"  next: portproof map --write {names}")
         return ExitCode.FINDINGS
     if not stale:
-        say(f"the port map is up to date in {len(wanted)} {'file' if len(wanted) == 1 else 'files'}")
+        say(f"the port map is up to date in {plural(len(wanted), 'file')}")
     return ExitCode.OK
 
 
@@ -92,7 +93,7 @@ def monitor(
             say(f"the exporter needs the module {written.HTTP}; --output writes it to modules.yaml")
         return ExitCode.OK
     for name, text in made.items():
-        write_report(folder / name, text)
+        write_text(folder / name, text)
         say(f"wrote {folder / name}")
     return ExitCode.OK
 
@@ -137,7 +138,7 @@ def connectivity(request: Request, form: Form, placed: Placed, *, folder: Path |
         click.echo(manifests.write(form, planned.pods), nl=False)
         return ExitCode.OK
     for name, text in manifests.files(form, planned.pods).items():
-        write_report(folder / name, text)
+        write_text(folder / name, text)
         say(f"wrote {folder / name}")
     return ExitCode.OK
 
@@ -197,6 +198,6 @@ def postmortem(request: Request, fingerprint: str | None, revisions: str | None,
     if file is None:
         click.echo(text, nl=False)
     else:
-        write_report(file, text)
+        write_text(file, text)
         say(f"wrote {file}")
     return ExitCode.OK

@@ -152,14 +152,9 @@ def _reason(call: Call, around: Sequence[PodSelector], own: Sequence[PodSelector
 def _lets_everybody_in(call: Call, around: Sequence[PodSelector]) -> bool:
     """Whether the policies leave the port open: of several it is enough that one does."""
     port = call.edge.port
-    ports = {(end.number or number(port.target), end.name) for end in port.ends}
+    ports = {(end.number or port.target_number, end.name) for end in port.ends}
     opened = [one for policy in around for one in policy.open]
     return all(any(each.has(*one) for each in opened) for one in ports)
-
-
-def number(text: str) -> int | None:
-    """The number that a target is, if it is one."""
-    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _skipped(call: Call, reason: str) -> Skipped:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from portproof.connectivity.model import Edge, Placed, Skipped
 from portproof.graph.model import Relation
-from portproof.portmap.model import Caller, PodTemplate, PortLine, PortMap, ServiceMap, TargetMap, Verdict
+from portproof.portmap import words
+from portproof.portmap.model import Caller, PodTemplate, PortLine, PortMap, ServiceMap, TargetMap
 from portproof.portmap.survey import UNSTATED
 
 _MYSQL = frozenset({3306, 33060})
@@ -86,16 +87,10 @@ class _Reader:
         if not self._placed.of(target, service.namespace, settled=service.settled):
             flags = "--release and --namespace say" if target.id.startswith("helm:") else "--namespace says"
             return f"its namespace is not stated: {flags} it"
-        if service.type == "ExternalName":
-            return "an ExternalName Service is another host's name"
         if service.type == "Headless":
             return "a headless Service has no address of its own, only its pods have"
-        if port.protocol != "TCP":
-            return f"{port.protocol} cannot be tested by opening a connection"
-        if service.idle:
-            return f"its pods may be scaled to zero ({service.idle})"
-        if not service.workloads and port.verdict is Verdict.UNKNOWN:
-            return f"nothing is known of its pods ({service.note or 'no selector'})"
+        if known := words.not_opened(service, port):
+            return known
         return "" if port.number is not None else "its number is not known"
 
     def of_port(self, target: TargetMap, service: ServiceMap, port: PortLine) -> Iterator[Call | Skipped]:

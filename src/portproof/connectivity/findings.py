@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -12,6 +11,7 @@ from portproof.connectivity.meaning import meaning, next_step
 from portproof.connectivity.model import Edge
 from portproof.connectivity.results import Results, Tested
 from portproof.portmap.model import Place
+from portproof.report.marks import digest
 from portproof.report.model import Location, Report, Result, ToolVersions
 from portproof.report.summary_line import listed
 from portproof.resources import ResourceKey
@@ -144,8 +144,8 @@ def _strange(line: Line) -> Result:
 def _value(edge: Edge, field: str) -> str | int | None:
     if not field.endswith("targetPort"):
         return edge.port.number
-    target = edge.port.target
-    return int(target) if target.isascii() and target.isdigit() else target
+    port = edge.port
+    return port.target if port.target_number is None else port.target_number
 
 
 def _location(place: Place | None) -> Location | None:
@@ -157,8 +157,7 @@ def _location(place: Place | None) -> Location | None:
 
 def _fingerprint(*parts: str) -> str:
     """The same when lines move or messages are reworded."""
-    text = "\0".join((RULE.id, *parts))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return digest("\0".join((RULE.id, *parts)), 32)
 
 
 def _lines(

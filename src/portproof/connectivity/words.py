@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from portproof.connectivity.model import Plan
+from portproof.report.summary_line import listed, plural
 
 MANY = 4
 """What has the same reason is named up to this number; the rest is counted."""
@@ -17,8 +18,7 @@ def left_out(plan: Plan) -> Iterator[str]:
     for one in plan.skipped:
         groups[one.reason].append(one.what)
     for reason, several in groups.items():
-        more = f" and {len(several) - MANY} more" if len(several) > MANY else ""
-        yield f"not tested: {', '.join(several[:MANY])}{more}: {reason}"
+        yield f"not tested: {listed(tuple(several), MANY)}: {reason}"
     for pod in plan.pods:
         for note in pod.notes:
             yield f"note: the test of {pod.caller} ({pod.environment}): {note}"
@@ -26,11 +26,8 @@ def left_out(plan: Plan) -> Iterator[str]:
 
 def summary(plan: Plan) -> str:
     """How much is tested."""
-    edges, pods = len(plan.edges), len(plan.pods)
     environments = sorted({one.environment for one in plan.pods})
     several = (
         f" of {len(environments)} environments ({', '.join(environments)})" if len(environments) > 1 else ""
     )
-    return (
-        f"{edges} {'edge' if edges == 1 else 'edges'} in {pods} {'test' if pods == 1 else 'tests'}{several}"
-    )
+    return f"{plural(len(plan.edges), 'edge')} in {plural(len(plan.pods), 'test')}{several}"

@@ -35,7 +35,7 @@ class Card:
     def anchors(self) -> tuple[str, ...]:
         """What alerts and tables link to: ``namespace-service``, for each namespace that is stated."""
         stated = sorted({space for one in self.variants for space in one.namespaces if space})
-        return tuple(_anchor(f"{space}-{self.name}") for space in stated) or (_anchor(self.name),)
+        return tuple(anchor(f"{space}-{self.name}") for space in stated) or (anchor(self.name),)
 
     @property
     def environments(self) -> tuple[str, ...]:
@@ -148,5 +148,6 @@ def loose(several: Iterable[TargetMap]) -> tuple[tuple[Loose, tuple[str, ...]], 
     )
 
 
-def _anchor(text: str) -> str:
+def anchor(text: str) -> str:
+    """A text as the name of a place on a page; empty when it has no letter, digit, dot or underscore."""
     return _NOT_IN_ANCHORS.sub("-", text).strip("-").lower()

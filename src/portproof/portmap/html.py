@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from portproof.portmap import runbook, words
-from portproof.portmap.cards import Card, Written, cards, families, loose, written
+from portproof.portmap.cards import Card, Written, anchor, cards, families, loose, written
 from portproof.portmap.model import Loose, PortMap, ServiceMap, TargetMap, Verdict
 from portproof.portmap.selection import is_broken
 from portproof.portmap.survey import UNSTATED
@@ -33,7 +32,6 @@ _SAID = {
     Verdict.MISSED: ("✕", "not reached"),
     Verdict.UNKNOWN: ("?", "not known"),
 }
-_NOT_IN_ANCHORS = re.compile(r"[^a-z0-9._-]+")
 _PORTS_IN_INDEX = 3
 
 
@@ -127,8 +125,8 @@ def _groups(port_map: PortMap) -> Iterator[Group]:
             blocks = tuple(
                 _block(card, anchors[card.family, card.name], ways, port_map, several) for card in found
             )
-            anchor = _free(_slug(f"{family}-no-service"), taken)
-            yield Group(_KINDS.get(kind, kind), path, anchor, blocks, rest)
+            own = _free(f"{family}-no-service", taken)
+            yield Group(_KINDS.get(kind, kind), path, own, blocks, rest)
 
 
 def _anchors(several: Iterable[Card]) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -138,21 +136,18 @@ def _anchors(several: Iterable[Card]) -> dict[tuple[str, str], tuple[str, ...]]:
     for card in several:
         own = tuple(one for one in card.anchors if one and one not in taken)
         taken |= set(own)
-        found[card.family, card.name] = own or (_free(_slug(f"{card.family}-{card.name}"), taken),)
+        found[card.family, card.name] = own or (_free(f"{card.family}-{card.name}", taken),)
     return found
 
 
-def _free(wanted: str, taken: set[str]) -> str:
+def _free(text: str, taken: set[str]) -> str:
     """An anchor that nothing else has."""
+    wanted = anchor(text) or "service"
     chosen, number = wanted, 2
     while chosen in taken:
         chosen, number = f"{wanted}-{number}", number + 1
     taken.add(chosen)
     return chosen
-
-
-def _slug(text: str) -> str:
-    return _NOT_IN_ANCHORS.sub("-", text.lower()).strip("-") or "service"
 
 
 def _by_service(several: Iterable[Card], anchors: dict[tuple[str, str], tuple[str, ...]]) -> Anchors:

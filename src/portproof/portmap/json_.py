@@ -56,7 +56,7 @@ def _port(one: PortLine) -> dict[str, Any]:
         "port": one.number,
         "name": one.name or None,
         "protocol": one.protocol,
-        "target_port": int(one.target) if one.target.isascii() and one.target.isdigit() else one.target,
+        "target_port": one.target if one.target_number is None else one.target_number,
         "node_port": one.node_port,
         "verdict": one.verdict.value,
         "ask": {"kind": one.ask.kind, "path": one.ask.path or None},

@@ -5,8 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from portproof.graph.model import Relation
 from portproof.graph.selectors import Selector
 from portproof.source import RelPath
+
+ENTRIES = frozenset(
+    {
+        Relation.INGRESS,
+        Relation.ROUTE,
+        Relation.WEBHOOK,
+        Relation.VIRTUAL_SERVICE,
+        Relation.TRAEFIK,
+        Relation.HTTP_PROXY,
+        Relation.OPENSHIFT_ROUTE,
+        Relation.CONTROLLER,
+    }
+)
+"""Who lets requests in from outside: the other callers are workloads, or speak for some."""
 
 
 class Verdict(Enum):
@@ -89,6 +104,11 @@ class PortLine:
     callers: tuple[Caller, ...] = ()
     written: Place | None = None
     target_written: Place | None = None
+
+    @property
+    def target_number(self) -> int | None:
+        """The number that the target is; None for a name."""
+        return int(self.target) if self.target.isascii() and self.target.isdigit() else None
 
     @property
     def verdict(self) -> Verdict:

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from portproof.portmap.model import Ask, PortLine, PortMap, ServiceMap, Verdict
+from portproof.portmap import words
+from portproof.portmap.model import Ask, PortLine, PortMap, ServiceMap
 from portproof.portmap.survey import UNSTATED
 from portproof.yamldoc import dump
 
@@ -101,8 +102,8 @@ def _number(service: ServiceMap, port: PortLine) -> int | None:
     """A headless Service's name stands for its pods: they are asked at the number at which they listen."""
     if service.type != "Headless":
         return port.number
-    if port.target.isdigit():
-        return int(port.target)
+    if port.target_number is not None:
+        return port.target_number
     numbers = {end.number for end in port.ends}
     return next(iter(numbers)) if len(numbers) == 1 else None
 
@@ -112,14 +113,8 @@ def _reason(service: ServiceMap, port: PortLine) -> str:
         return "the name of the release is not stated (an Argo CD or Flux object in the repository would state it)"
     if not service.settled:
         return "its namespace is not stated"
-    if service.type == "ExternalName":
-        return "an ExternalName Service is another host's name"
-    if port.protocol != "TCP":
-        return f"{port.protocol} cannot be probed by opening a connection"
-    if service.idle:
-        return f"its pods may be scaled to zero ({service.idle})"
-    if not service.workloads and port.verdict is Verdict.UNKNOWN:
-        return f"nothing is known of its pods ({service.note or 'no selector'})"
+    if known := words.not_opened(service, port):
+        return known
     number = _number(service, port)
     if number is None:
         return "the number at which its pods listen is not known"

@@ -145,7 +145,7 @@ def _column(service: ServiceMap, workload: str) -> str:
     numbers = []
     for port in service.ports:
         met = [end.number for end in port.ends if end.workload == workload and end.number is not None]
-        if port.target.isdigit():  # nobody asks whether it is declared
+        if port.target_number is not None:  # nobody asks whether it is declared
             numbers.append(port.target)
         elif met:
             numbers.append(str(met[0]))
@@ -203,7 +203,7 @@ def _first_aid(card: Card) -> Iterator[Step]:
     wanted: dict[tuple[tuple[int, int, int | str], ...], list[str]] = {}
     for one in card.variants:
         targets = tuple(
-            (port.index, port.number, int(port.target) if port.target.isdigit() else port.target)
+            (port.index, port.number, port.target if port.target_number is None else port.target_number)
             for port in one.service.ports
             if port.number and port.verdict is Verdict.REACHED
         )

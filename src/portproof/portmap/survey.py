@@ -31,6 +31,7 @@ from portproof.graph.weighing import Confidence, weigh
 from portproof.graph.workloads import is_test
 from portproof.portmap.installed import environment_name
 from portproof.portmap.model import (
+    ENTRIES,
     Ask,
     Caller,
     End,
@@ -54,22 +55,7 @@ from portproof.source import Tree, parent
 from portproof.trace.model import Origin
 from portproof.yamldoc import lookup
 
-CALLS = frozenset(
-    {
-        Relation.INGRESS,
-        Relation.ROUTE,
-        Relation.WEBHOOK,
-        Relation.VIRTUAL_SERVICE,
-        Relation.TRAEFIK,
-        Relation.HTTP_PROXY,
-        Relation.OPENSHIFT_ROUTE,
-        Relation.CONTROLLER,
-        Relation.CUSTOM,
-        Relation.CALLER,
-        Relation.MONITOR,
-        Relation.SCRAPE,
-    }
-)
+CALLS = ENTRIES | {Relation.CUSTOM, Relation.CALLER, Relation.MONITOR, Relation.SCRAPE}
 """How somebody opens a connection to a Service; policies and settings of a mesh only speak of one."""
 
 _H2 = ("grpc", "h2c", "http2", "kubernetes.io/h2c")

@@ -15,23 +15,9 @@ from typing import TypeAlias
 from portproof.graph.model import Relation
 from portproof.portmap import words
 from portproof.portmap.cards import Card, Variant
-from portproof.portmap.model import Caller, End, PortLine, PortMap, ServiceMap, TargetMap, Verdict
+from portproof.portmap.model import ENTRIES, Caller, End, PortLine, PortMap, ServiceMap, TargetMap, Verdict
 
-_ENTRIES = frozenset(
-    one.value
-    for one in (
-        Relation.INGRESS,
-        Relation.ROUTE,
-        Relation.WEBHOOK,
-        Relation.VIRTUAL_SERVICE,
-        Relation.TRAEFIK,
-        Relation.HTTP_PROXY,
-        Relation.OPENSHIFT_ROUTE,
-        Relation.CONTROLLER,
-    )
-)
-"""Who lets requests in from outside: the other callers are workloads, or speak for some."""
-
+_ENTRIES = frozenset(one.value for one in ENTRIES)
 _NOTHING = "nothing is known of its pods"
 _SCRAPES = frozenset({Relation.MONITOR.value, Relation.SCRAPE.value})
 

@@ -34,6 +34,19 @@ def unknown(end: End, service: ServiceMap) -> str:
     return f"not known: {end.reason or service.note or 'nothing is known of its pods'}"
 
 
+def not_opened(service: ServiceMap, port: PortLine) -> str:
+    """Why it proves nothing to open a connection to a port; empty when it does."""
+    if service.type == "ExternalName":
+        return "an ExternalName Service is another host's name"
+    if port.protocol != "TCP":
+        return f"{port.protocol} cannot be checked by opening a connection"
+    if service.idle:
+        return f"its pods may be scaled to zero ({service.idle})"
+    if not service.workloads and port.verdict is Verdict.UNKNOWN:
+        return f"nothing is known of its pods ({service.note or 'no selector'})"
+    return ""
+
+
 def leads_to(port: PortLine, service: ServiceMap) -> list[str]:
     """A line for each workload behind a port."""
     nothing = f"not known: {service.note or 'nothing is known of its pods'}"

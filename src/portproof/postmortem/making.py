@@ -27,9 +27,9 @@ from portproof.postmortem.model import (
 )
 from portproof.postmortem.search import MAX_CANDIDATES, Search
 from portproof.postmortem.seen import Commits, HasAbroad, HasFailure, HasFinding, Question, failure
-from portproof.report import text
+from portproof.report import summary_line, text
 from portproof.report.model import Report, Result
-from portproof.report.summary_line import field_of, place
+from portproof.report.summary_line import field_of, listed
 from portproof.revision import Comparison, Git, between, commit_named, repository, since
 from portproof.rules.base import Trait
 from portproof.rules.evaluate import RuleFinding
@@ -149,12 +149,8 @@ def _wanted(checked: _Checked, fingerprint: str | None, revisions: str | None) -
 
 
 def _listed(found: Sequence[Result]) -> str:
-    shown = [
-        f"{one.fingerprint[:8]} ({one.rule} at {place(one.location) if one.location else one.resource})"
-        for one in found[:_KNOWN]
-    ]
-    more = len(found) - _KNOWN
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    known = (f"{one.fingerprint[:8]} ({one.rule} at {summary_line.subject(one)})" for one in found)
+    return listed(tuple(known), _KNOWN)
 
 
 def _broken(checked: _Checked, git: Git, result: Result) -> Broken:

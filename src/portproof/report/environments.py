@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
+from portproof.graph.phrasing import listing
 from portproof.report.summary_line import listed
 
 _SHOWN = 3
@@ -45,5 +46,5 @@ def _environment(target: str) -> tuple[str, str]:
 
 def _joined(names: tuple[str, ...]) -> str:
     if 1 < len(names) <= _SHOWN:
-        return f"{', '.join(names[:-1])} and {names[-1]}"
+        return listing(names)
     return listed(names, _SHOWN - 1)

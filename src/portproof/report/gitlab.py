@@ -7,12 +7,12 @@ fingerprint was there before replaces the first. https://docs.gitlab.com/ci/test
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from typing import Any
 
 from portproof.report import plain
 from portproof.report.json_ import dumps
+from portproof.report.marks import digest
 from portproof.report.model import Report
 from portproof.report.safe import one_line, visible
 from portproof.rules.severity import Severity
@@ -46,9 +46,7 @@ def _unseen(name: str, path: str, reason: str) -> dict[str, Any]:
     return {
         "description": visible(one_line(f"{name}: {reason}")),
         "check_name": "not-checked",
-        "fingerprint": hashlib.sha256(f"not-checked {name}".encode("utf-8", "backslashreplace")).hexdigest()[
-            :32
-        ],
+        "fingerprint": digest(f"not-checked {name}", 32),
         "severity": "info",
         "location": {"path": path, "lines": {"begin": 1}},
     }
@@ -56,4 +54,4 @@ def _unseen(name: str, path: str, reason: str) -> dict[str, Any]:
 
 def _fingerprint(known: str, count: int) -> str:
     """The finding's own, and for a twin one that tells it from the first."""
-    return known if count == 1 else hashlib.sha256(f"{known} {count}".encode()).hexdigest()[: len(known)]
+    return known if count == 1 else digest(f"{known} {count}", len(known))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from portproof.graph.differences import Caller, ChangeKind, EdgeChange, EdgeState
 from portproof.graph.model import Relation
+from portproof.graph.phrasing import listing
 from portproof.report.summary_line import listed
 
 _CALLERS = 6
@@ -277,7 +278,7 @@ def _by_holder(askers: Iterable[EdgeChange | Caller], words: Words) -> Iterator[
     for one in askers:
         parts[str(one.holder)][_part(one)] = None
     for holder, several in parts.items():
-        told = " and ".join(filter(None, (", ".join([*several][:-1]), [*several][-1])))
+        told = listing(several)
         yield f"{told} of {words.mark(holder)}" if told else words.mark(holder)
 
 

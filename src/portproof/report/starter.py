@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from portproof.discover.model import Discovery, HelmTarget
 from portproof.discover.unread import Unread
-from portproof.report.safe import one_line, visible
+from portproof.report.safe import one_line, shortened, visible
 from portproof.source import RelPath
 
 _PLAIN = re.compile(r"[A-Za-z0-9_/][\w./@+-]*")
@@ -86,5 +86,4 @@ def _word(text: str) -> str:
 
 
 def _short(text: str) -> str:
-    line = visible(one_line(text))
-    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
+    return shortened(visible(one_line(text)), _WIDTH)
