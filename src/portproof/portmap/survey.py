@@ -46,6 +46,7 @@ from portproof.portmap.model import (
 )
 from portproof.portmap.places import Places
 from portproof.portmap.pods import COUNTING, selecting
+from portproof.portmap.siblings import Siblings
 from portproof.portmap.traced import Begun, NotBegun, Together, begin, one_by_one, parts, traced
 from portproof.render.model import Renderer
 from portproof.resources import ResourceKey, of_kinds
@@ -96,16 +97,20 @@ def port_map(asked: Asked, render: Renderer, together: Together = one_by_one) ->
     Where the numbers are written is asked of many charts `together`.
     """
     places = Places(asked.tree)
+    siblings = Siblings(asked.tree)
     read_as = partial(_of_target, places)
+    begin_one = partial(begin, asked.tree, asked.rows, render, siblings)
     seen: dict[str, _Seen] = {}
     with ThreadPoolExecutor(max_workers=asked.jobs) as pool:
         for several in parts(asked.targets):
-            begun = list(pool.map(partial(begin, asked.tree, asked.rows, render), several))
+            begun = list(pool.map(begin_one, several))
             pairs = (
-                traced(begun, render, together, pool, asked.jobs)
+                list(traced(begun, render, together, pool, asked.jobs))
                 if asked.places
                 else [(one, {}) for one in begun]
             )
+            for read_of, origins in pairs:
+                siblings.learn(read_of.target, origins)
             for one in pool.map(read_as, *zip(*pairs, strict=True)):
                 seen[one.map.id] = one
     in_order = [seen[one.id] for one in asked.targets]

@@ -1,4 +1,7 @@
-"""Targets rendered, and where their numbers are written: the first probes of many charts are one process of helm."""
+"""Targets rendered, and where their numbers are written.
+
+The first probes of many charts are one process of helm; what a chart's first target shows is not asked of the next.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from portproof.discover.model import HelmTarget, Target
 from portproof.graph import link
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.references import ReferenceKind
+from portproof.portmap.siblings import Siblings
 from portproof.render.batch import EditedChart
 from portproof.render.model import NotRendered, Renderer, Rendering
 from portproof.resources import read
@@ -38,13 +42,14 @@ def one_by_one(charts: Sequence[EditedChart]) -> Sequence[Rendering | None]:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A target that has been rendered and read, and not yet traced."""
+    """A target that has been rendered and read, and not yet traced: only what is not `known` of its chart has to be."""
 
     target: Target
     rendering: Rendering
     graph: PortGraph
     evaluation: Evaluation
-    tracing: Tracing
+    known: Mapping[Site, Origin]
+    tracing: Tracing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +61,23 @@ class NotBegun:
 
 
 def parts(targets: Sequence[Target]) -> Iterator[list[Target]]:
-    """All targets, `PART` at a time: the first of each chart, then the second of each, for only different ones go together."""
+    """All targets, `PART` at a time: the first of each chart, then the second of each, then what is left.
+
+    So a chart has been traced once before its other targets are, even where its defaults do not render.
+    """
     count: Counter[str] = Counter()
-    ordered: list[tuple[int, int, Target]] = []
+    turns: tuple[list[Target], ...] = ([], [], [])
     for one in targets:
-        ordered.append((count[one.path], len(ordered), one))
+        turns[min(count[one.path], 2)].append(one)
         count[one.path] += 1
-    ordered.sort(key=lambda each: each[:2])
-    for start in range(0, len(ordered), PART):
-        yield [one for _, _, one in ordered[start : start + PART]]
+    for turn in turns:
+        for start in range(0, len(turn), PART):
+            yield turn[start : start + PART]
 
 
-def begin(tree: Tree, rows: tuple[ReferenceKind, ...], render: Renderer, target: Target) -> Begun | NotBegun:
+def begin(
+    tree: Tree, rows: tuple[ReferenceKind, ...], render: Renderer, siblings: Siblings, target: Target
+) -> Begun | NotBegun:
     """Render a target, and read its graph."""
     rendering = render(target, tree)
     if not isinstance(rendering, Rendering):
@@ -75,24 +85,32 @@ def begin(tree: Tree, rows: tuple[ReferenceKind, ...], render: Renderer, target:
         return NotBegun(target, reason.partition("\n")[0])
     manifests = read(rendering)
     graph = link.build(manifests, rows)
-    tracing = Tracing(manifests, _sites(graph), tree)
-    return Begun(target, rendering, graph, evaluation(manifests, graph), tracing)
+    fields = list(_sites(graph))
+    known = siblings.known(target, fields)
+    rest = [one for one in fields if one not in known]
+    tracing = Tracing(manifests, rest, tree) if rest else None
+    return Begun(target, rendering, graph, evaluation(manifests, graph), known, tracing)
 
 
 def traced(
     several: Sequence[Begun | NotBegun], render: Renderer, together: Together, pool: Executor, jobs: int
 ) -> Iterator[tuple[Begun | NotBegun, Mapping[Site, Origin]]]:
     """Each of `several` with the places of its fields."""
-    begun = [one for one in several if isinstance(one, Begun)]
+    begun = [one for one in several if isinstance(one, Begun) and one.tracing]
     count = max(1, min(jobs, len(begun) // SHARE))
     shares = [begun[number::count] for number in range(count)]
     for share, answers in zip(shares, pool.map(partial(_answers, together), shares), strict=True):
         yield from zip(share, pool.map(partial(_origins, render), share, answers), strict=True)
-    yield from ((one, {}) for one in several if isinstance(one, NotBegun))
+    for one in several:
+        if isinstance(one, NotBegun):
+            yield one, {}
+        elif not one.tracing:
+            yield one, one.known
 
 
 def _origins(render: Renderer, begun: Begun, answer: Rendering | None) -> Mapping[Site, Origin]:
-    return begun.tracing.origins(render, answer)
+    assert begun.tracing is not None  # noqa: S101 - traced() looked
+    return {**begun.known, **begun.tracing.origins(render, answer)}
 
 
 def _answers(together: Together, several: Sequence[Begun]) -> list[Rendering | None]:
@@ -100,7 +118,7 @@ def _answers(together: Together, several: Sequence[Begun]) -> list[Rendering | N
     charts = {
         place: EditedChart(one.target, first.tree, first.stand_ins, one.rendering)
         for place, one in enumerate(several)
-        if isinstance(one.target, HelmTarget) and (first := one.tracing.first())
+        if isinstance(one.target, HelmTarget) and one.tracing and (first := one.tracing.first())
     }
     found = dict(zip(charts, together(list(charts.values())), strict=True))
     return [found.get(place) for place in range(len(several))]

@@ -20,10 +20,11 @@ def selected_rules(config: Config) -> RuleSet:
     chosen -= {known(name).id for name in config.ignore}
     chosen -= {name for name, severity in config.severity.items() if severity == OFF}
     severities = {name: Severity(one) for name, one in config.severity.items() if one != OFF}
-    return RuleSet(tuple(find(name) for name in sorted(chosen)), _rows(config), severities)
+    return RuleSet(tuple(find(name) for name in sorted(chosen)), references(config), severities)
 
 
-def _rows(config: Config) -> tuple[ReferenceKind, ...]:
+def references(config: Config) -> tuple[ReferenceKind, ...]:
+    """The references that the configuration adds to the built-in ones."""
     return tuple(
         ReferenceKind(
             Relation.CUSTOM,

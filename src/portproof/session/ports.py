@@ -50,13 +50,13 @@ def port_map(
         engine.prefetch(ready.targets, ready.tree, ready.config.jobs)
         from portproof.portmap.survey import Asked
         from portproof.portmap.survey import port_map as surveyed
-        from portproof.rules.rule_set import selected_rules
+        from portproof.rules.rule_set import references
 
         asked = Asked(
             ready.tree,
             ready.targets,
             ready.discovery.everything,
-            selected_rules(ready.config).rows,
+            references(ready.config),
             ready.config.environments,
             ready.config.jobs,
             places,
