@@ -229,7 +229,6 @@ def test_message_and_place(kustomize: Engine, tmp_path: Path, case: Case, *, cop
         ("resources:\n- https://127.0.0.1:9/x.yaml\n", "something remote"),
         ("resources:\n- github.com/example/repository//base?ref=1\n", "something remote"),
         ("helmCharts:\n- name: x\n  repo: https://charts.example.com\n", "helmCharts are not rendered"),
-        ("resources:\n- ../other.yaml\n", "LoadRestrictionsNone"),
         ("generators:\n- g.yaml\n", "plugin Secrets"),
     ],
 )
@@ -237,7 +236,7 @@ def test_what_is_nobodys_mistake_is_a_reason(
     kustomize: Engine, tmp_path: Path, overlay: str, reason: str
 ) -> None:
     generator = "apiVersion: example.com/v1\nkind: Secrets\nmetadata:\n  name: x\n"
-    tree = write_files(tmp_path, {K: HEAD + overlay, "other.yaml": DEPLOYMENT, "o/g.yaml": generator})
+    tree = write_files(tmp_path, {K: HEAD + overlay, "o/g.yaml": generator})
     assert reason in refused(kustomize.render(overlay_target(tree, "o"), tree))
 
 

@@ -259,7 +259,8 @@ def _status(one: TargetResult, introduced: Introduced | None) -> TargetStatus:
         status, reason = "failed", one.problems[0].message.partition("\n")[0]
     else:
         uncompared = introduced is not None and introduced.lacks(target)
-        status, reason = "checked", UNCOMPARED if uncompared else None
+        said = ([UNCOMPARED] if uncompared else []) + [f"without a part: {each}" for each in one.without]
+        status, reason = "checked", "; ".join(said) or None
     return TargetStatus(
         target.id, target.kind, target.path, target.values, status, reason, one.resources, one.seconds
     )

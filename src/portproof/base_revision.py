@@ -233,7 +233,8 @@ class BaseRevision:
     def _first(self) -> tuple[Tree, Mapping[str, Target]]:
         """The base as far as the targets of the plan read it, and its targets by their ids."""
         layout = self._comparison.base_tree(self._plan.targets, self._plan.tree, self._new_folder())
-        return layout, {one.id: one for one in discover(layout, (".",), self._config).targets}
+        found = _with_bases(discover(layout, (".",), self._config), self._plan.targets)
+        return layout, {one.id: one for one in found}
 
     def survey(self, plan: Plan, head: Survey) -> Base:
         """Ask the targets of `plan` as they were in the base; `head` is what they have to say today."""
@@ -287,7 +288,7 @@ class BaseRevision:
         return Path(tempfile.mkdtemp(dir=self._folder))
 
     def _asked(self, plan: Plan, layout: Tree) -> Base:
-        targets = tuple(_comparable(plan, discover(layout, (".",), self._config).targets))
+        targets = tuple(_comparable(plan, _with_bases(discover(layout, (".",), self._config), plan.targets)))
         wanted, known = {one.id for one in plan.targets}, {one.id for one in targets}
         moved = {id_: one.old for id_, one in self.renames.items() if id_ in wanted - known}
         trees = {one: self._trees.get(one, layout) for one in targets}
@@ -314,6 +315,13 @@ class BaseRevision:
             tuple(one.interface for one in asked.results if one.interface is not None),
             moved,
         )
+
+
+def _with_bases(found: Discovery, wanted: Iterable[Target]) -> tuple[Target, ...]:
+    """The targets of the base, and those of their bases that are targets today."""
+    ids = {one.id for one in wanted} - {one.id for one in found.targets}
+    bases: dict[str, Target] = {one.id: one for some in found.bases.values() for one in some if one.id in ids}
+    return (*found.targets, *(bases[id_] for id_ in sorted(bases)))
 
 
 def _manifests(answer: Rendering | RenderFailure | NotRendered | None) -> Manifests | None:

@@ -92,7 +92,7 @@ def survey(comparison: Comparison, plan: Plan, config: Config, folder: Path, pro
     revision = BaseRevision(comparison, config, folder, plan)
     plan = replace(plan, witness=revision.witness, kept=revision.kept)
     head = pipeline.survey(plan, progress)
-    base = revision.survey(plan, head)
+    base = revision.survey(_with_instead(plan, head), head)
     abroad = _abroad(revision, plan, head)
     more = _callers_of_lost_ports(base, head, plan)
     more |= {one.target for one in abroad if one.target.id not in {each.id for each in plan.targets}}
@@ -100,9 +100,15 @@ def survey(comparison: Comparison, plan: Plan, config: Config, folder: Path, pro
         together = sorted((*plan.targets, *more), key=lambda one: one.id)
         plan = replace(plan, targets=tuple(together))
         head = pipeline.survey(plan, progress)
-        base = revision.survey(plan, head)
+        base = revision.survey(_with_instead(plan, head), head)
     plan = replace(plan, past=revision.past(base))
     return Compared(comparison, plan, head, base, abroad, revision)
+
+
+def _with_instead(plan: Plan, head: Survey) -> Plan:
+    """The plan with the bases that were checked instead of overlays: the base has to say what is no news of them, too."""
+    together = sorted((*plan.targets, *head.instead), key=lambda one: one.id)
+    return replace(plan, targets=tuple(together)) if head.instead else plan
 
 
 def unchecked(

@@ -40,7 +40,7 @@ _POSITION = re.compile(r"\b(line|column) \d{1,9}\b|(\.\w{1,10})(?::\d{1,9}){1,2}
 class TargetResult:
     """What became of one target, and what ties it to others.
 
-    `evaluation` is kept only when there is something to say: memory stays flat.
+    `evaluation` is kept only when there is something to say: memory stays flat. `without` is what it was rendered without.
     """
 
     target: Target
@@ -51,6 +51,7 @@ class TargetResult:
     evaluation: Evaluation | None
     interface: TargetInterface | None = None
     annotated: tuple[Annotated, ...] = ()
+    without: tuple[str, ...] = ()
 
     @property
     def failures(self) -> tuple[RenderFailure, ...]:
@@ -61,7 +62,7 @@ class TargetResult:
     @property
     def is_whole(self) -> bool:
         """Whether all of it was rendered."""
-        return self.outcome is None and not self.problems
+        return self.outcome is None and not self.problems and not self.without
 
 
 @dataclass(frozen=True, slots=True)

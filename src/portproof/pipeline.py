@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from portproof import judge, process
 from portproof.across import Abroad
-from portproof.discover.model import Discovery, Target
+from portproof.discover.model import Discovery, KustomizeTarget, Target
 from portproof.edits import Attempt, Sources, in_question, requoted, sites_of
 from portproof.environment import (
     Environment,
@@ -79,9 +79,9 @@ class Plan:
     `whole` tells all that there is in the repository, whatever was asked for; without it nobody can tell which ignores
     are no longer needed. `environments` are globs of targets that are deployed together, by name. `render` may remember
     what it has rendered, `fresh` must not. `witness` gives what a target rendered to in the base, where a change concerns it;
-    `kept` are the Services that it has lost to files that others read. `defaults` are the
-    targets that a chart with other values is compared with, by the id of the one that has them. `past` is what else is known of the base, once that
-    was asked.
+    `kept` are the Services that it has lost to files that others read. `defaults` are the targets that a chart with other
+    values is compared with, by the id of the one that has them. `past` is what else is known of the base, once that was
+    asked. `bases` are checked instead of a target that cannot be rendered, by its id.
     """
 
     tree: Tree
@@ -99,6 +99,7 @@ class Plan:
     kept: Callable[[Target], frozenset[str]] = lambda _target: frozenset()
     past: Past | None = None
     defaults: Mapping[str, Target] = field(default_factory=dict)
+    bases: Mapping[str, tuple[KustomizeTarget, ...]] = field(default_factory=dict)
 
     def default(self, target: Target) -> Rendering | None:
         """What the chart of a target renders to with its own values alone; None where nothing is compared with it."""
@@ -111,12 +112,14 @@ class Plan:
 class Survey:
     """What every target of a plan has to say, and what ties them; nothing is traced or proven yet.
 
-    `neighbours` are what targets offer to these that are not of the plan.
+    `neighbours` are what targets offer to these that are not of the plan. `instead` are targets of the results that are not
+    of the plan: the bases of those that could not be rendered.
     """
 
     results: tuple[TargetResult, ...]
     environment: Environment
     neighbours: tuple[TargetInterface, ...]
+    instead: tuple[Target, ...] = ()
 
 
 def survey(plan: Plan, progress: Progress = lambda _done, _total: None) -> Survey:
@@ -128,6 +131,8 @@ def survey(plan: Plan, progress: Progress = lambda _done, _total: None) -> Surve
         if plan.targets:
             pool.submit(warm_up)
         results = _each(pool, partial(_check_one, plan, {}), plan.targets, progress)
+        more = _instead(pool, plan, results)
+        results += more
         own = [one.interface for one in results if one.interface is not None]
         neighbours: tuple[TargetInterface, ...] = ()
         guess = not is_collection(plan.everything)
@@ -141,7 +146,23 @@ def survey(plan: Plan, progress: Progress = lambda _done, _total: None) -> Surve
             second = _each(pool, lambda target: _check_one(plan, around[target.id], target), lonely)
             by_id = {one.target.id: one for one in second}
             results = [by_id.get(one.target.id, one) for one in results]
-    return Survey(tuple(results), environment, neighbours)
+    return Survey(tuple(results), environment, neighbours, tuple(one.target for one in more))
+
+
+def _instead(pool: ThreadPoolExecutor, plan: Plan, results: Sequence[TargetResult]) -> list[TargetResult]:
+    """What the bases of overlays that could not be rendered have to say, unless an overlay that could has them, too."""
+    found: list[TargetResult] = []
+    seen = {one.id for one in plan.everything}
+    latest = list(results)
+    while failed := [one.target for one in latest if one.outcome is not None]:
+        rendered = [one.target for one in (*results, *found) if one.outcome is None]
+        reached = {root for one in rendered if isinstance(one, KustomizeTarget) for root in one.roots}
+        able = {base.id: base for one in failed for base in plan.bases.get(one.id, ())}
+        able = {id_: base for id_, base in able.items() if id_ not in seen and base.folder not in reached}
+        seen |= able.keys()
+        latest = _each(pool, partial(_check_one, plan, {}), sorted(able.values(), key=lambda one: one.id))
+        found += latest
+    return found
 
 
 def prover_of(plan: Plan, survey: Survey) -> Prover:
@@ -150,7 +171,7 @@ def prover_of(plan: Plan, survey: Survey) -> Prover:
         tree=plan.tree,
         render=plan.render,
         fresh=plan.fresh,
-        targets=plan.everything,
+        targets=(*plan.everything, *survey.instead),
         known={one.target.id: keys_of(one) for one in survey.results},
         judge=partial(_judge, plan, survey.environment),
         graph=partial(_graph, plan, survey.environment),
@@ -261,6 +282,7 @@ def _check_one(plan: Plan, neighbours: Mapping[str, tuple[Neighbour, ...]], targ
         evaluation if evaluation.found or annotated else None,
         interface_of(target, evaluation),
         annotated,
+        answer.without,
     )
 
 

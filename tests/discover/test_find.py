@@ -35,7 +35,7 @@ class TestPaths:
             ("overlays", ["kustomize:overlays/dev", "kustomize:overlays/prod"]),
             ("overlays/prod/patches", ["kustomize:overlays/prod"]),
             ("overlays/prod/patches/p.yaml", ["kustomize:overlays/prod"]),
-            ("base", ["kustomize:overlays/prod"]),
+            ("base", ["kustomize:base", "kustomize:overlays/prod"]),
             ("base/a.yaml", ["kustomize:overlays/prod"]),
             ("base/patches", []),
             ("k8s", ["manifests:k8s"]),

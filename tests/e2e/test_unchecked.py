@@ -120,10 +120,6 @@ ENDS: dict[str, tuple[Change, list[Lost]]] = {
         written({"overlays/prod/kustomization.yaml": f"resources: ['{REMOTE}']\n"}),
         [("overlays/prod/kustomization.yaml", PROD)],
     ),
-    "base-remote": (
-        written({"base/kustomization.yaml": f"resources: [all.yaml, '{REMOTE}']\n"}),
-        [("base/kustomization.yaml", ["kustomize:overlays/dev", "kustomize:overlays/prod"])],
-    ),
     "overlay-deleted-descriptor": (deleted("overlays/prod/kustomization.yaml"), [("overlays/prod", PROD)]),
     "overlay-component": (
         written(

@@ -100,7 +100,10 @@ DISGUISED: dict[str, str | bytes] = {
 
 
 def many(name: str, texts: Sequence[str | bytes], reason: str = "") -> Case:
-    """One repository with a kustomization for each text, all of them refused where they say so."""
+    """One repository with a kustomization for each text, all of them refused where they say so.
+
+    One lists a file apart from what is refused, and is built without that.
+    """
 
     def build(place: Place) -> dict[str, str | bytes]:
         files: dict[str, str | bytes] = {}
@@ -113,10 +116,14 @@ def many(name: str, texts: Sequence[str | bytes], reason: str = "") -> Case:
                 files[f"k{number}/kustomization.yaml"] = text
         return files
 
+    whole = [f"resources: [s.yaml]\nRESOURCES: ['{URL}']" == text for text in texts]
     return Case(
         name,
         build,
-        {f"kustomize:k{number}": f"skipped: {reason}" for number in range(len(texts))},
+        {
+            f"kustomize:k{number}": "checked: without a part" if rest else f"skipped: {reason}"
+            for number, rest in enumerate(whole)
+        },
         silent=("no place",),
     )
 

@@ -26,13 +26,13 @@ def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | Non
     listing = walk(tree.root, paths, config.exclude, config.ignored)
     deployed = find_deployments(tree, listing, chart_folders(listing))
     charts = find_charts(tree, listing, config, deployed.installs)
-    overlays = find_overlays(tree, listing, charts.folders, deployed.builds)
+    overlays = find_overlays(tree, listing, charts.folders, deployed.builds, paths)
     plain = find_manifests(tree, listing, charts.folders, overlays.files)
     values = find_values(tree, listing, charts, overlays.files)
     found: list[Target] = [*charts.targets, *values.targets, *overlays.targets, *plain.targets]
     targets = tuple(sorted(found, key=lambda one: one.id))
     skips = [*listing.skips, *charts.skips, *overlays.skips, *plain.skips]
-    unread: list[Unread] = [*deployed.unread, *values.unread]
+    unread: list[Unread] = [*deployed.unread, *values.unread, *overlays.unread]
     return Discovery(
         tuple(target for target in targets if _asked_for(target, paths)),
         tuple(
@@ -45,6 +45,7 @@ def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | Non
             for folder, builds in deployed.builds.items()
             for key in (("helm", folder), ("kustomize", folder), ("manifests", folder))
         },
+        overlays.bases,
     )
 
 

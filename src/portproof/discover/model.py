@@ -184,15 +184,30 @@ class HelmTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class Lack:
+    """An entry of the kustomization in `file` that cannot be had here: what stands in one of its `fields`, and why.
+
+    `text` is the entry; empty stands for all of the field.
+    """
+
+    file: RelPath
+    fields: tuple[str, ...]
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class KustomizeTarget:
     """A kustomization that no other one refers to, or that something deploys, with every file that its build reads.
 
     `install` is the description that changes what is built; it is not set where a description only says that it is built.
+    It is built without its `lacks`.
     """
 
     folder: RelPath
     files: tuple[RelPath, ...] = ()
     install: Install | None = None
+    lacks: tuple[Lack, ...] = ()
 
     kind = "kustomize"
 
@@ -222,6 +237,11 @@ class KustomizeTarget:
         """The folders that its files lie in."""
         return frozenset({self.folder, *(parent(path) for path in self.files)})
 
+    @property
+    def roots(self) -> frozenset[RelPath]:
+        """The folders of the kustomizations that its build reads, its own among them."""
+        return frozenset(parent(file) for file in self.files if _is_kustomization(file))
+
     def inputs(self, tree: Tree) -> tuple[RelPath, ...]:  # noqa: ARG002 - a chart has to look
         """The files whose text can end up in the rendering, in a fixed order."""
         return tuple(sorted(self.files))
@@ -232,8 +252,7 @@ class KustomizeTarget:
 
     def uses(self, path: RelPath) -> bool:
         """Whether `path` is read, or is a folder of a kustomization and holds a file that is."""
-        roots = {parent(file) for file in self.files if _is_kustomization(file)}
-        inside = any(is_within(path, root) for root in roots)
+        inside = any(is_within(path, root) for root in self.roots)
         return self.reads(path) or (inside and any(is_within(file, path) for file in self.files))
 
 
@@ -385,6 +404,7 @@ class Discovery:
 
     `everything` are the targets of the whole tree: an edit under one path may break what lies elsewhere. `unread` is what
     looks deployable and makes no target. `learnt` says, by a target's kind and folder, which descriptions deploy it.
+    `bases` are the kustomizations that those of a target build on, by its id: targets where it cannot be built.
     """
 
     targets: tuple[Target, ...]
@@ -392,3 +412,4 @@ class Discovery:
     everything: tuple[Target, ...] = field(default=(), compare=False)
     unread: tuple[Unread, ...] = ()
     learnt: Mapping[tuple[str, RelPath], tuple[Install, ...]] = field(default_factory=dict, compare=False)
+    bases: Mapping[str, tuple[KustomizeTarget, ...]] = field(default_factory=dict, compare=False)

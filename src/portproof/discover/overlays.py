@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from portproof.discover.charts import enclosing_chart
 from portproof.discover.gitops.deployment import Build
 from portproof.discover.gitops.given import GivenError
 from portproof.discover.gitops.kustomizing import edited
-from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget, Skip
+from portproof.discover.lacking import without
+from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget, Lack, Skip
 from portproof.discover.plain import may_have_ports
 from portproof.discover.references import References, read_plugin_file, read_references
+from portproof.discover.unread import Unread
 from portproof.discover.walk import Folder, Listing
 from portproof.source import RelPath, Tree
 
@@ -24,20 +26,30 @@ MAX_BUILDS = 64
 
 @dataclass(frozen=True, slots=True)
 class Overlays:
-    """The targets and skips, every folder with a kustomization, and every file that one of them reads."""
+    """The targets and skips, every folder with a kustomization, and every file that one of them reads.
+
+    `bases` are the kustomizations that those of a target build on, by its id; `unread` are parts that targets lack.
+    """
 
     targets: tuple[KustomizeTarget, ...]
     skips: tuple[Skip, ...]
     folders: frozenset[RelPath]
     files: frozenset[RelPath]
+    bases: Mapping[str, tuple[KustomizeTarget, ...]]
+    unread: tuple[Unread, ...]
 
 
 def find_overlays(
-    tree: Tree, listing: Listing, charts: frozenset[RelPath], builds: Mapping[RelPath, tuple[Build, ...]]
+    tree: Tree,
+    listing: Listing,
+    charts: frozenset[RelPath],
+    builds: Mapping[RelPath, tuple[Build, ...]],
+    named: Collection[RelPath] = (),
 ) -> Overlays:
     """Find the kustomizations of the listing, and how they are deployed (`builds`).
 
-    What another one refers to is a skip unless something deploys it by itself, and so is a component.
+    What another one refers to is a skip unless something deploys it by itself, somebody has `named` it, or nothing that
+    builds on it can be built. A component always is.
     """
     graph = _Graph(tree, listing)
     skips: list[Skip] = []
@@ -50,13 +62,15 @@ def find_overlays(
             found.append(folder)
     users = _users(graph, found)
     targets: list[KustomizeTarget] = []
-    deployed = {folder for folder in found if folder in builds and not graph.references(folder).component}
-    for folder in sorted({*_leaves(graph, found, users), *deployed}):
+    alone = {folder for folder in found if folder in builds or (folder in named and folder != ".")}
+    alone = {folder for folder in alone if not graph.references(folder).component}
+    for folder in sorted({*_leaves(graph, found, users), *alone}):
         for found_as in _as_deployed(graph, folder, builds.get(folder, ())):
             if isinstance(found_as, Skip):
                 skips.append(found_as)
             else:
                 targets.append(found_as)
+    targets += _below(graph, [skip.path for skip in skips if skip.counts], targets)
     leaves = {target.folder for target in targets} | {skip.path for skip in skips}
     for folder in found:
         if folder not in leaves:
@@ -70,7 +84,58 @@ def find_overlays(
             made = [one for one in _as_deployed(graph, folder, written) if isinstance(one, KustomizeTarget)]
             targets += [one for one in made if one.install]
             owned |= {path for one in made for path in one.files if path in resources}
-    return Overlays(tuple(targets), tuple(skips), frozenset(found), frozenset(owned))
+    return Overlays(
+        tuple(targets),
+        tuple(skips),
+        frozenset(found),
+        frozenset(owned),
+        _bases(graph, targets),
+        tuple(_unread(targets)),
+    )
+
+
+def _below(
+    graph: _Graph, refused: Iterable[RelPath], built: Iterable[KustomizeTarget]
+) -> list[KustomizeTarget]:
+    """The kustomizations below those that are `refused`, unless one that is `built` has them, too."""
+    reached = {root for target in built for root in target.roots}
+    found: list[KustomizeTarget] = []
+    pending = [path for folder in refused for path in sorted(graph.references(folder).folders)]
+    seen: set[RelPath] = set()
+    while pending:
+        folder = pending.pop(0)
+        if folder in seen or folder in reached:
+            continue
+        seen.add(folder)
+        target = graph.target(folder)
+        if isinstance(target, Skip):
+            pending += sorted(graph.references(folder).folders)
+        elif not graph.references(folder).component:
+            found.append(target)
+            reached |= target.roots
+    return found
+
+
+def _bases(graph: _Graph, targets: Iterable[KustomizeTarget]) -> Mapping[str, tuple[KustomizeTarget, ...]]:
+    """What `targets` build on, what that builds on, and so on; a description that changes a build does not change that."""
+    found: dict[str, tuple[KustomizeTarget, ...]] = {}
+    pending = list(targets)
+    while pending:
+        target = pending.pop()
+        if target.id in found:
+            continue
+        folders = sorted(graph.references(target.folder).folders - {target.folder})
+        able = [folder for folder in folders if not graph.references(folder).component]
+        below = [base for folder in able if isinstance(base := graph.target(folder), KustomizeTarget)]
+        found[target.id] = tuple(below)
+        pending += below
+    return {id_: below for id_, below in found.items() if below}
+
+
+def _unread(targets: Iterable[KustomizeTarget]) -> Iterator[Unread]:
+    """The parts without which targets are built."""
+    for lack in dict.fromkeys(one for target in targets for one in target.lacks):
+        yield Unread(lack.file, "remote-base" if lack.text else "helm-charts", lack.reason)
 
 
 def _generated(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> tuple[RelPath, ...]:
@@ -100,12 +165,7 @@ def _as_deployed(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> Ite
     """A kustomization as it is, unless everything that deploys it changes it, and as each of those builds it."""
     changing = [build for build in builds if build.changes]
     if not changing or len(changing) < len(tuple(builds)):
-        files, refused = graph.build(folder)
-        yield (
-            KustomizeTarget(folder, tuple(sorted(files)))
-            if refused is None
-            else Skip("kustomize", folder, refused)
-        )
+        yield graph.target(folder)
     for build in changing[:MAX_BUILDS]:
         install = build.install
         try:
@@ -113,12 +173,12 @@ def _as_deployed(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> Ite
         except GivenError as error:
             yield Skip("kustomize", folder, f"as built by {install.name!r}: {error}")
             continue
-        files, refused = _Graph(tree, graph.listing).build(folder)
-        if refused is None:
-            more = {*files, install.file, *install.also}
-            yield KustomizeTarget(folder, tuple(sorted(more)), install)
+        found = _Graph(tree, graph.listing).target(folder)
+        if isinstance(found, KustomizeTarget):
+            more = {*found.files, install.file, *install.also}
+            yield replace(found, files=tuple(sorted(more)), install=install)
         else:
-            yield Skip("kustomize", folder, f"as built by {install.name!r}: {refused}")
+            yield replace(found, reason=f"as built by {install.name!r}: {found.reason}")
     if len(changing) > MAX_BUILDS:
         yield Skip("kustomize", folder, f"more than {MAX_BUILDS} descriptions build it")
 
@@ -139,9 +199,24 @@ class _Graph:
             self.known[folder] = read_references(self.tree, folder, names)
         return self.known[folder]
 
-    def build(self, top: RelPath) -> tuple[set[RelPath], str | None]:
-        """Every file that the build of `top` reads, and why it cannot be built."""
+    def target(self, folder: RelPath) -> KustomizeTarget | Skip:
+        """A kustomization as it is, without what cannot be had; why it cannot be built where nothing else is in it."""
+        whole = self.build(folder)
+        if whole.refused is None and whole.lacks:
+            left = _Graph(
+                Tree(self.tree.root, {**self.tree.overlay, **without(self.tree, whole.lacks)}), self.listing
+            ).build(folder)
+            if left.refused is not None or left.lacks or not left.resources:
+                whole = replace(whole, refused=whole.lacks[0].reason)
+        if whole.refused is not None:
+            return Skip("kustomize", folder, whole.refused)
+        return KustomizeTarget(folder, tuple(sorted(whole.files)), lacks=whole.lacks)
+
+    def build(self, top: RelPath) -> _Built:
+        """What the build of `top` reads, and why it cannot be built."""
         files: set[RelPath] = set()
+        resources: set[RelPath] = set()
+        lacks: list[Lack] = []
         refused: str | None = None
         pending = [(top, False)]
         seen = set(pending)
@@ -152,13 +227,27 @@ class _Graph:
                 for path in sorted(references.resources):
                     read_plugin_file(self.tree, references, path)
             files |= references.files
+            resources |= set() if as_plugin else references.resources
+            lacks += references.lacks
             if refused is None and references.refused is not None:
                 refused = references.refused
             below = [(path, as_plugin) for path in sorted(references.folders)]
             below += [(path, True) for path in sorted(references.plugins)]
             pending += [step for step in below if step not in seen]
             seen.update(below)
-        return files, refused
+            if as_plugin and refused is None and references.lacks:
+                refused = references.lacks[0].reason
+        return _Built(frozenset(files), frozenset(resources), tuple(dict.fromkeys(lacks)), refused)
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """The files that a build reads, those with objects, what it has to do without, and why there can be no build."""
+
+    files: frozenset[RelPath]
+    resources: frozenset[RelPath]
+    lacks: tuple[Lack, ...]
+    refused: str | None
 
 
 def _names(folder: Folder) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portproof.discover.mention import mention
+from portproof.discover.model import Lack
 from portproof.discover.walk import EscapeError, ResolvedPath, resolve
 from portproof.source import RelPath, SourceError, Tree, join
 from portproof.yamldoc import YamlError, load, load_all
@@ -23,6 +24,7 @@ _FUNCTIONS = ("config.kubernetes.io/function", "config.k8s.io/function")
 """Annotations that have a container or a program run (kustomize v5, ``kyaml/fn/runtime/runtimeutil``)."""
 
 _CHARTS = ("helmCharts", "helmChartInflationGenerator")
+_OBJECTS = ("resources", "bases")
 _NOT_INFLATED = "its helmCharts are not rendered"
 # A scheme, a forced protocol, user@host, github.com: kustomize clones these without looking for a local folder.
 _REMOTE = re.compile(
@@ -43,7 +45,8 @@ class References:
     """What the kustomization in `folder` refers to.
 
     `folders` are kustomizations whose objects it takes in; `plugins` those whose objects configure generators,
-    transformers and validators. `refused` is why kustomize must not be started on it.
+    transformers and validators. `refused` is why kustomize must not be started on it, `lacks` are entries without which it
+    may be.
     """
 
     folder: RelPath
@@ -53,6 +56,7 @@ class References:
     plugins: set[RelPath] = field(default_factory=set)
     resources: set[RelPath] = field(default_factory=set)
     refused: str | None = None
+    lacks: list[Lack] = field(default_factory=list)
 
 
 def read_references(tree: Tree, folder: RelPath, names: tuple[str, ...]) -> References:
@@ -88,11 +92,7 @@ class _Reader:
     def read(self, data: dict[str, Any]) -> None:
         """Look at every field of a kustomization that holds a path."""
         self.found.component = self.found.component or "Component" in _values(data, "kind")
-        for key in _CHARTS:
-            if any(_values(data, key)):
-                self._refuse(_NOT_INFLATED, key)
-        for text in _texts(data, "resources", "bases", "components"):
-            self._take_base(text)
+        self._read_parts(data)
         for text in _texts(data, "crds", "configurations"):
             self.take(text, "file")
         for text in _texts(data, "generators", "transformers", "validators"):
@@ -104,6 +104,15 @@ class _Reader:
         for key in ("configMapGenerator", "secretGenerator"):
             for generator in _values(data, key):
                 self._take_sources(generator)
+
+    def _read_parts(self, data: dict[str, Any]) -> None:
+        """Look at what adds objects."""
+        for key in _CHARTS:
+            if any(_values(data, key)):
+                self._lack((key,), "", _NOT_INFLATED, key)
+        for name, may_lack in ((_OBJECTS[0], True), (_OBJECTS[1], True), ("components", False)):
+            for text in _texts(data, name):
+                self._take_base(text, may_lack=may_lack)
 
     def read_plugins(self, path: RelPath) -> None:
         """Look at a file of configurations of generators or transformers."""
@@ -155,15 +164,16 @@ class _Reader:
                 self.take(text, "patch")
         self._take_sources(data)
 
-    def take(self, text: str, what: str) -> ResolvedPath | None:
+    def take(self, text: str, what: str, *, may_lack: bool = False) -> ResolvedPath | None:
         """Note a path; None when it is refused or empty. What is missing stays, for kustomize to say so."""
         if not text:
             return None
         shown = _short(text)
+        remote = f"remote {what} {shown}: not fetched"
         path = join(self.found.folder, text)
         place = None
         if is_remote(text):
-            self._refuse(f"remote {what} {shown}: not fetched", text)
+            self._refuse_remote(remote, text, may_lack=may_lack)
         elif path is None:
             self._refuse(f"the {what} {shown} points outside the repository", text)
         else:
@@ -173,13 +183,13 @@ class _Reader:
                 self._refuse(f"the {what} {shown} {error}", text)
                 return None
             if place.kind == "missing" and _HOST_LIKE.match(text):
-                self._refuse(f"remote {what} {shown}: not fetched", text)
+                self._refuse_remote(remote, text, may_lack=may_lack)
             if place.kind == "file":
                 self.found.files |= {path, place.path}
         return place
 
-    def _take_base(self, text: str) -> None:
-        place = self.take(text, "base")
+    def _take_base(self, text: str, *, may_lack: bool) -> None:
+        place = self.take(text, "base", may_lack=may_lack)
         if place is not None and place.kind == "folder":
             self.found.folders.add(place.path)
         elif place is not None and place.kind == "file":
@@ -216,11 +226,24 @@ class _Reader:
         for text in _texts(generator, "envs", "env"):
             self.take(text, "file")
 
+    def _refuse_remote(self, reason: str, text: str, *, may_lack: bool) -> None:
+        if may_lack and self.file:
+            self._lack(_OBJECTS, text, reason, text)
+        else:
+            self._refuse(reason, text)
+
+    def _lack(self, fields: tuple[str, ...], text: str, reason: str, shown: str) -> None:
+        """Note an entry that only adds objects: what is left without it can be looked at."""
+        self.found.lacks.append(Lack(self.file, fields, text, self._placed(reason, shown)))
+
     def _refuse(self, reason: str, text: str) -> None:
         """Keep the first reason, with the place where `text` stands."""
         if self.found.refused is None:
-            place = mention(self.tree, self.file, text) if self.file else ""
-            self.found.refused = f"{reason} ({place})" if place else reason
+            self.found.refused = self._placed(reason, text)
+
+    def _placed(self, reason: str, text: str) -> str:
+        place = mention(self.tree, self.file, text) if self.file else ""
+        return f"{reason} ({place})" if place else reason
 
 
 def _is_inline(text: str) -> bool:

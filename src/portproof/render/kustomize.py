@@ -1,7 +1,8 @@
 """Overlays, with the real kustomize (or the one inside kubectl).
 
 ``build`` only reads, so an overlay is built in place; with an overlay of edits it is built in a copy of its files.
-Load restrictions stay at their default and no plugin, exec or helm option is ever given.
+No plugin, exec or helm option is ever given. Load restrictions stay at their default, but for files of the repository
+outside of the kustomization's folder: those are read in a copy that has nothing else in it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from portproof import process, yamldoc
 from portproof.discover.gitops.envsubst import DISABLED
 from portproof.discover.gitops.given import GivenError, substituted
 from portproof.discover.gitops.kustomizing import edited
+from portproof.discover.lacking import idle_patch, without
 from portproof.discover.model import Install, KustomizeTarget
 from portproof.render import generated
 from portproof.render.copying import CopyError, copy_files
@@ -23,6 +25,11 @@ from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
 from portproof.render.tool_output import Places, reason_of, stopped
 from portproof.source import Tree
 
+MAX_PATCHES = 20
+"""As many patches of what is not there are left out of one build."""
+
+_OUTSIDE = "is not in or below"
+_UNRESTRICTED = "--load-restrictor=LoadRestrictionsNone"
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
 
 
@@ -42,6 +49,8 @@ class Kustomize:
         """
         if target.install is not None:
             return self._as_deployed(target, target.install, tree)
+        if target.lacks:
+            return self._without_parts(target, tree)
         first = self._once(target, tree)
         if not isinstance(first, NotRendered) or not first.missing:
             return first
@@ -51,6 +60,31 @@ class Kustomize:
         more = replace(target, files=(*target.files, *empty))
         again = self._once(more, Tree(tree.root, {**tree.overlay, **dict.fromkeys(empty, "")}))
         return replace(again, target=target) if isinstance(again, Rendering) else first
+
+    def _without_parts(self, target: KustomizeTarget, tree: Tree) -> Rendering | NotRendered:
+        """The kustomization without the entries that cannot be had, and without patches of what they would have added."""
+        lacks = list(target.lacks)
+        reason = lacks[0].reason
+        while True:
+            changed = without(tree, lacks)
+            more = replace(target, lacks=(), files=tuple(dict.fromkeys((*target.files, *changed))))
+            edited_tree = Tree(tree.root, {**tree.overlay, **changed})
+            found = self.render(more, edited_tree)
+            if isinstance(found, Rendering):
+                reasons = tuple(dict.fromkeys((*(one.reason for one in target.lacks), *found.without)))
+                return (
+                    replace(found, target=target, without=reasons)
+                    if found.documents
+                    else NotRendered(target, reason)
+                )
+            idle = (
+                idle_patch(edited_tree, more.files, found.message)
+                if isinstance(found, RenderFailure)
+                else None
+            )
+            if idle is None or len(lacks) - len(target.lacks) >= MAX_PATCHES:
+                return NotRendered(target, reason)
+            lacks.append(idle)
 
     def _as_deployed(
         self, target: KustomizeTarget, install: Install, tree: Tree
@@ -68,8 +102,13 @@ class Kustomize:
             return RenderFailure(target, str(error))
 
     def _once(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
-        if not any(target.reads(path) for path in tree.overlay):
-            return self._build(target, tree, tree.root)
+        if any(target.reads(path) for path in tree.overlay):
+            return self._copied(target, tree)
+        return self._build(target, tree, tree.root)
+
+    def _copied(
+        self, target: KustomizeTarget, tree: Tree, *options: str
+    ) -> Rendering | RenderFailure | NotRendered:
         with self.scratch.folder() as folder:
             try:
                 copy_files(tree, target.files, folder)
@@ -77,16 +116,16 @@ class Kustomize:
                 return RenderFailure(target, f"the overlay is too large: {error}")
             except OSError as error:
                 return RenderFailure(target, f"the overlay could not be copied: {reason_of(error)}")
-            return self._build(target, tree, folder)
+            return self._build(target, tree, folder, *options)
 
     def _build(
-        self, target: KustomizeTarget, tree: Tree, root: Path
+        self, target: KustomizeTarget, tree: Tree, root: Path, *options: str
     ) -> Rendering | RenderFailure | NotRendered:
         launcher = self.confines.rendering(self.argv[0], tree.root)
         limits = self.confines.limits(self.seconds, KUSTOMIZE_MEMORY)  # depend on who the launcher has become
         folder = root if target.folder == "." else root / target.folder
         done = process.run(
-            [*self.argv, str(folder)],
+            [*self.argv, str(folder), *options],
             env=self.scratch.kustomize_environment,
             cwd=self.scratch.cwd,
             limits=limits,
@@ -100,6 +139,8 @@ class Kustomize:
         stop = stopped("kustomize", done, limits)
         if stop is not None:
             return RenderFailure(target, stop, seconds=done.seconds)
+        if not options and _OUTSIDE in done.stderr:  # of its folder: Flux and many Argo CDs allow it
+            return self._copied(target, tree, _UNRESTRICTED)
         from portproof.render.overlayblame import OverlayBlame  # noqa: PLC0415 - start-up: only for a failure
 
         explained = OverlayBlame(target, tree, Places.of(tree, {root: "."})).explain(done.stderr)

@@ -67,12 +67,16 @@ class NotRendered:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """The documents of a target, in the order they were printed; `problems` are files that could not be read."""
+    """The documents of a target, in the order they were printed; `problems` are files that could not be read.
+
+    `without` says what is not among them because it cannot be had here: a remote base, a chart of a registry.
+    """
 
     target: Target
     documents: tuple[RenderedDocument, ...]
     problems: tuple[RenderFailure, ...] = ()
     seconds: float = 0.0
+    without: tuple[str, ...] = ()
 
 
 Renderer: TypeAlias = Callable[[Target, Tree], "Rendering | RenderFailure | NotRendered"]

@@ -65,6 +65,7 @@ class Trait(Enum):
     REACHES_PODS: a fix lets a Service's traffic arrive again. SPANS_TARGETS: what it finds in a target depends on others.
     COMPARES: it finds only what met in the base, so that nothing it finds is there by chance. VALUES: its base is no revision,
     but the same chart under its default values. WHAT_IF: the same, and only where values are moved to see what follows.
+    NEEDS_ALL: it finds that something is not there, which nobody can tell of a rendering without all of its parts.
     """
 
     REACHES_PODS = "reaches pods"
@@ -72,6 +73,7 @@ class Trait(Enum):
     COMPARES = "compares"
     VALUES = "compares values"
     WHAT_IF = "compares values that nobody has set"
+    NEEDS_ALL = "needs all"
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,9 @@ def evaluate(
     """
     read = read_resources(rendering)
     graph = _linked(read, rule_set, neighbours, base, kept)
+    if rendering.without:
+        able = tuple(one for one in rule_set.rules if Trait.NEEDS_ALL not in one.traits)
+        rule_set = replace(rule_set, rules=able)
     return evaluation(read, graph, findings(graph, rule_set, rendering.target))
 
 

@@ -139,4 +139,4 @@ def _finding(edge: ServiceEdge, service: Service) -> Finding:
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.COMPARES])
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.COMPARES, Trait.NEEDS_ALL])

@@ -190,4 +190,4 @@ def _renamed(edge: ServiceEdge, gone: Service, new: Service) -> str:
     return new.key.name + str(edge.whom.site.value).removeprefix(gone.key.name)
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.COMPARES])
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.COMPARES, Trait.NEEDS_ALL])

@@ -100,7 +100,7 @@ from portproof.graph import sites
 from portproof.graph.fields import labels, mapping
 from portproof.graph.model import PortGraph, Service, Site, Workload
 from portproof.resources import Resource, ResourceKey
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 from portproof.rules.monitoring.monitors import Endpoint, Monitors
 from portproof.yamldoc import lookup
 
@@ -195,4 +195,4 @@ def _resources(graph: PortGraph) -> Mapping[ResourceKey, Resource]:
     return {one.key: one for one in graph.resources}
 
 
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.NEEDS_ALL])

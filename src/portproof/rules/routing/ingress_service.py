@@ -64,7 +64,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph.model import PortGraph, Relation
-from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import absent_services
 
 
@@ -75,4 +75,4 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield finding
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.NEEDS_ALL])

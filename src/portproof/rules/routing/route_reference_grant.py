@@ -114,7 +114,7 @@ from collections.abc import Iterator
 
 from portproof.graph.model import PortGraph, Relation, Site
 from portproof.graph.names import is_near_name
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 from portproof.rules.routing.gateways import ROUTES
 from portproof.rules.routing.grants import FIELDS, Crossing, Pair, ungranted
 
@@ -182,4 +182,4 @@ def _primary(crossing: Crossing) -> Site:
     return Site(edge.holder, (*edge.at, "namespace"), edge.whom.namespace)
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.NEEDS_ALL])

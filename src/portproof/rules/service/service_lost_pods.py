@@ -191,4 +191,4 @@ def _label(graph: PortGraph, workload: Workload, key: str) -> Site | None:
     return Site(workload.key, (*found[0], "metadata", "labels", key), workload.labels[key])
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.COMPARES])
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.COMPARES, Trait.NEEDS_ALL])

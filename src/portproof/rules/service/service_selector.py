@@ -79,7 +79,7 @@ from collections.abc import Iterator
 from portproof.graph.model import RUNTIME_LABELS, PortGraph, Service, Site, Workload
 from portproof.graph.names import is_near_name
 from portproof.graph.past import lost_pods
-from portproof.rules.base import Finding, Remedy, Severity, rule
+from portproof.rules.base import Finding, Remedy, Severity, Trait, rule
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -132,4 +132,4 @@ def _finding(service: Service, workload: Workload, key: str) -> Finding:
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.NEEDS_ALL])

@@ -105,7 +105,7 @@ from collections.abc import Iterator, Mapping
 
 from portproof.graph.model import RUNTIME_LABELS, GoverningService, PortGraph, Service
 from portproof.graph.names import is_near_name
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 
 _LEADING = re.compile(r"master|leader|primary|replica|slave|secondary|standby", re.IGNORECASE)
 """Values of labels that a database gives to the pods that lead and follow at the time."""
@@ -184,4 +184,4 @@ def _remedies(governing: GoverningService, fitting: Service) -> tuple[Remedy, ..
     return (Remedy(f"set serviceName to {name}", ((governing.name, name),)),)
 
 
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.NEEDS_ALL])

@@ -1,0 +1,203 @@
+"""A part that cannot be had: what is left is checked, and the report says what it was checked without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import Program, Repository
+from tests.e2e.test_layouts import broken_manifests
+
+BROKEN = broken_manifests()
+SOUND = BROKEN.replace("8081", "8080")
+REMOTE = "https://github.com/example/shop//deploy?ref=v1"
+BASE = {"base/kustomization.yaml": "resources: [all.yaml]\n"}
+PLUGIN = "apiVersion: example.com/v1\nkind: Secrets\nmetadata: {name: x}\n"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    monkeypatch.chdir(tmp_path)
+    found = Repository(tmp_path)
+    found.write({"README": ""})
+    found.commit()
+    return found
+
+
+LACKING = {
+    "a remote base": f"resources: [../base, '{REMOTE}']\n",
+    "a remote file": "resources: [../base, 'https://example.com/x.yaml']\n",
+    "a chart of a registry": "resources: [../base]\nhelmCharts: [{name: redis, repo: 'https://example.com'}]\n",
+    "a patch of the remote base": f"""resources: [../base, '{REMOTE}']
+patches:
+  - patch: "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: shop}}, spec: {{replicas: 2}}}}"
+  - path: theirs.yaml
+""",
+}
+THEIRS = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\nspec: {type: NodePort}\n"
+
+
+@pytest.mark.parametrize("overlay", LACKING.values(), ids=list(LACKING))
+def test_an_overlay_is_built_without_what_cannot_be_had(
+    portproof: Program, repository: Repository, overlay: str
+) -> None:
+    files = {**BASE, "prod/kustomization.yaml": overlay, "prod/theirs.yaml": THEIRS}
+    repository.write({**files, "base/all.yaml": BROKEN})
+    found = portproof.check()
+    (finding,) = found["findings"]
+    assert (finding["rule"], finding["severity"]) == ("service-target-number", "error")
+    assert (finding["location"]["path"], finding["location"]["line"]) == ("base/all.yaml", 4)
+    assert finding["location"]["proof"] == "proven"
+    assert finding["fix"] is not None
+    (target,) = found["targets"]
+    (unread,) = found["unread"]
+    assert (target["id"], target["status"]) == ("kustomize:prod", "checked")
+    assert target["reason"] == f"without a part: {unread['reason']}"
+    assert unread["path"] == "prod/kustomization.yaml"
+    assert portproof("check", "--fail-on=never", "--strict").code == 1
+    repository.write({"base/all.yaml": SOUND})
+    assert portproof.check()["findings"] == []
+
+
+def test_a_change_that_adds_a_remote_base_ends_no_check(portproof: Program, repository: Repository) -> None:
+    repository.write({**BASE, "base/all.yaml": SOUND, "prod/kustomization.yaml": "resources: [../base]\n"})
+    repository.commit()
+    repository.write({"base/kustomization.yaml": f"resources: [all.yaml, '{REMOTE}']\n"})
+    found = portproof.check("--base", "HEAD")
+    assert ([one["status"] for one in found["targets"]], found["findings"]) == (["checked"], [])
+    repository.write({"base/all.yaml": BROKEN})
+    (finding,) = portproof.check("--base", "HEAD")["findings"]
+    assert (finding["rule"], finding["introduced"]) == ("service-target-number", True)
+
+
+def test_what_lies_elsewhere_may_be_in_the_part_that_is_not_there(
+    portproof: Program, repository: Repository
+) -> None:
+    ingress = """apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec: {defaultBackend: {service: {name: apis, port: {number: 80}}}}
+"""
+    files = {**BASE, "base/all.yaml": f"{SOUND}---\n{ingress}"}
+    repository.write({**files, "prod/kustomization.yaml": "resources: [../base]\n"})
+    assert [one["rule"] for one in portproof.check()["findings"]] == ["ingress-service"]
+    repository.write({"prod/kustomization.yaml": LACKING["a remote base"]})
+    assert portproof.check()["findings"] == []
+
+
+BUILT_BY_NOBODY = {
+    "a plugin": ("resources: [../base]\ngenerators: [g.yaml]\n", "skipped"),
+    "a remote component": (f"resources: [../base]\ncomponents: ['{REMOTE}']\n", "skipped"),
+    "a remote base, and a patch of several of its objects": (
+        f"resources: [../base, '{REMOTE}']\npatches: [{{path: several.yaml}}]\n",
+        "skipped",
+    ),
+    "a file that is missing": ("resources: [../base, gone.yaml]\n", "failed"),
+    "an overlay that cannot be built": ("resources: [../stage]\n", "failed"),
+}
+
+
+@pytest.mark.parametrize("case", BUILT_BY_NOBODY)
+def test_the_base_of_an_overlay_that_cannot_be_built_is_checked(
+    portproof: Program, repository: Repository, case: str
+) -> None:
+    overlay, status = BUILT_BY_NOBODY[case]
+    files = {
+        **BASE,
+        "prod/kustomization.yaml": overlay,
+        "prod/g.yaml": PLUGIN,
+        "prod/several.yaml": f"{THEIRS}---\n{THEIRS.replace('shop', 'other')}",
+        "stage/kustomization.yaml": "resources: [../base]\npatches: [{path: gone.yaml}]\n",
+    }
+    if "../stage" not in overlay:
+        del files["stage/kustomization.yaml"]
+    repository.write({**files, "base/all.yaml": BROKEN})
+    found = portproof.check()
+    statuses = {one["id"]: one["status"] for one in found["targets"]}
+    assert statuses.items() >= {"kustomize:prod": status, "kustomize:base": "checked"}.items()
+    (finding,) = (one for one in found["findings"] if one["rule"] != "render-failed")
+    assert (finding["rule"], finding["targets"]) == ("service-target-number", ["kustomize:base"])
+    assert finding["location"]["proof"] == "proven"
+    assert finding["fix"] is not None
+    repository.write({"base/all.yaml": SOUND})
+    assert {one["rule"] for one in portproof.check()["findings"]} <= {"render-failed"}
+
+
+def test_a_base_that_another_overlay_has_is_no_target(portproof: Program, repository: Repository) -> None:
+    patch = "- op: replace\n  path: /spec/ports/0/targetPort\n  value: 8080\n"
+    repository.write(
+        {
+            **BASE,
+            "base/all.yaml": BROKEN,
+            "dev/kustomization.yaml": "resources: [../base]\npatches: [{path: p.yaml, target: {kind: Service}}]\n",
+            "dev/p.yaml": patch,
+            "prod/kustomization.yaml": "resources: [../base, gone.yaml]\n",
+            "test/kustomization.yaml": BUILT_BY_NOBODY["a plugin"][0],
+            "test/g.yaml": PLUGIN,
+        }
+    )
+    found = portproof.check()
+    assert [one["id"] for one in found["targets"]] == ["kustomize:dev", "kustomize:prod", "kustomize:test"]
+    assert [one["rule"] for one in found["findings"]] == ["render-failed"]
+
+
+@pytest.mark.parametrize("case", ["a plugin", "a file that is missing"])
+def test_what_such_a_base_had_before_is_not_introduced(
+    portproof: Program, repository: Repository, case: str
+) -> None:
+    files = {**BASE, "prod/kustomization.yaml": "resources: [../base]\n", "prod/g.yaml": PLUGIN}
+    repository.write({**files, "base/all.yaml": BROKEN})
+    repository.commit()
+    repository.write({"prod/kustomization.yaml": BUILT_BY_NOBODY[case][0]})
+    found = portproof.check("--base", "HEAD")
+    introduced = {one["rule"]: one["introduced"] for one in found["findings"]}
+    assert introduced.pop("service-target-number", False) is False
+    assert list(introduced.values()) == [True]
+    repository.write({"base/all.yaml": SOUND})
+    repository.commit()
+    repository.write({"base/all.yaml": BROKEN})
+    found = portproof.check("--base", "HEAD")
+    (finding,) = (one for one in found["findings"] if one["rule"] == "service-target-number")
+    assert finding["introduced"] is True
+
+
+def test_a_kustomization_that_is_named_is_a_target(portproof: Program, repository: Repository) -> None:
+    repository.write({**BASE, "base/all.yaml": BROKEN, "prod/kustomization.yaml": "resources: [../base]\n"})
+    (finding,) = portproof.check("base")["findings"]
+    assert finding["targets"] == ["kustomize:base", "kustomize:prod"]
+    repository.commit()
+    repository.write({"base/all.yaml": f"{BROKEN}# more\n"})
+    (finding,) = portproof.check("--base", "HEAD", "base")["findings"]
+    assert finding["introduced"] is False
+
+
+def test_a_file_of_the_repository_outside_of_the_folder_is_read(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.write({"all.yaml": BROKEN, "prod/kustomization.yaml": "resources: [../all.yaml]\n"})
+    (finding,) = portproof.check()["findings"]
+    assert (finding["rule"], finding["location"]["path"]) == ("service-target-number", "all.yaml")
+    assert finding["location"]["proof"] == "proven"
+    repository.write({"all.yaml": SOUND})
+    found = portproof.check()
+    assert ([one["status"] for one in found["targets"]], found["findings"]) == (["checked"], [])
+
+
+def test_a_file_outside_of_the_repository_is_not_read(
+    portproof: Program, repository: Repository, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "all.yaml"
+    outside.write_text(BROKEN)
+    up = "../" * 20
+    repository.write(
+        {
+            "a/kustomization.yaml": f"resources: ['{outside}']\n",
+            "b/kustomization.yaml": f"resources: ['{up}{outside}']\n",
+            "c/kustomization.yaml": "resources: [../link.yaml]\n",
+        }
+    )
+    (repository.root / "link.yaml").symlink_to(outside)
+    found = portproof.check()
+    assert [one["status"] for one in found["targets"] if one["kind"] == "kustomize"] == ["skipped"] * 3
+    assert found["findings"] == []
