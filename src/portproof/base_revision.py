@@ -300,7 +300,7 @@ class BaseRevision:
                 tree=layout,
                 targets=targets,
                 everything=targets,
-                render=lambda target, _layout: plan.render(target, trees[target]),
+                render=lambda target, _layout: plan.render(target, trees.get(target, layout)),
             )
         )
         self._trees.update({one.target: trees[one.target] for one in asked.results if one.outcome is None})
