@@ -19,7 +19,7 @@ from portproof.discover.find import discover
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget
 from portproof.discover.references import read_references
 from portproof.errors import ConfigError, UsageError
-from portproof.graph import addresses, link
+from portproof.graph import addresses, link, server_files
 from portproof.render import actions, generated
 from portproof.render.blame import Blame
 from portproof.render.chartpaths import ChartPaths
@@ -228,6 +228,21 @@ def address(text: str) -> None:
                 place_in(f"'{text}'", text, piece)
 
 
+_GRAMMARS = (
+    server_files.nginx, server_files.apache, server_files.haproxy, server_files.caddy, server_files.envoy,
+    server_files.java_yaml, server_files.java_properties, server_files.grafana, server_files.dskit, server_files.redis,
+)  # fmt: skip
+
+
+def server_file(text: str) -> None:
+    """What a server is said to listen on is the number at that place of its file."""
+    server_files.nginx_includes(text)
+    for grammar in _GRAMMARS:
+        for one in grammar(text) or ():
+            assert text[one.start : one.end].isdigit()
+            assert int(text[one.start : one.end]) == one.number
+
+
 def kustomization(text: str) -> None:
     """References lie in the tree, or the overlay is refused."""
     put("kustomization.yaml", text)
@@ -432,6 +447,13 @@ _URLS = (
     "http://web:8080/api", "postgres://u:p@db.shop:5432/x", "host=db port=5432", "Server=tcp:db,1433;", "nc -z -w 3 db 5432",
     "root:secret@tcp(db:3306)/app", "a.b.svc.cluster.local:80", "db:\n  host: db\n  port: 5432\n", "[::1]:80", "redis:6379,redis2:6379",
 )  # fmt: skip
+_SERVERS = (
+    "server {\n  listen 8080;\n  listen [::]:8443 ssl; # x\n}\n", "http { include conf.d/*.conf; server { listen unix:/a; } }\n",
+    "Listen 0.0.0.0:8080 https\n<IfModule a>\n</IfModule>\n", "frontend web\n  bind *:8080 ssl crt /a\nbackend b\n",
+    "{\n  admin off\n}\n:8080, http://a.example:81 {\n  root * /srv\n}\n", "[server]\nhttp_port = 3000\n[database]\n",
+    "server.port=8081\n%prod.quarkus.http.port: 8082\n", "server:\n  port: '8081'\n  http_listen_port: \"3100\"\n", "port 6379\ninclude /a\n",
+    "static_resources:\n  listeners:\n  - name: a\n    address: {socket_address: {address: 0.0.0.0, port_value: 10000}}\n",
+)  # fmt: skip
 _IGNORES = (
     "# portproof: ignore[a, b] reason",
     "{{/* portproof: ignore */}}",
@@ -457,6 +479,7 @@ TARGETS = (
     _target("yaml", yaml, _YAML, _manifests()),
     _target("manifest", manifest, _YAML, _manifests()),
     _target("edits", edits, _YAML, _manifests()),
+    _target("server-file", server_file, ("listen ", "{", "}", ";", ":", "[::]:", "#", "\n", "  ", "8080", "127.0.0.1:", "$", "=", "%"), _SERVERS),
     _target("source-comment", source_comment, ("---\n", "# Source: chart/templates/service.yaml\n", "# Source: ", "...\n", "\n", "a: b\n"),
             ["---\n# Source: chart/templates/service.yaml\nkind: Service\n---\n# Source: ../x\na: 1\n"]),
     _target("ignore-comment", ignore, _IGNORES, ["a: 1 # portproof: ignore[service-selector] made elsewhere\n"]),

@@ -8,10 +8,12 @@ is about another program's port and is not in the list.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from portproof.graph import settings
+from portproof.graph import servers, settings
 from portproof.graph.model import Container, Piece, PortGraph, Role, Site, Workload
 from portproof.graph.pairs import NamedValue
 from portproof.graph.purpose import Purpose, purpose
@@ -102,10 +104,30 @@ def _of(
             continue
         if names.fullmatch(one.name) or (names is _VARIABLES and _is_own(one.name, container)):
             yield from _listening(container, one)
-    template = lookup(resource.data, container.path[:-2])
-    for one in files.of(resource.key, template if isinstance(template, dict) else {}, data):
-        if _IN_FILES.fullmatch(one.name.lower()):
+    found = lookup(resource.data, container.path[:-2])
+    template = found if isinstance(found, dict) else {}
+    by_server = list(_by_servers(container, resource, template, data, maps))
+    yield from by_server
+    read = {one.site.path for one in by_server}
+    for one in files.of(resource.key, template, data):
+        if _IN_FILES.fullmatch(one.name.lower()) and one.site.path not in read:
             yield from _listening(container, one)
+
+
+def _by_servers(
+    container: Container,
+    resource: Resource,
+    template: Mapping[str, Any],
+    data: Mapping[str, Any],
+    maps: Mapping[tuple[str, str], Resource],
+) -> Iterator[Listening]:
+    count: Counter[tuple[object, str]] = Counter()
+    for file, one in servers.listeners(resource.key, container.path, template, data, maps):
+        count[file.site, one.name] += 1
+        again = count[file.site, one.name]  # lines of one file may be named alike
+        label = one.name if again == 1 else f"{one.name} {again}"
+        site = Site(file.site.resource, file.site.path, one.number, Piece(one.start, one.end, label))
+        yield Listening(container, site, one.number, one.name, purpose(one.name), str(file.site.path[-1]))
 
 
 def _elsewhere(told: Sequence[NamedValue]) -> frozenset[str]:

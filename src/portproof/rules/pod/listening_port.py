@@ -16,6 +16,20 @@ These settings are read:
 * a ConfigMap that the variables come from.
 * a ConfigMap that is mounted as files: an outermost `address`, `listen` or the
   like that is a port of this pod (`address: ":443"`).
+* a ConfigMap that is mounted where a server reads its configuration, or that its
+  command names.
+
+These keys of servers are read:
+
+* nginx and Apache: `listen`.
+* HAProxy: `bind` of a `frontend` or `listen`.
+* Envoy: its static listeners.
+* Caddy: the addresses of sites.
+* Spring Boot: `server.port` and `management.server.port`.
+* Quarkus and Micronaut: `quarkus.http.port` and `micronaut.server.port`.
+* Grafana: `http_port`.
+* Loki, Tempo and Mimir: `http_listen_port` and `grpc_listen_port`.
+* Redis and Valkey: `port`.
 
 A setting for metrics, health, webhooks, gRPC, administration or TLS is compared
 with the port whose name has such a word. Any other setting is compared with the
@@ -133,6 +147,13 @@ Not reported when:
 * the line of a file is inside another object, mapping or section, unless a change
   moved its number.
 * the file has a section for listening (`[http]`).
+* the file of a server leaves open where it listens: a variable, a profile, a
+  condition, dynamic listeners, a `server` without `listen`.
+* the server reads another file too that isn't in the rendering, such as
+  `default.conf` of nginx's image or one from a Secret.
+* the command is a script that may rewrite the file.
+* the container takes variables from a Secret, or from a ConfigMap that isn't in the
+  rendering, and the setting is in the file of a server.
 * injection adds ports to the pods.
 * the rendering has variants of the object.
 * a change moves a setting together with the declared port, or with the Service's
@@ -323,9 +344,12 @@ def _finding(
             "refused."
         ),
         severity=Severity.WARNING,
-        primary=meant.number,
-        expected=one.number if changes else None,
-        related=tuple(Label(other.site, f"{other.label} is set here") for other in told),
+        primary=one.site if one.file else meant.number,
+        expected=meant.value if one.file else one.number if changes else None,
+        related=(
+            *([Label(meant.number, f"{meant.value} is declared here")] if one.file else []),
+            *(Label(other.site, f"{other.label} is set here") for other in told[bool(one.file) :]),
+        ),
         remedies=tuple(remedies),
     )
 
