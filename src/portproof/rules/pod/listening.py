@@ -20,17 +20,40 @@ from portproof.graph.purpose import Purpose, purpose
 from portproof.resources import Resource
 from portproof.yamldoc import lookup
 
+_JAVA = r"-D(?:server|management\.server|quarkus\.http|micronaut\.server)\.port"
 _VARIABLES = re.compile(
     r"(?:(?:HTTP|HTTPS|GRPC|WEB|APP|APPLICATION|SERVER|SERVER_HTTP|LISTEN|LISTENER|LISTENING|CONTAINER|METRICS|HEALTH"
     r"|HEALTHCHECK|ADMIN|MANAGEMENT|MANAGEMENT_SERVER|WEBHOOK|TELEMETRY|PROMETHEUS|MICRONAUT_SERVER|QUARKUS_HTTP"
     r"|UVICORN|NGINX_HTTP)_)?PORT(?:_NUMBER)?"
     r"|(?:HTTP_|GRPC_|METRICS_|HEALTH_|SERVER_)?(?:LISTEN|BIND|LISTEN_)(?:_?ADDR|_?ADDRESS)"
-    r"|ASPNETCORE_(?:URLS|HTTP_PORTS|HTTPS_PORTS)"
+    r"|ASPNETCORE_(?:URLS|HTTP_PORTS|HTTPS_PORTS)|DOTNET_URLS"
+    r"|QUARKUS_(?:HTTP_SSL|MANAGEMENT)_PORT|SPRING_GRPC_SERVER_PORT|(?:STREAMLIT|GRADIO)_SERVER_PORT|(?:NITRO|ROCKET)_PORT"
 )
+_OF_PROGRAMS = {
+    "forgejo": re.compile(r"FORGEJO__server__HTTP_PORT"),
+    "gitea": re.compile(r"GITEA__server__HTTP_PORT"),
+    "grafana": re.compile(r"GF_SERVER_HTTP_PORT"),
+    "keycloak": re.compile(r"KC_(?:HTTP|HTTPS|HTTP_MANAGEMENT)_PORT"),
+    "meilisearch": re.compile(r"MEILI_HTTP_ADDR"),
+    "metabase": re.compile(r"MB_JETTY_PORT"),
+    "minio": re.compile(r"MINIO_ADDRESS"),
+    "oauth2-proxy": re.compile(r"OAUTH2_PROXY_(?:HTTP|HTTPS|METRICS)_ADDRESS"),
+    "qdrant": re.compile(r"QDRANT__SERVICE__(?:HTTP|GRPC)_PORT"),
+    "registry": re.compile(r"REGISTRY_HTTP_ADDR"),
+    "sonarqube": re.compile(r"SONAR_WEB_PORT"),
+    "superset": re.compile(r"SUPERSET_PORT"),
+}
+"""What one program alone reads, by what its image is called: variables may be shared by containers of others."""
+_IN_OPTIONS = re.compile(
+    rf"(?:^|(?<=\s))(?P<name>{_JAVA}|-b|--bind)[= ](?P<value>[\w.\[\]:*]{{1,50}})(?=\s|\Z)"
+)
+_OPTIONS = re.compile(r"JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS|GUNICORN_CMD_ARGS")
+"""Variables that a program, and no script, reads as arguments: the JVM (JDK 9 and later), gunicorn."""
 _FLAGS = re.compile(
     r"-{1,2}(?:(?:http|https|grpc|web|server|listen|metrics|health|healthz|health-probe|readiness|probe|admin|webhook"
-    r"|telemetry|secure|bind|monitoring|server\.http|server\.grpc)[._-]?)?"
+    r"|telemetry|secure|bind|monitoring|server\.http|server\.grpc|management\.server)[._-]?)?"
     r"(?:port|listen|(?:listen|bind)[._-]?(?:addr|address)|(?<=[a-z][._-])(?:addr|address))"
+    rf"|{_JAVA}"
 )
 _IN_FILES = re.compile(r"(?:(?:http|https|server|web|bind|listen)[._-]?)*(?:listen|bind|addr|address)")
 _ADDRESS = re.compile(
@@ -94,15 +117,21 @@ def _of(
     if not isinstance(data, dict):
         return
     words = list(settings.flags(resource.key, container.path, data))
+    variables = list(settings.variables(resource.key, container.path, data, maps))
     told = [
-        *((one, _VARIABLES) for one in settings.variables(resource.key, container.path, data, maps)),
+        *((one, _VARIABLES) for one in variables),
+        *((one, _IN_OPTIONS) for one in _in_options(variables)),
         *((one, _FLAGS) for one in settings.split_flags(words)),
     ]
     elsewhere = _elsewhere([one for one, _ in told])
     for one, names in told:
         if one.name in elsewhere:
             continue
-        if names.fullmatch(one.name) or (names is _VARIABLES and _is_own(one.name, container)):
+        if (
+            names is _IN_OPTIONS
+            or names.fullmatch(one.name)
+            or (names is _VARIABLES and _is_own(one.name, container))
+        ):
             yield from _listening(container, one)
     found = lookup(resource.data, container.path[:-2])
     template = found if isinstance(found, dict) else {}
@@ -130,6 +159,14 @@ def _by_servers(
         yield Listening(container, site, one.number, one.name, purpose(one.name), str(file.site.path[-1]))
 
 
+def _in_options(variables: Sequence[NamedValue]) -> Iterator[NamedValue]:
+    """The arguments in variables that hold some: ``-Dserver.port=8081`` in ``JAVA_TOOL_OPTIONS``."""
+    for one in variables:
+        for match in _IN_OPTIONS.finditer(one.text) if _OPTIONS.fullmatch(one.name) else ():
+            if match["name"].startswith("-D") != one.name.startswith("GUNICORN"):
+                yield NamedValue(match["name"], one.site, match["value"], match.start("value"))
+
+
 def _elsewhere(told: Sequence[NamedValue]) -> frozenset[str]:
     """The names of settings that are about another program, because of those beside them.
 
@@ -143,10 +180,14 @@ def _elsewhere(told: Sequence[NamedValue]) -> frozenset[str]:
 
 
 def _is_own(name: str, container: Container) -> bool:
-    """Whether the variable is the port of what the container is called, or its image: ``VOUCH_PORT`` of ``vouch``."""
-    base = re.sub(r"_PORT(?:_NUMBER)?\Z", "", name)
+    """Whether the variable is the port of what the container is called, or its image: ``VOUCH_PORT`` of ``vouch``.
+
+    Images of Bitnami have ``APACHE_HTTP_PORT_NUMBER`` of ``apache``, and some programs words of their own.
+    """
+    base = re.sub(r"(?:_HTTPS?(?=_PORT_NUMBER\Z))?_PORT(?:_NUMBER)?\Z", "", name)
     image = container.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    return base != name and base.lower().replace("_", "-") in (container.name, image)
+    named = base != name and base.lower().replace("_", "-") in (container.name, image)
+    return named or (image in _OF_PROGRAMS and _OF_PROGRAMS[image].fullmatch(name) is not None)
 
 
 def _listening(container: Container, setting: NamedValue) -> Iterator[Listening]:

@@ -9,6 +9,11 @@ These settings are read:
 
 * variables: `PORT`, alone, after a word such as `HTTP`, `SERVER`, `LISTEN` or
   `METRICS`, or after the container's own name (`VOUCH_PORT` of `vouch`).
+* variables of frameworks, such as `QUARKUS_MANAGEMENT_PORT`, `STREAMLIT_SERVER_PORT`
+  and `NITRO_PORT`.
+* variables of a program whose image the container has, such as `GF_SERVER_HTTP_PORT`
+  of `grafana` and `KC_HTTP_PORT` of `keycloak`.
+* `-Dserver.port` in `JAVA_TOOL_OPTIONS`, and `--bind` in `GUNICORN_CMD_ARGS`.
 * variables that hold an address: `LISTEN_ADDRESS`, `BIND_ADDR`,
   `ASPNETCORE_URLS` and the like.
 * arguments: `--port`, `--listen`, `--bind-address`, and those after such a word
