@@ -86,6 +86,8 @@ Not reported when:
 * the value that is moved is the one that asks.
 * the values do not render, or the comment above the key says that it has to stay.
 * the reference does not meet in the defaults either.
+* only the number that a container declares moves, and no argument, variable or file
+  tells its program.
 """
 
 from __future__ import annotations
@@ -94,7 +96,7 @@ from collections.abc import Iterator
 
 from portproof.graph.answers import answer, edges
 from portproof.graph.identity import AnyEdge, identities
-from portproof.graph.model import ContainerPort, Missed, Pods, PortGraph, Reached, ServicePort, Site
+from portproof.graph.model import ContainerPort, Missed, Pods, PortGraph, Reached, ServicePort, Site, Workload
 from portproof.graph.pairing import ports
 from portproof.graph.past import declared_now
 from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
@@ -126,12 +128,20 @@ def _moved(graph: PortGraph, edge: AnyEdge, port: ServicePort | ContainerPort) -
     if isinstance(port, ContainerPort):
         workload = edge.whom.workload if isinstance(edge.whom, Pods) else None
         now = None if workload is None else declared_now(graph, workload, port)
+        if now is None or workload is None or not _is_told(workload, now):
+            return None  # the declaration alone moves: traffic goes on
     else:
         new, old = _services(graph, port)
         now = next((one for one, was in ports(new, old).items() if was is port), None)
     if now is None or now.number.value == port.number.value or not isinstance(now.number.value, int):
         return None
     return now.number
+
+
+def _is_told(workload: Workload, port: ContainerPort) -> bool:
+    """Whether the program moves, too: a setting of its container, or a file, says the number."""
+    own = (one.mentions for one in workload.containers if one.name == port.container)
+    return port.value in workload.config_numbers.union(*own)
 
 
 def _services(graph: PortGraph, port: ServicePort) -> tuple[tuple[ServicePort, ...], tuple[ServicePort, ...]]:
