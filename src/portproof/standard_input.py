@@ -10,11 +10,15 @@ from portproof.discover.model import STREAM, StreamTarget
 from portproof.errors import UsageError
 from portproof.flags import Flags
 from portproof.render.plain import MAX_CHARACTERS
+from portproof.yamldoc import split
 
 _PIPE = "Pipe manifests into it: `helm template charts/backend | portproof check -`."
 
 _KIND = re.compile(r"""(?:^|[\s{,])["']?kind["']?[ \t]*:[ \t]*["']?(?!List\b)[A-Za-z]""")
 """That there is an object; a List alone is what kubectl prints where it finds nothing."""
+
+_TOP_KIND = re.compile(r"^kind:", re.MULTILINE)
+"""More than one in a document: somebody has joined files that do not begin with ``---``."""
 
 
 def is_asked_for(paths: Sequence[str], flags: Flags) -> bool:
@@ -60,5 +64,10 @@ def target() -> StreamTarget:
         raise UsageError(
             "standard input has no Kubernetes object",
             next_step="Look at what the command before the pipe prints: YAML or JSON with apiVersion and kind.",
+        )
+    if any(len(_TOP_KIND.findall(document)) > 1 for _, document in split(text)):
+        raise UsageError(
+            "standard input has several objects in one YAML document, of which only the last counts",
+            next_step="Put a line `---` between the files: `for f in *.yaml; do echo ---; cat $f; done | portproof check -`.",
         )
     return StreamTarget(text)

@@ -214,13 +214,17 @@ def test_the_configuration_of_the_repository_counts(
         ("", "standard input is empty"),
         ("\n  \n", "standard input is empty"),
         ("Error: chart not found\n", "standard input has no Kubernetes object"),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: web}\napiVersion: v1\nkind: Service\nmetadata: {name: db}\n",
+            "standard input has several objects in one YAML document, of which only the last counts",
+        ),
         ('apiVersion: v1\nitems: []\nkind: List\nmetadata:\n  resourceVersion: ""\n', "standard input has no Kubernetes object"),
         ('{"apiVersion": "v1", "items": [], "kind": "List"}', "standard input has no Kubernetes object"),
         (b"apiVersion: v1\nkind: Service\n\xff", "standard input is not UTF-8 (byte 29)"),
         (b"apiVersion: v1\nkind: Service\n\0", "standard input is binary"),
         (b"#" * (MAX_CHARACTERS + 1), "standard input is larger than 50 MiB"),
     ],
-    ids=["empty", "blank", "an error", "nothing found", "nothing found in JSON", "latin", "binary", "huge"],
+    ids=["empty", "blank", "an error", "joined", "nothing found", "nothing found in JSON", "latin", "binary", "huge"],
 )  # fmt: skip
 def test_input_that_cannot_be_checked_is_never_a_pass(
     portproof: Program, given: str | bytes, said: str
