@@ -112,6 +112,18 @@ class TestWorkflows:
     def test_there_are_some(self) -> None:
         assert {path.name for path in WORKFLOWS} >= {"ci.yml", "release.yml"}
 
+    def test_ci_runs_every_script_that_a_change_has_to_pass(self) -> None:
+        scripts = re.findall(r"\.ci/\w+", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+        jobs = read(ROOT / ".github" / "workflows" / "ci.yml")["jobs"].values()
+        run = {
+            word
+            for job in jobs
+            for step in job["steps"]
+            for word in re.findall(r"\.ci/\w+", step.get("run", ""))
+        }
+        assert scripts
+        assert set(scripts) <= run
+
     @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
     def test_every_action_is_pinned_by_its_commit_and_says_its_version(self, path: Path) -> None:
         used = [one for one in self.uses(read(path)) if one != "./"]
