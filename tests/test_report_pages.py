@@ -237,7 +237,7 @@ def test_a_target_says_who_deploys_it() -> None:
 def test_what_was_not_looked_at_is_listed_with_the_reason() -> None:
     found = replace(DISCOVERY, unread=(Unread("envs/prod.yaml", "values", "keys of two charts"),))
     assert pages.targets_text(found).endswith(
-        "\nNot looked at:\n  values  envs/prod.yaml  keys of two charts\n\n2 targets, 2 not rendered, 1 not looked at\n"
+        "\nUnread:\n  values  envs/prod.yaml  keys of two charts\n\n2 targets, 2 not rendered, 1 unread\n"
     )
     assert json.loads(pages.targets_json(found))[-1] == {
         "path": "envs/prod.yaml",

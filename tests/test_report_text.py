@@ -150,7 +150,7 @@ def test_what_was_not_looked_at_is_one_line() -> None:
     assert text.write(found) == lines(
         """
         No findings: 1 target checked, 12 resources
-        Not looked at: 2 values files, 1 helmfile (`portproof targets` lists them)
+        Unread: 2 values files, 1 helmfile (`portproof targets` lists them)
         """
     )
     assert not found.is_whole

@@ -124,7 +124,7 @@ class Flags:
     strict: bool = field(
         default=False,
         metadata=Flag(
-            "Exit with 1, too, if anything was skipped or not looked at.", switch=True, only="check"
+            "Exit with 1, too, if anything was skipped or unread.", switch=True, only="check"
         ).metadata,
     )
     fail_on: str | None = field(

@@ -116,11 +116,11 @@ data: {CART: "http://cart:80"}
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (CART.replace(", namespace: shop", ""), "its namespace is not stated: --namespace says it"),
+        (CART.replace(", namespace: shop", ""), "its namespace is not stated: give --namespace"),
         (app("cart", more="type: ExternalName\n  externalName: example.com"), "another host's name"),
         (app("cart", more="clusterIP: None"), "a headless Service has no address of its own"),
-        (CART.replace("port: 80,", "port: 80, protocol: UDP,"), "UDP cannot be tested"),
-        (CART.replace("port: 80,", "port: 80, protocol: SCTP,"), "SCTP cannot be tested"),
+        (CART.replace("port: 80,", "port: 80, protocol: UDP,"), "UDP cannot be checked"),
+        (CART.replace("port: 80,", "port: 80, protocol: SCTP,"), "SCTP cannot be checked"),
         (CART.replace("spec:\n  selector: {matchLabels", "spec:\n  replicas: 0\n  selector: {matchLabels"), "(replicas: 0)"),
         (CART.replace("  selector: {app: cart}\n", ""), "nothing is known of its pods (its endpoints are made by"),
         (CART.replace("selector: {app: cart}", "selector: {app: other}"), "nothing is known of its pods"),
@@ -293,7 +293,7 @@ spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxRe
     assert [one.notes for one in planned(CART + WEB + budget + POLICY).pods] == [(), ()]
     found = planned(CART + WEB + budget + POLICY.replace("role: frontend", "app: web"))
     assert list(left_out(found))[-2:] == [
-        "note: the test of shop/web (prod): PodDisruptionBudget/web counts the pod while it is there, and may allow no eviction meanwhile",
+        "note: the test of shop/web (prod): PodDisruptionBudget/web counts the pod while it exists, and may block evictions until it is gone",
         "note: the test of shop/web (prod): HorizontalPodAutoscaler/web counts the pod while it runs",
     ]  # fmt: skip
 

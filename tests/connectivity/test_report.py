@@ -189,7 +189,7 @@ def test_text_is_for_people(portproof: Program, shop: Path) -> None:
         "  The log has no result of shop/web for queue.shop:5672 (tcp), so nobody knows whether it works."
         in lines
     )
-    assert any("old.shop:80/tcp, which is no edge of the" in one for one in lines)
+    assert any("old.shop:80/tcp, which is not an edge of the" in one for one in lines)
     assert lines[-2:] == [
         "1 of 2 edges failed, 0 connected, 1 without a result, 1 result of edges that are not in the repository",
         "1 line of the log is not from connect",
@@ -261,12 +261,12 @@ def test_standard_input_is_a_log(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no line of connect in 0.log"),
+        ("", "no result of a test in 0.log"),
         (
             "Error from server: container is waiting to start: ImagePullBackOff\n",
-            "no line of connect in 0.log",
+            "no result of a test in 0.log",
         ),
-        (said({"other.place:80/tcp": "connected"}), "none of the 1 results is of an edge of this repository"),
+        (said({"other.place:80/tcp": "connected"}), "no result is for an edge of this repository"),
     ],
 )
 def test_a_log_that_says_nothing_is_no_success(

@@ -63,7 +63,7 @@ def test_it_prints_what_there_is(portproof: Program, repository: Repository) -> 
         '#     - "helm:charts/web?values=/envs/prod.yaml"\n'
         '#     - "kustomize:overlays/prod"\n'
         "\n"
-        "# Not looked at:\n"
+        "# Unread:\n"
         "#   monitoring/values.yaml: its keys are those of charts/web, but its place says 'monitoring'; "
         "if it is given to charts/web: `charts: [{path: charts/web, values: [/monitoring/values.yaml]}]` "
         "in portproof.yaml\n"
@@ -83,7 +83,7 @@ def test_taken_as_it_is_nothing_becomes_worse(portproof: Program, repository: Re
 
 def test_the_comments_are_true_when_they_are_uncommented(portproof: Program, repository: Repository) -> None:
     shop(repository)
-    text = portproof("init").stdout.partition("# Not looked at")[0]
+    text = portproof("init").stdout.partition("# Unread")[0]
     repository.write({"portproof.yaml": text.replace("# environments", "environments").replace("#   ", "  ")})
     assert portproof.check()["summary"]["error"] == 2
 

@@ -55,7 +55,7 @@ def test_what_stays_open_is_unread_and_strict_fails_for_it(
     repository.write({"monitoring/grafana/values.yaml": BROKEN})
     run = portproof("check")
     assert run.code == 0
-    assert run.stdout.endswith("Not looked at: 1 values file (`portproof targets` lists them)\n")
+    assert run.stdout.endswith("Unread: 1 values file (`portproof targets` lists them)\n")
     assert portproof("check", "--strict").code == 1
     assert portproof("check", "--strict", "charts").code == 0
     (one,) = portproof.check()["unread"]

@@ -407,7 +407,7 @@ def test_a_prefix_of_several_fingerprints_is_not_enough(portproof: Program, past
     first = next(name[0] for name in names if sum(other[0] == name[0] for other in names) > 1)
     run = portproof("postmortem", first)
     assert (run.code, run.stdout) == (2, "")
-    assert "findings begin like this" in run.stderr
+    assert "findings have a fingerprint that begins like this" in run.stderr
 
 
 def test_without_a_finding_the_way_after_a_fix_is_named(portproof: Program, past: Past) -> None:
@@ -462,7 +462,7 @@ jobs:
 ROWS = {
     "check": "Run `portproof check` on every pull request",
     "schedule": "Run it on a schedule, too: charts and tools change without a pull request",
-    "map": "Keep the port map, and have `portproof map --check` hold it",
+    "map": "Keep the port map, and check it with `portproof map --check`",
     "monitor": "Probe every Service port and alert on it (`portproof monitor`)",
     "connectivity": "Open every connection after a deployment (`portproof connectivity`)",
 }

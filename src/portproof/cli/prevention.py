@@ -127,9 +127,11 @@ def map_(  # noqa: PLR0913 - one for each option
     help="The image of portproof that the cluster pulls; best by digest.",
 )
 @click.option(
-    "--release", metavar="NAME", default="", help="Name of the release of a chart, where no file states it."
+    "--release", metavar="NAME", default="", help="Name of the release of a chart, if no file states it."
 )
-@click.option("--namespace", metavar="NAME", default="", help="Namespace of what states none.")
+@click.option(
+    "--namespace", metavar="NAME", default="", help="Namespace of a chart or manifests that state none."
+)
 @click.option(
     "--schedule",
     metavar="CRON",
@@ -233,7 +235,7 @@ def connectivity(  # noqa: PLR0913 - one for each option
     "--runbook-url", "runbooks", metavar="URL", default="", help="Address of the page with the port map."
 )
 @click.option(
-    "--http", is_flag=True, help="Ask ports that the workload's own probe asks for a path for that path."
+    "--http", is_flag=True, help="If the workload has an HTTP probe on a port, request its path, too."
 )
 @click.option(
     "--output",

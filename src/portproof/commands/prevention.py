@@ -76,12 +76,14 @@ def monitor(
     """Run ``portproof monitor``: to standard output, or each file into `folder`."""
     found = port_map(request, places=False)
     from portproof.portmap import monitor as written
-    from portproof.portmap import selection
+    from portproof.portmap import selection, words
 
     shown = selection.selected(found, environment, only_broken=False)
     probed, omitted = written.chosen(shown, http=monitoring.http)
-    for one in omitted:
-        say(f"not probed: {one.what} ({one.environment}): {one.reason}")
+    for line in words.left_out(
+        ((f"{one.what} ({one.environment})", one.reason) for one in omitted), "not probed"
+    ):
+        say(line)
     if not probed:
         say("no Service port can be probed: nothing is written")
         return ExitCode.OK
@@ -152,7 +154,7 @@ def connectivity_report(
     heard = log.joined([log.read(_log(name)) for name in logs])
     if not heard.lines:
         raise UsageError(
-            f"no line of connect in {', '.join(logs)} ({heard.others} other lines)",
+            f"no result of a test in {', '.join(logs)} ({heard.others} other lines)",
             next_step="Save the logs of the tests when they have ended: `kubectl -n NAMESPACE logs -l app.kubernetes.io/managed-by=portproof --tail=-1`.",
         )
     found = port_map(
@@ -164,7 +166,7 @@ def connectivity_report(
     joined = results.results(plan(found, placed), plan(found, placed, repeated=True), heard)
     if not joined.tested:
         raise UsageError(
-            f"none of the {len(heard.lines)} results is of an edge of this repository, such as {heard.lines[0].edge}",
+            f"no result is for an edge of this repository; the first is for {heard.lines[0].edge}",
             next_step="Give the PATH, --environment, --release and --namespace with which the tests were written.",
         )
     tree = Tree(root_and_paths(request.paths, request.root)[0])

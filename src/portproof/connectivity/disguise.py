@@ -109,7 +109,7 @@ class Surroundings:
 
     def _notes(self, namespace: str, labels: Mapping[str, str]) -> Iterator[str]:
         said = {
-            Purpose.BUDGET: "counts the pod while it is there, and may allow no eviction meanwhile",
+            Purpose.BUDGET: "counts the pod while it exists, and may block evictions until it is gone",
             Purpose.AUTOSCALER: "counts the pod while it runs",
             Purpose.MONITOR: "scrapes the pod while it runs",
         }

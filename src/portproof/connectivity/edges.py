@@ -83,10 +83,10 @@ class _Reader:
     def reason(self, target: TargetMap, service: ServiceMap, port: PortLine) -> str:
         """Why a port is not opened at all; empty when it is."""
         if UNSTATED in service.name:
-            return "the name of its release is not stated: --release and --namespace say it"
+            return "the name of its release is not stated: give --release and --namespace"
         if not self._placed.of(target, service.namespace, settled=service.settled):
-            flags = "--release and --namespace say" if target.id.startswith("helm:") else "--namespace says"
-            return f"its namespace is not stated: {flags} it"
+            flags = "--release and --namespace" if target.id.startswith("helm:") else "--namespace"
+            return f"its namespace is not stated: give {flags}"
         if service.type == "Headless":
             return "a headless Service has no address of its own, only its pods have"
         if known := words.not_opened(service, port):

@@ -121,7 +121,7 @@ def _result(several: list[Tested], result: str, severity: Severity, message: str
 def _strange(line: Line) -> Result:
     who = f"{line.caller} to " if line.caller else ""
     message = (
-        f"The log has a result for {who}{line.edge}, which is no edge of the repository: {line.result}.\n"
+        f"The log has a result for {who}{line.edge}, which is not an edge of the repository: {line.result}.\n"
         "The test is older than the last change, or was written with other options."
     )
     return Result(

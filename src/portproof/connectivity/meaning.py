@@ -28,7 +28,7 @@ def meaning(result: str, edge: Edge) -> str:
         connect.WRONG_ANSWER: (
             f"Something accepts connections on the target port {target}, but it is another program or another path."
         ),
-    }.get(result, "This is none of the usual failures.")
+    }.get(result, "This is not one of the usual failures.")
 
 
 def next_step(result: str, edge: Edge) -> str:
@@ -40,8 +40,8 @@ def next_step(result: str, edge: Edge) -> str:
     service = f"`kubectl -n {namespace} get service {name}`"
     return {
         connect.REFUSED: (
-            f"Next: {slices}. With a port in the column PORTS, the program listens elsewhere; "
-            "without, look at the selector, the port's name and readiness."
+            f"Next: {slices}. If the column PORTS shows a port, the program listens elsewhere. "
+            "If not, check the selector, the name of the port, and readiness."
         ),
         connect.TIMEOUT: (
             f"Next: {service} must show the port {edge.port.number}, "

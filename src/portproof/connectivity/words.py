@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from portproof.connectivity.model import Plan
-from portproof.report.summary_line import listed, plural
-
-MANY = 4
-"""What has the same reason is named up to this number; the rest is counted."""
+from portproof.portmap import words
+from portproof.report.summary_line import plural
 
 
 def left_out(plan: Plan) -> Iterator[str]:
     """A line for each reason, and for each thing that takes a test's pod for one of its own."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for one in plan.skipped:
-        groups[one.reason].append(one.what)
-    for reason, several in groups.items():
-        yield f"not tested: {listed(tuple(several), MANY)}: {reason}"
+    yield from words.left_out(((one.what, one.reason) for one in plan.skipped), "not tested")
     for pod in plan.pods:
         for note in pod.notes:
             yield f"note: the test of {pod.caller} ({pod.environment}): {note}"

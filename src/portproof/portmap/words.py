@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 from portproof.portmap.model import Caller, End, PortLine, ServiceMap, Verdict
+from portproof.report.summary_line import listed
 
 MANY_CALLERS = 12
 """Callers of one port that are named; the rest is counted."""
+
+MANY_LEFT = 4
+"""What is left out for the same reason is named up to this number; the rest is counted."""
 
 
 def asked(port: PortLine) -> str:
@@ -45,6 +50,15 @@ def not_opened(service: ServiceMap, port: PortLine) -> str:
     if not service.workloads and port.verdict is Verdict.UNKNOWN:
         return f"nothing is known of its pods ({service.note or 'no selector'})"
     return ""
+
+
+def left_out(several: Iterable[tuple[str, str]], what: str) -> Iterator[str]:
+    """A line for each reason, after ``not probed`` or ``not tested``: `several` are names with their reasons."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, reason in several:
+        groups[reason].append(name)
+    for reason, names in groups.items():
+        yield f"{what}: {listed(tuple(names), MANY_LEFT)}: {reason}"
 
 
 def leads_to(port: PortLine, service: ServiceMap) -> list[str]:

@@ -134,8 +134,8 @@ def _wanted(checked: _Checked, fingerprint: str | None, revisions: str | None) -
         return chosen
     if chosen:
         raise UsageError(
-            f"{fingerprint}: {len(chosen)} findings begin like this: {_listed(chosen)}",
-            next_step="Write more of the fingerprint.",
+            f"{fingerprint}: {len(chosen)} findings have a fingerprint that begins like this: {_listed(chosen)}",
+            next_step="Give more of the fingerprint.",
         )
     if not found:
         raise UsageError(

@@ -239,7 +239,7 @@ def _resolved(one: Broken, *, partly: bool) -> Iterator[str]:
             f"{code_span(one.ended_by.subject)}. Proven by rendering: its parent has the finding, this commit does not."
         )
     elif one.ended:
-        yield f"The commit that is checked out does not have the finding any longer{where}."
+        yield f"The commit that is checked out no longer has the finding{where}."
     else:
         if partly:
             yield f"**Still there**{where}."

@@ -120,7 +120,7 @@ def _named(paths: Sequence[RelPath]) -> str:
 
 def _map(practice: Practice, port_map: PortMap | None) -> ActionItem:
     """Whether the map is kept, and true."""
-    text = "Keep the port map, and have `portproof map --check` hold it"
+    text = "Keep the port map, and check it with `portproof map --check`"
     having = sorted(path for path, each in practice.documents.items() if blocks.has_blocks(each))
     if port_map is None or not having:
         return ActionItem(text, "prevent")

@@ -42,7 +42,7 @@ def write(report: Report) -> str:
 
 
 def _unseen(name: str, path: str, reason: str) -> dict[str, Any]:
-    """An entry for what was not looked at: the widget has no other place to say so."""
+    """An entry for what is unread or unchecked: the widget has no other place to say so."""
     return {
         "description": visible(one_line(f"{name}: {reason}")),
         "check_name": "not-checked",

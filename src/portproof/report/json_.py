@@ -84,7 +84,7 @@ def _target(target: TargetStatus) -> dict[str, Any]:
 
 
 def unread(one: Unread) -> dict[str, str]:
-    """Something that was not looked at."""
+    """Something that is unread."""
     return {"path": one.path, "kind": one.kind, "reason": one.reason}
 
 

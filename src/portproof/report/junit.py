@@ -91,7 +91,7 @@ def _unread(report: Report, names: Names) -> ET.Element:
         case = ET.Element("testcase", names.of(one.kind, one.path))
         say(case, "skipped", "", one.reason)
         cases.append(case)
-    return suite("not looked at", cases, 0.0)
+    return suite("unread", cases, 0.0)
 
 
 def _whole(target: TargetStatus, names: Names) -> ET.Element:

@@ -200,7 +200,7 @@ def targets_text(discovery: Discovery, paths: Sequence[str] = (".",)) -> str:
         rows = [(f"  {visible(skip.id)}", visible(one_line(skip.reason))) for skip in discovery.skips]
         lines += _table(rows).splitlines()
     if discovery.unread:
-        lines += ["", "Not looked at:"]
+        lines += ["", "Unread:"]
         found = [
             (f"  {visible(one.kind)}", visible(one.path), visible(one_line(one.reason)))
             for one in discovery.unread
@@ -208,13 +208,13 @@ def targets_text(discovery: Discovery, paths: Sequence[str] = (".",)) -> str:
         lines += _table(found).splitlines()
     if discovery.targets:
         count = plural(len(discovery.targets), "target")
-        unread = f", {len(discovery.unread)} not looked at" if discovery.unread else ""
+        unread = f", {len(discovery.unread)} unread" if discovery.unread else ""
         lines += ["", f"{count}, {len(discovery.skips)} not rendered{unread}"]
     return "".join(f"{log_line(line)}\n" for line in lines)
 
 
 def targets_json(discovery: Discovery) -> str:
-    """A list: targets with `deployed_by`, what is not rendered (``status`` ``skipped``), what was not looked at (``unread``), with a ``reason``."""
+    """A list: targets with `deployed_by`, what is not rendered (``status`` ``skipped``), what is unread (``unread``), with a ``reason``."""
     return _json(
         [
             {**_target(target, "target", None), "deployed_by": _deployed_by(discovery, target)}

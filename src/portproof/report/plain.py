@@ -39,7 +39,7 @@ def unseen(report: Report) -> Iterator[tuple[str, str, str]]:
         if target.status == "skipped":
             yield f"skipped {target.id}", target.main_file, target.reason or "no reason known"
     for one in report.unread:
-        yield f"not looked at: {one.kind} {one.path}", one.path, one.reason
+        yield f"unread: {one.kind} {one.path}", one.path, one.reason
 
 
 def unchecked(report: Report) -> list[str]:

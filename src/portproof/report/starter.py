@@ -65,11 +65,11 @@ def _environments(together: Mapping[str, Sequence[str]]) -> Iterator[str]:
 
 
 def _unread(several: Sequence[Unread]) -> Iterator[str]:
-    """What was not looked at, with the reason."""
+    """What is unread, with the reason."""
     if not several:
         return
     yield ""
-    yield "# Not looked at:"
+    yield "# Unread:"
     yield from (f"#   {visible(one.path)}: {visible(one_line(one.reason))}" for one in several)
 
 

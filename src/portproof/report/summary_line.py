@@ -31,7 +31,7 @@ _UNREAD = {
     "terraform": "Terraform release",
     "remote-chart": "remote chart",
 }
-"""Kinds of what was not looked at, where the word for programs is not the one for people."""
+"""Kinds of what is unread, where the word for programs is not the one for people."""
 
 
 def plural(count: int, noun: str) -> str:
@@ -113,11 +113,9 @@ def brought(report: Report) -> str:
 
 
 def unread(report: Report) -> str:
-    """``Not looked at: 2 values files, 1 helmfile``; empty when everything was."""
+    """``Unread: 2 values files, 1 helmfile``; empty when nothing is."""
     counts = Counter(_UNREAD.get(one.kind, one.kind) for one in report.unread)
-    return (
-        f"Not looked at: {', '.join(plural(count, noun) for noun, count in counts.items())}" if counts else ""
-    )
+    return f"Unread: {', '.join(plural(count, noun) for noun, count in counts.items())}" if counts else ""
 
 
 def place(location: Location) -> str:
