@@ -300,7 +300,8 @@ class BaseRevision:
                 tree=layout,
                 targets=targets,
                 everything=targets,
-                render=lambda target, _layout: plan.render(target, trees.get(target, layout)),
+                bases={},
+                render=lambda target, _layout: plan.render(target, trees[target]),
             )
         )
         self._trees.update({one.target: trees[one.target] for one in asked.results if one.outcome is None})
