@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import combinations
 
 from portproof.discover.model import HelmTarget
 from portproof.pipeline import Plan
 from portproof.render.model import Rendering
+from portproof.resources import ResourceKey
 from portproof.rules.base import Trait
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate
+from portproof.source import RelPath
 from portproof.whatif.values import Setting, Values, variant
 
 MAX_RENDERS = 40
@@ -19,6 +20,9 @@ MAX_RENDERS = 40
 
 MAX_TOGETHER = 3
 """Settings that a finding may need at once: nobody promises more."""
+
+_FIRST = 3
+"""Settings that are tried alone, before all are halved."""
 
 _COMPARED = (Trait.VALUES, Trait.WHAT_IF)
 
@@ -68,7 +72,7 @@ class Search:
         for key in sorted(evaluation.keys - self.known, key=str):
             shows = self._smallest(together, key, evaluation, moves=moves)
             if shows is not None:
-                found.setdefault(shows, set()).add(key)
+                found.setdefault(shows, set()).update(self._alike(shows, key, evaluation, moves=moves))
         for shows, keys in found.items():
             yield Shown(shows, frozenset(keys), moves)
 
@@ -90,13 +94,45 @@ class Search:
         self, settings: Sequence[Setting], key: FindingKey, whole: Evaluation, *, moves: bool
     ) -> tuple[Setting, ...] | None:
         """The fewest settings that show a finding; None where it takes more than anybody would promise."""
+
+        def shows(some: Sequence[Setting]) -> bool:
+            return bool(self._alike(tuple(some), key, whole, moves=moves))
+
         likely = [*dict.fromkeys(_likely(settings, key, whole, self.plan, moves=moves))]
-        for count in range(1, MAX_TOGETHER + 1):
-            for some in combinations(likely[: 12 if count == 1 else 5], count):
-                evaluation = self._ask(some, moves=moves)
-                if evaluation is not None and key in evaluation.keys:
-                    return some
-        return None
+        for one in likely[:_FIRST]:
+            if shows([one]):
+                return (one,)
+        left = likely if likely and shows(likely) else [*settings]
+        parts = 2
+        while len(left) > 1 and self.renders < MAX_RENDERS:
+            size = -(-len(left) // parts)
+            without = ([*left[:at], *left[at + size :]] for at in range(0, len(left), size))
+            smaller = next((one for one in without if one and shows(one)), None)
+            if smaller is not None:
+                left, parts = smaller, max(parts - 1, 2)
+            elif size == 1:
+                break
+            else:
+                parts = min(2 * parts, len(left))
+        return tuple(left) if len(left) <= MAX_TOGETHER else None
+
+    def _alike(
+        self, settings: tuple[Setting, ...], key: FindingKey, whole: Evaluation, *, moves: bool
+    ) -> frozenset[FindingKey]:
+        """A finding with some of the settings: the same, or that about the object which a template makes in its place."""
+        evaluation = self._ask(settings, moves=moves)
+        if evaluation is None:
+            return frozenset()
+        if key in evaluation.keys:
+            return frozenset({key})
+        rule, resource, path = key
+        source = _sources(whole).get(resource)
+        sources = _sources(evaluation)
+        return frozenset(
+            one
+            for one in evaluation.keys - self.known
+            if source and (one[0], sources.get(one[1]), one[2]) == (rule, source, path)
+        )
 
     def _ask(self, settings: tuple[Setting, ...], *, moves: bool) -> Evaluation | None:
         """What the rules say with these settings; None where they do not render, or where the budget is spent."""
@@ -116,6 +152,11 @@ class Search:
                 found = compared(found, answer, rules, self.plain)
         self.seen[settings] = found
         return found
+
+
+def _sources(evaluation: Evaluation) -> Mapping[ResourceKey, RelPath | None]:
+    """The template of each object."""
+    return {one.key: one.document.source for one in evaluation.manifests.resources}
 
 
 def _likely(
