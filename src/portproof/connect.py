@@ -393,27 +393,20 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--from", dest="caller", metavar="CALLER", default="", help="who calls: printed in each line"
     )
-    parser.add_argument(
-        "--attempts",
-        type=_number(int, 1, 100),
-        default=usual.attempts,
-        metavar="N",
-        help="attempts (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--pause",
-        type=_number(float, 0, 600),
-        default=usual.pause,
-        metavar="SECONDS",
-        help="seconds between attempts (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--timeout",
-        type=_number(float, 0.01, 600),
-        default=usual.timeout,
-        metavar="SECONDS",
-        help="seconds that one attempt may take (default: %(default)s)",
-    )
+    for name, kind, default, metavar, text in (
+        ("--attempts", _number(int, 1, 100), usual.attempts, "N", "attempts"),
+        ("--pause", _number(float, 0, 600), usual.pause, "SECONDS", "seconds between attempts"),
+        (
+            "--timeout",
+            _number(float, 0.01, 600),
+            usual.timeout,
+            "SECONDS",
+            "seconds that one attempt may take",
+        ),
+    ):
+        parser.add_argument(
+            name, type=kind, default=default, metavar=metavar, help=f"{text} (default: %(default)s)"
+        )
     parser.add_argument(
         "edges",
         type=_edge,

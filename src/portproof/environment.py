@@ -193,7 +193,12 @@ def named_environments(targets: Iterable[Target], *, guess: bool) -> Mapping[str
 def _is_alone(target: Target) -> bool:
     if isinstance(target, ManifestTarget):
         return target.is_alternative
-    return isinstance(target, HelmTarget) and any("/ci/" in f"/{path}" for path in target.values)
+    return isinstance(target, HelmTarget) and any(map(_is_for_tests, target.values))
+
+
+def _is_for_tests(path: RelPath) -> bool:
+    """Whether a values file is one of chart-testing's, which nobody deploys with."""
+    return "/ci/" in f"/{path}"
 
 
 def _of_environment(targets: Iterable[Target], label: str) -> Iterator[Target]:
@@ -252,7 +257,7 @@ def _words(tree: Tree, file: RelPath) -> frozenset[str]:
 
 def interface_of(target: Target, evaluation: Evaluation) -> TargetInterface:
     """What `target`, rendered, offers and calls; nothing for a chart's own tests."""
-    if isinstance(target, HelmTarget) and any("/ci/" in f"/{path}" for path in target.values):
+    if isinstance(target, HelmTarget) and any(map(_is_for_tests, target.values)):
         return TargetInterface(target, (), ())
     return TargetInterface(
         target,
@@ -269,7 +274,7 @@ def environment_of(target: Target) -> str:
     for path in reversed(target.values):
         if named := _without(named_by_values(path.rpartition("/")[2]), chart):
             return named
-        if "/ci/" not in f"/{path}" and (named := environment_in(path)):
+        if not _is_for_tests(path) and (named := environment_in(path)):
             return _without(named, chart) or named
     installed = isinstance(target, HelmTarget) and target.install is not None
     return environment_in(parent(target.values[-1]) if installed else target.path)

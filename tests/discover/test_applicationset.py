@@ -148,7 +148,7 @@ def test_a_generator_may_have_a_template_and_a_set_a_patch(root: Path) -> None:
 def test_a_file_that_is_no_mapping_is_said(root: Path) -> None:
     assert made(root, files("apps/odd.yaml")) == (
         [],
-        ["its generator git reads apps/odd.yaml, which is no mapping and no list of them"],
+        ["its generator git reads apps/odd.yaml, which is neither a mapping nor a list of mappings"],
     )
 
 

@@ -361,7 +361,7 @@ def _foreign(
 ) -> dict[str, dict[tuple[str, str, int], list[Caller]]]:
     """The callers from other targets: by the target that has the Service, its namespace and name, and the port's index.
 
-    A call that no Service around it answers is held against the first that it may mean, with the index -1.
+    A call that no Service around it answers is counted against the first that it may mean, with the index -1.
     """
     found: dict[str, dict[tuple[str, str, int], list[Caller]]] = defaultdict(lambda: defaultdict(list))
     for one in seen:

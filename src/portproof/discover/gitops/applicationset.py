@@ -212,7 +212,7 @@ class _Generators:
             return [()]
         several = documents[0] if isinstance(documents[0], list) else [None]
         if any(not isinstance(one, dict) for one in several):
-            raise NotStaticError(f"reads {path}, which is no mapping and no list of them")
+            raise NotStaticError(f"reads {path}, which is neither a mapping nor a list of mappings")
         return [(index,) for index in range(len(several))]
 
     def _path(self, folder: RelPath, path: RelPath, prefix: str) -> Mapping[str, Any]:
