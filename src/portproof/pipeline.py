@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from portproof import judge, process
 from portproof.across import Abroad
-from portproof.discover.model import Discovery, KustomizeTarget, Target
+from portproof.discover.charts import MAX_RELEASE
+from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, Target
 from portproof.edits import Attempt, Sources, in_question, requoted, sites_of
 from portproof.environment import (
     Environment,
@@ -43,6 +44,7 @@ from portproof.rules.evaluate import (
     FindingKey,
     RuleFinding,
     RuleSet,
+    Witnesses,
     compared,
     evaluate,
     graph_of,
@@ -260,9 +262,21 @@ def _graph(plan: Plan, environment: Environment, rendering: Rendering) -> PortGr
 
 def _evaluated(plan: Plan, around: Mapping[str, tuple[Neighbour, ...]], rendering: Rendering) -> Evaluation:
     target = rendering.target
-    found = evaluate(rendering, plan.rule_set, around, plan.witness(target), plan.kept(target))
+    found = evaluate(rendering, plan.rule_set, around, _witnesses(plan, target))
     plain = plan.default(target)
     return found if plain is None else compared(found, rendering, plan.rule_set, plain)
+
+
+def _witnesses(plan: Plan, target: Target) -> Witnesses:
+    return Witnesses(plan.witness(target), plan.kept(target), partial(_renamed, plan, target))
+
+
+def _renamed(plan: Plan, target: Target) -> Rendering | None:
+    """What a chart renders to as another release, whose name begins like its own: names are often made of that."""
+    if not isinstance(target, HelmTarget) or len(target.release) >= MAX_RELEASE:
+        return None
+    answer = plan.render(replace(target, release=f"{target.release}x"), plan.tree)
+    return answer if isinstance(answer, Rendering) else None
 
 
 def _check_one(plan: Plan, neighbours: Mapping[str, tuple[Neighbour, ...]], target: Target) -> TargetResult:

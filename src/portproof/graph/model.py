@@ -434,7 +434,7 @@ class PortGraph:
     numbers that they ask for, by the Service's namespace and name. `neighbours` are the Services of other targets, by name.
     `base` is the graph of the same target in the base revision, where there is one: a witness of what worked. `before`
     says what is the same there. `kept` are the names of Services that the change has put into files of others: they are not
-    gone.
+    gone. `own_names` are names of Services that change with the release, so that no other release has them.
     """
 
     services: tuple[Service, ...]
@@ -453,6 +453,7 @@ class PortGraph:
     asked: Mapping[tuple[str, str], frozenset[tuple[str | int, MatchBy]]]
     base: PortGraph | None = None
     kept: frozenset[str] = frozenset()
+    own_names: frozenset[str] = frozenset()
     before: Before = field(default_factory=Before)
 
     def of_kind(self, kind: str, *groups: str) -> tuple[Resource, ...]:

@@ -23,7 +23,7 @@ from portproof.postmortem.callers import callers
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.revision import Comparison
 from portproof.rules.edges import edges
-from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding, evaluate, graph_of
+from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding, Witnesses, evaluate, graph_of
 from portproof.source import RelPath, Tree
 
 Failure: TypeAlias = tuple[RelPath, tuple[str, ...]]
@@ -147,7 +147,7 @@ class Commits:
             failures = frozenset({failure(answer)} if isinstance(answer, RenderFailure) else ())
             return Seen(None, None, {}, failed=answer is not None, failures=failures)
         around = self._environment(interfaces).around(self._target)
-        found = evaluate(answer, self._plan.rule_set, around, self._witness)
+        found = evaluate(answer, self._plan.rule_set, around, Witnesses(self._witness))
         return Seen(answer, found, around, failures=frozenset(map(failure, found.manifests.problems)))
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
@@ -88,6 +88,23 @@ class Evaluation:
         return frozenset(one.key for one in self.found)
 
 
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """What other renderings of a target tell about it.
+
+    `base` is what it rendered to in the base revision, where a change concerns it; `kept` are Services that are in files
+    that others read by now. `renamed` renders it under another name of the release; it is asked only if the names of
+    absent Services may come from there.
+    """
+
+    base: Rendering | None = None
+    kept: frozenset[str] = frozenset()
+    renamed: Callable[[], Rendering | None] = lambda: None
+
+
+_NO_WITNESSES = Witnesses()
+
+
 def warm_up() -> None:
     """Load what the first `evaluate` needs; done beside the first render, it costs no time of its own."""
     from portproof import yamlnodes  # noqa: F401, PLC0415
@@ -100,16 +117,15 @@ def evaluate(
     rendering: Rendering,
     rule_set: RuleSet,
     neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
-    base: Rendering | None = None,
-    kept: frozenset[str] = frozenset(),
+    witnesses: Witnesses = _NO_WITNESSES,
 ) -> Evaluation:
     """Ask `rule_set` about `rendering`; findings keep the order of the rules and of the resources.
 
-    `neighbours` are Services of other targets that it may call, by name. `base` is what the same target rendered to in the
-    base revision, where a change concerns it; `kept` are Services that are in files that others read by now.
+    `neighbours` are Services of other targets that it may call, by name.
     """
     read = read_resources(rendering)
-    graph = _linked(read, rule_set, neighbours, base, kept)
+    graph = _linked(read, rule_set, neighbours, witnesses.base, witnesses.kept)
+    graph = replace(graph, own_names=_own_names(graph, rule_set, rendering.target, witnesses.renamed))
     if rendering.without:
         able = tuple(one for one in rule_set.rules if Trait.NEEDS_ALL not in one.traits)
         rule_set = replace(rule_set, rules=able)
@@ -218,6 +234,21 @@ def _linked(
 
     past = None if base is None else link.build(read_resources(base), rule_set.rows)
     return link.build(read, rule_set.rows, neighbours, past, kept)
+
+
+def _own_names(
+    graph: PortGraph, rule_set: RuleSet, target: Target, renamed: Callable[[], Rendering | None]
+) -> frozenset[str]:
+    """The names of absent Services that change with the release."""
+    from portproof.graph import own  # noqa: PLC0415
+
+    if not isinstance(target, HelmTarget) or not own.lost(graph, target.release):
+        return frozenset()
+    other = renamed()
+    if other is None:
+        return frozenset()
+    there = _linked(read_resources(other), rule_set, {}, None, frozenset())
+    return own.moved(own.routes(graph), own.routes(there))
 
 
 def _severity(finding: Finding, target: Target) -> Severity:

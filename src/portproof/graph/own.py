@@ -1,0 +1,77 @@
+"""Names of this release: a Service whose name changes with the release's can only be one of the chart itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from portproof.graph.model import PortGraph, Relation, ServiceEdge
+
+UNNAMED = "release-name"
+"""What helm calls a release that has no name."""
+
+_ROUTES = (
+    Relation.INGRESS,
+    Relation.WEBHOOK,
+    Relation.HTTP_PROXY,
+    Relation.OPENSHIFT_ROUTE,
+    *(one for one in Relation if one.carries_requests),
+)
+_MAKE_NONE = (
+    ".k8s.io",
+    "monitoring.coreos.com",
+    "cert-manager.io",
+    "traefik.io",
+    "istio.io",
+    "projectcontour.io",
+)
+"""How the groups of the kinds end that ask for Services, or have nothing to do with them."""
+
+
+def routes(graph: PortGraph) -> tuple[ServiceEdge, ...]:
+    """Who sends requests to a Service from outside of it: Ingresses, routes and webhooks."""
+    return graph.asking(*_ROUTES)
+
+
+def absent(graph: PortGraph) -> tuple[ServiceEdge, ...]:
+    """The routes to Services that are not there.
+
+    None if there are no Services at all, and none to those that an operator may make for a custom resource.
+    """
+    return tuple(one for one in routes(graph) if _is_lost(graph, one)) if graph.services else ()
+
+
+def lost(graph: PortGraph, release: str) -> tuple[ServiceEdge, ...]:
+    """The routes to Services that are not there, and that have the name of the release in theirs."""
+    word = re.compile(rf"(?<![a-z0-9]){re.escape(release)}(?![a-z0-9])")
+    return tuple(one for one in absent(graph) if word.search(one.whom.name))
+
+
+def moved(here: Sequence[ServiceEdge], there: Sequence[ServiceEdge]) -> frozenset[str]:
+    """The names that differ between the routes of two renderings under two names of the release.
+
+    Empty if the renderings have not the same routes.
+    """
+    if [(one.relation, one.at) for one in here] != [(one.relation, one.at) for one in there]:
+        return frozenset()
+    pairs = [(one.whom.name, other.whom.name) for one, other in zip(here, there, strict=True)]
+    return frozenset(one for one, other in pairs if one != other) - {
+        one for one, other in pairs if one == other
+    }
+
+
+def _is_lost(graph: PortGraph, edge: ServiceEdge) -> bool:
+    name = edge.whom.name
+    if graph.variants(*edge.whom.place) or name in graph.neighbours:
+        return False
+    return not (edge.idle or edge.wanted == "use-annotation" or _may_be_made(graph, name))
+
+
+def _may_be_made(graph: PortGraph, name: str) -> bool:
+    """Whether an operator may make a Service of that name for a custom resource of the rendering."""
+    return any(name.startswith(one.key.name) for one in graph.resources if _has_operator(one.key.group))
+
+
+def _has_operator(group: str) -> bool:
+    """Whether resources of that group are neither Kubernetes' own nor of a kind that makes no Services."""
+    return "." in group and not group.endswith(_MAKE_NONE)

@@ -1,0 +1,111 @@
+"""A route names a Service of its own release, and the chart does not make that Service.
+
+If the name of a Service has the release's name in it, the chart is rendered once more, under
+another release name. A name that changes with it can only be that of a Service of the chart
+itself. In what is rendered already, `release-name` stands for a release without a name, as helm
+has it. The rule checks Ingress backends, routes of the Gateway API and of other controllers, and webhooks.
+
+Why it matters:
+
+No release has that Service. The Ingress answers 503, the route sends its requests nowhere, and
+the API server cannot reach the webhook.
+
+Severity:
+
+* **warning**: always, because an operator may make the Service.
+
+Fix:
+
+No. Only you know whether the name is wrong or the Service is missing.
+
+Bad::
+
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: release-name-shop}
+    spec:
+      defaultBackend: {service: {name: release-name-frontend, port: {number: 80}}}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: release-name-shop}
+    spec:
+      selector: {app: shop}
+      ports:
+        - {port: 80}
+
+Good::
+
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: release-name-shop}
+    spec:
+      defaultBackend: {service: {name: release-name-shop, port: {number: 80}}}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: release-name-shop}
+    spec:
+      selector: {app: shop}
+      ports:
+        - {port: 80}
+
+Not reported when:
+
+* the name does not contain the release name as a word of its own, or is written out.
+* another target of the same environment has the Service.
+* the rendering has no Service at all.
+* the rendering has a custom resource whose name is the beginning of the Service's: its operator may
+  make the Service, as those of databases do.
+* the port is `use-annotation`, or the backend has the weight 0.
+* the same Ingress or route names the Service before: it is reported once.
+* `ingress-service`, `route-backend-service` or `service-absent` reports the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph import own
+from portproof.graph.model import PortGraph, ServiceEdge
+from portproof.graph.past import redirected
+from portproof.rules.base import Finding, Label, Severity, Trait, rule
+from portproof.rules.port_references import absent_services
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each route to a Service of the release that is not there."""
+    unnamed = own.lost(graph, own.UNNAMED)
+    edges = [one for one in own.absent(graph) if one in unnamed or one.whom.name in graph.own_names]
+    if not edges:
+        return
+    relations = dict.fromkeys(one.relation for one in edges)
+    said = {edge.whom.site for edge, _ in absent_services(graph, *relations)}
+    said |= {edge.whom.site for edge in redirected(graph)}
+    firsts = {(one.holder, one.whom.place): one for one in reversed(edges) if one.whom.site not in said}
+    yield from (_finding(graph, one) for one in edges if firsts.get((one.holder, one.whom.place)) is one)
+
+
+def _finding(graph: PortGraph, edge: ServiceEdge) -> Finding:
+    name = edge.whom.name
+    having = [
+        port
+        for service in graph.services
+        if service.key.namespace == edge.whom.namespace
+        for port in service.ports
+        if edge.wanted in (port.number.value, port.name_text)
+    ]
+    return Finding(
+        message=(
+            f"{edge.holder} sends traffic to Service/{name}, which nothing renders: its name has the release's name in "
+            "it, so no other release has it, and no request gets through."
+        ),
+        severity=Severity.WARNING,
+        primary=edge.whom.site,
+        related=tuple(
+            Label(port.number, f"Service/{port.number.resource.name} has that port") for port in having[:2]
+        ),
+    )
+
+
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.SPANS_TARGETS])

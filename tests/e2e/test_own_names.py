@@ -1,0 +1,73 @@
+"""Names that a chart makes of the release's: what has one of them, and is not rendered, is nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.program import Program, Repository, place
+
+_HELPERS = """{{- define "shop.fullname" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name }}{{ else }}{{ .Release.Name }}-{{ .Chart.Name }}{{ end }}
+{{- end }}
+"""
+
+
+def _chart(backend: str) -> dict[str, str]:
+    return {
+        "chart/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n",
+        "chart/templates/_helpers.tpl": _HELPERS,
+        "chart/templates/all.yaml": f"""apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: shop}}
+spec:
+  defaultBackend:
+    service:
+      name: {backend}
+      port: {{number: 80}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {{{{ include "shop.fullname" . }}}}-web}}
+spec:
+  selector: {{app: shop}}
+  ports:
+    - {{name: http, port: 80, targetPort: 8080}}
+""",
+    }
+
+
+def _findings(portproof: Program, folder: Path, backend: str) -> list[dict[str, Any]]:
+    repository = Repository(folder)
+    repository.write(_chart(backend))
+    repository.commit()
+    found: list[dict[str, Any]] = portproof.check(folder)["findings"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "backend",
+    ["{{ .Release.Name }}-frontend", '{{ include "shop.fullname" . }}', "shared-{{ .Release.Name }}"],
+)
+def test_a_backend_that_moves_with_the_release_is_nowhere(
+    portproof: Program, tmp_path: Path, backend: str
+) -> None:
+    (finding,) = _findings(portproof, tmp_path, backend)
+    assert (finding["rule"], finding["severity"]) == ("own-service-absent", "warning")
+    assert place(finding["location"]).startswith("chart/templates/all.yaml:7:")
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "shop-frontend",
+        '{{ include "shop.fullname" . }}-web',
+        '{{ .Values.backend | default "shop-frontend" }}',
+    ],
+)
+def test_a_backend_that_is_written_out_may_be_of_another_release(
+    portproof: Program, tmp_path: Path, backend: str
+) -> None:
+    assert _findings(portproof, tmp_path, backend) == []
