@@ -18,8 +18,18 @@ import pytest
 
 from portproof.discover.model import Dependency, HelmTarget, Mount
 from portproof.render.engine import Engine
+from portproof.render.model import NotRendered, RenderFailure, Rendering
 
-from .support.rendering import HELMS, chart, current_helm, engine, refused, rendered, sources, write_files
+from .support.rendering import HELMS, chart, current_helm, engine, rendered, sources, write_files
+
+
+def refused(found: Rendering | RenderFailure | NotRendered) -> str:
+    """Why a dependency was not fetched, whether or not the chart can be rendered without it."""
+    if isinstance(found, NotRendered):
+        return found.reason
+    assert isinstance(found, Rendering), found
+    (reason,) = found.without
+    return reason
 
 
 @dataclass

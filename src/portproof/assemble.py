@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from portproof import live
 from portproof.compare import Introduced
-from portproof.discover.model import Discovery, StreamTarget
+from portproof.discover.model import Discovery, HelmTarget, StreamTarget
+from portproof.discover.unread import Unread
 from portproof.fix import Proposal
 from portproof.graph.moved import Move
 from portproof.outcome import FindingGroup, Outcome, TargetResult, fingerprint_of, unchecked_fingerprint
@@ -178,8 +179,23 @@ def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = 
             )
         ),
         left_out=len(ignored) + len(excused),
-        unread=tuple(one for one in discovery.unread if introduced is None or introduced.touches(one.path)),
+        unread=tuple(
+            one
+            for one in (*discovery.unread, *_absent(outcome.checked))
+            if introduced is None or introduced.touches(one.path)
+        ),
     )
+
+
+def _absent(checked: Iterable[TargetResult]) -> list[Unread]:
+    """The dependencies without which charts were rendered; what overlays lack is known before."""
+    found = {
+        Unread(f"{one.target.path}/Chart.yaml".removeprefix("./"), "dependency", reason)
+        for one in checked
+        if isinstance(one.target, HelmTarget)
+        for reason in one.without
+    }
+    return sorted(found)
 
 
 def _managed(checked: Iterable[TargetResult]) -> dict[ResourceKey, str]:

@@ -201,3 +201,113 @@ def test_a_file_outside_of_the_repository_is_not_read(
     found = portproof.check()
     assert [one["status"] for one in found["targets"] if one["kind"] == "kustomize"] == ["skipped"] * 3
     assert found["findings"] == []
+
+
+CHART = {
+    "charts/shop/Chart.yaml": """apiVersion: v2
+name: shop
+version: 1.0.0
+dependencies:
+  - {name: redis, version: ^17.0.0, repository: "https://example.com", alias: cache, condition: cache.enabled}
+""",
+    "charts/shop/values.yaml": "target: 8081\ncache: {enabled: true}\n",
+    "charts/shop/templates/all.yaml": BROKEN.replace("8081", "{{ .Values.target }}"),
+}
+
+
+def test_a_chart_is_rendered_without_a_dependency_that_cannot_be_had(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.write(CHART)
+    found = portproof.check("--offline")
+    (finding,) = found["findings"]
+    assert (finding["rule"], finding["location"]["path"]) == (
+        "service-target-number",
+        "charts/shop/values.yaml",
+    )
+    assert (finding["location"]["proof"], finding["fix"] is not None) == ("proven", True)
+    ((target,), (unread,)) = found["targets"], found["unread"]
+    assert (target["status"], target["reason"]) == ("checked", f"without a part: {unread['reason']}")
+    assert (unread["path"], unread["kind"]) == ("charts/shop/Chart.yaml", "dependency")
+    assert "redis ^17.0.0" in unread["reason"]
+    assert portproof("check", "--offline", "--fail-on=never", "--strict").code == 1
+    repository.write({"charts/shop/values.yaml": "target: 8080\n"})
+    assert portproof.check("--offline")["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("templates/name.yaml", '# {{ include "redis.name" . }}\n'),
+        ("templates/all.yaml", ""),
+        ("Chart.yaml", CHART["charts/shop/Chart.yaml"] + "    import-values: [data]\n"),
+    ],
+    ids=["a helper of it", "nothing of its own", "its values"],
+)
+def test_a_chart_that_needs_the_dependency_is_skipped(
+    portproof: Program, repository: Repository, file: str, text: str
+) -> None:
+    chart = CHART["charts/shop/Chart.yaml"].replace(
+        '- {name: redis, version: ^17.0.0, repository: "https://example.com", alias: cache, condition: cache.enabled}',
+        '- name: redis\n    version: ^17.0.0\n    repository: "https://example.com"',
+    )
+    files = {**CHART, "charts/shop/Chart.yaml": chart}
+    more = chart + "    import-values: [data]\n" if file == "Chart.yaml" else text
+    repository.write({**files, f"charts/shop/{file}": more})
+    found = portproof.check("--offline")
+    (target,) = found["targets"]
+    assert (target["status"], found["findings"]) == ("skipped", [])
+    assert target["reason"].startswith("dependencies not vendored: redis ^17.0.0")
+
+
+LIBRARY = {
+    "charts/common/Chart.yaml": "apiVersion: v2\nname: common\nversion: 2.3.0\ntype: library\n",
+    "charts/common/templates/_names.tpl": '{{- define "common.port" }}8081{{ end }}\n',
+    "charts/shop/Chart.yaml": """apiVersion: v2
+name: shop
+version: 1.0.0
+dependencies:
+  - {name: common, version: 2.x.x, repository: "oci://registry.example.com/charts"}
+""",
+    "charts/shop/templates/all.yaml": BROKEN.replace("8081", '{{ include "common.port" . }}'),
+}
+
+
+@pytest.mark.parametrize("kind", ["type: library\n", ""])
+def test_a_library_of_the_repository_stands_in_for_that_of_a_registry(
+    portproof: Program, repository: Repository, kind: str
+) -> None:
+    chart = LIBRARY["charts/common/Chart.yaml"].replace("type: library\n", kind)
+    repository.write({**LIBRARY, "charts/common/Chart.yaml": chart})
+    found = portproof.check("--offline", "charts/shop")
+    (finding,) = found["findings"]
+    assert finding["location"]["path"] == "charts/common/templates/_names.tpl"
+    assert ([one["status"] for one in found["targets"]], found["unread"]) == (["checked"], [])
+    helpers = LIBRARY["charts/common/templates/_names.tpl"]
+    repository.write({"charts/common/templates/_names.tpl": helpers.replace("8081", "8080")})
+    assert portproof.check("--offline", "charts/shop")["findings"] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"charts/common/Chart.yaml": LIBRARY["charts/common/Chart.yaml"].replace("2.3.0", "3.0.0")},
+        {
+            "charts/common/Chart.yaml": LIBRARY["charts/common/Chart.yaml"].replace(
+                "name: common", "name: other"
+            )
+        },
+        {"other/Chart.yaml": LIBRARY["charts/common/Chart.yaml"], "other/templates/_a.tpl": ""},
+        {
+            "charts/common/Chart.yaml": "apiVersion: v2\nname: common\nversion: 2.3.0\n",
+            "charts/common/templates/a.yaml": "",
+        },
+    ],
+    ids=["another version", "another name", "two of them", "an application"],
+)
+def test_nothing_else_stands_in_for_a_chart_of_a_registry(
+    portproof: Program, repository: Repository, change: dict[str, str]
+) -> None:
+    repository.write({**LIBRARY, **change})
+    found = portproof.check("--offline", "charts/shop")
+    assert ([one["status"] for one in found["targets"]], found["findings"]) == (["skipped"], [])

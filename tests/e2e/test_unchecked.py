@@ -89,7 +89,9 @@ def written(files: Mapping[str, str]) -> Change:
 
 
 REMOTE = "https://github.com/example/platform//web?ref=main"
-NEEDS = 'dependencies: [{name: common, version: 1.0.0, repository: "https://charts.example.org"}]\n'
+NEEDS = """dependencies:
+  - {name: common, version: 1.0.0, repository: "https://charts.example.org", import-values: [data]}
+"""
 ENDS: dict[str, tuple[Change, list[Lost]]] = {
     "chart-link-out": (linked("charts/web", "/opt/web"), [("charts/web", CHARTS)]),
     "chart-link-to-nothing": (linked("charts/web", "nowhere"), [("charts/web", CHARTS)]),

@@ -40,7 +40,8 @@ def wants(repository: str, reason: str) -> Part:
         where = repository.format(outside=place.outside, port=place.port)
         return {**chart(x, PLAIN, more=dependency(where))}
 
-    return Part(f"a dependency at {repository}", build, f"skipped: {reason}")
+    became = "skipped: " if repository.startswith("file:") else "checked: without a part: "
+    return Part(f"a dependency at {repository}", build, f"{became}{reason}")
 
 
 def hog(name: str, text: str) -> Part:

@@ -12,8 +12,9 @@ from typing import Any
 
 from portproof.discover.mention import mention
 from portproof.discover.model import Dependency, Mount
-from portproof.discover.walk import EscapeError, Folder, Listing, ResolvedPath, resolve
-from portproof.source import RelPath, SourceError, Tree, join
+from portproof.discover.versions import satisfies
+from portproof.discover.walk import EscapeError, Folder, Listing, ResolvedPath, ancestors, resolve
+from portproof.source import RelPath, SourceError, Tree, is_within, join
 from portproof.yamldoc import YamlError, load
 
 MAX_FOLDERS = 20_000
@@ -46,6 +47,7 @@ class ChartFile:
     name: str = ""
     library: bool = False
     dependencies: tuple[Wanted, ...] = ()
+    version: str = ""
 
 
 @dataclass(slots=True)
@@ -64,12 +66,34 @@ class ChartFiles:
 
     tree: Tree
     known: dict[RelPath, ChartFile] = field(default_factory=dict)
+    named: dict[str, list[RelPath]] = field(default_factory=dict)
 
     def read(self, folder: RelPath) -> ChartFile:
         """What the ``Chart.yaml`` in `folder` and the files beside it say."""
         if folder not in self.known:
             self.known[folder] = _read_chart(self.tree, folder)
         return self.known[folder]
+
+    def library(self, listing: Listing, wanted: Wanted) -> RelPath | None:
+        """The chart of the repository that stands in for one of a registry; None unless exactly one can.
+
+        It only holds templates for other charts, and has the name and a version that is asked for: the registry may not
+        have yet what a change brings.
+        """
+        if not self.named:
+            charts = {path for path, folder in listing.folders.items() if _has_chart(folder)}
+            for path in sorted(charts):
+                if not any(
+                    other in charts for other in ancestors(path)
+                ):  # no copy that another one has vendored
+                    self.named.setdefault(self.read(path).name, []).append(path)
+        found = [
+            path
+            for path in self.named.get(wanted.name, ())
+            if satisfies(self.read(path).version, wanted.version)
+            and (self.read(path).library or _only_helpers(listing, path))
+        ]
+        return found[0] if len(found) == 1 else None
 
 
 def assemble(files: ChartFiles, listing: Listing, chart: RelPath) -> Parts:
@@ -98,7 +122,8 @@ def _read_chart(tree: Tree, folder: RelPath) -> ChartFile:
         name = _text(item.get("name"))
         version = locked.get(name) or _text(item.get("version"))
         wanted.append(Wanted(name, version, _text(item.get("repository")), _text(item.get("alias"))))
-    return ChartFile(_text(data.get("name")), data.get("type") == "library", tuple(wanted))
+    library = data.get("type") == "library"
+    return ChartFile(_text(data.get("name")), library, tuple(wanted), _text(data.get("version")))
 
 
 @dataclass(slots=True)
@@ -125,13 +150,14 @@ class _Assembler:
         for wanted in self.files.read(source).dependencies:
             if not wanted.name or wanted.name in there or _archived(charts, wanted.name):
                 continue
-            if not wanted.repository.startswith("file://"):
+            library = None if vendored else self._library(source, wanted)
+            if not wanted.repository.startswith("file://") and library is None:
                 place = self._place(source, wanted)
                 dependency = Dependency(at, wanted.name, wanted.version, wanted.repository, place)
                 if dependency not in self.parts.missing:
                     self.parts.missing.append(dependency)
                 continue
-            found = self._local(source, wanted, vendored=vendored)
+            found = library or self._local(source, wanted, vendored=vendored)
             if found is None or found in mounted:
                 continue
             if found in trail:
@@ -193,6 +219,12 @@ class _Assembler:
         ]
         return names
 
+    def _library(self, source: RelPath, wanted: Wanted) -> RelPath | None:
+        if wanted.repository.startswith("file://"):
+            return None
+        found = self.files.library(self.listing, wanted)
+        return found if found != source else None
+
     def _local(self, source: RelPath, wanted: Wanted, *, vendored: bool) -> RelPath | None:
         """The folder that a ``file://`` dependency means; None when no chart is there, which is for helm to say."""
         text = wanted.repository.removeprefix("file://")
@@ -218,6 +250,14 @@ class _Assembler:
         older = "requirements.yaml" in (*top.files, *top.links)
         file = _below(source, "requirements.yaml" if older else "Chart.yaml")
         return mention(self.files.tree, file, wanted.repository or wanted.name)
+
+
+def _only_helpers(listing: Listing, chart: RelPath) -> bool:
+    """Whether all templates of a chart are for others: helm renders none whose name begins with an underscore."""
+    top = _below(chart, "templates")
+    folders = [folder for path, folder in listing.folders.items() if is_within(path, top)]
+    names = [name for folder in folders for name in (*folder.files, *folder.links)]
+    return bool(names) and all(name.startswith("_") or name == "NOTES.txt" for name in names)
 
 
 def _has_chart(folder: Folder) -> bool:

@@ -78,6 +78,24 @@ class Fetcher:
             found.setdefault(dependency.parent, []).append(archive)
         return found
 
+    def fetch_some(
+        self, target: HelmTarget, helm: tuple[str, ...]
+    ) -> tuple[dict[RelPath, list[Path]], tuple[Dependency, ...]]:
+        """The archives of those that can be had, by their place, and the dependencies that cannot."""
+        found: dict[RelPath, list[Path]] = {}
+        absent: list[Dependency] = []
+        missing = [one for one in target.missing if one.parent == "."]
+        if self.offline:
+            return found, tuple(missing)
+        for dependency in missing:
+            try:
+                archive = self._fetch(dependency, helm)
+            except FetchError:
+                absent.append(dependency)
+            else:
+                found.setdefault(".", []).append(archive)
+        return found, tuple(absent)
+
     def _fetch(self, dependency: Dependency, helm: tuple[str, ...]) -> Path:
         key = (dependency.repository, dependency.name, dependency.version)
         with self._lock:
@@ -157,6 +175,11 @@ class Fetcher:
         key = f"{dependency.repository}\n{dependency.name}\n{dependency.version}"
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         return self.cache / "charts" / digest / f"{dependency.name}-{dependency.version}.tgz"
+
+
+def is_named(dependency: Dependency) -> bool:
+    """Whether the name of a dependency is one that helm accepts."""
+    return _NAME.fullmatch(dependency.name) is not None
 
 
 def _looked_through(dependency: Dependency, archive: Path) -> Path:

@@ -18,11 +18,12 @@ from pathlib import Path
 
 from portproof import process, yamldoc
 from portproof.discover.gitops.given import GivenError
-from portproof.discover.model import HelmTarget, Mount
+from portproof.discover.model import Dependency, HelmTarget, Mount
+from portproof.discover.versions import fitting
 from portproof.process import Completed, Launcher, Limits
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.copying import CopyError, make_folder, shadow_folder, write_text
-from portproof.render.fetch import Fetcher, FetchError
+from portproof.render.fetch import Fetcher, FetchError, is_named
 from portproof.render.install_values import install_values
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.sandboxes import Sandboxes
@@ -40,6 +41,7 @@ ASSUMED = (
 """What every cluster is taken to have beyond what helm knows: charts put their monitors behind a question for it, and
 have nothing else to offer where it is not there."""
 
+_WITH_DEPENDENCIES = ("Chart.yaml", "requirements.yaml")
 _RELEASE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?")
 _SOURCE = re.compile(r"\r?\n# Source: ([^\r\n]+)\r?(?:\n|\Z)")
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
@@ -66,9 +68,32 @@ class Helm:
         try:
             archives = self.fetcher.fetch_all(target, self.argv)
         except FetchError as error:
-            return NotRendered(target, str(error))
+            return self._without_some(target, tree, str(error))
+        return self._with_parts(target, tree, archives)
+
+    def _without_some(self, target: HelmTarget, tree: Tree, reason: str) -> Rendering | NotRendered:
+        """The chart without the dependencies that cannot be had, each an empty chart of its name.
+
+        Not where it takes values or templates from one of them: then what is left is not what is installed.
+        """
+        archives, absent = self.fetcher.fetch_some(target, self.argv)
+        described = (tree.text_or_none(f"{target.chart}/{name}") or "" for name in _WITH_DEPENDENCIES)
+        if any("import-values" in text for text in described):
+            return NotRendered(target, reason)
+        found = self._with_parts(target, tree, archives, tuple(one for one in absent if is_named(one)))
+        if isinstance(found, Rendering) and found.documents:
+            return replace(found, without=(reason, *found.without))
+        return NotRendered(target, reason)
+
+    def _with_parts(
+        self,
+        target: HelmTarget,
+        tree: Tree,
+        archives: dict[RelPath, list[Path]],
+        absent: tuple[Dependency, ...] = (),
+    ) -> Rendering | RenderFailure | NotRendered:
         try:
-            with self._assembled(target, tree, archives) as assembled:
+            with self._assembled(target, tree, archives, absent) as assembled:
                 return self._render(target, tree, assembled)
         except GivenError as error:
             return RenderFailure(target, str(error))
@@ -148,12 +173,16 @@ class Helm:
 
     @contextmanager
     def _assembled(
-        self, target: HelmTarget, tree: Tree, archives: dict[RelPath, list[Path]]
+        self,
+        target: HelmTarget,
+        tree: Tree,
+        archives: dict[RelPath, list[Path]],
+        absent: tuple[Dependency, ...] = (),
     ) -> Iterator[Assembled]:
         mounts = target.mounts or (Mount(".", target.chart),)
         touched = [path for path in tree.overlay if target.reads(path)]
         chart_touched = any(is_within(path, mount.source) for path in touched for mount in mounts)
-        in_place = not (archives or chart_touched or target.git)
+        in_place = not (archives or absent or chart_touched or target.git)
         if in_place and all(_is_there(tree, target, mount) for mount in mounts):
             chart = tree.on_disk(target.chart)
             values = [tree.on_disk(path) for path in target.values]
@@ -165,7 +194,11 @@ class Helm:
             return
         with self.scratch.folder() as folder:
             chart = folder / "chart"
-            put_together(tree, mounts, chart, [f"{at}/charts".removeprefix("./") for at in archives])
+            places = [*archives, *([] if not absent else ["."])]
+            put_together(tree, mounts, chart, [f"{at}/charts".removeprefix("./") for at in places])
+            for one in absent:
+                make_folder(chart / "charts" / one.name, chart)
+                write_text(chart / "charts" / one.name / "Chart.yaml", _stand_in(one))
             for at, files in archives.items():
                 charts = chart / at / "charts"
                 make_folder(charts, chart)
@@ -200,6 +233,12 @@ def documents(output: str, template: Callable[[str], RelPath | None]) -> Iterato
         blank = named is not None and not text[named.end() :].strip()
         if _SOMETHING.search(text):
             yield RenderedDocument(text, source)
+
+
+def _stand_in(absent: Dependency) -> str:
+    """A chart without templates. helm asks for its name only, but takes conditions and aliases by its version, too."""
+    version = fitting(absent.version)
+    return f'apiVersion: v2\nname: "{absent.name}"\nversion: "{version}"\n'
 
 
 def _is_there(tree: Tree, target: HelmTarget, mount: Mount) -> bool:

@@ -30,13 +30,18 @@ _UNREAD = {
     "skaffold": "Skaffold file",
     "terraform": "Terraform release",
     "remote-chart": "remote chart",
+    "remote-base": "remote base",
+    "helm-charts": "field of helmCharts",
+    "dependency": "chart dependency",
 }
 """Kinds of what is unread, where the word for programs is not the one for people."""
 
 
 def plural(count: int, noun: str) -> str:
     """``1 error``, ``2 errors``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    if count == 1:
+        return f"{count} {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("cy") else f"{count} {noun}s"
 
 
 def headline(report: Report, as_path: Callable[[str], str] | None = None) -> str:
