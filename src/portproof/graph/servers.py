@@ -50,7 +50,7 @@ _SERVERS = (
         "httpd|apache",
         server_files.apache,
     ),
-    _server(r"/(?:usr/local/)?etc/haproxy/haproxy\.cfg", "-f -- --config", "haproxy", server_files.haproxy),
+    _server(r"/(?:usr/local/)?etc/haproxy/haproxy\.cfg", "-f", "haproxy", server_files.haproxy),
     _server(r"/etc/envoy/envoy\.(?:ya?ml|json)", "-c --config-path", "envoy", server_files.envoy),
     _server(r"/etc/caddy/Caddyfile", "--config -config", "caddy", server_files.caddy),
     _server(r"(?:/[^/]+)*/config/application\.ya?ml", _SPRING, "", server_files.java_yaml),
