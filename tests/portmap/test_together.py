@@ -102,6 +102,24 @@ def test_what_another_chart_changes_does_not_count(tmp_path: Path) -> None:
         assert "- port: 31013" in answer.documents[0].text
 
 
+def test_a_named_template_that_both_have_is_in_the_way_only_where_it_is_edited(tmp_path: Path) -> None:
+    """`common.kind` of both is as it is in the repository; what is edited beside it is called differently."""
+    for name in ("a", "b"):
+        common = '{{ define "common.kind" }}Service{{ end }}\n'
+        own = f'{{{{ define "{name}.port" }}}}{{{{ .Values.port | default 8080 }}}}{{{{ end }}}}\n'
+        _chart(tmp_path, name, helpers=own + common, target=f'{{{{ include "{name}.port" . }}}}')
+    asked = _asked(tmp_path)
+    with engine(tmp_path / "engine") as renderer:
+        answered: list[Rendering | None] = []
+
+        def together(charts: Sequence[EditedChart]) -> Sequence[Rendering | None]:
+            answered.extend(found := renderer.render_together(charts))
+            return found
+
+        port_map(asked, renderer.render, together)
+    assert [one is not None for one in answered] == [True, True]
+
+
 def _edited(target: HelmTarget, tree: Tree, plain: Rendering | RenderFailure | NotRendered) -> EditedChart:
     values = f"{target.chart}/values.yaml"
     edited = Tree(tree.root, {values: tree.text(values).replace("port: 8080", "port: 31013")})

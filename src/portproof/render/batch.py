@@ -13,6 +13,7 @@ import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from portproof import yamldoc
@@ -50,7 +51,7 @@ class EditedChart:
 class _Member:
     """A chart that can be rendered with others; `tree` has the name of the release in it.
 
-    `defines` are its named templates, `edited` those in files that are not as they are in the repository.
+    `defines` are its named templates, `edited` those that are not as they are in the repository.
     """
 
     number: int
@@ -92,24 +93,35 @@ def _member(number: int, chart: EditedChart) -> _Member | None:
     if name is None or not _NAME.fullmatch(name) or name in (_AROUND, "global"):
         return None
     overlay = dict(tree.overlay)
-    defines: dict[RelPath, frozenset[str]] = {}
+    defines: set[str] = set()
+    edited: set[str] = set()
+    plain = Tree(tree.root)
     for path in chart_files((mount.source for mount in target.mounts), tree):
         text = tree.text_or_none(path) or ""
         if "IsRoot" in text:  # it asks whether it is a subchart
             return None
         if ".Release.Name" in text:
             overlay[path] = _RELEASE.sub(f"`{target.release}`", text)
-        defines[path] = frozenset(_DEFINES.findall(text))
-    edited = [names for path, names in defines.items() if path in overlay]
+        defines.update(name for name, _ in _named(text))
+        if path in overlay:
+            before = plain.text_or_none(path) or ""
+            edited.update(name for name, body in _named(overlay[path]) if body not in before)
     return _Member(
         number,
         chart,
         Tree(tree.root, overlay),
         paths,
         name,
-        frozenset().union(*defines.values()),
-        frozenset().union(*edited),
+        frozenset(defines),
+        frozenset(edited),
     )
+
+
+def _named(text: str) -> Iterator[tuple[str, str]]:
+    """The named templates of a file, each with the text from its beginning to that of the next."""
+    found = list(_DEFINES.finditer(text))
+    bounds = pairwise([*(one.start() for one in found), len(text)])
+    return ((one[1], text[start:end]) for one, (start, end) in zip(found, bounds, strict=True))
 
 
 def _groups(members: Sequence[_Member]) -> Iterator[list[_Member]]:
