@@ -70,6 +70,14 @@ def test_the_same_input_gives_the_same_bytes(portproof: Program, make_repository
     assert one == other
 
 
+def test_tests_that_are_committed_are_no_callers(portproof: Program, make_repository: MakeRepository) -> None:
+    make_repository("shop")
+    before = portproof("connectivity", "--image", IMAGE, "--format", "argocd")
+    portproof("connectivity", "--image", IMAGE, "--format", "argocd", "--output", "tests")
+    assert Path("tests/prod.yaml").is_file()
+    assert portproof("connectivity", "--image", IMAGE, "--format", "argocd") == before
+
+
 @pytest.mark.parametrize("version", [all_versions()[0], all_versions()[-1]])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_object_is_valid_for_kubernetes(kind: str, version: str) -> None:

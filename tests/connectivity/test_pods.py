@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from yaml import safe_load_all as load_all
 
 from portproof.config import Config
-from portproof.connectivity.disguise import MARK
 from portproof.connectivity.manifests import Form, objects
 from portproof.connectivity.model import Edge, Placed
 from portproof.connectivity.plan import plan
 from portproof.discover.find import discover
 from portproof.discover.model import Target
+from portproof.graph.workloads import MARK
 from portproof.portmap.survey import Asked, port_map
 from portproof.render.model import NotRendered, Rendering
 from portproof.source import Tree

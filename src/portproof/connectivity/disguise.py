@@ -14,10 +14,8 @@ from dataclasses import replace
 
 from portproof.connectivity.edges import Call
 from portproof.connectivity.model import CallerTest, Placed, Skipped
+from portproof.graph.workloads import MARK
 from portproof.portmap.model import PodSelector, Purpose, ServiceMap, TargetMap
-
-MARK = ("app.kubernetes.io/managed-by", "portproof")
-"""The label of everything that portproof makes, by which its logs are read."""
 
 
 class Surroundings:

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from portproof.connectivity.disguise import MARK
 from portproof.connectivity.model import CallerTest
+from portproof.graph.workloads import MARK
 from portproof.yamldoc import dump
 
 _LONGEST = 52

@@ -18,6 +18,9 @@ from portproof.yamldoc import FieldPath
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 _HOOKS = ("postStart", "preStop")
 _HANDLERS = ("httpGet", "tcpSocket", "grpc")
+MARK = ("app.kubernetes.io/managed-by", "portproof")
+"""The label of all that portproof writes for a cluster, by which the logs of its tests are read."""
+
 _TEST_HOOKS = ("test", "test-success", "test-failure")
 _HOOK_ANNOTATIONS = ("helm.sh/hook", "argocd.argoproj.io/hook")
 
@@ -91,8 +94,11 @@ def _is_hook(resource: Resource, template_annotations: Mapping[str, Any]) -> boo
 
 
 def is_test(resource: Resource) -> bool:
-    """Whether it exists only while ``helm test`` runs (https://helm.sh/docs/topics/chart_tests/)."""
-    annotations = mapping(mapping(resource.data.get("metadata")).get("annotations"))
+    """Whether it exists only while ``helm test`` runs (https://helm.sh/docs/topics/chart_tests/), or is a test of ours."""
+    metadata = mapping(resource.data.get("metadata"))
+    if mapping(metadata.get("labels")).get(MARK[0]) == MARK[1]:
+        return True
+    annotations = mapping(metadata.get("annotations"))
     hooks = str(annotations.get("helm.sh/hook", "")).split(",")
     return any(one.strip() in _TEST_HOOKS for one in hooks)
 
