@@ -453,7 +453,7 @@ def _failures(
         for failure in one.failures:
             groups[(failure.message, failure.site, excused.get(failure))].append(failure)
     others = render_failed.other_targets(
-        (one.target for one in checked if one.outcome is None),
+        (one.target for one in checked if one.outcome is None and not one.problems),
         (failure for one in checked for failure in one.failures),
     )
     for (_, _, ignore), failures in groups.items():

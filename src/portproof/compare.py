@@ -61,7 +61,10 @@ class Introduced:
 
     def was_checked(self, target: Target) -> bool:
         """Whether the base could render the target, or its kin: then a change that ends this loses something."""
-        return any(self.base.keys[id_] is not None for id_ in past_of(target, self.base))
+        past = past_of(target, self.base)
+        # A chart with placeholders was looked at, and was none that anybody could install.
+        whole = [id_ for id_ in past if target.kind != "helm" or id_ not in self.base.failures]
+        return any(self.base.keys[id_] is not None for id_ in whole)
 
     def touches(self, path: RelPath) -> bool:
         """Whether something at or below `path` changed."""

@@ -311,3 +311,99 @@ def test_nothing_else_stands_in_for_a_chart_of_a_registry(
     repository.write({**LIBRARY, **change})
     found = portproof.check("--offline", "charts/shop")
     assert ([one["status"] for one in found["targets"]], found["findings"]) == (["skipped"], [])
+
+
+def wanting(action: str, values: str = "{}\n") -> dict[str, str]:
+    """A chart with a broken port that wants a value which it does not have."""
+    name = "metadata: {name: api, labels: {app: api}}"
+    return {
+        "shop/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n",
+        "shop/values.yaml": values,
+        "shop/templates/_helpers.tpl": '{{- define "shop.host" }}{{ required "set the host" .Values.host }}{{ end }}\n',
+        "shop/templates/all.yaml": BROKEN.replace(
+            name, f"metadata: {{name: api, labels: {{app: api}}, annotations: {{a: {action}}}}}"
+        ),
+    }
+
+
+WANTED = {
+    "required": ("'{{ required \"set the host\" .Values.host }}'", "host: ''\n", "host"),
+    "required at the end": ("'{{ .Values.db.host | required \"set the host\" }}'", "db: {}\n", "db.host"),
+    "required of several": (
+        '\'{{ required "a" .Values.alpha }}{{ required "b" .Values.beta.port }}\'',
+        "{}\n",
+        "alpha, beta.port",
+    ),
+    "required in a helper": ("'{{ include \"shop.host\" . }}'", "{}\n", "host"),
+    "no parent": ("'{{ .Values.image.tag }}'", "{}\n", "image.tag"),
+    "no parent of a number": ("'{{ add .Values.image.port 1 }}'", "{}\n", "image.port"),
+    "a credential": ("'{{ .Values.password | b64enc }}'", "{}\n", "password"),
+}
+
+
+@pytest.mark.parametrize("case", WANTED)
+def test_a_chart_that_wants_a_value_is_checked_with_a_placeholder(
+    portproof: Program, repository: Repository, case: str
+) -> None:
+    action, values, name = WANTED[case]
+    repository.write(wanting(action, values))
+    found = portproof.check()
+    by_rule = {one["rule"]: one for one in found["findings"]}
+    assert by_rule.keys() == {"render-failed", "service-target-number"}
+    assert by_rule["render-failed"]["severity"] == "warning"
+    finding = by_rule["service-target-number"]
+    said = f"The chart was rendered with placeholders for values that nobody gives it here: {name}."
+    assert said in finding["message"]
+    assert (finding["location"]["path"], finding["location"]["proof"]) == (
+        "shop/templates/all.yaml",
+        "proven",
+    )
+    assert finding["fix"] is not None
+    assert [one["status"] for one in found["targets"]] == ["failed"]
+    template = (repository.root / "shop/templates/all.yaml").read_text()
+    repository.write({"shop/templates/all.yaml": template.replace("8081", "8080")})
+    assert [one["rule"] for one in portproof.check()["findings"]] == ["render-failed"]
+    repository.write({"portproof.yaml": "charts: [{path: shop, defaults: false}]\n"})
+    found = portproof.check()
+    assert (found["findings"], found["summary"]["failed"]) == ([], 0)
+
+
+def test_what_depends_on_a_placeholder_is_no_finding(portproof: Program, repository: Repository) -> None:
+    files = wanting("b")
+    port = '{{ required "set the port" .Values.port }}'
+    repository.write(
+        {**files, "shop/templates/all.yaml": files["shop/templates/all.yaml"].replace("8081", port)}
+    )
+    assert [one["rule"] for one in portproof.check()["findings"]] == ["render-failed"]
+
+
+def test_a_schema_says_what_a_placeholder_is(portproof: Program, repository: Repository) -> None:
+    refuses_words = '{{ if kindIs "string" (required "set it" .Values.level) }}{{ fail "no words" }}{{ end }}'
+    files = wanting(f"'{refuses_words}'")
+    schema = '{"properties": {"level": {"type": "integer"}}}'
+    repository.write(files)
+    assert len(portproof.check()["findings"]) == 1
+    repository.write({"shop/values.schema.json": schema})
+    assert len(portproof.check()["findings"]) == 2
+
+
+def test_values_that_a_chart_rejects_get_no_placeholder(portproof: Program, repository: Repository) -> None:
+    repository.write(wanting("'{{ if not .Values.host }}{{ fail \"set a host\" }}{{ end }}'"))
+    assert [one["rule"] for one in portproof.check()["findings"]] == ["render-failed"]
+
+
+def test_what_a_placeholder_shows_is_compared_with_the_base(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.write(wanting(WANTED["required"][0]))
+    repository.commit()
+    template = (repository.root / "shop/templates/all.yaml").read_text()
+    repository.write({"shop/templates/all.yaml": f"{template}# more\n"})
+    found = portproof.check("--base", "HEAD")
+    assert {one["introduced"] for one in found["findings"]} == {False}
+    repository.write({"shop/templates/all.yaml": template.replace("8081", "8080")})
+    repository.commit()
+    repository.write({"shop/templates/all.yaml": template})
+    found = portproof.check("--base", "HEAD")
+    introduced = {one["rule"]: one["introduced"] for one in found["findings"]}
+    assert introduced == {"render-failed": False, "service-target-number": True}

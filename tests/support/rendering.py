@@ -133,6 +133,10 @@ def rendered(result: Rendering | RenderFailure | NotRendered) -> Rendering:
 
 
 def failed(result: Rendering | RenderFailure | NotRendered) -> RenderFailure:
+    """Why it does not render as it is, whether or not it does with placeholders."""
+    if isinstance(result, Rendering) and result.placeholders:
+        (failure,) = result.problems
+        return failure
     assert isinstance(result, RenderFailure), result
     return result
 

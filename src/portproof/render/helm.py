@@ -26,6 +26,7 @@ from portproof.render.copying import CopyError, make_folder, shadow_folder, writ
 from portproof.render.fetch import Fetcher, FetchError, is_named
 from portproof.render.install_values import install_values
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
+from portproof.render.placeholders import MAX_VALUES, Placeholders
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import HELM_MEMORY, Scratch
 from portproof.render.tool_output import Places, reason_of, stopped
@@ -57,6 +58,7 @@ class Helm:
     fetcher: Fetcher
     seconds: float
     archives: dict[tuple[Path, ...], str | None] = field(default_factory=dict)
+    placeholders: dict[tuple[Path, HelmTarget], Placeholders] = field(default_factory=dict)
 
     def render(self, target: HelmTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Render `target` as `tree` has it."""
@@ -139,7 +141,39 @@ class Helm:
         explained = blame.explain(done.stderr)
         if isinstance(explained, NotRendered):
             return explained
-        return replace(explained, seconds=done.seconds)
+        failure = replace(explained, seconds=done.seconds)
+        return self._with_placeholders(failure, tree, assembled, done.stderr) or failure
+
+    def _with_placeholders(
+        self, failure: RenderFailure, tree: Tree, assembled: Assembled, stderr: str
+    ) -> Rendering | None:
+        """The chart with a placeholder for each value that it wants and nobody gives; the failure is a problem of it.
+
+        Edits get those that the tree needs without them: an edit after which a chart wants more has broken it.
+        """
+        target = failure.target
+        assert isinstance(target, HelmTarget)  # noqa: S101 - it is this renderer's
+        launcher = self.confines.rendering(self.argv[0], tree.root)
+        limits = self.limits()
+        paths = ChartPaths(target, tree)
+        known = self.placeholders.get((tree.root, target))
+        if tree.overlay and known is None:
+            return None
+        given = Placeholders().further(stderr, tree, paths) if known is None else known
+        while given is not None and len(given.values) <= MAX_VALUES:
+            with self.scratch.folder() as folder:
+                file = folder / "placeholders.yaml"
+                write_text(file, given.text)
+                more = replace(assembled, values=(*assembled.values, file))
+                done = self.run(target, more, limits, launcher)
+            if done.ok:
+                self.placeholders[tree.root, target] = given
+                found = tuple(documents(done.stdout, paths.template))
+                return Rendering(
+                    target, found, (failure,), failure.seconds + done.seconds, placeholders=given.names
+                )
+            given = None if tree.overlay else given.further(done.stderr, tree, paths)
+        return None
 
     def run(
         self, target: HelmTarget, assembled: Assembled, limits: Limits, launcher: Launcher, *more: str

@@ -69,7 +69,8 @@ class NotRendered:
 class Rendering:
     """The documents of a target, in the order they were printed; `problems` are files that could not be read.
 
-    `without` says what is not among them because it cannot be had here: a remote base, a chart of a registry.
+    `without` says what is not among them because it cannot be had here: a remote base, a chart of a registry. `placeholders`
+    are values that nobody gives the chart here, and that were made up; what it says about them is one of the problems.
     """
 
     target: Target
@@ -77,6 +78,7 @@ class Rendering:
     problems: tuple[RenderFailure, ...] = ()
     seconds: float = 0.0
     without: tuple[str, ...] = ()
+    placeholders: tuple[str, ...] = ()
 
 
 Renderer: TypeAlias = Callable[[Target, Tree], "Rendering | RenderFailure | NotRendered"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,6 +14,7 @@ from portproof.discover.model import HelmTarget, Target
 from portproof.graph.model import Neighbour, PortGraph, Relation, Service, ServiceEdge
 from portproof.graph.references import ReferenceKind
 from portproof.render.model import Rendering
+from portproof.render.placeholders import NUMBER, WORD
 from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.resources import read as read_resources
 from portproof.rules.base import Finding, Rule, Severity, Trait
@@ -129,11 +130,30 @@ def evaluate(
     if rendering.without:
         able = tuple(one for one in rule_set.rules if Trait.NEEDS_ALL not in one.traits)
         rule_set = replace(rule_set, rules=able)
-    return evaluation(read, graph, findings(graph, rule_set, rendering.target))
+    found = findings(graph, rule_set, rendering.target)
+    if rendering.placeholders:
+        found = tuple(_with_placeholders(found, rendering.placeholders))
+    return evaluation(read, graph, found)
+
+
+def _with_placeholders(found: Iterable[RuleFinding], names: tuple[str, ...]) -> Iterator[RuleFinding]:
+    """Those that depend on no placeholder, each saying that there are some."""
+    said = (
+        f"The chart was rendered with placeholders for values that nobody gives it here: {', '.join(names)}."
+    )
+    for one in found:
+        finding = one.finding
+        sites = (finding.primary, *(label.site for label in finding.related))
+        texts = [finding.message, str(finding.expected), *(f"{each.resource} {each.value}" for each in sites)]
+        if not any(mark in text for text in texts for mark in (WORD, str(NUMBER))):
+            message, evidence, rest = finding.message.partition(" Evidence: ")
+            yield replace(one, finding=replace(finding, message=f"{message} {said}{evidence}{rest}"))
 
 
 def compared(known: Evaluation, rendering: Rendering, rule_set: RuleSet, defaults: Rendering) -> Evaluation:
     """What is `known` of a rendering, with what the rules say that compare it to the chart's `defaults`."""
+    if rendering.placeholders or defaults.placeholders:  # a number that was made up is none that moved
+        return known
     new = _numbers(rendering) - _numbers(defaults)
     if not new or new.keys() & (
         _secret(rendering) - _secret(defaults)
