@@ -262,7 +262,9 @@ def _own_names(
     """The names of absent Services that change with the release."""
     from portproof.graph import own  # noqa: PLC0415
 
-    if not isinstance(target, HelmTarget) or not own.lost(graph, target.release):
+    if not isinstance(target, HelmTarget) or not rule_set.has("own-service-absent"):
+        return frozenset()
+    if not own.lost(graph, target.release):
         return frozenset()
     other = renamed()
     if other is None:

@@ -108,4 +108,6 @@ def _finding(graph: PortGraph, edge: ServiceEdge) -> Finding:
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.SPANS_TARGETS])
+RULE = rule(
+    __name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.SPANS_TARGETS, Trait.NEEDS_ALL]
+)

@@ -77,7 +77,7 @@ from typing import Any
 
 from portproof.graph.labelled import Labelled
 from portproof.graph.model import PortGraph, Relation, Site, Workload
-from portproof.rules.base import Finding, Label, Severity, rule
+from portproof.rules.base import Finding, Label, Severity, Trait, rule
 from portproof.rules.policy.ingress import workloads_by_label
 from portproof.rules.policy.policies import Layer, Opening, Policy, PolicyRule, read
 from portproof.yamldoc import FieldPath, lookup
@@ -175,4 +175,4 @@ def _finding(policy: Policy, workload: Workload, told: Site) -> Finding:
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.NEEDS_ALL])
