@@ -165,6 +165,17 @@ def test_the_container_takes_the_port_of_the_service(repository: Repository, por
     assert finding["alternatives"] == []
 
 
+def test_a_port_of_a_part_that_is_off_is_not_moved(repository: Repository, portproof: Program) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": "service: {port: 8080, enabled: false}\ncontainer: {port: 8080}\n",
+            "chart/templates/deployment.yaml": DEPLOYMENT.replace("PORT", "{{ .Values.service.port }}"),
+        }
+    )
+
+    assert told(portproof.check("--what-if")) == []
+
+
 def test_a_values_file_moves_the_container_along(repository: Repository, portproof: Program) -> None:
     repository.write(
         {

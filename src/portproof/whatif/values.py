@@ -100,9 +100,15 @@ class Values:
         numbers = (number for number in range(21007, 31000, 13) if str(number) not in used)
         count = 0
         for path, value in yamldoc.leaves(self.data):
-            if _is_port(path, value) and path not in self.fixed and count < MAX_PORTS:
+            is_moved = _is_port(path, value) and path not in self.fixed and not self._is_off(path)
+            if is_moved and count < MAX_PORTS:
                 count += 1
                 yield Setting(path, next(numbers))
+
+    def _is_off(self, path: FieldPath) -> bool:
+        """Whether a value belongs to a part that is switched off: its program does not listen."""
+        above = (yamldoc.lookup(self.data, path[:length]) for length in range(1, len(path)))
+        return any(isinstance(one, dict) and one.get("enabled") is False for one in above)
 
     def file(self, settings: Iterable[Setting]) -> str:
         """A values file with these settings; a list that holds one is there as a whole."""
