@@ -71,3 +71,20 @@ def test_a_backend_that_is_written_out_may_be_of_another_release(
     portproof: Program, tmp_path: Path, backend: str
 ) -> None:
     assert _findings(portproof, tmp_path, backend) == []
+
+
+def test_values_that_try_parts_of_a_chart_may_leave_the_service_out(
+    portproof: Program, tmp_path: Path
+) -> None:
+    repository = Repository(tmp_path)
+    template = _chart("{{ .Release.Name }}-frontend")["chart/templates/all.yaml"]
+    files = _chart("shop") | {
+        "chart/values.yaml": "parts: false\n",
+        "chart/ci/parts-values.yaml": "parts: true\n",
+        "chart/templates/all.yaml": f"{{{{ if .Values.parts }}}}\n{template}{{{{ end }}}}\n",
+    }
+    repository.write(files)
+    repository.commit()
+    assert portproof.check(tmp_path)["findings"] == []
+    repository.write({"chart/values.yaml": "parts: true\n"})
+    assert [one["rule"] for one in portproof.check(tmp_path)["findings"]] == ["own-service-absent"]

@@ -264,6 +264,8 @@ def _own_names(
 
     if not isinstance(target, HelmTarget) or not rule_set.has("own-service-absent"):
         return frozenset()
+    if any("ci" in path.split("/")[:-1] for path in target.values):  # they try parts of a chart
+        return frozenset()
     if not own.lost(graph, target.release):
         return frozenset()
     other = renamed()

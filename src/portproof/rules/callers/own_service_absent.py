@@ -57,6 +57,7 @@ Not reported when:
 * the rendering has no Service at all.
 * the rendering has a custom resource whose name is the beginning of the Service's: its operator may
   make the Service, as those of databases do.
+* the values are in a chart's `ci` folder, which tries parts of a chart.
 * the port is `use-annotation`, or the backend has the weight 0.
 * the same Ingress or route names the Service before: it is reported once.
 * `ingress-service`, `route-backend-service` or `service-absent` reports the name.
