@@ -160,6 +160,7 @@ class _Finding(_Part):
     fingerprint: _Fingerprint
     introduced: bool | None
     change: _Change | None = None
+    when: Annotated[dict[_Short, bool | int], Meta(max_length=100)] | None = None
 
     def made(self) -> model.Result:
         return model.Result(
@@ -178,6 +179,7 @@ class _Finding(_Part):
             fingerprint=self.fingerprint,
             introduced=self.introduced,
             change=self.change.made() if self.change else None,
+            when=tuple((self.when or {}).items()),
         )
 
 

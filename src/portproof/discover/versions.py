@@ -11,8 +11,8 @@ from typing import TypeAlias
 Version: TypeAlias = tuple[int, int, int]
 
 _VERSION = re.compile(r"v?(\d{1,9})(?:\.(\d{1,9}|[xX*]))?(?:\.(\d{1,9}|[xX*]))?(?:[-+][\w.+-]*)?")
-_HYPHEN = re.compile(r"(\S+)\s+-\s+(\S+)")
-_TERM = re.compile(r"\s*(!=|>=|=>|<=|=<|>|<|=|~>|~|\^)?\s*([^\s,<>=!~^|]+)\s*,?")
+_HYPHEN = re.compile(r"(?<!\S)(\S++)\s++-\s++(\S++)")
+_TERM = re.compile(r"\s*+(!=|>=|=>|<=|=<|>|<|=|~>|~|\^)?+\s*+([^\s,<>=!~^|]++)\s*+,?")
 _LAST = 1_000_000_000
 
 
