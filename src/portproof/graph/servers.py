@@ -22,17 +22,21 @@ from portproof.yamldoc import FieldPath
 class _Server:
     """A program that reads the files at `places`, or those that one of its `options` names instead.
 
-    An option alone says little (``-c``): `called` is what the image, the command or the container is called then.
+    An option alone says little (``-c``): `called` is what the image, the command or the container is called then. What
+    `ending` the file's name has may tell the grammar.
     """
 
     places: re.Pattern[str]
     options: frozenset[str]
     called: re.Pattern[str]
     grammar: Grammar
+    ending: tuple[str, ...]
 
 
-def _server(places: str, options: str, called: str, grammar: Grammar) -> _Server:
-    return _Server(re.compile(places), frozenset(options.split()), re.compile(called), grammar)
+def _server(
+    places: str, options: str, called: str, grammar: Grammar, ending: tuple[str, ...] = ("",)
+) -> _Server:
+    return _Server(re.compile(places), frozenset(options.split()), re.compile(called), grammar, ending)
 
 
 _SPRING = (
@@ -53,8 +57,14 @@ _SERVERS = (
     _server(r"/(?:usr/local/)?etc/haproxy/haproxy\.cfg", "-f", "haproxy", server_files.haproxy),
     _server(r"/etc/envoy/envoy\.(?:ya?ml|json)", "-c --config-path", "envoy", server_files.envoy),
     _server(r"/etc/caddy/Caddyfile", "--config -config", "caddy", server_files.caddy),
-    _server(r"(?:/[^/]+)*/config/application\.ya?ml", _SPRING, "", server_files.java_yaml),
-    _server(r"(?:/[^/]+)*/config/application\.properties", _SPRING, "", server_files.java_properties),
+    _server(r"(?:/[^/]+)*/config/application\.ya?ml", _SPRING, "", server_files.java_yaml, (".yaml", ".yml")),
+    _server(
+        r"(?:/[^/]+)*/config/application\.properties",
+        _SPRING,
+        "",
+        server_files.java_properties,
+        (".properties",),
+    ),
     _server(
         r"/etc/grafana/grafana\.ini", "--config -config GF_PATHS_CONFIG", "grafana", server_files.grafana
     ),
@@ -102,7 +112,7 @@ def _read(server: _Server, seen: Mounts, told: Sequence[NamedValue], called: str
     places = {
         normpath(one.removeprefix("optional:").removeprefix("file:")) for one in ",".join(named).split(",")
     }
-    return (one for one in seen.files if one.path in places)
+    return (one for one in seen.files if one.path in places and one.path.endswith(server.ending))
 
 
 def _is_rewritten(words: Sequence[NamedValue]) -> bool:
