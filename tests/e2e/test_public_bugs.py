@@ -24,6 +24,8 @@ _THREAD = re.compile(r"[\w.-]+/[\w.-]+#\d+")
 class Bug:
     """What is said of a rebuilt bug: the rule, the severity, file and text of the place, and the fix in file, old, new.
 
+    `also` are the rules that say it of the same place in other words, with the same fix.
+
     `unsafe` are the kinds of what speaks against a fix that cures the finding and is not what its people did: against
     `other` where there is one, an alternative.
     """
@@ -36,6 +38,7 @@ class Bug:
     fix: tuple[str, str, str] | None = None
     unsafe: tuple[str, ...] = ()
     other: tuple[str, str, str] | None = None
+    also: tuple[str, ...] = ()
 
 
 FOUND = (
@@ -137,7 +140,7 @@ FOUND = (
         "listening-port",
         "warning",
         "values.yaml",
-        "9000",
+        "443",
         ("values.yaml", "443", "9000"),
     ),
     Bug(
@@ -156,6 +159,7 @@ FOUND = (
         "80",
         ("values-standard-port.yaml", "80", "9115"),
         ("callers",),
+        also=("port-follows-service",),
     ),
 )
 
@@ -183,8 +187,12 @@ def of(report: dict[str, Any], folder: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("bug", FOUND, ids=lambda bug: bug.folder)
 def test_a_bug_is_found_where_it_is_mended(bug: Bug, report: dict[str, Any]) -> None:
-    (found,) = of(report, bug.folder)
+    found, *others = of(report, bug.folder)
     assert (found["rule"], found["severity"]) == (bug.rule, bug.severity)
+    assert tuple(one["rule"] for one in others) == bug.also
+    assert all(
+        (one["location"], one["fix"]["id"]) == (found["location"], found["fix"]["id"]) for one in others
+    )
     place = found["location"]
     lines = (BUGS / place["path"]).read_text().splitlines()
     assert place["path"] == f"{bug.folder}/{bug.path}"
@@ -200,7 +208,7 @@ def edits(fix: dict[str, Any] | None) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("bug", FOUND, ids=lambda bug: bug.folder)
 def test_a_fix_that_moves_what_others_rely_on_is_unsafe(bug: Bug, report: dict[str, Any]) -> None:
-    (found,) = of(report, bug.folder)
+    found, *_ = of(report, bug.folder)
     kinds = {
         tuple(edits(one)): tuple(risk["kind"] for risk in one["risks"])
         for one in (found["fix"], *found["alternatives"])
