@@ -16,6 +16,7 @@ from portproof.changed_lines import ChangedLines
 from portproof.config import Config
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, HelmTarget, ManifestTarget, Target
+from portproof.discover.variants import defaults
 from portproof.environment import TargetInterface
 from portproof.graph.model import Site
 from portproof.graph.moved import Move
@@ -288,7 +289,8 @@ class BaseRevision:
         return Path(tempfile.mkdtemp(dir=self._folder))
 
     def _asked(self, plan: Plan, layout: Tree) -> Base:
-        targets = tuple(_comparable(plan, _with_bases(discover(layout, (".",), self._config), plan.targets)))
+        found = _with_bases(discover(layout, (".",), self._config), plan.targets)
+        targets = tuple(_comparable(plan, found))
         wanted, known = {one.id for one in plan.targets}, {one.id for one in targets}
         moved = {id_: one.old for id_, one in self.renames.items() if id_ in wanted - known}
         trees = {one: self._trees.get(one, layout) for one in targets}
@@ -301,7 +303,8 @@ class BaseRevision:
                 targets=targets,
                 everything=targets,
                 bases={},
-                render=lambda target, _layout: plan.render(target, trees[target]),
+                defaults=defaults(found),
+                render=lambda target, _layout: plan.render(target, _tree_of(target, trees, layout)),
             )
         )
         self._trees.update({one.target: trees[one.target] for one in asked.results if one.outcome is None})
@@ -316,6 +319,18 @@ class BaseRevision:
             tuple(one.interface for one in asked.results if one.interface is not None),
             moved,
         )
+
+
+def _tree_of(target: Target, trees: Mapping[Target, Tree], layout: Tree) -> Tree:
+    """Where a target of the base is; one that is none of them is a chart that is rendered to compare one of them with it.
+
+    That is the same chart as another release, or with its own values alone.
+    """
+    if target not in trees and isinstance(target, HelmTarget):
+        same = (one for one in trees if isinstance(one, HelmTarget) and one.mounts == target.mounts)
+        kin = sorted(same, key=lambda one: (one.values != target.values, one.id))
+        return trees[kin[0]] if kin else layout
+    return trees[target]
 
 
 def _with_bases(found: Discovery, wanted: Iterable[Target]) -> tuple[Target, ...]:

@@ -88,3 +88,12 @@ def test_values_that_try_parts_of_a_chart_may_leave_the_service_out(
     assert portproof.check(tmp_path)["findings"] == []
     repository.write({"chart/values.yaml": "parts: true\n"})
     assert [one["rule"] for one in portproof.check(tmp_path)["findings"]] == ["own-service-absent"]
+
+
+def test_what_was_nowhere_before_a_change_is_no_news(portproof: Program, tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    repository.write(_chart("{{ .Release.Name }}-frontend"))
+    repository.commit()
+    repository.replace("chart/templates/all.yaml", "name: http", "name: web")
+    (finding,) = portproof.check("--base", "HEAD", tmp_path)["findings"]
+    assert (finding["rule"], finding["introduced"]) == ("own-service-absent", False)
