@@ -34,7 +34,7 @@ from portproof.report.model import (
     ToolVersions,
 )
 from portproof.report.safe import discreet
-from portproof.report.summary_line import field_of, plural
+from portproof.report.summary_line import WITHOUT, field_of, plural
 from portproof.resources import ResourceKey
 from portproof.rules.base import Label, Scalar, Severity
 from portproof.rules.evaluate import FindingKey, RuleSet
@@ -275,7 +275,7 @@ def _status(one: TargetResult, introduced: Introduced | None) -> TargetStatus:
         status, reason = "failed", one.problems[0].message.partition("\n")[0]
     else:
         uncompared = introduced is not None and introduced.lacks(target)
-        said = ([UNCOMPARED] if uncompared else []) + [f"without a part: {each}" for each in one.without]
+        said = ([UNCOMPARED] if uncompared else []) + [f"{WITHOUT}{each}" for each in one.without]
         status, reason = "checked", "; ".join(said) or None
     return TargetStatus(
         target.id, target.kind, target.path, target.values, status, reason, one.resources, one.seconds

@@ -229,13 +229,34 @@ def test_a_folder_outside_of_git(portproof: Program, make_repository: MakeReposi
     assert place(report["findings"][0]["location"]).startswith("values.yaml:")
 
 
-@pytest.mark.parametrize("format_", ["text", "json", "sarif", "github", "markdown"])
-def test_missing_dependencies_are_skipped_and_shown(
+FORMATS = ("text", "json", "sarif", "github", "markdown")
+MISSING = "dependencies: [{name: redis, version: 20.1.0, repository: https://charts.example.com}]\n"
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_part_that_is_missing_is_shown(
     format_: str, portproof: Program, make_repository: MakeRepository
 ) -> None:
     repository = make_repository("incident/repaired")
-    dependency = "dependencies: [{name: redis, version: 20.1.0, repository: https://charts.example.com}]\n"
-    repository.write({"bad/Chart.yaml": CHART + dependency, "bad/templates/service.yaml": SERVICE})
+    repository.write({"bad/Chart.yaml": CHART + MISSING, "bad/templates/service.yaml": SERVICE})
+    with repository.untouched():
+        run = portproof("check", "--offline", "--format", format_, *(() if format_ == "json" else ("bad",)))
+    assert run.code == 0, run.stderr
+    assert "helm:bad" in run.stdout
+    assert "without a part" in run.stdout
+    assert "redis" in run.stdout
+    assert "Not compared" not in run.stdout
+    if format_ == "json":
+        assert by_status(run.report) == {"checked": ["helm:bad", *HEALTHY], "failed": [], "skipped": []}
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_missing_dependencies_that_are_needed_are_skipped_and_shown(
+    format_: str, portproof: Program, make_repository: MakeRepository
+) -> None:
+    repository = make_repository("incident/repaired")
+    needed = MISSING.replace("}]", ", import-values: [data]}]")
+    repository.write({"bad/Chart.yaml": CHART + needed, "bad/templates/service.yaml": SERVICE})
     with repository.untouched():
         run = portproof("check", "--offline", "--format", format_, *(() if format_ == "json" else ("bad",)))
     assert run.code == 0, run.stderr
@@ -309,7 +330,11 @@ def test_files_without_permission(make_repository: MakeRepository) -> None:
             file.chmod(0o644)
     assert run.code == 1, run.stderr
     others = [one for one in run.report["targets"] if one["status"] != "checked"]
-    assert [one["path"].split("/")[0] for one in others] == ["chart", "kustomize"]
+    assert [one["id"] for one in others] == [
+        "helm:chart",
+        "kustomize:kustomize/base",  # asked instead of the overlay, and no better
+        "kustomize:kustomize/overlays/prod",
+    ]
     assert all("permission denied" in one["reason"] for one in others)
     found = [one["targets"] for one in run.report["findings"] if one["rule"] == "service-target-number"]
     assert found == [["manifests:manifests"]]

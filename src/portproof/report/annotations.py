@@ -66,7 +66,8 @@ def _room(report: Report, severity: Severity) -> int:
     if severity is not Severity.NOTE:
         return LIMIT
     others = sum(max(0, report.count(one) - LIMIT) for one in Severity if one is not Severity.NOTE)
-    room = LIMIT - bool(summary_line.unchecked(report)) - bool(summary_line.brought(report))
+    told = (summary_line.unchecked(report), summary_line.in_part(report), summary_line.brought(report))
+    room = LIMIT - sum(map(bool, told))
     return room - 1 if others or report.count(severity) > room else room
 
 
@@ -87,13 +88,14 @@ def _place(location: Location | None) -> dict[str, str]:
 def _closing(report: Report) -> Iterator[str]:
     if brought := summary_line.brought(report):
         yield _command("notice", {"title": "portproof"}, f"{brought}.")
-    groups = summary_line.unchecked(report)
-    if groups:
-        reasons = plain.unchecked(report)
-        lines = reasons[:LIMIT] + ([f"and {len(reasons) - LIMIT} more"] if len(reasons) > LIMIT else [])
-        count = sum(map(len, groups.values()))
-        title = f"portproof: {summary_line.plural(count, 'target')} not checked"
-        yield _command("notice", {"title": title}, "\n".join(lines))
+    for groups, reasons, how in (
+        (summary_line.unchecked(report), plain.unchecked(report), "not checked"),
+        (summary_line.in_part(report), plain.in_part(report), "checked in part"),
+    ):
+        if groups:
+            lines = reasons[:LIMIT] + ([f"and {len(reasons) - LIMIT} more"] if len(reasons) > LIMIT else [])
+            title = f"portproof: {summary_line.plural(sum(map(len, groups.values())), 'target')} {how}"
+            yield _command("notice", {"title": title}, "\n".join(lines))
     left = {severity: report.count(severity) - _room(report, severity) for severity in Severity}
     counts = [summary_line.plural(count, severity.value) for severity, count in left.items() if count > 0]
     if counts:

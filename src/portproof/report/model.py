@@ -152,7 +152,7 @@ class Ignored:
 class TargetStatus:
     """What became of a target: ``checked``, ``failed`` or ``skipped`` (then `reason` says why).
 
-    The `reason` of one that was checked says why it could not be compared with the base.
+    The `reason` of one that was checked says without which part it was, or why it could not be compared with the base.
     """
 
     id: str

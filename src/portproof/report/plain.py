@@ -45,9 +45,18 @@ def unseen(report: Report) -> Iterator[tuple[str, str, str]]:
 def unchecked(report: Report) -> list[str]:
     """What was not checked, a line for each reason."""
     return [
-        f"{status} {summary_line.listed(tuple(one.id for one in targets))}: {shortened(one_line(reason), _REASON)}"
-        for (status, reason), targets in summary_line.unchecked(report).items()
+        _told(status, targets, reason) for (status, reason), targets in summary_line.unchecked(report).items()
     ]
+
+
+def in_part(report: Report) -> list[str]:
+    """What was checked without a part, a line for each part."""
+    return [_told("checked", targets, reason) for reason, targets in summary_line.in_part(report).items()]
+
+
+def _told(status: str, targets: list[TargetStatus], reason: str) -> str:
+    names = summary_line.listed(tuple(one.id for one in targets))
+    return f"{status} {names}: {shortened(one_line(reason), _REASON)}"
 
 
 def file_of(result: Result, targets: dict[str, TargetStatus]) -> tuple[str, int]:

@@ -180,6 +180,15 @@ def _notifications(report: Report) -> list[dict[str, Any]]:
         for target in report.targets
         if target.status == status
     ]
+    found += [
+        {
+            "level": "note",
+            "message": _message(f"{target.id} {target.status}: {reason}"),
+            "locations": [{"physicalLocation": {"artifactLocation": _artifact(target.main_file)}}],
+        }
+        for reason, targets in summary_line.in_part(report).items()
+        for target in targets
+    ]
     if unread := summary_line.unread(report):
         found.append({"level": "note", "message": _message(f"{unread}.")})
     if report.left_out:

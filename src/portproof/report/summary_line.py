@@ -22,6 +22,9 @@ _WAYS = {
 }
 
 
+WITHOUT = "without a part: "
+"""What the reason of a target begins with that was checked without something that could not be had."""
+
 _UNREAD = {
     "values": "values file",
     "applicationset": "ApplicationSet",
@@ -146,6 +149,20 @@ def listed(items: tuple[str, ...], limit: int = 3) -> str:
     if more <= 0:
         return ", ".join(items)
     return f"{', '.join(items[:limit])} and {more} more"
+
+
+def limited(report: Report) -> dict[str, list[TargetStatus]]:
+    """The targets that were checked with a reservation, by that: without a part, or not compared with the base."""
+    groups: dict[str, list[TargetStatus]] = {}
+    for target in report.targets:
+        if target.status == "checked" and target.reason:
+            groups.setdefault(target.reason, []).append(target)
+    return groups
+
+
+def in_part(report: Report) -> dict[str, list[TargetStatus]]:
+    """Those of them that were checked without a part, by what is said of it."""
+    return {reason: targets for reason, targets in limited(report).items() if WITHOUT in reason}
 
 
 def unchecked(report: Report) -> dict[tuple[str, str], list[TargetStatus]]:

@@ -188,12 +188,15 @@ class _Writer:
             yield f"  … and {more}; `portproof targets` lists every target"
 
     def uncompared(self) -> Iterator[str]:
-        """The targets of which nobody can tell what is new."""
-        found = [one for one in self.report.targets if one.status == "checked" and one.reason]
-        if found:
-            names = summary_line.listed(tuple(visible(target.id) for target in found))
-            yield f"{self.paint('Not compared:', bold=True)} {names}"
-            yield from _wrapped(found[0].reason or "", indent="      ")
+        """The targets that were checked without a part, and those of which nobody can tell what is new."""
+        groups = summary_line.limited(self.report)
+        for reason, targets in list(groups.items())[:_REASONS]:
+            names = summary_line.listed(tuple(visible(target.id) for target in targets))
+            title = "Checked in part:" if reason.startswith(summary_line.WITHOUT) else "Not compared:"
+            yield f"{self.paint(title, bold=True)} {names}"
+            yield from _wrapped(reason, indent="      ")
+        if len(groups) > _REASONS:
+            yield f"… and {summary_line.plural(len(groups) - _REASONS, 'more reason')}"
 
     def closing(self) -> Iterator[str]:
         checked = self.report.verdict in (ReportVerdict.CLEAN, ReportVerdict.FINDINGS)
