@@ -47,8 +47,10 @@ def asked() -> Iterator[tuple[int, list[str]]]:
         accepting.join()
 
 
-def wanting(port: int) -> dict[str, bytes]:
-    files = chart("x", PLAIN, more=dependency(f"http://127.0.0.1:{port}"))
+def wanting(port: int, *, needs: bool = False) -> dict[str, bytes]:
+    """A chart with a dependency; one that `needs` it takes a template of it."""
+    own = {**PLAIN, "templates/name.yaml": '# {{ include "lib.name" . }}\n'} if needs else PLAIN
+    files = chart("x", own, more=dependency(f"http://127.0.0.1:{port}"))
     return {path: text.encode() for path, text in files.items()}
 
 
@@ -72,17 +74,23 @@ WAYS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("needs", "became"), [(False, "checked"), (True, "skipped")], ids=["spare", "needed"]
+)
 @pytest.mark.parametrize("name", WAYS)
-def test_who_is_asked_for_a_dependency(world: World, asked: tuple[int, list[str]], name: str) -> None:
+def test_who_is_asked_for_a_dependency(
+    world: World, asked: tuple[int, list[str]], name: str, *, needs: bool, became: str
+) -> None:
     way = WAYS[name]
     base, head = ({} if one is None else {"portproof.yaml": one} for one in (way.base, way.head))
     fork = way.fork
     knocks = way.asks
     port, seen = asked
-    world.open({"README.md": b"x\n", **base}, {**wanting(port), **head}, fork=fork)
+    world.open({"README.md": b"x\n", **base}, {**wanting(port, needs=needs), **head}, fork=fork)
     ran = world.run(writing(world.fake))
     target = next(one for one in ran.report["targets"] if one["id"] == "helm:x")
-    assert target["status"] == "skipped"
+    assert target["status"] == became
+    assert target["reason"].startswith("without a part: ") is not needs
     assert "127.0.0.1" in target["reason"]
     assert "x/Chart.yaml:" in target["reason"]
     assert bool(seen) == knocks
