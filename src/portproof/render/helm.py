@@ -76,14 +76,15 @@ class Helm:
     def _without_some(self, target: HelmTarget, tree: Tree, reason: str) -> Rendering | NotRendered:
         """The chart without the dependencies that cannot be had, each an empty chart of its name.
 
-        Not where it takes values or templates from one of them: then what is left is not what is installed.
+        Not where it takes values or templates from one of them: then what is left is not what is installed. A value that
+        it lacks without them may be one of theirs.
         """
         archives, absent = self.fetcher.fetch_some(target, self.argv)
         described = (tree.text_or_none(f"{target.chart}/{name}") or "" for name in _WITH_DEPENDENCIES)
         if any("import-values" in text for text in described):
             return NotRendered(target, reason)
         found = self._with_parts(target, tree, archives, tuple(one for one in absent if is_named(one)))
-        if isinstance(found, Rendering) and found.documents:
+        if isinstance(found, Rendering) and found.documents and not found.placeholders:
             return replace(found, without=(reason, *found.without))
         return NotRendered(target, reason)
 

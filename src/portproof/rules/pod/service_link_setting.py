@@ -87,7 +87,7 @@ Not reported when:
 * the container sets the variable itself.
 * a Secret or a ConfigMap that isn't rendered may set it.
 * the Service has no address of its own: it is headless or an `ExternalName`.
-* no container of the same image sets the variable to a number.
+* no container of the same image and tag sets the variable to a number.
 """
 
 from __future__ import annotations
@@ -124,13 +124,6 @@ class _Told:
     linked: bool
 
     @property
-    def image(self) -> str:
-        """The image without tag and digest."""
-        repository = self.container.image.partition("@")[0]
-        head, slash, last = repository.rpartition("/")
-        return f"{head}{slash}{last.partition(':')[0]}"
-
-    @property
     def runs(self) -> tuple[str, str]:
         """Command and arguments, to be compared."""
         return str(self.data.get("command")), str(self.data.get("args"))
@@ -152,7 +145,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         if witness is None:
             continue
         for one in here:
-            if one.image == witness.image and _is_spoiled(one, witness, prefix):
+            if one.container.image == witness.container.image and _is_spoiled(one, witness, prefix):
                 yield _finding(one, witness, service, f"{prefix}_PORT")
 
 
