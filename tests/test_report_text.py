@@ -113,6 +113,14 @@ def test_quiet_still_says_that_nothing_was_checked() -> None:
     assert "its dependency is not here" in partly
 
 
+def test_a_dependency_that_could_not_be_had_is_in_no_list_but_this() -> None:
+    lacking = Unread("charts/a/Chart.yaml", "dependency", "redis is not here")
+    alone, both = (lacking,), (lacking, Unread("envs/prod.yaml", "values", "of two charts"))
+    shown, mixed = (text.write(replace(report(), unread=unread)) for unread in (alone, both))
+    assert "Unread: 1 chart dependency\n" in shown
+    assert "`portproof targets` lists them" in mixed
+
+
 def test_nothing_found() -> None:
     targets = tuple(status(f"helm:charts/{number}") for number in range(4))
     assert text.write(report(targets=targets)) == "No findings: 4 targets checked, 48 resources\n"

@@ -24,7 +24,8 @@ def write(report: Report) -> str:
     ]
     commands += [_command({"type": "warning"}, f"Not checked: {line}") for line in plain.unchecked(report)]
     if unread := summary_line.unread(report):
-        commands.append(_command({"type": "warning"}, f"{unread} (`portproof targets` lists them)"))
+        where = summary_line.unread_where(report)
+        commands.append(_command({"type": "warning"}, f"{unread} ({where})" if where else unread))
     headline = log_line(f"portproof: {summary_line.headline(report, visible)}").replace("##vso[", "## vso[")
     return "".join(f"{line}\n" for line in (*commands, headline))
 

@@ -48,6 +48,7 @@ def write(
             results=report.results,
             targets=sorted(report.targets, key=lambda target: _ORDER.index(target.status)),
             unread=summary_line.unread(report),
+            unread_where=summary_line.unread_where(report),
             unchecked=bool(summary_line.unchecked(report)),
             table=len(report.results) > min(details, _FEW),
             rows=rows,

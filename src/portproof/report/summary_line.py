@@ -126,6 +126,12 @@ def unread(report: Report) -> str:
     return f"Unread: {', '.join(plural(count, noun) for noun, count in counts.items())}" if counts else ""
 
 
+def unread_where(report: Report) -> str:
+    """Where what is unread is listed. A dependency that could not be had is known only after rendering: the report says it."""
+    known = any(one.kind != "dependency" for one in report.unread)
+    return "`portproof targets` lists them" if known else ""
+
+
 def place(location: Location) -> str:
     """``charts/backend/values.yaml:14:15``."""
     return f"{location.path}:{location.line}:{location.column}"

@@ -205,7 +205,8 @@ class _Writer:
         yield from self.verdict()
         unread = summary_line.unread(self.report)
         if unread:
-            yield f"{self.paint(unread, fg='yellow')} (`portproof targets` lists them)"
+            where = summary_line.unread_where(self.report)
+            yield f"{self.paint(unread, fg='yellow')}{f' ({where})' if where else ''}"
         ignored = [summary_line.ignored(self.report), summary_line.brought(self.report)]
         if any(ignored):
             yield "; ".join(filter(None, ignored))
