@@ -141,6 +141,21 @@ def test_tests_of_the_chart_are_rendered_too(helm: Engine, repository: Path) -> 
     }
 
 
+def test_a_test_with_a_random_name_is_no_object_to_compare(helm: Engine, repository: Path) -> None:
+    hook = 'kind: Pod\nmetadata:\n  name: {}\n  annotations:\n    "helm.sh/hook": test-success\n'
+    other = "kind: Secret\nmetadata:\n  name: s-{{ randAlphaNum 5 | lower }}\n"
+    files = {
+        "templates/random.yaml": hook.format("t-{{ randAlphaNum 5 | lower }}"),
+        "templates/steady.yaml": hook.format("t"),
+        "templates/secret.yaml": other,
+    }
+    tree = write_files(repository, chart("x", files))
+    assert set(sources(rendered(helm.render(helm_target("x"), tree)))) == {
+        "x/templates/steady.yaml",
+        "x/templates/secret.yaml",
+    }
+
+
 def test_documents_without_content_are_dropped(helm: Engine, repository: Path) -> None:
     files = {
         "templates/a.yaml": "# nothing\n---\n\n---\n  # more\n",

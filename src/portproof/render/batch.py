@@ -22,7 +22,7 @@ from portproof.discover.model import HelmTarget, Mount
 from portproof.process import Completed
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.copying import CopyError, write_text
-from portproof.render.helm import Assembled, Helm, documents, put_together
+from portproof.render.helm import Assembled, Helm, documents, lasting, put_together
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.render.tool_output import Places
 from portproof.source import RelPath, Tree
@@ -190,10 +190,12 @@ def _beneath(name: str, values: str) -> str:
 def _as_by_itself(member: _Member, printed: Sequence[RenderedDocument]) -> Rendering | None:
     """The answer in the order of the chart's own, if nothing but stand-ins tells the two apart."""
     by_source: dict[RelPath | None, deque[RenderedDocument]] = defaultdict(deque)
-    for one in printed:
-        by_source[member.paths.template(one.source or "")].append(one)
+    placed = [replace(one, source=member.paths.template(one.source or "")) for one in printed]
+    several = list(lasting(placed, member.chart.tree))
+    for one in several:
+        by_source[one.source].append(one)
     plain = member.chart.plain.documents
-    if len(plain) != len(printed):
+    if len(plain) != len(several):
         return None
     put_back = _put_back(member.chart.stand_ins)
     found = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -43,6 +43,8 @@ ASSUMED = (
 have nothing else to offer where it is not there."""
 
 _WITH_DEPENDENCIES = ("Chart.yaml", "requirements.yaml")
+_TEST = re.compile(r"""helm\.sh/hook["']?[ ]*:[ ]*["']?[\w, -]{0,100}\btest""")
+_RANDOM = re.compile(r"\b(?:rand[A-Z]\w*+|uuidv4|now)\b")
 _RELEASE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?")
 _SOURCE = re.compile(r"\r?\n# Source: ([^\r\n]+)\r?(?:\n|\Z)")
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
@@ -126,7 +128,9 @@ class Helm:
         done = self.run(target, assembled, limits, launcher)
         paths = ChartPaths(target, tree)
         if done.ok:
-            return Rendering(target, tuple(documents(done.stdout, paths.template)), seconds=done.seconds)
+            return Rendering(
+                target, tuple(lasting(documents(done.stdout, paths.template), tree)), seconds=done.seconds
+            )
         stop = stopped("helm", done, limits)
         if stop is not None:
             return RenderFailure(target, stop, seconds=done.seconds)
@@ -169,7 +173,7 @@ class Helm:
                 done = self.run(target, more, limits, launcher)
             if done.ok:
                 self.placeholders[tree.root, target] = given
-                found = tuple(documents(done.stdout, paths.template))
+                found = tuple(lasting(documents(done.stdout, paths.template), tree))
                 return Rendering(
                     target, found, (failure,), failure.seconds + done.seconds, placeholders=given.names
                 )
@@ -250,6 +254,19 @@ class Assembled:
     values: tuple[Path, ...]
     places: Places
     options: tuple[str, ...] = ()
+
+
+def lasting(found: Iterable[RenderedDocument], tree: Tree) -> Iterator[RenderedDocument]:
+    """All but tests of a chart (``helm.sh/hook: test``) whose template draws lots, or cannot be read.
+
+    Their names are often random: each rendering would have another object, which no change has made.
+    """
+    return (one for one in found if not _TEST.search(one.text) or _is_steady(one.source, tree))
+
+
+def _is_steady(source: RelPath | None, tree: Tree) -> bool:
+    template = tree.text_or_none(source) if source else None
+    return template is not None and not _RANDOM.search(template)
 
 
 def documents(output: str, template: Callable[[str], RelPath | None]) -> Iterator[RenderedDocument]:
