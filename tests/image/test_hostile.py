@@ -201,9 +201,10 @@ def test_the_action_on_a_hostile_repository(scene: Scene, host: Host) -> None:
     report = (scene.runner.workspace / "report.json").read_text()
     targets = {one["id"]: one for one in json.loads(report)["targets"]}
     status = {name: targets[f"helm:{name}"]["status"] for name in ("good", "forever", "asks", *SECRETS)}
-    assert status == {"good": "checked", "forever": "failed", "asks": "skipped"} | dict.fromkeys(
+    assert status == {"good": "checked", "forever": "failed", "asks": "checked"} | dict.fromkeys(
         SECRETS, "skipped"
     )
+    assert targets["helm:asks"]["reason"].startswith("without a part: ")
     assert targets["kustomize:overlay"]["status"] == "skipped"
     assert outputs_of(scene.runner.output)["errors"] == "1"
     scene.no_secret_in(
