@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from portproof.config import ChartConfig, Config, matches
 from portproof.discover.dependencies import ChartFiles, Parts, RefusedError, assemble
 from portproof.discover.gitops.deployment import Installed
-from portproof.discover.model import Cluster, HelmTarget, Skip
+from portproof.discover.model import UNNAMED, Cluster, HelmTarget, Skip
 from portproof.discover.walk import EscapeError, Listing, ancestors, resolve
 from portproof.source import RelPath, Tree, join
 
@@ -113,7 +113,7 @@ def release_name(name: str, folder: RelPath) -> str:
         valid = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:MAX_RELEASE].rstrip("-")
         if valid:
             return valid
-    return "release-name"
+    return UNNAMED
 
 
 def _part_of(chart: RelPath, charts: frozenset[RelPath]) -> str | None:

@@ -101,6 +101,10 @@ class Install:
         return tuple(dict.fromkeys((*filled, *self.overrides, *files, *variables)))
 
 
+UNNAMED = "release-name"
+"""What helm calls a release that has no name."""
+
+
 @dataclass(frozen=True, slots=True)
 class HelmTarget:
     """A chart with the values files that are given to it, in helm's order (the last wins).
@@ -112,7 +116,7 @@ class HelmTarget:
 
     chart: RelPath
     values: tuple[RelPath, ...] = ()
-    release: str = "release-name"
+    release: str = UNNAMED
     namespace: str = "default"
     mounts: tuple[Mount, ...] = ()
     missing: tuple[Dependency, ...] = ()

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 
 from portproof.graph.model import PortGraph, Relation, ServiceEdge
 
-UNNAMED = "release-name"
-"""What helm calls a release that has no name."""
-
 _ROUTES = (
     Relation.INGRESS,
     Relation.WEBHOOK,

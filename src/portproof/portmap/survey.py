@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from portproof.discover.model import KUSTOMIZATION_NAMES, HelmTarget, KustomizeTarget, Target
+from portproof.discover.model import KUSTOMIZATION_NAMES, UNNAMED, HelmTarget, KustomizeTarget, Target
 from portproof.environment import Environment, TargetInterface, interface_of, is_collection
 from portproof.graph.answers import answer, answers, checks, ends, may_mean, unlisted
 from portproof.graph.model import (
@@ -353,7 +353,7 @@ def _declared(workload: Workload) -> str:
 def shown_name(target: Target, text: str) -> str:
     """A name as committed text may say it: a release that nobody states is called ``<release>``."""
     unstated = isinstance(target, HelmTarget) and target.install is None
-    return text.replace("release-name", UNSTATED) if unstated else text
+    return text.replace(UNNAMED, UNSTATED) if unstated else text
 
 
 def _foreign(
@@ -392,7 +392,7 @@ def _with_callers(target: TargetMap, foreign: Mapping[tuple[str, str, int], Iter
     if not foreign:
         return target
     plain = {
-        (place, name.replace("release-name", UNSTATED), index): callers
+        (place, name.replace(UNNAMED, UNSTATED), index): callers
         for (place, name, index), callers in foreign.items()
     }
 

@@ -67,6 +67,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portproof.discover.model import UNNAMED
 from portproof.graph import own
 from portproof.graph.model import PortGraph, ServiceEdge
 from portproof.graph.past import redirected
@@ -76,7 +77,7 @@ from portproof.rules.port_references import absent_services
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each route to a Service of the release that is not there."""
-    unnamed = own.lost(graph, own.UNNAMED)
+    unnamed = own.lost(graph, UNNAMED)
     edges = [one for one in own.absent(graph) if one in unnamed or one.whom.name in graph.own_names]
     if not edges:
         return
