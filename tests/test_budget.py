@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.budget import BUDGETS
+from tests.support.budget import BUDGETS, YARDSTICK, Budget
 
 TESTS = Path(__file__).parent
 CONFTEST = """\
@@ -54,3 +54,12 @@ def test_too_much_fails(granted: float, options: list[str], code: int, tmp_path:
     assert "1 passed" in done.stdout
     assert ("over budget: busy: " in done.stdout) is bool(code)
     assert done.returncode == code
+
+
+@pytest.mark.parametrize(
+    ("paces", "factor"), [([], 1), ([YARDSTICK / 2], 1), ([YARDSTICK, YARDSTICK * 3, YARDSTICK * 2], 2)]
+)
+def test_a_slower_machine_is_granted_more_in_proportion(paces: list[float], factor: float) -> None:
+    budget = Budget()
+    budget.paces = paces
+    assert budget.granted("tests/e2e") == pytest.approx(BUDGETS["tests/e2e"] * factor)
