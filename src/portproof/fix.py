@@ -184,7 +184,7 @@ class Prover:
             )
             for one in trials
         ]
-        found = risks(effects, guess=not remedy.recommended)
+        found = risks(effects, guess=not remedy.recommended, follows=bool(attempt.follows))
         fixed = frozenset(
             (change.resource, change.path)
             for one in effects

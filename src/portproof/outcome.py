@@ -80,7 +80,7 @@ class TracedFinding:
     move: Move | None = None
     place: Place | None = None
     was: FindingKey | None = None
-    when: tuple[tuple[str, bool | int], ...] = ()
+    when: tuple[tuple[str, bool | int | str], ...] = ()
 
     @property
     def sources(self) -> Sources:

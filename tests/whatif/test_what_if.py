@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -165,15 +166,123 @@ def test_the_container_takes_the_port_of_the_service(repository: Repository, por
     assert finding["alternatives"] == []
 
 
-def test_a_port_of_a_part_that_is_off_is_not_moved(repository: Repository, portproof: Program) -> None:
+def test_a_port_of_a_part_that_is_off_is_moved_with_the_part_on(
+    repository: Repository, portproof: Program
+) -> None:
     repository.write(
         {
             "chart/values.yaml": "service: {port: 8080, enabled: false}\ncontainer: {port: 8080}\n",
             "chart/templates/deployment.yaml": DEPLOYMENT.replace("PORT", "{{ .Values.service.port }}"),
+            "chart/templates/service.yaml": f"{{{{- if .Values.service.enabled }}}}\n{SERVICE}{{{{- end }}}}\n",
+        }
+    )
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], sorted(finding["when"])) == (
+        "port-follows-service",
+        ["service.enabled", "service.port"],
+    )
+
+
+@pytest.fixture
+def optional_ingress(repository: Repository) -> None:
+    """An Ingress that is switched off, with the Service's port as a number."""
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "ingress: {enabled: false}\n",
+            "chart/templates/ingress.yaml": f"{{{{- if .Values.ingress.enabled }}}}\n{INGRESS}{{{{- end }}}}\n",
+        }
+    )
+
+
+@pytest.mark.usefixtures("optional_ingress")
+def test_a_number_of_an_optional_part_does_not_follow(portproof: Program) -> None:
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], sorted(finding["when"])) == (
+        "port-does-not-follow",
+        ["ingress.enabled", "service.port"],
+    )
+    assert (finding["location"]["path"], finding["location"]["line"]) == ("chart/templates/ingress.yaml", 10)
+    assert [one["new"] for one in finding["fix"]["edits"]] == ["{{ .Values.service.port }}"]
+    assert finding["fix"]["safety"] == "safe"
+
+
+@pytest.mark.usefixtures("optional_ingress")
+def test_the_fix_of_an_optional_part_ends_it(repository: Repository, portproof: Program) -> None:
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    repository.git("apply", "-", stdin=finding["fix"]["patch"])
+
+    assert told(portproof.check("--what-if")) == []
+
+
+def test_another_part_has_what_a_part_asks_for(repository: Repository, portproof: Program) -> None:
+    other = (
+        "{{- if .Values.metrics.enabled }}\n    - {name: metrics, port: 9090, targetPort: http}\n{{- end }}\n"
+    )
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "metrics: {enabled: false}\n",
+            "chart/templates/monitor.yaml": MONITOR,
+            "chart/templates/service.yaml": SERVICE + other,
+        }
+    )
+
+    assert told(portproof.check("--what-if")) == [
+        ("service-monitor-port", "chart/templates/monitor.yaml", 8, {"monitor.enabled": True})
+    ]
+
+
+PROBED = (
+    DEPLOYMENT.replace("PORT", "8080").rstrip()
+    + """
+          args: ["--health-probe-bind-address={{ .Values.health.bindAddress }}"]
+          livenessProbe: {httpGet: {path: /healthz, port: PROBED}}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("probed", "found"),
+    [("8081", ["port-does-not-follow"]), ('{{ trimPrefix ":" .Values.health.bindAddress }}', [])],
+    ids=["stays", "follows"],
+)
+def test_a_program_is_told_an_address(
+    repository: Repository, portproof: Program, probed: str, found: list[str]
+) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + 'health: {bindAddress: ":8081"}\n',
+            "chart/templates/deployment.yaml": PROBED.replace("PROBED", probed),
+        }
+    )
+
+    report = portproof.check("--what-if")["findings"]
+
+    assert [one["rule"] for one in report] == found
+    assert all(re.fullmatch(r":\d{5}", one["when"]["health.bindAddress"]) for one in report)
+
+
+def test_an_address_with_a_host_is_somebody_elses(repository: Repository, portproof: Program) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + 'health: {bindAddress: "db.example.net:8081"}\n',
+            "chart/templates/deployment.yaml": PROBED.replace("PROBED", "8081"),
         }
     )
 
     assert told(portproof.check("--what-if")) == []
+
+
+def test_a_chart_without_its_dependency_is_asked_too(repository: Repository, portproof: Program) -> None:
+    dependency = "dependencies: [{name: db, version: 1.0.0, repository: 'https://charts.example.net'}]\n"
+    repository.write({"chart/Chart.yaml": CHART + dependency, "chart/templates/monitor.yaml": MONITOR})
+
+    report = portproof.check("--what-if", "--offline")
+
+    assert [one[0] for one in told(report)] == ["service-monitor-port"]
 
 
 def test_a_values_file_moves_the_container_along(repository: Repository, portproof: Program) -> None:

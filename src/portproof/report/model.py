@@ -130,7 +130,7 @@ class Result:
     introduced: bool | None = None
     chain: tuple[Hop, ...] = ()
     change: Change | None = None
-    when: tuple[tuple[str, bool | int], ...] = ()
+    when: tuple[tuple[str, bool | int | str], ...] = ()
 
     @property
     def is_elsewhere(self) -> bool:

@@ -163,7 +163,9 @@ def compared(known: Evaluation, rendering: Rendering, rule_set: RuleSet, default
 
 
 _COMPARED = (Trait.VALUES, Trait.WHAT_IF)
-_NUMBER = re.compile(r"(?i)port\"?: *\"?(\d{1,5})\b")
+_NUMBER = re.compile(
+    r"(?i)(?:port|addr|address|listen|bind)\"?[:=] *[\"']?(?:0\.0\.0\.0|\[::\]|\*)?:?(\d{1,5})\b"
+)
 
 _IS_SECRET = re.compile(r"(?m)^kind: *\"?Secret\b")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}")

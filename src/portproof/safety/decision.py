@@ -14,15 +14,19 @@ from portproof.safety.model import GUESS, Danger, Field, Risk, TargetEffects
 from portproof.yamldoc import lookup
 
 
-def risks(effects: Sequence[TargetEffects], *, guess: bool = False) -> tuple[Risk, ...]:
+def risks(
+    effects: Sequence[TargetEffects], *, guess: bool = False, follows: bool = False
+) -> tuple[Risk, ...]:
     """Why a proven fix is unsafe, each reason once; empty when it is safe.
 
     `effects` are those on all targets that read the edited files, `guess` that nothing speaks for this end of the edge.
+    What `follows` the other end holds its value in every environment.
     """
     found = [GUESS] if guess else []
     for one in effects:
         found += _in_target(one)
-    found += sharing.contradictions(effects)
+    if not follows:
+        found += sharing.contradictions(effects)
     return tuple(dict.fromkeys(found))
 
 

@@ -17,21 +17,25 @@ from portproof.fix import Proposal
 from portproof.outcome import FindingGroup, Outcome, TargetResult, TracedFinding, keys_of
 from portproof.pipeline import Plan, Survey
 from portproof.render.model import Renderer
-from portproof.rules.base import Trait
+from portproof.rules.base import Finding, Severity, Trait
 from portproof.rules.evaluate import FindingKey, RuleSet
 from portproof.source import RelPath, Span, Tree
 from portproof.trace.model import Origin
 from portproof.trace.templates import written
 from portproof.whatif.search import Search, Shown
-from portproof.whatif.values import Values, own_file, variant, when
+from portproof.whatif.values import Values, own_file, parts_of, variant, when
 
 
 @dataclass(frozen=True, slots=True)
 class _Variant:
-    """A chart with values that show something: the target as it is, and as it is looked at."""
+    """A chart with values that show something: the target as it is, and as it is looked at.
+
+    `still` is what it is compared with: the same parts switched on, and no port moved.
+    """
 
     plain: HelmTarget
     target: HelmTarget
+    still: HelmTarget
     file: RelPath
     shown: Shown
     values: Values
@@ -45,9 +49,14 @@ def explored(plan: Plan, survey: Survey, rule_set: RuleSet, outcome: Outcome) ->
         searched = pool.map(partial(_searched, plan, rule_set), _charts(survey.results))
         for search, shown in (pair for some in searched for pair in some):
             name = f"portproof-what-if-{len(variants)}"
-            target, path, text = variant(search.target, search.values, shown.settings, name)
-            variants.append(_Variant(search.target, target, path, shown, search.values))
+            plain, values = search.target, search.values
+            target, path, text = variant(plain, values, shown.settings, name)
             texts[path] = text
+            still = plain
+            if parts := parts_of(shown.settings):
+                still, unmoved, text = variant(plain, values, parts, f"{name}-still")
+                texts[unmoved] = text
+            variants.append(_Variant(plain, target, still, path, shown, values))
     if not variants:
         return outcome
     tree = replace(plan.tree, overlay={**plan.tree.overlay, **texts})
@@ -61,7 +70,7 @@ def _charts(results: Sequence[TargetResult]) -> list[tuple[HelmTarget, frozenset
     known: dict[str, frozenset[FindingKey]] = {}
     chosen: dict[str, HelmTarget] = {}
     for one in sorted(results, key=lambda one: (one.target.id.count("?"), one.target.id)):
-        if isinstance(one.target, HelmTarget) and one.is_whole:
+        if isinstance(one.target, HelmTarget) and one.outcome is None and not one.problems:
             chart = one.target.chart
             known[chart] = known.get(chart, frozenset()) | (keys_of(one) or frozenset())
             if one.target.install is None:
@@ -83,7 +92,7 @@ def _searched(
 def _again(plan: Plan, rule_set: RuleSet, tree: Tree, variants: Sequence[_Variant]) -> Outcome:
     """The findings of the variants, each by itself, with their places and fixes."""
     targets = tuple(one.target for one in variants)
-    moved: dict[str, Target] = {one.target.id: one.plain for one in variants if one.shown.moves}
+    moved: dict[str, Target] = {one.target.id: one.still for one in variants if one.shown.moves}
     asked = replace(
         plan,
         tree=tree,
@@ -98,7 +107,7 @@ def _again(plan: Plan, rule_set: RuleSet, tree: Tree, variants: Sequence[_Varian
         defaults={**plan.defaults, **moved},
     )
     seen = pipeline.survey(asked)
-    wanted = {one.target.id: one.shown.keys for one in variants}
+    wanted = {one.target.id: one.shown for one in variants}
     results = tuple(_only(one, wanted[one.target.id]) for one in seen.results)
     return pipeline.finish(asked, replace(seen, results=results), pipeline.prover_of(asked, seen))
 
@@ -116,11 +125,18 @@ def _at_actions(group: FindingGroup, tried: Outcome, tree: Tree, render: Rendere
     return replace(group, members=members)
 
 
-def _only(one: TargetResult, keys: frozenset[FindingKey]) -> TargetResult:
+def _only(one: TargetResult, shown: Shown) -> TargetResult:
+    """The findings that are shown. Where another part of the chart has what is asked for, no error: people set both."""
     if one.evaluation is None:
         return one
-    found = tuple(each for each in one.evaluation.found if each.key in keys)
+    found = tuple(each for each in one.evaluation.found if each.key in shown.keys)
+    if shown.depends:
+        found = tuple(replace(each, finding=_at_most_warning(each.finding)) for each in found)
     return replace(one, evaluation=replace(one.evaluation, found=found))
+
+
+def _at_most_warning(finding: Finding) -> Finding:
+    return replace(finding, severity=Severity.WARNING) if finding.severity is Severity.ERROR else finding
 
 
 def _joined(outcome: Outcome, tried: Outcome, variants: Iterable[_Variant]) -> Outcome:
@@ -179,7 +195,7 @@ def _is_written(one: TracedFinding) -> bool:
 def _is_of_try(proposal: Proposal, tried: Iterable[_Variant]) -> bool:
     """Whether a fix is about the values that were tried, not about the chart."""
     files = {one.file for one in tried}
-    numbers = {str(each.value) for one in tried if one.shown.moves for each in one.shown.settings}
+    numbers = {str(each.number) for one in tried if one.shown.moves for each in one.shown.settings}
     return any(edit.span.path in files or edit.new.strip("\"'") in numbers for edit in proposal.edits)
 
 

@@ -10,10 +10,12 @@ from portproof.discover.model import HelmTarget
 from portproof.pipeline import Plan
 from portproof.render.model import Rendering
 from portproof.resources import ResourceKey
+from portproof.resources import read as read_resources
 from portproof.rules.base import Trait
-from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate
+from portproof.rules.edges import edges
+from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate, graph_of
 from portproof.source import RelPath
-from portproof.whatif.values import Setting, Values, variant
+from portproof.whatif.values import Setting, Values, parts_of, variant
 
 MAX_RENDERS = 40
 """Renders of one chart that look for the values; nearly always two are enough."""
@@ -24,16 +26,23 @@ MAX_TOGETHER = 3
 _FIRST = 3
 """Settings that are tried alone, before all are halved."""
 
+_OBJECTS = 6
+"""Templates of optional objects that are looked at with their part alone."""
+
 _COMPARED = (Trait.VALUES, Trait.WHAT_IF)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Settings of a chart, and the findings that appear with them alone; `moves` says that they move ports."""
+    """Settings of a chart, and the findings that appear with them alone; `moves` says that they move ports.
+
+    With other parts than these the findings are not there if `depends`.
+    """
 
     settings: tuple[Setting, ...]
     keys: frozenset[FindingKey]
     moves: bool
+    depends: bool = False
 
 
 @dataclass
@@ -46,7 +55,8 @@ class Search:
     values: Values
     known: frozenset[FindingKey]
     renders: int = 0
-    seen: dict[tuple[Setting, ...], Evaluation | None] = field(default_factory=dict)
+    rendered: dict[tuple[Setting, ...], Rendering | None] = field(default_factory=dict)
+    seen: dict[tuple[tuple[Setting, ...], bool], Evaluation | None] = field(default_factory=dict)
 
     @cached_property
     def plain(self) -> Rendering | None:
@@ -55,21 +65,49 @@ class Search:
         return answer if isinstance(answer, Rendering) else None
 
     def run(self) -> Iterator[Shown]:
-        """What appears when parts are switched on, then what does not follow when ports move."""
+        """What appears when parts are switched on, then what does not follow when ports move: those of optional parts last."""
         if self.plain is None:
             return
-        yield from self._found([*self.values.switches()], moves=False)
+        parts = self._largest([*self.values.switches()], moves=False)
+        shown = [*self._found(parts, self.known, moves=False)]
+        yield from shown
+        yield from self._alone(parts, self.known.union(*(one.keys for one in shown)))
         taken = "".join(one.text for one in self.plain.documents)
-        self.seen.clear()
-        yield from self._found([*self.values.ports(taken)], moves=True)
+        ports = self._largest([*self.values.ports(taken)], moves=True)
+        alone = [*self._found(ports, self.known, moves=True)]
+        yield from alone
+        every = ([*parts, *self.values.ports(taken, parts)], [*parts, *ports])
+        both = next((one for one in every if parts and self._ask(tuple(one), moves=True) is not None), [])
+        yield from self._found(both, self.known.union(*(one.keys for one in alone)), moves=True)
 
-    def _found(self, settings: Sequence[Setting], *, moves: bool) -> Iterator[Shown]:
-        together = self._largest([*settings], moves=moves)
+    def _alone(self, parts: Sequence[Setting], known: frozenset[FindingKey]) -> Iterator[Shown]:
+        """What appears with one part alone, and not with all: another part has what it asks for."""
+        everything = self._rendered(tuple(parts))
+        if everything is None or self.plain is None or not parts:
+            return
+        graph = graph_of(everything, self.rule_set)
+        old = {one.key for one in read_resources(self.plain).resources}
+        asking = {edge.holder for edge in edges(graph)} - old
+        sources = sorted({one.document.source or "" for one in graph.resources if one.key in asking})
+        texts = [self.plan.tree.text_or_none(path) or "" for path in sources[:_OBJECTS] if path]
+        first = (next((one for one in parts if f"Values.{one.key}" in text), None) for text in texts)
+        for one in dict.fromkeys(filter(None, first)):
+            around = (part for part in parts if _is_around(part, one))
+            settings = (*around, one)
+            evaluation = self._ask(settings, moves=False) if len(settings) <= MAX_TOGETHER else None
+            keys = frozenset() if evaluation is None else evaluation.keys - known
+            if keys:
+                yield Shown(settings, keys, moves=False, depends=True)
+                known |= keys
+
+    def _found(
+        self, together: Sequence[Setting], known: frozenset[FindingKey], *, moves: bool
+    ) -> Iterator[Shown]:
         evaluation = self._ask(tuple(together), moves=moves)
         if evaluation is None:
             return
         found: dict[tuple[Setting, ...], set[FindingKey]] = {}
-        for key in sorted(evaluation.keys - self.known, key=str):
+        for key in sorted(evaluation.keys - known, key=str):
             shows = self._smallest(together, key, evaluation, moves=moves)
             if shows is not None:
                 found.setdefault(shows, set()).update(self._alike(shows, key, evaluation, moves=moves))
@@ -135,23 +173,43 @@ class Search:
         )
 
     def _ask(self, settings: tuple[Setting, ...], *, moves: bool) -> Evaluation | None:
-        """What the rules say with these settings; None where they do not render, or where the budget is spent."""
-        if settings in self.seen:
-            return self.seen[settings]
-        if self.renders >= MAX_RENDERS or not settings:
+        """What the rules say with these settings; None where they do not render, or where the budget is spent.
+
+        What moves is compared with the same parts switched on, and nothing moved.
+        """
+        if (settings, moves) not in self.seen:
+            self.seen[settings, moves] = self._judged(settings, moves=moves)
+        return self.seen[settings, moves]
+
+    def _judged(self, settings: tuple[Setting, ...], *, moves: bool) -> Evaluation | None:
+        answer = self._rendered(settings) if settings else None
+        if answer is None:
             return None
-        self.renders += 1
-        target, path, text = variant(self.target, self.values, settings, "portproof-what-if")
-        tree = self.plan.tree
-        answer = self.plan.fresh(target, replace(tree, overlay={**tree.overlay, path: text}))
-        found = None
-        if isinstance(answer, Rendering) and not answer.problems:
-            rules = self.rule_set.only(*_COMPARED) if moves else self.rule_set.without(*_COMPARED)
-            found = evaluate(answer, rules)
-            if moves and self.plain is not None:
-                found = compared(found, answer, rules, self.plain)
-        self.seen[settings] = found
-        return found
+        if not moves:
+            return evaluate(answer, self.rule_set.without(*_COMPARED))
+        still = self._rendered(parts_of(settings))
+        rules = self.rule_set.only(*_COMPARED)
+        return None if still is None else compared(evaluate(answer, rules), answer, rules, still)
+
+    def _rendered(self, settings: tuple[Setting, ...]) -> Rendering | None:
+        if not settings:
+            return self.plain
+        if settings not in self.rendered:
+            if self.renders >= MAX_RENDERS:
+                return None
+            self.renders += 1
+            target, path, text = variant(self.target, self.values, settings, "portproof-what-if")
+            tree = self.plan.tree
+            answer = self.plan.fresh(target, replace(tree, overlay={**tree.overlay, path: text}))
+            is_whole = isinstance(answer, Rendering) and not answer.problems
+            self.rendered[settings] = answer if is_whole and isinstance(answer, Rendering) else None
+        return self.rendered[settings]
+
+
+def _is_around(part: Setting, other: Setting) -> bool:
+    """Whether a setting switches on the part that the other is a part of: ``metrics.enabled``, ``metrics.monitor.enabled``."""
+    *above, last = part.path
+    return bool(above) and last == "enabled" and part != other and [*other.path[: len(above)]] == above
 
 
 def _sources(evaluation: Evaluation) -> Mapping[ResourceKey, RelPath | None]:
@@ -167,8 +225,8 @@ def _likely(
     sites = [finding.primary, *(one.site for one in finding.related)]
     if moves:
         numbers = {one.value for one in sites} | {finding.expected}
-        yield from (one for one in settings if one.value in numbers)
-        return
+        yield from (one for one in settings if one.number in numbers)
+        settings = parts_of(settings)
     sources: Mapping[object, str | None] = {one.key: one.document.source for one in whole.manifests.resources}
     texts = [plan.tree.text_or_none(path) or "" for one in sites if (path := sources.get(one.resource))]
     for named in texts:

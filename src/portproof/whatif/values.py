@@ -6,7 +6,7 @@ Only keys that the chart's own ``values.yaml`` has count: that file is what a ch
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -23,6 +23,8 @@ MAX_PORTS = 200
 """Ports of one chart that are moved: as many as there are numbers to give them."""
 
 _PORT = re.compile(r"(?:^|[a-z_.-])(?:p|P)ort\Z|\Aport|PORT\Z")
+_LISTENS = re.compile(r"(?i)addr|listen|bind")
+_ADDRESS = re.compile(r"(?:0\.0\.0\.0|\[::\]|\*)?:[1-9]\d{1,4}")
 _NOT_MOVED = re.compile(
     r"(?i)nodePort|hostPort|proxy|database|redis|postgres|mysql|smtp|kafka|external|remote"
 )
@@ -38,7 +40,14 @@ class Setting:
     """A key of ``values.yaml`` and the value that is tried for it."""
 
     path: FieldPath
-    value: bool | int
+    value: bool | int | str
+
+    @property
+    def number(self) -> int | None:
+        """The port that it sets; None for a switch."""
+        if isinstance(self.value, bool):
+            return None
+        return self.value if isinstance(self.value, int) else int(self.value.rpartition(":")[2])
 
     @property
     def key(self) -> str:
@@ -49,13 +58,18 @@ class Setting:
         ).removeprefix(".")
 
 
-When: TypeAlias = tuple[tuple[str, "bool | int"], ...]
+When: TypeAlias = tuple[tuple[str, "bool | int | str"], ...]
 """The values that show a finding, by their keys."""
 
 
 def when(settings: Iterable[Setting]) -> When:
     """What to say of the settings that show a finding."""
     return tuple(sorted((one.key, one.value) for one in settings))
+
+
+def parts_of(settings: Iterable[Setting]) -> tuple[Setting, ...]:
+    """Those of the settings that switch a part on."""
+    return tuple(one for one in settings if one.number is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +108,34 @@ class Values:
             if number < MAX_SWITCHES:
                 yield one
 
-    def ports(self, taken: str) -> Iterator[Setting]:
-        """Every port, each with an unused number of its own: none that the text `taken` has."""
+    def ports(self, taken: str, parts: Iterable[Setting] = ()) -> Iterator[Setting]:
+        """Every port, each with an unused number of its own: none that the text `taken` has.
+
+        Those of a part that is off are left out, unless `parts` switch it on.
+        """
         used = set(re.findall(r"\d{5}", taken))
         numbers = (number for number in range(21007, 31000, 13) if str(number) not in used)
+        on = {one.path for one in parts}
         count = 0
         for path, value in yamldoc.leaves(self.data):
-            is_moved = _is_port(path, value) and path not in self.fixed and not self._is_off(path)
-            if is_moved and count < MAX_PORTS:
-                count += 1
+            is_moved = path not in self.fixed and not self._is_off(path, on) and count < MAX_PORTS
+            if is_moved and _is_port(path, value):
                 yield Setting(path, next(numbers))
+            elif is_moved and _is_address(path, value):
+                yield Setting(path, f"{str(value).rpartition(':')[0]}:{next(numbers)}")
+            else:
+                continue
+            count += 1
 
-    def _is_off(self, path: FieldPath) -> bool:
+    def _is_off(self, path: FieldPath, on: Container[FieldPath]) -> bool:
         """Whether a value belongs to a part that is switched off: its program does not listen."""
-        above = (yamldoc.lookup(self.data, path[:length]) for length in range(1, len(path)))
-        return any(isinstance(one, dict) and one.get("enabled") is False for one in above)
+        above = (path[:length] for length in range(1, len(path)))
+        return any(
+            isinstance(one := yamldoc.lookup(self.data, part), dict)
+            and one.get("enabled") is False
+            and (*part, "enabled") not in on
+            for part in above
+        )
 
     def file(self, settings: Iterable[Setting]) -> str:
         """A values file with these settings; a list that holds one is there as a whole."""
@@ -141,6 +168,13 @@ def _is_port(path: FieldPath, value: object) -> bool:
         return False
     words = [step for step in path if isinstance(step, str)]
     return bool(words) and bool(_PORT.search(words[-1])) and not any(map(_NOT_MOVED.search, words))
+
+
+def _is_address(path: FieldPath, value: object) -> bool:
+    """Whether a value is where a program of the chart listens, with no host: ``:8081``, ``0.0.0.0:8081``."""
+    words = [step for step in path if isinstance(step, str)]
+    named = bool(words) and bool(_LISTENS.search(words[-1])) and not any(map(_NOT_MOVED.search, words))
+    return named and isinstance(value, str) and bool(_ADDRESS.fullmatch(value))
 
 
 def _is_fixed(lines: list[str], line: int) -> bool:

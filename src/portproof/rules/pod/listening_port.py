@@ -168,31 +168,27 @@ Not reported when:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from portproof.graph.answers import target_number
-from portproof.graph.meant import only
-from portproof.graph.model import Container, ContainerPort, PortGraph, Service, Site, Workload
+from portproof.graph.model import ContainerPort, PortGraph, Site, Workload
 from portproof.graph.phrasing import listing
 from portproof.graph.purpose import Purpose, purpose
 from portproof.graph.referrers import moving, renumbering
+from portproof.rules import moved_settings
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
-from portproof.rules.pod import listening, moved_settings
+from portproof.rules.pod import listening
 from portproof.rules.pod.listening import Listening
-from portproof.rules.pod.moved_settings import MovedSetting
+from portproof.rules.reached import Around, LeftBehind, around_of, left_behind, reaching
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each setting that keeps a program away from the port that traffic goes to."""
     moved = [(workload, one) for workload, one in moved_settings.read(graph) if not workload.opaque]
     said = {one.site for _, one in moved}
-    for (workload, _), several in groupby(moved, key=lambda pair: (pair[0], pair[1].was)):
-        yield from _left_behind(graph, workload, [one for _, one in several])
+    yield from (_left_behind(graph, one) for one in left_behind(graph, moved))
     for workload, every in groupby(listening.read(graph), key=lambda pair: pair[0]):
-        around = None if workload.opaque else _around(graph, workload)
+        around = None if workload.opaque else around_of(graph, workload)
         for _, group in groupby(every, key=lambda pair: pair[1].container.path):
             told = [one for _, one in group]
             if around is not None and not any(_place(one.site) in map(_place, said) for one in told):
@@ -203,89 +199,32 @@ def _place(site: Site) -> object:
     return site.resource, site.path, site.piece and site.piece.start
 
 
-def _left_behind(graph: PortGraph, workload: Workload, told: Sequence[MovedSetting]) -> Iterator[Finding]:
+def _left_behind(graph: PortGraph, one: LeftBehind) -> Finding:
     """What to say of settings that a change moved away from a port that traffic still goes to."""
-    first, around = told[0], _around(graph, workload)
-    old, port = first.was, first.port
-    reaching = _reaching(first.container, (old, None if port is None else port.name_text), old, around)
-    number = only(one.number for one in told)
-    # A Service may have moved along: then it is a probe that is left behind.
-    if number is None or number in around.known - around.targets or not reaching:
-        return
-    if _is_offered(graph, workload, number):
-        return
-    names = listing(dict.fromkeys(one.label for one in told))
-    verb = "use" if len(reaching) > 1 else "uses"
+    first, port, workload = one.told[0], one.told[0].port, one.workload
+    names = listing(dict.fromkeys(each.label for each in one.told))
+    verb = "use" if len(one.reaching) > 1 else "uses"
     where = f" in {workload.key}"
     if port is not None:
         where = f", the port that container {first.container.name!r} of {workload.key} declares"
-    along = () if port is None else moving(graph, workload, port, number)
-    back = tuple((one.site, old) for one in told)
-    yield Finding(
+    along = () if port is None else moving(graph, workload, port, one.number)
+    back = tuple((each.site, first.was) for each in one.told)
+    return Finding(
         message=(
-            f"This change moves {names} from {old} to {number}. But {listing(reaching[:3])} still {verb} {old}"
-            f"{where}: requests there are refused if the program listens on {number} now."
+            f"This change moves {names} from {first.was} to {one.number}. But {listing(one.reaching[:3])} still {verb} "
+            f"{first.was}{where}: requests there are refused if the program listens on {one.number} now."
         ),
         severity=Severity.WARNING,
         primary=first.site,
-        related=() if port is None else (Label(port.number, f"{old} is still declared here"),),
+        related=() if port is None else (Label(port.number, f"{first.was} is still declared here"),),
         remedies=(
-            *([Remedy(f"set containerPort to {number}", along)] if along else []),
-            Remedy(f"set {names} back to {old}", back),
+            *([Remedy(f"set containerPort to {one.number}", along)] if along else []),
+            Remedy(f"set {names} back to {first.was}", back),
         ),
     )
 
 
-def _is_offered(graph: PortGraph, workload: Workload, number: int) -> bool:
-    """Whether it is the port of a Service of other pods: a setting that says it may call that."""
-    own = graph.services_of(workload)
-    return any(service not in own for service in _offered(graph).get(number, ()))
-
-
-@lru_cache(maxsize=4)
-def _offered(graph: PortGraph) -> Mapping[str | int | None, Sequence[Service]]:
-    """The Services by the numbers of their ports."""
-    found: dict[str | int | None, list[Service]] = {}
-    for service in graph.services:
-        for port in service.ports:
-            found.setdefault(port.number.value, []).append(service)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Around:
-    """What a pod's containers share, found out once however many they are.
-
-    `known` are the numbers that one of them declares, or that a Service or a probe uses, `targets` those that Services
-    alone use; `sent` the numbers that each Service reaches.
-    """
-
-    known: frozenset[str | int | None]
-    targets: frozenset[str | int | None]
-    sent: tuple[tuple[str, frozenset[int]], ...]
-
-
-def _around(graph: PortGraph, workload: Workload) -> _Around:
-    services = graph.services_of(workload)
-    known: set[str | int | None] = {
-        port.value for container in workload.containers for port in container.ports
-    }
-    known |= {check.port.value for container in workload.containers for check in container.checks}
-    targets = frozenset(port.target.value for service in services for port in service.ports)
-    sent = (
-        frozenset(number for one in service.ports if (number := target_number(one, workload)) is not None)
-        for service in services
-    )
-    return _Around(
-        targets | known,
-        targets - known,
-        tuple((str(one.key), numbers) for one, numbers in zip(services, sent, strict=True)),
-    )
-
-
-def _of(
-    graph: PortGraph, workload: Workload, told: Sequence[Listening], around: _Around
-) -> Iterator[Finding]:
+def _of(graph: PortGraph, workload: Workload, told: Sequence[Listening], around: Around) -> Iterator[Finding]:
     together: dict[Purpose, list[Listening]] = {}
     for one in told:
         together.setdefault(one.purpose, []).append(one)
@@ -296,9 +235,9 @@ def _of(
         meant = _meant(one, workload)
         if meant is None:
             continue
-        reaching = _reaching(one.container, (meant.value, meant.name_text), meant.value, around)
-        if reaching:
-            yield _finding(graph, workload, same, meant, reaching)
+        going = reaching(one.container, (meant.value, meant.name_text), meant.value, around)
+        if going:
+            yield _finding(graph, workload, same, meant, going)
 
 
 def _meant(one: Listening, workload: Workload) -> ContainerPort | None:
@@ -317,26 +256,15 @@ def _name(port: ContainerPort) -> str:
     return str(port.name.value) if port.name is not None else ""
 
 
-def _reaching(
-    container: Container, values: Sequence[str | int | None], number: int, around: _Around
-) -> list[str]:
-    """What sends traffic to a port, in words: Services to its `number`, probes to one of its `values`."""
-    checks = (check for check in container.checks if check.port.value in values and not check.host)
-    return [
-        *(service for service, numbers in around.sent if number in numbers),
-        *(f"the {check.label}" for check in checks),
-    ]
-
-
 def _finding(
     graph: PortGraph,
     workload: Workload,
     told: Sequence[Listening],
     meant: ContainerPort,
-    reaching: Sequence[str],
+    going: Sequence[str],
 ) -> Finding:
     one = told[0]
-    verb = "use" if len(reaching) > 1 else "uses"
+    verb = "use" if len(going) > 1 else "uses"
     changes = renumbering(graph, workload, meant, one.number)
     remedies = [Remedy(f"set containerPort to {one.number}", changes)] if changes else []
     names = listing(dict.fromkeys(other.name for other in told))
@@ -345,7 +273,7 @@ def _finding(
     return Finding(
         message=(
             f"In {workload.key}, {one.label} tells container {one.container.name!r} to listen on {one.number}. But "
-            f"{listing(reaching[:3])} {verb} {meant.value}, the port that the container declares: requests there are "
+            f"{listing(going[:3])} {verb} {meant.value}, the port that the container declares: requests there are "
             "refused."
         ),
         severity=Severity.WARNING,

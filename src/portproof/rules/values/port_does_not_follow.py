@@ -3,8 +3,9 @@
 The number and the value are equal in the chart's defaults, so the defaults work.
 Whoever sets the value to another port breaks the reference: the number stays.
 The rule runs with `--what-if` only. It moves every port value of `values.yaml`
-to a number of its own, and reports the references that no longer meet. (`base` in
-the examples is what the defaults render to.)
+to a number of its own, and reports the references that no longer meet. It also
+reports a program that is told another port while its probes or Services stay.
+(`base` in the examples is what the defaults render to.)
 
 Why it matters:
 
@@ -80,6 +81,29 @@ Good::
     spec:
       defaultBackend: {service: {name: web, port: {number: 21007}}}
 
+Bad (the program moves, its probe stays)::
+
+    # base
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: manager}
+    spec:
+      containers:
+        - name: manager
+          image: manager:1
+          args: ["--health-probe-bind-address=:8081"]
+          livenessProbe: {httpGet: {path: /healthz, port: 8081}}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: manager}
+    spec:
+      containers:
+        - name: manager
+          image: manager:1
+          args: ["--health-probe-bind-address=:21007"]
+          livenessProbe: {httpGet: {path: /healthz, port: 8081}}
+
 Not reported when:
 
 * both ends are values, each with a key of its own.
@@ -99,7 +123,10 @@ from portproof.graph.identity import AnyEdge, identities
 from portproof.graph.model import ContainerPort, Missed, Pods, PortGraph, Reached, ServicePort, Site, Workload
 from portproof.graph.pairing import ports
 from portproof.graph.past import declared_now
+from portproof.graph.phrasing import listing
+from portproof.rules import moved_settings
 from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
+from portproof.rules.reached import LeftBehind, left_behind
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -120,6 +147,36 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             if moved is not None:
                 seen.add(edge.port)
                 yield _finding(edge, edge.port, moved)
+    moved_away = ((workload, one) for workload, one in moved_settings.read(graph) if not workload.opaque)
+    for one in left_behind(graph, moved_away):
+        primary = _asking(one)
+        if primary is not None and primary not in seen:
+            yield _program(one, primary)
+
+
+def _asking(one: LeftBehind) -> Site | None:
+    """The number that stayed: that of the declared port, else that of a probe."""
+    first = one.told[0]
+    if first.port is not None:
+        return first.port.number
+    return next((check.port for check in first.container.checks if check.port.value == first.was), None)
+
+
+def _program(one: LeftBehind, primary: Site) -> Finding:
+    """What to say of a program that a value moves away from the port that traffic goes to."""
+    first = one.told[0]
+    names = listing(dict.fromkeys(each.label for each in one.told))
+    verb = "use" if len(one.reaching) > 1 else "uses"
+    return Finding(
+        message=(
+            f"In {one.workload.key}, a value moves {names} from {first.was} to {one.number}, but {listing(one.reaching[:3])} still "
+            f"{verb} {first.was}: requests there are refused."
+        ),
+        severity=Severity.WARNING,
+        primary=primary,
+        expected=one.number,
+        related=tuple(Label(each.site, f"{each.label} moves with the value") for each in one.told),
+    )
 
 
 def _moved(graph: PortGraph, edge: AnyEdge, port: ServicePort | ContainerPort) -> Site | None:
