@@ -148,6 +148,19 @@ class TestManifests:
         repository.add({"deploy/a.yaml": f"{SERVICE}{line}\n"})
         assert repository.skips() == [("manifests:deploy/a.yaml", "a template for another tool", True)]
 
+    @pytest.mark.parametrize(
+        "lines", ["x: %IMAGE%", "x: |\n  a\n${BLOCK}", "x: @TAG@", "x:\n  y: 1\n  ${MORE_OF_IT}"]
+    )
+    def test_what_is_yaml_once_a_script_has_filled_it_in_is_a_skip(
+        self, repository: Repository, lines: str
+    ) -> None:
+        repository.add({"deploy/a.yaml": f"{SERVICE}{lines}\n"})
+        assert repository.skips() == [("manifests:deploy/a.yaml", "a template for another tool", True)]
+
+    def test_what_is_no_yaml_when_it_is_filled_in_is_a_broken_manifest(self, repository: Repository) -> None:
+        repository.add({"deploy/a.yaml": SERVICE + "x: ${TAG}\nspec: [\n"})
+        assert repository.targets() == ["manifests:deploy"]
+
     def test_a_template_without_anything_that_has_ports_does_not_count(self, repository: Repository) -> None:
         repository.add({"deploy/a.yaml": CONFIG_MAP + "data: {{ x }}\n"})
         assert repository.skips() == [("manifests:deploy/a.yaml", "a template for another tool", False)]

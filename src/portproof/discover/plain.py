@@ -25,6 +25,9 @@ _KIND = re.compile(r"""\n["']?kind["']?[ \t]*:[ \t]*["']?([A-Za-z]*)""")
 _INNER_KIND = re.compile(r"""^[ \t-]+["']?kind["']?[ \t]*:[ \t]*["']?([A-Za-z]+)""", re.MULTILINE)
 _JSON_MANIFEST = re.compile(r"""\s*\{\s*"(apiVersion|kind)"\s*:""")
 _TEMPLATE_MARKS = ("{{", "{%", "<%", "%%")
+_FILLED_IN = re.compile(r"%[A-Z][A-Z0-9_]*%|\$\{[A-Za-z_][A-Za-z0-9_]*\}|@[A-Z][A-Z0-9_]*@")
+"""What a script puts into a text, wherever it stands: envsubst's variables, and words for sed between signs."""
+_FILLED_IN_LINE = re.compile(rf"^[ \t]*(?:{_FILLED_IN.pattern})[ \t]*$", re.MULTILINE)
 _YTT = re.compile(r"^[ \t]*#@[ \t]+(load|def|if|for|data)\b|^#@data/|:[ \t]+#@ ", re.MULTILINE)
 # Files that look like manifests and are not for a cluster.
 _FOREIGN = (
@@ -210,15 +213,17 @@ def _object_kinds(data: Any) -> Iterator[str]:
 
 
 def _is_template(text: str) -> bool:
-    """Whether another tool has to fill in the text first: ytt's comments, or braces that are not YAML as they stand."""
+    """Whether another tool has to fill in the text first: ytt's comments, or marks that are not YAML as they stand."""
     if "#@" in text and _YTT.search(text):
         return True
-    if not any(mark in text for mark in _TEMPLATE_MARKS):
-        return False
-    return any(
-        not _parses(document)
+    if any(mark in text for mark in _TEMPLATE_MARKS):
+        marked = [one for _, one in split(text) if any(mark in one for mark in _TEMPLATE_MARKS)]
+        if not all(map(_parses, marked)):
+            return True
+    return _FILLED_IN.search(text) is not None and any(
+        not _parses(document) and _parses(_FILLED_IN.sub("x", _FILLED_IN_LINE.sub("", document)))
         for _, document in split(text)
-        if any(mark in document for mark in _TEMPLATE_MARKS)
+        if _FILLED_IN.search(document)
     )
 
 
