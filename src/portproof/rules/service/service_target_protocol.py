@@ -87,6 +87,7 @@ Not reported when:
 * a number is declared without a `protocol` and the Service spells its own out,
   because the declaration is only information.
 * injection adds ports to the pods.
+* the Service port has no number, which `service-port-range` reports.
 """
 
 from __future__ import annotations
@@ -107,7 +108,12 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         if not workloads or any(one.opaque for one in workloads):
             continue
         for port in service.ports:
-            if port.protocol not in PROTOCOLS or ends(graph, service, port).reached:
+            # Without a target there is nothing to compare; `service-port-range` says that the number is absent.
+            if (
+                port.target.value is None
+                or port.protocol not in PROTOCOLS
+                or ends(graph, service, port).reached
+            ):
                 continue
             for workload in workloads:
                 other = _other_protocol(port, workload)
