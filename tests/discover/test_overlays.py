@@ -50,6 +50,15 @@ class TestKustomizations:
         repository.add({f"app/{name}": ""})
         assert repository.find().targets == (KustomizeTarget("app", (f"app/{name}",)),)
 
+    def test_a_folder_without_a_kustomization_is_no_base_that_could_be_built(
+        self, repository: Repository
+    ) -> None:
+        repository.add({"base/shop/a.yaml": SERVICE, "base/web/kustomization.yaml": ""})
+        repository.add({"prod/kustomization.yaml": "resources: [../base/shop, ../base/web]"})
+        assert [one.id for bases in repository.find().bases.values() for one in bases] == [
+            "kustomize:base/web"
+        ]
+
     def test_leaves_are_targets_and_bases_are_not(self, repository: Repository) -> None:
         repository.add({"base/kustomization.yaml": ""})
         for name in ("dev", "prod", "test"):

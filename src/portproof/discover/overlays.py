@@ -104,7 +104,7 @@ def _below(
     seen: set[RelPath] = set()
     while pending:
         folder = pending.pop(0)
-        if folder in seen or folder in reached:
+        if folder in seen or folder in reached or not graph.is_kustomization(folder):
             continue
         seen.add(folder)
         target = graph.target(folder)
@@ -125,7 +125,7 @@ def _bases(graph: _Graph, targets: Iterable[KustomizeTarget]) -> Mapping[str, tu
         if target.id in found:
             continue
         folders = sorted(graph.references(target.folder).folders - {target.folder})
-        able = [folder for folder in folders if not graph.references(folder).component]
+        able = [one for one in folders if graph.is_kustomization(one) and not graph.references(one).component]
         below = [base for folder in able if isinstance(base := graph.target(folder), KustomizeTarget)]
         found[target.id] = tuple(below)
         pending += below
@@ -198,6 +198,10 @@ class _Graph:
             names = _names(here) or made
             self.known[folder] = read_references(self.tree, folder, names)
         return self.known[folder]
+
+    def is_kustomization(self, folder: RelPath) -> bool:
+        """Whether a folder that another one refers to has a kustomization: without one, its files are plain manifests."""
+        return bool(_names(self.listing.folder(folder)))
 
     def target(self, folder: RelPath) -> KustomizeTarget | Skip:
         """A kustomization as it is, without what cannot be had; why it cannot be built where nothing else is in it."""
