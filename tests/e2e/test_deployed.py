@@ -216,6 +216,10 @@ CHART_LAYOUTS |= {
         **VALUES,
         "deploy/helmfile.yaml": "releases:\n- {name: shop, namespace: sales, chart: ../charts/web, values: [../env/prod.yaml]}\n",
     },
+    "helmfile, a chart beside it without a dot": {
+        **VALUES,
+        "helmfile.yaml": "releases:\n- {name: shop, namespace: sales, chart: charts/web, values: [env/prod.yaml]}\n",
+    },
     "helmfile, values of its own between files": {
         "deploy/a.yaml": "service: {target: 9999}\n",
         "deploy/b.yaml": "{}\n",

@@ -95,11 +95,12 @@ class _Release:
     def deployment(self) -> Deployment:
         name = self._filled("name")
         chart = self._filled("chart")
-        if not _is_local(chart):
+        path = join(parent(self.one.file), chart)
+        # helm takes what lies there before it looks into a repository of that name (``pkg/action/install.go``, LocateChart).
+        if path not in self.place.charts and not _is_local(chart):
             return Unread(
                 self.one.file, "remote-chart", f"{name}: the chart {chart} is not in this repository"
             )
-        path = join(parent(self.one.file), chart)
         if path not in self.place.charts:
             return Unread(self.one.file, "helmfile", f"{name}: there is no Chart.yaml in {chart}")
         files, parts, problem = self._values()
