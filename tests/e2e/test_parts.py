@@ -337,6 +337,16 @@ WANTED = {
     "required in a helper": ("'{{ include \"shop.host\" . }}'", "{}\n", "host"),
     "no parent": ("'{{ .Values.image.tag }}'", "{}\n", "image.tag"),
     "no parent of a number": ("'{{ add .Values.image.port 1 }}'", "{}\n", "image.port"),
+    "a list without a parent": (
+        "'{{ range .Values.cors.origins }}{{ .host }}{{ end }}'",
+        "{}\n",
+        "cors.origins",
+    ),
+    "a list with numbers without a parent": (
+        "'{{- range $i, $one := $.Values.cors.origins -}}{{ $one.host }}{{ end }}'",
+        "{}\n",
+        "cors.origins",
+    ),
     "a credential": ("'{{ .Values.password | b64enc }}'", "{}\n", "password"),
 }
 
@@ -350,7 +360,7 @@ def test_a_chart_that_wants_a_value_is_checked_with_a_placeholder(
     found = portproof.check()
     by_rule = {one["rule"]: one for one in found["findings"]}
     assert by_rule.keys() == {"render-failed", "service-target-number"}
-    assert by_rule["render-failed"]["severity"] == "warning"
+    assert by_rule["render-failed"]["severity"] == "note"
     finding = by_rule["service-target-number"]
     said = f"The chart was rendered with placeholders for values that nobody gives it here: {name}."
     assert said in finding["message"]
@@ -374,6 +384,16 @@ def test_what_depends_on_a_placeholder_is_no_finding(portproof: Program, reposit
     repository.write(
         {**files, "shop/templates/all.yaml": files["shop/templates/all.yaml"].replace("8081", port)}
     )
+    assert [one["rule"] for one in portproof.check()["findings"]] == ["render-failed"]
+
+
+def test_a_number_that_nobody_gives_is_absent_without_a_finding(
+    portproof: Program, repository: Repository
+) -> None:
+    files = wanting(WANTED["required"][0])
+    template = files["shop/templates/all.yaml"].replace("8081", "8080")
+    template = template.replace("port: 80,", "port: {{ .Values.port }},")
+    repository.write({**files, "shop/templates/all.yaml": template})
     assert [one["rule"] for one in portproof.check()["findings"]] == ["render-failed"]
 
 

@@ -21,6 +21,9 @@ ValuePath: TypeAlias = tuple[str, ...]
 MAX_VALUES = 12
 """As many values are given to one chart; each takes a render."""
 
+Value: TypeAlias = str | int | bool | tuple[()]
+"""What a placeholder may be: a list is empty, for what its entries hold is not known."""
+
 WORD = "x-placeholder"
 NUMBER = 47113
 
@@ -35,6 +38,7 @@ _REQUIRED = re.compile(
     r"\brequired\s+(?:\"(?:[^\"\\]|\\.)*\"|`[^`]*`|\([^()]*\))\s+\(?\s*\$?\.Values((?:\.\w+)+)"
     r"|\$?\.Values((?:\.\w+)+)\s*\|\s*required\b"
 )
+_RANGE = re.compile(r"\brange\s(?:[^{}]*:=)?\s*\$?\.Values((?:\.\w+)+)\s*-?\}\}")
 _SUBCHART = re.compile(r"/charts/([^/]+)")
 _NUMERIC = re.compile(r"(?:port|ports?number|replicas|count|size|seconds|timeout|id|limit)\Z", re.IGNORECASE)
 _SWITCH = re.compile(r"(?:enabled?|create|disabled?)\Z", re.IGNORECASE)
@@ -44,7 +48,7 @@ _SWITCH = re.compile(r"(?:enabled?|create|disabled?)\Z", re.IGNORECASE)
 class Placeholders:
     """What a chart is given beyond its values, by the path of each."""
 
-    values: Mapping[ValuePath, str | int | bool] = field(default_factory=dict)
+    values: Mapping[ValuePath, Value] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,13 +68,13 @@ class Placeholders:
 
     def further(self, stderr: str, tree: Tree, paths: ChartPaths) -> Placeholders | None:
         """These and the value that helm's error says is missing; None where it says of none."""
-        path = next(
-            (path for path in _wanted(stderr, tree, paths) if all(_apart(path, own) for own in self.values)),
-            None,
-        )
-        if path is None:
-            return None
-        return Placeholders({**self.values, path: _placeholder(path, tree, paths)})
+        for path, line in _wanted(stderr, tree, paths):
+            if all(_apart(path, own) for own in self.values):
+                steps = "." + ".".join(path)  # a subchart reads it without its own name
+                is_list = any(steps.endswith(one[1]) for one in _RANGE.finditer(line))
+                value: Value = () if is_list else _placeholder(path, tree, paths)
+                return Placeholders({**self.values, path: value})
+        return None
 
 
 def _apart(path: ValuePath, other: ValuePath) -> bool:
@@ -79,8 +83,8 @@ def _apart(path: ValuePath, other: ValuePath) -> bool:
     return path[:length] != other[:length]
 
 
-def _wanted(stderr: str, tree: Tree, paths: ChartPaths) -> Iterator[ValuePath]:
-    """The values that an error may be about, the likeliest first."""
+def _wanted(stderr: str, tree: Tree, paths: ChartPaths) -> Iterator[tuple[ValuePath, str]]:
+    """The values that an error may be about, the likeliest first, each with the line that reads it."""
     text = error_text(stderr)
     frames = list(_FRAME.finditer(text))
     if not frames:
@@ -93,14 +97,14 @@ def _wanted(stderr: str, tree: Tree, paths: ChartPaths) -> Iterator[ValuePath]:
     if nil is not None:
         texts = [*said[-1:], here]
         found = (_steps(one) for each in texts for one in _VALUE.findall(each))
-        yield from (_placed(steps, outer["name"]) for steps in found if nil[1] in steps[1:])
+        yield from ((_placed(steps, outer["name"]), here) for steps in found if nil[1] in steps[1:])
     elif "execution error at" in text:
         message = text.partition("): ")[2].strip()
         for line in (here, *_saying(message, tree, paths)):
             for one in _REQUIRED.finditer(line):
-                yield _placed(_steps(one[1] or one[2]), outer["name"])
+                yield _placed(_steps(one[1] or one[2]), outer["name"]), line
     elif _NO_STRING.search(text):
-        yield from (_placed(_steps(one), outer["name"]) for one in _VALUE.findall(here))
+        yield from ((_placed(_steps(one), outer["name"]), here) for one in _VALUE.findall(here))
 
 
 def _steps(text: str) -> ValuePath:
@@ -131,9 +135,9 @@ def _saying(message: str, tree: Tree, paths: ChartPaths) -> Iterator[str]:
             yield from (line for line in text.split("\n") if words in line)
 
 
-def _placeholder(path: ValuePath, tree: Tree, paths: ChartPaths) -> str | int | bool:
-    given: dict[str, str | int | bool]
-    given = {"integer": NUMBER, "number": NUMBER, "boolean": True, "string": WORD}
+def _placeholder(path: ValuePath, tree: Tree, paths: ChartPaths) -> Value:
+    given: dict[str, Value]
+    given = {"integer": NUMBER, "number": NUMBER, "boolean": True, "string": WORD, "array": ()}
     kind = _schema_type(path, tree, paths)
     if kind in given:
         return given[kind]

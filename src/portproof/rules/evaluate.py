@@ -137,7 +137,10 @@ def evaluate(
 
 
 def _with_placeholders(found: Iterable[RuleFinding], names: tuple[str, ...]) -> Iterator[RuleFinding]:
-    """Those that depend on no placeholder, each saying that there are some."""
+    """Those that depend on no placeholder, each saying that there are some.
+
+    Where a value is empty, nobody gives that one either.
+    """
     said = (
         f"The chart was rendered with placeholders for values that nobody gives it here: {', '.join(names)}."
     )
@@ -145,7 +148,8 @@ def _with_placeholders(found: Iterable[RuleFinding], names: tuple[str, ...]) -> 
         finding = one.finding
         sites = (finding.primary, *(label.site for label in finding.related))
         texts = [finding.message, str(finding.expected), *(f"{each.resource} {each.value}" for each in sites)]
-        if not any(mark in text for text in texts for mark in (WORD, str(NUMBER))):
+        is_made_up = any(mark in text for text in texts for mark in (WORD, str(NUMBER)))
+        if not is_made_up and finding.primary.value is not None:
             message, evidence, rest = finding.message.partition(" Evidence: ")
             yield replace(one, finding=replace(finding, message=f"{message} {said}{evidence}{rest}"))
 
