@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from portproof.discover.model import HelmTarget, Install, KustomizeTarget
-from portproof.render.model import RenderFailure
+from portproof.render.model import FailureSite, RenderFailure
 from portproof.rules.run import unused_ignore
 from portproof.rules.run.render_failed import OtherTargets, other_targets, severity
 from portproof.rules.severity import Severity
@@ -18,7 +20,7 @@ def demanded(target: HelmTarget) -> RenderFailure:
 
 
 def nil(target: HelmTarget) -> RenderFailure:
-    return RenderFailure(target, "nil pointer", wants="global")
+    return RenderFailure(target, "nil pointer", wants="global", has=("image",))
 
 
 def test_what_is_broken_is_an_error() -> None:
@@ -29,18 +31,20 @@ def test_what_is_broken_is_an_error() -> None:
     )
 
 
-def test_defaults_that_a_chart_refuses_on_purpose_are_a_warning() -> None:
-    assert severity([demanded(A)], OtherTargets()) is Severity.WARNING
+def test_defaults_that_a_chart_refuses_on_purpose_are_a_note() -> None:
+    assert severity([demanded(A)], OtherTargets()) is Severity.NOTE
+    assert severity([demanded(A)], OtherTargets(), compared=True) is Severity.WARNING
     assert severity([demanded(PROD)], OtherTargets()) is Severity.ERROR
-    assert severity([demanded(PROD), demanded(A)], OtherTargets()) is Severity.WARNING
+    assert severity([demanded(PROD), demanded(A)], OtherTargets()) is Severity.NOTE
 
 
 def test_a_value_that_several_charts_lack_is_given_from_outside() -> None:
     alone, together = [nil(A)], [nil(A), nil(B)]
-    assert severity(alone, other_targets((), alone)) is Severity.WARNING
+    assert severity(alone, other_targets((), alone)) is Severity.NOTE
     assert severity(alone, other_targets((), alone), compared=True) is Severity.ERROR
-    assert severity(together, other_targets((), together)) is Severity.WARNING
-    assert severity(alone, other_targets((), together)) is Severity.WARNING
+    assert severity(together, other_targets((), together)) is Severity.NOTE
+    assert severity(alone, other_targets((), together)) is Severity.NOTE
+    assert severity(alone, other_targets((), together), compared=True) is Severity.WARNING
 
 
 def test_one_chart_with_two_values_files_is_one_chart() -> None:
@@ -57,7 +61,7 @@ def test_who_installs_a_chart_gives_all_there_is() -> None:
 
 def test_a_chart_that_renders_with_other_values_lacks_only_values() -> None:
     failure = RenderFailure(A, "nil pointer")
-    assert severity([failure], other_targets([PROD], [failure])) is Severity.WARNING
+    assert severity([failure], other_targets([PROD], [failure])) is Severity.NOTE
     assert severity([failure], other_targets([B], [failure])) is Severity.ERROR
     assert (
         severity([failure, RenderFailure(B, "nil pointer")], other_targets([PROD], [failure]))
@@ -91,8 +95,18 @@ def test_values_that_only_their_place_gives_to_a_chart_are_perhaps_not_all() -> 
     inferred = HelmTarget("charts/a", ("envs/prod.yaml",), inferred=True)
     assert severity([demanded(inferred)], OtherTargets()) is Severity.NOTE
     assert severity([nil(inferred)], OtherTargets()) is Severity.NOTE
-    assert severity([RenderFailure(inferred, "not YAML")], OtherTargets()) is Severity.WARNING
+    assert severity([RenderFailure(inferred, "can't evaluate field x")], OtherTargets()) is Severity.NOTE
+    broken = RenderFailure(inferred, "not YAML", FailureSite("envs/prod.yaml", 2))
+    assert severity([broken], OtherTargets()) is Severity.WARNING
     assert severity([demanded(inferred), demanded(PROD)], OtherTargets()) is Severity.ERROR
+    assert severity([nil(inferred), nil(A)], OtherTargets()) is Severity.NOTE
+
+
+def test_a_chart_without_values_gets_them_in_layers() -> None:
+    failures = [replace(nil(A), has=()), nil(PROD)]
+    assert severity(failures, other_targets((), failures)) is Severity.NOTE
+    assert severity(failures[1:], other_targets((), failures)) is Severity.NOTE
+    assert severity([RenderFailure(PROD, "no such function")], other_targets((), failures)) is Severity.ERROR
 
 
 def test_values_that_are_meant_to_fail_are_a_note() -> None:

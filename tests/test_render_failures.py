@@ -197,7 +197,7 @@ def _assert_told(helm: Engine, tmp_path: Path, case: Case, tree: Tree) -> None:
     failure = failed(helm.render(helm_target("charts/x"), tree))
     assert place(failure) == f"charts/x/{case.place}"
     assert case.says in failure.message
-    assert severity([failure], OtherTargets()) is (Severity.WARNING if case.expected else Severity.ERROR)
+    assert severity([failure], OtherTargets()) is (Severity.NOTE if case.expected else Severity.ERROR)
     for never in (str(tmp_path), "portproof-", "\x1b", "\x07", "\r", "Use --debug", "level="):
         assert never not in failure.message
 

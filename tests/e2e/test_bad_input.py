@@ -91,7 +91,7 @@ FAILURES = (
         "helm:bad",
         "bad/templates/service.yaml:2:",
         "nil pointer",
-        severity="warning",
+        severity="note",
     ),
     Failure(
         "unconditional-fail",
@@ -112,7 +112,7 @@ FAILURES = (
         "helm:bad",
         "bad/templates/service.yaml:3:",
         "a host is needed",
-        severity="warning",
+        severity="note",
     ),
     Failure(
         "template-that-makes-broken-yaml",

@@ -23,7 +23,7 @@ def test_a_chart_that_needs_values(portproof: Program, make_repository: MakeRepo
     repository.write({"README.md": "# Shop\n"})
     repository.commit()
     repository.write({"web/Chart.yaml": CHART, "web/templates/a.yaml": WANTS})
-    assert severities(portproof) == [("warning", None)]
+    assert severities(portproof) == [("note", None)]
     assert severities(portproof, "--base", "HEAD") == [("note", True)]
     repository.commit()
     repository.write({"web/templates/a.yaml": OTHER})
@@ -40,7 +40,7 @@ def test_a_chart_that_reads_what_another_gives(portproof: Program, make_reposito
     repository.commit()
     values = {"web/Chart.yaml": CHART, "web/values.yaml": "service:\n  port: 80\n"}
     repository.write({**values, "web/templates/a.yaml": "hub: {{ .Values.global.hub }}\n"})
-    assert severities(portproof) == [("warning", None)]
+    assert severities(portproof) == [("note", None)]
     assert severities(portproof, "--base", "HEAD") == [("note", True)]
     repository.write({"web/templates/a.yaml": "port: {{ .Values.servce.port }}\n"})
     assert severities(portproof, "--base", "HEAD") == [("error", True)], "a typo of a value that is there"

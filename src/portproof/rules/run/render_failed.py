@@ -15,18 +15,18 @@ What can't be rendered can't be checked, and it can't be installed either.
 Severity:
 
 * **error**: when the chart, overlay or manifest is broken.
-* **warning**: when a chart isn't broken, but needs values that its own don't have. It may
+* **warning**: with `--base`, when a change makes a chart that rendered need values which its own don't have. Or when a
+  values file that is known by its place is broken itself.
+* **note**: when a chart isn't broken, but needs values that its own don't have. It may
   reject its defaults on purpose, with `required` or a guarded `fail`, or encode a
   credential (`b64enc`) that they omit. It may render with another of its values files. Or
   several charts read the same top-level value, which none of them has, because a shared
   file is given to all. Or a chart reads a top-level value which its own files don't have,
-  unless the name looks like a typo. With `--base` that is an error if the base rendered.
-  Or only the name and place of a values file say that it is the chart's.
+  unless the name looks like a typo; with `--base` that is an error if the base rendered. A
+  chart without a `values.yaml` gets its values in layers, from whoever installs it.
 * **note**: when the chart rejects values that are meant to fail (`ci/tls-failure.yaml`), or
-  when a values file known by its place lacks what the chart needs. Or when a chart that needs
-  values is one which a change adds, or which was not checked before the change either. A
-  new chart that reads a top-level value which its own files don't have counts as one,
-  unless the value's name looks like a typo.
+  values that only their place gives to it. Or when a chart that needs values is one which a
+  change adds, or which was not checked before the change either.
 
 Fix:
 
@@ -71,24 +71,29 @@ class OtherTargets:
     """What the rest of a run tells of a failure.
 
     `rendered` are the folders of charts that render with some of their values, `given_from_outside` the top-level values
-    that several charts read and do not have.
+    that several charts read and do not have. `bare` are the charts that have no values of their own and want some.
     """
 
     rendered: frozenset[RelPath] = frozenset()
     given_from_outside: frozenset[str] = frozenset()
+    bare: frozenset[RelPath] = frozenset()
 
 
 def other_targets(rendered: Iterable[Target], failures: Iterable[RenderFailure]) -> OtherTargets:
     """Look at all that `rendered`, and at all that did not."""
     lacking: dict[str, set[RelPath]] = defaultdict(set)
+    bare = set()
     for failure in failures:
         if wanted := _wanted(failure):
             lacking[wanted].add(failure.target.path)
+            if not (failure.has or failure.target.values):
+                bare.add(failure.target.path)
     return OtherTargets(
         frozenset(target.path for target in rendered if isinstance(target, HelmTarget)),
         # A single chart that reads what it does not have is broken as it stands; a set of them is installed with a
         # shared -f file.
         frozenset(name for name, charts in lacking.items() if len(charts) > 1),
+        frozenset(bare),
     )
 
 
@@ -99,33 +104,38 @@ def severity(
     compared: bool = False,
     is_first: bool = False,
 ) -> Severity:
-    """How bad one failure is, which several targets may have: a warning where a chart only lacks values.
+    """How bad one failure is, which several targets may have: a note where a chart only lacks values.
 
-    With a base (`compared`), `is_first` says that none of them was ever checked: then nothing is lost, and it is a note.
+    With a base (`compared`) it is worse: the chart rendered there. But `is_first` says that none of them was ever checked:
+    then nothing is lost.
     """
+    known = [one for one in failures if not _is_inferred(one.target)]
+    if not known:  # nobody says that it is all that the chart is given
+        broken = any(one.site is not None and one.site.path in one.target.values for one in failures)
+        return Severity.WARNING if broken else Severity.NOTE
+    if all(failure.demanded and _is_meant_to_fail(failure.target) for failure in known):
+        return Severity.NOTE
     lacks_values = (
-        any(failure.demanded and not failure.target.values for failure in failures)
-        or any(_wanted(failure) in others.given_from_outside for failure in failures)
-        or all(not failure.target.values and failure.target.path in others.rendered for failure in failures)
+        any(failure.demanded and not failure.target.values for failure in known)
+        or any(_wanted(failure) in others.given_from_outside for failure in known)
+        or any(_wanted(failure) and failure.target.path in others.bare for failure in known)
+        or all(not failure.target.values and failure.target.path in others.rendered for failure in known)
     )
     is_given_more = all(
         _wanted(failure)
         and not failure.target.values
         and not any(is_near_name(failure.wants, key) for key in failure.has)
-        for failure in failures
+        for failure in known
     )
-    if all(isinstance(one.target, HelmTarget) and one.target.inferred for one in failures):
-        # Nobody says that it is all that the chart is given.
-        return Severity.NOTE if all(one.demanded or one.wants for one in failures) else Severity.WARNING
-    if all(failure.demanded and _is_meant_to_fail(failure.target) for failure in failures):
-        return Severity.NOTE
-    if is_first and (lacks_values or is_given_more):
-        return Severity.NOTE
-    if (
-        is_given_more and not compared
-    ):  # who installs it may well give them; a change that asks for more breaks it
-        return Severity.WARNING
+    if is_first or not compared:
+        return Severity.NOTE if lacks_values or is_given_more else RULE.severity
+    # Who installs it may well give them; a change that asks for more breaks it.
     return Severity.WARNING if lacks_values else RULE.severity
+
+
+def _is_inferred(target: Target) -> bool:
+    """Whether only the name and place of a values file say that it is the chart's."""
+    return isinstance(target, HelmTarget) and target.inferred
 
 
 def _is_meant_to_fail(target: Target) -> bool:
