@@ -142,6 +142,19 @@ def test_archives_are_passed_over_unless_they_are_named(tmp_path: Path, name: st
     assert [target.id for target in discover(Tree(tmp_path), (name,)).targets] == [f"manifests:{name}"]
 
 
+@pytest.mark.parametrize("name", [".fttemplates", "_template", "__templates__"])
+def test_what_a_generator_copies_is_passed_over_unless_they_are_named(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name / "app.yaml"
+    file.parent.mkdir()
+    file.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n")
+    found = discover(Tree(tmp_path))
+    assert not found.targets
+    assert [(skip.path, skip.reason) for skip in found.skips] == [
+        (name, "templates of new files; name the path to check it")
+    ]
+    assert [target.id for target in discover(Tree(tmp_path), (name,)).targets] == [f"manifests:{name}"]
+
+
 @pytest.fixture
 def as_nobody() -> Iterator[Path]:
     """A folder outside of pytest's own (which are private), and, when run by root, a process without root's powers."""

@@ -8,6 +8,7 @@ configuration excludes) or by force (no permission) is said in `Listing.skips`.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ _OF_TOOLS = frozenset(
 _PRUNED = _CACHES | _OF_TOOLS | {"node_modules", "bower_components", "venv", "site-packages"}
 _TEST_DATA = frozenset({"test-data", "__fixtures__", "__snapshot__", "__snapshots__"})
 _ARCHIVES = frozenset({".archive", ".archived", "_archive", "_archived"})
+_SCAFFOLDS = re.compile(r"[._]+(?:ft)?(?:template|boilerplate|scaffold|skeleton)s?_*")
+"""Folders whose files a generator copies and fills in, as Folder Templates of VS Code does with ``.fttemplates``."""
 _TEXTS = (".yaml", ".yml", ".json")
 _TESTS = frozenset({"test", "tests", "__tests__", "spec", "e2e"})
 
@@ -234,6 +237,8 @@ def _passed_over(
         return "" if name.startswith((".", "_")) else f"{name} is not searched; name the path to check it"
     if name in _ARCHIVES:
         return "archived; name the path to check it"
+    if _SCAFFOLDS.fullmatch(name):
+        return "templates of new files; name the path to check it"
     if name == "vendor" and "go.mod" in folder.files:
         return "vendored Go modules; name the path to check it"
     if (
