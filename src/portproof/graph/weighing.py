@@ -19,6 +19,7 @@ from portproof.graph.evidence import (
     EXPORTERS_PORTS,
     GATEWAYS_PORTS,
     HABITUAL_PORTS,
+    USUAL_PORTS,
     WELL_KNOWN,
     are_of_one_program,
     image_listening,
@@ -299,7 +300,12 @@ def _facts_of_services(
 ) -> Iterator[Fact]:
     """What the Service's own fields say of the number, beside the port that was probably meant."""
     wanted = port.target.value
-    if isinstance(wanted, int) and is_near_miss(wanted, meant.value):
+    # Two ports that programs listen on by habit are two habits, not a typo.
+    if (
+        isinstance(wanted, int)
+        and is_near_miss(wanted, meant.value)
+        and not {wanted, meant.value} <= USUAL_PORTS
+    ):
         yield Fact.NEAR
     if repeats_what_callers_expect(port):
         yield Fact.REPEATS

@@ -10,7 +10,7 @@ other Service port reaches it and it meets one of these conditions:
 
 * it is the only declared port.
 * it has the number of the Service's `port`.
-* the wrong number is a near miss of it (8081 for 8080).
+* the wrong number is a near miss of it (8081 for 8080). 8000 and 8080 are two habits, not a typo.
 
 Evidence for the declared port is a probe, the container's settings, a public
 image that listens there by default, or the near miss. A near miss that `port`
