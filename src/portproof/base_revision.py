@@ -13,8 +13,8 @@ from pathlib import Path
 from portproof import pipeline
 from portproof.across import Part
 from portproof.changed_lines import ChangedLines
+from portproof.children import discover_all
 from portproof.config import Config
-from portproof.discover.find import discover
 from portproof.discover.model import Discovery, HelmTarget, ManifestTarget, Target
 from portproof.discover.variants import defaults
 from portproof.environment import TargetInterface
@@ -234,7 +234,7 @@ class BaseRevision:
     def _first(self) -> tuple[Tree, Mapping[str, Target]]:
         """The base as far as the targets of the plan read it, and its targets by their ids."""
         layout = self._comparison.base_tree(self._plan.targets, self._plan.tree, self._new_folder())
-        found = _with_bases(discover(layout, (".",), self._config), self._plan.targets)
+        found = _with_bases(discover_all(layout, (".",), self._config, self._plan.render), self._plan.targets)
         return layout, {one.id: one for one in found}
 
     def survey(self, plan: Plan, head: Survey) -> Base:
@@ -261,11 +261,11 @@ class BaseRevision:
 
     def excluding(self, tree: Tree, paths: Sequence[RelPath], globs: tuple[str, ...]) -> Discovery:
         """What there is below `paths` of a tree, without what the globs leave out."""
-        return discover(tree, paths, replace(self._config, exclude=globs))
+        return discover_all(tree, paths, replace(self._config, exclude=globs), self._plan.render)
 
     def discovered(self, paths: Sequence[RelPath]) -> tuple[Target, ...]:
         """The targets of the base below `paths`, all of it looked at."""
-        return discover(self.whole, paths, self._config).targets
+        return discover_all(self.whole, paths, self._config, self._plan.render).targets
 
     def layouts(self) -> Iterator[Callable[[], Tree]]:
         """The base as far as the plan's targets read it, as far as any target of today does, and all of it.
@@ -289,7 +289,7 @@ class BaseRevision:
         return Path(tempfile.mkdtemp(dir=self._folder))
 
     def _asked(self, plan: Plan, layout: Tree) -> Base:
-        found = _with_bases(discover(layout, (".",), self._config), plan.targets)
+        found = _with_bases(discover_all(layout, (".",), self._config, self._plan.render), plan.targets)
         targets = tuple(_comparable(plan, found))
         wanted, known = {one.id for one in plan.targets}, {one.id for one in targets}
         moved = {id_: one.old for id_, one in self.renames.items() if id_ in wanted - known}

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from portproof import process
-from portproof.discover.model import HelmTarget, Target
+from portproof.discover.model import HelmTarget, Target, with_parents
 from portproof.errors import UsageError
 from portproof.source import RelPath, SourceError, Tree, is_within, parent
 
@@ -86,7 +86,7 @@ class Comparison:
 def _is_deep(folder: RelPath, targets: Iterable[Target]) -> bool:
     return any(
         isinstance(target, HelmTarget) and any(is_within(folder, mount.source) for mount in target.mounts)
-        for target in targets
+        for target in with_parents(targets)
     )
 
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from portproof.children import discover_all
 from portproof.config import Config
-from portproof.discover.find import discover
 from portproof.discover.model import Skip, Target
 from portproof.environment import Environment, TargetInterface, interface_of, is_collection, mentions
 from portproof.graph import folding, link
@@ -87,7 +87,7 @@ class _Sides:
         begun = self.begin(known, asked.tree)
         for layout in layouts:
             tree = layout()
-            found = discover(tree, asked.paths, asked.config)
+            found = discover_all(tree, asked.paths, asked.config, self.render)
             past: dict[str, Target | Skip] = {
                 one.id: one for one in found.skips if one.counts and one.id in known
             }

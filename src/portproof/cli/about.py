@@ -68,7 +68,7 @@ def rules(output: str) -> int:
 def targets(paths: tuple[str, ...], flags: Flags, output: str) -> int:
     """List what `portproof check PATH` would render, and why the rest would not be.
 
-    PATH is a file or folder; the default is the current folder. Nothing is rendered.
+    PATH is a file or folder; the default is the current folder. Only what describes further deployments is rendered.
     """
     from portproof.report import pages  # noqa: PLC0415
     from portproof.session import Request, prepare, say_notes  # noqa: PLC0415

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from portproof.config import Config
 from portproof.discover.charts import chart_folders, find_charts
+from portproof.discover.gitops.described import NO_CHILDREN, Children
 from portproof.discover.installs import find_deployments
 from portproof.discover.model import Discovery, Skip, Target
 from portproof.discover.overlays import find_overlays
@@ -16,15 +17,22 @@ from portproof.discover.walk import walk
 from portproof.source import RelPath, Tree, is_within
 
 
-def discover(tree: Tree, paths: Sequence[RelPath] = (".",), config: Config | None = None) -> Discovery:
+def discover(
+    tree: Tree,
+    paths: Sequence[RelPath] = (".",),
+    config: Config | None = None,
+    children: Children = NO_CHILDREN,
+) -> Discovery:
     """Find the targets that lie in `paths`, read a file of them, or enclose them.
 
     The whole tree is walked whatever `paths` says, because only the whole tells who refers to whom. Links are not
-    followed by the walk, nothing outside the tree is read, and no program is started.
+    followed by the walk, nothing outside the tree is read, and no program is started. `children` are descriptions of
+    deployments that somebody has rendered.
     """
+    tree = Tree(tree.root, {**tree.overlay, **children.overlay()})
     config = config or Config()
     listing = walk(tree.root, paths, config.exclude, config.ignored)
-    deployed = find_deployments(tree, listing, chart_folders(listing))
+    deployed = find_deployments(tree, listing, chart_folders(listing), children)
     charts = find_charts(tree, listing, config, deployed.installs)
     overlays = find_overlays(tree, listing, charts.folders, deployed.builds, paths)
     plain = find_manifests(tree, listing, charts.folders, overlays.files)

@@ -24,8 +24,8 @@ from portproof.discover.gitops import (
 from portproof.discover.gitops.application import NAME, Place
 from portproof.discover.gitops.config_maps import Stores
 from portproof.discover.gitops.deployment import Build, Deployment, Installed, files_of
-from portproof.discover.gitops.described import Described, objects
-from portproof.discover.gitops.flux import Flux
+from portproof.discover.gitops.described import NO_CHILDREN, Children, Described, objects
+from portproof.discover.gitops.flux import HELM, KUSTOMIZE, Flux
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Listing, ancestors
 from portproof.source import RelPath, SourceError, Tree
@@ -34,8 +34,12 @@ from portproof.yamldoc import lookup
 MAX_REASON = 240
 _ENDINGS = (".yaml", ".yml")
 _KINDS = ("HelmRelease", "Application")
+DESCRIPTIONS = ("Application", "ApplicationSet", "HelmRelease", "Kustomization")
+"""The kinds of objects that deploy something."""
+
 _GROUPS = ("argoproj.io/", "fluxcd.io/")
 _ARGO = "argoproj.io"
+_API_GROUPS = (_ARGO, KUSTOMIZE, HELM)
 _NOT_FOR_OBJECTS = frozenset({"templates", "charts", "crds", "files"})
 """Folders of a chart whose files are filled in first, or belong to other charts."""
 
@@ -59,17 +63,20 @@ class Deployments:
     unread: tuple[Unread, ...] = ()
 
 
-def find_deployments(tree: Tree, listing: Listing, charts: frozenset[RelPath]) -> Deployments:
-    """What the descriptions of the tree deploy."""
+def find_deployments(
+    tree: Tree, listing: Listing, charts: frozenset[RelPath], children: Children = NO_CHILDREN
+) -> Deployments:
+    """What the descriptions of the tree deploy, and those that renderings of it hold."""
     place = Place(tree, listing, charts)
     texts, stores = _texts(tree, _files(listing, charts))
-    every = [_named(one) for one in _deployments(place, texts, stores)]
+    every = [_named(one) for one in _deployments(place, texts, stores, children)]
     installed = _told_apart([one for one in every if isinstance(one, Installed)])
     patched = _patched_among(texts, {one.install.name for one in installed})
     installs: dict[RelPath, list[Installed]] = defaultdict(list)
     builds: dict[RelPath, list[Build]] = defaultdict(list)
     for one in installed:
-        is_patched = not one.problem and one.install.name in patched
+        rendered = one.install.parent is not None or one.file in children.files
+        is_patched = not one.problem and one.install.name in patched and not rendered
         problem = "a kustomization changes its values" if is_patched else one.problem
         installs[one.chart].append(replace(one, problem=problem))
     for build in every:
@@ -82,20 +89,33 @@ def find_deployments(tree: Tree, listing: Listing, charts: frozenset[RelPath]) -
     )
 
 
-def _deployments(place: Place, texts: Mapping[RelPath, str], stores: Stores) -> Iterator[Deployment]:
+def _deployments(
+    place: Place, texts: Mapping[RelPath, str], stores: Stores, children: Children
+) -> Iterator[Deployment]:
     flux: list[Described] = []
-    for file, text in texts.items():
-        if not any(group in text for group in _GROUPS):
-            continue
-        for one in objects(file, text):
-            if one.is_a("Application", _ARGO):
-                yield from application.deployments(place, one)
-            elif one.is_a("ApplicationSet", _ARGO):
-                yield from _of_set(place, one)
-            elif "fluxcd.io/" in one.text("apiVersion"):
-                flux.append(one)
+    for one in (*_described(texts, children.files), *children.objects):
+        if one.is_a("Application", _ARGO):
+            yield from application.deployments(place, one)
+        elif one.is_a("ApplicationSet", _ARGO):
+            yield from _of_set(place, one)
+        elif "fluxcd.io/" in one.text("apiVersion"):
+            flux.append(one)
     yield from Flux(place, stores, flux).deployments()
     yield from _of_other_tools(place)
+
+
+def _described(texts: Mapping[RelPath, str], rendered: Collection[RelPath]) -> Iterator[Described]:
+    """The objects of the files that speak of Argo CD or Flux; of those that are `rendered` only what deploys nothing."""
+    for file, text in texts.items():
+        if any(group in text for group in _GROUPS):
+            for one in objects(file, text):
+                if file not in rendered or not is_description(one):
+                    yield one
+
+
+def is_description(one: Described) -> bool:
+    """Whether an object of Argo CD or Flux deploys something."""
+    return one.text("kind") in DESCRIPTIONS and one.text("apiVersion").partition("/")[0] in _API_GROUPS
 
 
 def _of_other_tools(place: Place) -> Iterator[Deployment]:

@@ -7,7 +7,7 @@ gone, `uses` about what somebody names on a command line, and `folders` are wher
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
@@ -59,6 +59,16 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """Where a description is that stands in no file: the rendering of `target` holds it, as the object of that name."""
+
+    target: HelmTarget | KustomizeTarget
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Install:
     """The description by which something is deployed: an object of Argo CD or Flux, a release of another tool.
 
@@ -72,6 +82,7 @@ class Install:
     `variables` is where Flux substitutes from, later ones win; with `closed` there are no others that cannot be read.
     `resources` is what Flux builds in a folder without a kustomization.
     `options` are further arguments of helm, where they cannot be read from a document (then `document` is -1).
+    With a `parent` the description is in its rendering, and `file` is what a person edits to change it.
     """
 
     name: str
@@ -91,6 +102,12 @@ class Install:
     closed: bool = True
     resources: tuple[RelPath, ...] = ()
     options: tuple[str, ...] = ()
+    parent: Parent | None = None
+
+    @property
+    def read_from(self) -> RelPath:
+        """The file of the tree that its description is read from: for one with a parent no file on disk."""
+        return self.file if self.parent is None else rendered_path(self.file, self.parent)
 
     @property
     def also(self) -> tuple[RelPath, ...]:
@@ -98,7 +115,21 @@ class Install:
         filled = self.fill.files if self.fill else ()
         files = (path for _, path in self.set_files)
         variables = (path for path, _, _ in self.variables)
-        return tuple(dict.fromkeys((*filled, *self.overrides, *files, *variables)))
+        every = dict.fromkeys((*filled, *self.overrides, *files, *variables))
+        return tuple(path for path in every if path != self.read_from or self.parent is None)
+
+    def inputs(self, tree: Tree) -> tuple[RelPath, ...]:
+        """`also`, and what its parent is rendered from."""
+        return (*self.also, *(self.parent.target.inputs(tree) if self.parent else ()))
+
+    def reads(self, path: RelPath) -> bool:
+        """Whether an edit of `path`, which is not its own file, can change what it says."""
+        return path in self.also or (self.parent is not None and self.parent.target.reads(path))
+
+
+def rendered_path(file: RelPath, parent: Parent) -> RelPath:
+    """Where a tree has a description that a rendering holds: no path of a repository begins like that."""
+    return f"/{file}#{parent.kind}.{parent.namespace}.{parent.name}"
 
 
 UNNAMED = "release-name"
@@ -158,11 +189,13 @@ class HelmTarget:
     def folders(self) -> frozenset[RelPath]:
         """The folders that make up the chart, which are read with all that lies below, and those of its values files."""
         given = (*self.values, *(self.install.also if self.install else ()))
-        return frozenset({mount.source for mount in self.mounts} | {parent(path) for path in given})
+        return frozenset({mount.source for mount in self.mounts} | {parent(path) for path in given}).union(
+            _folders_of_parent(self.install)
+        )
 
     def inputs(self, tree: Tree) -> tuple[RelPath, ...]:
         """The files whose text can end up in the rendering, in a fixed order: values and templates."""
-        given = (*self.values, *(self.install.also if self.install else ()))
+        given = (*self.values, *(self.install.inputs(tree) if self.install else ()))
         return tuple(sorted({*given, *chart_files((mount.source for mount in self.mounts), tree)}))
 
     def reads(self, path: RelPath) -> bool:
@@ -171,7 +204,7 @@ class HelmTarget:
         Templates may read any file of the chart. A values file that this target is not given cannot, although it lies in
         the chart.
         """
-        if path in self.values or (self.install is not None and path in self.install.also):
+        if path in self.values or (self.install is not None and self.install.reads(path)):
             return True
         if is_within(path, self.chart) and _OTHER_VALUES.fullmatch(self._short(path)):
             return False
@@ -239,20 +272,22 @@ class KustomizeTarget:
     @property
     def folders(self) -> frozenset[RelPath]:
         """The folders that its files lie in."""
-        return frozenset({self.folder, *(parent(path) for path in self.files)})
+        return frozenset({self.folder, *(parent(path) for path in self.files)}).union(
+            _folders_of_parent(self.install)
+        )
 
     @property
     def roots(self) -> frozenset[RelPath]:
         """The folders of the kustomizations that its build reads, its own among them."""
         return frozenset(parent(file) for file in self.files if _is_kustomization(file))
 
-    def inputs(self, tree: Tree) -> tuple[RelPath, ...]:  # noqa: ARG002 - a chart has to look
+    def inputs(self, tree: Tree) -> tuple[RelPath, ...]:
         """The files whose text can end up in the rendering, in a fixed order."""
-        return tuple(sorted(self.files))
+        return tuple(sorted({*self.files, *(self.install.inputs(tree) if self.install else ())}))
 
     def reads(self, path: RelPath) -> bool:
         """Whether an edit of `path` can change this target's rendering."""
-        return path in self.files
+        return path in self.files or (self.install is not None and self.install.reads(path))
 
     def uses(self, path: RelPath) -> bool:
         """Whether `path` is read, or is a folder of a kustomization and holds a file that is."""
@@ -318,6 +353,10 @@ class ManifestTarget:
         return self.reads(path) or (inside and any(is_within(file, path) for file in self.files))
 
 
+def _folders_of_parent(install: Install | None) -> frozenset[RelPath]:
+    return install.parent.target.folders if install and install.parent else frozenset()
+
+
 def _is_kustomization(path: RelPath) -> bool:
     return path.rpartition("/")[2] in KUSTOMIZATION_NAMES
 
@@ -365,6 +404,16 @@ class StreamTarget:
 Target: TypeAlias = HelmTarget | KustomizeTarget | ManifestTarget | StreamTarget
 
 
+def with_parents(targets: Iterable[Target]) -> Iterator[Target]:
+    """Targets, and those whose renderings hold what deploys them."""
+    for target in targets:
+        one: Target | None = target
+        while one is not None:
+            yield one
+            install = one.install if isinstance(one, HelmTarget | KustomizeTarget) else None
+            one = install.parent.target if install and install.parent else None
+
+
 def inputs_of(targets: Iterable[Target], tree: Tree) -> tuple[RelPath, ...]:
     """The inputs of several targets together: a chart has the same files in each of its targets, values files aside."""
     several = tuple(targets)
@@ -372,9 +421,9 @@ def inputs_of(targets: Iterable[Target], tree: Tree) -> tuple[RelPath, ...]:
         path
         for one in several
         for path in (
-            (*one.values, *(one.install.also if one.install else ()))
+            (*one.values, *(one.install.inputs(tree) if one.install else ()))
             if isinstance(one, HelmTarget)
-            else one.files
+            else one.inputs(tree)
         )
     }
     charts = {mount.source for one in several if isinstance(one, HelmTarget) for mount in one.mounts}

@@ -175,7 +175,7 @@ def _as_deployed(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> Ite
             continue
         found = _Graph(tree, graph.listing).target(folder)
         if isinstance(found, KustomizeTarget):
-            more = {*found.files, install.file, *install.also}
+            more = {*found.files, install.file, *install.also} - {install.read_from if install.parent else ""}
             yield replace(found, files=tuple(sorted(more)), install=install)
         else:
             yield replace(found, reason=f"as built by {install.name!r}: {found.reason}")

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import Protocol, TypeAlias
 
 from portproof.base_revision import BaseRevision
+from portproof.children import discover_all
 from portproof.compare import survey
 from portproof.config import Config
-from portproof.discover.find import discover
 from portproof.discover.model import Target
 from portproof.environment import Environment, TargetInterface, interface_of, is_collection
 from portproof.graph.model import Neighbour
@@ -257,7 +257,7 @@ class HasAbroad:
             base.mkdir()
             comparison = self._lay_out(commit, root)
             tree = Tree(root)
-            everything = discover(tree, (".",), self._config).everything
+            everything = discover_all(tree, (".",), self._config, self._plan.render).everything
             targets = tuple(filter(comparison.affects, everything))
             plan = replace(
                 self._plan,

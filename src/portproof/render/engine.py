@@ -12,12 +12,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 from portproof import process
+from portproof.discover.gitops.given import GivenError
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, StreamTarget, Target
 from portproof.render import plain, stream
+from portproof.render.descriptions import with_description
 from portproof.render.fetch import Fetcher
 from portproof.render.helm import Helm
 from portproof.render.kustomize import Kustomize
-from portproof.render.model import NotRendered, RenderFailure, Rendering
+from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import Scratch
 from portproof.source import Tree
@@ -99,15 +101,21 @@ class Engine:
         self._sandboxes.close()
         self._scratch.remove()
 
-    def prefetch(self, targets: Sequence[Target], tree: Tree, jobs: int) -> None:
-        """Begin to render the first of `targets`, `jobs` at a time; to be called once.
+    def prefetch(
+        self, targets: Sequence[Target], tree: Tree, jobs: int, known: Mapping[str, _Answer] | None = None
+    ) -> None:
+        """Begin to render the first of `targets`, `jobs` at a time; to be called once. `known` has been rendered before.
 
         The first `render` of each in this `tree` gives what has become of it, any further one renders anew.
         """
         self._pool = ThreadPoolExecutor(jobs)
         self._prefetched_in = tree
+        for id_, answer in (known or {}).items():
+            self._prefetched[id_] = Future()
+            self._prefetched[id_].set_result(answer)
         for target in targets[: jobs * PREFETCH]:
-            self._prefetched[target.id] = self._pool.submit(self._render, target, tree)
+            if target.id not in self._prefetched:
+                self._prefetched[target.id] = self._pool.submit(self._render, target, tree)
 
     def render(self, target: Target, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Render `target` as `tree` has it. Nothing is ever written into the tree.
@@ -124,6 +132,11 @@ class Engine:
         return render_together(self._helm, charts)
 
     def _render(self, target: Target, tree: Tree) -> _Answer:
+        if isinstance(target, HelmTarget | KustomizeTarget) and target.install and target.install.parent:
+            try:
+                tree = with_description(tree, target.install, self._parents)
+            except GivenError as error:
+                return RenderFailure(target, str(error))
         match target:
             case HelmTarget():
                 return self._helm.render(target, tree)
@@ -133,6 +146,13 @@ class Engine:
                 return plain.render(target, tree)
             case StreamTarget():
                 return stream.render(target)
+
+    @cached_property
+    def _parents(self) -> Renderer:
+        """Renders what holds descriptions: once for all that it describes."""
+        from portproof.render.cache import remember  # noqa: PLC0415 - start-up: few repositories have any
+
+        return remember(self._render)
 
     @cached_property
     def _helm(self) -> Helm:

@@ -39,7 +39,7 @@ def install_values(target: HelmTarget, install: Install, tree: Tree) -> InstallV
     path = target.values[-1]
     if install.document < 0:
         return InstallValues(options=install.options)
-    data = read_description(tree, path, install)
+    data = read_description(tree, install)
     values = lookup(data, install.values) if install.values else None
     options = tuple(_options(lookup(data, install.parameters))) if install.parameters else ()
     if sum(map(len, options)) > MAX_OPTIONS or any("\0" in one for one in options):

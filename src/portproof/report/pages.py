@@ -324,13 +324,15 @@ def _deployed_by(discovery: Discovery, target: Target) -> list[dict[str, str]]:
             "release": target.release if isinstance(target, HelmTarget) else "",
             "namespace": target.namespace if isinstance(target, HelmTarget) else one.namespace,
             "environment": one.environment,
+            "rendered_by": one.parent.target.id if one.parent else "",
         }
         for one in several
     ]
 
 
 def _as_words(one: Mapping[str, str]) -> str:
-    more = [f"{key} {one[key]}" for key in ("release", "namespace", "environment") if one[key]]
+    more = [f"{key} {one[key]}" for key in ("release", "namespace", "environment", "rendered_by") if one[key]]
+    more = [text.replace("_", " ") if text.startswith("rendered_by") else text for text in more]
     return f"by {one['kind']} {one['name']} ({', '.join((one['path'], *more))})"
 
 

@@ -18,7 +18,7 @@ def starter(request: Request) -> tuple[Path, str]:
     ready = prepare(request)
     say_notes(ready)
     tried = [one for one in ready.targets if isinstance(one, HelmTarget) and one.inferred]
-    with engine_of(request, ready, Programs(ready.config, request.environ)) as engine:
+    with engine_of(request, ready.config, Programs(ready.config, request.environ)) as engine:
         answers = {one.id: engine.render(one, ready.tree) for one in tried}
     from portproof.environment import is_collection, named_environments
     from portproof.render.model import NotRendered, RenderFailure

@@ -46,8 +46,8 @@ def port_map(
 
         ready = replace(ready, targets=installed(ready.targets, environment, release, namespace))
     programs = Programs(ready.config, request.environ)
-    with engine_of(request, ready, programs) as engine:
-        engine.prefetch(ready.targets, ready.tree, ready.config.jobs)
+    with engine_of(request, ready.config, programs) as engine:
+        engine.prefetch(ready.targets, ready.tree, ready.config.jobs, ready.rendered)
         from portproof.portmap.survey import Asked
         from portproof.portmap.survey import port_map as surveyed
         from portproof.rules.rule_set import references
@@ -76,7 +76,7 @@ def port_diff(request: Request) -> PortDiff:
     assert ready.comparison is not None  # noqa: S101 - the request has a base
     programs = Programs(ready.config, request.environ)
     with (
-        engine_of(request, ready, programs) as engine,
+        engine_of(request, ready.config, programs) as engine,
         TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as base,
     ):
         from portproof import sidebyside

@@ -5,19 +5,23 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portproof import config as configuration
 from portproof import standard_input
+from portproof.children import discover_all
 from portproof.config import Config, FileConfig
 from portproof.console import say
 from portproof.discover.find import discover
 from portproof.discover.gitignore import ignored_by_git
 from portproof.discover.model import STREAM, Discovery, Target
-from portproof.errors import ConfigError, UsageError
+from portproof.errors import ConfigError, ToolError, UsageError
+from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
+from portproof.session.programs import Programs, engine_of
 from portproof.session.request import Request, configured, root_and_paths
 from portproof.source import RelPath, Tree
 
@@ -30,7 +34,9 @@ CONFIG_NAMES = frozenset(configuration.NAMES)
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is known before anything is rendered. `targets` are those to check, a part of the discovery's.
+    """What is known before anything is checked. `targets` are those to check, a part of the discovery's.
+
+    `rendered` is what came of those that had to be rendered to know what there is, by their ids.
 
     `notes` are for the reader, one line each.
     """
@@ -43,6 +49,7 @@ class Prepared:
     targets: tuple[Target, ...]
     comparison: Comparison | None
     notes: tuple[str, ...]
+    rendered: Mapping[str, Rendering | RenderFailure | NotRendered] = field(default_factory=dict)
 
     def path_of(self, file: Path) -> RelPath | None:
         """A file as the tree names it; None outside of the tree."""
@@ -67,6 +74,8 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
         config = replace(config, ignored=config.ignored | ignored)
         found = discover(tree, paths, config)
     _refuse_what_is_not_there(request, file, found)
+    with _Rendered(request, config) as rendered:
+        found = discover_all(tree, paths, config, rendered, found)
     if request.flags.base is not None:
         from portproof.revision import compare_with
 
@@ -76,7 +85,30 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     reconfigured = request.file is None and comparison is not None and CONFIG_NAMES & comparison.changed
     if comparison is not None and not reconfigured:
         targets = tuple(target for target in targets if comparison.affects(target))
-    return Prepared(tree, paths, config, file, found, targets, comparison, notes)
+    return Prepared(tree, paths, config, file, found, targets, comparison, notes, rendered.answers)
+
+
+class _Rendered(ExitStack):
+    """Renders what holds descriptions of deployments, and keeps the `answers`; no tool is looked for before that."""
+
+    def __init__(self, request: Request, config: Config) -> None:
+        super().__init__()
+        self._request = request
+        self._config = config
+        self._render: Renderer | None = None
+        self.answers: dict[str, Rendering | RenderFailure | NotRendered] = {}
+
+    def __call__(self, target: Target, tree: Tree) -> Rendering | RenderFailure | NotRendered:
+        """See `Renderer`. Without the tool nothing is known; who needs it says so."""
+        try:
+            if self._render is None:
+                programs = Programs(self._config, self._request.environ)
+                engine = self.enter_context(engine_of(self._request, self._config, programs))
+                self._render = engine.render
+            self.answers[target.id] = self._render(target, tree)
+        except ToolError as error:
+            return NotRendered(target, str(error))
+        return self.answers[target.id]
 
 
 def _ignored(tree: Tree, found: Discovery) -> frozenset[RelPath]:

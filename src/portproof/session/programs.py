@@ -8,7 +8,6 @@ from functools import cached_property
 from portproof.config import Config
 from portproof.console import say
 from portproof.render.engine import Engine, RenderOptions
-from portproof.session.prepared import Prepared
 from portproof.session.request import Request
 from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize
 
@@ -33,12 +32,12 @@ class Programs:
         )
 
 
-def engine_of(request: Request, ready: Prepared, programs: Programs) -> Engine:
+def engine_of(request: Request, config: Config, programs: Programs) -> Engine:
     """What renders the targets of a run, within the limits that the configuration sets."""
     options = RenderOptions(
-        offline=ready.config.offline,
-        hosts=ready.config.allow_hosts,
-        seconds=ready.config.timeout,
+        offline=config.offline,
+        hosts=config.allow_hosts,
+        seconds=config.timeout,
         cache=cache_folder(request.environ),
         environ=request.environ,
     )

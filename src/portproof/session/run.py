@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from portproof import __version__
+from portproof.children import discover_all
 from portproof.console import progress
-from portproof.discover.find import discover
 from portproof.discover.model import STREAM, Discovery
 from portproof.render.cache import remember
 from portproof.session.left_out import known_findings, suppression_inputs, unchecked_targets
@@ -74,11 +74,11 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         programs.kustomize.version if "kustomize" in kinds else None,
     )
     with (
-        engine_of(request, ready, programs) as engine,
+        engine_of(request, ready.config, programs) as engine,
         progress(quiet=request.flags.quiet) as told,
         TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as base,
     ):
-        engine.prefetch(ready.targets, ready.tree, ready.config.jobs)
+        engine.prefetch(ready.targets, ready.tree, ready.config.jobs, ready.rendered)
         from portproof import compare, pipeline
         from portproof.report.model import ToolVersions
 
@@ -124,7 +124,7 @@ def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Ren
         fresh=render,
         jobs=ready.config.jobs,
         ignores=suppression_inputs(request, ready, known),
-        whole=_whole(request, ready),
+        whole=_whole(request, ready, render),
         environments=ready.config.environments,
         bases=ready.discovery.bases,
         defaults=defaults(ready.targets),
@@ -155,13 +155,13 @@ def _with_other_values(
     return explored(plan, survey, _rules(request, ready), outcome)
 
 
-def _whole(request: Request, ready: Prepared) -> Callable[[], Discovery] | None:
+def _whole(request: Request, ready: Prepared, render: Renderer) -> Callable[[], Discovery] | None:
     """All that there is to render in the repository, found when it is asked for; None when a part is to be checked."""
     if ready.comparison is not None or request.flags.select or ready.paths == (STREAM,):
         return None
     if ready.paths == (".",):
         return lambda: ready.discovery
-    return lambda: discover(ready.tree, (".",), ready.config)
+    return lambda: discover_all(ready.tree, (".",), ready.config, render)
 
 
 def report_of(run: Session, *, together: bool = False) -> Report:

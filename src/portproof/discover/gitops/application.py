@@ -161,6 +161,7 @@ class _Source:
             namespace=self.one.text("spec", "destination", "namespace"),
             fill=self.fill,
             source=self.at,
+            parent=self.one.parent,
             overrides=self._override_files(path),
         )
 

@@ -152,7 +152,7 @@ class _Generators:
 
     def _read(self, part: Part) -> Mapping[str, Any]:
         """What a part says; the set itself has been parsed already."""
-        own = lookup(self.one.data, part.at) if part.file == self.one.file else None
+        own = lookup(self.one.data, part.at) if part.file == self.one.read_from else None
         return own if isinstance(own, dict) else part.read(self.tree)
 
     def _list(self, spec: Mapping[str, Any], at: FieldPath) -> Iterator[Generated]:
@@ -174,7 +174,7 @@ class _Generators:
     def _written(self, value: Mapping[str, Any], at: FieldPath) -> Part:
         """A value of the set as it stands there, or as a generator before it has filled it in."""
         if lookup(self.one.data, at) == value:
-            return Part("", self.one.file, self.one.number, at)
+            return Part("", self.one.read_from, self.one.number, at)
         return _given(value)
 
     def _git(self, spec: Mapping[str, Any], at: FieldPath) -> Iterator[Generated]:  # noqa: ARG002 - as the others

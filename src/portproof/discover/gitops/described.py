@@ -7,17 +7,28 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from portproof.discover.model import Parent, rendered_path
 from portproof.source import RelPath
 from portproof.yamldoc import YamlError, load_all, lookup
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A document of a file; `number` counts those that hold anything, from 0."""
+    """A document of a file; `number` counts those that hold anything, from 0.
+
+    With a `parent` it is an object of that target's rendering, and `text` is what the rendering has of it.
+    """
 
     file: RelPath
     number: int
     data: Mapping[str, Any]
+    parent: Parent | None = None
+    text_: str = ""
+
+    @property
+    def read_from(self) -> RelPath:
+        """The file of the tree that has it."""
+        return self.file if self.parent is None else rendered_path(self.file, self.parent)
 
     def at(self, *path: str | int) -> Any:
         """The value at `path`, or None."""
@@ -44,6 +55,21 @@ class Described:
     def is_a(self, kind: str, group: str) -> bool:
         """Whether it is an object of that kind, in any version of the API group."""
         return self.text("kind") == kind and self.text("apiVersion").startswith(f"{group}/")
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """The descriptions that renderings hold; those in `files` are deployed as these say, not as they stand there."""
+
+    objects: tuple[Described, ...] = ()
+    files: frozenset[RelPath] = frozenset()
+
+    def overlay(self) -> Mapping[RelPath, str]:
+        """What a tree has to say of them, by their paths."""
+        return {one.read_from: one.text_ for one in self.objects if one.parent is not None}
+
+
+NO_CHILDREN = Children()
 
 
 def objects(file: RelPath, text: str) -> Iterator[Described]:

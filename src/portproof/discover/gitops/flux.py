@@ -88,6 +88,7 @@ class Flux:
                 environment=environment_of(one.file),
                 variables=variables.places,
                 closed=variables.closed,
+                parent=one.parent,
             ),
             changes,
         )
@@ -104,7 +105,7 @@ class Flux:
             else:
                 closed = False
         if isinstance(one.at("spec", "postBuild", "substitute"), dict):
-            places.append((one.file, one.number, ("spec", "postBuild", "substitute")))
+            places.append((one.read_from, one.number, ("spec", "postBuild", "substitute")))
         return Variables(tuple(places), closed)
 
     def _helm_release(self, one: Described, builds: Sequence[Build]) -> Iterator[Installed | Unread]:
@@ -136,7 +137,8 @@ class Flux:
         files, problem = self._value_files(one, chart)
         stored, parts, unknown = self._values_from(one, len(files))
         values: FieldPath = ("spec", "values") if one.at("spec", "values") else ()
-        nearest_build = max(by, key=lambda build: len(build.folder), default=None)
+        # in a rendering everything is filled in
+        nearest_build = max(by, key=lambda build: len(build.folder), default=None) if not one.parent else None
         variables = nearest_build.install.variables if nearest_build else ()
         if one.at("spec", "postRenderers"):
             problem = problem or "it patches the rendered chart (postRenderers)"
@@ -155,6 +157,7 @@ class Flux:
                     parts=parts,
                     variables=variables,
                     closed=nearest_build.install.closed if nearest_build else True,
+                    parent=one.parent,
                 ),
                 (*files, *stored),
                 shortened(one.text("spec", "releaseName") or (f"{target}-{name}" if target else name)),

@@ -18,9 +18,10 @@ class GivenError(Exception):
     """The description cannot be read (any more); the message says why."""
 
 
-def read_description(tree: Tree, file: RelPath, install: Install) -> Mapping[str, Any]:
-    """The object that stands in `file`, as it is when everything is filled in. Raises `GivenError`."""
-    found = read_document(tree, file, install.document)
+def read_description(tree: Tree, install: Install) -> Mapping[str, Any]:
+    """The object that installs something, as it is when everything is filled in. Raises `GivenError`."""
+    file = install.file
+    found = read_document(tree, install.read_from, install.document)
     if not isinstance(found, dict):
         raise GivenError(f"{file}: the object that installs the chart is gone")
     data: Mapping[str, Any] = found

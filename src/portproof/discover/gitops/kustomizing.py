@@ -23,7 +23,7 @@ _FLUX = {"namePrefix": "namePrefix", "nameSuffix": "nameSuffix", "targetNamespac
 
 def edited(tree: Tree, folder: RelPath, install: Install) -> Mapping[RelPath, str]:
     """The kustomization of `folder` as `install` builds it, by its path. Raises `GivenError`."""
-    options = lookup(read_description(tree, install.file, install), install.values)
+    options = lookup(read_description(tree, install), install.values)
     path, data = _kustomization(tree, folder, install.resources)
     if isinstance(options, dict):
         data = with_options(data, options, _FLUX if install.tool == "Kustomization" else _ARGO)

@@ -1,0 +1,240 @@
+"""What the renderings of a repository say is deployed: an app of apps, a Flux object that a kustomization patches.
+
+Discovery reads files. Some charts and overlays render to descriptions of deployments, which no file has as they are. Here
+those are rendered, and the tree is discovered again with what they hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from portproof.config import Config
+from portproof.discover.chart_files import chart_files
+from portproof.discover.find import discover
+from portproof.discover.gitops.described import NO_CHILDREN, Children, Described, objects
+from portproof.discover.gitops.given import GivenError, read_description
+from portproof.discover.installs import DESCRIPTIONS, is_description
+from portproof.discover.model import (
+    KUSTOMIZATION_NAMES,
+    Discovery,
+    HelmTarget,
+    Install,
+    KustomizeTarget,
+    Parent,
+)
+from portproof.discover.unread import Unread
+from portproof.render.model import RenderedDocument, Renderer, Rendering
+from portproof.source import RelPath, Tree
+from portproof.yamldoc import YamlError, load, lookup
+
+MAX_DEPTH = 3
+"""As many renderings lie one behind the other: a root, its apps, and theirs."""
+
+MAX_PARENTS = 64
+"""As many charts and overlays are rendered for the descriptions in them."""
+
+_DESCRIPTION = re.compile(rf"^kind:[ \t]*[\"']?(?:{'|'.join(DESCRIPTIONS)})\b", re.MULTILINE)
+_GROUP = re.compile(
+    r"^apiVersion:[ \t]*[\"']?(?:argoproj\.io|(?:kustomize|helm)\.toolkit\.fluxcd\.io)/", re.MULTILINE
+)
+_CHANGES = re.compile(
+    r"^[\"']?(?:patches\w*|namePrefix|nameSuffix|replacements|transformers|vars)[\"']?[ \t]*:",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""What makes another object of one that is listed. A namespace alone is read where it stands."""
+
+_ANEW = ("patches", "components", "namePrefix", "nameSuffix")
+"""Options of a description that do the same; what it substitutes is read where that stands, but for paths."""
+
+_OPEN_PATH = re.compile(r"^[ \t]+path:[^\n]*\$\{", re.MULTILINE)
+
+
+def discover_all(
+    tree: Tree,
+    paths: Sequence[RelPath],
+    config: Config,
+    render: Renderer,
+    found: Discovery | None = None,
+) -> Discovery:
+    """What there is to render (`discover`), with what renderings of it say is deployed.
+
+    `render` is asked for nothing where no chart or overlay renders to descriptions. `found` is what `discover` says,
+    where that is known.
+    """
+    found = found or discover(tree, paths, config)
+    known = NO_CHILDREN
+    answers = _Answers(tree, render)
+    for _ in range(MAX_DEPTH):
+        parents = [*_parents(tree, found)]
+        children = answers.of(parents[:MAX_PARENTS])
+        if children == known:
+            break
+        known = children
+        found = discover(tree, paths, config, known)
+    left = [one for one in _parents(tree, found) if one.id not in answers.known]
+    return replace(found, unread=tuple(sorted({*found.unread, *_unread(left)}))) if left else found
+
+
+def _unread(left: Iterable[HelmTarget | KustomizeTarget]) -> Iterator[Unread]:
+    """What would have to be rendered for the descriptions in it, and was not."""
+    for one in left:
+        reason = f"what it deploys is not followed: more than {MAX_PARENTS} charts and overlays deploy others"
+        if one.install is not None and one.install.parent is not None:
+            reason = f"what it deploys is not followed: more than {MAX_DEPTH} charts or overlays deploy one another"
+        yield Unread(one.path, "application", reason)
+
+
+def _parents(tree: Tree, found: Discovery) -> Iterator[HelmTarget | KustomizeTarget]:
+    """The targets whose rendering holds descriptions that no file has as they are."""
+    charts = _Speaking(tree)
+    described = [one for one in found.everything if isinstance(one, HelmTarget) and charts.chart(one)]
+    installed = {one.chart for one in described if one.install}
+    for chart in described:
+        if chart.install or chart.chart not in installed:
+            yield chart
+    overlays = [
+        (one, frozenset(filter(charts.file, _built(one))))
+        for one in found.everything
+        if isinstance(one, KustomizeTarget)
+    ]
+    changed = {path for one, files in overlays if files and charts.changes(one) for path in files}
+    yield from (one for one, files in overlays if not changed.isdisjoint(files))
+
+
+def _built(target: KustomizeTarget) -> Iterator[RelPath]:
+    """The files that go into a build, without those that say how it is deployed."""
+    install = target.install
+    by = {install.file, *install.also} if install else set()
+    return (path for path in target.files if path not in by)
+
+
+@dataclass(slots=True)
+class _Speaking:
+    """Which files of a tree hold descriptions, each read once."""
+
+    tree: Tree
+    files: dict[RelPath, bool] = field(default_factory=dict)
+    charts: dict[RelPath, bool] = field(default_factory=dict)
+
+    def file(self, path: RelPath) -> bool:
+        if path not in self.files:
+            text = self.tree.text_or_none(path) or ""
+            self.files[path] = "kind:" in text and bool(_DESCRIPTION.search(text) and _GROUP.search(text))
+        return self.files[path]
+
+    def chart(self, target: HelmTarget) -> bool:
+        """Whether a template of a chart is one of a description. Only its own: a subchart is a tool of somebody else."""
+        if target.chart not in self.charts:
+            folder = "" if target.chart == "." else f"{target.chart}/"
+            own = (
+                path
+                for path in chart_files([target.chart], self.tree)
+                if path.startswith(f"{folder}templates/")
+            )
+            self.charts[target.chart] = any(self.file(path) for path in own)
+        return self.charts[target.chart]
+
+    def changes(self, target: KustomizeTarget) -> bool:
+        """Whether the build makes other objects of those that are listed."""
+        own = (path for path in target.files if path.rpartition("/")[2] in KUSTOMIZATION_NAMES)
+        if any(_CHANGES.search(self.tree.text_or_none(path) or "") for path in own):
+            return True
+        return target.install is not None and self._changed_by(target, target.install)
+
+    def _changed_by(self, target: KustomizeTarget, install: Install) -> bool:
+        if install.parent is not None:
+            return True
+        try:
+            options = lookup(read_description(self.tree, install), install.values)
+        except GivenError:
+            return False
+        if isinstance(options, dict) and any(map(options.get, _ANEW)):
+            return True
+        described = (path for path in target.files if install.variables and self.file(path))
+        return any(_OPEN_PATH.search(self.tree.text_or_none(path) or "") for path in described)
+
+
+@dataclass(slots=True)
+class _Answers:
+    """The descriptions in the renderings of a tree, each rendered once; `known` has them by the ids of their parents."""
+
+    tree: Tree
+    render: Renderer
+    known: dict[str, tuple[Described, ...] | None] = field(default_factory=dict)
+
+    def of(self, parents: Sequence[HelmTarget | KustomizeTarget]) -> Children:
+        """What `parents` hold together, each description once, and the files that these stand for."""
+        found: dict[str, Described] = {}
+        files: set[RelPath] = set()
+        for parent in parents:
+            held = self._in(parent)
+            if held is None:
+                continue  # what is wrong with it is said where it is checked
+            own: Mapping[tuple[str, str], list[Described]] = {}
+            if isinstance(parent, KustomizeTarget):
+                own = self._as_they_stand(parent)
+                files |= {one.file for several in own.values() for one in several}
+            for one in held:
+                named = (one.text("kind"), one.text("metadata", "name"))
+                same = _unchanged(one, own.get(named, ()) if named[1] else ())
+                key = repr((one.data, same and same.file))
+                found.setdefault(key, same or one)
+        return Children(tuple(found.values()), frozenset(files))
+
+    def _in(self, parent: HelmTarget | KustomizeTarget) -> tuple[Described, ...] | None:
+        if parent.id not in self.known:
+            answer = self.render(parent, self.tree)
+            held = (
+                tuple(one for text in answer.documents for one in _read(parent, text))
+                if isinstance(answer, Rendering)
+                else None
+            )
+            self.known[parent.id] = held
+        return self.known[parent.id]
+
+    def _as_they_stand(self, parent: KustomizeTarget) -> Mapping[tuple[str, str], list[Described]]:
+        """The descriptions in the files of an overlay, by kind and name."""
+        found: dict[tuple[str, str], list[Described]] = defaultdict(list)
+        for path in _built(parent):
+            text = self.tree.text_or_none(path) or ""
+            if _GROUP.search(text):
+                for one in objects(path, text):
+                    if is_description(one):
+                        found[one.text("kind"), one.text("metadata", "name")].append(one)
+        return found
+
+
+def _unchanged(one: Described, own: Sequence[Described]) -> Described | None:
+    """The object of a file that is the rendered one but for its namespace: its place is nearer."""
+    for other in own:
+        if other.at("spec") == one.at("spec"):
+            metadata = {**other.data["metadata"], "namespace": one.at("metadata", "namespace")}
+            return replace(other, data={**other.data, "metadata": metadata})
+    return None
+
+
+def _read(parent: HelmTarget | KustomizeTarget, document: RenderedDocument) -> Iterator[Described]:
+    """A rendered object, if it is a description."""
+    if not (_GROUP.search(document.text) and _DESCRIPTION.search(document.text)):
+        return
+    try:
+        data = load(document.text)
+    except YamlError:
+        return
+    if isinstance(data, dict):
+        one = Described("", 0, data)
+        if is_description(one):
+            which = Parent(
+                parent, one.text("kind"), one.text("metadata", "namespace"), one.text("metadata", "name")
+            )
+            yield replace(one, file=_file(parent, document), parent=which, text_=document.text)
+
+
+def _file(parent: HelmTarget | KustomizeTarget, document: RenderedDocument) -> RelPath:
+    """What a person edits to change a description: the last values of a chart, else its template; a kustomization."""
+    if isinstance(parent, HelmTarget):
+        return parent.values[-1] if parent.values else document.source or parent.made_by[-1]
+    return parent.made_by[0] if parent.made_by else parent.files[0]
