@@ -186,6 +186,24 @@ CHART_LAYOUTS = {
             GO,
         ),
     },
+    "application set, the same on all clusters": {
+        **ENVIRONMENTS,
+        "apps/set.yaml": applicationset(
+            "  - clusters: {values: {env: prod}}\n",
+            TEMPLATE.replace("shop-{{.env}}", "shop-{{.name}}").replace("{{.env}}", "{{.values.env}}"),
+            GO,
+        ),
+    },
+    "application set, clusters and git directories": {
+        **DIRECTORIES,
+        "apps/set.yaml": applicationset(
+            f"  - matrix:\n      generators:\n      - clusters: {{}}\n      - git:\n          repoURL: {HERE}\n"
+            "          directories: [{path: clusters/*}]\n",
+            FOLDERS.replace("{{.path.basename}}", "{{name}}-{{path.basename}}").replace(
+                "{{.path.path}}", "{{path}}"
+            ),
+        ),
+    },
     "application set, merge": {
         "apps/set.yaml": applicationset(
             "  - merge:\n      mergeKeys: [env]\n      generators:\n"
@@ -411,7 +429,41 @@ def test_options_of_kustomize_are_held_to_what_a_kustomization_may_say(
 ELSEWHERE = f"    metadata: {{name: x}}\n    spec: {{source: {{repoURL: {HERE}, path: charts/web}}}}\n"
 UNREAD = {
     "clusters": (
-        applicationset("  - clusters: {}\n", ELSEWHERE),
+        applicationset("  - clusters: {}\n", ELSEWHERE.replace("charts/web", "'{{name}}'")),
+        ("applicationset", "shops: its generator clusters asks a cluster"),
+    ),
+    "labels of clusters": (
+        applicationset("  - clusters: {}\n", ELSEWHERE.replace("charts/web", "'{{ metadata.labels.env }}'")),
+        ("applicationset", "shops: its generator clusters asks a cluster"),
+    ),
+    "labels of clusters in the newer syntax": (
+        applicationset(
+            "  - clusters: {}\n", ELSEWHERE.replace("charts/web", "'{{ .metadata.labels.env }}'"), GO
+        ),
+        ("applicationset", "shops: its generator clusters asks a cluster"),
+    ),
+    "folders of clusters": (
+        applicationset(
+            "  - matrix: {generators: [{clusters: {}}, {git: {directories: [{path: 'clusters/{{name}}'}]}}]}\n",
+            ELSEWHERE,
+        ),
+        ("applicationset", "shops: its generator matrix asks a cluster"),
+    ),
+    "clusters in a merge": (
+        applicationset(
+            "  - merge: {mergeKeys: [name], generators: [{clusters: {}}, {list: {elements: [{name: a}]}}]}\n",
+            ELSEWHERE,
+        ),
+        ("applicationset", "shops: its generator merge asks a cluster"),
+    ),
+    "the name of a cluster in the values": (
+        applicationset(
+            "  - clusters: {values: {file: '{{.name}}.yaml'}}\n",
+            ELSEWHERE.replace(
+                "path: charts/web", "path: charts/web, helm: {valueFiles: ['/{{.values.file}}']}"
+            ),
+            GO,
+        ),
         ("applicationset", "shops: its generator clusters asks a cluster"),
     ),
     "a git host": (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -32,9 +32,12 @@ MAX_STARS = 10
 MAX_CHARACTERS = 8 * 1024 * 1024
 """Characters of all Applications of one set together."""
 
+_OF_CLUSTERS = ("clusters", "clusterDecisionResource")
+_ASKS = "asks a cluster"
+_CLUSTERS = ("in-cluster", "another-cluster")
+"""Argo CD's own cluster, and any other: what is the same on both does not depend on the answer."""
+
 _ELSEWHERE = {
-    "clusters": "asks a cluster",
-    "clusterDecisionResource": "asks a cluster",
     "scmProvider": "asks a git host",
     "pullRequest": "asks a git host",
     "plugin": "runs a plugin",
@@ -67,18 +70,45 @@ def applications(
         kind = next((key for key in entry if key not in ("selector", "template")), "")
         template: FieldPath = (*at, kind, "template") if lookup(entry, (kind, "template")) else ()
         try:
-            several = _Generators(tree, listing, one, go, _missing(one)).sets(entry, at)
+            generators = _Generators(tree, listing, one, go, _missing(one))
+            several = generators.sets(entry, at)
+            others = _on_another_cluster(generators, several, entry, at)
             if (len(found) + len(several)) * size > MAX_CHARACTERS:
                 several = []
                 reasons.append(f"it makes more than {MAX_CHARACTERS // 1024 // 1024} MiB of Applications")
-            for generated in several:
+            for generated, other in zip(several, others, strict=False):
                 filler = Fill(generated.parts, go, _missing(one), template)
-                found.append((filler, application(one.data, filler, generated.parameters)))
+                found.append((filler, _made(one, filler, generated, other)))
         except NotStaticError as error:
             reasons.append(f"its generator {kind} {error}" if kind else str(error))
         except FillError as error:
             reasons.append(str(error))
     return found, reasons
+
+
+def _on_another_cluster(
+    generators: _Generators, several: Sequence[Generated], entry: Mapping[str, Any], at: FieldPath
+) -> Sequence[Generated]:
+    """The sets as they would be on another cluster; themselves where no cluster is asked."""
+    if not generators.asked:
+        return several
+    found = replace(generators, cluster=_CLUSTERS[1], made=[]).sets(entry, at)
+    if len(found) != len(several) or not found:
+        raise NotStaticError(_ASKS)
+    return found
+
+
+def _made(one: Described, filler: Fill, generated: Generated, other: Generated) -> Mapping[str, Any]:
+    """The Application of a set, if it deploys the same on another cluster."""
+    if other is generated:
+        return application(one.data, filler, generated.parameters)
+    try:
+        found, elsewhere = (application(one.data, filler, each.parameters) for each in (generated, other))
+    except FillError as error:  # a label, which only a cluster has
+        raise NotStaticError(_ASKS) from error
+    if _source(found) != _source(elsewhere):
+        raise NotStaticError(_ASKS)
+    return found
 
 
 def application(data: Mapping[str, Any], filler: Fill, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -97,6 +127,19 @@ def application(data: Mapping[str, Any], filler: Fill, parameters: Mapping[str, 
     if not isinstance(found, dict):
         raise FillError("its template is not a mapping")
     return {**found, "apiVersion": "argoproj.io/v1alpha1", "kind": "Application"}
+
+
+def _source(made: Mapping[str, Any]) -> Any:
+    """What decides what an Application renders to, its release's name aside; a parameter that nobody gives is in none."""
+    several = lookup(made, ("spec", "sources")) or [lookup(made, ("spec", "source"))]
+    if "{{metadata." in re.sub(r"\s", "", json.dumps(several, default=str)):
+        raise NotStaticError(_ASKS)
+    return [
+        {**one, "helm": {**one["helm"], "releaseName": ""}}
+        if isinstance(lookup(one, ("helm",)), dict)
+        else one
+        for one in several
+    ]
 
 
 def _missing(one: Described) -> str:
@@ -120,7 +163,9 @@ class _Generators:
     one: Described
     go: bool
     missing: str
+    cluster: str = _CLUSTERS[0]
     made: list[None] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def sets(self, entry: Mapping[str, Any], at: FieldPath, depth: int = 0) -> list[Generated]:
         """The sets of parameters of one generator that the selector admits. Raises `NotStaticError` or `FillError`."""
@@ -132,6 +177,7 @@ class _Generators:
         readers: Mapping[str, Callable[..., Iterable[Generated]]] = {
             "list": self._list,
             "git": self._git,
+            **dict.fromkeys(_OF_CLUSTERS, self._clusters),
             "matrix": self._matrix,
             "merge": self._merge,
         }
@@ -187,6 +233,15 @@ class _Generators:
                 yield self._generated(*parts, _given({"values": filled}))
             else:
                 yield self._generated(*parts)
+
+    def _clusters(self, spec: Mapping[str, Any], at: FieldPath) -> Iterator[Generated]:
+        """One cluster of whatever name: what its answer decides is not known (``generators/cluster.go``)."""
+        self.asked.append(str(at[-1]))
+        known = {"name": self.cluster, "nameNormalized": self.cluster, "server": f"https://{self.cluster}"}
+        values = spec.get("values")
+        if isinstance(values, dict) and values:
+            known |= {"values": fill(values, known, go=self.go, missing=self.missing)}
+        yield self._generated(_given(known))
 
     def _places(self, spec: Mapping[str, Any], prefix: str) -> Iterator[tuple[Part, ...]]:
         if "{{" in json.dumps([spec.get("directories"), spec.get("files")]):
@@ -255,6 +310,8 @@ class _Generators:
             _by_key(self.sets(entry, (*at, "generators", index), depth + 1), keys)
             for index, entry in enumerate(entries)
         ]
+        if self.asked:
+            raise NotStaticError(_ASKS)
         for key in sorted(several[0]):
             parts = [part for some in several if key in some for part in some[key].parts]
             yield self._generated(*parts)
