@@ -231,14 +231,6 @@ def test_what_installs_no_chart_of_this_repository_makes_no_target(root: Path, t
             release(valuesFrom=[{"kind": "Secret", "name": "a"}]),
             "it reads values from objects in the cluster (valuesFrom)",
         ),
-        (
-            release(postRenderers=[{"kustomize": {}}]),
-            "it patches the rendered chart (postRenderers)",
-        ),
-        (
-            release({"valuesFiles": ["env/prod.yaml"]}),
-            "its valuesFiles omit the chart's values.yaml",
-        ),
     ],
 )
 def test_what_cannot_be_known_is_told(root: Path, text: str, problem: str) -> None:

@@ -5,6 +5,7 @@ The twin of each, with the right port, is quiet: whatever else would be found in
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,46 @@ CHART_LAYOUTS = {
         "apps/kustomization.yaml": "resources: [shop.yaml]\n"
         "configMapGenerator: [{name: shop, files: [values.yaml=../env/prod.yaml]}]\n",
         "apps/shop.yaml": HELM_RELEASE + "  valuesFrom: [{kind: ConfigMap, name: shop}]\n",
+    },
+    "helm release, values of a Secret": {
+        "apps/values.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: shop}\n"
+        "stringData:\n  prod: |\n    service: {target: 8081}\n",
+        "apps/shop.yaml": HELM_RELEASE + "  valuesFrom: [{kind: Secret, name: shop, valuesKey: prod}]\n",
+    },
+    "helm release, values of a generated ConfigMap with a hash": {
+        **VALUES,
+        "apps/kustomization.yaml": "resources: [shop.yaml]\nnamePrefix: prod-\nconfigurations: [names.yaml]\n"
+        "configMapGenerator: [{name: shop, files: [values.yaml=../env/prod.yaml]}]\n",
+        "apps/names.yaml": "nameReference:\n- kind: ConfigMap\n  version: v1\n  fieldSpecs:\n"
+        "  - {path: spec/valuesFrom/name, kind: HelmRelease}\n",
+        "apps/shop.yaml": HELM_RELEASE + "  valuesFrom: [{kind: ConfigMap, name: shop}]\n",
+    },
+    "helm release, a patch after helm": {
+        "apps/shop.yaml": HELM_RELEASE
+        + "  postRenderers:\n  - kustomize:\n      images: [{name: registry.example.org/web, newTag: '2'}]\n      patches:\n      - target: {kind: Service}\n"
+        "        patch: |\n          - {op: replace, path: /spec/ports/0/targetPort, value: 8081}\n",
+    },
+    "helm release, an older patch after helm": {
+        "apps/shop.yaml": HELM_RELEASE.replace("v2", "v2beta1")
+        + "  postRenderers:\n  - kustomize:\n      patchesStrategicMerge:\n"
+        "      - {apiVersion: v1, kind: Service, metadata: {name: sales-shop}, spec: {ports: [{port: 80, targetPort: 8081}]}}\n"
+        "  targetNamespace: sales\n",
+    },
+    "helm release, values files in place of the chart's own": {
+        "env/all.yaml": "service: {port: 80, target: 8080}\ncontainer: {port: 8080}\n",
+        **VALUES,
+        "apps/shop.yaml": HELM_RELEASE.replace(
+            "      sourceRef", "      valuesFiles: [env/all.yaml, ./env/prod.yaml]\n      sourceRef"
+        ),
+    },
+    "helm release, the chart's own values after others": {
+        "env/all.yaml": "service: {target: 9999}\n",
+        **VALUES,
+        "apps/shop.yaml": HELM_RELEASE.replace(
+            "      sourceRef",
+            "      valuesFiles: [env/all.yaml, charts/web/values.yaml, env/prod.yaml, env/none.yaml]\n"
+            "      ignoreMissingValuesFiles: true\n      sourceRef",
+        ),
     },
     "helm release, values that are substituted": {
         "apps/shop.yaml": HELM_RELEASE + "  values: {service: {target: '${target}'}}\n",
@@ -619,6 +660,48 @@ def test_a_substitution_is_judged_by_the_change(portproof: Program, repository: 
     (finding,) = portproof.check("--base", "HEAD")["findings"]
     assert finding["introduced"] is True
     assert place(finding["location"]).startswith("clusters/prod/settings.yaml:4:")
+
+
+def test_values_files_without_the_charts_own_are_all_that_counts(
+    portproof: Program, repository: Repository
+) -> None:
+    release = HELM_RELEASE.replace("      sourceRef", "      valuesFiles: [env/all.yaml]\n      sourceRef")
+    repository.write({**CHART, "apps/shop.yaml": release})
+    repository.write({"env/all.yaml": "service: {port: 80}\ncontainer: {port: 80}\n"})
+    repository.commit()
+    # with the chart's own values the Service would send to 8080
+    assert portproof.check()["findings"] == []
+
+
+def test_values_in_the_data_of_a_secret_are_read_and_the_place_is_where_they_are_used(
+    portproof: Program, repository: Repository
+) -> None:
+    text = base64.b64encode(b"service: {target: 8081}\n").decode()
+    secret = f"apiVersion: v1\nkind: Secret\nmetadata: {{name: shop}}\ndata: {{values.yaml: {text}}}\n"
+    release = HELM_RELEASE + "  valuesFrom: [{kind: Secret, name: shop}]\n"
+    repository.write({**CHART, "apps/secret.yaml": secret, "apps/shop.yaml": release})
+    repository.commit()
+    (finding,) = portproof.check()["findings"]
+    assert finding["value"] == 8081
+    assert finding["location"]["path"] == "charts/web/templates/all.yaml"
+    repository.write({"apps/secret.yaml": secret.replace("data:", "sops: {mac: x}\ndata:")})
+    (skipped,) = (one for one in portproof.check()["targets"] if one["status"] == "skipped")
+    assert skipped["reason"].endswith("it reads values from objects in the cluster (valuesFrom)")
+
+
+def test_a_patch_after_helm_that_fits_nothing_fails_at_the_release(
+    portproof: Program, repository: Repository
+) -> None:
+    patch = "{apiVersion: v1, kind: Service, metadata: {name: other}, spec: {type: NodePort}}"
+    release = HELM_RELEASE + f"  postRenderers: [{{kustomize: {{patches: [{{patch: '{patch}'}}]}}}}]\n"
+    repository.write({**CHART, "apps/shop.yaml": release})
+    repository.commit()
+    (finding,) = portproof.check()["findings"]
+    assert finding["rule"] == "render-failed"
+    assert finding["message"].startswith(
+        "apps/shop.yaml: postRenderers[0] of shop fails: no resource matches"
+    )
+    assert "/tmp" not in finding["message"]
 
 
 def test_a_target_says_who_deploys_it(portproof: Program, repository: Repository) -> None:

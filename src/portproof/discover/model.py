@@ -82,6 +82,8 @@ class Install:
     `variables` is where Flux substitutes from, later ones win; with `closed` there are no others that cannot be read.
     `resources` is what Flux builds in a folder without a kustomization.
     `options` are further arguments of helm, where they cannot be read from a document (then `document` is -1).
+    Without `defaults` the chart's own values count only where they are among the target's. At `post_renderers` is what is done
+    to the chart after helm.
     With a `parent` the description is in its rendering, and `file` is what a person edits to change it.
     """
 
@@ -103,6 +105,8 @@ class Install:
     resources: tuple[RelPath, ...] = ()
     options: tuple[str, ...] = ()
     parent: Parent | None = None
+    defaults: bool = True
+    post_renderers: FieldPath = ()
 
     @property
     def read_from(self) -> RelPath:

@@ -139,13 +139,23 @@ class Engine:
                 return RenderFailure(target, str(error))
         match target:
             case HelmTarget():
-                return self._helm.render(target, tree)
+                return self._as_installed(target, tree)
             case KustomizeTarget():
                 return self._kustomize.render(target, tree)
             case ManifestTarget():
                 return plain.render(target, tree)
             case StreamTarget():
                 return stream.render(target)
+
+    def _as_installed(self, target: HelmTarget, tree: Tree) -> _Answer:
+        """A chart, with what is done to it after helm."""
+        found = self._helm.render(target, tree)
+        install = target.install
+        if install is None or not install.post_renderers or not isinstance(found, Rendering):
+            return found
+        from portproof.render.postrender import post_rendered  # noqa: PLC0415 - start-up: few releases have any
+
+        return post_rendered(found, install, tree, self._kustomize)
 
     @cached_property
     def _parents(self) -> Renderer:

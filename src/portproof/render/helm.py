@@ -221,7 +221,8 @@ class Helm:
         mounts = target.mounts or (Mount(".", target.chart),)
         touched = [path for path in tree.overlay if target.reads(path)]
         chart_touched = any(is_within(path, mount.source) for path in touched for mount in mounts)
-        in_place = not (archives or absent or chart_touched or target.git)
+        replaced = target.install is not None and not target.install.defaults
+        in_place = not (archives or absent or chart_touched or target.git or replaced)
         if in_place and all(_is_there(tree, target, mount) for mount in mounts):
             chart = tree.on_disk(target.chart)
             values = [tree.on_disk(path) for path in target.values]
@@ -234,7 +235,9 @@ class Helm:
         with self.scratch.folder() as folder:
             chart = folder / "chart"
             places = [*archives, *([] if not absent else ["."])]
-            put_together(tree, mounts, chart, [f"{at}/charts".removeprefix("./") for at in places])
+            own = f"{target.chart}/values.yaml".removeprefix("./")
+            laid = Tree(tree.root, {**tree.overlay, own: ""}) if replaced else tree
+            put_together(laid, mounts, chart, [f"{at}/charts".removeprefix("./") for at in places])
             for one in absent:
                 make_folder(chart / "charts" / one.name, chart)
                 write_text(chart / "charts" / one.name / "Chart.yaml", _stand_in(one))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from portproof.discover.gitops.given import GivenError, read_description, read_document, substituted
+from portproof.discover.gitops.given import GivenError, read_description, read_stored, substituted
 from portproof.discover.model import HelmTarget, Install
 from portproof.source import Tree
 from portproof.yamldoc import FieldPath, YamlError, leaves, load, lookup
@@ -45,7 +45,7 @@ def install_values(target: HelmTarget, install: Install, tree: Tree) -> InstallV
     if sum(map(len, options)) > MAX_OPTIONS or any("\0" in one for one in options):
         raise GivenError(f"{path}: its parameters are too long, or contain a NUL byte")
     parts = {
-        index: _text_of(lookup(read_document(tree, target.values[index], document), at), tree, install)
+        index: _text_of(read_stored(tree, target.values[index], document, at), tree, install)
         for index, document, at in install.parts
     }
     return InstallValues(_text_of(values, tree, install), options, parts)

@@ -8,6 +8,7 @@ outside of the kustomization's folder: those are read in a copy that has nothing
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from portproof.discover.gitops.given import GivenError, substituted
 from portproof.discover.gitops.kustomizing import edited
 from portproof.discover.lacking import idle_patch, without
 from portproof.discover.model import Install, KustomizeTarget
+from portproof.process import Completed
 from portproof.render import generated
-from portproof.render.copying import CopyError, copy_files
+from portproof.render.copying import CopyError, copy_files, write_text
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
-from portproof.render.tool_output import Places, reason_of, stopped
+from portproof.render.tool_output import Places, error_text, reason_of, stopped
 from portproof.source import Tree
 
 MAX_PATCHES = 20
@@ -101,6 +103,17 @@ class Kustomize:
         except GivenError as error:
             return RenderFailure(target, str(error))
 
+    def build(self, files: Mapping[str, str], tree: Tree) -> tuple[RenderedDocument, ...] | str:
+        """The objects of a kustomization that nobody has on disk, or why it cannot be built; `files` refer to themselves only."""
+        with self.scratch.folder() as folder:
+            for name, text in files.items():
+                write_text(folder / name, text)
+            done = self._run(folder, tree)
+        if done.ok:
+            return _documents(done.stdout)
+        stop = stopped("kustomize", done, self.confines.limits(self.seconds, KUSTOMIZE_MEMORY))
+        return stop or error_text(done.stderr).replace(f"{folder}/", "").replace(str(folder), "it")
+
     def _once(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         if any(target.reads(path) for path in tree.overlay):
             return self._copied(target, tree)
@@ -121,22 +134,10 @@ class Kustomize:
     def _build(
         self, target: KustomizeTarget, tree: Tree, root: Path, *options: str
     ) -> Rendering | RenderFailure | NotRendered:
-        launcher = self.confines.rendering(self.argv[0], tree.root)
-        limits = self.confines.limits(self.seconds, KUSTOMIZE_MEMORY)  # depend on who the launcher has become
-        folder = root if target.folder == "." else root / target.folder
-        done = process.run(
-            [*self.argv, str(folder), *options],
-            env=self.scratch.kustomize_environment,
-            cwd=self.scratch.cwd,
-            limits=limits,
-            launcher=launcher,
-        )
+        done = self._run(root if target.folder == "." else root / target.folder, tree, *options)
         if done.ok:
-            found = tuple(
-                RenderedDocument(text) for _, text in yamldoc.split(done.stdout) if _SOMETHING.search(text)
-            )
-            return Rendering(target, found, seconds=done.seconds)
-        stop = stopped("kustomize", done, limits)
+            return Rendering(target, _documents(done.stdout), seconds=done.seconds)
+        stop = stopped("kustomize", done, self.confines.limits(self.seconds, KUSTOMIZE_MEMORY))
         if stop is not None:
             return RenderFailure(target, stop, seconds=done.seconds)
         if not options and _OUTSIDE in done.stderr:  # of its folder: Flux and many Argo CDs allow it
@@ -147,6 +148,21 @@ class Kustomize:
         if isinstance(explained, NotRendered):
             return explained
         return RenderFailure(target, explained.message, explained.site, seconds=done.seconds)
+
+    def _run(self, folder: Path, tree: Tree, *options: str) -> Completed:
+        launcher = self.confines.rendering(self.argv[0], tree.root)
+        return process.run(
+            [*self.argv, str(folder), *options],
+            env=self.scratch.kustomize_environment,
+            cwd=self.scratch.cwd,
+            # depend on who the launcher has become
+            limits=self.confines.limits(self.seconds, KUSTOMIZE_MEMORY),
+            launcher=launcher,
+        )
+
+
+def _documents(output: str) -> tuple[RenderedDocument, ...]:
+    return tuple(RenderedDocument(text) for _, text in yamldoc.split(output) if _SOMETHING.search(text))
 
 
 def _substituted(document: RenderedDocument, tree: Tree, install: Install) -> RenderedDocument:

@@ -13,6 +13,7 @@ from portproof.discover.gitops.described import objects
 from portproof.source import RelPath, Tree, join, parent
 from portproof.yamldoc import FieldPath
 
+_HASH = re.compile(r"-[0-9a-z]{10}\Z")
 _ENCRYPTED = re.compile(r"^ENC\[")
 
 
@@ -44,7 +45,8 @@ class Stores:
                 for one in objects(file, self.tree.text_or_none(file) or ""):
                     for key, stored in _stored(file, one.number, one.data):
                         self.known[key].append(stored)
-        found = self.known.get((kind, name), [])
+        # in a rendering the name of a generated one ends in a hash of what it holds
+        found = self.known.get((kind, name)) or self.known.get((kind, _HASH.sub("", name)), [])
         chosen = nearest([one.file for one in found], asked_by)
         return next((one for one in found if one.file == chosen), None)
 
@@ -56,27 +58,22 @@ def _stored(file: RelPath, number: int, data: Mapping[str, Any]) -> Iterable[tup
         part = "data" if kind == "ConfigMap" or not data.get("stringData") else "stringData"
         values = data.get(part)
         if isinstance(values, dict):
-            plain = kind == "ConfigMap" and not any(_ENCRYPTED.match(str(one)) for one in values.values())
+            plain = "sops" not in data and not any(_ENCRYPTED.match(str(one)) for one in values.values())
             yield (
                 (str(kind), str(metadata.get("name"))),
                 Stored(file, number, (part,), frozenset(map(str, values)), plain),
             )
-    generators = data.get("configMapGenerator")
-    for index, entry in enumerate(generators if isinstance(generators, list) else ()):
-        if isinstance(entry, dict):
-            found = dict(_generated(parent(file), entry.get("files")))
-            if found and not entry.get("literals") and not entry.get("envs"):
-                yield (
-                    ("ConfigMap", str(entry.get("name"))),
-                    Stored(
-                        file,
-                        number,
-                        ("configMapGenerator", index),
-                        frozenset(found),
-                        readable=True,
-                        files=found,
-                    ),
-                )
+    for made, key in (("ConfigMap", "configMapGenerator"), ("Secret", "secretGenerator")):
+        generators = data.get(key)
+        for index, entry in enumerate(generators if isinstance(generators, list) else ()):
+            if isinstance(entry, dict):
+                found = dict(_generated(parent(file), entry.get("files")))
+                if found and not entry.get("literals") and not entry.get("envs"):
+                    at: FieldPath = (key, index)
+                    yield (
+                        (made, str(entry.get("name"))),
+                        Stored(file, number, at, frozenset(found), readable=True, files=found),
+                    )
 
 
 def _generated(folder: RelPath, files: Any) -> Iterable[tuple[str, RelPath]]:

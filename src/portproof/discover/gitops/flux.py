@@ -134,14 +134,12 @@ class Flux:
         name = one.text("metadata", "name")
         target = one.text("spec", "targetNamespace")
         by = [build for build in builds if is_within(one.file, build.folder)]
-        files, problem = self._value_files(one, chart)
+        files, defaults, problem = self._value_files(one, chart)
         stored, parts, unknown = self._values_from(one, len(files))
         values: FieldPath = ("spec", "values") if one.at("spec", "values") else ()
         # in a rendering everything is filled in
         nearest_build = max(by, key=lambda build: len(build.folder), default=None) if not one.parent else None
         variables = nearest_build.install.variables if nearest_build else ()
-        if one.at("spec", "postRenderers"):
-            problem = problem or "it patches the rendered chart (postRenderers)"
         return checked(
             one.data,
             Installed(
@@ -158,6 +156,8 @@ class Flux:
                     variables=variables,
                     closed=nearest_build.install.closed if nearest_build else True,
                     parent=one.parent,
+                    defaults=defaults,
+                    post_renderers=("spec", "postRenderers") if one.items("spec", "postRenderers") else (),
                 ),
                 (*files, *stored),
                 shortened(one.text("spec", "releaseName") or (f"{target}-{name}" if target else name)),
@@ -186,21 +186,22 @@ class Flux:
         named = isinstance(listed, list) and any(str(one).removeprefix("./") == name for one in listed)
         return namespace if named and isinstance(namespace, str) else ""
 
-    def _value_files(self, one: Described, chart: RelPath) -> tuple[tuple[RelPath, ...], str]:
-        """Its `valuesFiles`, which begin at the root and take the place of the chart's own values."""
+    def _value_files(self, one: Described, chart: RelPath) -> tuple[tuple[RelPath, ...], bool, str]:
+        """Its `valuesFiles`, which begin at the root, and whether the chart's own values come first, as they do without any.
+
+        Else these take their place (source-controller ``internal/helm/chart/builder.go``).
+        """
         at = ("spec", "chart", "spec")
         optional = one.at(*at, "ignoreMissingValuesFiles") is True
         found: list[RelPath] = []
         for text in one.texts(*at, "valuesFiles"):
             files, problem = value_file(self.place.listing, normalise(text), text, optional=optional)
             if problem:
-                return (), problem
+                return (), True, problem
             found += files
-        defaults = join(chart, "values.yaml")
-        if found and defaults not in found:
-            # source-controller, internal/helm/chart/builder.go
-            return (), "its valuesFiles omit the chart's values.yaml"
-        return tuple(file for file in found if file != defaults), ""
+        if found[:1] == [join(chart, "values.yaml")]:
+            return tuple(found[1:]), True, ""
+        return tuple(found), not found, ""
 
     def _values_from(
         self, one: Described, before: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,6 +45,24 @@ def read_document(tree: Tree, file: RelPath, number: int) -> Any:
     if number >= len(found):
         raise GivenError(f"{file}: the object that installs the chart is gone")
     return found[number]
+
+
+def read_stored(tree: Tree, file: RelPath, number: int, at: FieldPath) -> Any:
+    """What a document holds at a path; the data of a Secret decoded. Raises `GivenError`."""
+    whole = read_document(tree, file, number)
+    found = lookup(whole, at)
+    if lookup(whole, ("kind",)) != "Secret" or at[:1] != ("data",):
+        return found
+    if isinstance(found, dict):
+        return {key: _decoded(file, value) for key, value in found.items()}
+    return _decoded(file, found)
+
+
+def _decoded(file: RelPath, value: Any) -> str:
+    try:
+        return base64.b64decode(str(value)).decode()
+    except ValueError as error:
+        raise GivenError(f"{file}: a Secret there has data that is no text in base64") from error
 
 
 def with_override(data: Mapping[str, Any], source: FieldPath, patch: Any) -> Mapping[str, Any]:
@@ -95,7 +114,7 @@ def read_variables(tree: Tree, install: Install) -> Mapping[str, str]:
     """The variables of a substitution; line ends are removed from them. Raises `GivenError`."""
     found: dict[str, str] = {}
     for file, document, at in install.variables:
-        given = lookup(read_document(tree, file, document), at)
+        given = read_stored(tree, file, document, at)
         for name, value in given.items() if isinstance(given, dict) else ():
             found[str(name)] = shown(value).replace("\n", "")
     return found
