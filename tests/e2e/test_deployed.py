@@ -6,11 +6,14 @@ The twin of each, with the right port, is quiet: whatever else would be found in
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 
 import pytest
 
 from portproof.discover.find import discover
+from portproof.discover.gitops.kustomizing import edited
+from portproof.discover.model import KustomizeTarget
 from portproof.discover.unread import Unread
 from portproof.source import Tree
 from tests.e2e.program import Program, Repository, place
@@ -320,6 +323,42 @@ CHART_LAYOUTS |= {
     },
 }
 OVERLAY_LAYOUTS = {
+    "application, a folder with those below it": {
+        "web/service.yaml": SERVICE.replace("PORT", "8081"),
+        "web/parts/deployment.yaml": DEPLOYMENT,
+        "apps/shop.yaml": application(
+            f"    repoURL: {HERE}\n    path: web\n    directory: {{recurse: true}}\n"
+        ),
+    },
+    "application, some files of a folder": {
+        "web/a.yaml": SERVICE.replace("PORT", "8080"),
+        "web/b.yaml": SERVICE.replace("PORT", "8081"),
+        "web/c.yaml": DEPLOYMENT,
+        "apps/shop.yaml": application(
+            f"    repoURL: {HERE}\n    path: web\n    directory: {{include: '{{b,c}}.yaml'}}\n"
+        ),
+    },
+    "application, a folder without some files": {
+        "web/here/service.yaml": SERVICE.replace("PORT", "8081"),
+        "web/here/old.yaml": SERVICE.replace("PORT", "8080"),
+        "web/off.yaml": DEPLOYMENT.replace("8080", "9999") + "# +argocd:skip-file-rendering\n",
+        "web/deployment.yaml": DEPLOYMENT,
+        "apps/shop.yaml": application(
+            f"    repoURL: {HERE}\n    path: web\n    directory: {{recurse: true, exclude: '*old.yaml'}}\n"
+        ),
+    },
+    "application, options of kustomize": {
+        **OVERLAY,
+        "part/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches:\n"
+        "- target: {kind: Service}\n"
+        '  patch: \'[{"op": "replace", "path": "/spec/ports/0/targetPort", "value": 8081}]\'\n',
+        "apps/shop.yaml": application(
+            f"    repoURL: {HERE}\n    path: web\n    kustomize:\n      namePrefix: prod-\n      nameSuffix: -one\n"
+            "      namespace: sales\n      images: ['registry.example.org/web=registry.example.org:5000/shop:2']\n"
+            "      replicas: [{name: web, count: 2}]\n      commonLabels: {team: sales}\n"
+            "      commonAnnotations: {a: b}\n      components: [../part, ../none]\n      ignoreMissingComponents: true\n"
+        ),
+    },
     "application, a patch of kustomize": {
         **OVERLAY,
         "apps/shop.yaml": application(
@@ -531,6 +570,14 @@ UNREAD = {
         application("    repoURL: https://charts.example.org\n    chart: redis\n    targetRevision: 1.x\n"),
         ("remote-chart", "shop: the chart redis of https://charts.example.org is not in this repository"),
     ),
+    "jsonnet": (
+        application(f"    repoURL: {HERE}\n    path: json\n"),
+        ("application", "shop: Argo CD renders jsonnet in json"),
+    ),
+    "patches without a kustomization": (
+        application(f"    repoURL: {HERE}\n    path: json\n    kustomize: {{namePrefix: a}}\n"),
+        ("application", "shop: there is no kustomization in json"),
+    ),
     "two tools": (
         application(f"    repoURL: {HERE}\n    path: charts/web\n    helm: {{}}\n    kustomize: {{}}\n"),
         ("application", "shop: it names two tools: helm and kustomize"),
@@ -551,7 +598,7 @@ def test_what_asks_for_more_than_the_repository_has_is_unread_with_the_reason(
     repository: Repository, layout: str
 ) -> None:
     text, (kind, reason) = UNREAD[layout]
-    repository.write({**CHART, "apps/shop.yaml": text})
+    repository.write({**CHART, "apps/shop.yaml": text, "json/web.jsonnet": "{}"})
     found = discover(Tree(repository.root))
     assert [one.id for one in found.targets] == ["helm:charts/web"]
     assert found.unread == (Unread("apps/shop.yaml", kind, reason),)
@@ -660,6 +707,27 @@ def test_a_substitution_is_judged_by_the_change(portproof: Program, repository: 
     (finding,) = portproof.check("--base", "HEAD")["findings"]
     assert finding["introduced"] is True
     assert place(finding["location"]).startswith("clusters/prod/settings.yaml:4:")
+
+
+def test_the_options_of_an_application_are_those_that_kustomize_builds_with(repository: Repository) -> None:
+    repository.write(OVERLAY_LAYOUTS["application, options of kustomize"])
+    tree = Tree(repository.root)
+    (target,) = discover(tree).targets
+    assert isinstance(target, KustomizeTarget)
+    assert target.install is not None
+    (text,) = edited(tree, "web", target.install).values()
+    assert json.loads(text) == {
+        "resources": ["service.yaml", "deployment.yaml"],
+        "namePrefix": "prod-",
+        "nameSuffix": "-one",
+        "namespace": "sales",
+        "components": ["../part"],
+        "images": [
+            {"name": "registry.example.org/web", "newName": "registry.example.org:5000/shop", "newTag": "2"}
+        ],
+        "replicas": [{"name": "web", "count": 2}],
+        "labels": [{"pairs": {"team": "sales"}, "includeSelectors": True, "includeTemplates": False}],
+    }
 
 
 def test_values_files_without_the_charts_own_are_all_that_counts(

@@ -35,7 +35,7 @@ def discover(
     deployed = find_deployments(tree, listing, chart_folders(listing), children)
     charts = find_charts(tree, listing, config, deployed.installs)
     overlays = find_overlays(tree, listing, charts.folders, deployed.builds, paths)
-    plain = find_manifests(tree, listing, charts.folders, overlays.files)
+    plain = find_manifests(tree, listing, charts.folders, overlays.files, deployed.together())
     values = find_values(tree, listing, charts, overlays.files)
     found: list[Target] = [*charts.targets, *values.targets, *overlays.targets, *plain.targets]
     targets = tuple(sorted(found, key=lambda one: one.id))

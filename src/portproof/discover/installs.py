@@ -62,6 +62,14 @@ class Deployments:
     builds: Mapping[RelPath, tuple[Build, ...]] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
 
+    def together(self) -> Mapping[RelPath, frozenset[RelPath]]:
+        """The manifests that are deployed together by a folder, where these are not simply those that lie in it."""
+        found = {
+            folder: frozenset(path for one in some for path in one.files)
+            for folder, some in self.builds.items()
+        }
+        return {folder: files for folder, files in found.items() if files}
+
 
 def find_deployments(
     tree: Tree, listing: Listing, charts: frozenset[RelPath], children: Children = NO_CHILDREN

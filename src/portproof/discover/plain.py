@@ -78,9 +78,16 @@ class Plain:
 
 
 def find_manifests(
-    tree: Tree, listing: Listing, charts: frozenset[RelPath], kustomized: frozenset[RelPath]
+    tree: Tree,
+    listing: Listing,
+    charts: frozenset[RelPath],
+    kustomized: frozenset[RelPath],
+    together: Mapping[RelPath, frozenset[RelPath]] | None = None,
 ) -> Plain:
-    """Find the folders of plain manifests of the listing; `kustomized` are the files that kustomizations read."""
+    """Find the folders of plain manifests of the listing; `kustomized` are the files that kustomizations read.
+
+    `together` are files that something deploys together, by the folder that it names.
+    """
     skips: list[Skip] = []
     contents: dict[RelPath, _Kinds] = {}
     beside = {parent(path) for path in kustomized}
@@ -95,8 +102,12 @@ def find_manifests(
             skips.append(_unlisted(path, list(kinds)))
         elif kinds:
             contents[path] = kinds
+    whole = _together(contents, together or {})
+    skips += [
+        _not_deployed(path, sorted(contents.pop(path))) for path in sorted(contents.keys() & whole.keys())
+    ]
     targets = []
-    for path, group in _grouped(contents).items():
+    for path, group in (*_grouped(contents).items(), *whole.items()):
         all_kinds = {kind for kinds in group.values() for kind in kinds}
         if all_kinds & WITH_PORTS:
             found = alternatives(tree, path, group, WITH_PORTS)
@@ -106,6 +117,30 @@ def find_manifests(
             reason = "only CustomResourceDefinitions" if only_crds else "no objects with ports"
             skips.append(Skip("manifests", path, reason, counts=False))
     return Plain(tuple(targets), tuple(skips))
+
+
+def _together(
+    contents: dict[RelPath, _Kinds], together: Mapping[RelPath, frozenset[RelPath]]
+) -> Mapping[RelPath, _Kinds]:
+    """The files that something deploys together, which are then those of no folder any more."""
+    every = {file: kinds for group in contents.values() for file, kinds in group.items()}
+    found = {
+        folder: {file: every[file] for file in sorted(files) if file in every}
+        for folder, files in sorted(together.items())
+    }
+    taken = {file for group in found.values() for file in group}
+    for path, group in tuple(contents.items()):
+        left = {file: kinds for file, kinds in group.items() if file not in taken}
+        contents[path] = left
+        if not left:
+            del contents[path]
+    return {folder: group for folder, group in found.items() if group}
+
+
+def _not_deployed(folder: RelPath, files: Sequence[RelPath]) -> Skip:
+    more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
+    name = files[0].rpartition("/")[2]
+    return Skip("manifests", folder, f"not taken by what deploys this folder: {name}{more}", counts=False)
 
 
 def may_have_ports(tree: Tree, file: RelPath) -> bool:

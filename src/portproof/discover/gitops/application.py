@@ -23,6 +23,7 @@ from portproof.discover.gitops.deployment import (
     same_repository,
 )
 from portproof.discover.gitops.described import Described
+from portproof.discover.gitops.directory import PatternError, selected
 from portproof.discover.gitops.filling import Fill
 from portproof.discover.gitops.given import read_mapping, with_override
 from portproof.discover.model import KUSTOMIZATION_NAMES, Cluster, Install
@@ -32,8 +33,8 @@ from portproof.source import RelPath, Tree, join, normalise
 from portproof.yamldoc import FieldPath, leaves, lookup
 
 _TOOLS = ("helm", "kustomize", "directory", "plugin")
-_BUILT_ANEW = ("namePrefix", "nameSuffix", "namespace", "patches", "components")
-"""Options of kustomize that matter here; images, replicas, labels and annotations move no port."""
+_BUILT_ANEW = ("namePrefix", "nameSuffix", "namespace", "patches", "components", "commonLabels")
+"""Options of kustomize that matter here; by themselves images, replicas and annotations move no port."""
 
 # apimachinery validation.NameIsDNSSubdomain; a target's id ends in it
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -122,9 +123,25 @@ class _Source:
             return self._unread(f"there is no Chart.yaml in {path}")
         if tool == "plugin":
             return self._unread("an Argo CD plugin renders it")
+        if tool == "directory":
+            return self._directory(path)
+        if self._told_by(path) != "kustomize":
+            return self._unread(f"there is no kustomization in {path}")
         options = self.one.at(*self.at, "kustomize")
         changes = tool == "kustomize" and isinstance(options, dict) and any(map(options.get, _BUILT_ANEW))
         return Build(path, self._install((*self.at, "kustomize") if changes else ()), changes)
+
+    def _directory(self, path: RelPath) -> Deployment:
+        """Manifests as they stand; more or fewer than lie in the folder only where it says so."""
+        options = self.one.at(*self.at, "directory")
+        chosen = isinstance(options, dict) and any(map(options.get, ("recurse", "include", "exclude")))
+        try:
+            files = selected(self.place.tree, self.place.listing, path, options if chosen else {})
+        except PatternError as error:
+            return self._unread(f"its directory {error}")
+        if any(file.endswith(".jsonnet") for file in files):
+            return self._unread(f"Argo CD renders jsonnet in {path}")
+        return Build(path, self._install(()), files=files if chosen else ())
 
     def _told_by(self, path: RelPath) -> str:
         """The tool that the folder itself asks for; of both Kustomize, because it comes last in the alphabet."""

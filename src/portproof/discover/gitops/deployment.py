@@ -37,11 +37,15 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A folder that a description deploys without helm; `changes` says that it changes what kustomize makes of it."""
+    """A folder that a description deploys without helm; `changes` says that it changes what kustomize makes of it.
+
+    `files` are the manifests that are deployed together where these are not simply those that lie in the folder.
+    """
 
     folder: RelPath
     install: Install
     changes: bool = False
+    files: tuple[RelPath, ...] = ()
 
 
 Deployment: TypeAlias = Installed | Build | Unread

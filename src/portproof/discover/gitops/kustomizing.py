@@ -14,7 +14,7 @@ from typing import Any
 
 from portproof.discover.gitops.given import GivenError, read_description
 from portproof.discover.model import KUSTOMIZATION_NAMES, Install
-from portproof.source import RelPath, Tree
+from portproof.source import RelPath, Tree, join
 from portproof.yamldoc import YamlError, load, lookup
 
 _ARGO = {"namePrefix": "namePrefix", "nameSuffix": "nameSuffix", "namespace": "namespace"}
@@ -26,6 +26,8 @@ def edited(tree: Tree, folder: RelPath, install: Install) -> Mapping[RelPath, st
     options = lookup(read_description(tree, install), install.values)
     path, data = _kustomization(tree, folder, install.resources)
     if isinstance(options, dict):
+        if options.get("ignoreMissingComponents") is True:
+            options = {**options, "components": _present(tree, folder, options.get("components"))}
         data = with_options(data, options, _FLUX if install.tool == "Kustomization" else _ARGO)
     return {path: json.dumps(data, ensure_ascii=False, indent=1) + "\n"}
 
@@ -38,12 +40,46 @@ def with_options(
     for option, key in names.items():
         if options.get(option):
             found[key] = options[option]
-    for key in ("patches", "components"):
-        more = options.get(key)
-        if isinstance(more, list) and more:
-            own = found.get(key)
-            found[key] = [*(own if isinstance(own, list) else ()), *more]
+    added = {key: _list(options.get(key)) for key in ("patches", "components", "replicas")}
+    added["images"] = [_image(one) if isinstance(one, str) else one for one in _list(options.get("images"))]
+    labels = options.get("commonLabels")
+    if isinstance(labels, dict) and labels:
+        added["labels"] = [
+            {
+                "pairs": labels,
+                "includeSelectors": options.get("labelWithoutSelector") is not True,
+                "includeTemplates": options.get("labelIncludeTemplates") is True,
+            }
+        ]
+    for key, more in added.items():
+        if more:
+            found[key] = [*_list(found.get(key)), *more]
     return found
+
+
+def _list(data: Any) -> Sequence[Any]:
+    return data if isinstance(data, list) else ()
+
+
+def _image(text: str) -> Mapping[str, str]:
+    """Argo CD's ``[old=]name[:tag|@digest]`` as kustomize has it."""
+    old, equals, new = text.partition("=")
+    name, at, digest = (new if equals else old).partition("@")
+    bare, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:
+        bare, tag = name, ""
+    found = {"name": old if equals else bare, "newName": bare, "newTag": tag, "digest": digest if at else ""}
+    return {key: value for key, value in found.items() if value}
+
+
+def _present(tree: Tree, folder: RelPath, components: Any) -> Sequence[str]:
+    """Those components that there are."""
+    paths = [(one, join(folder, one)) for one in _list(components) if isinstance(one, str)]
+    return [
+        one
+        for one, path in paths
+        if path and any(tree.text_or_none(f"{path}/{name}") is not None for name in KUSTOMIZATION_NAMES)
+    ]
 
 
 def _kustomization(
