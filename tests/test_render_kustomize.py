@@ -312,17 +312,45 @@ def test_only_so_many_files_are_taken_for_empty(kustomize: Engine, tmp_path: Pat
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ("configMapGenerator:\n- {name: c, envs: [a.env]}\n", "needs o/a.env, which is git-ignored"),
         ("patches:\n- path: c.env\n", "needs o/a.env, which is git-ignored"),
     ],
-    ids=["also in a ConfigMap", "beside something else"],
+    ids=["beside something else"],
 )
-def test_what_more_than_secrets_are_made_of_is_missed(
+def test_what_more_than_generators_read_is_missed(
     kustomize: Engine, tmp_path: Path, more: str, reason: str
 ) -> None:
     files = {".gitignore": "*.env\n", "o/d.yaml": SERVICE, K: f"{HEAD}{RESOURCES}{SECRETS}{more}"}
     tree = write_files(tmp_path, files)
     assert reason in refused(kustomize.render(overlay_target(tree, "o"), tree))
+
+
+IGNORED = {".gitignore": "*.env\n"}
+
+
+@pytest.mark.parametrize(
+    ("generator", "more", "said"),
+    [
+        ("secretGenerator: [{name: s, envs: [a.env]}]", {}, ("o/a.env, which is missing",)),
+        ("secretGenerator: [{name: s, files: [deep/a]}]", {}, ("o/deep/a, which is missing",)),
+        (
+            "configMapGenerator: [{name: c, envs: [a.env]}]",
+            IGNORED,
+            ("o/a.env, which is git-ignored and generated outside the repository",),
+        ),
+        (
+            "configMapGenerator: [{name: c, files: [a.conf]}]",
+            IGNORED,
+            ("o/a.conf, which is missing", "o cannot be built: o/a.conf is missing"),
+        ),
+    ],
+)
+def test_a_missing_file_of_a_generator_is_taken_for_empty_and_named(
+    kustomize: Engine, tmp_path: Path, generator: str, more: dict[str, str], said: tuple[str, ...]
+) -> None:
+    tree = write_files(tmp_path, {"o/d.yaml": SERVICE, K: f"{HEAD}{RESOURCES}{generator}\n", **more})
+    done = rendered(kustomize.render(overlay_target(tree, "o"), tree))
+    assert "kind: Service" in done.documents[-1].text
+    assert (*done.without, *(one.message for one in done.problems)) == said
 
 
 @pytest.mark.parametrize("more", [{}, {"PROJECT": "about us\n"}, {".gitignore": "other.yaml\n"}])

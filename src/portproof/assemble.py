@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from portproof import live
 from portproof.compare import Introduced
-from portproof.discover.model import Discovery, HelmTarget, StreamTarget
+from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, StreamTarget
 from portproof.discover.unread import Unread
 from portproof.fix import Proposal
 from portproof.graph.moved import Move
@@ -188,12 +188,18 @@ def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = 
 
 
 def _absent(checked: Iterable[TargetResult]) -> list[Unread]:
-    """The dependencies without which charts were rendered; what overlays lack is known before."""
+    """What charts and overlays were rendered without; which parts an overlay lacks is known before."""
     found = {
         Unread(f"{one.target.path}/Chart.yaml".removeprefix("./"), "dependency", reason)
         for one in checked
         if isinstance(one.target, HelmTarget)
         for reason in one.without
+    }
+    found |= {
+        Unread((*one.target.made_by, one.target.path)[0], "generated-file", reason)
+        for one in checked
+        if isinstance(one.target, KustomizeTarget)
+        for reason in {*one.without} - {lack.reason for lack in one.target.lacks}
     }
     return sorted(found)
 

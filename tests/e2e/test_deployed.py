@@ -730,6 +730,30 @@ def test_the_options_of_an_application_are_those_that_kustomize_builds_with(repo
     }
 
 
+def test_an_overlay_is_checked_without_the_files_that_are_made_elsewhere(
+    portproof: Program, repository: Repository
+) -> None:
+    overlay = "resources: [service.yaml, deployment.yaml]\nsecretGenerator: [{name: a, envs: [a.env]}]\n"
+    repository.write({**OVERLAY, "web/kustomization.yaml": overlay})
+    repository.replace("web/service.yaml", "8080", "8081")
+    repository.commit()
+    report = portproof.check()
+    (finding,) = report["findings"]
+    assert finding["location"]["proof"] == "proven"
+    (target,) = report["targets"]
+    assert (target["status"], target["reason"]) == (
+        "checked",
+        "without a part: web/a.env, which is missing",
+    )
+    assert report["unread"] == [
+        {
+            "path": "web/kustomization.yaml",
+            "kind": "generated-file",
+            "reason": "web/a.env, which is missing",
+        }
+    ]
+
+
 def test_values_files_without_the_charts_own_are_all_that_counts(
     portproof: Program, repository: Repository
 ) -> None:

@@ -133,8 +133,8 @@ def rendered(result: Rendering | RenderFailure | NotRendered) -> Rendering:
 
 
 def failed(result: Rendering | RenderFailure | NotRendered) -> RenderFailure:
-    """Why it does not render as it is, whether or not it does with placeholders."""
-    if isinstance(result, Rendering) and result.placeholders:
+    """Why it does not render as it is, whether or not it does with placeholders or empty files."""
+    if isinstance(result, Rendering) and (result.placeholders or result.problems):
         (failure,) = result.problems
         return failure
     assert isinstance(result, RenderFailure), result

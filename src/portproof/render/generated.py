@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -37,8 +38,20 @@ def reason(path: RelPath, tree: Tree) -> str:
     return ""
 
 
-def taken_for_empty(files: Iterable[RelPath], tree: Tree) -> tuple[RelPath, ...]:
-    """What is missing, is made elsewhere, and goes into Secrets and nothing else, by the kustomizations among `files`."""
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """A file that a generator reads and that is missing.
+
+    It is `wrong` to be missing unless it is made elsewhere, as Secrets always are. `said` is what to say of it: nothing where
+    it is known to be made elsewhere for a Secret, which is not looked at.
+    """
+
+    said: str
+    wrong: bool
+
+
+def taken_for_empty(files: Iterable[RelPath], tree: Tree) -> Mapping[RelPath, Empty]:
+    """What generators of the kustomizations among `files` read and is missing, by its path."""
     used: dict[str, set[RelPath]] = {"secretGenerator": set(), "configMapGenerator": set()}
     for path in files:
         if path.rpartition("/")[2] in KUSTOMIZATION_NAMES:
@@ -47,10 +60,15 @@ def taken_for_empty(files: Iterable[RelPath], tree: Tree) -> tuple[RelPath, ...]
                 sources.update(_sources(parent(path), data.get(kind)))
     missing = (
         path
-        for path in sorted(used["secretGenerator"] - used["configMapGenerator"])
+        for path in sorted(used["secretGenerator"] | used["configMapGenerator"])
         if path not in tree.overlay and not os.path.lexists(tree.on_disk(path))
     )
-    return tuple(path for path in islice(missing, MAX_EMPTY) if reason(path, tree))
+    found = {}
+    for path in islice(missing, MAX_EMPTY):
+        why, is_secret = reason(path, tree), path not in used["configMapGenerator"]
+        said = f"{path}, {why or 'which is missing'}"
+        found[path] = Empty("" if why and is_secret else said, not (why or is_secret))
+    return found
 
 
 def _sources(folder: RelPath, generators: object) -> Iterator[RelPath]:

@@ -30,6 +30,7 @@ from portproof.source import Tree
 MAX_PATCHES = 20
 """As many patches of what is not there are left out of one build."""
 
+_IS_MISSING = " is missing"
 _OUTSIDE = "is not in or below"
 _UNRESTRICTED = "--load-restrictor=LoadRestrictionsNone"
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
@@ -47,21 +48,30 @@ class Kustomize:
     def render(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Build `target` as `tree` has it. kustomize does not say which file a document came from.
 
-        A file that is made elsewhere and goes into Secrets only is taken for empty: they are not looked at.
+        A file that is missing and goes into Secrets or ConfigMaps only is taken for empty. That it is missing is a problem,
+        unless it is made elsewhere.
         """
         if target.install is not None:
             return self._as_deployed(target, target.install, tree)
         if target.lacks:
             return self._without_parts(target, tree)
         first = self._once(target, tree)
-        if not isinstance(first, NotRendered) or not first.missing:
+        if isinstance(first, Rendering):
             return first
         empty = generated.taken_for_empty(target.files, tree)
-        if first.missing not in empty:
+        is_missing = (
+            _IS_MISSING in first.message if isinstance(first, RenderFailure) else first.missing in empty
+        )
+        if not empty or not is_missing:
             return first
         more = replace(target, files=(*target.files, *empty))
         again = self._once(more, Tree(tree.root, {**tree.overlay, **dict.fromkeys(empty, "")}))
-        return replace(again, target=target) if isinstance(again, Rendering) else first
+        if not isinstance(again, Rendering):
+            return first
+        said = tuple(one.said for one in empty.values() if one.said)
+        wrong = any(one.wrong for one in empty.values())
+        problems = (first,) if wrong and isinstance(first, RenderFailure) else ()
+        return replace(again, target=target, without=said, problems=problems)
 
     def _without_parts(self, target: KustomizeTarget, tree: Tree) -> Rendering | NotRendered:
         """The kustomization without the entries that cannot be had, and without patches of what they would have added."""

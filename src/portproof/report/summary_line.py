@@ -36,8 +36,12 @@ _UNREAD = {
     "remote-base": "remote base",
     "helm-charts": "field of helmCharts",
     "dependency": "chart dependency",
+    "generated-file": "generated file",
 }
 """Kinds of what is unread, where the word for programs is not the one for people."""
+
+_ONLY_RENDERED = ("dependency", "generated-file")
+"""What only rendering shows to be unread."""
 
 
 def plural(count: int, noun: str) -> str:
@@ -127,8 +131,8 @@ def unread(report: Report) -> str:
 
 
 def unread_where(report: Report) -> str:
-    """Where what is unread is listed. A dependency that could not be had is known only after rendering: the report says it."""
-    known = any(one.kind != "dependency" for one in report.unread)
+    """Where what is unread is listed. Some of it is known only after rendering: the report says it."""
+    known = any(one.kind not in _ONLY_RENDERED for one in report.unread)
     return "`portproof targets` lists them" if known else ""
 
 

@@ -41,7 +41,8 @@ Not reported when:
 
 * a chart's dependency isn't vendored and can't be fetched: the chart is rendered without it, if it can be.
 * an overlay refers to something remote: it is built without that, or its bases are checked.
-* an overlay needs a file that is git-ignored and generated outside the repository.
+* an overlay needs a file that is git-ignored and generated outside the repository: if only its
+  generators read it, it is taken for empty. So is any missing file of a `secretGenerator`.
 * an overlay needs a file that controller-gen or operator-sdk generates in a project of
   theirs.
 """
