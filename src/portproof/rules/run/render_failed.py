@@ -41,8 +41,9 @@ Not reported when:
 
 * a chart's dependency isn't vendored and can't be fetched: the chart is rendered without it, if it can be.
 * an overlay refers to something remote: it is built without that, or its bases are checked.
-* an overlay needs a file that is git-ignored and generated outside the repository: if only its
-  generators read it, it is taken for empty. So is any missing file of a `secretGenerator`.
+* an overlay needs a file that is git-ignored and generated outside the repository: a generator's
+  is taken for empty.
+* an overlay needs a file of a `secretGenerator` that is missing: it is taken for empty.
 * an overlay needs a file that controller-gen or operator-sdk generates in a project of
   theirs.
 """
