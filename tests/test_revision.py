@@ -134,33 +134,3 @@ def test_an_unknown_revision_is_refused_with_the_next_step(tmp_path: Path, revis
 def test_without_git_the_reason_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs git"):
         compare_with("main", tmp_path, {"PATH": str(tmp_path)})
-
-
-def test_a_program_that_the_repository_names_is_not_started(tmp_path: Path) -> None:
-    root = repository(tmp_path, CHART)
-    marker = tmp_path / "started"
-    script = tmp_path / "evil.sh"
-    script.write_text(f"#!/bin/sh\ntouch {marker}\n")
-    script.chmod(0o755)
-    git(root, "config", "core.fsmonitor", str(script))
-    git(root, "config", "diff.external", str(script))
-    put(root, {"charts/a/values.yaml": "port: 2\n"})
-    marker.unlink(missing_ok=True)
-    assert "charts/a/values.yaml" in compared(root).changed
-    assert not marker.exists()
-
-
-def test_no_hook_of_the_work_tree_is_run(tmp_path: Path) -> None:
-    marker = tmp_path / "ran"
-    root = repository(tmp_path / "repository", CHART)
-    git(root, "switch", "--quiet", "--create=topic")
-    names = ("post-index-change", "post-checkout", "reference-transaction", "fsmonitor-watchman")
-    put(root, {f".husky/{name}": f"#!/bin/sh\necho {name} >>{marker}\n" for name in names})
-    for name in names:
-        (root / ".husky" / name).chmod(0o755)
-    put(root, {"charts/a/values.yaml": "port: 2\n"})
-    git(root, "config", "core.hooksPath", ".husky")
-    git(root, "config", "core.fsmonitor", ".husky/fsmonitor-watchman")
-    found = compared(root)
-    assert found.texts(["charts/a/values.yaml"]) == {"charts/a/values.yaml": "port: 1\n"}
-    assert not marker.exists()

@@ -21,9 +21,12 @@ from typing import Protocol
 from portproof import process
 from portproof.discover.model import HelmTarget, Target, with_parents
 from portproof.errors import UsageError
+from portproof.git import Git, opened
 from portproof.source import RelPath, SourceError, Tree, is_within, parent
 
 _MAX_COPY_BYTES = 32 * 1024 * 1024
+# A look into a submodule would obey the submodule's configuration; which commit it is at can be seen without one.
+_NAMES = ("--name-only", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty", "-z")
 _FETCHABLE = re.compile(r"(?!-)[\w./-]+")
 """The name of a branch, a tag or a commit, without what counts from it (``~2``, ``^``, ``@{u}``)."""
 
@@ -109,49 +112,6 @@ def _copy(source: Path, to: Path, *, deep: bool) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Git:
-    """A git that cannot be talked into running other programs by the repository it reads."""
-
-    program: str
-    root: Path
-    environ: Mapping[str, str]
-
-    def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
-        """Run a git command at the root. Raises `UsageError` with git's own words when it fails."""
-        done = self.attempt(*arguments, env=env)
-        if not done.ok:
-            words = done.stderr.strip().splitlines() or [done.ending.value]
-            raise UsageError(
-                f"git {arguments[0]}: {words[-1]}",
-                next_step="Run `git status` in this repository to see what is wrong.",
-            )
-        return done.stdout
-
-    def attempt(self, *arguments: str, env: Mapping[str, str] | None = None) -> process.Completed:
-        """Run a git command at the root, whatever comes of it."""
-        kept = {name: self.environ[name] for name in ("PATH", "HOME") if name in self.environ}
-        # Hooks may lie in the work tree (husky sets core.hooksPath), where a pull request brings them: reading a
-        # commit into an index would run post-index-change.
-        settings = (
-            "core.fsmonitor=false",
-            f"core.hooksPath={os.devnull}",
-            "core.quotePath=false",
-            f"safe.directory={self.root}",
-        )
-        options = [part for setting in settings for part in ("-c", setting)]
-        return process.run(
-            [self.program, *options, *arguments],
-            env={**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", **(env or {})},
-            cwd=self.root,
-            limits=process.Limits(seconds=120),
-        )
-
-    def lines(self, *arguments: str) -> list[str]:
-        """The NUL-separated answers of a command."""
-        return [one for one in self.run(*arguments).split("\0") if one]
-
-
-@dataclass(frozen=True, slots=True)
 class GitFiles:
     """Files of a commit, through git's own checkout (so that line ends and filters are those of the work tree)."""
 
@@ -169,7 +129,11 @@ class GitFiles:
             self.git.run("read-tree", self.commit, env=index)
             for start in range(0, len(wanted), 500):  # well below any limit of a command line's length
                 chunk = wanted[start : start + 500]
-                self.git.run("checkout-index", "--force", f"--prefix={into}/", "--", *chunk, env=index)
+                done = self.git.attempt(
+                    "checkout-index", "--force", f"--prefix={into}/", "--", *chunk, env=index
+                )
+                if not done.ok:
+                    raise _lacking(done)
 
 
 def compare_with(revision: str, root: Path, environ: Mapping[str, str]) -> Comparison:
@@ -190,14 +154,14 @@ def compare_with(revision: str, root: Path, environ: Mapping[str, str]) -> Compa
 
 def since(git: Git, commit: str) -> Comparison:
     """What differs between a commit and the working tree, files that git does not know included."""
-    changed = git.lines("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", commit, "--")
+    changed = git.lines("diff", *_NAMES, commit, "--")
     changed += git.lines("ls-files", "--others", "--exclude-standard", "-z")
     return Comparison(commit, frozenset(changed), GitFiles(git, commit))
 
 
 def between(git: Git, old: str, new: str) -> Comparison:
     """What differs between two commits; the tree that is compared has to be that of `new`."""
-    changed = git.lines("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", old, new, "--")
+    changed = git.lines("diff", *_NAMES, old, new, "--")
     return Comparison(old, frozenset(changed), GitFiles(git, old))
 
 
@@ -211,18 +175,27 @@ def repository(root: Path, environ: Mapping[str, str], *, asked: str, otherwise:
             f"{asked} needs a git repository, and {root} is in none",
             next_step=f"Run it inside of a clone{otherwise}.",
         )
-    return Git(program, root, environ)
+    return opened(program, root, environ)
 
 
 def commit_named(git: Git, revision: str, *, asked: str) -> str:
     """The name of the commit that a revision means. Raises `UsageError` when this clone has none."""
-    found = git.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if not found.ok:
+    found = git.commit(revision)
+    if found is None:
         raise UsageError(
             f"{asked} {revision}: no such revision in this clone",
             next_step=_how_to_have(revision),
         )
-    return found.stdout.strip()
+    return found
+
+
+def _lacking(done: process.Completed) -> UsageError:
+    """A partial clone fetches files when it needs them; that would start what its configuration names."""
+    words = (done.stderr.strip().splitlines() or [done.ending.value])[0]
+    return UsageError(
+        f"this clone lacks files of the base ({words})",
+        next_step="Fetch them: `git fetch --refetch --no-filter origin`.",
+    )
 
 
 def _how_to_have(revision: str) -> str:

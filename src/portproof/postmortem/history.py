@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from portproof.errors import UsageError
+from portproof.git import Git
 from portproof.postmortem.model import Commit
-from portproof.revision import Git
 from portproof.source import RelPath
 
 _MERGED = re.compile(r"^(Merge pull request #\d+) from \S+")

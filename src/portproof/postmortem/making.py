@@ -13,6 +13,7 @@ from portproof import pipeline
 from portproof.discover.model import HelmTarget, Target
 from portproof.environment import TargetInterface
 from portproof.errors import UsageError
+from portproof.git import Git
 from portproof.outcome import FindingGroup, fingerprint_of
 from portproof.portmap.places import Places
 from portproof.postmortem import practice
@@ -30,7 +31,7 @@ from portproof.postmortem.seen import Commits, HasAbroad, HasFailure, HasFinding
 from portproof.report import summary_line, text
 from portproof.report.model import Report, Result
 from portproof.report.summary_line import field_of, listed
-from portproof.revision import Comparison, Git, between, commit_named, repository, since
+from portproof.revision import Comparison, between, commit_named, repository, since
 from portproof.rules.base import Trait
 from portproof.rules.evaluate import RuleFinding
 from portproof.session import Request, Session, port_map, report_of, root_and_paths, session
