@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -33,3 +36,24 @@ def replace(
         with suppress(OSError):
             os.unlink(temporary, dir_fd=folder)
         raise
+
+
+def replace_below(base: Path, steps: Sequence[str], data: bytes, *, mode: int | None = None) -> None:
+    """Write a file below a folder that others may have filled: no step is a link, and what is replaced is a file.
+
+    `steps` are the names on the way from `base`; folders that are missing are made. Raises `OSError`.
+    """
+    where = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for step in steps[:-1]:
+            with suppress(FileExistsError):
+                os.mkdir(step, dir_fd=where)
+            below = os.open(step, _FOLDER, dir_fd=where)
+            os.close(where)
+            where = below
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.stat(steps[-1], dir_fd=where, follow_symlinks=False).st_mode):
+                raise OSError(0, "it is not a regular file")
+        replace(Path(steps[-1]), data, mode=mode, folder=where)
+    finally:
+        os.close(where)

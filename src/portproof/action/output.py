@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -28,7 +27,6 @@ _MOUNTS = {"/github/runner_temp": "_temp", "/github/home": "_temp/_github_home"}
 
 actions/runner ContainerActionHandler.cs; the first is there since 2.329, the second always.
 """
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def folder(environ: Mapping[str, str]) -> Path:
@@ -72,7 +70,8 @@ def write(workspace: Path, name: str, text: str) -> None:
     if not steps or ".." in steps:
         raise UsageError(f"cannot write {name}", next_step="Name a file in the workspace.")
     try:
-        _write(base, steps, text.encode("utf-8", "backslashreplace"))
+        # Those who run the later steps may be somebody else.
+        files.replace_below(base, steps, text.encode("utf-8", "backslashreplace"), mode=0o644)
     except OSError as error:
         raise UsageError(
             f"cannot write {name}: {(error.strerror or 'no').lower()}",
@@ -114,26 +113,3 @@ def _append(file: str | None, text: str) -> None:
         handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         with os.fdopen(handle, "ab") as stream:
             stream.write(text.encode("utf-8", "backslashreplace"))
-
-
-def _write(base: Path, steps: list[str], data: bytes) -> None:
-    """Step down folder by folder, none of them a link, and put the finished file in its place at once."""
-    where = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for step in steps[:-1]:
-            with suppress(FileExistsError):
-                os.mkdir(step, dir_fd=where)
-            below = os.open(step, _FOLDER, dir_fd=where)
-            os.close(where)
-            where = below
-        _replace(where, steps[-1], data)
-    finally:
-        os.close(where)
-
-
-def _replace(where: int, name: str, data: bytes) -> None:
-    with suppress(FileNotFoundError):
-        if not stat.S_ISREG(os.stat(name, dir_fd=where, follow_symlinks=False).st_mode):
-            raise OSError(0, "it is not a regular file")
-    # Those who run the later steps may be somebody else.
-    files.replace(Path(name), data, mode=0o644, folder=where)

@@ -70,6 +70,7 @@ def targets(paths: tuple[str, ...], flags: Flags, output: str) -> int:
 
     PATH is a file or folder; the default is the current folder. Only what describes further deployments is rendered.
     """
+    from portproof.commands.output import print_document  # noqa: PLC0415
     from portproof.report import pages  # noqa: PLC0415
     from portproof.session import Request, prepare, say_notes  # noqa: PLC0415
 
@@ -80,7 +81,7 @@ def targets(paths: tuple[str, ...], flags: Flags, output: str) -> int:
         if output == "json"
         else pages.targets_text(ready.discovery, ready.paths)
     )
-    click.echo(text, nl=False)
+    print_document(text, output)
     return ExitCode.OK
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portproof.commands.output import seen_from_here, write_text
+from portproof.commands.output import print_document, seen_from_here, write_text
 from portproof.console import say
 from portproof.discover.model import STREAM
 from portproof.errors import ExitCode, UsageError
@@ -39,10 +39,10 @@ def check(
     seen = seen_from_here(run.ready.tree.root)
     fail_on = run.ready.config.fail_on
     for kind, file in reports:
-        write_text(file, formats.write(kind, report, seen=seen, fail_on=fail_on))
+        write_text(file, formats.write(kind, report, seen=seen, fail_on=fail_on), root=run.ready.tree.root)
     if request.flags.write_baseline:
         _write_baseline(Path(request.flags.write_baseline), run)
-    click.echo(formats.write(output, report, color=color, seen=seen, fail_on=fail_on), nl=False, color=True)
+    print_document(formats.write(output, report, color=color, seen=seen, fail_on=fail_on), output)
     fails = report.fails(fail_on) or (request.flags.strict and not report.is_whole)
     return ExitCode.FINDINGS if fails else ExitCode.OK
 
@@ -52,7 +52,7 @@ def _write_baseline(file: Path, run: Session) -> None:
     from portproof.suppressions.baseline import written
 
     known = run.outcome.verdict.known
-    write_text(file, written(known))
+    write_text(file, written(known), root=run.ready.tree.root)
     say(f"{file} holds {len({one.fingerprint for one in known})} known findings")
     if run.ready.path_of(file) != run.ready.config.baseline:
         say(f"  next: Add `baseline: {file}` to portproof.yaml, and commit both.")
@@ -143,5 +143,5 @@ def diff(request: Request, *, output: str) -> int:
     from portproof.report import port_table as table
 
     writers = {"text": table.text, "markdown": table.markdown, "json": data.json}
-    click.echo(writers[output](found), nl=False)
+    print_document(writers[output](found), output)
     return ExitCode.OK

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from portproof import __version__
-from portproof.commands.output import seen_from_here, write_text
+from portproof.commands.output import print_document, seen_from_here, write_text
 from portproof.console import say
 from portproof.discover.model import STREAM
 from portproof.errors import ExitCode, UsageError
@@ -42,7 +42,7 @@ def show_map(request: Request, *, output: str, environment: str | None, only_bro
         "mermaid": mermaid.write,
         "html": html.write,
     }
-    click.echo(writers[output](shown), nl=False)
+    print_document(writers[output](shown), output)
     return ExitCode.OK
 
 
@@ -171,11 +171,8 @@ def connectivity_report(
         )
     tree = Tree(root_and_paths(request.paths, request.root)[0])
     report = findings.report(joined, tree.text_or_none, __version__)
-    click.echo(
-        written.write(output, joined, report, color=color, seen=seen_from_here(tree.root)),
-        nl=False,
-        color=True,
-    )
+    text = written.write(output, joined, report, color=color, seen=seen_from_here(tree.root))
+    print_document(text, output)
     return ExitCode.FINDINGS if joined.failed else ExitCode.OK
 
 
@@ -198,7 +195,7 @@ def postmortem(request: Request, fingerprint: str | None, revisions: str | None,
 
     text = markdown.write(post_mortem(request, fingerprint, revisions))
     if file is None:
-        click.echo(text, nl=False)
+        print_document(text, "markdown")
     else:
         write_text(file, text)
         say(f"wrote {file}")

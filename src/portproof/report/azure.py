@@ -26,7 +26,7 @@ def write(report: Report) -> str:
     if unread := summary_line.unread(report):
         where = summary_line.unread_where(report)
         commands.append(_command({"type": "warning"}, f"{unread} ({where})" if where else unread))
-    headline = log_line(f"portproof: {summary_line.headline(report, visible)}").replace("##vso[", "## vso[")
+    headline = log_line(f"portproof: {summary_line.headline(report, visible)}")
     return "".join(f"{line}\n" for line in (*commands, headline))
 
 
@@ -49,5 +49,4 @@ def _command(properties: dict[str, str], message: str) -> str:
 
 def _escaped(text: str, table: dict[str, str]) -> str:
     # What a value holds must not look like a command itself, to this runner or to one that reads the log later.
-    harmless = text.replace("##vso[", "## vso[").replace("##[", "## [")
-    return "".join(table.get(char, char) for char in harmless)
+    return "".join(table.get(char, char) for char in log_line(text))

@@ -19,6 +19,7 @@ from portproof.report.model import (
     TargetStatus,
     TextEdit,
 )
+from portproof.report.safe import BRACKET
 from portproof.resources import ResourceKey
 from portproof.rules.severity import Severity
 
@@ -51,8 +52,8 @@ def write(report: Report) -> str:
 def dumps(value: Any) -> str:
     """JSON for people and programs: indented, readable, and without a character that a terminal would obey."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    # Only a string can hold it, and in the log of a workflow "##[" would start a command.
-    text = text.replace("##[", "##\\u005b")
+    # Only a string can hold it, and in the log of a workflow it would start a command.
+    text = BRACKET.sub(r"#\\u0023", text)
     if text.isascii() and "\x7f" not in text:
         return text + "\n"
     return "".join(map(_escaped, text)) + "\n"

@@ -37,7 +37,11 @@ LONGEST_RUN = 200
 _RUN = re.compile(r"`+")
 _LONG_RUN = re.compile(rf"`{{{LONGEST_RUN + 1},}}")
 _PIPE = re.compile(r"(?<!\\)\\*\|")
-_COMMAND = re.compile(r"^(\s*):(?=:)")
+_COMMAND = re.compile(
+    r"^(\s*):(?=:)|:(?=:[A-Za-z][A-Za-z-]{0,40}(?: [^\r\n:]{0,500}(?::[^\r\n:]{1,500}){0,9})?::)"
+)
+BRACKET = re.compile(r"##(?=[A-Za-z]{0,20}\[)")
+"""Where the old syntax of GitHub's runner, and those of Azure and TeamCity, begin a command: anywhere in a line."""
 
 
 def visible(text: str) -> str:
@@ -69,11 +73,27 @@ def stripped(text: str, *, keep: str = "") -> str:
 
 
 def log_line(line: str) -> str:
-    """A line that GitHub's runner does not take for a workflow command.
+    """A line that no runner takes for a command of the workflow.
 
-    The runner looks for ``::`` at the start of a line, leading white space aside, and for ``##[`` anywhere in it.
+    GitHub's looks for ``::`` at the start of a line, leading white space aside, and for ``##[`` anywhere in it; Azure's for
+    ``##vso[`` anywhere. What looks like ``::command::`` is broken anywhere, too: something may cut the line before it.
     """
-    return _COMMAND.sub(r"\1: ", line).replace("##[", "## [")
+    return BRACKET.sub("## ", _COMMAND.sub(lambda found: f"{found[1] or ''}: ", line))
+
+
+def for_log(text: str, kind: str) -> str:
+    """A document of `kind` that is printed into the log of a runner: it holds no command but those that it is made of.
+
+    XML says the same with references for characters, as JSON does anywhere. Markdown gets a space that can be seen.
+    """
+    if kind in ("github", "azure", "json", "sarif", "gitlab", "rdjson"):
+        return text
+    if kind == "junit":
+        text = BRACKET.sub("#&#35;", text)
+        return "\n".join(
+            _COMMAND.sub(lambda found: f"{found[1] or ''}&#58;", line) for line in text.split("\n")
+        )
+    return "\n".join(map(log_line, text.split("\n")))
 
 
 def log_entry(text: str) -> str:
