@@ -1,9 +1,15 @@
-"""Run portproof as ``python -m portproof``, which is the entry point of the image."""
+"""Run portproof: the console script, and ``python -m portproof``, which is the entry point of the image."""
 
 from __future__ import annotations
 
 import sys
 from typing import NoReturn
+
+WINDOWS = """\
+portproof: Windows is not supported.
+  next: Run it in WSL 2, or in its image: docker run --rm -v "${PWD}:/work:ro" -w /work IMAGE check
+"""
+"""What a user of Windows reads. Nothing else is loaded there: modules that need POSIX would fail on import."""
 
 
 def main() -> NoReturn:
@@ -12,6 +18,10 @@ def main() -> NoReturn:
         from portproof.connect import main as connect  # noqa: PLC0415
 
         sys.exit(connect(sys.argv[2:]))
+
+    if sys.platform == "win32":
+        sys.stderr.write(WINDOWS)
+        sys.exit(2)
 
     from portproof.cli import main as run  # noqa: PLC0415
 

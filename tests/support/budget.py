@@ -17,10 +17,12 @@ BUDGETS = {
     "tests/github": 12,
     "tests/hostile": 70,
     "tests/image": 30,
+    "tests/packaging": 60,
     "tests/page": 60,
     "tests/portmap": 120,
     "tests/postmortem": 50,
     "tests/prometheus": 10,
+    "tests/shells": 10,
     "tests/whatif": 30,
 }
 """Seconds in user mode, half as much again as it takes on two busy cores. Who needs more merges runs, or says why here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from portproof.cli.completion import SHELLS, complete_rules
 from portproof.cli.group import app
 from portproof.cli.options import (
     EXIT_CODES,
@@ -24,7 +25,7 @@ from portproof.flags import Flags
     short_help="Explain a rule.",
     epilog=epilog(LISTING_CODES.format(wrong="usage error"), "portproof explain service-target-number"),
 )
-@click.argument("rule")
+@click.argument("rule", shell_complete=complete_rules)
 @color_option
 def explain(rule: str, color: str) -> int:
     """Explain RULE: what it checks, why it matters, examples, and what it does not report.
@@ -130,6 +131,26 @@ def tools(action: str, flags: Flags) -> int:
     from portproof.session import Request  # noqa: PLC0415
 
     return about.tools(Request(flags=flags), install_them=action == "install")
+
+
+@app.command(
+    short_help="Print the completion script of a shell.",
+    epilog=epilog(
+        LISTING_CODES.format(wrong="usage error"),
+        "source <(portproof completion bash)",
+        "portproof completion fish | source",
+    ),
+)
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> int:
+    """Print the script that completes portproof's commands, options, rules, formats and files in a SHELL.
+
+    bash needs version 4.4 or later.
+    """
+    from portproof.cli.completion import script  # noqa: PLC0415
+
+    click.echo(script(app, shell), nl=False)
+    return ExitCode.OK
 
 
 @app.command(

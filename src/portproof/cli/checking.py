@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from portproof.cli.completion import complete_reports
 from portproof.cli.group import app
 from portproof.cli.options import (
     EXIT_CODES,
@@ -51,6 +52,7 @@ from portproof.flags import FLAGS, FORMATS, Flags
     "reports",
     metavar="FORMAT=FILE",
     multiple=True,
+    shell_complete=complete_reports,
     help="Also write the report to a file, in any of these formats. Can be repeated.",
 )
 @with_options(*OF_CHECK)

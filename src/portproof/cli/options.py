@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from portproof.cli.completion import complete_rules
 from portproof.flags import FLAGS, Flag, Flags
 
 Command = Callable[..., Any]
@@ -32,11 +33,13 @@ def with_options(*names: str) -> Callable[[Command], Command]:
 
 def option(name: str, flag: Flag) -> Callable[[Command], Command]:
     """Add the option of one flag, as it is or with other words."""
-    kind: click.Choice[str] | click.IntRange | None = None
+    kind: click.Choice[str] | click.IntRange | click.Path | None = None
     if flag.choices:
         kind = click.Choice(flag.choices)
     elif flag.least is not None:
         kind = click.IntRange(min=flag.least)
+    elif flag.metavar in ("FILE", "PATH"):
+        kind = click.Path()
     return click.option(
         f"--{name.replace('_', '-')}",
         *filter(None, (flag.short,)),
@@ -45,6 +48,7 @@ def option(name: str, flag: Flag) -> Callable[[Command], Command]:
         multiple=flag.many,
         is_flag=flag.switch,
         help=flag.help,
+        shell_complete=complete_rules if flag.metavar.startswith("RULE") else None,
     )
 
 
@@ -87,7 +91,7 @@ def _repeated(option: str, args: Iterable[str]) -> Iterator[str]:
             yield word
 
 
-path_arguments = click.argument("paths", nargs=-1, metavar="[PATH]...")
+path_arguments = click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path())
 text_or_json = click.option(
     "--format",
     "output",
