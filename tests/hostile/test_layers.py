@@ -321,26 +321,15 @@ def test_the_command_lines_are_ours(place: Place, started: Started) -> None:
     assert [text.replace(work, "WORK") for text in built] == ["ROOT/-k", "WORK/2/-k"]
 
 
-def test_what_is_pulled_is_named_by_constants(place: Place, started: Started) -> None:
+def test_no_program_is_started_to_fetch(place: Place, started: Started) -> None:
     place.write(chart("x", {}))
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    repositories = (f"http://127.0.0.1:{port}", f"oci://127.0.0.1:{port}")
-    for repository in repositories:
+    for repository in (f"http://127.0.0.1:{port}", f"oci://127.0.0.1:{port}"):
         missing = (Dependency(".", "lib", "1.0.0", repository),)
         with engine(place.root, offline=False) as made:
             made.render(HelmTarget("x", mounts=(Mount(".", "x"),), missing=missing), Tree(place.repository))
-            pulled = f"--destination={made._scratch.home}/pulled/"
-        (argv, cwd), *others = started
-        assert [rest(one, current_helm(), place.root).split()[0] for one, _ in others] == ["template"]
-        assert cwd == made._scratch.cwd
-        words = rest(argv, current_helm(), place.root).replace(
-            pulled.replace(str(place.root), "ROOT"), "--destination="
-        )
-        name = "lib --repo=" + repository if repository.startswith("http") else f"{repository}/lib"
-        assert words.split(" --destination=")[0] == f"pull {name}"
-        assert words.endswith(" --version=1.0.0")
-        started.clear()
+    assert {rest(argv, current_helm(), place.root).split()[0] for argv, _ in started} == {"template"}
 
 
 def test_copies_hold_neither_schemas_nor_what_git_keeps(place: Place) -> None:

@@ -6,11 +6,14 @@ Pre-releases count as the release that they lead to: what is asked here is wheth
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TypeAlias
 
 Version: TypeAlias = tuple[int, int, int]
 
 _VERSION = re.compile(r"v?(\d{1,9})(?:\.(\d{1,9}|[xX*]))?(?:\.(\d{1,9}|[xX*]))?(?:[-+][\w.+-]*)?")
+_EXACT = re.compile(r"v?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
+_EARLY = re.compile(r"\d-[0-9A-Za-z]")
 _HYPHEN = re.compile(r"(?<!\S)(\S++)\s++-\s++(\S++)")
 _TERM = re.compile(r"\s*+(!=|>=|=>|<=|=<|>|<|=|~>|~|\^)?+\s*+([^\s,<>=!~^|]++)\s*+,?")
 _LAST = 1_000_000_000
@@ -79,3 +82,50 @@ def _bounds(text: str) -> tuple[Version, Version, int] | None:
     low = [*given, 0, 0][:3]
     high = [*given, _LAST, _LAST][:3]
     return (low[0], low[1], low[2]), (high[0], high[1], high[2]), len(given)
+
+
+def newest(versions: Iterable[str], wanted: str) -> str | None:
+    """The version of those there are that helm takes: the one that is `wanted`, else the newest in that range.
+
+    Pre-releases only where the range names one; an empty range stands for the newest release.
+    """
+    there = [one for one in versions if _VERSION.fullmatch(one)]
+    exact = [one for one in there if one.removeprefix("v") == wanted.strip().removeprefix("v")]
+    if exact:
+        return exact[0]
+    early = _EARLY.search(wanted) is not None
+    meant = [one for one in there if satisfies(one, wanted or "*") and (early or not _pre_release(one))]
+    return max(meant, key=_order, default=None)
+
+
+def is_exact(version: str) -> bool:
+    """Whether it is one version, and no range."""
+    return _EXACT.fullmatch(version) is not None
+
+
+def is_range(text: str) -> bool:
+    """Whether it can be read as a version or a range of them."""
+    return all(_is_readable(part) for part in text.split("||"))
+
+
+def _is_readable(part: str) -> bool:
+    part = _HYPHEN.sub(r">=\1 <=\2", part.strip()) or "*"
+    at = 0
+    while at < len(part):
+        term = _TERM.match(part, at)
+        if term is None or (term[2] not in ("*", "x", "X") and _bounds(term[2]) is None):
+            return False
+        at = term.end()
+    return True
+
+
+def _pre_release(version: str) -> str:
+    return version.partition("+")[0].partition("-")[2]
+
+
+def _order(version: str) -> tuple[Version, bool, list[tuple[bool, int, str]]]:
+    """Semantic versioning 2.0.0, section 11."""
+    bounds = _bounds(version)
+    before = _pre_release(version)
+    steps = [(not one.isdecimal(), int(one[:18]) if one.isdecimal() else 0, one) for one in before.split(".")]
+    return (bounds[0] if bounds else (0, 0, 0)), not before, steps

@@ -73,7 +73,6 @@ class Engine:
         self._sandboxes = Sandboxes(self._scratch)
         self._fetcher = Fetcher(
             scratch=self._scratch,
-            confines=self._sandboxes,
             cache=options.cache,
             offline=options.offline,
             hosts=options.hosts,

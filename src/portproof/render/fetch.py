@@ -1,50 +1,52 @@
-"""Chart dependencies that are not vendored: fetched once, with ``helm pull``, never into the user's tree."""
+"""Charts of registries, dependencies and others: fetched once, never into the user's tree."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import threading
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from portproof import files, process
 from portproof.discover.model import Dependency, HelmTarget
-from portproof.process import Completed, Ending, Limits
-from portproof.render.sandboxes import Sandboxes
-from portproof.render.scratch import HELM_MEMORY, Scratch
-from portproof.render.tool_output import clean, error_text, stopped
+from portproof.discover.versions import is_exact
+from portproof.render.archive_store import ArchiveStore
+from portproof.render.scratch import Scratch
+from portproof.render.tool_output import clean
 from portproof.source import RelPath
 
-MAX_ARCHIVE_BYTES = 100 * process.MIB
+if TYPE_CHECKING:
+    from portproof.render.web import Web
+
 SECONDS = 20.0
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_VERSION = re.compile(r"[A-Za-z0-9.*xX^~<>=!|, +-]{0,100}")
-_EXACT = re.compile(r"v?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
+_VERSION = re.compile(r"[A-Za-z0-9.*xX^~<>=!|, +-]{0,100}|sha256:[0-9a-f]{64}")
 _CREDENTIALS = re.compile(r"//[^/@\s]{0,500}@")
-_UNREACHABLE = re.compile(
-    r"dial tcp|connection re(?:fused|set)|no such host|i/o timeout|TLS handshake|network is unreachable|no route to host"
-    r"|proxyconnect|x509|deadline exceeded|Client\.Timeout|server misbehaving"
-)
 
 
 class FetchError(Exception):
     """A dependency is not there and cannot be fetched; the message is the reason to show."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An archive on disk, and the version that it is of."""
+
+    archive: Path
+    version: str
+
+
 @dataclass(slots=True)
 class Fetcher:
-    """Fetches each dependency at most once in a run, and asks a host that could not be reached only once.
+    """Fetches each chart at most once in a run, and asks a host that could not be reached only once.
 
     Exact versions are kept in `cache` across runs; what a constraint selects today lives as long as the run.
     """
 
     scratch: Scratch
-    confines: Sandboxes
     cache: Path
     offline: bool
     hosts: tuple[str, ...] | None
@@ -52,10 +54,11 @@ class Fetcher:
     seconds: float = SECONDS
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _locks: dict[tuple[str, str, str], threading.Lock] = field(default_factory=dict)
-    _known: dict[tuple[str, str, str], Path | FetchError] = field(default_factory=dict)
+    _known: dict[tuple[str, str, str], Fetched | FetchError] = field(default_factory=dict)
     _unreachable: dict[str, str] = field(default_factory=dict)
+    _web: Web | None = None
 
-    def fetch_all(self, target: HelmTarget, helm: tuple[str, ...]) -> dict[RelPath, list[Path]]:
+    def fetch_all(self, target: HelmTarget) -> dict[RelPath, list[Path]]:
         """The archives that `target` lacks, by the place of the chart that wants them. Raises `FetchError`.
 
         What a vendored subchart lacks is not asked for: helm looks at the dependencies of the chart itself only, and
@@ -72,15 +75,13 @@ class Fetcher:
             )
         for dependency in missing:
             try:
-                archive = self._fetch(dependency, helm)
+                archive = self._fetch(dependency).archive
             except FetchError as error:
                 raise FetchError(f"{error}{_at(dependency)}") from error
             found.setdefault(dependency.parent, []).append(archive)
         return found
 
-    def fetch_some(
-        self, target: HelmTarget, helm: tuple[str, ...]
-    ) -> tuple[dict[RelPath, list[Path]], tuple[Dependency, ...]]:
+    def fetch_some(self, target: HelmTarget) -> tuple[dict[RelPath, list[Path]], tuple[Dependency, ...]]:
         """The archives of those that can be had, by their place, and the dependencies that cannot."""
         found: dict[RelPath, list[Path]] = {}
         absent: list[Dependency] = []
@@ -89,21 +90,21 @@ class Fetcher:
             return found, tuple(missing)
         for dependency in missing:
             try:
-                archive = self._fetch(dependency, helm)
+                archive = self._fetch(dependency).archive
             except FetchError:
                 absent.append(dependency)
             else:
                 found.setdefault(".", []).append(archive)
         return found, tuple(absent)
 
-    def _fetch(self, dependency: Dependency, helm: tuple[str, ...]) -> Path:
+    def _fetch(self, dependency: Dependency) -> Fetched:
         key = (dependency.repository, dependency.name, dependency.version)
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
             if key not in self._known:
                 try:
-                    self._known[key] = _looked_through(dependency, self._cached_or_pulled(dependency, helm))
+                    self._known[key] = _looked_through(dependency, self._cached_or_pulled(dependency))
                 except FetchError as error:
                     self._known[key] = error
             known = self._known[key]
@@ -111,17 +112,19 @@ class Fetcher:
             raise FetchError(str(known))
         return known
 
-    def _cached_or_pulled(self, dependency: Dependency, helm: tuple[str, ...]) -> Path:
+    def _cached_or_pulled(self, dependency: Dependency) -> Fetched:
         host = self._checked_host(dependency)
-        kept = self._place(dependency) if _EXACT.fullmatch(dependency.version) else None
-        if kept is not None and kept.is_file():
-            return kept
+        asked = (dependency.repository, dependency.name, dependency.version)
+        store = ArchiveStore(self.cache / "charts")
+        lasts = is_exact(dependency.version) or dependency.version.startswith("sha256:")
+        if lasts and (kept := store.read(*asked)) is not None:
+            return self._laid_down(dependency, *kept)
         if host in self._unreachable:
             raise _failed(dependency, self._unreachable[host])
-        if self.hosts is None:
-            self._refuse_private(dependency)
-        pulled = self._pull(dependency, host, helm)
-        return _keep(pulled, kept) if kept is not None else pulled
+        version, archive = self._pull(dependency, host)
+        if lasts:
+            store.keep(*asked, version, archive)
+        return self._laid_down(dependency, version, archive)
 
     def _checked_host(self, dependency: Dependency) -> str:
         """Host and port of a dependency's repository. Raises `FetchError` for what is not fetched at all."""
@@ -131,50 +134,28 @@ class Fetcher:
             raise _failed(dependency, f"allow-hosts in portproof.yaml does not list {clean(host)}")
         return parts.netloc.rpartition("@")[2]
 
-    def _refuse_private(self, dependency: Dependency) -> None:
-        """Addresses of this machine, of its network and of the cloud it runs in are for its owner alone to allow.
+    def _pull(self, dependency: Dependency, host: str) -> tuple[str, bytes]:
+        # start-up: few trees lack a chart
+        from portproof.render.registry import find  # noqa: PLC0415
+        from portproof.render.web import Web, WebError  # noqa: PLC0415
 
-        Where a proxy fetches, it is the proxy that looks names up.
-        """
-        parts = _checked_url(dependency)
-        host = parts.hostname or ""
-        scheme = "http" if parts.scheme == "http" else "https"
-        proxied = any(self.environ.get(name) for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()))
+        with self._lock:
+            web = self._web = self._web or Web(self.hosts, self.environ, self.seconds)
         try:
-            addresses = [ipaddress.ip_address(host)]
-        except ValueError:
-            addresses = [] if proxied else _addresses(host)
-        private = [one for one in addresses if not (getattr(one, "ipv4_mapped", None) or one).is_global]
-        if private:
-            raise _failed(
-                dependency,
-                "its repository has an address that is not public; to allow it, list the host under allow-hosts in portproof.yaml",
-            )
+            found = find(web, dependency.repository, dependency.name, dependency.version)
+        except WebError as error:
+            reason = clean(_CREDENTIALS.sub("//", str(error)))
+            if error.unreachable:
+                self._unreachable[host] = reason
+            raise _failed(dependency, reason) from error
+        return found.version, found.archive
 
-    def _pull(self, dependency: Dependency, host: str, helm: tuple[str, ...]) -> Path:
-        folder = self.scratch.home / "pulled" / uuid.uuid4().hex
-        folder.mkdir()
-        limits = self.confines.limits(self.seconds, HELM_MEMORY, MAX_ARCHIVE_BYTES)
-        command = [*helm, "pull", *_what(dependency), f"--destination={folder}"]
-        if dependency.version:
-            command.append(f"--version={dependency.version}")
-        environment = self.scratch.network_environment(self.environ)
-        launcher = self.confines.fetching(helm[0], self.environ)
-        done = process.run(command, env=environment, cwd=self.scratch.cwd, limits=limits, launcher=launcher)
-        archives = list(folder.glob("*.tgz"))
-        if done.ok and len(archives) == 1:
-            return archives[0]
-        reason = _reason(done, limits)
-        if done.ending is Ending.TIMEOUT or _UNREACHABLE.search(reason):
-            self._unreachable[host] = reason
-        raise _failed(dependency, reason)
-
-    def _place(self, dependency: Dependency) -> Path:
-        import hashlib  # noqa: PLC0415 - start-up: few charts lack a dependency
-
-        key = f"{dependency.repository}\n{dependency.name}\n{dependency.version}"
-        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        return self.cache / "charts" / digest / f"{dependency.name}-{dependency.version}.tgz"
+    def _laid_down(self, dependency: Dependency, version: str, archive: bytes) -> Fetched:
+        """The archive as a file that helm may read, in a folder of its own: helm takes names of files literally."""
+        folder = self.scratch.fetched()
+        file = folder / f"{dependency.name}.tgz"
+        file.write_bytes(archive)
+        return Fetched(file, version)
 
 
 def is_named(dependency: Dependency) -> bool:
@@ -182,14 +163,14 @@ def is_named(dependency: Dependency) -> bool:
     return _NAME.fullmatch(dependency.name) is not None
 
 
-def _looked_through(dependency: Dependency, archive: Path) -> Path:
+def _looked_through(dependency: Dependency, fetched: Fetched) -> Fetched:
     from portproof.render.archives import ArchiveError, look_through  # noqa: PLC0415 - start-up: tarfile
 
     try:
-        look_through(archive)
+        look_through(fetched.archive)
     except ArchiveError as error:
         raise FetchError(f"the archive of the dependency {_words(dependency)} {error}") from error
-    return archive
+    return fetched
 
 
 def _checked_url(dependency: Dependency) -> SplitResult:
@@ -210,42 +191,6 @@ def _checked_url(dependency: Dependency) -> SplitResult:
     if parts.scheme not in ("https", "http", "oci") or not host or not repository.isprintable():
         raise _failed(dependency, "only https, http and oci repositories are fetched")
     return parts
-
-
-def _addresses(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """What a name stands for; empty where it cannot be looked up, which helm then says better."""
-    import socket  # noqa: PLC0415 - start-up: few charts lack a dependency
-
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []
-    return [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
-
-
-def _what(dependency: Dependency) -> list[str]:
-    if dependency.repository.startswith("oci://"):
-        return [f"{dependency.repository.rstrip('/')}/{dependency.name}"]
-    return [dependency.name, f"--repo={dependency.repository}"]
-
-
-def _keep(pulled: Path, kept: Path) -> Path:
-    """Put an archive into the cache in one step, so that another run never sees half of it."""
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(kept, pulled.read_bytes())
-    except OSError:  # a cache that cannot be written costs time, nothing else
-        return pulled
-    return kept
-
-
-def _reason(done: Completed, limits: Limits) -> str:
-    """The cause in one line of helm's."""
-    stop = stopped("helm pull", done, limits)
-    if stop is not None:
-        return stop
-    lines = clean(_CREDENTIALS.sub("//", error_text(done.stderr))).splitlines()
-    return lines[0] if lines else "helm pull gave no archive"
 
 
 def _failed(dependency: Dependency, reason: str) -> FetchError:

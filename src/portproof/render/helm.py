@@ -70,7 +70,7 @@ class Helm:
         if refusal is not None:
             return NotRendered(target, refusal)
         try:
-            archives = self.fetcher.fetch_all(target, self.argv)
+            archives = self.fetcher.fetch_all(target)
         except FetchError as error:
             return self._without_some(target, tree, str(error))
         return self._with_parts(target, tree, archives)
@@ -81,7 +81,7 @@ class Helm:
         Not where it takes values or templates from one of them: then what is left is not what is installed. A value that
         it lacks without them may be one of theirs.
         """
-        archives, absent = self.fetcher.fetch_some(target, self.argv)
+        archives, absent = self.fetcher.fetch_some(target)
         described = (tree.text_or_none(f"{target.chart}/{name}") or "" for name in _WITH_DEPENDENCIES)
         if any("import-values" in text for text in described):
             return NotRendered(target, reason)

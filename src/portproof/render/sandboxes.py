@@ -6,12 +6,11 @@ import os
 import stat
 import struct
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from portproof.process import MIB, Launcher, Limits
-from portproof.render.scratch import CERTIFICATE_NAMES, Scratch
+from portproof.render.scratch import Scratch
 from portproof.sandbox import SandboxPolicy, can_become
 
 NOBODY = 65534
@@ -20,17 +19,6 @@ _MAX_FILES = 1024
 _MAX_WRITTEN = 100 * MIB
 
 _TIME = ("/etc/localtime", "/usr/share/zoneinfo")
-_NAMES_AND_CERTIFICATES = (
-    "/etc/resolv.conf",
-    "/etc/hosts",
-    "/etc/nsswitch.conf",
-    "/etc/ssl",
-    "/etc/pki",
-    "/etc/ca-certificates",
-    "/usr/share/ca-certificates",
-    "/usr/local/share/ca-certificates",
-    "/usr/lib/ssl",
-)
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store")
 _EVERYTHING = ("/",)
 
@@ -59,20 +47,6 @@ class Sandboxes:
                 )
                 self._launchers[tool, root] = Launcher(confinement)
             return self._launchers[tool, root]
-
-    def fetching(self, tool: str, environ: Mapping[str, str]) -> Launcher:
-        """Starts `tool` where it may reach hosts and read no tree."""
-        with self._lock:
-            if (tool, None) not in self._launchers:
-                certificates = [environ[name] for name in CERTIFICATE_NAMES if name in environ]
-                confinement = SandboxPolicy(
-                    read=(str(self.scratch.root), *_TIME, *_NAMES_AND_CERTIFICATES, *certificates),
-                    write=(str(self.scratch.home),),
-                    execute=_program(tool),
-                    network=True,
-                )
-                self._launchers[tool, None] = Launcher(confinement)
-            return self._launchers[tool, None]
 
     def limits(self, seconds: float, memory: int, written: int = _MAX_WRITTEN) -> Limits:
         """The limits of one run of a tool."""

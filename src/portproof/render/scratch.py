@@ -28,7 +28,6 @@ The largest overlay that was seen needs 0.4 GiB of its own; charts need 0.1 GiB.
 
 _DEAD_PROXY = "http://127.0.0.1:9"
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-CERTIFICATE_NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Scratch:
@@ -46,7 +45,7 @@ class Scratch:
             "cwd",
             "bin",
             "work",
-            "home/pulled",
+            "fetched",
             "home/temporary",
             "home/plugins",
             "home/cache",
@@ -79,10 +78,11 @@ class Scratch:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
-    def network_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """The environment for fetching: as for rendering, with the caller's proxies and certificates."""
-        passed = {name: environ[name] for name in (*_PROXY_NAMES, *CERTIFICATE_NAMES) if name in environ}
-        return self._environment(passed)
+    def fetched(self) -> Path:
+        """A new empty folder for what is fetched, which stays as long as the run."""
+        path = self.root / "fetched" / str(next(self._numbers))
+        path.mkdir()
+        return path
 
     def _environment(self, network: Mapping[str, str]) -> dict[str, str]:
         """Built from nothing. An empty PATH folder: neither git nor a shell is within reach."""
