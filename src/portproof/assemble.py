@@ -34,7 +34,7 @@ from portproof.report.model import (
     ToolVersions,
 )
 from portproof.report.safe import discreet
-from portproof.report.summary_line import WITHOUT, field_of, plural
+from portproof.report.summary_line import TOOK, WITHOUT, field_of, plural
 from portproof.resources import ResourceKey
 from portproof.rules.base import Label, Scalar, Severity
 from portproof.rules.evaluate import FindingKey, RuleSet
@@ -140,8 +140,8 @@ def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = 
     discovery, rule_set = asked.discovery, asked.rule_set
     places = _Places(asked.tree)
     fixes = _Fixes(places, _cured_by(outcome.merged), asked.exclusions)
-    managed = _managed(outcome.checked)
-    results = [_managed_by(_result(one, fixes, introduced), managed) for one in outcome.merged]
+    made = _made_elsewhere(outcome.checked)
+    results = [_made_by(_result(one, fixes, introduced), made) for one in outcome.merged]
     results += [_idle(one, outcome.checked, places, introduced, rule_set) for one in outcome.idle]
     excused: list[Ignored] = []
     whole = [*_lost(outcome, places, rule_set)] if rule_set.has(target_unchecked.RULE.id) else []
@@ -204,21 +204,32 @@ def _absent(checked: Iterable[TargetResult]) -> list[Unread]:
     return sorted(found)
 
 
-def _managed(checked: Iterable[TargetResult]) -> dict[ResourceKey, str]:
-    """What deployed the objects that came through a pipe: where to look for a place that no file of the tree has."""
-    return {
-        one.key: text
-        for each in checked
-        if isinstance(each.target, StreamTarget) and each.evaluation is not None
-        for one in each.evaluation.manifests.resources
-        if (text := live.origin(one.data, one.document.text))
-    }
+def _made_elsewhere(checked: Iterable[TargetResult]) -> dict[tuple[str, ResourceKey], str]:
+    """Where to look for a place that no file of the tree has, by targets and their objects.
+
+    What deployed those that came through a pipe, and the template of a chart that a registry gave.
+    """
+    found: dict[tuple[str, ResourceKey], str] = {}
+    for each in checked:
+        for one in each.evaluation.manifests.resources if each.evaluation is not None else ():
+            document = one.document
+            text = f"the chart {document.elsewhere}" if document.elsewhere else ""
+            if isinstance(each.target, StreamTarget):
+                text = live.origin(one.data, document.text)
+            if text:
+                found[each.target.id, one.key] = text
+    return found
 
 
-def _managed_by(result: Result, managed: Mapping[ResourceKey, str]) -> Result:
+def _made_by(result: Result, made: Mapping[tuple[str, ResourceKey], str]) -> Result:
     ends = dict.fromkeys(one for one in (result.resource, *(end.resource for end in result.related)) if one)
-    told = tuple(Related(f"from {managed[one]}", one, "", None) for one in ends if one in managed)
-    return replace(result, related=(*result.related, *told))
+    told = {
+        (one, made[id_, one]): Related(f"from {made[id_, one]}", one, "", None)
+        for one in ends
+        for id_ in result.targets
+        if (id_, one) in made
+    }
+    return replace(result, related=(*result.related, *told.values()))
 
 
 def _left_out(result: Result, ignore: Suppression, introduced: Introduced | None) -> Ignored:
@@ -282,6 +293,7 @@ def _status(one: TargetResult, introduced: Introduced | None) -> TargetStatus:
     else:
         uncompared = introduced is not None and introduced.lacks(target)
         said = ([UNCOMPARED] if uncompared else []) + [f"{WITHOUT}{each}" for each in one.without]
+        said += [f"{TOOK}{one.took}"] if one.took else []
         status, reason = "checked", "; ".join(said) or None
     return TargetStatus(
         target.id, target.kind, target.path, target.values, status, reason, one.resources, one.seconds

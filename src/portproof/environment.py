@@ -212,7 +212,8 @@ def _of_environment(targets: Iterable[Target], label: str) -> Iterator[Target]:
 
 def is_collection(targets: Iterable[Target]) -> bool:
     """Whether these are charts to choose from: nobody deploys so many together."""
-    return len({one.chart for one in targets if isinstance(one, HelmTarget)}) > MANY_CHARTS
+    charts = {one.chart for one in targets if isinstance(one, HelmTarget) and one.remote is None}
+    return len(charts) > MANY_CHARTS
 
 
 def _services(several: Iterable[TargetInterface]) -> Iterator[Neighbour]:

@@ -40,7 +40,8 @@ _POSITION = re.compile(r"\b(line|column) \d{1,9}\b|(\.\w{1,10})(?::\d{1,9}){1,2}
 class TargetResult:
     """What became of one target, and what ties it to others.
 
-    `evaluation` is kept only when there is something to say: memory stays flat. `without` is what it was rendered without.
+    `evaluation` is kept only when there is something to say: memory stays flat. `without` is what it was rendered without,
+    `took` the version of a chart that is written nowhere.
     """
 
     target: Target
@@ -52,6 +53,7 @@ class TargetResult:
     interface: TargetInterface | None = None
     annotated: tuple[Annotated, ...] = ()
     without: tuple[str, ...] = ()
+    took: str = ""
 
     @property
     def failures(self) -> tuple[RenderFailure, ...]:

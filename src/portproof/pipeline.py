@@ -297,6 +297,7 @@ def _check_one(plan: Plan, neighbours: Mapping[str, tuple[Neighbour, ...]], targ
         interface_of(target, evaluation),
         annotated,
         answer.without,
+        answer.took,
     )
 
 

@@ -242,7 +242,7 @@ class _Search:
 
     def _descriptor(self, target: HelmTarget | KustomizeTarget) -> RelPath:
         if isinstance(target, HelmTarget):
-            return _below(target.chart, "Chart.yaml")
+            return target.chart if target.remote else _below(target.chart, "Chart.yaml")
         names = (_below(target.folder, name) for name in KUSTOMIZATION_NAMES)
         return next((one for one in names if one in target.files), target.folder)
 

@@ -567,8 +567,13 @@ UNREAD = {
         ("application", "shop: charts/other is not in this repository (https://git.example.org/other)"),
     ),
     "a chart of a registry": (
-        application("    repoURL: https://charts.example.org\n    chart: redis\n    targetRevision: 1.x\n"),
-        ("remote-chart", "shop: the chart redis of https://charts.example.org is not in this repository"),
+        application(
+            "    repoURL: https://charts.example.org\n    chart: '{{.chart}}'\n    targetRevision: 1.x\n"
+        ),
+        (
+            "remote-chart",
+            "shop: the chart {{.chart}} of https://charts.example.org: {{.chart}} is not filled in",
+        ),
     ),
     "jsonnet": (
         application(f"    repoURL: {HERE}\n    path: json\n"),
@@ -588,7 +593,10 @@ UNREAD = {
     ),
     "a helm release of a registry": (
         HELM_RELEASE.replace("GitRepository", "HelmRepository").replace("./charts/web", "redis"),
-        ("remote-chart", "shop: the chart redis of the HelmRepository flux-system is not in this repository"),
+        (
+            "remote-chart",
+            "shop: the chart redis of the HelmRepository flux-system is not in this repository, nor is its HelmRepository",
+        ),
     ),
 }
 
@@ -625,7 +633,10 @@ def test_what_asks_for_more_than_the_repository_has_is_unread_with_the_reason(
         (
             "helmfile.yaml",
             "releases: [{name: x, chart: bitnami/redis}]\n",
-            ("remote-chart", "x: the chart bitnami/redis is not in this repository"),
+            (
+                "remote-chart",
+                "x: the chart bitnami/redis is not in this repository, nor is its repository in the helmfile",
+            ),
         ),
         (
             "helmfile.yaml",

@@ -151,7 +151,7 @@ class _Chart:
                     "helm", self.plain.chart, f"as installed by {one.install.name!r}: {reason}", (one.file,)
                 )
                 continue
-            yield _as_installed(one, self.target((*one.files, one.file)))
+            yield as_installed(one, self.target((*one.files, one.file)))
             if not (one.install.values or one.install.parameters):
                 self.seen.add(one.files)
 
@@ -202,7 +202,7 @@ def _plain(files: ChartFiles, chart: RelPath, parts: Parts, config: Config) -> H
     )
 
 
-def _as_installed(one: Installed, target: HelmTarget) -> HelmTarget:
+def as_installed(one: Installed, target: HelmTarget) -> HelmTarget:
     """The target with what the install says of the release; the configuration counts where it says nothing."""
     return replace(
         target,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from portproof.config import Config
+from portproof.discover import remote_charts
 from portproof.discover.charts import chart_folders, find_charts
 from portproof.discover.gitops.described import NO_CHILDREN, Children
 from portproof.discover.installs import find_deployments
@@ -37,7 +38,8 @@ def discover(
     overlays = find_overlays(tree, listing, charts.folders, deployed.builds, paths)
     plain = find_manifests(tree, listing, charts.folders, overlays.files, deployed.together())
     values = find_values(tree, listing, charts, overlays.files)
-    found: list[Target] = [*charts.targets, *values.targets, *overlays.targets, *plain.targets]
+    remote = list(remote_charts.targets(deployed.remote))
+    found: list[Target] = [*charts.targets, *remote, *values.targets, *overlays.targets, *plain.targets]
     targets = tuple(sorted(found, key=lambda one: one.id))
     skips = [*listing.skips, *charts.skips, *overlays.skips, *plain.skips]
     unread: list[Unread] = [*deployed.unread, *values.unread, *overlays.unread]

@@ -56,11 +56,15 @@ _READERS: tuple[
 
 @dataclass(frozen=True, slots=True)
 class Deployments:
-    """What is deployed: installs by their charts, builds by their folders, each in the order of the files."""
+    """What is deployed: installs by their charts, builds by their folders, each in the order of the files.
+
+    `remote` are installs of charts of registries.
+    """
 
     installs: Mapping[RelPath, tuple[Installed, ...]] = field(default_factory=dict)
     builds: Mapping[RelPath, tuple[Build, ...]] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
+    remote: tuple[Installed, ...] = ()
 
     def together(self) -> Mapping[RelPath, frozenset[RelPath]]:
         """The manifests that are deployed together by a folder, where these are not simply those that lie in it."""
@@ -82,11 +86,17 @@ def find_deployments(
     patched = _patched_among(texts, {one.install.name for one in installed})
     installs: dict[RelPath, list[Installed]] = defaultdict(list)
     builds: dict[RelPath, list[Build]] = defaultdict(list)
+    remote: list[Installed] = []
     for one in installed:
         rendered = one.install.parent is not None or one.file in children.files
         is_patched = not one.problem and one.install.name in patched and not rendered
         problem = "a kustomization changes its values" if is_patched else one.problem
-        installs[one.chart].append(replace(one, problem=problem))
+        if one.remote is None:
+            installs[one.chart].append(replace(one, problem=problem))
+        elif problem:
+            every.append(Unread(one.file, "remote-chart", _of_registry(one, problem)))
+        else:
+            remote.append(one)
     for build in every:
         if isinstance(build, Build) and build not in builds[build.folder]:
             builds[build.folder].append(build)
@@ -94,7 +104,13 @@ def find_deployments(
         {chart: tuple(some) for chart, some in installs.items()},
         {folder: tuple(some) for folder, some in builds.items()},
         tuple(sorted({_shortened(one) for one in every if isinstance(one, Unread)})),
+        tuple(remote),
     )
+
+
+def _of_registry(one: Installed, problem: str) -> str:
+    chart = one.remote.name if one.remote else one.chart
+    return f"{one.install.name}: the chart {chart} is not rendered as installed: {problem}"
 
 
 def _deployments(

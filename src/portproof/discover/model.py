@@ -51,6 +51,29 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteChart:
+    """A chart of a registry: `version` may be a range, and the digest of an OCI manifest.
+
+    Where it comes from is written in the document `document` of `file`, its version at `at`; `files` say so, too.
+    """
+
+    repository: str
+    name: str
+    version: str
+    file: RelPath
+    document: int
+    at: FieldPath
+    files: tuple[RelPath, ...] = ()
+
+    @property
+    def wanted(self) -> Dependency:
+        """What has to be fetched. The name of a chart in an OCI registry may begin with a part of the path."""
+        above, _, name = self.name.rpartition("/")
+        repository = f"{self.repository.rstrip('/')}/{above}" if above else self.repository
+        return Dependency("", name, self.version, repository)
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """What templates learn of the cluster through ``.Capabilities``; empty: what helm itself assumes."""
 
@@ -146,7 +169,7 @@ class HelmTarget:
 
     `release`, `namespace` and `cluster` are what ``helm template`` is told, `install` is who tells it so. `mounts` says which folders of the repository make
     up the chart; `missing` what has to be fetched; `archives` (relative to the chart) are vendored ``.tgz`` files,
-    whose insides nobody can edit here. `inferred` says that nothing but names and keys tells that the values are the chart's. `git` says that a ``.git`` lies in a folder of it, which no template may see.
+    whose insides nobody can edit here. A `remote` chart is not in the repository: then `chart` is the file that installs it. `inferred` says that nothing but names and keys tells that the values are the chart's. `git` says that a ``.git`` lies in a folder of it, which no template may see.
     """
 
     chart: RelPath
@@ -160,46 +183,59 @@ class HelmTarget:
     cluster: Cluster = field(default_factory=Cluster)
     install: Install | None = None
     inferred: bool = False
+    remote: RemoteChart | None = None
 
     kind = "helm"
 
     @property
     def path(self) -> RelPath:
-        """The chart's folder."""
+        """The chart's folder; of a remote one the file that installs it."""
         return self.chart
 
     @property
     def id(self) -> str:
         """``helm:charts/backend?values=values-prod.yaml``; values outside the chart start with ``/`` (the root).
 
-        The name of the object that installs it stands behind its file: ``?values=/apps/shop.yaml#backend``.
+        The name of the object that installs it stands behind its file: ``?values=/apps/shop.yaml#backend``. A remote chart
+        is known by that alone: ``helm:apps/redis.yaml#redis``.
         """
         if not self.values:
             return f"helm:{self.chart}"
+        if self.remote and self.install:
+            return f"helm:{self.chart}#{self.install.name}"
         by = f"#{self.install.name}" if self.install else ""
         return f"helm:{self.chart}?values={','.join(self._short(path) for path in self.values)}{by}"
 
     @property
     def value_files(self) -> tuple[RelPath, ...]:
         """Where its values are written: the files that are given to it, and the chart's own, which may not be there."""
+        if self.remote:
+            return self.values
         return (*self.values, "values.yaml" if self.chart == "." else f"{self.chart}/values.yaml")
 
     @property
     def made_by(self) -> tuple[RelPath, ...]:
         """The files without which it would not be a target."""
+        if self.remote:
+            return self.values
         return (*self.values, "Chart.yaml" if self.chart == "." else f"{self.chart}/Chart.yaml")
+
+    @property
+    def given(self) -> tuple[RelPath, ...]:
+        """The files that are given to the chart, and of a remote one those that say where it comes from."""
+        return (*self.values, *(self.remote.files if self.remote else ()))
 
     @property
     def folders(self) -> frozenset[RelPath]:
         """The folders that make up the chart, which are read with all that lies below, and those of its values files."""
-        given = (*self.values, *(self.install.also if self.install else ()))
+        given = (*self.given, *(self.install.also if self.install else ()))
         return frozenset({mount.source for mount in self.mounts} | {parent(path) for path in given}).union(
             _folders_of_parent(self.install)
         )
 
     def inputs(self, tree: Tree) -> tuple[RelPath, ...]:
         """The files whose text can end up in the rendering, in a fixed order: values and templates."""
-        given = (*self.values, *(self.install.inputs(tree) if self.install else ()))
+        given = (*self.given, *(self.install.inputs(tree) if self.install else ()))
         return tuple(sorted({*given, *chart_files((mount.source for mount in self.mounts), tree)}))
 
     def reads(self, path: RelPath) -> bool:
@@ -208,7 +244,7 @@ class HelmTarget:
         Templates may read any file of the chart. A values file that this target is not given cannot, although it lies in
         the chart.
         """
-        if path in self.values or (self.install is not None and self.install.reads(path)):
+        if path in self.given or (self.install is not None and self.install.reads(path)):
             return True
         if is_within(path, self.chart) and _OTHER_VALUES.fullmatch(self._short(path)):
             return False
@@ -425,7 +461,7 @@ def inputs_of(targets: Iterable[Target], tree: Tree) -> tuple[RelPath, ...]:
         path
         for one in several
         for path in (
-            (*one.values, *(one.install.inputs(tree) if one.install else ()))
+            (*one.given, *(one.install.inputs(tree) if one.install else ()))
             if isinstance(one, HelmTarget)
             else one.inputs(tree)
         )

@@ -97,6 +97,14 @@ class Fetcher:
                 found.setdefault(".", []).append(archive)
         return found, tuple(absent)
 
+    def chart(self, wanted: Dependency) -> Fetched:
+        """A chart that is installed from a registry. Raises `FetchError`."""
+        if self.offline:
+            raise FetchError(
+                f"the chart {_words(wanted)} is not fetched with --offline; drop that to check it"
+            )
+        return self._fetch(wanted)
+
     def _fetch(self, dependency: Dependency) -> Fetched:
         key = (dependency.repository, dependency.name, dependency.version)
         with self._lock:
@@ -169,7 +177,7 @@ def _looked_through(dependency: Dependency, fetched: Fetched) -> Fetched:
     try:
         look_through(fetched.archive)
     except ArchiveError as error:
-        raise FetchError(f"the archive of the dependency {_words(dependency)} {error}") from error
+        raise FetchError(f"the archive of {_what(dependency)} {error}") from error
     return fetched
 
 
@@ -194,7 +202,11 @@ def _checked_url(dependency: Dependency) -> SplitResult:
 
 
 def _failed(dependency: Dependency, reason: str) -> FetchError:
-    return FetchError(f"dependency {_words(dependency)} could not be fetched: {reason}")
+    return FetchError(f"{_what(dependency).removeprefix('the ')} could not be fetched: {reason}")
+
+
+def _what(dependency: Dependency) -> str:
+    return f"the {'dependency' if dependency.parent else 'chart'} {_words(dependency)}"
 
 
 def _at(dependency: Dependency) -> str:

@@ -18,19 +18,20 @@ from pathlib import Path
 
 from portproof import process, yamldoc
 from portproof.discover.gitops.given import GivenError
-from portproof.discover.model import Dependency, HelmTarget, Mount
-from portproof.discover.versions import fitting
+from portproof.discover.model import Dependency, HelmTarget, Mount, RemoteChart
+from portproof.discover.remote_charts import place_of
+from portproof.discover.versions import fitting, is_exact
 from portproof.process import Completed, Launcher, Limits
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.copying import CopyError, make_folder, shadow_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError, is_named
 from portproof.render.install_values import install_values
-from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
+from portproof.render.model import FailureSite, NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.placeholders import MAX_VALUES, Placeholders
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import HELM_MEMORY, Scratch
 from portproof.render.tool_output import Places, reason_of, stopped
-from portproof.source import RelPath, Tree, is_within
+from portproof.source import LineIndex, RelPath, Tree, is_within
 
 ASSUMED = (
     "monitoring.coreos.com/v1",
@@ -66,6 +67,8 @@ class Helm:
         """Render `target` as `tree` has it."""
         if not _RELEASE.fullmatch(target.release):
             return RenderFailure(target, f"helm rejects the release name {target.release!r}")
+        if target.remote is not None:
+            return self._of_registry(target, target.remote, tree)
         refusal = self._refused_archive(target, tree)
         if refusal is not None:
             return NotRendered(target, refusal)
@@ -74,6 +77,35 @@ class Helm:
         except FetchError as error:
             return self._without_some(target, tree, str(error))
         return self._with_parts(target, tree, archives)
+
+    def _of_registry(
+        self, target: HelmTarget, chart: RemoteChart, tree: Tree
+    ) -> Rendering | RenderFailure | NotRendered:
+        """A chart that is not in the repository, with the values that the repository gives to it.
+
+        What it lacks is not made up: whoever installs it has given what there is.
+        """
+        try:
+            fetched = self.fetcher.chart(chart.wanted)
+        except FetchError as error:
+            return NotRendered(target, str(error))
+        try:
+            with self.scratch.folder() as folder:
+                found = self._render(target, tree, _with_values(target, tree, fetched.archive, folder))
+        except GivenError as error:
+            return RenderFailure(target, str(error))
+        except OSError as error:
+            return RenderFailure(target, f"its values could not be copied: {reason_of(error)}")
+        named = f"{chart.name} {fetched.version}"
+        if isinstance(found, Rendering):
+            documents = tuple(_from_registry(one, named) for one in found.documents)
+            return replace(found, documents=documents, took=_took(chart, fetched.version))
+        if isinstance(found, RenderFailure):
+            span = place_of(chart, tree)
+            line = LineIndex.of(tree.text_or_none(chart.file) or "").position(span.start) if span else (1, 1)
+            message = f"the chart {named} does not render with these values: {found.message}"
+            return replace(found, message=message, site=FailureSite(chart.file, *line))
+        return NotRendered(target, f"the archive of the chart {named} is not whole: {found.reason}")
 
     def _without_some(self, target: HelmTarget, tree: Tree, reason: str) -> Rendering | NotRendered:
         """The chart without the dependencies that cannot be had, each an empty chart of its name.
@@ -128,8 +160,9 @@ class Helm:
         done = self.run(target, assembled, limits, launcher)
         paths = ChartPaths(target, tree)
         if done.ok:
+            found = documents(done.stdout, paths.template)
             return Rendering(
-                target, tuple(lasting(documents(done.stdout, paths.template), tree)), seconds=done.seconds
+                target, tuple(found if target.remote else lasting(found, tree)), seconds=done.seconds
             )
         stop = stopped("helm", done, limits)
         if stop is not None:
@@ -147,6 +180,8 @@ class Helm:
         if isinstance(explained, NotRendered):
             return explained
         failure = replace(explained, seconds=done.seconds)
+        if target.remote is not None:
+            return failure
         return self._with_placeholders(failure, tree, assembled, done.stderr) or failure
 
     def _with_placeholders(
@@ -288,6 +323,22 @@ def documents(output: str, template: Callable[[str], RelPath | None]) -> Iterato
         blank = named is not None and not text[named.end() :].strip()
         if _SOMETHING.search(text):
             yield RenderedDocument(text, source)
+
+
+def _from_registry(document: RenderedDocument, chart: str) -> RenderedDocument:
+    """The document with the template that helm names: a file of the chart, and none of the tree."""
+    named = _SOURCE.match(document.text)
+    file = named[1].partition("/")[2] if named else ""
+    return replace(document, source=None, elsewhere=", ".join(filter(None, (chart, file))))
+
+
+def _took(chart: RemoteChart, version: str) -> str:
+    """What there is to say of the version that a range stands for today."""
+    if is_exact(chart.version) or chart.version.startswith("sha256:"):
+        return ""
+    wanted = chart.version.strip() or "*"
+    newest = "no version is pinned, and this is the newest" if wanted == "*" else f"the newest in {wanted}"
+    return f"{chart.name} {version}: {newest} today"
 
 
 def _stand_in(absent: Dependency) -> str:

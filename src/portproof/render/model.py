@@ -16,13 +16,15 @@ class RenderedDocument:
 
     `source` is the template that helm names, the manifest's own file, or None for kustomize, which does not say.
     For a plain manifest, whose text is the source itself, `offset` is where `text` starts in `source` and `line` the
-    line (from 1) it starts on; for rendered text `offset` is None.
+    line (from 1) it starts on; for rendered text `offset` is None. `elsewhere` is the template of a chart that is not in the
+    tree, with the chart's name and version.
     """
 
     text: str
     source: RelPath | None = None
     offset: int | None = None
     line: int = 1
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Rendering:
     """The documents of a target, in the order they were printed; `problems` are files that could not be read.
 
     `without` says what is not among them because it cannot be had here: a remote base, a chart of a registry. `placeholders`
-    are values that nobody gives the chart here, and that were made up; what it says about them is one of the problems.
+    are values that nobody gives the chart here, and that were made up; what it says about them is one of the problems. `took`
+    says which version of a chart was taken, where that is not written down.
     """
 
     target: Target
@@ -79,6 +82,7 @@ class Rendering:
     seconds: float = 0.0
     without: tuple[str, ...] = ()
     placeholders: tuple[str, ...] = ()
+    took: str = ""
 
 
 Renderer: TypeAlias = Callable[[Target, Tree], "Rendering | RenderFailure | NotRendered"]

@@ -325,13 +325,21 @@ def _deployed_by(discovery: Discovery, target: Target) -> list[dict[str, str]]:
             "namespace": target.namespace if isinstance(target, HelmTarget) else one.namespace,
             "environment": one.environment,
             "rendered_by": one.parent.target.id if one.parent else "",
+            **_chart_of(target),
         }
         for one in several
     ]
 
 
+def _chart_of(target: Target) -> dict[str, str]:
+    """Which chart of a registry is installed."""
+    chart = getattr(target, "remote", None)
+    return {} if chart is None else {"chart": f"{chart.name} {chart.version} of {chart.repository}"}
+
+
 def _as_words(one: Mapping[str, str]) -> str:
-    more = [f"{key} {one[key]}" for key in ("release", "namespace", "environment", "rendered_by") if one[key]]
+    keys = ("chart", "release", "namespace", "environment", "rendered_by")
+    more = [f"{key} {one[key]}" for key in keys if one.get(key)]
     more = [text.replace("_", " ") if text.startswith("rendered_by") else text for text in more]
     return f"by {one['kind']} {one['name']} ({', '.join((one['path'], *more))})"
 

@@ -25,6 +25,9 @@ _WAYS = {
 WITHOUT = "without a part: "
 """What the reason of a target begins with that was checked without something that could not be had."""
 
+TOOK = "not pinned: "
+"""What the reason of a target begins with whose chart was taken in a version that is written nowhere."""
+
 _UNREAD = {
     "values": "values file",
     "applicationset": "ApplicationSet",

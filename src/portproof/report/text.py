@@ -19,6 +19,7 @@ from portproof.report.safe import discreet, log_line, one_line, shortened, visib
 from portproof.rules.severity import Severity
 from portproof.source import RelPath
 
+_TITLES = ((summary_line.WITHOUT, "Checked in part:"), (summary_line.TOOK, "Checked today:"))
 _REASONS = 10
 _EFFECTS = 10
 _RISKS = 3
@@ -188,11 +189,11 @@ class _Writer:
             yield f"  … and {more}; `portproof targets` lists every target"
 
     def uncompared(self) -> Iterator[str]:
-        """The targets that were checked without a part, and those of which nobody can tell what is new."""
+        """The targets that were checked without a part or in a version of the day, and those that nobody can compare."""
         groups = summary_line.limited(self.report)
         for reason, targets in list(groups.items())[:_REASONS]:
             names = summary_line.listed(tuple(visible(target.id) for target in targets))
-            title = "Checked in part:" if reason.startswith(summary_line.WITHOUT) else "Not compared:"
+            title = next((title for start, title in _TITLES if reason.startswith(start)), "Not compared:")
             yield f"{self.paint(title, bold=True)} {names}"
             yield from _wrapped(reason, indent="      ")
         if len(groups) > _REASONS:

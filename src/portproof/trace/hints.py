@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from portproof import yamldoc
-from portproof.discover.model import KustomizeTarget
+from portproof.discover.model import HelmTarget, KustomizeTarget, RemoteChart
+from portproof.discover.remote_charts import place_of
 from portproof.graph.model import Piece, Site
 from portproof.resources import Manifests, Resource
 from portproof.source import SourceError, Span, Tree
@@ -116,10 +117,18 @@ def best(manifests: Manifests, one: Site, tree: Tree) -> Origin | None:
     """The best place known without proof; None when there is nothing better than a guess."""
     if isinstance(manifests.target, KustomizeTarget):
         return _in_overlay_files(manifests.target, one, tree)
+    if isinstance(manifests.target, HelmTarget) and manifests.target.remote is not None:
+        return _at_version(manifests.target.remote, tree)
     resource = next((found for found in manifests.resources if found.key == one.resource), None)
     if resource is None or resource.document.source is None:
         return None
     return _in_template(resource.document.source, one, tree)
+
+
+def _at_version(chart: RemoteChart, tree: Tree) -> Origin | None:
+    """The version of a chart of a registry: what no value of this repository moves comes with it."""
+    span, text = place_of(chart, tree), tree.text_or_none(chart.file)
+    return None if span is None or text is None else Origin(span, text[span.start : span.end], Proof.HINTED)
 
 
 def _in_template(path: str, one: Site, tree: Tree) -> Origin | None:

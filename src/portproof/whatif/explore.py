@@ -70,11 +70,14 @@ def _charts(results: Sequence[TargetResult]) -> list[tuple[HelmTarget, frozenset
     known: dict[str, frozenset[FindingKey]] = {}
     chosen: dict[str, HelmTarget] = {}
     for one in sorted(results, key=lambda one: (one.target.id.count("?"), one.target.id)):
-        if isinstance(one.target, HelmTarget) and one.outcome is None and not one.problems:
-            chart = one.target.chart
+        target = one.target
+        if not isinstance(target, HelmTarget) or target.remote is not None:
+            continue
+        if one.outcome is None and not one.problems:
+            chart = target.chart
             known[chart] = known.get(chart, frozenset()) | (keys_of(one) or frozenset())
-            if one.target.install is None:
-                chosen.setdefault(chart, one.target)
+            if target.install is None:
+                chosen.setdefault(chart, target)
     return [(target, known[chart]) for chart, target in chosen.items()]
 
 

@@ -26,7 +26,7 @@ from portproof.discover.gitops.described import Described
 from portproof.discover.gitops.directory import PatternError, selected
 from portproof.discover.gitops.filling import Fill
 from portproof.discover.gitops.given import read_mapping, with_override
-from portproof.discover.model import KUSTOMIZATION_NAMES, Cluster, Install
+from portproof.discover.model import KUSTOMIZATION_NAMES, Cluster, Install, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Listing
 from portproof.source import RelPath, Tree, join, normalise
@@ -72,12 +72,8 @@ def deployments(place: Place, one: Described, fill: Fill | None = None) -> Itera
         source = one.at(*at)
         if source.get("ref") and not source.get("path"):
             continue
-        if source.get("chart"):
-            reason = f"{name}: the chart {source['chart']} of {source.get('repoURL', 'a registry')} is not in this repository"
-            yield Unread(one.file, "remote-chart", reason)
-            continue
         reader = _Source(place, one, name, at, refs, fill)
-        yield reader.deployment()
+        yield reader.of_registry() if source.get("chart") else reader.deployment()
 
 
 def _sources(one: Described) -> list[FieldPath]:
@@ -111,6 +107,26 @@ class _Source:
             return self._unread(f"{text} is not in this repository ({address})")
         source = _Source(self.place, self._overridden(path), self.name, self.at, self.refs, self.fill)
         return source._of(path)
+
+    def of_registry(self) -> Deployment:
+        """The chart of a chart repository, or of an OCI registry, whose address Argo CD wants without a scheme."""
+        address = self.one.text(*self.at, "repoURL")
+        name, version = self.one.text(*self.at, "chart"), self.one.text(*self.at, "targetRevision")
+        remote = RemoteChart(
+            address if "://" in address else f"oci://{address}",
+            name,
+            version,
+            self.one.file,
+            self.one.number,
+            () if self.one.parent else (*self.at, "targetRevision"),
+        )
+        odd = next((text for text in (address, name, version) if UNKNOWN.search(text)), None)
+        if odd is not None or not address:
+            reason = f"{self.name}: the chart {name} of {address or 'a registry'}: {odd or 'its address'} is not filled in"
+            return Unread(self.one.file, "remote-chart", reason)
+        if self.one.at(*self.at, "plugin"):
+            return self._unread("an Argo CD plugin renders it")
+        return self._installed(self.one.file, remote)
 
     def _of(self, path: RelPath) -> Deployment:
         given = [tool for tool in _TOOLS if self.one.at(*self.at, tool) is not None]
@@ -167,7 +183,7 @@ class _Source:
         return Unread(self.one.file, kind, f"{self.name}: {reason}")
 
     def _install(self, values: FieldPath, parameters: FieldPath = ()) -> Install:
-        path = normalise(self.one.text(*self.at, "path")) or "."
+        text = self.one.text(*self.at, "path")
         return Install(
             self.name,
             self.one.number,
@@ -179,15 +195,19 @@ class _Source:
             fill=self.fill,
             source=self.at,
             parent=self.one.parent,
-            overrides=self._override_files(path),
+            overrides=self._override_files(normalise(text) or ".") if text else (),
         )
 
-    def _installed(self, chart: RelPath) -> Installed:
+    def _installed(self, chart: RelPath, remote: RemoteChart | None = None) -> Installed:
         helm = (*self.at, "helm")
         own = next((key for key in ("valuesObject", "values") if self.one.at(*helm, key)), None)
         optional = self.one.at(*helm, "ignoreMissingValueFiles") is True
-        files, problem = self._files(chart, self.one.items(*helm, "valueFiles"), optional=optional)
+        given = self.one.items(*helm, "valueFiles")
+        files, problem = self._files(chart, given, optional=optional)
         set_files, missing = self._set_files(chart)
+        inside = next((str(one) for one in given if not str(one).startswith("$")), None)
+        if remote is not None and inside is not None:
+            problem = f"its values file {inside} is a file of the chart"
         if self.one.at(*self.at, "plugin"):
             problem = "an Argo CD plugin renders it"
         install = self._install(
@@ -207,6 +227,7 @@ class _Source:
                     tuple(self.one.texts(*helm, "apiVersions")),
                 ),
                 problem or missing,
+                remote,
             ),
         )
 
@@ -230,9 +251,17 @@ class _Source:
         for one in given:
             text = self._with_variables(str(one))
             name = text[1:].partition("/")[0] if text.startswith("$") else ""
-            if name in self.refs and address and not same_repository(self.refs[name], address):
-                return (), f"its values file {text} is in another repository ({self.refs[name]})"
+            elsewhere = f"its values file {text} is in another repository ({self.refs.get(name)})"
+            of_registry = self.one.at(*self.at, "chart")  # whose address says nothing of the repository
+            if (
+                name in self.refs
+                and address
+                and not (of_registry or same_repository(self.refs[name], address))
+            ):
+                return (), elsewhere
             files, problem = value_file(self.place.listing, self._path(chart, text), text, optional=optional)
+            if problem and of_registry and name in self.refs:
+                return (), elsewhere
             if problem:
                 return (), problem
             found += [file for file in files if not (is_glob(text) and file in literal)]

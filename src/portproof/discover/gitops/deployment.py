@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from portproof.config import matches
-from portproof.discover.model import Cluster, Install
+from portproof.discover.model import Cluster, Install, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.discover.walk import EscapeError, Listing, ResolvedPath, ancestors, resolve
 from portproof.source import RelPath, is_within
@@ -22,7 +22,8 @@ UNKNOWN = re.compile(r"\$\{|\{\{|<no value>")
 class Installed:
     """A chart as one description installs it: the values `files` in helm's order, then what `file` itself holds.
 
-    `problem` says why it cannot be rendered as it is installed; empty when it can.
+    `problem` says why it cannot be rendered as it is installed; empty when it can. A `remote` chart is not in the
+    repository: then `chart` is `file`.
     """
 
     chart: RelPath
@@ -33,6 +34,7 @@ class Installed:
     namespace: str = ""
     cluster: Cluster = field(default_factory=Cluster)
     problem: str = ""
+    remote: RemoteChart | None = None
 
 
 @dataclass(frozen=True, slots=True)

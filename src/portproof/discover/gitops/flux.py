@@ -14,7 +14,8 @@ from portproof.discover.gitops.application import Place, checked, value_file
 from portproof.discover.gitops.config_maps import Stores
 from portproof.discover.gitops.deployment import UNKNOWN, Build, Deployment, Installed, found_at
 from portproof.discover.gitops.described import Described
-from portproof.discover.model import Install
+from portproof.discover.gitops.flux_sources import remote_chart
+from portproof.discover.model import Install, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, is_within, join, normalise
 from portproof.yamldoc import FieldPath, lookup
@@ -112,16 +113,16 @@ class Flux:
         name = one.text("metadata", "name")
         at = ("spec", "chart", "spec")
         named, source = one.text(*at, "chart"), one.at(*at, "sourceRef")
-        kind = lookup(source, ("kind",))
-        if not named:
-            if isinstance(one.at("spec", "chartRef"), dict):
-                chart = f"{one.text('spec', 'chartRef', 'kind')} {one.text('spec', 'chartRef', 'name')}"
-                yield Unread(one.file, "remote-chart", f"{name}: its chart is the {chart}")
+        if not named and not isinstance(one.at("spec", "chartRef"), dict):
             return  # a patch of a HelmRelease
+        kind = lookup(source, ("kind",))
         path = normalise(named)
-        if kind not in ("GitRepository", "Bucket"):
-            reason = f"{name}: the chart {named} of the {kind} {lookup(source, ('name',))} is not in this repository"
-            yield Unread(one.file, "remote-chart", reason)
+        if not named or kind not in ("GitRepository", "Bucket"):
+            remote = remote_chart(one, self.objects)
+            if isinstance(remote, str):
+                yield Unread(one.file, "remote-chart", f"{name}: {remote}")
+            else:
+                yield self._installed(one, one.file, builds, remote)
         elif path not in self.place.charts:
             reason = (
                 f"{name}: the chart {named} is not in this repository (source {lookup(source, ('name',))})"
@@ -130,11 +131,15 @@ class Flux:
         else:
             yield self._installed(one, str(path), builds)
 
-    def _installed(self, one: Described, chart: RelPath, builds: Sequence[Build]) -> Installed:
+    def _installed(
+        self, one: Described, chart: RelPath, builds: Sequence[Build], remote: RemoteChart | None = None
+    ) -> Installed:
         name = one.text("metadata", "name")
         target = one.text("spec", "targetNamespace")
         by = [build for build in builds if is_within(one.file, build.folder)]
         files, defaults, problem = self._value_files(one, chart)
+        if remote is not None and one.texts("spec", "chart", "spec", "valuesFiles"):
+            files, defaults, problem = (), True, "its valuesFiles are files of the chart"
         stored, parts, unknown = self._values_from(one, len(files))
         values: FieldPath = ("spec", "values") if one.at("spec", "values") else ()
         # in a rendering everything is filled in
@@ -163,6 +168,7 @@ class Flux:
                 shortened(one.text("spec", "releaseName") or (f"{target}-{name}" if target else name)),
                 target or self._namespace(one, by),
                 problem=problem or unknown,
+                remote=remote,
             ),
         )
 

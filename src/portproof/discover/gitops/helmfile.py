@@ -15,7 +15,7 @@ from portproof.discover.gitops import gotemplate
 from portproof.discover.gitops.application import Place, checked, value_file
 from portproof.discover.gitops.deployment import Deployment, Installed
 from portproof.discover.gitops.described import Described
-from portproof.discover.model import Install
+from portproof.discover.model import Install, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, join, parent
 from portproof.yamldoc import FieldPath, YamlError, load_all
@@ -96,12 +96,14 @@ class _Release:
         name = self._filled("name")
         chart = self._filled("chart")
         path = join(parent(self.one.file), chart)
+        remote = None
         # helm takes what lies there before it looks into a repository of that name (``pkg/action/install.go``, LocateChart).
         if path not in self.place.charts and not _is_local(chart):
-            return Unread(
-                self.one.file, "remote-chart", f"{name}: the chart {chart} is not in this repository"
-            )
-        if path not in self.place.charts:
+            path, remote = self.one.file, self._remote(chart)
+            if remote is None:
+                missing = "is not in this repository, nor is its repository in the helmfile"
+                return Unread(self.one.file, "remote-chart", f"{name}: the chart {chart} {missing}")
+        if remote is None and path not in self.place.charts:
             return Unread(self.one.file, "helmfile", f"{name}: there is no Chart.yaml in {chart}")
         files, parts, problem = self._values()
         changed = next((key for key in (*_OPEN, *_CHANGES) if self.release.get(key)), None)
@@ -129,7 +131,25 @@ class _Release:
                 name,
                 str(self.one.text("namespace") or self._filled("namespace") or "default"),
                 problem=problem or (f"it uses {changed}, which portproof does not follow" if changed else ""),
+                remote=remote,
             ),
+        )
+
+    def _remote(self, chart: str) -> RemoteChart | None:
+        """The chart of one of the helmfile's ``repositories``, or of an address; None where that is not said."""
+        alias, _, name = chart.partition("/")
+        address = ""
+        if chart.startswith("oci://"):
+            address, _, name = chart.rpartition("/")
+        for _, one in self.one.mappings("repositories"):
+            if one.get("name") == alias and not address:
+                url = str(one.get("url") or "")
+                address = f"oci://{url.removeprefix('oci://')}" if one.get("oci") is True else url
+        version = self._filled("version")
+        if not address or "{{" in address + version:
+            return None
+        return RemoteChart(
+            address, name, version, self.one.file, self.one.number, ("releases", self.index, "version")
         )
 
     def _filled(self, key: str) -> str:

@@ -16,7 +16,8 @@ Severity:
 
 * **error**: when the chart, overlay or manifest is broken.
 * **warning**: with `--base`, when a change makes a chart that rendered need values which its own don't have. Or when a
-  values file that is known by its place is broken itself.
+  values file that is known by its place is broken itself. Or when a chart of a registry rejects what
+  the repository gives it, unless it rendered in the base.
 * **note**: when a chart isn't broken, but needs values that its own don't have. It may
   reject its defaults on purpose, with `required` or a guarded `fail`, or encode a
   credential (`b64enc`) that they omit. It may render with another of its values files. Or
@@ -130,6 +131,8 @@ def severity(
         for failure in known
     )
     if is_first or not compared:
+        if all(isinstance(one.target, HelmTarget) and one.target.remote for one in known):
+            return Severity.WARNING  # a cluster may have what the chart asks for
         return Severity.NOTE if lacks_values or is_given_more else RULE.severity
     # Who installs it may well give them; a change that asks for more breaks it.
     return Severity.WARNING if lacks_values else RULE.severity
