@@ -17,6 +17,7 @@ from portproof.graph.moved import Move
 from portproof.outcome import FindingGroup, Outcome, TargetResult, fingerprint_of, unchecked_fingerprint
 from portproof.patch import unified_many
 from portproof.pipeline import Combined
+from portproof.render.inflating import OF_CHARTS
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.report.fixes import Fixes
 from portproof.report.marks import digest
@@ -189,18 +190,18 @@ def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = 
 
 def _absent(checked: Iterable[TargetResult]) -> list[Unread]:
     """What charts and overlays were rendered without; which parts an overlay lacks is known before."""
-    found = {
-        Unread(f"{one.target.path}/Chart.yaml".removeprefix("./"), "dependency", reason)
-        for one in checked
-        if isinstance(one.target, HelmTarget)
-        for reason in one.without
-    }
-    found |= {
-        Unread((*one.target.made_by, one.target.path)[0], "generated-file", reason)
-        for one in checked
-        if isinstance(one.target, KustomizeTarget)
-        for reason in {*one.without} - {lack.reason for lack in one.target.lacks}
-    }
+    found: set[Unread] = set()
+    for one in checked:
+        target = one.target
+        if isinstance(target, HelmTarget):
+            file = f"{target.path}/Chart.yaml".removeprefix("./")
+            found |= {Unread(file, "dependency", reason) for reason in one.without}
+        elif isinstance(target, KustomizeTarget):
+            known = {*(lack.reason for lack in target.lacks), *(chart.reason for chart in target.charts)}
+            file = (*target.made_by, target.path)[0]
+            for reason in {*one.without} - known:
+                kind = "helm-charts" if reason.startswith(OF_CHARTS) else "generated-file"
+                found.add(Unread(file, kind, reason))
     return sorted(found)
 
 

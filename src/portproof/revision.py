@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from portproof import process
-from portproof.discover.model import HelmTarget, Target, with_parents
+from portproof.discover.model import HelmTarget, KustomizeTarget, Target, with_parents
 from portproof.errors import UsageError
 from portproof.git import Git, opened
 from portproof.source import RelPath, SourceError, Tree, is_within, parent
@@ -88,8 +88,10 @@ class Comparison:
 
 def _is_deep(folder: RelPath, targets: Iterable[Target]) -> bool:
     return any(
-        isinstance(target, HelmTarget) and any(is_within(folder, mount.source) for mount in target.mounts)
+        is_within(folder, mount.source)
         for target in with_parents(targets)
+        if isinstance(target, HelmTarget | KustomizeTarget)
+        for mount in target.mounts
     )
 
 

@@ -274,18 +274,24 @@ class TestKustomizations:
         ]
 
     @pytest.mark.parametrize(
-        "text",
+        ("text", "reason"),
         [
-            "helmCharts: [{name: x}]",
-            "helmChartInflationGenerator: [{chartName: x}]",
-            "generators: ['{apiVersion: builtin, kind: HelmChartInflationGenerator}']",
+            (
+                "helmCharts: [{name: x}]",
+                "the chart 'x' of its helmCharts is not rendered: there is no such folder, and it names no repo",
+            ),
+            ("helmChartInflationGenerator: [{chartName: x}]", "its helmCharts are not rendered"),
+            (
+                "generators: ['{apiVersion: builtin, kind: HelmChartInflationGenerator}']",
+                "its helmCharts are not rendered",
+            ),
         ],
     )
-    def test_helm_charts_are_a_skip(self, repository: Repository, text: str) -> None:
+    def test_helm_charts_without_a_chart_are_a_skip(
+        self, repository: Repository, text: str, reason: str
+    ) -> None:
         repository.add({"a/kustomization.yaml": text})
-        assert repository.skips() == [
-            ("kustomize:a", "its helmCharts are not rendered (a/kustomization.yaml:1)", True)
-        ]
+        assert repository.skips() == [("kustomize:a", f"{reason} (a/kustomization.yaml:1)", True)]
 
     def test_a_kustomization_inside_templates_is_a_skip(self, repository: Repository) -> None:
         repository.add({"web/Chart.yaml": chart("web"), "web/templates/kustomization.yaml": ""})

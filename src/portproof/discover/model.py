@@ -274,17 +274,31 @@ class Lack:
 
 
 @dataclass(frozen=True, slots=True)
+class Inflation:
+    """The entry `number` of the ``helmCharts`` of the kustomization in `file`: the `chart` as helm renders it.
+
+    None where it cannot be rendered, for that `reason`.
+    """
+
+    file: RelPath
+    number: int
+    chart: HelmTarget | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class KustomizeTarget:
     """A kustomization that no other one refers to, or that something deploys, with every file that its build reads.
 
     `install` is the description that changes what is built; it is not set where a description only says that it is built.
-    It is built without its `lacks`.
+    It is built without its `lacks`, and with what its `charts` render to.
     """
 
     folder: RelPath
     files: tuple[RelPath, ...] = ()
     install: Install | None = None
     lacks: tuple[Lack, ...] = ()
+    charts: tuple[Inflation, ...] = ()
 
     kind = "kustomize"
 
@@ -311,10 +325,14 @@ class KustomizeTarget:
 
     @property
     def folders(self) -> frozenset[RelPath]:
-        """The folders that its files lie in."""
-        return frozenset({self.folder, *(parent(path) for path in self.files)}).union(
-            _folders_of_parent(self.install)
-        )
+        """The folders that its files lie in, and those of its charts, which are read with all that lies below."""
+        below = {*(parent(path) for path in self.files), *(mount.source for mount in self.mounts)}
+        return frozenset({self.folder, *below}).union(_folders_of_parent(self.install))
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """The folders that make up its charts."""
+        return tuple(mount for one in self.charts if one.chart for mount in one.chart.mounts)
 
     @property
     def roots(self) -> frozenset[RelPath]:
@@ -327,7 +345,9 @@ class KustomizeTarget:
 
     def reads(self, path: RelPath) -> bool:
         """Whether an edit of `path` can change this target's rendering."""
-        return path in self.files or (self.install is not None and self.install.reads(path))
+        if path in self.files or (self.install is not None and self.install.reads(path)):
+            return True
+        return any(one.chart is not None and one.chart.reads(path) for one in self.charts)
 
     def uses(self, path: RelPath) -> bool:
         """Whether `path` is read, or is a folder of a kustomization and holds a file that is."""

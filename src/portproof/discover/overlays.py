@@ -8,11 +8,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from portproof.discover.charts import enclosing_chart
+from portproof.discover.dependencies import ChartFiles
 from portproof.discover.gitops.deployment import Build
 from portproof.discover.gitops.given import GivenError
 from portproof.discover.gitops.kustomizing import edited
+from portproof.discover.helm_charts import Charts
 from portproof.discover.lacking import without
-from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget, Lack, Skip
+from portproof.discover.model import KUSTOMIZATION_NAMES, Inflation, KustomizeTarget, Lack, Skip
 from portproof.discover.plain import may_have_ports
 from portproof.discover.references import References, read_plugin_file, read_references
 from portproof.discover.unread import Unread
@@ -132,10 +134,12 @@ def _bases(graph: _Graph, targets: Iterable[KustomizeTarget]) -> Mapping[str, tu
     return {id_: below for id_, below in found.items() if below}
 
 
-def _unread(targets: Iterable[KustomizeTarget]) -> Iterator[Unread]:
+def _unread(targets: Collection[KustomizeTarget]) -> Iterator[Unread]:
     """The parts without which targets are built."""
     for lack in dict.fromkeys(one for target in targets for one in target.lacks):
         yield Unread(lack.file, "remote-base" if lack.text else "helm-charts", lack.reason)
+    for one in dict.fromkeys(one for target in targets for one in target.charts if one.reason):
+        yield Unread(one.file, "helm-charts", one.reason)
 
 
 def _generated(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> tuple[RelPath, ...]:
@@ -190,6 +194,11 @@ class _Graph:
     tree: Tree
     listing: Listing
     known: dict[RelPath, References] = field(default_factory=dict)
+    inflated: dict[RelPath, tuple[Inflation, ...]] = field(default_factory=dict)
+    chart_files: ChartFiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.chart_files = ChartFiles(self.tree)
 
     def references(self, folder: RelPath) -> References:
         if folder not in self.known:
@@ -210,17 +219,20 @@ class _Graph:
             left = _Graph(
                 Tree(self.tree.root, {**self.tree.overlay, **without(self.tree, whole.lacks)}), self.listing
             ).build(folder)
-            if left.refused is not None or left.lacks or not left.resources:
+            if left.refused is not None or left.lacks or not (left.resources or left.can_inflate):
                 whole = replace(whole, refused=whole.lacks[0].reason)
+        elif whole.refused is None and whole.charts and not (whole.resources or whole.can_inflate):
+            whole = replace(whole, refused=whole.charts[0].reason)
         if whole.refused is not None:
             return Skip("kustomize", folder, whole.refused)
-        return KustomizeTarget(folder, tuple(sorted(whole.files)), lacks=whole.lacks)
+        return KustomizeTarget(folder, tuple(sorted(whole.files)), lacks=whole.lacks, charts=whole.charts)
 
     def build(self, top: RelPath) -> _Built:
         """What the build of `top` reads, and why it cannot be built."""
         files: set[RelPath] = set()
         resources: set[RelPath] = set()
         lacks: list[Lack] = []
+        charts: list[Inflation] = []
         refused: str | None = None
         pending = [(top, False)]
         seen = set(pending)
@@ -233,6 +245,13 @@ class _Graph:
             files |= references.files
             resources |= set() if as_plugin else references.resources
             lacks += references.lacks
+            for path in sorted(references.charted):
+                if as_plugin:
+                    refused = refused or f"its plugin configurations have helmCharts ({path})"
+                    continue
+                for one in self.inflations(path):
+                    charts.append(one)
+                    files |= set(self.charts.read_by(one))
             if refused is None and references.refused is not None:
                 refused = references.refused
             below = [(path, as_plugin) for path in sorted(references.folders)]
@@ -241,17 +260,34 @@ class _Graph:
             seen.update(below)
             if as_plugin and refused is None and references.lacks:
                 refused = references.lacks[0].reason
-        return _Built(frozenset(files), frozenset(resources), tuple(dict.fromkeys(lacks)), refused)
+        return _Built(
+            frozenset(files), frozenset(resources), tuple(dict.fromkeys(lacks)), refused, tuple(charts)
+        )
+
+    @property
+    def charts(self) -> Charts:
+        return Charts(self.tree, self.listing, self.chart_files)
+
+    def inflations(self, path: RelPath) -> tuple[Inflation, ...]:
+        if path not in self.inflated:
+            self.inflated[path] = tuple(self.charts.of(path))
+        return self.inflated[path]
 
 
 @dataclass(frozen=True, slots=True)
 class _Built:
-    """The files that a build reads, those with objects, what it has to do without, and why there can be no build."""
+    """The files that a build reads, those with objects, what it has to do without, why there can be no build, its charts."""
 
     files: frozenset[RelPath]
     resources: frozenset[RelPath]
     lacks: tuple[Lack, ...]
     refused: str | None
+    charts: tuple[Inflation, ...] = ()
+
+    @property
+    def can_inflate(self) -> bool:
+        """Whether one of the charts may render."""
+        return any(one.chart is not None for one in self.charts)
 
 
 def _names(folder: Folder) -> tuple[str, ...]:

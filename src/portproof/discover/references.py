@@ -23,7 +23,8 @@ from portproof.yamldoc import YamlError, load, load_all
 _FUNCTIONS = ("config.kubernetes.io/function", "config.k8s.io/function")
 """Annotations that have a container or a program run (kustomize v5, ``kyaml/fn/runtime/runtimeutil``)."""
 
-_CHARTS = ("helmCharts", "helmChartInflationGenerator")
+_CHARTS = "helmCharts"
+_OLD_CHARTS = "helmChartInflationGenerator"
 _OBJECTS = ("resources", "bases")
 _NOT_INFLATED = "its helmCharts are not rendered"
 # A scheme, a forced protocol, user@host, github.com: kustomize clones these without looking for a local folder.
@@ -46,7 +47,7 @@ class References:
 
     `folders` are kustomizations whose objects it takes in; `plugins` those whose objects configure generators,
     transformers and validators. `refused` is why kustomize must not be started on it, `lacks` are entries without which it
-    may be.
+    may be. `charted` are the kustomizations with charts.
     """
 
     folder: RelPath
@@ -57,6 +58,7 @@ class References:
     resources: set[RelPath] = field(default_factory=set)
     refused: str | None = None
     lacks: list[Lack] = field(default_factory=list)
+    charted: set[RelPath] = field(default_factory=set)
 
 
 def read_references(tree: Tree, folder: RelPath, names: tuple[str, ...]) -> References:
@@ -107,9 +109,10 @@ class _Reader:
 
     def _read_parts(self, data: dict[str, Any]) -> None:
         """Look at what adds objects."""
-        for key in _CHARTS:
-            if any(_values(data, key)):
-                self._lack((key,), "", _NOT_INFLATED, key)
+        if any(_values(data, _OLD_CHARTS)):
+            self._lack((_OLD_CHARTS,), "", _NOT_INFLATED, _OLD_CHARTS)
+        if any(_values(data, _CHARTS)):
+            self.found.charted.add(self.file)
         for name, may_lack in ((_OBJECTS[0], True), (_OBJECTS[1], True), ("components", False)):
             for text in _texts(data, name):
                 self._take_base(text, may_lack=may_lack)

@@ -171,4 +171,13 @@ class Engine:
 
     @cached_property
     def _kustomize(self) -> Kustomize:
-        return Kustomize(self._find_kustomize().argv, self._scratch, self._sandboxes, self._options.seconds)
+        return Kustomize(
+            self._find_kustomize().argv,
+            self._scratch,
+            self._sandboxes,
+            self._options.seconds,
+            self._render_chart,
+        )
+
+    def _render_chart(self, target: HelmTarget, tree: Tree) -> _Answer:
+        return self._helm.render(target, tree)

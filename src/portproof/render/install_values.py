@@ -41,7 +41,8 @@ def install_values(target: HelmTarget, install: Install, tree: Tree) -> InstallV
         return InstallValues(options=install.options)
     data = read_description(tree, install)
     values = lookup(data, install.values) if install.values else None
-    options = tuple(_options(lookup(data, install.parameters))) if install.parameters else ()
+    parameters = _options(lookup(data, install.parameters)) if install.parameters else ()
+    options = (*install.options, *parameters)
     if sum(map(len, options)) > MAX_OPTIONS or any("\0" in one for one in options):
         raise GivenError(f"{path}: its parameters are too long, or contain a NUL byte")
     parts = {

@@ -21,6 +21,7 @@ from portproof.discover.model import Install, KustomizeTarget
 from portproof.process import Completed
 from portproof.render import generated
 from portproof.render.copying import CopyError, copy_files, write_text
+from portproof.render.inflating import RenderChart, inflate
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
@@ -38,12 +39,16 @@ _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Kustomize:
-    """Builds overlays. `argv` starts ``kustomize build``; `seconds` is what one build may take."""
+    """Builds overlays. `argv` starts ``kustomize build``; `seconds` is what one build may take.
+
+    `render_chart` renders the charts that a kustomization names.
+    """
 
     argv: tuple[str, ...]
     scratch: Scratch
     confines: Sandboxes
     seconds: float
+    render_chart: RenderChart
 
     def render(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Build `target` as `tree` has it. kustomize does not say which file a document came from.
@@ -53,6 +58,8 @@ class Kustomize:
         """
         if target.install is not None:
             return self._as_deployed(target, target.install, tree)
+        if target.charts:
+            return self._with_charts(target, tree)
         if target.lacks:
             return self._without_parts(target, tree)
         first = self._once(target, tree)
@@ -72,6 +79,27 @@ class Kustomize:
         wrong = any(one.wrong for one in empty.values())
         problems = (first,) if wrong and isinstance(first, RenderFailure) else ()
         return replace(again, target=target, without=said, problems=problems)
+
+    def _with_charts(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
+        """The kustomization with what helm makes of its charts, as far as they can be had."""
+        charts = inflate(target, tree, self.render_chart)
+        if charts.failure is not None:
+            return charts.failure
+        files = tuple(dict.fromkeys((*target.files, *charts.changed)))
+        more = replace(target, charts=(), files=files)
+        found = self.render(more, Tree(tree.root, {**tree.overlay, **charts.changed}))
+        if isinstance(found, Rendering):
+            if charts.without and not found.documents:
+                return NotRendered(target, charts.without[0])
+            return replace(
+                found,
+                target=target,
+                without=tuple(dict.fromkeys((*charts.without, *found.without))),
+                took="; ".join(charts.took),
+                placeholders=tuple(dict.fromkeys(charts.placeholders)),
+                problems=(*(replace(one, target=target) for one in charts.problems), *found.problems),
+            )
+        return NotRendered(target, charts.without[0]) if charts.without else replace(found, target=target)
 
     def _without_parts(self, target: KustomizeTarget, tree: Tree) -> Rendering | NotRendered:
         """The kustomization without the entries that cannot be had, and without patches of what they would have added."""

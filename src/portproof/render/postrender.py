@@ -33,7 +33,7 @@ def post_rendered(
         )
     except GivenError as error:
         return RenderFailure(found.target, str(error))
-    sources = {_key(one): one.source for one in found.documents}
+    before = {_key(one): one for one in found.documents}
     texts = [one.text for one in found.documents if not _HOOK.search(one.text)]
     hooks = [one for one in found.documents if _HOOK.search(one.text)]
     for number, renderer in enumerate(renderers if isinstance(renderers, list) else ()):
@@ -46,8 +46,14 @@ def post_rendered(
             message = f"{install.file}: postRenderers[{number}] of {install.name} fails: {built}"
             return RenderFailure(found.target, message)
         texts = [one.text for one in built]
-    documents = [RenderedDocument(text, sources.get(_key(RenderedDocument(text)))) for text in texts]
+    documents = [_as_before(RenderedDocument(text), before) for text in texts]
     return replace(found, documents=(*documents, *hooks))
+
+
+def _as_before(one: RenderedDocument, before: Mapping[Any, RenderedDocument]) -> RenderedDocument:
+    """The document with the template that it came from."""
+    same = before.get(_key(one))
+    return one if same is None else replace(one, source=same.source, elsewhere=same.elsewhere)
 
 
 def _kustomization(options: Mapping[str, Any]) -> Mapping[str, Any]:
