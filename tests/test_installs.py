@@ -189,7 +189,7 @@ def test_values_files_that_an_object_gives_need_no_second_target(root: Path) -> 
     [
         application(path="charts/other"),
         application(path="../charts/web"),
-        application(chart="web"),
+        application(chart="{{web}}"),
         application().replace("argoproj.io/", "app.k8s.io/"),
         application().replace("Application", "AppProject"),
         release({"sourceRef": {"kind": "HelmRepository", "name": "web"}}),

@@ -163,7 +163,7 @@ CASES = [
         '"abc" is invalid',
     ),
     Case("no name", {"Chart.yaml": "apiVersion: v2\nversion: 1.0.0\n"}, "Chart.yaml:1:1", "name is required"),
-    Case("another Kubernetes", {X: "a: 1\n"}, "Chart.yaml:4:1", "kubeVersion", more='kubeVersion: ">=9"\n'),
+    Case("no Kubernetes", {X: "a: 1\n"}, "Chart.yaml:4:1", "kubeVersion", more='kubeVersion: "about 9"\n'),
     Case("control characters", {X: '{{ fail "\\u001b[31mred\\u0007\\r\\n::error::x" }}'}, f"{X}:1:4", "red"),
 ]
 

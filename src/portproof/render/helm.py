@@ -26,11 +26,12 @@ from portproof.render.chartpaths import ChartPaths
 from portproof.render.copying import CopyError, make_folder, shadow_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError, is_named
 from portproof.render.install_values import install_values
+from portproof.render.kubernetes import suitable, unmet
 from portproof.render.model import FailureSite, NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.placeholders import MAX_VALUES, Placeholders
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import HELM_MEMORY, Scratch
-from portproof.render.tool_output import Places, reason_of, stopped
+from portproof.render.tool_output import Places, clean, reason_of, stopped
 from portproof.source import LineIndex, RelPath, Tree, is_within
 
 ASSUMED = (
@@ -62,6 +63,7 @@ class Helm:
     seconds: float
     archives: dict[tuple[Path, ...], str | None] = field(default_factory=dict)
     placeholders: dict[tuple[Path, HelmTarget], Placeholders] = field(default_factory=dict)
+    kubernetes: dict[tuple[Path, HelmTarget], str] = field(default_factory=dict)
 
     def render(self, target: HelmTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Render `target` as `tree` has it."""
@@ -157,7 +159,10 @@ class Helm:
     ) -> Rendering | RenderFailure | NotRendered:
         launcher = self.confines.rendering(self.argv[0], tree.root)
         limits = self.limits()  # depend on who the launcher has become
-        done = self.run(target, assembled, limits, launcher)
+        assembled, done = self._for_kubernetes(target, tree, assembled, limits, launcher)
+        if not done.ok and not target.cluster.kube_version and (wanted := unmet(done.stderr)) is not None:
+            reason = f"chart requires kubeVersion {clean(wanted[0])}, which none up to 1.{wanted[1]} is"
+            return NotRendered(target, f"{reason}; name one under kube-version in portproof.yaml")
         paths = ChartPaths(target, tree)
         if done.ok:
             found = documents(done.stdout, paths.template)
@@ -183,6 +188,32 @@ class Helm:
         if target.remote is not None:
             return failure
         return self._with_placeholders(failure, tree, assembled, done.stderr) or failure
+
+    def _for_kubernetes(
+        self, target: HelmTarget, tree: Tree, assembled: Assembled, limits: Limits, launcher: Launcher
+    ) -> tuple[Assembled, Completed]:
+        """Helm's run for a version of Kubernetes that the chart wants, if that is not helm's own.
+
+        What the release or the configuration says of the cluster counts as it is.
+        """
+        known = self.kubernetes.get((tree.root, target))
+        asked = _for_version(assembled, known) if known else assembled
+        done = self.run(target, asked, limits, launcher)
+        wanted: list[str] = []
+        newest = 0
+        while not done.ok and not target.cluster.kube_version:
+            found = unmet(done.stderr)
+            if found is None or found[0] in wanted:
+                break
+            wanted.append(found[0])
+            newest = max(newest, found[1])
+            version = suitable(wanted, newest)
+            if version is None:
+                break
+            asked = _for_version(assembled, version)
+            done = self.run(target, asked, limits, launcher)
+            self.kubernetes[tree.root, target] = version
+        return asked, done
 
     def _with_placeholders(
         self, failure: RenderFailure, tree: Tree, assembled: Assembled, stderr: str
@@ -292,6 +323,10 @@ class Assembled:
     values: tuple[Path, ...]
     places: Places
     options: tuple[str, ...] = ()
+
+
+def _for_version(assembled: Assembled, version: str) -> Assembled:
+    return replace(assembled, options=(*assembled.options, f"--kube-version={version}"))
 
 
 def lasting(found: Iterable[RenderedDocument], tree: Tree) -> Iterator[RenderedDocument]:

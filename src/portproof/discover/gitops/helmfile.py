@@ -15,7 +15,7 @@ from portproof.discover.gitops import gotemplate
 from portproof.discover.gitops.application import Place, checked, value_file
 from portproof.discover.gitops.deployment import Deployment, Installed
 from portproof.discover.gitops.described import Described
-from portproof.discover.model import Install, RemoteChart
+from portproof.discover.model import Cluster, Install, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, join, parent
 from portproof.yamldoc import FieldPath, YamlError, load_all
@@ -130,7 +130,8 @@ class _Release:
                 files,
                 name,
                 str(self.one.text("namespace") or self._filled("namespace") or "default"),
-                problem=problem or (f"it uses {changed}, which portproof does not follow" if changed else ""),
+                self._cluster(),
+                problem or (f"it uses {changed}, which portproof does not follow" if changed else ""),
                 remote=remote,
             ),
         )
@@ -151,6 +152,12 @@ class _Release:
         return RemoteChart(
             address, name, version, self.one.file, self.one.number, ("releases", self.index, "version")
         )
+
+    def _cluster(self) -> Cluster:
+        """What the release, else the helmfile says of the cluster."""
+        version = self.release.get("kubeVersion") or self.one.at("kubeVersion") or ""
+        apis = self.release.get("apiVersions") or self.one.at("apiVersions") or ()
+        return Cluster(str(version), tuple(str(one) for one in apis) if isinstance(apis, list) else ())
 
     def _filled(self, key: str) -> str:
         return self._text(str(self.release.get(key) or ""))

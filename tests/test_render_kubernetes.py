@@ -1,0 +1,87 @@
+"""The version of Kubernetes that a chart wants, and the one that it is rendered for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from portproof.discover.model import Cluster
+from portproof.render.engine import Engine
+from portproof.render.kubernetes import suitable
+from portproof.source import Tree
+
+from .support.rendering import HELMS, chart, engine, failed, helm_target, refused, rendered, write_files
+
+SEEN = {"templates/a.yaml": "kind: A\nseen: {{ .Capabilities.KubeVersion.Version }}\n"}
+
+
+@pytest.fixture(params=HELMS)
+def helm(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    with engine(tmp_path, helm=HELMS[request.param]()) as made:
+        yield made
+
+
+def seen(made: Engine, tree: Tree, cluster: Cluster | None = None) -> str:
+    target = replace(helm_target("x"), cluster=cluster or Cluster())
+    (document,) = rendered(made.render(target, tree)).documents
+    return document.text.rpartition("seen: ")[2].strip()
+
+
+RANGES = {
+    "<1.30": "v1.29.0",
+    "~1.24": "v1.24.0",
+    ">=1.19.0-0 <1.26.0-0": "v1.25.0",
+    "1.20 - 1.27": "v1.27.0",
+    "~1.22.0 || ~1.24.0": "v1.24.0",
+    ">1.25.3 <1.26": "v1.25.99",
+    "1.21.7": "v1.21.7",
+}
+
+
+@pytest.mark.parametrize("wanted", RANGES)
+def test_it_is_the_newest_that_the_chart_wants(helm: Engine, tmp_path: Path, wanted: str) -> None:
+    tree = write_files(tmp_path / "r", chart("x", SEEN, more=f'kubeVersion: "{wanted}"\n'))
+    assert seen(helm, tree) == RANGES[wanted]
+    assert seen(helm, Tree(tree.root, {"x/templates/a.yaml": f"{SEEN['templates/a.yaml']}b: 1\n"})).endswith(
+        "b: 1"
+    )
+
+
+def test_helms_own_is_kept_where_it_will_do(helm: Engine, tmp_path: Path) -> None:
+    plain = write_files(tmp_path / "plain", chart("x", SEEN))
+    tree = write_files(tmp_path / "r", chart("x", SEEN, more='kubeVersion: ">=1.20"\n'))
+    assert seen(helm, tree) == seen(helm, plain)
+
+
+def test_what_is_said_of_the_release_counts(helm: Engine, tmp_path: Path) -> None:
+    tree = write_files(tmp_path / "r", chart("x", SEEN, more='kubeVersion: "<1.30"\n'))
+    assert seen(helm, tree, Cluster("1.21")) == "v1.21"
+    failure = failed(helm.render(replace(helm_target("x"), cluster=Cluster("1.33")), tree))
+    assert "chart requires kubeVersion" in failure.message
+
+
+def test_helm_does_not_ask_a_subchart(helm: Engine, tmp_path: Path) -> None:
+    more = "kubeVersion: '<1.30'\ndependencies: [{name: sub, version: 0.1.0}]\n"
+    files = chart("x", SEEN, more=more) | chart("x/charts/sub", {}, name="sub", more="kubeVersion: '<1.28'\n")
+    tree = write_files(tmp_path / "r", files)
+    assert seen(helm, tree) in (
+        "v1.29.0",
+        "v1.27.0",
+    )  # helm asks the chart that it is given, and may ask no other
+
+
+@pytest.mark.parametrize("wanted", [">=9", ">=1.20 <1.10", "<1.30, >=1.31"])
+def test_what_no_version_satisfies_is_skipped_with_words(helm: Engine, tmp_path: Path, wanted: str) -> None:
+    tree = write_files(tmp_path / "r", chart("x", SEEN, more=f'kubeVersion: "{wanted}"\n'))
+    reason = refused(helm.render(helm_target("x"), tree))
+    assert reason.startswith(f"chart requires kubeVersion {wanted}, which none up to 1.")
+    assert reason.endswith("is; name one under kube-version in portproof.yaml")
+
+
+def test_several_ranges_have_to_be_met_together() -> None:
+    assert suitable(["<1.30", ">=1.26 <1.29"], 35) == "1.28.0"
+    assert suitable(["<1.20", ">1.21"], 35) is None
+    assert suitable([">=1.36"], 35) is None
