@@ -48,7 +48,7 @@ _APART = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TargetInterface:
-    """What a target offers to others, and the Services that it calls and does not have."""
+    """What a target offers to others, and what it asks of Services that it does not have."""
 
     target: Target
     services: tuple[Neighbour, ...]
@@ -72,13 +72,14 @@ class Environment:
         self._interfaces = tuple(interfaces)
         self._stated = stated
         self._guess = guess
+        self._installed = {one.target.path for one in self._interfaces if _installed_as(one.target)}
         self._offers: dict[str, list[tuple[Target, Neighbour]]] = defaultdict(list)
         for one in self._interfaces:
             for service in one.services:
                 self._offers[service.service.key.name].append((one.target, service))
 
     def around(self, target: Target) -> Mapping[str, tuple[Neighbour, ...]]:
-        """The Services of other targets that `target` calls, by name."""
+        """The Services of other targets that `target` names, by name."""
         names = {
             call.whom.name for one in self._interfaces if one.target.id == target.id for call in one.calls
         }
@@ -86,7 +87,7 @@ class Environment:
         return {name: neighbours for name, neighbours in found.items() if neighbours}
 
     def callers(self) -> Iterator[Target]:
-        """The targets that call a port which no Service of that name around them has."""
+        """The targets that ask for a port which no Service of that name around them has."""
         for one in self._interfaces:
             if any(
                 unanswered(call, tuple(self._neighbours(one.target, call.whom.name))) for call in one.calls
@@ -129,13 +130,17 @@ class Environment:
             if named or self._named(other):
                 if named & self._named(other):
                     yield replace(service, stated=True)
-            elif self._guess and _yard(other) == _yard(target):
+            elif self._guess and _yard(other) == _yard(target) and not self._is_mere_default(other):
                 charts[other.kind, other.path, _installed_as(other)].append((other, service))
         label = environment_of(target)
         for offers in charts.values():
             same = [one for other, one in offers if environment_of(other) == label]
             general = [one for other, one in offers if label and not environment_of(other)]
             yield from same or general or (() if label else (one for _, one in offers))
+
+    def _is_mere_default(self, target: Target) -> bool:
+        """Whether it is a chart's own values alone, while the repository says how the chart is installed."""
+        return isinstance(target, HelmTarget) and not target.values and target.path in self._installed
 
     def _named(self, target: Target) -> frozenset[str]:
         """The stated environments that `target` is in."""

@@ -143,8 +143,10 @@ def survey(plan: Plan, progress: Progress = lambda _done, _total: None) -> Surve
             neighbours = _neighbours(pool, plan, own) if plan.neighbours is None else plan.neighbours
             environment = Environment((*own, *neighbours), plan.environments, guess=guess)
             again = {target.id for target in environment.callers()}
+            again |= {one.target.id for one in results if one.evaluation and one.evaluation.depends}
             lonely = [one.target for one in results if one.target.id in again]
             around = {target.id: environment.around(target) for target in lonely}
+            lonely = [one for one in lonely if around[one.id]]
             second = _each(pool, lambda target: _check_one(plan, around[target.id], target), lonely)
             by_id = {one.target.id: one for one in second}
             results = [by_id.get(one.target.id, one) for one in results]

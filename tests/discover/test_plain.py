@@ -11,6 +11,9 @@ from portproof.discover.model import Discovery, ManifestTarget
 from portproof.source import MAX_SOURCE_BYTES, Tree
 from tests.support.discovery import CONFIG_MAP, CRD, SERVICE, Repository
 
+DEPLOYMENT = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {}\n"
+ROUTE = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web}\nspec: {}\n"
+
 
 class TestManifests:
     @pytest.mark.parametrize("name", ["a.yaml", "a.yml"])
@@ -87,8 +90,7 @@ class TestManifests:
         assert repository.targets() == ["manifests:mesh"]
 
     def test_routes_go_with_the_services_that_are_kept_beside_them(self, repository: Repository) -> None:
-        route = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web}\n"
-        repository.add({"k8s/services/a.yaml": SERVICE, "k8s/virtualservices/b.yaml": route})
+        repository.add({"k8s/services/a.yaml": SERVICE, "k8s/virtualservices/b.yaml": ROUTE})
         assert repository.targets() == ["manifests:k8s"]
 
     def test_a_folder_of_custom_resource_definitions_is_no_target(self, repository: Repository) -> None:
@@ -119,6 +121,21 @@ class TestManifests:
     ) -> None:
         repository.add({"k8s/a.yaml": SERVICE, "k8s/ingress/b.yaml": SERVICE})
         assert repository.manifests() == [ManifestTarget("k8s", ("k8s/a.yaml", "k8s/ingress/b.yaml"))]
+
+    @pytest.mark.parametrize("folder", ["istio", "Monitoring", "network-policies", "gateways", "policies"])
+    def test_a_folder_named_after_a_theme_belongs_to_what_lies_beside_it(
+        self, repository: Repository, folder: str
+    ) -> None:
+        repository.add({"k8s/services/a.yaml": SERVICE, "k8s/deployments/b.yaml": DEPLOYMENT})
+        repository.add({f"k8s/{folder}/c.yaml": ROUTE, f"other/{folder}/d.yaml": ROUTE})
+        assert repository.targets() == ["manifests:k8s", f"manifests:other/{folder}"]
+        repository.add({f"k8s/{folder}/own.yaml": SERVICE})  # an application of its own
+        assert f"manifests:k8s/{folder}" in repository.targets()
+
+    def test_a_theme_whose_objects_are_there_already_stays_by_itself(self, repository: Repository) -> None:
+        other = ROUTE.replace("spec: {}", "spec: {hosts: [other]}")
+        repository.add({"k8s/a.yaml": SERVICE, "k8s/b.yaml": ROUTE, "k8s/istio/c.yaml": other})
+        assert repository.targets() == ["manifests:k8s", "manifests:k8s/istio"]
 
     def test_a_single_folder_named_after_a_kind_stays_by_itself(self, repository: Repository) -> None:
         repository.add({"k8s/services/a.yaml": SERVICE})

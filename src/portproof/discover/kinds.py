@@ -6,10 +6,12 @@ Discovery knows kinds by their names alone, without API group or fields: the tab
 
 from __future__ import annotations
 
-_WORKLOADS = frozenset(
+WORKLOADS = frozenset(
     {"Pod", "ReplicationController", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"}
     | {"Rollout", "Configuration", "Revision"}  # Argo's, and Knative's, whose third one is a Service
 )
+"""Kinds that make pods."""
+
 _FRONTS = frozenset(
     {"Service", "Ingress", "APIService", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"}
 )
@@ -50,5 +52,5 @@ _MONITORS = frozenset(
     | {"PodMonitoring", "ClusterPodMonitoring"}
 )
 
-WITH_PORTS = _WORKLOADS | _FRONTS | _GATEWAY_API | _MESHES | _CONTROLLERS | _POLICIES | _MONITORS
+WITH_PORTS = WORKLOADS | _FRONTS | _GATEWAY_API | _MESHES | _CONTROLLERS | _POLICIES | _MONITORS
 """All of them. A CustomResourceDefinition may name a webhook's port, but a folder of those says nothing of its own."""

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from portproof.discover.alternatives import alternatives
 from portproof.discover.charts import enclosing_chart
-from portproof.discover.kinds import WITH_PORTS
+from portproof.discover.kinds import WITH_PORTS, WORKLOADS
 from portproof.discover.model import ManifestTarget, Skip
 from portproof.discover.walk import EscapeError, Folder, Listing, resolve
 from portproof.source import MAX_SOURCE_BYTES, RelPath, SourceError, Tree, parent
@@ -63,6 +63,15 @@ _OF_MESHES = frozenset(
 _OF_OTHERS = frozenset({"namespace", "ns", "hpa", "storageclass", "crd", "servicemonitor", "podmonitor"})
 _DRAWERS = _OF_WORKLOADS | _OF_NETWORK | _OF_MESHES | _OF_DATA | _OF_ACCESS | _OF_OTHERS
 _PERHAPS_A_DRAWER = "deploy"
+# Folders that are named after a tool or a theme. They may hold an application of their own, with pods and Services.
+_OF_TOOLS = frozenset(
+    {"istio", "linkerd", "traefik", "nginx", "kong", "contour", "gateway-api", "prometheus"}
+)
+_OF_THEMES = frozenset(
+    {"mesh", "service-mesh", "network", "networking", "net", "gateway", "route", "routing", "traffic"}
+    | {"monitoring", "monitor", "metric", "observability"}
+    | {"policy", "policie", "network-policy", "network-policie", "security", "webhook", "admission"}
+)
 
 
 _Kinds: TypeAlias = Mapping[RelPath, frozenset[str]]
@@ -107,7 +116,7 @@ def find_manifests(
         _not_deployed(path, sorted(contents.pop(path))) for path in sorted(contents.keys() & whole.keys())
     ]
     targets = []
-    for path, group in (*_grouped(contents).items(), *whole.items()):
+    for path, group in (*_grouped(tree, contents).items(), *whole.items()):
         all_kinds = {kind for kinds in group.values() for kind in kinds}
         if all_kinds & WITH_PORTS:
             found = alternatives(tree, path, group, WITH_PORTS)
@@ -169,7 +178,7 @@ def _unlisted(folder: RelPath, files: Sequence[RelPath]) -> Skip:
     return Skip("manifests", folder, reason, counts=False)
 
 
-def _grouped(contents: Mapping[RelPath, _Kinds]) -> dict[RelPath, _Kinds]:
+def _grouped(tree: Tree, contents: Mapping[RelPath, _Kinds]) -> dict[RelPath, _Kinds]:
     """The files of each target: drawers go together with their parent when there are at least two to put together."""
     drawers: dict[RelPath, list[RelPath]] = defaultdict(list)
     for path in contents:
@@ -182,12 +191,30 @@ def _grouped(contents: Mapping[RelPath, _Kinds]) -> dict[RelPath, _Kinds]:
         whole = groups.setdefault(folder, {})
         for part in parts:
             whole.update(groups.pop(part))
+    for path in contents:
+        whole = groups.get(parent(path), {})
+        if path in groups and path != "." and _is_about_others(path, groups[path]) and whole:
+            both = {**whole, **groups[path]}
+            if len(alternatives(tree, parent(path), both, WITH_PORTS)) == 1:
+                whole.update(groups.pop(path))
     return dict(groups)
 
 
+def _is_about_others(path: RelPath, kinds: _Kinds) -> bool:
+    """Whether a folder is named after a tool or a theme, and has ports but no application of its own: ``istio/route.yaml``."""
+    found = frozenset(kind for some in kinds.values() for kind in some)
+    of_pods = WORKLOADS | {"Service"}
+    return _is_named(path, _OF_TOOLS | _OF_THEMES) and bool(found & WITH_PORTS) and not found & of_pods
+
+
 def _is_drawer(path: RelPath) -> bool:
+    return _is_named(path, _DRAWERS)
+
+
+def _is_named(path: RelPath, names: frozenset[str]) -> bool:
+    """Whether a folder has one of these names, with or without a plural."""
     name = path.rpartition("/")[2].lower()
-    return not _DRAWERS.isdisjoint((name, name.removesuffix("s"), name.removesuffix("es")))
+    return not names.isdisjoint((name, name.removesuffix("s"), name.removesuffix("es")))
 
 
 def _examine(tree: Tree, file: RelPath) -> frozenset[str] | Skip:

@@ -75,9 +75,17 @@ def _unsaid(edge: Edge[ServiceName | Pods]) -> str:
 
 
 def missed(graph: PortGraph, edge: ServiceEdge) -> tuple[Service, ...]:
-    """The variants of the Service that `edge` misses; empty when it reaches its port, and when that is not known."""
+    """The variants of the Service that `edge` misses; empty when it reaches its port, and when that is not known.
+
+    A Service that is not in this rendering may be in those of targets that are deployed together with it.
+    """
     found = answer(graph, edge)
-    return tuple(one for one in found.by if isinstance(one, Service)) if isinstance(found, Missed) else ()
+    if isinstance(found, Missed):
+        return tuple(one for one in found.by if isinstance(one, Service))
+    hidden = edge.relation in _MESH and not graph.mesh_hosts.shows(edge.whom, edge.holder.namespace)
+    if hidden or graph.variants(*edge.whom.place):
+        return ()
+    return unanswered(edge, graph.neighbours.get(edge.whom.name, ()))
 
 
 def _any_of(answers: Sequence[Answer]) -> Answer:
@@ -214,16 +222,26 @@ def _is_own(graph: PortGraph, caller: ResourceKey, services: Sequence[Service]) 
     )
 
 
-def unanswered(call: ServiceEdge, neighbours: Sequence[Neighbour]) -> tuple[Service, ...]:
-    """The Services of other targets that a call means and that lack its port; empty when one has it, or there is none.
+def unanswered(edge: ServiceEdge, neighbours: Sequence[Neighbour]) -> tuple[Service, ...]:
+    """The Services of other targets that an edge means and that lack its port; empty when one has it, or there is none.
 
-    The namespace of a release is not known before it is installed, so it fits any. Callers of a headless Service
-    reach the pods themselves, whatever ports it lists.
+    The namespace of a release is not known before it is installed, so it fits any.
     """
-    services = tuple(one.service for one in neighbours if may_mean(call.whom, one))
-    if any(one.headless or has(one, call.wanted or 0, MatchBy.NUMBER) for one in services):
-        return ()
-    return services
+    services = tuple(one.service for one in neighbours if may_mean(edge.whom, one))
+    return () if any(_may_answer(edge, one) for one in services) else services
+
+
+def _may_answer(edge: ServiceEdge, service: Service) -> bool:
+    """Whether a Service has the port, as far as that is known without its pods.
+
+    Callers of a headless Service reach the pods themselves, whatever ports it lists.
+    """
+    wanted, relation = edge.wanted, edge.relation
+    if wanted is None or _unsaid(edge) or edge.by in (MatchBy.ENDPOINT, MatchBy.EXPOSED):
+        return True
+    if relation is Relation.CALLER and service.headless:
+        return True
+    return has(service, wanted, edge.by, edge.protocol)
 
 
 def may_mean(whom: ServiceName, neighbour: Neighbour) -> bool:

@@ -280,8 +280,9 @@ def _reference(
     _, stated = _field(resource, path, holder, row.namespace)
     place = (str(stated) if stated else resource.key.namespace, str(name))
     if row.host:
-        found = hosts.place(name, place[0])
-        place = place if found is None else found
+        found = hosts.place(name, "")
+        stated, short = found if found is not None else ("", place[1])
+        place = (stated or place[0], short)
     where, port = _field(resource, path, holder, row.port)
     if port is None and row.optional:
         return

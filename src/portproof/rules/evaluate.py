@@ -73,8 +73,8 @@ class RuleFinding:
 class Evaluation:
     """What the rules say about one rendering.
 
-    `services` are what it offers to others (those whose namespace is written down are `settled`), `calls` the addresses
-    of Services that it does not have.
+    `services` are what it offers to others (those whose namespace is written down are `settled`), `calls` what it asks of
+    Services that it does not have.
     """
 
     manifests: Manifests
@@ -87,6 +87,11 @@ class Evaluation:
     def keys(self) -> frozenset[FindingKey]:
         """The identities of all findings."""
         return frozenset(one.key for one in self.found)
+
+    @property
+    def depends(self) -> bool:
+        """Whether something of what was found may be otherwise with other targets around."""
+        return any(Trait.SPANS_TARGETS in one.rule.traits for one in self.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +215,7 @@ def evaluation(read: Manifests, graph: PortGraph, found: tuple[RuleFinding, ...]
         found,
         graph.services,
         frozenset(one.key for one in read.resources if states_namespace(one, read.target)),
-        tuple(one for one in graph.asking(Relation.CALLER) if not graph.variants(*one.whom.place)),
+        tuple(one for one in graph.asking(*Relation) if not graph.variants(*one.whom.place)),
     )
 
 

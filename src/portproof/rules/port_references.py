@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from portproof.graph.answers import answers
 from portproof.graph.evidence import is_near_miss
@@ -10,7 +11,7 @@ from portproof.graph.meant import first_unique, only
 from portproof.graph.model import MatchBy, PortGraph, Relation, Service, ServiceEdge, ServicePort, Site
 from portproof.graph.names import digits, is_digits, is_near_name, label_problem
 from portproof.graph.past import redirected
-from portproof.graph.phrasing import offered
+from portproof.graph.phrasing import listing, offered
 from portproof.graph.purpose import has_words
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 
@@ -41,7 +42,7 @@ def finding(
         so = "requests will fail once the backend's weight is raised from 0"
     why = _why(service, edge)
     shown = (meant,) if meant else service.ports[:3]
-    return Finding(
+    found = Finding(
         message=(
             f"{edge.holder} {does} {_asked_for(edge)} of {service.key}, which has {offered(service.ports)}: "
             f"{f'{why}, so {so}' if why else so}."
@@ -51,6 +52,26 @@ def finding(
         expected=value if edge.port is not None else None,
         related=tuple(Label(one.name or one.number, f"a port of {service.key}") for one in shown),
         remedies=tuple(_remedies(graph, edge, meant, value)),
+    )
+    return found if rejected else beyond(graph, edge, services, found)
+
+
+def beyond(graph: PortGraph, edge: ServiceEdge, services: Sequence[Service], found: Finding) -> Finding:
+    """The finding as it is to be told where the Services are those of other targets: what can be changed is at this end.
+
+    That they are deployed together may be a guess, which makes a warning of an error.
+    """
+    meant = [one for one in graph.neighbours.get(edge.whom.name, ()) if one.service in services]
+    if not meant:
+        return found
+    guessed = found.severity is Severity.ERROR and not all(one.stated for one in meant)
+    where = listing(sorted({one.target.partition(":")[2].partition("?")[0] for one in meant})[:2])
+    return replace(
+        found,
+        message=f"{found.message.removesuffix('.')} (the Service is in {where}).",
+        severity=Severity.WARNING if guessed else found.severity,
+        related=(),
+        remedies=tuple(one for one in found.remedies if one.changes[0][0].resource == edge.holder),
     )
 
 
@@ -149,7 +170,8 @@ def absent_services(graph: PortGraph, *relations: Relation) -> Iterator[tuple[Se
     moved = redirected(graph)
     for edge in graph.asking(*relations):
         wanted = edge.wanted
-        if wanted is None or graph.service(*edge.whom.place) is not None:
+        elsewhere = edge.whom.name in graph.neighbours
+        if wanted is None or elsewhere or graph.service(*edge.whom.place) is not None:
             continue
         near = _typo_of(groups, *edge.whom.place)
         if near is not None and any(

@@ -120,10 +120,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from portproof.graph.answers import missed, unanswered
+from portproof.graph.answers import missed
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge
-from portproof.graph.phrasing import listing
 from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding
 
@@ -131,22 +130,14 @@ from portproof.rules.port_references import finding
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each call of a port that its Service does not have."""
     for call in graph.asking(Relation.CALLER):
-        if graph.variants(*call.whom.place):
-            yield from _within(graph, call)
-        else:
-            yield from _beyond(graph, call)
-
-
-def _within(graph: PortGraph, call: ServiceEdge) -> Iterator[Finding]:
-    services = missed(graph, call)
-    if not services:
-        return
-    if any(one.headless for one in services):
-        if not all(_is_typo(graph, one, call.wanted) for one in services):
-            return
-        yield replace(_finding(graph, call, services), severity=Severity.WARNING)
-        return
-    yield _finding(graph, call, services)
+        services = missed(graph, call)
+        if not services:
+            continue
+        if any(one.headless for one in services):
+            if all(_is_typo(graph, one, call.wanted) for one in services):
+                yield replace(_finding(graph, call, services), severity=Severity.WARNING)
+            continue
+        yield _finding(graph, call, services)
 
 
 def _is_typo(graph: PortGraph, service: Service, wanted: object) -> bool:
@@ -154,25 +145,6 @@ def _is_typo(graph: PortGraph, service: Service, wanted: object) -> bool:
     declared = {port.value for one in graph.select(service).workloads for port in one.ports}
     declared |= {one.target.value for one in service.ports if isinstance(one.target.value, int)}
     return isinstance(wanted, int) and any(is_near_miss(wanted, one) for one in declared)
-
-
-def _beyond(graph: PortGraph, call: ServiceEdge) -> Iterator[Finding]:
-    neighbours = graph.neighbours.get(call.whom.name, ())
-    services = unanswered(call, neighbours)
-    if not services:
-        return
-    found = _finding(graph, call, services)
-    meant = [one for one in neighbours if one.service in services]
-    guessed = found.severity is Severity.ERROR and not all(one.stated for one in meant)
-    targets = {one.target for one in meant}
-    where = listing(sorted({one.partition(":")[2].partition("?")[0] for one in targets})[:2])
-    yield replace(
-        found,
-        message=f"{found.message.removesuffix('.')} (the Service is in {where}).",
-        severity=Severity.WARNING if guessed else found.severity,
-        related=(),
-        remedies=tuple(one for one in found.remedies if one.changes[0][0] == call.whom.site),
-    )
 
 
 def _finding(graph: PortGraph, call: ServiceEdge, services: Sequence[Service]) -> Finding:

@@ -22,7 +22,8 @@ Severity:
 
 * **error**: the Service has no such port.
 * **warning**: the object that holds the reference has `weight: 0`, so nothing is sent
-  there yet.
+  there yet. It is also a warning when the Service is in another target, and nothing
+  but names says that the two are deployed together.
 
 Fix:
 
@@ -107,7 +108,7 @@ Bad (a host, and a port that is there for TCP only)::
 Not reported when:
 
 * `portproof.yaml` has no `references`.
-* the rendered manifests contain the Service only in another namespace, or not at all.
+* no target that is deployed together with this one has the Service in that namespace.
 * the Service is of type ExternalName.
 * the host is outside the cluster.
 * the `kind` or `group` of the object says that it names something other than a
@@ -122,7 +123,7 @@ from collections.abc import Iterator
 
 from portproof.graph.answers import missed
 from portproof.graph.model import PortGraph, Relation
-from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding
 
 
@@ -134,4 +135,4 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield finding(graph, edge, services, does="asks for", so="nothing answers there")
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS])

@@ -139,4 +139,10 @@ def _finding(edge: ServiceEdge, service: Service) -> Finding:
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.COMPARES, Trait.NEEDS_ALL])
+RULE = rule(
+    __name__,
+    __doc__,
+    severity=Severity.ERROR,
+    check=check,
+    traits=[Trait.SPANS_TARGETS, Trait.COMPARES, Trait.NEEDS_ALL],
+)

@@ -18,7 +18,9 @@ Service is.
 
 Severity:
 
-* **error**: always.
+* **warning**: the Service is in another target, and nothing but names says that the
+  two are deployed together.
+* **error**: otherwise.
 
 Fix:
 
@@ -85,7 +87,7 @@ Good::
 
 Not reported when:
 
-* the rendered manifests contain the Service only in another namespace, or not at all,
+* no target that is deployed together with this one has the Service in that namespace,
   and the API server accepts the port.
 * the Service is of type ExternalName.
 * the Service lists no ports.
@@ -99,7 +101,7 @@ from collections.abc import Iterator
 
 from portproof.graph.answers import missed
 from portproof.graph.model import PortGraph, Relation
-from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_fields import PortField, invalid
 from portproof.rules.port_references import finding
 
@@ -134,4 +136,4 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     yield from invalid(graph, _FIELDS, Relation.WEBHOOK)
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS])

@@ -59,7 +59,7 @@ Good::
 
 Not reported when:
 
-* the rendered manifests do not contain the Service.
+* no target that is deployed together with this one has the Service.
 * the host is a wildcard.
 * the host is outside the cluster.
 * a ServiceEntry describes the host.
@@ -75,7 +75,7 @@ from dataclasses import replace
 
 from portproof.graph.answers import missed
 from portproof.graph.model import PortGraph, Relation
-from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding
 
 
@@ -88,4 +88,4 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield replace(found, severity=Severity.WARNING)
 
 
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.SPANS_TARGETS])

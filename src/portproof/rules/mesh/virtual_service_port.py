@@ -21,7 +21,9 @@ Severity:
 * **warning**: a destination has no port, a Gateway is defined elsewhere, and the
   Service has none of its usual ports (80, 443, 8080, 8443). It is also a warning when
   no request comes in on the port of a `match`. A destination of weight 0 is a
-  warning, too: nothing is sent there until the weight is raised.
+  warning, too: nothing is sent there until the weight is raised. It is also a warning
+  when the Service is in another target, and nothing but names says that the two are
+  deployed together.
 
 Fix:
 
@@ -131,7 +133,7 @@ Good::
 
 Not reported when:
 
-* the rendered manifests do not contain the Service.
+* no target that is deployed together with this one has the Service.
 * the host is a wildcard.
 * the host is outside the cluster.
 * a ServiceEntry describes the host.
@@ -154,7 +156,7 @@ from portproof.graph.mesh_hosts import ISTIO, texts
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
 from portproof.graph.phrasing import listing, offered
 from portproof.resources import Resource
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
+from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 from portproof.rules.mesh import mesh
 from portproof.rules.mesh.edges import matches
 from portproof.rules.port_references import finding
@@ -262,4 +264,4 @@ def _unmet(site: Site, arriving: Sequence[int]) -> Finding:
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS])

@@ -12,7 +12,9 @@ Severity:
 
 * **error**: no port has that name.
 * **warning**: the name is the number of one of the Service's ports. The specification
-  allows only names, but a lenient gateway may accept it.
+  allows only names, but a lenient gateway may accept it. It is also a warning when
+  the Service is in another target, and nothing but names says that the two are
+  deployed together.
 
 Fix:
 
@@ -58,7 +60,7 @@ Good::
 Not reported when:
 
 * no `sectionName` is set: the policy then applies to every port.
-* the rendered manifests do not contain the Service.
+* no target that is deployed together with this one has the Service.
 * the Service is of type ExternalName.
 * the target is of another kind.
 * the port is a placeholder, such as `${PORT}`.
@@ -71,7 +73,7 @@ from dataclasses import replace
 
 from portproof.graph.answers import missed
 from portproof.graph.model import PortGraph, Relation
-from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding
 
 
@@ -90,4 +92,4 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield finding(graph, edge, services, does="applies to", so=so)
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS])

@@ -33,6 +33,8 @@ Severity:
 
 * **error**: the Service has no such port.
 * **warning**: the backend of an ApisixRoute has weight 0, so it gets no requests yet.
+  It is also a warning when the Service is in another target, and nothing but names
+  says that the two are deployed together.
 
 Fix:
 
@@ -112,7 +114,7 @@ Good::
 
 Not reported when:
 
-* the rendered manifests contain the Service only in another namespace, or not at all.
+* no target that is deployed together with this one has the Service in that namespace.
 * the Service is of type ExternalName.
 * the port is a placeholder, such as `${PORT}`.
 * a Mapping names no port.
@@ -129,7 +131,7 @@ from collections.abc import Iterator, Sequence
 
 from portproof.graph.answers import missed
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge
-from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding
 from portproof.rules.routing.edges import mapping_edges
 
@@ -150,4 +152,4 @@ def _finding(graph: PortGraph, edge: ServiceEdge, services: Sequence[Service]) -
     return finding(graph, edge, services, does="sends traffic to", so="no request gets through")
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS])

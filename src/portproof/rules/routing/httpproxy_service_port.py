@@ -11,7 +11,9 @@ not at all (projectcontour/contour `internal/dag/cache.go`, LookupService).
 
 Severity:
 
-* **error**: always. A weight of 0 makes no difference, because Contour drops the
+* **warning**: the Service is in another target, and nothing but names says that the
+  two are deployed together.
+* **error**: otherwise. A weight of 0 makes no difference, because Contour drops the
   whole route.
 
 Fix:
@@ -78,7 +80,7 @@ Good::
 
 Not reported when:
 
-* the rendered manifests do not contain the Service.
+* no target that is deployed together with this one has the Service.
 * the Service is of type ExternalName.
 * a `healthPort` has no health check: Contour ignores it.
 * the port is a placeholder, such as `${PORT}`.
@@ -92,7 +94,7 @@ from dataclasses import replace
 from portproof.graph.answers import missed
 from portproof.graph.model import PortGraph, Relation, ServiceEdge
 from portproof.resources import Resource
-from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding
 from portproof.yamldoc import lookup
 
@@ -117,4 +119,4 @@ def _has_health_check(proxy: Resource, edge: ServiceEdge) -> bool:
     return bool(lookup(proxy.data, (*edge.at[:-2], "healthCheckPolicy")))
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS])

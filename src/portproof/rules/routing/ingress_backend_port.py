@@ -20,7 +20,8 @@ Severity:
 
 * **error**: the Service has no such port, or the API server rejects the backend.
 * **warning**: the AWS controller serves the Ingress, but the annotation for its port
-  name `use-annotation` is missing.
+  name `use-annotation` is missing. It is also a warning when the Service is in
+  another target, and nothing but names says that the two are deployed together.
 * **note**: an Ingress for ingress-nginx asks for the target port. Its class says so,
   or its annotations if it has no class. This works until another controller takes
   over.
@@ -77,8 +78,8 @@ Good::
 
 Not reported when:
 
-* the rendered manifests do not contain the Service, and the API server accepts the
-  backend.
+* no target that is deployed together with this one has the Service, and the API
+  server accepts the backend.
 * the name of the Service is still empty.
 * the Service is of type ExternalName.
 * the backend is a `resource`.
@@ -101,7 +102,7 @@ from portproof.graph.meant import only
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
 from portproof.graph.names import is_digits, is_placeholder, port_name_problem
 from portproof.resources import Resource
-from portproof.rules.base import Finding, Remedy, Scalar, Severity, rule
+from portproof.rules.base import Finding, Remedy, Scalar, Severity, Trait, rule
 from portproof.rules.port_references import finding
 from portproof.yamldoc import lookup
 
@@ -247,4 +248,4 @@ def _without_annotation(graph: PortGraph, edge: ServiceEdge, port: Site) -> Iter
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS])

@@ -57,6 +57,7 @@ Not reported when:
 * the names differ in a word of one letter, such as `web` and `web-b`.
 * the similar Service lacks the port.
 * the port name is `use-annotation`.
+* another target of the same environment has a Service of that name.
 """
 
 from __future__ import annotations
@@ -75,4 +76,6 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield finding
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.NEEDS_ALL])
+RULE = rule(
+    __name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS, Trait.NEEDS_ALL]
+)

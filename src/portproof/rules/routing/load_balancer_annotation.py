@@ -94,9 +94,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from portproof.graph.answers import missed
-from portproof.graph.model import PortGraph, ServiceEdge, Site
+from portproof.graph.model import PortGraph, Service, ServiceEdge, Site
 from portproof.graph.phrasing import offered
-from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding
 from portproof.rules.routing import load_balancers
 from portproof.rules.routing.edges import (
@@ -124,10 +124,14 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield finding(graph, edge, services, does="forwards to", so=rejects)
     for edge in health_check_edges(graph):
         services = missed(graph, edge)
-        if services and load_balancers.ALB_HEALTH_CHECK not in load_balancers.texts(
-            graph.read_from[services[0]]  # its own annotation comes first
-        ):
+        if services and not _has_own(graph, services[0]):
             yield finding(graph, edge, services, does="checks health on", so=rejects)
+
+
+def _has_own(graph: PortGraph, service: Service) -> bool:
+    """Whether a Service has an annotation for health checks, which comes before that of an Ingress."""
+    resource = graph.read_from.get(service)
+    return resource is not None and load_balancers.ALB_HEALTH_CHECK in load_balancers.texts(resource)
 
 
 def _named(graph: PortGraph, row: AnnotationKind, edges: tuple[ServiceEdge, ...]) -> Iterator[Finding]:
@@ -170,4 +174,4 @@ def _asked(port: Site) -> str:
     return f"port {port.value!r}"
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS])

@@ -21,7 +21,9 @@ Severity:
 * **error**: the Service has no such port, or the API server rejects the route.
 * **warning**: the Service has the port, but with another protocol. A UDPRoute needs a
   UDP port, and all other routes need a TCP port. It is also a warning when the weight
-  is 0: nothing is sent there until it is raised.
+  is 0: nothing is sent there until it is raised. It is also a warning when the
+  Service is in another target, and nothing but names says that the two are deployed
+  together.
 
 Fix:
 
@@ -95,7 +97,7 @@ Good::
 
 Not reported when:
 
-* the rendered manifests contain the Service only in another namespace, or not at all,
+* no target that is deployed together with this one has the Service in that namespace,
   and the API server accepts the route.
 * the Service is of type ExternalName.
 * the backend is of another kind or group, such as ServiceImport, InferencePool or a
@@ -113,8 +115,8 @@ from portproof.graph.meant import only
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, ServicePort, Site
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.graph.phrasing import offered
-from portproof.rules.base import Finding, Label, Remedy, Severity, rule
-from portproof.rules.port_references import finding
+from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
+from portproof.rules.port_references import beyond, finding
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -130,7 +132,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             continue
         there = [one for one in services[0].ports if answers(one, wanted, edge.by)]
         if there:
-            yield _other_protocol(edge, port, services[0], there[0])
+            yield beyond(graph, edge, services, _other_protocol(edge, port, services[0], there[0]))
         elif not any(has(one, wanted, edge.by) for one in services):
             yield finding(graph, edge, services, does=_does(edge), so=_lost(edge))
 
@@ -217,4 +219,4 @@ def _other_protocol(edge: ServiceEdge, port: Site, service: Service, there: Serv
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS])

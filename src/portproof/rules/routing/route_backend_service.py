@@ -67,6 +67,7 @@ Not reported when:
 * the route names no port.
 * the backend is of another kind.
 * the host belongs to a ServiceEntry.
+* another target of the same environment has a Service of that name.
 """
 
 from __future__ import annotations
@@ -85,4 +86,6 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield finding
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.NEEDS_ALL])
+RULE = rule(
+    __name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS, Trait.NEEDS_ALL]
+)

@@ -12,7 +12,9 @@ getServicePort).
 
 Severity:
 
-* **error**: always. A weight of 0 makes no difference, because Traefik drops the
+* **warning**: the Service is in another target, and nothing but names says that the
+  two are deployed together.
+* **error**: otherwise. A weight of 0 makes no difference, because Traefik drops the
   whole route.
 
 Fix:
@@ -84,7 +86,7 @@ Good::
 
 Not reported when:
 
-* the rendered manifests contain the Service only in another namespace, or not at all.
+* no target that is deployed together with this one has the Service in that namespace.
 * the Service is of type ExternalName.
 * the reference is to a `TraefikService`.
 * the reference is to a service of another provider (`api@internal`).
@@ -99,7 +101,7 @@ from dataclasses import replace
 from portproof.graph.answers import missed
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge
 from portproof.graph.phrasing import offered
-from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding
 
 
@@ -127,4 +129,4 @@ def _without_port(edge: ServiceEdge, service: Service) -> Finding:
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS])
