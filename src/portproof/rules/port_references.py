@@ -13,7 +13,9 @@ from portproof.graph.names import digits, is_digits, is_near_name, label_problem
 from portproof.graph.past import redirected
 from portproof.graph.phrasing import listing, offered
 from portproof.graph.purpose import has_words
+from portproof.resources import Resource
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
+from portproof.yamldoc import lookup
 
 _SHORTEST = 4
 """Names of fewer letters are alike by chance."""
@@ -160,7 +162,7 @@ def _other_end(port: ServicePort, edge: ServiceEdge) -> Site | None:
 
 
 def absent_services(graph: PortGraph, *relations: Relation) -> Iterator[tuple[ServiceEdge, Finding]]:
-    """The edges whose Service is not here, while one is that has the port and whose name differs by a typo.
+    """The edges whose Service is not here, while one is that has the port: its name differs by a typo, or its namespace.
 
     It is an error if a change made the typo: in the base, the edge reached the Service that is here.
     """
@@ -173,21 +175,62 @@ def absent_services(graph: PortGraph, *relations: Relation) -> Iterator[tuple[Se
         elsewhere = edge.whom.name in graph.neighbours
         if wanted is None or elsewhere or graph.service(*edge.whom.place) is not None:
             continue
-        near = _typo_of(groups, *edge.whom.place)
-        if near is not None and any(
-            answers(one, wanted, edge.by) and edge.protocol in ("", one.protocol) for one in near.ports
-        ):
-            yield edge, _absent(edge, near, by_change=moved.get(edge) is near)
+        near = _typo_of(graph, groups, *edge.whom.place)
+        if near is not None:
+            if _has_port(near, edge):
+                yield edge, _absent(edge, near, by_change=moved.get(edge) is near)
+            continue
+        other = _in_another_namespace(graph, edge)
+        if other is not None and not edge.idle and _has_port(other, edge):
+            yield edge, _misplaced(edge, other)
+
+
+def _has_port(service: Service, edge: ServiceEdge) -> bool:
+    return any(
+        answers(one, edge.wanted, edge.by) and edge.protocol in ("", one.protocol) for one in service.ports
+    )
 
 
 def _typo_of(
-    groups: Mapping[tuple[str, str], Sequence[Service]], namespace: str, name: str
+    graph: PortGraph, groups: Mapping[tuple[str, str], Sequence[Service]], namespace: str, name: str
 ) -> Service | None:
-    """The one Service whose name differs from `name` by a typo; None when there is none, or several."""
-    if len(name) < _SHORTEST:
-        return None
+    """The one Service whose name differs from `name` by a typo; None when there is none, or several.
+
+    Short names are alike by chance, unless there is no other Service, and nobody else names it.
+    """
     near = [one for one in groups.get((namespace, digits(name)), ()) if is_near_name(one.key.name, name)]
-    return only(near)
+    found = only(near)
+    if found is None or len(name) >= _SHORTEST:
+        return found
+    is_alone = sum(one.key.namespace == namespace for one in graph.services) == 1
+    return found if is_alone and found.key.name not in {place[1] for place in graph.asked} else None
+
+
+def _in_another_namespace(graph: PortGraph, edge: ServiceEdge) -> Service | None:
+    """The one Service of that name, where it is in another namespace and all namespaces are written down."""
+    found = only(one for one in graph.services if one.key.name == edge.whom.name)
+    holder = graph.resource(edge.holder)
+    if found is None or holder is None or found.key.namespace == edge.whom.namespace:
+        return None
+    written = edge.whom.stated or _states_namespace(holder)
+    return found if written and _states_namespace(graph.read_from[found]) else None
+
+
+def _states_namespace(resource: Resource) -> bool:
+    return bool(lookup(resource.data, ("metadata", "namespace")))
+
+
+def _misplaced(edge: ServiceEdge, there: Service) -> Finding:
+    return Finding(
+        message=(
+            f"{edge.holder} sends traffic to Service/{edge.whom.name} in namespace {edge.whom.namespace!r}, but "
+            f"{there.key} is in namespace {there.key.namespace!r}: no request gets through, unless both namespaces "
+            "have one."
+        ),
+        severity=Severity.WARNING,
+        primary=edge.whom.site,
+        related=tuple(Label(port.number, f"a port of {there.key}") for port in there.ports[:1]),
+    )
 
 
 def _absent(edge: ServiceEdge, near: Service, *, by_change: bool) -> Finding:

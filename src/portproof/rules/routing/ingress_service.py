@@ -1,8 +1,12 @@
-"""An Ingress names a Service that does not exist, one typo away from one that does.
+"""An Ingress names a Service that is not there, while one is that can only be meant.
 
 The Service of a backend may live in another chart or overlay, so a missing Service
-alone is not reported. It is reported when the name of exactly one Service differs by
-a typo, and that Service has the requested port.
+alone is not reported. It is reported when a Service here has the requested port, and
+one of these:
+
+* Its name differs by a typo, and no other's does.
+* It is the only one of that name, but in another namespace. Both namespaces are
+  written in the manifests.
 
 Why it matters:
 
@@ -15,7 +19,8 @@ Severity:
 
 Fix:
 
-Yes. It sets the backend's Service name to the existing one.
+Sometimes. It sets the backend's Service name to the existing one. There is no fix when
+the namespaces differ.
 
 Bad::
 
@@ -51,7 +56,9 @@ Good::
 
 Not reported when:
 
-* no Service in the namespace has a similar name.
+* no Service in the namespace has a similar name, and none elsewhere has the same.
+* the namespace of one of the two is not written in the manifests.
+* a name has fewer than four letters, and there are other Services, or others name it.
 * more than one Service has a similar name.
 * the names differ in their digits.
 * the names differ in a word of one letter, such as `web` and `web-b`.
@@ -70,7 +77,7 @@ from portproof.rules.port_references import absent_services
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each backend Service that is missing because of a typo."""
+    """Yield a finding for each backend Service that is missing because of a typo, or in another namespace."""
     for edge, finding in absent_services(graph, Relation.INGRESS):
         if edge.wanted != "use-annotation":
             yield finding

@@ -1,8 +1,12 @@
-"""A route names a Service that does not exist, one typo away from one that does.
+"""A route names a Service that is not there, while one is that can only be meant.
 
 The Service of a route may live in another chart or overlay, so a missing Service
-alone is not reported. It is reported when the name of exactly one Service in that
-namespace differs by a typo, and that Service has the requested port.
+alone is not reported. It is reported when a Service here has the requested port, and
+one of these:
+
+* Its name differs by a typo, and no other's in that namespace does.
+* It is the only one of that name, but in another namespace. Both namespaces are
+  written in the manifests.
 
 The rule checks routes of the Gateway API, Istio (VirtualService), Traefik and
 Contour. It also checks those of the controllers listed at `controller-service-port`.
@@ -18,7 +22,8 @@ Severity:
 
 Fix:
 
-Yes. It sets the route's Service name or host to the existing one.
+Sometimes. It sets the route's Service name or host to the existing one. There is no fix
+when the namespaces differ.
 
 Bad::
 
@@ -60,7 +65,9 @@ Good::
 
 Not reported when:
 
-* no Service in the namespace has a similar name.
+* no Service in the namespace has a similar name, and none elsewhere has the same.
+* the namespace of one of the two is not written in the manifests.
+* a name has fewer than four letters, and there are other Services, or others name it.
 * more than one Service has a similar name.
 * the names differ in their digits.
 * the similar Service lacks the port.
@@ -80,7 +87,7 @@ from portproof.rules.port_references import absent_services
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each backend Service that is missing because of a typo."""
+    """Yield a finding for each backend Service that is missing because of a typo, or in another namespace."""
     for edge, finding in absent_services(graph, *(one for one in Relation if one.carries_requests)):
         if graph.mesh_hosts.shows(edge.whom, edge.holder.namespace):
             yield finding

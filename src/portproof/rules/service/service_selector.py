@@ -1,9 +1,15 @@
-"""A Service selects no pods because of a typo in its selector.
+"""A Service selects no pods, and a workload here shows which ones it means.
 
 A Service finds its pods by the labels of their templates. A selector that
-matches nothing is legal, and often the pods are deployed elsewhere. But when
-one value is a typo for the label of a workload that no other Service selects,
-that workload was meant.
+matches nothing is legal, and often the pods are deployed elsewhere. But one of
+these shows that a workload was meant which no other Service selects:
+
+* One value of the selector is a typo for the label of its pods.
+* The workload itself has all the labels, but its template does not.
+* All keys but one agree, and its pods declare every port of the Service. It also has
+  the Service's name, or its pods lack that one of several keys.
+* It has the Service's name and the labels, but in another namespace. Both namespaces
+  are written in the manifests.
 
 Why it matters:
 
@@ -15,9 +21,10 @@ Severity:
 
 Fix:
 
-Yes. It sets the selector's value to the workload's label.
+Sometimes. It sets the selector's value to the label of the pods. There is no fix when
+the pods lack the key, or when the namespaces differ.
 
-Bad::
+Bad (a typo)::
 
     apiVersion: v1
     kind: Service
@@ -34,6 +41,27 @@ Bad::
       selector: {matchLabels: {app: shop, tier: frontend}}
       template:
         metadata: {labels: {app: shop, tier: frontend}}
+        spec:
+          containers:
+            - {name: web, image: web:1, ports: [{containerPort: 80}]}
+
+Bad (the labels are only those of the Deployment)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: shop, tier: frontend}
+      ports:
+        - {port: 80}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: web, labels: {app: shop, tier: frontend}}
+    spec:
+      selector: {matchLabels: {app: shop}}
+      template:
+        metadata: {labels: {app: shop}}
         spec:
           containers:
             - {name: web, image: web:1, ports: [{containerPort: 80}]}
@@ -62,74 +90,62 @@ Good::
 Not reported when:
 
 * a workload matches.
-* more than one label differs.
+* nothing of the above shows that a workload is meant.
 * the values differ in their digits (`web-1` and `web-2`).
-* another Service selects the nearest workload.
-* several workloads are equally near.
-* the workload is in another namespace.
+* another Service selects that workload.
+* several workloads may be meant.
 * only Jobs or hooks match.
 * a label is set at run time (`statefulset.kubernetes.io/pod-name`).
-* the rendering has custom resources that may create the pods.
+* the rendering has custom resources that may create the pods, unless the workload itself has the labels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.model import RUNTIME_LABELS, PortGraph, Service, Site, Workload
-from portproof.graph.names import is_near_name
-from portproof.graph.past import lost_pods
+from portproof.graph.model import PortGraph, Service, Site
 from portproof.rules.base import Finding, Remedy, Severity, Trait, rule
+from portproof.rules.service.selecting import Meant, Witness, meant, selects_nothing
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each selector that misses one workload by a typo."""
-    if graph.unknown_owners:
-        return
-    for service in graph.services:
-        if not service.selector or service.type == "ExternalName" or RUNTIME_LABELS & service.selector.keys():
-            continue
-        if lost_pods(graph, service) is not None:  # service-lost-pods says it, whatever the names
-            continue
-        if graph.select(service).workloads or any(_differing(service, one) == [] for one in graph.workloads):
-            continue
-        near = [
-            (one, differing[0])
-            for one in graph.workloads
-            if one.serves
-            and len(differing := _differing(service, one)) == 1
-            and _is_typo(service, one, differing[0])
-        ]
-        if len(near) == 1 and not graph.services_of(near[0][0]):
-            yield _finding(service, *near[0])
+    """Yield a finding for each selector that matches nothing, where something shows which workload is meant."""
+    for service in selects_nothing(graph):
+        found = meant(graph, service)
+        if found is not None:
+            yield _finding(service, found)
 
 
-def _differing(service: Service, workload: Workload) -> list[str]:
-    """The selector's keys that the workload's labels do not satisfy; all, and one more, in another namespace."""
-    if workload.key.namespace != service.key.namespace:
-        return [*service.selector, ""]
-    return [key for key, value in service.selector.items() if workload.labels.get(key) != value]
-
-
-def _is_typo(service: Service, workload: Workload, key: str) -> bool:
-    return len(service.selector[key]) >= 4 and is_near_name(
-        service.selector[key], workload.labels.get(key, "")
-    )
-
-
-def _finding(service: Service, workload: Workload, key: str) -> Finding:
-    value, label = service.selector[key], workload.labels[key]
-    site = Site(service.key, ("spec", "selector", key), value)
+def _finding(service: Service, found: Meant) -> Finding:
+    key = found.keys[0] if found.keys else ""
+    label = found.workload.labels.get(key)
+    site = Site(service.key, ("spec", "selector", key), service.selector.get(key))
+    if found.witness is Witness.NAMESPACE:
+        site = Site(service.key, ("metadata", "namespace"), service.key.namespace)
+    single = label is not None and len(found.keys) == 1
     return Finding(
-        message=(
-            f"{service.key} selects pods with {key} {value!r}, which no workload here has, so the Service has no "
-            f"endpoints. Did you mean {label!r}, as in {workload.key}, which no Service selects?"
-        ),
+        message=_message(service, found, key, label),
         severity=Severity.WARNING,
         primary=site,
-        expected=label,
-        remedies=(Remedy(f"set {key} in the selector to {label}", ((site, label),)),),
+        expected=label if single else None,
+        remedies=(Remedy(f"set {key} in the selector to {label}", ((site, str(label)),)),) if single else (),
     )
+
+
+def _message(service: Service, found: Meant, key: str, label: str | None) -> str:
+    workload, value = found.workload.key, service.selector.get(key)
+    if found.witness is Witness.NAMESPACE:
+        return (
+            f"{service.key} in namespace {service.key.namespace!r} has no endpoints: its pods are those of {workload} "
+            f"in namespace {workload.namespace!r}, and a Service selects pods of its own namespace only."
+        )
+    nobody = f"{service.key} selects pods with {key} {value!r}, which no workload here has, so the Service has no endpoints"
+    if found.witness is Witness.OWN_LABELS:
+        return f"{nobody}. {workload} has that label itself, but the template of its pods does not."
+    if found.witness is Witness.TYPO:
+        return f"{nobody}. Did you mean {label!r}, as in {workload}, which no Service selects?"
+    has = f"whose pods have {label!r} there" if label is not None else "whose pods lack that label"
+    return f"{nobody}. Everything else fits {workload}, {has}, and no other Service selects it."
 
 
 RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.NEEDS_ALL])

@@ -1,0 +1,120 @@
+"""Which workload a Service that selects no pods means, and what in the same rendering shows it.
+
+A selector that matches nothing is legal, and the pods are often deployed elsewhere. So it says nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from portproof.graph.answers import resolve
+from portproof.graph.fields import labels
+from portproof.graph.meant import only
+from portproof.graph.model import RUNTIME_LABELS, PortGraph, Service, Workload
+from portproof.graph.names import digits, is_near_name
+from portproof.graph.past import lost_pods
+from portproof.yamldoc import lookup
+
+_SHORTEST = 4
+"""Values of fewer letters are alike by chance."""
+
+
+class Witness(Enum):
+    """What shows that a workload is meant."""
+
+    TYPO = auto()
+    OWN_LABELS = auto()
+    ALL_BUT_ONE = auto()
+    NAMESPACE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """The workload that a Service means, and the keys of the selector that its pods do not satisfy."""
+
+    workload: Workload
+    keys: tuple[str, ...]
+    witness: Witness
+
+
+def selects_nothing(graph: PortGraph) -> Iterator[Service]:
+    """The Services whose selectors match no pods of any workload here, not even of Jobs."""
+    for service in graph.services:
+        if not service.selector or service.type == "ExternalName" or RUNTIME_LABELS & service.selector.keys():
+            continue
+        if lost_pods(graph, service) is not None:  # service-lost-pods says it, whatever the names
+            continue
+        if not graph.select(service).workloads and not any(
+            _is_near_by(service, one) and not _differing(service, one) for one in graph.workloads
+        ):
+            yield service
+
+
+def meant(graph: PortGraph, service: Service) -> Meant | None:
+    """The workload that a Service means; None when nothing shows it, or when several may be."""
+    free = [one for one in graph.workloads if one.serves and not graph.services_of(one)]
+    own = [one for one in free if _is_near_by(service, one) and _has_itself(graph, service, one)]
+    if own:
+        return _only(service, own, Witness.OWN_LABELS)
+    if graph.unknown_owners:
+        return None
+    near = [
+        (one, keys[0])
+        for one in graph.workloads
+        if one.serves and _is_near_by(service, one) and len(keys := _differing(service, one)) == 1
+    ]
+    typos = [one for one, key in near if _is_typo(service, one, key)]
+    if typos:
+        return (
+            _only(service, [one for one in typos if one in free], Witness.TYPO) if len(typos) == 1 else None
+        )
+    fitting = [(one, key) for one, key in near if one in free and _serves_all(service, one)]
+    if len(near) == 1 and fitting:
+        one, key = fitting[0]
+        value, label = service.selector[key], one.labels.get(key)
+        named = one.key.name == service.key.name and digits(value) == digits(label or value)
+        if named or (len(service.selector) > 1 and label is None):
+            return Meant(one, (key,), Witness.ALL_BUT_ONE)
+        if len(free) == 1 and is_near_name(value, label or ""):
+            return Meant(one, (key,), Witness.TYPO)
+    return _only(service, [one for one in free if _is_elsewhere(graph, service, one)], Witness.NAMESPACE)
+
+
+def _only(service: Service, found: Sequence[Workload], witness: Witness) -> Meant | None:
+    workload = only(found)
+    return None if workload is None else Meant(workload, tuple(_differing(service, workload)), witness)
+
+
+def _is_near_by(service: Service, workload: Workload) -> bool:
+    return workload.key.namespace == service.key.namespace
+
+
+def _differing(service: Service, workload: Workload) -> list[str]:
+    """The selector's keys that the workload's pods do not satisfy."""
+    return [key for key, value in service.selector.items() if workload.labels.get(key) != value]
+
+
+def _is_typo(service: Service, workload: Workload, key: str) -> bool:
+    value = service.selector[key]
+    return len(value) >= _SHORTEST and is_near_name(value, workload.labels.get(key, ""))
+
+
+def _has_itself(graph: PortGraph, service: Service, workload: Workload) -> bool:
+    """Whether the object that makes the pods has all labels that the Service wants, instead of the pods."""
+    data = graph.read_from[workload].data
+    return service.selector.items() <= labels(lookup(data, ("metadata", "labels"))).items()
+
+
+def _serves_all(service: Service, workload: Workload) -> bool:
+    """Whether the pods declare every port that the Service sends traffic to."""
+    return bool(service.ports) and all(resolve(port, workload) is not None for port in service.ports)
+
+
+def _is_elsewhere(graph: PortGraph, service: Service, workload: Workload) -> bool:
+    """Whether the workload has the Service's name and the labels that it wants, in another namespace that is written down."""
+    if workload.key.name != service.key.name or _is_near_by(service, workload):
+        return False
+    written = (lookup(graph.read_from[one].data, ("metadata", "namespace")) for one in (service, workload))
+    return all(written) and not _differing(service, workload)
