@@ -66,9 +66,9 @@ def _is_lost(graph: PortGraph, edge: ServiceEdge) -> bool:
 
 def _may_be_made(graph: PortGraph, name: str) -> bool:
     """Whether an operator may make a Service of that name for a custom resource of the rendering."""
-    return any(name.startswith(one.key.name) for one in graph.resources if _has_operator(one.key.group))
+    return any(name.startswith(one.key.name) for one in graph.resources if has_operator(one.key.group))
 
 
-def _has_operator(group: str) -> bool:
+def has_operator(group: str) -> bool:
     """Whether resources of that group are neither Kubernetes' own nor of a kind that makes no Services."""
     return "." in group and not group.endswith(_MAKE_NONE)

@@ -162,6 +162,11 @@ class Monitors:
         """The endpoints of monitors that select pods, or of those that select Services."""
         return tuple(one for one in self._endpoints if one.pods is pods)
 
+    @staticmethod
+    def is_broad(endpoint: Endpoint) -> bool:
+        """Whether the endpoint's monitor says too little to tell whom it means."""
+        return endpoint.selector is None or _is_broad(endpoint.selector)
+
     def services(self, endpoint: Endpoint) -> tuple[Service, ...]:
         """The Services that the endpoint's monitor selects; none when the selector says too little to tell."""
         if endpoint.pods or endpoint.selector is None or _is_broad(endpoint.selector):
