@@ -13,13 +13,13 @@ import fnmatch
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.discover.places import environment_in, named_by_values
 from portproof.graph.answers import unanswered
-from portproof.graph.model import Neighbour, ServiceEdge
+from portproof.graph.model import Neighbour, ServiceEdge, Surroundings
 from portproof.rules.callers.caller_service_port import RULE
 from portproof.rules.evaluate import Evaluation, FindingKey
 from portproof.source import RelPath, Tree, parent
@@ -53,13 +53,14 @@ class TargetInterface:
     target: Target
     services: tuple[Neighbour, ...]
     calls: tuple[ServiceEdge, ...]
+    offers: Surroundings = field(default_factory=Surroundings)
 
 
 class Environment:
     """The targets of a run, tied together by the calls between them.
 
     `stated` are globs of the ids of targets that are deployed together, by name; who is in one of them goes with nobody
-    else. Without `guess` nobody else goes together.
+    else. Without `guess` nobody else goes together. The `complete` ones have nothing else in them.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Environment:
         stated: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
         *,
         guess: bool = True,
+        complete: frozenset[str] = frozenset(),
     ) -> None:
+        self._complete = complete
         self._interfaces = tuple(interfaces)
         self._stated = stated
         self._guess = guess
@@ -85,6 +88,21 @@ class Environment:
         }
         found = {name: tuple(self._neighbours(target, name)) for name in sorted(names)}
         return {name: neighbours for name, neighbours in found.items() if neighbours}
+
+    def surroundings(self, target: Target) -> Surroundings | None:
+        """What all other targets have of the environments of `target`; None where one of those may have more."""
+        names = self._named(target)
+        if not names or not names <= self._complete:
+            return None
+        others = [
+            one.offers
+            for one in self._interfaces
+            if one.target.id != target.id and names & self._named(one.target)
+        ]
+        return Surroundings(
+            tuple(offer for one in others for offer in one.services),
+            tuple(offer for one in others for offer in one.pods),
+        )
 
     def callers(self) -> Iterator[Target]:
         """The targets that ask for a port which no Service of that name around them has."""
@@ -105,6 +123,7 @@ class Environment:
             [*(one for one in self._interfaces if one.target.id != target.id), changed],
             self._stated,
             guess=self._guess,
+            complete=self._complete,
         )
         return frozenset(
             (RULE.id, call.holder, call.whom.site.identity)
@@ -269,6 +288,7 @@ def interface_of(target: Target, evaluation: Evaluation) -> TargetInterface:
         target,
         tuple(Neighbour(one, target.id, one.key in evaluation.settled) for one in evaluation.services),
         evaluation.calls,
+        evaluation.offers,
     )
 
 

@@ -22,7 +22,7 @@ from portproof.environment import (
     missing_services,
 )
 from portproof.fix import Ends, Prover
-from portproof.graph.model import Neighbour, PortGraph
+from portproof.graph.model import PortGraph
 from portproof.graph.moved import Move, Moves
 from portproof.outcome import (
     FindingGroup,
@@ -79,7 +79,7 @@ class Plan:
 
     `neighbours` are what other targets offer to these; None when that is yet to be found out. `ignores` leave findings out.
     `whole` tells all that there is in the repository, whatever was asked for; without it nobody can tell which ignores
-    are no longer needed. `environments` are globs of targets that are deployed together, by name. `render` may remember
+    are no longer needed. `environments` are globs of targets that are deployed together, by name; those in `complete` have nothing else. `render` may remember
     what it has rendered, `fresh` must not. `witness` gives what a target rendered to in the base, where a change concerns it;
     `kept` are the Services that it has lost to files that others read. `defaults` are the targets that a chart with other
     values is compared with, by the id of the one that has them. `past` is what else is known of the base, once that was
@@ -97,6 +97,7 @@ class Plan:
     ignores: SuppressionInputs = field(default_factory=SuppressionInputs)
     whole: Callable[[], Discovery] | None = None
     environments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    complete: frozenset[str] = frozenset()
     witness: Callable[[Target], Rendering | None] = lambda _target: None
     kept: Callable[[Target], frozenset[str]] = lambda _target: frozenset()
     past: Past | None = None
@@ -132,22 +133,24 @@ def survey(plan: Plan, progress: Progress = lambda _done, _total: None) -> Surve
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         if plan.targets:
             pool.submit(warm_up)
-        results = _each(pool, partial(_check_one, plan, {}), plan.targets, progress)
+        results = _each(pool, partial(_check_one, plan, None), plan.targets, progress)
         more = _instead(pool, plan, results)
         results += more
         own = [one.interface for one in results if one.interface is not None]
         neighbours: tuple[TargetInterface, ...] = ()
         guess = not is_collection(plan.everything)
-        environment = Environment(own, plan.environments, guess=guess)
+        tie = partial(Environment, stated=plan.environments, guess=guess, complete=plan.complete)
+        environment = tie(own)
         if any(Trait.SPANS_TARGETS in one.traits for one in plan.rule_set.rules):
             neighbours = _neighbours(pool, plan, own) if plan.neighbours is None else plan.neighbours
-            environment = Environment((*own, *neighbours), plan.environments, guess=guess)
+            environment = tie((*own, *neighbours))
             again = {target.id for target in environment.callers()}
             again |= {one.target.id for one in results if one.evaluation and one.evaluation.depends}
-            lonely = [one.target for one in results if one.target.id in again]
-            around = {target.id: environment.around(target) for target in lonely}
-            lonely = [one for one in lonely if around[one.id]]
-            second = _each(pool, lambda target: _check_one(plan, around[target.id], target), lonely)
+            lonely = [
+                one.target for one in results if one.target.id in again and environment.around(one.target)
+            ]
+            lonely += [one.target for one in results if environment.surroundings(one.target) is not None]
+            second = _each(pool, partial(_check_one, plan, environment), list(dict.fromkeys(lonely)))
             by_id = {one.target.id: one for one in second}
             results = [by_id.get(one.target.id, one) for one in results]
     return Survey(tuple(results), environment, neighbours, tuple(one.target for one in more))
@@ -164,7 +167,7 @@ def _instead(pool: ThreadPoolExecutor, plan: Plan, results: Sequence[TargetResul
         able = {base.id: base for one in failed for base in plan.bases.get(one.id, ())}
         able = {id_: base for id_, base in able.items() if id_ not in seen and base.folder not in reached}
         seen |= able.keys()
-        latest = _each(pool, partial(_check_one, plan, {}), sorted(able.values(), key=lambda one: one.id))
+        latest = _each(pool, partial(_check_one, plan, None), sorted(able.values(), key=lambda one: one.id))
         found += latest
     return found
 
@@ -244,14 +247,13 @@ def _neighbours(
     names = missing_services(own)
     known = {target.id for target in plan.targets}
     others = [one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names)]
-    found = _each(pool, partial(_check_one, plan, {}), others)
+    found = _each(pool, partial(_check_one, plan, None), others)
     return tuple(one.interface for one in found if one.interface is not None)
 
 
 def _judge(plan: Plan, environment: Environment, rendering: Rendering) -> frozenset[FindingKey]:
     """What the rules say of a rendering, and of the calls that other targets make to it."""
-    around = environment.around(rendering.target)
-    evaluation = _evaluated(plan, around, rendering)
+    evaluation = _evaluated(plan, environment, rendering)
     return evaluation.keys | environment.deserted(rendering.target, evaluation)
 
 
@@ -262,15 +264,17 @@ def _graph(plan: Plan, environment: Environment, rendering: Rendering) -> PortGr
     )
 
 
-def _evaluated(plan: Plan, around: Mapping[str, tuple[Neighbour, ...]], rendering: Rendering) -> Evaluation:
+def _evaluated(plan: Plan, environment: Environment | None, rendering: Rendering) -> Evaluation:
     target = rendering.target
-    found = evaluate(rendering, plan.rule_set, around, _witnesses(plan, target))
+    around = {} if environment is None else environment.around(target)
+    found = evaluate(rendering, plan.rule_set, around, _witnesses(plan, environment, target))
     plain = plan.default(target)
     return found if plain is None else compared(found, rendering, plan.rule_set, plain)
 
 
-def _witnesses(plan: Plan, target: Target) -> Witnesses:
-    return Witnesses(plan.witness(target), plan.kept(target), partial(_renamed, plan, target))
+def _witnesses(plan: Plan, environment: Environment | None, target: Target) -> Witnesses:
+    surroundings = None if environment is None else environment.surroundings(target)
+    return Witnesses(plan.witness(target), plan.kept(target), partial(_renamed, plan, target), surroundings)
 
 
 def _renamed(plan: Plan, target: Target) -> Rendering | None:
@@ -281,13 +285,14 @@ def _renamed(plan: Plan, target: Target) -> Rendering | None:
     return answer if isinstance(answer, Rendering) else None
 
 
-def _check_one(plan: Plan, neighbours: Mapping[str, tuple[Neighbour, ...]], target: Target) -> TargetResult:
+def _check_one(plan: Plan, environment: Environment | None, target: Target) -> TargetResult:
+    """What a target has to say, with what the others of its environment have where that is known."""
     answer = plan.render(target, plan.tree)
     if isinstance(answer, RenderFailure):
         return TargetResult(target, answer, (), 0, answer.seconds, None)
     if isinstance(answer, NotRendered):
         return TargetResult(target, answer, (), 0, 0.0, None)
-    evaluation = _evaluated(plan, neighbours, answer)
+    evaluation = _evaluated(plan, environment, answer)
     annotated = annotated_in(evaluation.manifests)
     return TargetResult(
         target,

@@ -169,3 +169,58 @@ def test_the_name_is_no_typo_of_a_neighbour_if_another_target_has_it(
     assert [one["rule"] for one in found(portproof)] == ["route-backend-service"]
     repository.write({"orders/a.yaml": SERVICE.replace("port: 80,", "port: 8080,")})
     assert found(portproof) == []
+
+
+MONITOR = """apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata: {name: orders}
+spec:
+  selector: {matchLabels: {app: orders}}
+  endpoints: [{port: http}]
+"""
+PODS = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: orders}
+spec:
+  selector: {matchLabels: {app: orders}}
+  template:
+    metadata: {labels: {app: orders}}
+    spec: {containers: [{name: orders, image: "registry.example.org/orders:1", ports: [{containerPort: 8080}]}]}
+"""
+LABELLED = SERVICE.replace("metadata: {name: orders}", "metadata: {name: orders, labels: {app: orders}}")
+
+
+@pytest.mark.parametrize(
+    ("asking", "answering", "rule"),
+    [
+        (ROUTE.replace("8080", "80"), SERVICE, "route-backend-service"),
+        (ASKING["ingress-backend-port"].replace("8080", "80"), SERVICE, "ingress-service"),
+        (SERVICE, PODS, "service-selector"),
+        (MONITOR, LABELLED, "monitor-selector"),
+    ],
+)
+def test_in_a_complete_environment_everything_absent_is_an_error(
+    portproof: Program, repository: Repository, asking: str, answering: str, rule: str
+) -> None:
+    other = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n"
+    repository.write(
+        {"asking/a.yaml": asking, "other/b.yaml": PODS.replace("orders", "other") + "---\n" + other}
+    )
+    assert found(portproof) == []
+    repository.write({"portproof.yaml": "environments: {all: ['*']}\n"})
+    assert found(portproof) == []
+    repository.write({"portproof.yaml": "environments: {all: {complete: true, targets: ['*']}}\n"})
+    (one,) = found(portproof)
+    assert (one["rule"], one["severity"]) == (rule, "error")
+    repository.write({"answering/c.yaml": answering + "---\n" + PODS})
+    assert found(portproof) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["environments: {all: {complete: true}}\n", "environments: {all: {complete: 1, targets: [a]}}\n"]
+)
+def test_a_complete_environment_names_its_targets(
+    portproof: Program, repository: Repository, text: str
+) -> None:
+    repository.write({"a.yaml": SERVICE, "portproof.yaml": text})
+    assert "portproof.yaml:1: environments.all" in portproof("check").stderr

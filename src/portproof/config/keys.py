@@ -15,6 +15,7 @@ from portproof.config.model import (
     PROTOCOLS,
     SEVERITIES,
     ChartConfig,
+    EnvironmentConfig,
     IgnoreConfig,
     ReferenceConfig,
 )
@@ -136,16 +137,33 @@ def severity(place: ConfigValue, value: Any) -> dict[str, str]:
     return found
 
 
-def environments(place: ConfigValue, value: Any) -> dict[str, tuple[str, ...]]:
-    """The globs of targets that are deployed together, by name."""
+def environments(place: ConfigValue, value: Any) -> dict[str, EnvironmentConfig]:
+    """The targets that are deployed together, by name."""
     if not isinstance(value, dict):
         place.refuse(
             f"expected a mapping of names to targets, got {describe(value)}",
             "Write it like `environments: {prod: [helm:charts/*?values=values-prod.yaml]}`.",
         )
-    targets = values.at_least_one(values.some(values.pattern))
-    return {values.text(place, name): targets(place.at(name), globs) for name, globs in value.items()}
+    return {values.text(place, name): _environment(place.at(name), one) for name, one in value.items()}
 
+
+def _environment(place: ConfigValue, value: Any) -> EnvironmentConfig:
+    if isinstance(value, dict):
+        return EnvironmentConfig(**checked(place, value, ENVIRONMENT))
+    return EnvironmentConfig(_TARGETS(place, value))
+
+
+_TARGETS = values.at_least_one(values.some(values.pattern))
+ENVIRONMENT: Mapping[str, Key] = {
+    "targets": Key(
+        _TARGETS, one_or_more(GLOB), "Globs of ids as shown by `portproof targets`.",
+        required="Name the targets, like `targets: [helm:charts/*]`.",
+    ),
+    "complete": Key(
+        values.boolean, {"type": "boolean"},
+        "Nothing else is deployed there: whatever names a Service or pods that none of these targets has is an error.",
+    ),
+}  # fmt: skip
 
 CHART: Mapping[str, Key] = {
     "path": Key(

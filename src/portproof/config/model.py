@@ -32,6 +32,14 @@ class ChartConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvironmentConfig:
+    """Targets that are deployed together: globs of their ids; `complete` says that there is nothing else."""
+
+    targets: tuple[str, ...]
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class IgnoreConfig:
     """Findings to leave out: those of `rules`, where `path`, `resource` and `target` all match as far as they are given.
 

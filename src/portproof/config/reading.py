@@ -56,7 +56,16 @@ def parse(text: str, name: str, vocabulary: Vocabulary | None = None) -> FileCon
     said = checked(place, found[0].data, KEYS)
     rules = tuple(one for one in said.get("ignore", ()) if isinstance(one, str))
     entries = tuple(one for one in said.get("ignore", ()) if isinstance(one, IgnoreConfig))
-    config = Config(**{**said, "ignore": rules, "ignores": entries})
+    stated = said.get("environments", {})
+    config = Config(
+        **{
+            **said,
+            "ignore": rules,
+            "ignores": entries,
+            "environments": {name: one.targets for name, one in stated.items()},
+            "complete": frozenset(name for name, one in stated.items() if one.complete),
+        }
+    )
     return FileConfig(name, config, frozenset(said), {key: place.at(key).line for key in found[0].data})
 
 

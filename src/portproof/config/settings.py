@@ -31,7 +31,7 @@ class Config:
     None stands for every host with a public address. `exclude` are globs of paths that are never looked at; `timeout` is
     in seconds, for one render. `severity` is that of all findings of a rule, or `OFF`; `baseline` is a file, relative to
     the root, and empty for none. `environments` are globs of the ids of targets that are deployed together, by a name
-    that means nothing. `helm` and `kustomize` are programs: a file of the repository cannot name them. `ignored` are the
+    that means nothing; the names in `complete` are those of environments with nothing else in them. `helm` and `kustomize` are programs: a file of the repository cannot name them. `ignored` are the
     paths that git ignores, where something of them would be a target; nobody can set them.
     """
 
@@ -143,10 +143,14 @@ class Config:
         default_factory=dict,
         metadata=_key(
             keys.environments,
-            {"type": "object", "additionalProperties": one_or_more(GLOB)},
+            {
+                "type": "object",
+                "additionalProperties": {"anyOf": [one_or_more(GLOB), object_schema(keys.ENVIRONMENT)]},
+            },
             "Targets that are deployed together, under a name: globs of ids as shown by `portproof targets` (default: inferred).",
         ),
     )
+    complete: frozenset[str] = frozenset()
 
 
 KEYS: Mapping[str, Key] = {

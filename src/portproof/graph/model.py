@@ -390,6 +390,27 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A Service of a target, or pods of it (without a name): their labels, and their namespace where it is written down."""
+
+    name: str
+    namespace: str | None
+    labels: Mapping[str, str]
+
+    def is_in(self, namespaces: frozenset[str] | None) -> bool:
+        """Whether it is, or may be, in one of these namespaces; None stands for all."""
+        return namespaces is None or self.namespace is None or self.namespace in namespaces
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All Services and pods of the other targets of an environment, of which it is stated that it has nothing else."""
+
+    services: tuple[Offer, ...] = ()
+    pods: tuple[Offer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MeshHosts:
     """Services whose ports an Istio mesh replaces or hides, so that their own list of ports does not decide.
 
@@ -434,7 +455,7 @@ class PortGraph:
     numbers that they ask for, by the Service's namespace and name. `neighbours` are the Services of other targets, by name.
     `base` is the graph of the same target in the base revision, where there is one: a witness of what worked. `before`
     says what is the same there. `kept` are the names of Services that the change has put into files of others: they are not
-    gone. `own_names` are names of Services that change with the release, so that no other release has them.
+    gone. `surroundings` are what else there is, where all that there is is known. `own_names` are names of Services that change with the release, so that no other release has them.
     """
 
     services: tuple[Service, ...]
@@ -454,6 +475,7 @@ class PortGraph:
     base: PortGraph | None = None
     kept: frozenset[str] = frozenset()
     own_names: frozenset[str] = frozenset()
+    surroundings: Surroundings | None = None
     before: Before = field(default_factory=Before)
 
     def of_kind(self, kind: str, *groups: str) -> tuple[Resource, ...]:

@@ -61,10 +61,10 @@ def _is_lost(graph: PortGraph, edge: ServiceEdge) -> bool:
     name = edge.whom.name
     if graph.variants(*edge.whom.place) or name in graph.neighbours:
         return False
-    return not (edge.idle or edge.wanted == "use-annotation" or _may_be_made(graph, name))
+    return not (edge.idle or edge.wanted == "use-annotation" or may_be_made(graph, name))
 
 
-def _may_be_made(graph: PortGraph, name: str) -> bool:
+def may_be_made(graph: PortGraph, name: str) -> bool:
     """Whether an operator may make a Service of that name for a custom resource of the rendering."""
     return any(name.startswith(one.key.name) for one in graph.resources if has_operator(one.key.group))
 

@@ -273,6 +273,7 @@ def _plan(checked: _Checked, target: Target) -> pipeline.Plan:
         fresh=run.render,
         jobs=config.jobs,
         environments=config.environments,
+        complete=config.complete,
     )
 
 

@@ -103,7 +103,8 @@ class Commits:
 
     def _environment(self, interfaces: tuple[TargetInterface, ...]) -> Environment:
         plan = self._plan
-        return Environment(interfaces, plan.environments, guess=not is_collection(plan.everything))
+        guess = not is_collection(plan.everything)
+        return Environment(interfaces, plan.environments, guess=guess, complete=plan.complete)
 
     def _rendered(self, commit: str) -> Seen:
         comparison, target = self._compare(commit), self._target
@@ -146,8 +147,10 @@ class Commits:
         if not isinstance(answer, Rendering):
             failures = frozenset({failure(answer)} if isinstance(answer, RenderFailure) else ())
             return Seen(None, None, {}, failed=answer is not None, failures=failures)
-        around = self._environment(interfaces).around(self._target)
-        found = evaluate(answer, self._plan.rule_set, around, Witnesses(self._witness))
+        environment = self._environment(interfaces)
+        around = environment.around(self._target)
+        witnesses = Witnesses(self._witness, surroundings=environment.surroundings(self._target))
+        found = evaluate(answer, self._plan.rule_set, around, witnesses)
         return Seen(answer, found, around, failures=frozenset(map(failure, found.manifests.problems)))
 
     @property

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from portproof.discover.model import HelmTarget, Target
-from portproof.graph.model import Neighbour, PortGraph, Relation, Service, ServiceEdge
+from portproof.graph.fields import labels
+from portproof.graph.model import Neighbour, Offer, PortGraph, Relation, Service, ServiceEdge, Surroundings
 from portproof.graph.references import ReferenceKind
 from portproof.render.model import Rendering
 from portproof.render.placeholders import NUMBER, WORD
@@ -74,7 +75,7 @@ class Evaluation:
     """What the rules say about one rendering.
 
     `services` are what it offers to others (those whose namespace is written down are `settled`), `calls` what it asks of
-    Services that it does not have.
+    Services that it does not have. `offers` are its Services and pods, with their labels.
     """
 
     manifests: Manifests
@@ -82,6 +83,7 @@ class Evaluation:
     services: tuple[Service, ...]
     settled: frozenset[ResourceKey]
     calls: tuple[ServiceEdge, ...]
+    offers: Surroundings = field(default_factory=Surroundings)
 
     @property
     def keys(self) -> frozenset[FindingKey]:
@@ -100,12 +102,13 @@ class Witnesses:
 
     `base` is what it rendered to in the base revision, where a change concerns it; `kept` are Services that are in files
     that others read by now. `renamed` renders it under another name of the release; it is asked only if the names of
-    absent Services may come from there.
+    absent Services may come from there. `surroundings` are all other Services and pods of its environment, if that is known.
     """
 
     base: Rendering | None = None
     kept: frozenset[str] = frozenset()
     renamed: Callable[[], Rendering | None] = lambda: None
+    surroundings: Surroundings | None = None
 
 
 _NO_WITNESSES = Witnesses()
@@ -131,7 +134,8 @@ def evaluate(
     """
     read = read_resources(rendering)
     graph = _linked(read, rule_set, neighbours, witnesses.base, witnesses.kept)
-    graph = replace(graph, own_names=_own_names(graph, rule_set, rendering.target, witnesses.renamed))
+    names = _own_names(graph, rule_set, rendering.target, witnesses.renamed)
+    graph = replace(graph, own_names=names, surroundings=witnesses.surroundings)
     if rendering.without:
         able = tuple(one for one in rule_set.rules if Trait.NEEDS_ALL not in one.traits)
         rule_set = replace(rule_set, rules=able)
@@ -210,12 +214,31 @@ def _of_values(read: Manifests, rule_set: RuleSet, defaults: Rendering) -> tuple
 
 def evaluation(read: Manifests, graph: PortGraph, found: tuple[RuleFinding, ...] = ()) -> Evaluation:
     """What has been found out about a rendering, by what was read of it."""
+    settled = frozenset(one.key for one in read.resources if states_namespace(one, read.target))
     return Evaluation(
         read,
         found,
         graph.services,
-        frozenset(one.key for one in read.resources if states_namespace(one, read.target)),
+        settled,
         tuple(one for one in graph.asking(*Relation) if not graph.variants(*one.whom.place)),
+        _offers(graph, settled),
+    )
+
+
+def _offers(graph: PortGraph, settled: frozenset[ResourceKey]) -> Surroundings:
+    def place(key: ResourceKey) -> str | None:
+        return key.namespace if key in settled else None
+
+    return Surroundings(
+        tuple(
+            Offer(
+                one.key.name,
+                place(one.key),
+                labels(lookup(graph.read_from[one].data, ("metadata", "labels"))),
+            )
+            for one in graph.services
+        ),
+        tuple(Offer("", place(one.key), one.labels) for one in graph.workloads),
     )
 
 

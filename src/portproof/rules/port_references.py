@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from portproof.graph import own
 from portproof.graph.answers import answers
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.meant import first_unique, only
@@ -181,8 +182,10 @@ def absent_services(graph: PortGraph, *relations: Relation) -> Iterator[tuple[Se
                 yield edge, _absent(edge, near, by_change=moved.get(edge) is near)
             continue
         other = _in_another_namespace(graph, edge)
-        if other is not None and not edge.idle and _has_port(other, edge):
+        if not edge.idle and other is not None and _has_port(other, edge):
             yield edge, _misplaced(edge, other)
+        elif not edge.idle and _is_nowhere(graph, edge):
+            yield edge, _nowhere(edge)
 
 
 def _has_port(service: Service, edge: ServiceEdge) -> bool:
@@ -214,6 +217,28 @@ def _in_another_namespace(graph: PortGraph, edge: ServiceEdge) -> Service | None
         return None
     written = edge.whom.stated or _states_namespace(holder)
     return found if written and _states_namespace(graph.read_from[found]) else None
+
+
+def _is_nowhere(graph: PortGraph, edge: ServiceEdge) -> bool:
+    """Whether nothing has such a Service, in an environment of which it is stated that there is nothing else."""
+    text, (namespace, name) = str(edge.whom.site.value), edge.whom.place
+    outside = "." in text and ".svc" not in text  # shop.example may be a domain
+    if graph.surroundings is None or outside or not text or own.may_be_made(graph, name):
+        return False
+    return not any(
+        one.name == name and one.is_in(frozenset({namespace})) for one in graph.surroundings.services
+    )
+
+
+def _nowhere(edge: ServiceEdge) -> Finding:
+    return Finding(
+        message=(
+            f"{edge.holder} sends traffic to Service/{edge.whom.name}, which nothing in this environment has, and "
+            "`portproof.yaml` says that it is complete: no request gets through."
+        ),
+        severity=Severity.ERROR,
+        primary=edge.whom.site,
+    )
 
 
 def _states_namespace(resource: Resource) -> bool:

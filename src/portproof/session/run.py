@@ -126,6 +126,7 @@ def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Ren
         ignores=suppression_inputs(request, ready, known),
         whole=_whole(request, ready, render),
         environments=ready.config.environments,
+        complete=ready.config.complete,
         bases=ready.discovery.bases,
         defaults=defaults(ready.targets),
     )

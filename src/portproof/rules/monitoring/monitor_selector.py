@@ -18,7 +18,9 @@ Nothing is scraped, so metrics and alerts are missing without any error.
 
 Severity:
 
-* **warning**: always, because the targets may be deployed elsewhere.
+* **error**: nothing in an environment has the labels, and `environments` in
+  `portproof.yaml` says that it is `complete`.
+* **warning**: otherwise, because the targets may be deployed elsewhere.
 
 Fix:
 
@@ -136,6 +138,29 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             found = _meant(graph, endpoint, frozenset(taken))
             if found is not None:
                 yield _finding(endpoint, found)
+            elif _is_deserted(graph, endpoint):
+                yield _deserted(endpoint)
+
+
+def _is_deserted(graph: PortGraph, endpoint: Endpoint) -> bool:
+    """Whether nothing has such labels, in an environment of which it is stated that there is nothing else."""
+    around, selector = graph.surroundings, endpoint.selector
+    if around is None or selector is None or any(own.has_operator(one.key.group) for one in graph.resources):
+        return False
+    offers = around.pods if endpoint.pods else around.services
+    return not any(selector.matches(one.labels) and one.is_in(endpoint.namespaces) for one in offers)
+
+
+def _deserted(endpoint: Endpoint) -> Finding:
+    who = "pods" if endpoint.pods else "Service"
+    return Finding(
+        message=(
+            f"{endpoint.monitor} selects no {who} of this environment, and `portproof.yaml` says that it is complete: "
+            "nothing is scraped."
+        ),
+        severity=Severity.ERROR,
+        primary=Site(endpoint.monitor, ("spec", "selector"), None),
+    )
 
 
 def _said(graph: PortGraph) -> frozenset[ResourceKey]:
@@ -246,4 +271,6 @@ def _finding(endpoint: Endpoint, found: _Meant) -> Finding:
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.NEEDS_ALL])
+RULE = rule(
+    __name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS, Trait.NEEDS_ALL]
+)

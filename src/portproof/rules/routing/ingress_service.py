@@ -14,7 +14,9 @@ The Ingress finds no Service, so no request gets through.
 
 Severity:
 
-* **error**: when a change made the typo: in the base revision, the name was right.
+* **error**: when a change made the typo: in the base revision, the name was right. Also
+  when no target of an environment has the Service, and `environments` in
+  `portproof.yaml` says that it is `complete`.
 * **warning**: otherwise.
 
 Fix:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from portproof.graph import own
 from portproof.graph.answers import resolve
 from portproof.graph.fields import labels
 from portproof.graph.meant import only
@@ -80,6 +81,16 @@ def meant(graph: PortGraph, service: Service) -> Meant | None:
         if len(free) == 1 and is_near_name(value, label or ""):
             return Meant(one, (key,), Witness.TYPO)
     return _only(service, [one for one in free if _is_elsewhere(graph, service, one)], Witness.NAMESPACE)
+
+
+def is_deserted(graph: PortGraph, service: Service) -> bool:
+    """Whether nothing has such pods, in an environment of which it is stated that there is nothing else."""
+    if graph.surroundings is None or any(own.has_operator(one.key.group) for one in graph.resources):
+        return False
+    near = frozenset({service.key.namespace})
+    return not any(
+        service.selector.items() <= one.labels.items() and one.is_in(near) for one in graph.surroundings.pods
+    )
 
 
 def _only(service: Service, found: Sequence[Workload], witness: Witness) -> Meant | None:

@@ -17,7 +17,9 @@ The Service has no endpoints, so nothing answers its clients.
 
 Severity:
 
-* **warning**: always, because the pods may be deployed elsewhere.
+* **error**: nothing in an environment has such pods, and `environments` in
+  `portproof.yaml` says that it is `complete`.
+* **warning**: otherwise, because the pods may be deployed elsewhere.
 
 Fix:
 
@@ -104,8 +106,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph.model import PortGraph, Service, Site
+from portproof.graph.phrasing import listing
 from portproof.rules.base import Finding, Remedy, Severity, Trait, rule
-from portproof.rules.service.selecting import Meant, Witness, meant, selects_nothing
+from portproof.rules.service.selecting import Meant, Witness, is_deserted, meant, selects_nothing
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -114,6 +117,23 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         found = meant(graph, service)
         if found is not None:
             yield _finding(service, found)
+        elif is_deserted(graph, service):
+            yield _deserted(service)
+
+
+def _deserted(service: Service) -> Finding:
+    wanted = listing(f"{key}={value}" for key, value in service.selector.items())
+    site = Site(
+        service.key, ("spec", "selector", next(iter(service.selector))), next(iter(service.selector.values()))
+    )
+    return Finding(
+        message=(
+            f"{service.key} selects pods with {wanted}, which nothing in this environment has, and `portproof.yaml` says "
+            "that it is complete: the Service has no endpoints."
+        ),
+        severity=Severity.ERROR,
+        primary=site,
+    )
 
 
 def _finding(service: Service, found: Meant) -> Finding:
@@ -148,4 +168,6 @@ def _message(service: Service, found: Meant, key: str, label: str | None) -> str
     return f"{nobody}. Everything else fits {workload}, {has}, and no other Service selects it."
 
 
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.NEEDS_ALL])
+RULE = rule(
+    __name__, __doc__, severity=Severity.ERROR, check=check, traits=[Trait.SPANS_TARGETS, Trait.NEEDS_ALL]
+)
