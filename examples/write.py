@@ -32,6 +32,7 @@ from tests.github import FakeGitHub  # noqa: E402
 from tests.support.action import World, writing  # noqa: E402
 
 from portproof import yamldoc  # noqa: E402
+from portproof.report.safe import fence_around  # noqa: E402
 
 HERE = ROOT / "examples" / "incident"
 HISTORY = (
@@ -189,7 +190,9 @@ class _Unread:
 
 def fenced(kind: str, text: str) -> str:
     """A block of code."""
-    return f"```{kind}\n{text.rstrip()}\n```\n"
+    content = text.rstrip()
+    fence = fence_around(content)  # a diff of Markdown has fences of its own
+    return f"{fence}{kind}\n{content}\n{fence}\n"
 
 
 PARTS: Mapping[str, Callable[[Story], str]] = {

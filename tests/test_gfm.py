@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portproof.report import markdown
-from portproof.report.links import Links
+from portproof.report.links import SITE, Links
 from portproof.report.phrases import prose
 from portproof.report.safe import code_span, fenced
 from tests.fuzz import encoders
@@ -106,10 +106,10 @@ def test_the_oracle_sees_what_is_not_encoded(text: str) -> None:
 
 
 def test_links_are_those_to_the_lines_and_the_rule() -> None:
-    links = Links("https://github.com/o/r", "1" * 40, rules="https://github.com/o/p/rules.md")
+    links = Links("https://github.com/o/r", "1" * 40)
     page = gfm.rendered(markdown.write(INCIDENT, links=links))
     at = f"https://github.com/o/r/blob/{'1' * 40}/charts/backend/values.yaml"
-    assert set(page.links) == {f"{at}#L14", f"{at}#L7", f"{links.rules}#service-target-number"}
+    assert set(page.links) == {f"{at}#L14", f"{at}#L7", f"{SITE}rules/service-target-number/"}
     assert [kind for kind, _ in page.blocks] == ["mermaid", "diff"]
     assert page.comments == page.strange == []
 

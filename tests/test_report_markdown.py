@@ -13,7 +13,7 @@ from markdown_it.token import Token
 
 from portproof.graph.chains import Fate, Hop, Stop
 from portproof.report import markdown
-from portproof.report.links import Links
+from portproof.report.links import SITE, Links
 from portproof.report.model import Report
 from portproof.report.safe import cell, code_span, fenced, one_line, stripped
 from portproof.rules.base import Severity
@@ -136,17 +136,12 @@ def test_what_all_are_need_not_be_said() -> None:
 
 
 def test_places_are_links_where_the_commit_is_known() -> None:
-    links = Links(
-        "https://github.com/octo/shop", "1" * 40, rules="https://github.com/octo/portproof/rules.md"
-    )
+    links = Links("https://github.com/octo/shop", "1" * 40)
     written = markdown.write(INCIDENT, links=links)
     address = f"https://github.com/octo/shop/blob/{'1' * 40}/charts/backend/values.yaml"
     assert f"Fix at [`charts/backend/values.yaml:14`]({address}#L14): " in written
     assert f"at [`charts/backend/values.yaml:7`]({address}#L7)." in written
-    assert (
-        "[`service-target-number`](https://github.com/octo/portproof/rules.md#service-target-number)"
-        in written
-    )
+    assert f"[`service-target-number`]({SITE}rules/service-target-number/)" in written
     many = markdown.write(report(*[result(location=place(path="a|b.yaml"))] * 4), links=links)
     assert f"[`a\\|b.yaml:14`]({address.rpartition('/charts')[0]}/a%7Cb.yaml#L14) |" in many
 

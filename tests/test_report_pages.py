@@ -110,6 +110,8 @@ def test_a_page_in_the_terminal() -> None:
             * on the reported line, or alone on the line above: `# portproof: ignore[some-rule] reason`
             * on the object, as an annotation: `portproof/ignore: some-rule reason`
             * in `portproof.yaml`: `ignore: [{rule: some-rule, path: charts/web/values.yaml, reason: why}]`
+
+            This page on the web: https://portproof.github.io/portproof/latest/rules/some-rule/
             """
         )
         + "\n"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from portproof.report import sarif
+from portproof.report.links import SITE
 from portproof.report.model import Ignored, Report
 from portproof.rules.base import Rule, Severity
 from portproof.suppressions.model import SuppressionSource
@@ -76,6 +77,9 @@ def test_rules_with_results_have_their_pages() -> None:
     )
     assert rule["fullDescription"]["text"] == "Kubernetes uses a numeric ``targetPort`` as it is."
     assert rule["defaultConfiguration"] == {"level": "error"}
+    assert driver["informationUri"] == SITE
+    assert rule["helpUri"] == f"{SITE}rules/service-target-number/"
+    assert rule["help"]["markdown"].endswith(f"\n[service-target-number on the web]({rule['helpUri']})\n")
     assert (
         rule["help"]["markdown"]
         .partition("\n\n**How to suppress it:**")[0]

@@ -16,7 +16,7 @@ from portproof.diff import Changes, FileDiff, changes, file_diff
 from portproof.patch import unified
 from portproof.report import marks
 from portproof.report.causes import Cause
-from portproof.report.links import Links
+from portproof.report.links import SITE, Links
 from portproof.report.marks import Mark
 from portproof.report.model import Change, Effect, Fix, Related, Result, TextEdit
 from portproof.report.phrases import prose
@@ -249,7 +249,7 @@ def test_the_incident() -> None:
         targets=("helm:charts/backend?values=values-prod.yaml",),
         alternatives=(OTHER, UNSAFE),
     )
-    found = commented(real, links=replace(LINKS, rules=f"{WEB}/blob/v1/docs/rules.md"))
+    found = commented(real)
     assert found is not None
     link = f"{WEB}/blob/{HEAD}/charts/backend/values.yaml"
     assert found.body == (
@@ -263,7 +263,7 @@ def test_the_incident() -> None:
         "```\n"
         "\n"
         "<sub>error · proven, nothing else changes · "
-        f"[`service-target-number`]({WEB}/blob/v1/docs/rules.md#service-target-number) · suppress: "
+        f"[`service-target-number`]({SITE}rules/service-target-number/) · suppress: "
         "`# portproof: ignore[service-target-number] reason`</sub>\n"
         "\n"
         "<details><summary>Evidence and other fixes</summary>\n"
@@ -280,7 +280,7 @@ def test_the_incident() -> None:
         "\n"
         f"{fenced(OTHER.patch, 'diff')}\n"
         "\n"
-        f"[Unsafe]({WEB}/blob/v1/docs/fixes.md): set containerPort to `8081`, at [`charts/backend/values.yaml:7`]({link}#L7). Nothing tells the "
+        f"[Unsafe]({SITE}fixes/): set containerPort to `8081`, at [`charts/backend/values.yaml:7`]({link}#L7). Nothing tells the "
         "program of `Deployment/backend-v1` to listen on `8081`.\n"
         "\n"
         "</details>\n"
@@ -293,14 +293,14 @@ def test_an_unsafe_fix_is_explained_and_no_suggestion() -> None:
     assert found is not None
     assert block(found.body) is None
     assert (
-        "Unsafe: set targetPort to `8080`, at [`charts/backend/values.yaml:14`]"
+        f"[Unsafe]({SITE}fixes/): set targetPort to `8080`, at [`charts/backend/values.yaml:14`]"
         f"({WEB}/blob/{HEAD}/charts/backend/values.yaml#L14). `Ingress/shop` uses port `80` of `Service/backend-v1`.\n"
     ) in found.body
     at_container = changed(SOURCE.replace("containerPort: 8080", "containerPort: 8081"))
     beside = commented(replace(RESULT, fix=None, alternatives=(UNSAFE,)), changes=at_container)
     assert beside is not None
     assert block(beside.body) is None
-    assert "Unsafe: set containerPort to `8081`" in beside.body
+    assert f"[Unsafe]({SITE}fixes/): set containerPort to `8081`" in beside.body
 
 
 def test_a_safe_alternative_is_suggested_where_the_first_fix_is_unsafe() -> None:
@@ -308,7 +308,7 @@ def test_a_safe_alternative_is_suggested_where_the_first_fix_is_unsafe() -> None
     found = commented(replace(RESULT, fix=risky, alternatives=(FIX,)))
     assert found is not None
     assert block(found.body) == "  targetPort: 8080\n"
-    assert "Unsafe: set containerPort to `8081`" in found.body
+    assert f"[Unsafe]({SITE}fixes/): set containerPort to `8081`" in found.body
 
 
 def test_what_an_alternative_changes_besides_is_listed() -> None:
@@ -659,7 +659,9 @@ def test_hostile_names_stay_in_code_spans_and_cannot_write_marks() -> None:
                 "html_inline",
             )
             assert child.type != "html_inline" or child.content in ("<sub>", "</sub>")
-            assert child.type != "link_open" or str(child.attrs["href"]).startswith(f"{WEB}/blob/{HEAD}/")
+            assert child.type != "link_open" or str(child.attrs["href"]).startswith(
+                (f"{WEB}/blob/{HEAD}/", SITE)
+            )
             assert child.type != "text" or "@" not in child.content
 
 

@@ -28,7 +28,7 @@ from portproof.report.causes import Cause
 from portproof.report.excerpt import WIDTH, clip
 from portproof.report.fixes import Fixes
 from portproof.report.fixes import body as fixes_body
-from portproof.report.links import Links
+from portproof.report.links import SITE, Links
 from portproof.report.model import Effect, Ignored, Related, Report, Result, TextEdit
 from portproof.report.phrases import prose
 from portproof.report.review import Diff, body, comment, compose, fixed, fixed_entry
@@ -55,7 +55,7 @@ from tests.support.reports import FIX, OTHER, SOURCE, VALUES, place, report, res
 
 HEAD = "1234567890abcdef1234567890abcdef12345678"
 WEB = "https://github.com/o/r"
-LINKS = rf"{WEB}/blob/{HEAD}/[\w%./~+-]*(?:#L\d+)?|{WEB}/rules\.md#[a-z-]+|{WEB}/actions/runs/1"
+LINKS = rf"{WEB}/blob/{HEAD}/[\w%./~+-]*(?:#L\d+)?|{SITE}(?:rules/[a-z-]+|fixes)/|{WEB}/actions/runs/1"
 HARMLESS = "q7q q7q"
 _SEEDS = (
     "web", "\n::error::x", "##[add-mask]x", "\x1b]8;;http://a\x07x", "\u202e\u2066abc", "`` ` ```", "a|b\\|c", "</details>",
@@ -106,7 +106,7 @@ def everything(text: str) -> Report:
     )
 
 
-TO_OURS = Links(WEB, HEAD, rules=f"{WEB}/rules.md")
+TO_OURS = Links(WEB, HEAD)
 """Where links lead to."""
 
 

@@ -148,8 +148,6 @@ class World:
             **variables,
             "GITHUB_ACTIONS": "true",
             "GITHUB_API_URL": self.fake.url,
-            "GITHUB_ACTION_REF": "v1",
-            "GITHUB_ACTION_REPOSITORY": "octo/portproof",
             "GITHUB_EVENT_NAME": event,
             "GITHUB_EVENT_PATH": str(self.folder / "event.json"),
             "GITHUB_JOB": "ports",

@@ -6,25 +6,30 @@ from dataclasses import dataclass
 
 from portproof.source import RelPath
 
+SITE = "https://portproof.github.io/portproof/latest/"
+"""Where the pages of the newest release are read; pyproject.toml names the same address."""
+
+FIXES = f"{SITE}fixes/"
+"""The page about safe fixes."""
+
+
+def rule_page(rule_id: str) -> str:
+    """The address of a rule's page."""
+    return f"{SITE}rules/{rule_id}/"
+
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The repository's address `web`, the commit `head` whose lines a report has, and further addresses, empty for none.
+    """The repository's address `web`, the commit `head` whose lines a report has, and a further address, empty for none.
 
-    `rules` is the address of the rules' pages, `log` that of the job. `unmapped_lines` are lines that the head does not
+    `log` is the address of the job. `unmapped_lines` are lines that the head does not
     have: the checkout was a merge commit, and the base touched the line too.
     """
 
     web: str
     head: str
-    rules: str = ""
     log: str = ""
     unmapped_lines: frozenset[tuple[RelPath, int]] = frozenset()
-
-    @property
-    def fixes(self) -> str:
-        """The address of the page about safe fixes, which lies beside that of the rules; empty as that."""
-        return f"{self.rules.removesuffix('rules.md')}fixes.md" if self.rules else ""
 
     def has_line(self, path: RelPath, line: int) -> bool:
         """Whether the head has that line of the report."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import click
 
+from portproof.report.links import rule_page
 from portproof.report.safe import log_line, one_line, visible
 from portproof.report.summary_line import plural
 from portproof.rules.severity import Severity
@@ -149,11 +150,15 @@ def page(rule: Rule, *, color: bool = False) -> str:
                 colour = "red" if block.is_bad else "green" if block.is_good else None
                 lines += [paint(f"{label}:", fg=colour, bold=True), ""] if label else []
                 lines += [f"    {line}".rstrip() for line in text.split("\n")]
+    lines += ["", f"This page on the web: {rule_page(rule.id)}"]
     return "\n".join(lines) + "\n"
 
 
-def markdown(rule: Rule, *, level: int = 2, fixes: str = "") -> str:
-    """A rule's page as Markdown, under a heading of `level`; `fixes` is the address of the page about safe fixes."""
+def markdown(rule: Rule, *, level: int = 2, fixes: str = "", linked: bool = False) -> str:
+    """A rule's page as Markdown, under a heading of `level`.
+
+    `fixes` is the address of the page about safe fixes. If it is `linked`, the page ends with its address.
+    """
     lines = [f"{'#' * level} {rule.id}", "", f"{_as_markdown(rule.summary)}. (**{rule.severity.value}**)"]
     part = ""
     for block in (*blocks(rule.page), *suppressing(rule)):
@@ -171,6 +176,8 @@ def markdown(rule: Rule, *, level: int = 2, fixes: str = "") -> str:
             case Example(label, text):
                 lines += ["", f"{label}:"] if label else []
                 lines += ["", f"```yaml\n{text}\n```"]
+    if linked:
+        lines += ["", f"[{rule.id} on the web]({rule_page(rule.id)})"]
     return "\n".join(lines) + "\n"
 
 

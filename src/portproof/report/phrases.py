@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from portproof.report.causes import Cause
 from portproof.report.environments import where
-from portproof.report.links import Links
+from portproof.report.links import FIXES, Links, rule_page
 from portproof.report.model import Effect, Fix, Location, Related, Result, TextEdit
 from portproof.report.safe import (
     LONGEST_RUN,
@@ -188,7 +188,7 @@ def other_told(result: Result, fix: Fix, links: Links | None) -> str:
     changes = f" It also changes {also}." if also else ""
     if not fix.is_safe:
         why = " ".join(f"{prose(capital(text))}." for _, text in fix.risks[:_RISKS])
-        unsafe = f"[Unsafe]({links.fixes})" if links and links.fixes else "Unsafe"
+        unsafe = f"[Unsafe]({FIXES})" if links else "Unsafe"
         return f"{unsafe}: {prose(fix.description)}, at {at}. {why}{changes}"
     lead = "Alternative, also proven" if has_safe_fix(result) else "Possible fix, proven"
     return f"{lead}: {prose(fix.description)}, at {at}.{changes}"
@@ -210,9 +210,9 @@ def rule_told(rule: str, links: Links | None) -> str:
 
 
 def rule_link(rule: str, links: Links | None) -> str:
-    """The rule, as a link to its page where there is one."""
+    """The rule, as a link to its page where there are `links`."""
     name = code(rule)
-    return f"[{name}]({links.rules}#{quote(rule, safe='')})" if links and links.rules else name
+    return f"[{name}]({rule_page(quote(rule, safe=''))})" if links else name
 
 
 def small_print(cause: Cause, fix: Fix | None, links: Links | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from portproof.report import plain
 from portproof.report.json_ import dumps
+from portproof.report.links import rule_page
 from portproof.report.model import Fix, Location, Report, Result, TargetStatus
 from portproof.report.safe import visible
 from portproof.report.suggestion import Lines, applied
@@ -46,7 +47,7 @@ def _diagnostic(report: Report, result: Result, targets: dict[str, TargetStatus]
         "message": "\n".join(map(visible, plain.whole(result).split("\n"))),
         "location": {"path": path, "range": where},
         "severity": _SEVERITIES[result.severity],
-        "code": {"value": result.rule},
+        "code": {"value": result.rule, "url": rule_page(result.rule)},
         **({"suggestions": [offer]} if offer else {}),
         **_related(report, result),
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from portproof.report import pages, summary_line
 from portproof.report.json_ import change, dumps
+from portproof.report.links import SITE, rule_page
 from portproof.report.model import Fix, Ignored, Location, Report, Result, TargetStatus, TextEdit
 from portproof.report.safe import address_of, visible
 from portproof.rules.base import Rule, Severity
@@ -46,6 +47,7 @@ def write(report: Report, *, suppressed: bool = True) -> str:
             "driver": {
                 "name": "portproof",
                 "version": report.tools.portproof,
+                "informationUri": SITE,
                 "rules": [_rule(rule) for rule in rules],
             }
         },
@@ -66,7 +68,9 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "name": "".join(word.capitalize() for word in rule.id.split("-")),
         "shortDescription": {"text": f"{rule.summary}."},
         "fullDescription": {"text": _prose(rule)},
-        "help": {"text": pages.page(rule), "markdown": pages.markdown(rule)},
+        "helpUri": rule_page(rule.id),
+        # GitHub does not show the helpUri: the page's last line is a link
+        "help": {"text": pages.page(rule), "markdown": pages.markdown(rule, linked=True)},
         "defaultConfiguration": {"level": rule.severity.value},
         "properties": {
             "tags": ["kubernetes", "networking"],
