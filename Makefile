@@ -65,7 +65,7 @@ types: $(VENV)/installed-dev
 layers: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
-# Everything that is generated from the code: the rule pages and the README's tables.
+# Everything that is generated from the code: the rule pages and tables of other pages.
 docs: $(VENV)/installed-dev
 	$(BIN)/python docs/generate.py
 

@@ -30,7 +30,7 @@ EXAMPLES = (
     "port-follows-service",
     "render-failed",
 )
-"""The rules that the README shows: those that people meet most, at least one of each family."""
+"""The rules that docs/checks.md shows: those that people meet most, at least one of each family."""
 
 
 def rules_page() -> str:
@@ -72,12 +72,12 @@ def rules_table() -> str:
     by_id, counts = {one.id: one for one in listed()}, Counter(one.family for one in listed())
     lines = ["| rule | max severity | what it finds |", "|---|---|---|"]
     lines += [
-        f"| [`{one.id}`](docs/rules.md#{one.id}) | {one.severity.value} | {one.summary} |"
+        f"| [`{one.id}`](rules.md#{one.id}) | {one.severity.value} | {one.summary} |"
         for one in map(by_id.__getitem__, EXAMPLES)
     ]
-    lines += ["", f"[All {len(by_id)} rules](docs/rules.md), by family:", ""]
+    lines += ["", f"[All {len(by_id)} rules](rules.md), by family:", ""]
     lines += [
-        f"* [{title}](docs/rules.md#{anchor(title)}): {counts[family]}"
+        f"* [{title}](rules.md#{anchor(title)}): {counts[family]}"
         for family, title in families().items()
     ]
     return "\n".join(lines)
@@ -105,7 +105,7 @@ def action() -> Any:
 
 
 TABLES: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "README.md": {"rules": rules_table},
+    "docs/checks.md": {"rules": rules_table},
     "docs/action.md": {"inputs": inputs_table, "outputs": outputs_table},
 }
 """The tables of each page, by the marks that they stand between."""

@@ -83,7 +83,7 @@ def test_generated_text_is_current() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "mark"), [("README.md", "rules"), ("docs/action.md", "inputs"), ("docs/action.md", "outputs")]
+    ("page", "mark"), [("docs/checks.md", "rules"), ("docs/action.md", "inputs"), ("docs/action.md", "outputs")]
 )
 def test_a_table_without_a_place_is_pointed_out(page: str, mark: str) -> None:
     text = (ROOT / page).read_text().replace(f"<!-- {mark}: end -->", "")
@@ -91,7 +91,7 @@ def test_a_table_without_a_place_is_pointed_out(page: str, mark: str) -> None:
         generate().with_tables(page, text)
 
 
-def test_the_readme_has_an_example_of_every_family() -> None:
+def test_the_page_of_checks_has_an_example_of_every_family() -> None:
     family = {one.id: one.family for one in listed()}
     assert {family[one] for one in generate().EXAMPLES} == set(families())
 
@@ -238,8 +238,8 @@ def test_the_readme_shows_what_the_program_prints(
     assert portproof(*shlex.split(prompt)[2:]).stdout.startswith(output)
 
 
-def test_the_configuration_that_the_readme_shows_is_one(tmp_path: Path) -> None:
-    (shown,) = [text for text in fences(ROOT / "README.md", "yaml") if text.startswith("fail-on:")]
+def test_the_configuration_that_the_quick_start_shows_is_one(tmp_path: Path) -> None:
+    (shown,) = [text for text in fences(ROOT / "docs" / "quick-start.md", "yaml") if text.startswith("fail-on:")]
     (tmp_path / "portproof.yaml").write_text(shown)
     found = config.load(tmp_path, vocabulary=vocabulary())
     assert found.config.fail_on == "warning"
@@ -265,7 +265,7 @@ def test_the_configurations_that_pages_show_are_valid_for_editors() -> None:
     schema = json.loads((ROOT / "src" / "portproof" / "config.schema.json").read_text())
     shown = [
         text
-        for page in (ROOT / "README.md", ROOT / "docs" / "configuration.md")
+        for page in (ROOT / "docs" / "quick-start.md", ROOT / "docs" / "configuration.md")
         for text in fences(page, "yaml")
         if text.startswith("fail-on:")
     ]
@@ -359,3 +359,12 @@ def test_the_second_workflow_follows_the_first_and_checks_nothing_out() -> None:
     assert written["report-file"] == uploaded["path"]
     assert uploaded["name"] == downloaded["name"]
     assert downloaded["path"] == read["path"]
+
+
+def test_the_readme_fits_on_two_screens() -> None:
+    """What it is, a picture, how to have it, the workflow, an example, links; the rest is in docs/."""
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 90
+    assert len(re.findall(r"!\[", text)) == 1
+    assert "make incident" in text
+    assert "make test" in text
