@@ -77,8 +77,7 @@ def rules_table() -> str:
     ]
     lines += ["", f"[All {len(by_id)} rules](rules.md), by family:", ""]
     lines += [
-        f"* [{title}](rules.md#{anchor(title)}): {counts[family]}"
-        for family, title in families().items()
+        f"* [{title}](rules.md#{anchor(title)}): {counts[family]}" for family, title in families().items()
     ]
     return "\n".join(lines)
 

@@ -83,7 +83,8 @@ def test_generated_text_is_current() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "mark"), [("docs/checks.md", "rules"), ("docs/action.md", "inputs"), ("docs/action.md", "outputs")]
+    ("page", "mark"),
+    [("docs/checks.md", "rules"), ("docs/action.md", "inputs"), ("docs/action.md", "outputs")],
 )
 def test_a_table_without_a_place_is_pointed_out(page: str, mark: str) -> None:
     text = (ROOT / page).read_text().replace(f"<!-- {mark}: end -->", "")
@@ -239,7 +240,9 @@ def test_the_readme_shows_what_the_program_prints(
 
 
 def test_the_configuration_that_the_quick_start_shows_is_one(tmp_path: Path) -> None:
-    (shown,) = [text for text in fences(ROOT / "docs" / "quick-start.md", "yaml") if text.startswith("fail-on:")]
+    (shown,) = [
+        text for text in fences(ROOT / "docs" / "quick-start.md", "yaml") if text.startswith("fail-on:")
+    ]
     (tmp_path / "portproof.yaml").write_text(shown)
     found = config.load(tmp_path, vocabulary=vocabulary())
     assert found.config.fail_on == "warning"
