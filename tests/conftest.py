@@ -41,6 +41,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away what CI systems, helm, kubectl and terminals put into the environment."""
     for name in [name for name in os.environ if is_scrubbed(name)]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("PORTPROOF_RENDER_CACHE", "")
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ SAID: dict[str, tuple[list[str], Any]] = {
     "helm": (["--helm", "/bin/helm"], "/bin/helm"),
     "kustomize": (["--kustomize", "/bin/kubectl"], "/bin/kubectl"),
     "offline": (["--offline"], True),
+    "no_cache": (["--no-cache"], True),
     "quiet": (["-q"], True),
     "base": (["--base", "main"], "main"),
     "only_new": (["--only-new"], True),

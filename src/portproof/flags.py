@@ -84,6 +84,10 @@ class Flags:
         default=False,
         metadata=Flag("Never use the network: fetch no chart dependency and no tool.", switch=True).metadata,
     )
+    no_cache: bool = field(
+        default=False,
+        metadata=Flag("Neither read nor keep renderings.", switch=True).metadata,
+    )
     quiet: bool = field(
         default=False,
         metadata=Flag(

@@ -25,11 +25,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from portproof import files, process
+from portproof import process
 from portproof.errors import ToolError
 from portproof.pins import OFFICIAL, Build, Catalogue, Wheel
+from portproof.tool_file import LARGE, MAX_BINARY, identity, read_json, remember, write_json
 
 Notify = Callable[[str], None]
 
@@ -37,10 +38,7 @@ WHEEL_SWITCH = "PORTPROOF_TOOLS_FROM_WHEEL"
 """The variable that lets a wheel stand in for the official files when it is 1: for our own tests and image builds."""
 
 _MIB = 1024 * 1024
-_MAX_BINARY = 256 * _MIB
 _PROBE_SECONDS = 15.0
-_REMEMBERED_SIZE = _MIB
-"""Answers of smaller files are not remembered: a wrapper script's answer changes when the script does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +168,14 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "portproof"
 
 
+def renderings_folder(environ: Mapping[str, str]) -> Path | None:
+    """Where renderings are kept: `$PORTPROOF_RENDER_CACHE`, or beside the tools; None where that is set to nothing."""
+    own = environ.get("PORTPROOF_RENDER_CACHE")
+    if own is not None:
+        return Path(own).absolute() if own else None
+    return cache_folder(environ) / "renderings"
+
+
 def this_platform() -> str:
     """Name the machine in the words of the release files, such as `linux-amd64`."""
     machine = os.uname().machine.lower()
@@ -279,24 +285,25 @@ def _identify(path: Path, programs: tuple[str, ...], search: Search) -> tuple[st
     with suppress(OSError):
         stat = path.stat()
         memory = search.cache / "versions.json"
-        entries = _read_json(memory)
-        stamp = [stat.st_size, stat.st_mtime_ns]
+        entries = read_json(memory)
+        real = Path(os.path.realpath(path))
+        stamp: list[int | str] = [stat.st_size, stat.st_mtime_ns]
+        # not remembered: links to a multi-call launcher, whose own time tells nothing about the tool
+        lasting = {program for program in programs if program in real.name}
+        if stat.st_size < LARGE:
+            which = identity(str(path), search.cache)
+            lasting, stamp = set(programs if which else ()), [which or ""]
         match entries.get(str(path)):
             case {"stamp": known, "program": str(program), "version": str(version)} if (
-                known == stamp and program in programs and _numbers(version) > (0, 0)
+                known == stamp and program in lasting and _numbers(version) > (0, 0)
             ):
                 return program, version
         for program in programs:
             answer = _ask(program, path)
             if answer is None:
                 continue
-            real = Path(os.path.realpath(path))
-            if stat.st_size >= _REMEMBERED_SIZE and program in real.name:
-                # not remembered: links to a multi-call launcher, whose own time tells nothing about the tool
-                entries[str(path)] = {"stamp": stamp, "program": program, "version": answer}
-                with suppress(OSError):
-                    memory.parent.mkdir(parents=True, exist_ok=True)
-                    _write_json(memory, dict(list(entries.items())[-100:]))
+            if program in lasting:
+                remember(memory, str(path), {"stamp": stamp, "program": program, "version": answer})
             return program, answer
     return None
 
@@ -363,7 +370,7 @@ def _verified(build: Build, root: Path) -> Path | None:
     path = _file(build, root)
     note = path.with_name(f"{build.program}.json")
     with suppress(OSError):
-        record = _read_json(note)
+        record = read_json(note)
         stat = path.stat()
         if record.get("source") != build.source.sha256 or not os.access(path, os.X_OK):
             return None
@@ -376,7 +383,7 @@ def _verified(build: Build, root: Path) -> Path | None:
             if hashlib.file_digest(stream, "sha256").hexdigest() != (build.sha256 or record.get("sha256")):
                 return None
         with suppress(OSError):
-            _write_json(note, {**record, "stamp": stamp})
+            write_json(note, {**record, "stamp": stamp})
         return path
     return None
 
@@ -391,7 +398,7 @@ def _place(build: Build, stream: IO[bytes], staging: Path) -> Path:
     fresh = staging / build.program
     path = _file(build, staging.parent)
     with fresh.open("wb") as target:
-        digest = copy(stream, target, _MAX_BINARY, build.program)
+        digest = copy(stream, target, MAX_BINARY, build.program)
     if build.sha256 and digest != build.sha256:
         raise ToolError(f"{build.program} {build.release}: SHA-256 is {digest}, not {build.sha256}; rejected")
     fresh.chmod(0o755)
@@ -406,20 +413,8 @@ def _place(build: Build, stream: IO[bytes], staging: Path) -> Path:
     path.parent.mkdir(exist_ok=True)
     fresh.replace(path)
     record = {"source": build.source.sha256, "sha256": digest, "stamp": [stat.st_size, stat.st_mtime_ns]}
-    _write_json(path.with_name(f"{build.program}.json"), record)
+    write_json(path.with_name(f"{build.program}.json"), record)
     return path
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def _write_json(path: Path, data: Mapping[str, Any]) -> None:
-    files.replace(path, json.dumps(data).encode(), mode=0o644)
 
 
 # --- what is not there yet -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from portproof.flags import FLAGS, Flag, Flags
 
 Command = Callable[..., Any]
 SHARED = tuple(name for name, flag in FLAGS.items() if not flag.only)
-OF_RENDERING = ("config", "jobs", "helm", "kustomize", "offline")
+OF_RENDERING = ("config", "jobs", "helm", "kustomize", "offline", "no_cache")
 """The flags of a command that renders and judges nothing."""
 OF_CHECK = tuple(name for name, flag in FLAGS.items() if flag.only == "check")
 

@@ -13,7 +13,8 @@ import os
 import re
 import stat
 import tarfile
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,35 @@ def refusal(files: Iterable[tuple[Path, str]]) -> str | None:
         except ArchiveError as error:
             return f"the archive {name} {error}"
     return None
+
+
+def texts(file: Path, name: str) -> Iterator[tuple[str, str]]:
+    """The files of an archive that was looked through, and of those in it, as text; `name` is what it is called.
+
+    Raises `ArchiveError`.
+    """
+    try:
+        yield from _texts(file.read_bytes(), name, 1)
+    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
+        raise ArchiveError(f"cannot be read: {clean(str(error))}") from error
+
+
+def _texts(data: bytes, name: str, depth: int) -> Iterator[tuple[str, str]]:
+    if not data.startswith(_GZIP):
+        return
+    if depth > _MAX_DEPTH:
+        raise ArchiveError("holds archives nested too deeply")
+    unfolded = gzip.GzipFile(fileobj=io.BytesIO(data)).read(MAX_BYTES)
+    with tarfile.open(fileobj=io.BytesIO(unfolded), mode="r:", encoding="utf-8") as members:
+        for member in members:
+            content = members.extractfile(member) if member.isreg() else None
+            if content is None:
+                continue
+            path = f"{name}/{member.name}"
+            if _is_archive(member):
+                yield from _texts(content.read(), path, depth + 1)
+            else:
+                yield path, content.read().decode("utf-8", "replace")
 
 
 @dataclass(slots=True)

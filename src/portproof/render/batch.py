@@ -176,8 +176,7 @@ def _run(helm: Helm, group: Sequence[_Member]) -> Completed | None:
                     values.append(file)
             target, tree = group[0].chart.target, group[0].chart.tree
             assembled = Assembled(around, tuple(values), Places.of(tree))
-            launcher = helm.confines.rendering(helm.argv[0], tree.root)
-            return helm.run(target, assembled, helm.limits(), launcher)
+            return helm.run(target, tree, assembled)
     except (CopyError, OSError, yamldoc.YamlError):  # the chart's own rendering will say so
         return None
 

@@ -22,6 +22,7 @@ from portproof.render.kustomize import Kustomize
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import Scratch
+from portproof.render.starts import KeptStarts
 from portproof.source import Tree
 
 if TYPE_CHECKING:
@@ -47,13 +48,14 @@ class RenderOptions:
     """What a run allows: the network, seconds for one render, and where fetched charts are kept.
 
     `hosts` are the only ones that charts are fetched from; None stands for every one with a public address.
-    `environ` is where proxies and certificates for fetching come from; the tools get nothing else of it.
+    `kept` has answers of earlier runs. `environ` is where proxies and certificates for fetching come from; the tools get nothing else of it.
     """
 
     offline: bool
     cache: Path
     seconds: float = 60.0
     hosts: tuple[str, ...] | None = None
+    kept: KeptStarts = field(default_factory=KeptStarts)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 
@@ -97,6 +99,7 @@ class Engine:
             process.kill_all()
         if self._pool is not None:
             self._pool.shutdown()
+        self._options.kept.close()
         self._sandboxes.close()
         self._scratch.remove()
 
@@ -166,7 +169,12 @@ class Engine:
     @cached_property
     def _helm(self) -> Helm:
         return Helm(
-            self._find_helm().argv, self._scratch, self._sandboxes, self._fetcher, self._options.seconds
+            self._find_helm().argv,
+            self._scratch,
+            self._sandboxes,
+            self._fetcher,
+            self._options.seconds,
+            self._options.kept,
         )
 
     @cached_property
@@ -176,6 +184,7 @@ class Engine:
             self._scratch,
             self._sandboxes,
             self._options.seconds,
+            self._options.kept,
             self._render_chart,
         )
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from portproof import process, yamldoc
@@ -21,8 +22,9 @@ from portproof.discover.gitops.given import GivenError
 from portproof.discover.model import Dependency, HelmTarget, Mount, RemoteChart
 from portproof.discover.remote_charts import place_of
 from portproof.discover.versions import fitting, is_exact
-from portproof.process import Completed, Launcher, Limits
+from portproof.process import Completed, Limits
 from portproof.render.chartpaths import ChartPaths
+from portproof.render.contents import Contents, UnknownContentError
 from portproof.render.copying import CopyError, make_folder, shadow_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError, is_named
 from portproof.render.install_values import install_values
@@ -31,6 +33,7 @@ from portproof.render.model import FailureSite, NotRendered, RenderedDocument, R
 from portproof.render.placeholders import MAX_VALUES, Placeholders
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import HELM_MEMORY, Scratch
+from portproof.render.starts import KeptStarts, Question
 from portproof.render.tool_output import Places, clean, reason_of, stopped
 from portproof.source import LineIndex, RelPath, Tree, is_within
 
@@ -61,6 +64,7 @@ class Helm:
     confines: Sandboxes
     fetcher: Fetcher
     seconds: float
+    kept: KeptStarts = field(default_factory=KeptStarts)
     archives: dict[tuple[Path, ...], str | None] = field(default_factory=dict)
     placeholders: dict[tuple[Path, HelmTarget], Placeholders] = field(default_factory=dict)
     kubernetes: dict[tuple[Path, HelmTarget], str] = field(default_factory=dict)
@@ -157,9 +161,7 @@ class Helm:
     def _render(
         self, target: HelmTarget, tree: Tree, assembled: Assembled
     ) -> Rendering | RenderFailure | NotRendered:
-        launcher = self.confines.rendering(self.argv[0], tree.root)
-        limits = self.limits()  # depend on who the launcher has become
-        assembled, done = self._for_kubernetes(target, tree, assembled, limits, launcher)
+        assembled, done = self._for_kubernetes(target, tree, assembled)
         if not done.ok and not target.cluster.kube_version and (wanted := unmet(done.stderr)) is not None:
             reason = f"chart requires kubeVersion {clean(wanted[0])}, which none up to 1.{wanted[1]} is"
             return NotRendered(target, f"{reason}; name one under kube-version in portproof.yaml")
@@ -169,7 +171,7 @@ class Helm:
             return Rendering(
                 target, tuple(found if target.remote else lasting(found, tree)), seconds=done.seconds
             )
-        stop = stopped("helm", done, limits)
+        stop = stopped("helm", done, self.limits())
         if stop is not None:
             return RenderFailure(target, stop, seconds=done.seconds)
         from portproof.render.blame import Blame  # noqa: PLC0415 - start-up: needed only for a failure
@@ -179,7 +181,7 @@ class Helm:
             tree,
             paths,
             assembled.places,
-            again=lambda: self.run(target, assembled, limits, launcher, "--debug").stdout,
+            again=lambda: self.run(target, tree, assembled, "--debug").stdout,
         )
         explained = blame.explain(done.stderr)
         if isinstance(explained, NotRendered):
@@ -190,7 +192,7 @@ class Helm:
         return self._with_placeholders(failure, tree, assembled, done.stderr) or failure
 
     def _for_kubernetes(
-        self, target: HelmTarget, tree: Tree, assembled: Assembled, limits: Limits, launcher: Launcher
+        self, target: HelmTarget, tree: Tree, assembled: Assembled
     ) -> tuple[Assembled, Completed]:
         """Helm's run for a version of Kubernetes that the chart wants, if that is not helm's own.
 
@@ -198,7 +200,7 @@ class Helm:
         """
         known = self.kubernetes.get((tree.root, target))
         asked = _for_version(assembled, known) if known else assembled
-        done = self.run(target, asked, limits, launcher)
+        done = self.run(target, tree, asked)
         wanted: list[str] = []
         newest = 0
         while not done.ok and not target.cluster.kube_version:
@@ -211,7 +213,7 @@ class Helm:
             if version is None:
                 break
             asked = _for_version(assembled, version)
-            done = self.run(target, asked, limits, launcher)
+            done = self.run(target, tree, asked)
             self.kubernetes[tree.root, target] = version
         return asked, done
 
@@ -224,8 +226,6 @@ class Helm:
         """
         target = failure.target
         assert isinstance(target, HelmTarget)  # noqa: S101 - it is this renderer's
-        launcher = self.confines.rendering(self.argv[0], tree.root)
-        limits = self.limits()
         paths = ChartPaths(target, tree)
         known = self.placeholders.get((tree.root, target))
         if tree.overlay and known is None:
@@ -236,7 +236,7 @@ class Helm:
                 file = folder / "placeholders.yaml"
                 write_text(file, given.text)
                 more = replace(assembled, values=(*assembled.values, file))
-                done = self.run(target, more, limits, launcher)
+                done = self.run(target, tree, more)
             if done.ok:
                 self.placeholders[tree.root, target] = given
                 found = tuple(lasting(documents(done.stdout, paths.template), tree))
@@ -246,10 +246,8 @@ class Helm:
             given = None if tree.overlay else given.further(done.stderr, tree, paths)
         return None
 
-    def run(
-        self, target: HelmTarget, assembled: Assembled, limits: Limits, launcher: Launcher, *more: str
-    ) -> Completed:
-        """Start ``helm template`` for what is assembled, with what `target` says of the release."""
+    def run(self, target: HelmTarget, tree: Tree, assembled: Assembled, *more: str) -> Completed:
+        """What ``helm template`` says of what is assembled, with what `target` says of the release."""
         command = [
             *self.argv,
             "template",
@@ -264,11 +262,24 @@ class Helm:
         for file in assembled.values:
             command += ["-f", str(file)]
         command += [*assembled.options, *more]
+        given = {"chart": assembled.chart}
+        given |= {f"values-{number}": file for number, file in enumerate(assembled.values)}
+        given |= {f"file-{number}": file for number, file in enumerate(assembled.files)}
+        places = {**given, "scratch": self.scratch.root, "tree": tree.root}
+        environ = self.scratch.helm_environment
+        return self.kept.run(
+            Question(command, environ, places, tuple(given), tree, self.scratch.root),
+            partial(self._start, command, tree),
+            partial(_is_steady_chart, assembled),
+        )
+
+    def _start(self, command: Sequence[str], tree: Tree) -> Completed:
+        launcher = self.confines.rendering(self.argv[0], tree.root)
         return process.run(
             command,
             env=self.scratch.helm_environment,
             cwd=self.scratch.cwd,
-            limits=limits,
+            limits=self.limits(),  # depend on who the launcher has become
             launcher=launcher,
         )
 
@@ -317,12 +328,40 @@ class Helm:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """What helm is given: a chart, values files and options, and what their paths are called in the repository."""
+    """What helm is given: a chart, values files and options, and what their paths are called in the repository.
+
+    `files` are those that the options name.
+    """
 
     chart: Path
     values: tuple[Path, ...]
     places: Places
     options: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+
+def _is_steady_chart(assembled: Assembled, contents: Contents) -> bool:
+    """Whether helm says the same of a chart each time. Raises `UnknownContentError`."""
+    from portproof.render.lots import draws_lots  # noqa: PLC0415 - only for what has been rendered
+
+    given = [*assembled.values, *assembled.files]
+    texts = [*_texts(contents, assembled.chart), *((file.name, contents.text(file)) for file in given)]
+    return not draws_lots([*texts, ("options", "\n".join(assembled.options))])
+
+
+def _texts(contents: Contents, chart: Path) -> Iterator[tuple[str, str]]:
+    """The files of a chart, and those in its archives. Raises `UnknownContentError`."""
+    from portproof.render.archives import ArchiveError, texts  # noqa: PLC0415 - only for what has been rendered
+
+    files = [(chart.name, str(chart))] if chart.is_file() else contents.paths(chart)
+    for name, place in files:
+        if not name.endswith(".tgz"):
+            yield name, contents.text(Path(place))
+            continue
+        try:
+            yield from texts(Path(place), name)
+        except ArchiveError as error:
+            raise UnknownContentError from error
 
 
 def _for_version(assembled: Assembled, version: str) -> Assembled:
@@ -418,12 +457,13 @@ def _with_values(target: HelmTarget, tree: Tree, chart: Path, folder: Path) -> A
             else:
                 shutil.copyfile(tree.on_disk(path), file)
         values.append(file)
-    options = [*(given.options if given else ()), *_set_files(target, tree, folder)]
-    return Assembled(chart, tuple(values), Places.of(tree, names), tuple(options))
+    whole = dict(_set_files(target, tree, folder))
+    options = [*(given.options if given else ()), *whole]
+    return Assembled(chart, tuple(values), Places.of(tree, names), tuple(options), tuple(whole.values()))
 
 
-def _set_files(target: HelmTarget, tree: Tree, folder: Path) -> Iterator[str]:
-    """The options that give values as whole files, from copies whose names need no escape."""
+def _set_files(target: HelmTarget, tree: Tree, folder: Path) -> Iterator[tuple[str, Path]]:
+    """The options that give values as whole files, and copies of these whose names need no escape."""
     for number, (name, path) in enumerate(target.install.set_files if target.install else ()):
         file = folder / f"value-{number}"
         text = tree.overlay.get(path)
@@ -431,7 +471,7 @@ def _set_files(target: HelmTarget, tree: Tree, folder: Path) -> Iterator[str]:
             write_text(file, text)
         else:
             shutil.copyfile(tree.on_disk(path), file)
-        yield f"--set-file={name}={file}"
+        yield f"--set-file={name}={file}", file
 
 
 def put_together(tree: Tree, mounts: tuple[Mount, ...], to: Path, own: list[RelPath]) -> None:

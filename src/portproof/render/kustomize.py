@@ -8,8 +8,9 @@ outside of the kustomization's folder: those are read in a copy that has nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from portproof import process, yamldoc
@@ -18,15 +19,16 @@ from portproof.discover.gitops.given import GivenError, substituted
 from portproof.discover.gitops.kustomizing import edited
 from portproof.discover.lacking import idle_patch, without
 from portproof.discover.model import Install, KustomizeTarget
-from portproof.process import Completed
+from portproof.process import Completed, Limits
 from portproof.render import generated
 from portproof.render.copying import CopyError, copy_files, write_text
 from portproof.render.inflating import RenderChart, inflate
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
+from portproof.render.starts import KeptStarts, Question
 from portproof.render.tool_output import Places, error_text, reason_of, stopped
-from portproof.source import Tree
+from portproof.source import Tree, is_within
 
 MAX_PATCHES = 20
 """As many patches of what is not there are left out of one build."""
@@ -48,6 +50,7 @@ class Kustomize:
     scratch: Scratch
     confines: Sandboxes
     seconds: float
+    kept: KeptStarts
     render_chart: RenderChart
 
     def render(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
@@ -146,10 +149,10 @@ class Kustomize:
         with self.scratch.folder() as folder:
             for name, text in files.items():
                 write_text(folder / name, text)
-            done = self._run(folder, tree)
+            done = self._run(folder, tree, {"copy": folder})
         if done.ok:
             return _documents(done.stdout)
-        stop = stopped("kustomize", done, self.confines.limits(self.seconds, KUSTOMIZE_MEMORY))
+        stop = stopped("kustomize", done, self._limits())
         return stop or error_text(done.stderr).replace(f"{folder}/", "").replace(str(folder), "it")
 
     def _once(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
@@ -172,10 +175,11 @@ class Kustomize:
     def _build(
         self, target: KustomizeTarget, tree: Tree, root: Path, *options: str
     ) -> Rendering | RenderFailure | NotRendered:
-        done = self._run(root if target.folder == "." else root / target.folder, tree, *options)
+        given = {"copy": root} if root != tree.root else self._read_in_place(target, tree)
+        done = self._run(root if target.folder == "." else root / target.folder, tree, given, *options)
         if done.ok:
             return Rendering(target, _documents(done.stdout), seconds=done.seconds)
-        stop = stopped("kustomize", done, self.confines.limits(self.seconds, KUSTOMIZE_MEMORY))
+        stop = stopped("kustomize", done, self._limits())
         if stop is not None:
             return RenderFailure(target, stop, seconds=done.seconds)
         if not options and _OUTSIDE in done.stderr:  # of its folder: Flux and many Argo CDs allow it
@@ -187,14 +191,30 @@ class Kustomize:
             return explained
         return RenderFailure(target, explained.message, explained.site, seconds=done.seconds)
 
-    def _run(self, folder: Path, tree: Tree, *options: str) -> Completed:
+    def _limits(self) -> Limits:
+        return self.confines.limits(self.seconds, KUSTOMIZE_MEMORY)
+
+    def _read_in_place(self, target: KustomizeTarget, tree: Tree) -> dict[str, Path]:
+        """What kustomize may read for a target where it lies: all of its roots, and files beside them."""
+        folders = sorted({target.folder, *target.roots})
+        beside = (one for one in target.files if not any(is_within(one, folder) for folder in folders))
+        return {f"read:{one}": tree.on_disk(one) for one in (*folders, *beside)}
+
+    def _run(self, folder: Path, tree: Tree, given: Mapping[str, Path], *options: str) -> Completed:
+        """What kustomize says of a folder; `given` is what it may read for that, by the names that the cache has for it."""
+        command = [*self.argv, str(folder), *options]
+        places = {**given, "scratch": self.scratch.root, "tree": tree.root}
+        environ = self.scratch.kustomize_environment
+        question = Question(command, environ, places, tuple(given), tree, self.scratch.root)
+        return self.kept.run(question, partial(self._start, command, tree))
+
+    def _start(self, command: Sequence[str], tree: Tree) -> Completed:
         launcher = self.confines.rendering(self.argv[0], tree.root)
         return process.run(
-            [*self.argv, str(folder), *options],
+            command,
             env=self.scratch.kustomize_environment,
             cwd=self.scratch.cwd,
-            # depend on who the launcher has become
-            limits=self.confines.limits(self.seconds, KUSTOMIZE_MEMORY),
+            limits=self._limits(),  # depend on who the launcher has become
             launcher=launcher,
         )
 

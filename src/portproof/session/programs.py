@@ -8,8 +8,11 @@ from functools import cached_property
 from portproof.config import Config
 from portproof.console import say
 from portproof.render.engine import Engine, RenderOptions
+from portproof.render.starts import KeptStarts
 from portproof.session.request import Request
-from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize
+from portproof.textstore import TextStore
+from portproof.tool_file import identity
+from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize, renderings_folder
 
 
 class Programs:
@@ -39,6 +42,15 @@ def engine_of(request: Request, config: Config, programs: Programs) -> Engine:
         hosts=config.allow_hosts,
         seconds=config.timeout,
         cache=cache_folder(request.environ),
+        kept=_kept(request),
         environ=request.environ,
     )
     return Engine(helm=lambda: programs.helm, kustomize=lambda: programs.kustomize, options=options)
+
+
+def _kept(request: Request) -> KeptStarts:
+    """What earlier runs have rendered, unless the command line or the environment says that nothing is kept."""
+    folder = None if request.flags.no_cache else renderings_folder(request.environ)
+    if folder is None:
+        return KeptStarts()
+    return KeptStarts(TextStore(folder), lambda path: identity(path, cache_folder(request.environ)))
