@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from portproof.errors import UsageError
+
 RelPath: TypeAlias = str
 """A path relative to the root of the tree, with forward slashes, never starting with ``/`` or ``..``.
 
@@ -166,6 +168,25 @@ class LineIndex:
 def work_tree(path: Path) -> Path | None:
     """The git work tree that `path` lies in: the nearest folder at or above it that holds ``.git``; None without one."""
     return next((folder for folder in (path, *path.parents) if (folder / ".git").exists()), None)
+
+
+def root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[Path, tuple[RelPath, ...]]:
+    """The root (the enclosing git work tree, else the PATH itself) and the paths relative to it."""
+    absolute = [Path(text).absolute() for text in given or (".",)]
+    for text, path in zip(given or (".",), absolute, strict=True):
+        if not path.exists():
+            raise UsageError(f"{text}: no such file or folder", next_step="Name a path that exists.")
+    resolved = [path.resolve() for path in absolute]
+    root = known or work_tree(resolved[0])
+    if root is None:
+        folders = [path if path.is_dir() else path.parent for path in resolved]
+        root = Path(os.path.commonpath(folders))
+    relative = []
+    for text, path in zip(given or (".",), resolved, strict=True):
+        if not path.is_relative_to(root):
+            raise UsageError(f"{text} is outside {root.name}", next_step="Check one repository at a time.")
+        relative.append(normalise(path.relative_to(root).as_posix()) or ".")
+    return root, tuple(relative)
 
 
 def normalise(path: str) -> RelPath | None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from portproof import process
+from portproof.session import prepare
 from tests.e2e.program import FIXTURES, Program, Repository, environment
 from tests.support.rendering import current_helm, kustomize
 
@@ -43,9 +44,9 @@ class Counted:
 
     def __call__(self, *args: str, environ: Mapping[str, str] | None = None) -> str:
         """What the program prints, without seconds."""
-        run = Program({**self.environ, **(environ or {})})(*args)
-        assert run.code in (0, 1), run.stderr
-        return SECONDS.sub('"seconds": 0', run.stdout)
+        done = Program({**self.environ, **(environ or {})})(*args)
+        assert done.code in (0, 1), done.stderr
+        return SECONDS.sub('"seconds": 0', done.stdout)
 
     def check(self, *args: str, environ: Mapping[str, str] | None = None) -> str:
         return self("check", "--format", "json", *args, environ=environ)
@@ -75,12 +76,12 @@ def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counted:
     Repository(root).commit()
     monkeypatch.chdir(root)
     started: list[str] = []
-    run = process.run
+    start = process.run
 
     def noted(argv: Sequence[str], **more: Any) -> process.Completed:
         if Path(argv[0]).parent == tmp_path:
             started.append(" ".join(argv[1:3]))
-        return run(argv, **more)
+        return start(argv, **more)
 
     monkeypatch.setattr(process, "run", noted)
     for name, tool in (("helm", current_helm()), ("kustomize", kustomize())):
@@ -111,6 +112,100 @@ def test_a_comparison_has_it_for_both_revisions(counted: Counted) -> None:
     assert counted.check("--base", "HEAD") == first
     assert counted("diff", "--base", "HEAD")
     assert counted.starts() == 0
+
+
+@pytest.fixture
+def replayed(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> Callable[..., bool]:
+    """Whether a check is answered without looking at anything; its answer is that of a check without the cache."""
+    looked: list[str] = []
+
+    def noted(*args: Any) -> Any:
+        looked.append("")
+        return prepare(*args)
+
+    monkeypatch.setattr("portproof.session.run.prepare", noted)
+
+    def ask(*args: str | Path) -> bool:
+        words = [str(one) for one in args]
+        looked.clear()
+        said = counted.check(*words)
+        found = not looked
+        assert said == counted.check(*words, "--no-cache")
+        return found
+
+    return ask
+
+
+def test_a_run_that_has_been_is_said_again(counted: Counted, replayed: Callable[..., bool]) -> None:
+    report = counted.folder / "report.sarif"
+    args = ("--report", f"sarif={report}")
+    assert not replayed(*args)
+    written = report.read_bytes()
+    report.unlink()
+    assert replayed(*args)
+    assert report.read_bytes() == written
+
+    # another question is another run
+    for other in (["--fail-on", "never"], ["chart"], ["--ignore", "service-target-number"], []):
+        assert not replayed(*other), other
+        assert replayed(*other), other
+
+
+def test_the_exit_code_and_notes_are_said_again(counted: Counted) -> None:
+    (counted.root / "portproof.yaml").write_text("environments:\n  prod: [helm:nowhere]\n")
+    program = Program(counted.environ)
+    first = program("check")
+    assert first.code == 1
+    assert "no target matches" in first.stderr
+    second = program("check")
+    assert (second.code, second.stdout, second.stderr) == (1, first.stdout, first.stderr)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: (root / "a-file").write_text(""),
+        lambda root: (root / "a-folder").mkdir(),
+        lambda root: (root / "a-link").symlink_to("chart"),
+        lambda root: (root / "chart" / "values.yaml").write_text("{}\n"),
+        lambda root: (root / "portproof.yaml").write_text("ignore: []\n"),
+        lambda root: (root / "manifests" / "service.yaml").unlink(),
+        lambda root: (root / "chart").rename(root / "renamed"),
+        lambda root: (root / "manifests" / ".git").mkdir(),
+    ],
+)
+def test_whatever_changes_in_the_tree_is_looked_at(
+    counted: Counted, replayed: Callable[..., bool], change: Callable[[Path], object]
+) -> None:
+    assert not replayed()
+    assert replayed()
+    change(counted.root)
+    assert not replayed()
+
+
+def test_what_git_has_committed_counts(counted: Counted, replayed: Callable[..., bool]) -> None:
+    (counted.root / ".gitignore").write_text("extra\n")
+    shutil.copytree(counted.root / "manifests", counted.root / "extra")
+    assert not replayed()
+    assert replayed()
+    Repository(counted.root).git("add", "--force", "extra")
+    assert not replayed()
+
+
+def test_files_outside_of_the_tree_count(counted: Counted, replayed: Callable[..., bool]) -> None:
+    config = counted.folder / "outside.yaml"
+    config.write_text("fail-on: never\n")
+    assert not replayed("--config", config)
+    assert replayed("--config", config)
+    config.write_text("ignore:\n  - rule: service-target-number\n    reason: tried\n")
+    assert not replayed("--config", config)
+
+
+def test_another_tool_is_another_run(counted: Counted, replayed: Callable[..., bool]) -> None:
+    assert not replayed()
+    wrapper(counted.folder / "helm", current_helm().argv[0], "# another")
+    assert not replayed()
+    assert replayed()
 
 
 def test_no_cache_neither_reads_nor_keeps(counted: Counted) -> None:
@@ -225,6 +320,8 @@ def test_a_checkout_elsewhere_finds_the_same(counted: Counted, monkeypatch: pyte
     counted.starts()
     monkeypatch.chdir(moved)
     assert counted.check() == first
+    (moved / "README.md").write_text("The run is another one, what it renders is not.\n")
+    assert counted.check() == first
     assert counted.starts() == 0
     assert str(counted.folder) not in first
 
@@ -302,7 +399,7 @@ def forged(data: bytes, **more: Any) -> bytes:
         lambda data: data[: len(data) // 2],
         lambda data: data.replace(b"8080", b"9090"),
         lambda data: data[:0],
-        lambda data: forged(data, stdout=1),
+        lambda data: forged(data, stdout=1, output=1),
         lambda data: forged(data, code=7),
         lambda data: forged(data, code="0"),
         lambda data: forged(data, key="0" * 64),

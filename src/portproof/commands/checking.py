@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from portproof.commands.output import print_document, seen_from_here, write_text
+from portproof.commands.replay import Printed, Replay
 from portproof.console import say
 from portproof.discover.model import STREAM
 from portproof.errors import ExitCode, UsageError
@@ -26,11 +27,17 @@ if TYPE_CHECKING:
 
 
 def check(
-    request: Request, *, output: str, color: bool = False, reports: tuple[tuple[str, Path], ...] = ()
+    request: Request,
+    *,
+    output: str,
+    color: bool = False,
+    reports: tuple[tuple[str, Path], ...] = (),
+    past: Replay | None = None,
 ) -> int:
-    """Run ``portproof check``; gives the exit code. `reports` are formats that go to files."""
+    """Run ``portproof check``; gives the exit code. `reports` are formats that go to files, `past` keeps what is said."""
     with session(request) as run:
         report = replace(report_of(run), given=request.given)
+        is_certain = run.is_certain()
     from portproof.report import formats
 
     if request.flags.only_new:
@@ -38,13 +45,23 @@ def check(
 
     seen = seen_from_here(run.ready.tree.root)
     fail_on = run.ready.config.fail_on
-    for kind, file in reports:
-        write_text(file, formats.write(kind, report, seen=seen, fail_on=fail_on), root=run.ready.tree.root)
+    texts = tuple(formats.write(kind, report, seen=seen, fail_on=fail_on) for kind, _ in reports)
     if request.flags.write_baseline:
         _write_baseline(Path(request.flags.write_baseline), run)
-    print_document(formats.write(output, report, color=color, seen=seen, fail_on=fail_on), output)
     fails = report.fails(fail_on) or (request.flags.strict and not report.is_whole)
-    return ExitCode.FINDINGS if fails else ExitCode.OK
+    code = ExitCode.FINDINGS if fails else ExitCode.OK
+    shown = formats.write(output, report, color=color, seen=seen, fail_on=fail_on)
+    printed = Printed(code, shown, texts, run.ready.notes)
+    if past is not None and is_certain:
+        past.keep(printed, _tools(run))
+    return replace(printed, notes=()).say(output, [file for _, file in reports], run.ready.tree.root)
+
+
+def _tools(run: Session) -> dict[str, str | None]:
+    """The paths of the tools that a run names."""
+    helm = run.programs.helm.path if run.tools.helm else None
+    kustomize = run.programs.kustomize.path if run.tools.kustomize else None
+    return {"helm": helm, "kustomize": kustomize}
 
 
 def _write_baseline(file: Path, run: Session) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from portproof import git_index
 from portproof.discover.walk import ancestors
 from portproof.source import RelPath, Tree
 
@@ -27,10 +27,6 @@ MAX_PATTERNS = 600
 _SLOW = re.compile(r"\*{3}|(?:\*++[^*]*+){4}|\[(?![!^]?(?:\w-\w|\w)+\])")
 """More wildcards than anybody needs, each of which multiplies the search, and sets that Python reads otherwise."""
 
-_MAX_INDEX = 64 * 1024 * 1024
-_WHOLE_NAMES = (2, 3)
-"""Versions of git's index (`gitformat-index(5)`) that write each name whole; the fourth leaves out how it begins."""
-
 
 def ignored_by_git(files: Collection[RelPath], tree: Tree) -> frozenset[RelPath]:
     """Those of `files` that git ignores, or the folders above them that it does; nothing outside of a work tree."""
@@ -40,7 +36,7 @@ def ignored_by_git(files: Collection[RelPath], tree: Tree) -> frozenset[RelPath]
     found = {path: top for path in files if (top := rules.ignored(path))}
     if not found:
         return frozenset()
-    index = _index(tree.root)
+    index = git_index.read(tree.root)
     if index is None:  # then nobody can tell what was committed all the same
         return frozenset()
     return frozenset(top for path, top in found.items() if not _is_committed(top, path, index))
@@ -142,20 +138,6 @@ def _lines(text: str) -> Iterator[str]:
 def _last_steps(text: str) -> Iterator[str]:
     several = islice((line for line in _lines(text) if line[0] != "!"), MAX_PATTERNS)
     return (line.strip().rstrip("/").rpartition("/")[2] for line in several)
-
-
-def _index(root: Path) -> bytes | None:
-    """Git's list of what is committed or about to be; None where it cannot be read as we read it."""
-    folder = root / ".git"
-    with suppress(OSError, UnicodeDecodeError):
-        if folder.is_file():  # a work tree beside the clone: gitrepository-layout(5)
-            folder = root / folder.read_text("utf-8").removeprefix("gitdir:").strip()
-        file = folder / "index"
-        if file.stat().st_size <= _MAX_INDEX:
-            data = file.read_bytes()
-            is_known = data[:4] == b"DIRC" and int.from_bytes(data[4:8], "big") in _WHOLE_NAMES
-            return data if is_known else None
-    return None
 
 
 def _is_committed(top: RelPath, path: RelPath, index: bytes) -> bool:

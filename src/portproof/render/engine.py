@@ -103,6 +103,11 @@ class Engine:
         self._sandboxes.close()
         self._scratch.remove()
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether nothing has been rendered that may be something else in a run of the same input: what is fetched may."""
+        return self._options.kept.is_certain and not self._fetcher.was_asked
+
     def prefetch(
         self, targets: Sequence[Target], tree: Tree, jobs: int, known: Mapping[str, _Answer] | None = None
     ) -> None:

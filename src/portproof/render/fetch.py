@@ -43,7 +43,8 @@ class Fetched:
 class Fetcher:
     """Fetches each chart at most once in a run, and asks a host that could not be reached only once.
 
-    Exact versions are kept in `cache` across runs; what a constraint selects today lives as long as the run.
+    Exact versions are kept in `cache` across runs; what a constraint selects today lives as long as the run. `was_asked`
+    says whether anything had to be looked for.
     """
 
     scratch: Scratch
@@ -56,6 +57,7 @@ class Fetcher:
     _locks: dict[tuple[str, str, str], threading.Lock] = field(default_factory=dict)
     _known: dict[tuple[str, str, str], Fetched | FetchError] = field(default_factory=dict)
     _unreachable: dict[str, str] = field(default_factory=dict)
+    was_asked: bool = False
     _web: Web | None = None
 
     def fetch_all(self, target: HelmTarget) -> dict[RelPath, list[Path]]:
@@ -107,6 +109,7 @@ class Fetcher:
 
     def _fetch(self, dependency: Dependency) -> Fetched:
         key = (dependency.repository, dependency.name, dependency.version)
+        self.was_asked = True
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:

@@ -79,10 +79,15 @@ class Question:
 
 @dataclass(slots=True)
 class KeptStarts:
-    """Answers from a store, if there is one; `identify` says which program a file is, or None where that may change."""
+    """Answers from a store, if there is one; `identify` says which program a file is, or None where that may change.
+
+    `is_certain` as long as all that was asked can be kept: then another run would say the same, as long as all that it
+    reads is the same.
+    """
 
     store: TextStore | None = None
     identify: Callable[[str], str | None] = lambda _path: None
+    is_certain: bool = True
     _digests: Digests = field(default_factory=Digests)
     _programs: dict[str, str | None] = field(default_factory=dict)
 
@@ -100,6 +105,7 @@ class KeptStarts:
         store = self.store
         key = None if store is None else self._key(question)
         if store is None or key is None:
+            self.is_certain = False
             return start()
         entry = store.get(key)
         if entry is not None:
@@ -108,15 +114,17 @@ class KeptStarts:
                 return known
             store.drop(key)
         done = start()
-        if _lasts(done):
-            answer = _written(question, done)
-            contents = Contents(self._digests, question.tree, question.scratch)
-            try:
-                # Somebody may have written to a file meanwhile.
-                if answer is not None and is_steady(contents) and self._key(question) == key:
-                    store.put(key, answer)
-            except UnknownContentError:
-                pass
+        answer = _written(question, done) if _lasts(done) else None
+        contents = Contents(self._digests, question.tree, question.scratch)
+        try:
+            # Somebody may have written to a file meanwhile.
+            lasts = answer is not None and is_steady(contents) and self._key(question) == key
+        except UnknownContentError:
+            lasts = False
+        if answer is not None and lasts:
+            store.put(key, answer)
+        else:
+            self.is_certain = False
         return done
 
     def close(self) -> None:

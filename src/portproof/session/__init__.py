@@ -6,8 +6,9 @@ from portproof.session.first_config import starter
 from portproof.session.ports import port_diff, port_diff_of, port_map
 from portproof.session.prepared import Prepared, prepare, say_notes
 from portproof.session.programs import Programs
-from portproof.session.request import Request, configured, root_and_paths
+from portproof.session.request import Request, configured
 from portproof.session.run import Session, combined_fixes, report_of, session
+from portproof.source import root_and_paths
 
 __all__ = [
     "Prepared",

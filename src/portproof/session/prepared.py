@@ -22,10 +22,11 @@ from portproof.discover.model import STREAM, Discovery, Target
 from portproof.errors import ConfigError, ToolError, UsageError
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.session.programs import Programs, engine_of
-from portproof.session.request import Request, configured, root_and_paths
-from portproof.source import RelPath, Tree
+from portproof.session.request import Request, configured
+from portproof.source import RelPath, Tree, root_and_paths
 
 if TYPE_CHECKING:
+    from portproof.render.engine import Engine
     from portproof.revision import Comparison
 
 CONFIG_NAMES = frozenset(configuration.NAMES)
@@ -36,7 +37,8 @@ CONFIG_NAMES = frozenset(configuration.NAMES)
 class Prepared:
     """What is known before anything is checked. `targets` are those to check, a part of the discovery's.
 
-    `rendered` is what came of those that had to be rendered to know what there is, by their ids.
+    `rendered` is what came of those that had to be rendered to know what there is, by their ids. With `is_certain` that
+    would be the same in another run of the same input.
 
     `notes` are for the reader, one line each.
     """
@@ -50,6 +52,7 @@ class Prepared:
     comparison: Comparison | None
     notes: tuple[str, ...]
     rendered: Mapping[str, Rendering | RenderFailure | NotRendered] = field(default_factory=dict)
+    is_certain: bool = True
 
     def path_of(self, file: Path) -> RelPath | None:
         """A file as the tree names it; None outside of the tree."""
@@ -85,7 +88,9 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     reconfigured = request.file is None and comparison is not None and CONFIG_NAMES & comparison.changed
     if comparison is not None and not reconfigured:
         targets = tuple(target for target in targets if comparison.affects(target))
-    return Prepared(tree, paths, config, file, found, targets, comparison, notes, rendered.answers)
+    return Prepared(
+        tree, paths, config, file, found, targets, comparison, notes, rendered.answers, rendered.is_certain
+    )
 
 
 class _Rendered(ExitStack):
@@ -96,6 +101,8 @@ class _Rendered(ExitStack):
         self._request = request
         self._config = config
         self._render: Renderer | None = None
+        self._engine: Engine | None = None
+        self.is_certain = True
         self.answers: dict[str, Rendering | RenderFailure | NotRendered] = {}
 
     def __call__(self, target: Target, tree: Tree) -> Rendering | RenderFailure | NotRendered:
@@ -103,10 +110,12 @@ class _Rendered(ExitStack):
         try:
             if self._render is None:
                 programs = Programs(self._config, self._request.environ)
-                engine = self.enter_context(engine_of(self._request, self._config, programs))
-                self._render = engine.render
+                self._engine = self.enter_context(engine_of(self._request, self._config, programs))
+                self._render = self._engine.render
             self.answers[target.id] = self._render(target, tree)
+            self.is_certain = self._engine is None or self._engine.is_certain
         except ToolError as error:
+            self.is_certain = False
             return NotRendered(target, str(error))
         return self.answers[target.id]
 

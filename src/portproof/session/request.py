@@ -9,10 +9,8 @@ from pathlib import Path
 
 from portproof import config as configuration
 from portproof.config import Config, FileConfig
-from portproof.errors import UsageError
 from portproof.flags import Flags, Given
 from portproof.rules.vocabulary import vocabulary
-from portproof.source import RelPath, normalise, work_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +35,6 @@ class Request:
     def given(self) -> Given:
         """The command line, for hints that repeat it."""
         return Given(self.paths, self.flags)
-
-
-def root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[Path, tuple[RelPath, ...]]:
-    """The root (the enclosing git work tree, else the PATH itself) and the paths relative to it."""
-    absolute = [Path(text).absolute() for text in given or (".",)]
-    for text, path in zip(given or (".",), absolute, strict=True):
-        if not path.exists():
-            raise UsageError(f"{text}: no such file or folder", next_step="Name a path that exists.")
-    resolved = [path.resolve() for path in absolute]
-    root = known or work_tree(resolved[0])
-    if root is None:
-        folders = [path if path.is_dir() else path.parent for path in resolved]
-        root = Path(os.path.commonpath(folders))
-    relative = []
-    for text, path in zip(given or (".",), resolved, strict=True):
-        if not path.is_relative_to(root):
-            raise UsageError(f"{text} is outside {root.name}", next_step="Check one repository at a time.")
-        relative.append(normalise(path.relative_to(root).as_posix()) or ".")
-    return root, tuple(relative)
 
 
 def configured(request: Request, root: Path) -> tuple[FileConfig, Config]:

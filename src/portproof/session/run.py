@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from portproof.fix import Prover
     from portproof.outcome import FindingGroup, Outcome
     from portproof.pipeline import Plan, Survey
+    from portproof.render.engine import Engine
     from portproof.render.model import Renderer
     from portproof.report.fixes import Fixes
     from portproof.report.model import Report, ToolVersions
@@ -40,7 +42,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A run while its renderer lives, with all that `render` remembers; `folder` is for what is laid out of a base."""
+    """A run while its renderer lives, with all that `render` remembers; `folder` is for what is laid out of a base.
+
+    `programs` are the tools in use. `is_certain` says whether another run of the same input would say the same.
+    """
 
     ready: Prepared
     rule_set: RuleSet
@@ -51,6 +56,8 @@ class Session:
     compared: Compared | None
     render: Renderer
     folder: Path
+    programs: Programs
+    is_certain: Callable[[], bool]
 
     @property
     def news(self) -> tuple[FindingGroup, ...]:
@@ -105,7 +112,14 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
             compared,
             plan.render,
             Path(base),
+            programs,
+            partial(_is_certain, ready, engine),
         )
+
+
+def _is_certain(ready: Prepared, engine: Engine) -> bool:
+    """Whether nothing that was looked at may be something else tomorrow."""
+    return ready.is_certain and engine.is_certain
 
 
 def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Renderer) -> Plan:

@@ -1,0 +1,237 @@
+"""A run that has been before: what it printed, if everything that it could read is as it was then.
+
+That is known before anything is loaded that reads a chart: the whole tree is taken as bytes, whatever of it counts. A run
+is kept only where it is certain that nothing else was read: no network, no chart that draws lots, no tool that may be
+another one.
+"""
+
+# Every file of a repository passes here, and strings are several times faster than Path objects.
+# ruff: noqa: PTH123, PTH208
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import portproof
+from portproof import git_index
+from portproof.commands.output import print_document, write_text
+from portproof.console import say
+from portproof.errors import PortproofError
+from portproof.flags import Flags
+from portproof.source import root_and_paths
+from portproof.textstore import Entry, TextStore
+from portproof.tool_file import identity
+from portproof.toolchain import cache_folder, find_helm, find_kustomize, renderings_folder
+
+FORMAT = "runs/1"
+"""Part of every key: raised when the same words mean something else."""
+
+MAX_FILES = 200_000
+MAX_BYTES = 1024 * 1024 * 1024
+"""A larger tree is not looked through: checking it may be less work."""
+
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What a run has said: on standard output, into files in the order they were asked for, and as notes."""
+
+    code: int
+    output: str
+    reports: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def say(self, kind: str, files: Sequence[Path], root: Path) -> int:
+        """Say it again, in the format `kind`, of the tree at `root`; gives the exit code."""
+        for note in self.notes:
+            say(note)
+        for file, text in zip(files, self.reports, strict=True):
+            write_text(file, text, root=root)
+        print_document(self.output, kind)
+        return self.code
+
+
+class _UncertainError(Exception):
+    """It cannot be said what a run would read."""
+
+
+@dataclass(slots=True)
+class Replay:
+    """The run that is asked for, as `words` say it, of the tree at `root`."""
+
+    words: Sequence[str]
+    flags: Flags
+    root: Path
+    store: TextStore
+    environ: Mapping[str, str]
+    _key: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._key = self._read()
+
+    def printed(self) -> Printed | None:
+        """What the same run has said before; None where there was none."""
+        entry = self.store.get(self._key) if self._key else None
+        if entry is None or not all(self._is_same(name, entry.get(name)) for name in ("helm", "kustomize")):
+            return None
+        return _printed(entry)
+
+    def keep(self, printed: Printed, tools: Mapping[str, str | None]) -> None:
+        """Keep what a run has said that was certain; `tools` are the paths of those that it names, by their names."""
+        known = {name: identity(path, cache_folder(self.environ)) for name, path in tools.items() if path}
+        texts = (printed.output, *printed.reports)
+        if None in known.values() or any(str(self.root) in text for text in texts):
+            return
+        if self._key is not None and self._read() == self._key:
+            more = {f"report-{number}": text for number, text in enumerate(printed.reports)}
+            said: Entry = {
+                "code": int(printed.code),
+                "output": printed.output,
+                "notes": json.dumps(printed.notes),
+                **{name: known.get(name) or "" for name in ("helm", "kustomize")},
+                **more,
+            }
+            self.store.put(self._key, said)
+            self.store.close()
+
+    def _is_same(self, name: str, known: object) -> bool:
+        """Whether a tool is the one that a run has named, if it has named one."""
+        if known == "":
+            return True
+        find, given = (
+            (find_helm, self.flags.helm) if name == "helm" else (find_kustomize, self.flags.kustomize)
+        )
+        try:
+            tool = find(given, offline=True, environ=self.environ, notify=say)
+        except PortproofError:
+            return False
+        return identity(tool.path, cache_folder(self.environ)) == known
+
+    def _read(self) -> str | None:
+        """The key: all that goes into a run but for the tools. None where that cannot be said."""
+        found = hashlib.sha256()
+        here = os.path.realpath(os.curdir)
+        try:
+            parts = [
+                FORMAT,
+                *_program(),
+                repr(self.words),
+                repr(self.flags),
+                os.path.relpath(self.root, here),
+            ]
+            parts += [_file(name) for name in (self.flags.config, self.flags.baseline) if name]
+            parts += _tree(str(self.root), os.path.realpath(self.store.folder))
+            parts.append(_index(self.root))
+        except (OSError, _UncertainError):
+            return None
+        for part in parts:
+            data = part.encode("utf-8", "surrogateescape")
+            found.update(b"%d:%s" % (len(data), data))
+        return found.hexdigest()
+
+
+def replay(
+    paths: tuple[str, ...], flags: Flags, words: Sequence[str], environ: Mapping[str, str]
+) -> Replay | None:
+    """The run that is asked for; None for one that is never kept. Raises `UsageError` for a path that is not there.
+
+    Such are comparisons, which read git, what comes through a pipe, and what writes files that the next run reads.
+    """
+    folder = None if flags.no_cache else renderings_folder(environ)
+    if folder is None or flags.base is not None or flags.write_baseline or "-" in paths:
+        return None
+    root, _ = root_and_paths(paths)
+    return Replay((*words, *paths), flags, root, TextStore(folder), environ)
+
+
+def _printed(entry: Entry) -> Printed | None:
+    code, output, notes = entry.get("code"), entry.get("output"), entry.get("notes")
+    reports = [text for name, text in sorted(entry.items()) if name.startswith("report-")]
+    texts = [one for one in (output, notes, *reports) if isinstance(one, str)]
+    if code not in (0, 1) or not isinstance(code, int) or len(texts) != len(reports) + 2:
+        return None
+    try:
+        said = json.loads(texts[1])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, list) or not all(isinstance(one, str) for one in said):
+        return None
+    return Printed(code, texts[0], tuple(texts[2:]), tuple(said))
+
+
+def _program() -> Iterator[str]:
+    """What runs: portproof's own files, Python, and the libraries beside it."""
+    yield sys.version
+    own = os.path.dirname(portproof.__file__)  # noqa: PTH120
+    yield from _tree(own, "__pycache__")
+    above = os.path.dirname(os.__file__)  # noqa: PTH120
+    for folder in sorted({*sys.path, above}):
+        if os.path.isdir(folder):  # noqa: PTH112
+            yield from sorted(name for name in os.listdir(folder) if name.endswith(".dist-info"))
+
+
+def _tree(root: str, leave_out: str) -> list[str]:
+    """Names, kinds and contents of all that lies below a folder, but for git's own and `leave_out`: a path, or a name.
+
+    Raises `OSError` for what cannot be read, `_UncertainError` for more than can be looked through.
+    """
+    lines: list[str] = []
+    left = MAX_BYTES
+    pending = [(root, "")]
+    while pending:
+        folder, prefix = pending.pop()
+        with os.scandir(folder) as entries:
+            for one in sorted(entries, key=lambda entry: entry.name):
+                name = prefix + one.name
+                if one.name == ".git":
+                    lines.append(f"git {name}")
+                elif leave_out in (one.path, one.name):
+                    pass
+                elif one.is_symlink():
+                    lines.append(f"link {name} {os.readlink(one.path)}")  # noqa: PTH115
+                elif one.is_dir():
+                    lines.append(f"folder {name}")
+                    pending.append((one.path, f"{name}/"))
+                else:
+                    size, digest = _content(one.path)
+                    left -= size
+                    lines.append(f"{digest} {name}")
+        if left < 0 or len(lines) > MAX_FILES:
+            raise _UncertainError
+    return lines
+
+
+def _content(path: str) -> tuple[int, str]:
+    """Size and digest of a file; of what is none, that."""
+    try:
+        handle = os.open(path, _READING)
+    except OSError:
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            raise
+        return 0, "odd"
+    with open(handle, "rb", buffering=0) as stream:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            return 0, "odd"
+        if status.st_size > MAX_BYTES:
+            raise _UncertainError
+        return status.st_size, hashlib.sha256(stream.readall()).hexdigest()
+
+
+def _file(name: str) -> str:
+    path = os.path.realpath(name)
+    return _content(path)[1] if os.path.lexists(path) else ""
+
+
+def _index(root: Path) -> str:
+    """What git has committed, or is about to: a file that a .gitignore names counts if it is among that."""
+    index = git_index.read(root)
+    return "" if index is None else hashlib.sha256(git_index.names(index)).hexdigest()
