@@ -300,6 +300,15 @@ def test_what_only_secrets_are_made_of_is_not_missed(
     assert not list(tmp_path.rglob("*.env"))
 
 
+def test_patches_of_what_something_else_adds_are_nobodys_mistake(kustomize: Engine, tmp_path: Path) -> None:
+    patch = "patches:\n- path: d.yaml\n"
+    tree = write_files(tmp_path, {"o/d.yaml": SERVICE, "o/a.yaml": DEPLOYMENT, K: HEAD + patch})
+    said = "o has patches, and no resources that they are for"
+    assert said in refused(kustomize.render(overlay_target(tree, "o"), tree))
+    write_files(tmp_path, {K: f"{HEAD}resources:\n- a.yaml\n{patch}"})
+    assert "no matches for Id" in failed(kustomize.render(overlay_target(tree, "o"), tree)).message
+
+
 @pytest.mark.parametrize("count", [MAX_EMPTY, MAX_EMPTY + 1])
 def test_only_so_many_files_are_taken_for_empty(kustomize: Engine, tmp_path: Path, count: int) -> None:
     names = ", ".join(f"{number}.env" for number in range(count))

@@ -22,7 +22,7 @@ from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget
 from portproof.render import generated
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.tool_output import Places, clean, error_text
-from portproof.source import LineIndex, RelPath, Tree, is_inside, join, normalise
+from portproof.source import LineIndex, RelPath, SourceError, Tree, is_inside, join, normalise
 
 _LEVEL = re.compile(r"recursed accumulation of path \\?'([^'\n]{1,1000}?)\\?': ")
 _WRAPPING = re.compile(
@@ -43,6 +43,17 @@ _OBJECT = re.compile(r"/([^\s./\[]{1,253})\.\[noNs\]|\bName:\"([^\"\n]{1,253})\"
 _UNKNOWN_FIELD = re.compile(r"unknown field \\?\"([^\"\\\n]{1,200})")
 _NO_MATCH = re.compile(r"no matches for Id ([\w-]+)\.[\w.\[\]-]*/([^\s.;]{1,253})")
 _JSON_PATH = re.compile(r"(?:missing path|doc is missing (?:path|key)): (/[^\s:]{0,500})")
+_ADDING = (
+    "resources",
+    "bases",
+    "components",
+    "generators",
+    "configMapGenerator",
+    "secretGenerator",
+    "helmCharts",
+    "helmChartInflationGenerator",
+)
+"""The fields of a kustomization that add objects."""
 _YAML_LINE = re.compile(r"\bline (\d{1,9})\b")
 _QUOTED = re.compile(r"['\"\[]([^'\"\[\]\s]{1,500})['\"\]]")
 _PLUGIN = re.compile(r"external plugins disabled; unable to load external plugin '([^'\n]{1,200})'")
@@ -84,8 +95,9 @@ class OverlayBlame:
             if why:
                 return NotRendered(self.target, f"it needs {clean(path)}, {why}", missing=path)
         folder, inner = self._innermost(text)
-        if folder == self.target.folder and "kustomization.yaml is empty" in inner:
-            return NotRendered(self.target, "its kustomization is empty")
+        nothing = self._nothing_to_build(folder, inner)
+        if nothing:
+            return NotRendered(self.target, nothing)
         site = self._site(folder, inner)
         missing = self._plain_cause(inner)
         if missing is not None:
@@ -105,6 +117,24 @@ class OverlayBlame:
             if not os.path.lexists(self.tree.on_disk(path)) and path not in self.tree.overlay:
                 return f"{top} cannot be built: {clean(path)} is missing"
         return None
+
+    def _nothing_to_build(self, folder: RelPath, text: str) -> str:
+        """Why a kustomization has no objects as it stands; empty where it has some."""
+        if folder == self.target.folder and "kustomization.yaml is empty" in text:
+            return "its kustomization is empty"
+        if _NO_MATCH.search(text) and self._only_patches(folder):
+            # A plugin of Argo CD, a post-renderer of helm or `kustomize edit add resource` adds what is patched.
+            return f"{clean(folder)} has patches, and no resources that they are for"
+        return ""
+
+    def _only_patches(self, folder: RelPath) -> bool:
+        """Whether a kustomization can be read and adds no object by itself."""
+        path = self._kustomization(folder)
+        try:
+            data = yamldoc.load(self.tree.text(path)) if path else None
+        except (SourceError, yamldoc.YamlError):
+            return False
+        return isinstance(data, dict) and not any(data.get(key) for key in _ADDING)
 
     def _missing(self, text: str) -> Iterator[RelPath]:
         """The files that kustomize did not find."""

@@ -47,6 +47,7 @@ Not reported when:
 * an overlay needs a file of a `secretGenerator` that is missing: it is taken for empty.
 * an overlay needs a file that controller-gen or operator-sdk generates in a project of
   theirs.
+* a kustomization has patches, and no resources that they are for: something adds them before it is built.
 """
 
 from __future__ import annotations
