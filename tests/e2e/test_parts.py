@@ -393,7 +393,13 @@ def test_a_number_that_nobody_gives_is_absent_without_a_finding(
     files = wanting(WANTED["required"][0])
     template = files["shop/templates/all.yaml"].replace("8081", "8080")
     template = template.replace("port: 80,", "port: {{ .Values.port }},")
-    repository.write({**files, "shop/templates/all.yaml": template})
+    ingress = """apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: api}
+spec:
+  rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: api, port: {number: {{ .Values.port }}}}}}]}}]
+"""
+    repository.write({**files, "shop/templates/all.yaml": template, "shop/templates/ingress.yaml": ingress})
     assert [one["rule"] for one in portproof.check()["findings"]] == ["render-failed"]
 
 

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from portproof.discover.model import HelmTarget, Target
 from portproof.graph.fields import labels
-from portproof.graph.model import Neighbour, Offer, PortGraph, Relation, Service, ServiceEdge, Surroundings
+from portproof.graph.model import (
+    Neighbour,
+    Offer,
+    PortGraph,
+    Relation,
+    Service,
+    ServiceEdge,
+    Site,
+    Surroundings,
+)
 from portproof.graph.references import ReferenceKind
 from portproof.render.model import Rendering
 from portproof.render.placeholders import NUMBER, WORD
@@ -141,11 +150,13 @@ def evaluate(
         rule_set = replace(rule_set, rules=able)
     found = findings(graph, rule_set, rendering.target)
     if rendering.placeholders:
-        found = tuple(_with_placeholders(found, rendering.placeholders))
+        found = tuple(_with_placeholders(graph, found, rendering.placeholders))
     return evaluation(read, graph, found)
 
 
-def _with_placeholders(found: Iterable[RuleFinding], names: tuple[str, ...]) -> Iterator[RuleFinding]:
+def _with_placeholders(
+    graph: PortGraph, found: Iterable[RuleFinding], names: tuple[str, ...]
+) -> Iterator[RuleFinding]:
     """Those that depend on no placeholder, each saying that there are some.
 
     Where a value is empty, nobody gives that one either.
@@ -158,9 +169,19 @@ def _with_placeholders(found: Iterable[RuleFinding], names: tuple[str, ...]) -> 
         sites = (finding.primary, *(label.site for label in finding.related))
         texts = [finding.message, str(finding.expected), *(f"{each.resource} {each.value}" for each in sites)]
         is_made_up = any(mark in text for text in texts for mark in (WORD, str(NUMBER)))
-        if not is_made_up and finding.primary.value is not None:
+        if not is_made_up and not _is_beside_nothing(graph, finding.primary):
             message, evidence, rest = finding.message.partition(" Evidence: ")
             yield replace(one, finding=replace(finding, message=f"{message} {said}{evidence}{rest}"))
+
+
+def _is_beside_nothing(graph: PortGraph, site: Site) -> bool:
+    """Whether a field, or one of the same mapping (``port: {number: }`` of a backend), is empty."""
+    resource = graph.resource(site.resource)
+    around = lookup(resource.data, site.path[:-1]) if resource and site.path else None
+    fields = around.values() if isinstance(around, dict) else ()
+    return None in (site.value, *fields) or any(
+        None in one.values() for one in fields if isinstance(one, dict)
+    )
 
 
 def compared(known: Evaluation, rendering: Rendering, rule_set: RuleSet, defaults: Rendering) -> Evaluation:
