@@ -197,7 +197,7 @@ def test_a_chart_of_a_registry_is_fetched(
         report = online.check("--offline")
         assert overlay(report)["status"] == "checked"
         assert overlay(report)["reason"].startswith(
-            "without a part: the chart web 1.0.0 from https://127.0.0.1"
+            "without a part: helmCharts: the chart web 1.0.0 from https://127.0.0.1"
         )
         assert [one["kind"] for one in report["unread"]] == ["helm-charts"]
 

@@ -413,3 +413,31 @@ def test_targets_say_which_chart_it_is(online: Program, repository: Repository, 
     said = online("targets").stdout
     assert "helm:apps/shop.yaml#shop" in said
     assert f"chart web 1.0.0 of {on.url()}" in " ".join(said.split())
+
+
+def test_an_app_of_apps_may_install_it(online: Program, repository: Repository, on: Host) -> None:
+    """What the rendering of a chart says is fixed in the values of that chart."""
+    child = f"{APPLICATION}      valuesObject: {{service: {{target: '%LBRACE% .Values.target %RBRACE%'}}}}\n"
+    files = {
+        "apps/Chart.yaml": "apiVersion: v2\nname: apps\nversion: 0.1.0\n",
+        "apps/values.yaml": "target: %TARGET%\n",
+        "apps/templates/shop.yaml": child,
+    }
+    braces = {"%LBRACE%": "{{", "%RBRACE%": "}}"}
+    texts = {
+        path: re.sub("%[LR]BRACE%", lambda found: braces[found[0]], text) for path, text in files.items()
+    }
+    repository.write(written(texts, on, "htpp"))
+    finding = broken(online.check())
+    assert (finding["location"]["path"], finding["location"]["proof"]) == ("apps/values.yaml", "proven")
+    assert [edit["path"] for edit in finding["fix"]["edits"]] == ["apps/values.yaml"]
+
+
+def test_post_renderers_keep_the_template_of_the_chart(
+    online: Program, repository: Repository, on: Host
+) -> None:
+    files, _ = WAYS["HelmRelease"]
+    patch = '  postRenderers: [{kustomize: {patches: [{patch: \'[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]\', target: {kind: Service}}]}}]\n'
+    repository.write(written({**files, "apps/shop.yaml": RELEASE + patch}, on, "htpp"))
+    finding = broken(online.check())
+    assert any(one["message"] == "from the chart web 1.0.0, templates/all.yaml" for one in finding["related"])
