@@ -302,8 +302,18 @@ def test_a_library_of_the_repository_stands_in_for_that_of_a_registry(
             "charts/common/Chart.yaml": "apiVersion: v2\nname: common\nversion: 2.3.0\n",
             "charts/common/templates/a.yaml": "",
         },
+        {
+            "charts/common/Chart.yaml": LIBRARY["charts/common/Chart.yaml"]
+            + 'dependencies: [{name: base, version: 1.x.x, repository: "oci://registry.example.com/charts"}]\n'
+        },
     ],
-    ids=["another version", "another name", "two of them", "an application"],
+    ids=[
+        "another version",
+        "another name",
+        "two of them",
+        "an application",
+        "one that lacks a library itself",
+    ],
 )
 def test_nothing_else_stands_in_for_a_chart_of_a_registry(
     portproof: Program, repository: Repository, change: dict[str, str]

@@ -223,7 +223,19 @@ class _Assembler:
         if wanted.repository.startswith("file://"):
             return None
         found = self.files.library(self.listing, wanted)
-        return found if found != source else None
+        return found if found is not None and found != source and self._has_its_own(found) else None
+
+    def _has_its_own(self, library: RelPath) -> bool:
+        """Whether a chart has what it depends on itself: the one in the registry is packed with it."""
+        charts = self.listing.folder(_below(library, "charts"))
+        vendored = {self.files.read(charts.child(name)).name for name in charts.folders}
+        return all(
+            one.name in vendored
+            or one.repository.startswith("file://")
+            or _archived(charts, one.name)
+            or self.files.library(self.listing, one)
+            for one in self.files.read(library).dependencies
+        )
 
     def _local(self, source: RelPath, wanted: Wanted, *, vendored: bool) -> RelPath | None:
         """The folder that a ``file://`` dependency means; None when no chart is there, which is for helm to say."""

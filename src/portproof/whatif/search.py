@@ -11,7 +11,7 @@ from portproof.pipeline import Plan
 from portproof.render.model import Rendering
 from portproof.resources import ResourceKey
 from portproof.resources import read as read_resources
-from portproof.rules.base import Trait
+from portproof.rules.base import Severity, Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate, graph_of
 from portproof.source import RelPath
@@ -186,7 +186,10 @@ class Search:
         if answer is None:
             return None
         if not moves:
-            return evaluate(answer, self.rule_set.without(*_COMPARED))
+            found = evaluate(answer, self.rule_set.without(*_COMPARED))
+            # Nobody has these values: what is worth a note only is not worth that.
+            worth = tuple(one for one in found.found if one.finding.severity is not Severity.NOTE)
+            return replace(found, found=worth)
         still = self._rendered(parts_of(settings))
         rules = self.rule_set.only(*_COMPARED)
         return None if still is None else compared(evaluate(answer, rules), answer, rules, still)
