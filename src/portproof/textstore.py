@@ -90,6 +90,7 @@ class TextStore:
             return
         with suppress(OSError), self._part(key, make=True) as part:
             files.replace(Path(key), data, mode=0o600, folder=part)
+            _give(key, part)
             self._written = True
 
     def drop(self, key: str) -> None:
@@ -128,7 +129,7 @@ class TextStore:
     def _opened(self, *, make: bool = False) -> Iterator[int]:
         """The folder itself, which is no link."""
         if make and not self.folder.is_dir():
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(self.folder)
             # It may lie in a work tree, where nobody wants to commit it.
             with suppress(OSError), _folder(self.folder) as top:
                 files.replace(Path(".gitignore"), _IGNORED.encode(), mode=0o600, folder=top)
@@ -144,6 +145,7 @@ class TextStore:
             if make:
                 with suppress(FileExistsError):
                     os.mkdir(key[:2], 0o700, dir_fd=top)
+                    _give(key[:2], top)
             with _folder(key[:2], top) as part:
                 yield part
 
@@ -152,6 +154,23 @@ class TextStore:
         now = self._clock()
         if now - os.stat(key, dir_fd=part, follow_symlinks=False).st_mtime > _TOUCHED_EACH:
             os.utime(key, (now, now), dir_fd=part, follow_symlinks=False)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and those above it."""
+    above = next(one for one in folder.parents if one.is_dir())
+    missing = folder.relative_to(above).parts
+    for depth in range(len(missing)):
+        with _folder(above.joinpath(*missing[:depth])) as parent, suppress(FileExistsError):
+            os.mkdir(missing[depth], 0o700, dir_fd=parent)
+            _give(missing[depth], parent)
+
+
+def _give(name: str, within: int) -> None:
+    """Let what root has made belong to the owner of the folder: a container's root fills a cache that others save."""
+    owner = os.fstat(within)
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.chown(name, owner.st_uid, owner.st_gid, dir_fd=within, follow_symlinks=False)
 
 
 @contextmanager

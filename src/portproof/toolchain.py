@@ -168,14 +168,6 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "portproof"
 
 
-def renderings_folder(environ: Mapping[str, str]) -> Path | None:
-    """Where renderings are kept: `$PORTPROOF_RENDER_CACHE`, or beside the tools; None where that is set to nothing."""
-    own = environ.get("PORTPROOF_RENDER_CACHE")
-    if own is not None:
-        return Path(own).absolute() if own else None
-    return cache_folder(environ) / "renderings"
-
-
 def this_platform() -> str:
     """Name the machine in the words of the release files, such as `linux-amd64`."""
     machine = os.uname().machine.lower()

@@ -451,8 +451,29 @@ def test_two_at_once_do_not_disturb_each_other(counted: Counted) -> None:
 
 
 def test_a_folder_of_the_work_tree_is_nothing_to_check(counted: Counted) -> None:
-    environ = {"PORTPROOF_RENDER_CACHE": str(counted.root / ".portproof-cache")}
+    environ = {"PORTPROOF_RENDER_CACHE": ".portproof-cache"}
     first = counted.check(environ=environ)
     assert (counted.root / ".portproof-cache").is_dir()
+    counted.starts()
     assert counted.check(environ=environ) == first
+    assert counted.starts() == 0
     assert Repository(counted.root).git("status", "--porcelain") == ""
+
+
+def test_a_cache_that_was_committed_is_not_read(counted: Counted) -> None:
+    environ = {"PORTPROOF_RENDER_CACHE": "cache"}
+    first = counted.check(environ=environ)
+    assert (counted.root / "cache").is_dir()
+    Repository(counted.root).git("add", "--force", "cache")
+    Repository(counted.root).commit()
+    counted.starts()
+    assert counted.check(environ=environ) == first
+    assert counted.starts() > 2
+
+
+def test_a_folder_that_a_link_of_the_tree_leads_to_is_not_used(counted: Counted) -> None:
+    elsewhere = counted.folder / "elsewhere"
+    elsewhere.mkdir()
+    (counted.root / "linked").symlink_to(elsewhere)
+    counted.check(environ={"PORTPROOF_RENDER_CACHE": "linked/cache"})
+    assert not list(elsewhere.iterdir())

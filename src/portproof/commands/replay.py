@@ -25,10 +25,11 @@ from portproof.commands.output import print_document, write_text
 from portproof.console import say
 from portproof.errors import PortproofError
 from portproof.flags import Flags
+from portproof.renderings import renderings_folder
 from portproof.source import root_and_paths
 from portproof.textstore import Entry, TextStore
 from portproof.tool_file import identity
-from portproof.toolchain import cache_folder, find_helm, find_kustomize, renderings_folder
+from portproof.toolchain import cache_folder, find_helm, find_kustomize
 
 FORMAT = "runs/1"
 """Part of every key: raised when the same words mean something else."""
@@ -145,10 +146,12 @@ def replay(
 
     Such are comparisons, which read git, what comes through a pipe, and what writes files that the next run reads.
     """
-    folder = None if flags.no_cache else renderings_folder(environ)
-    if folder is None or flags.base is not None or flags.write_baseline or "-" in paths:
+    if flags.no_cache or flags.base is not None or flags.write_baseline or "-" in paths:
         return None
     root, _ = root_and_paths(paths)
+    folder = renderings_folder(environ, root)
+    if folder is None:
+        return None
     return Replay((*words, *paths), flags, root, TextStore(folder), environ)
 
 

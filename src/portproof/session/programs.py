@@ -7,12 +7,15 @@ from functools import cached_property
 
 from portproof.config import Config
 from portproof.console import say
+from portproof.discover.model import STREAM
 from portproof.render.engine import Engine, RenderOptions
 from portproof.render.starts import KeptStarts
+from portproof.renderings import renderings_folder
 from portproof.session.request import Request
+from portproof.source import root_and_paths
 from portproof.textstore import TextStore
 from portproof.tool_file import identity
-from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize, renderings_folder
+from portproof.toolchain import Tool, cache_folder, find_helm, find_kustomize
 
 
 class Programs:
@@ -50,7 +53,10 @@ def engine_of(request: Request, config: Config, programs: Programs) -> Engine:
 
 def _kept(request: Request) -> KeptStarts:
     """What earlier runs have rendered, unless the command line or the environment says that nothing is kept."""
-    folder = None if request.flags.no_cache else renderings_folder(request.environ)
+    if request.flags.no_cache:
+        return KeptStarts()
+    root, _ = root_and_paths(() if STREAM in request.paths else request.paths, request.root)
+    folder = renderings_folder(request.environ, root)
     if folder is None:
         return KeptStarts()
     return KeptStarts(TextStore(folder), lambda path: identity(path, cache_folder(request.environ)))
