@@ -197,10 +197,14 @@ def _absent(checked: Iterable[TargetResult]) -> list[Unread]:
             file = f"{target.path}/Chart.yaml".removeprefix("./")
             found |= {Unread(file, "dependency", reason) for reason in one.without}
         elif isinstance(target, KustomizeTarget):
-            known = {*(lack.reason for lack in target.lacks), *(chart.reason for chart in target.charts)}
+            known = {
+                *(lack.reason for lack in target.lacks if not lack.fetchable),
+                *(chart.reason for chart in target.charts),
+            }
             file = (*target.made_by, target.path)[0]
             for reason in {*one.without} - known:
                 kind = "helm-charts" if reason.startswith(OF_CHARTS) else "generated-file"
+                kind = "remote-base" if reason.startswith("remote ") else kind
                 found.add(Unread(file, kind, reason))
     return sorted(found)
 

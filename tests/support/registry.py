@@ -7,7 +7,10 @@ import hashlib
 import io
 import ipaddress
 import json
+import os
+import re
 import ssl
+import subprocess
 import tarfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -53,6 +56,7 @@ class Host:
     replies: dict[str, Reply] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     guard: Callable[[Asked], Reply | None] = lambda _: None
+    post: Callable[[Asked, bytes], Reply] = lambda *_: Reply(status=405)
 
     @property
     def paths(self) -> list[str]:
@@ -100,9 +104,19 @@ def host(*, tls: bool = True) -> Iterator[Host]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            asked = self.noted()
+            self.give(made.guard(asked) or made.replies.get(self.path.partition("?")[0]) or Reply(status=404))
+
+        def do_POST(self) -> None:
+            asked = self.noted()
+            self.give(made.post(asked, self.rfile.read(int(self.headers["Content-Length"]))))
+
+        def noted(self) -> Asked:
             asked = Asked(self.path, {name.lower(): value for name, value in self.headers.items()})
             made.asked.append(asked)
-            reply = made.guard(asked) or made.replies.get(self.path.partition("?")[0]) or Reply(status=404)
+            return asked
+
+        def give(self, reply: Reply) -> None:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
@@ -207,3 +221,30 @@ def push(on: Host, path: str, versions: Mapping[str, bytes], *, realm: str = "")
 
         on.guard = guard
     return digests
+
+
+def serve_git(on: Host, root: Path) -> None:
+    """Let a host answer for the bare repositories below `root`, with git's own server."""
+    backend = Path(
+        subprocess.run(["git", "--exec-path"], check=True, capture_output=True, text=True).stdout.strip()
+    )
+
+    def answer(asked: Asked, body: bytes) -> Reply:
+        environ = {
+            "GIT_PROJECT_ROOT": str(root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": asked.path.partition("?")[0],
+            "QUERY_STRING": asked.path.partition("?")[2],
+            "REQUEST_METHOD": "POST",
+            "CONTENT_TYPE": asked.headers.get("content-type", ""),
+            "GIT_PROTOCOL": asked.headers.get("git-protocol", ""),
+            "PATH": os.environ["PATH"],
+        }
+        done = subprocess.run(
+            [backend / "git-http-backend"], input=body, env=environ, capture_output=True, check=False
+        )
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        status = re.search(rb"^Status: (\d+)", head, re.MULTILINE)
+        return Reply(content, int(status[1]) if status else 200)
+
+    on.post = answer

@@ -104,7 +104,7 @@ class Config:
         metadata=_key(
             values.some(values.host),
             any_number({"type": "string", "pattern": "^[0-9a-z.:-]+$"}),
-            "The only hosts to fetch charts from (default: every public host; none for a pull request from a fork).",
+            "The only hosts to fetch charts and remote bases from (default: charts from every public host; nothing for a pull request from a fork).",
         ),
     )
     timeout: float = field(

@@ -10,7 +10,7 @@ from portproof.discover.charts import chart_folders, find_charts
 from portproof.discover.gitops.described import NO_CHILDREN, Children
 from portproof.discover.installs import find_deployments
 from portproof.discover.model import Discovery, Skip, Target
-from portproof.discover.overlays import find_overlays
+from portproof.discover.overlays import Wanted, find_overlays
 from portproof.discover.plain import find_manifests
 from portproof.discover.unread import Unread
 from portproof.discover.values_files import find_values
@@ -35,7 +35,8 @@ def discover(
     listing = walk(tree.root, paths, config.exclude, config.ignored)
     deployed = find_deployments(tree, listing, chart_folders(listing), children)
     charts = find_charts(tree, listing, config, deployed.installs)
-    overlays = find_overlays(tree, listing, charts.folders, deployed.builds, paths)
+    wanted = Wanted(paths, None if config.offline else config.allow_hosts)
+    overlays = find_overlays(tree, listing, charts.folders, deployed.builds, wanted)
     plain = find_manifests(tree, listing, charts.folders, overlays.files, deployed.together())
     values = find_values(tree, listing, charts, overlays.files)
     remote = list(remote_charts.targets(deployed.remote))

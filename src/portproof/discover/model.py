@@ -264,13 +264,14 @@ class HelmTarget:
 class Lack:
     """An entry of the kustomization in `file` that cannot be had here: what stands in one of its `fields`, and why.
 
-    `text` is the entry; empty stands for all of the field.
+    `text` is the entry; empty stands for all of the field. One that is `fetchable` is tried before it is done without.
     """
 
     file: RelPath
     fields: tuple[str, ...]
     text: str
     reason: str
+    fetchable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from portproof.discover.model import KUSTOMIZATION_NAMES, Inflation, KustomizeTa
 from portproof.discover.plain import may_have_ports
 from portproof.discover.references import References, read_plugin_file, read_references
 from portproof.discover.unread import Unread
-from portproof.discover.walk import Folder, Listing
+from portproof.discover.walk import Folder, Listing, walk
 from portproof.source import RelPath, Tree
 
 _OBJECT = re.compile(r"^[\"']?apiVersion[\"']?:", re.MULTILINE)
@@ -41,19 +41,28 @@ class Overlays:
     unread: tuple[Unread, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The paths that somebody has `named`, and the `hosts` that parts of kustomizations may be fetched from."""
+
+    named: Collection[RelPath] = ()
+    hosts: Collection[str] | None = None
+
+
 def find_overlays(
     tree: Tree,
     listing: Listing,
     charts: frozenset[RelPath],
     builds: Mapping[RelPath, tuple[Build, ...]],
-    named: Collection[RelPath] = (),
+    wanted: Wanted,
 ) -> Overlays:
     """Find the kustomizations of the listing, and how they are deployed (`builds`).
 
-    What another one refers to is a skip unless something deploys it by itself, somebody has `named` it, or nothing that
+    What another one refers to is a skip unless something deploys it by itself, somebody has named it, or nothing that
     builds on it can be built. A component always is.
     """
-    graph = _Graph(tree, listing)
+    named = wanted.named
+    graph = _Graph(tree, listing, wanted.hosts)
     skips: list[Skip] = []
     found: list[RelPath] = []
     for folder in sorted(path for path, folder in listing.folders.items() if _names(folder)):
@@ -96,6 +105,11 @@ def find_overlays(
     )
 
 
+def kustomization_at(tree: Tree, folder: RelPath) -> KustomizeTarget | Skip:
+    """The kustomization in a folder of a tree that is looked at for nothing else, be it a component or not."""
+    return _Graph(tree, walk(tree.root, (folder,), ())).target(folder)
+
+
 def _below(
     graph: _Graph, refused: Iterable[RelPath], built: Iterable[KustomizeTarget]
 ) -> list[KustomizeTarget]:
@@ -136,7 +150,7 @@ def _bases(graph: _Graph, targets: Iterable[KustomizeTarget]) -> Mapping[str, tu
 
 def _unread(targets: Collection[KustomizeTarget]) -> Iterator[Unread]:
     """The parts without which targets are built."""
-    for lack in dict.fromkeys(one for target in targets for one in target.lacks):
+    for lack in dict.fromkeys(one for target in targets for one in target.lacks if not one.fetchable):
         yield Unread(lack.file, "remote-base" if lack.text else "helm-charts", lack.reason)
     for one in dict.fromkeys(one for target in targets for one in target.charts if one.reason):
         yield Unread(one.file, "helm-charts", one.reason)
@@ -177,7 +191,7 @@ def _as_deployed(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> Ite
         except GivenError as error:
             yield Skip("kustomize", folder, f"as built by {install.name!r}: {error}")
             continue
-        found = _Graph(tree, graph.listing).target(folder)
+        found = _Graph(tree, graph.listing, graph.hosts).target(folder)
         if isinstance(found, KustomizeTarget):
             more = {*found.files, install.file, *install.also} - {install.read_from if install.parent else ""}
             yield replace(found, files=tuple(sorted(more)), install=install)
@@ -193,6 +207,7 @@ class _Graph:
 
     tree: Tree
     listing: Listing
+    hosts: Collection[str] | None = None
     known: dict[RelPath, References] = field(default_factory=dict)
     inflated: dict[RelPath, tuple[Inflation, ...]] = field(default_factory=dict)
     chart_files: ChartFiles = field(init=False)
@@ -205,7 +220,7 @@ class _Graph:
             here = self.listing.folder(folder)
             made = tuple(name for name in KUSTOMIZATION_NAMES if here.child(name) in self.tree.overlay)
             names = _names(here) or made
-            self.known[folder] = read_references(self.tree, folder, names)
+            self.known[folder] = read_references(self.tree, folder, names, self.hosts)
         return self.known[folder]
 
     def is_kustomization(self, folder: RelPath) -> bool:
@@ -219,7 +234,8 @@ class _Graph:
             left = _Graph(
                 Tree(self.tree.root, {**self.tree.overlay, **without(self.tree, whole.lacks)}), self.listing
             ).build(folder)
-            if left.refused is not None or left.lacks or not (left.resources or left.can_inflate):
+            empty = left.refused is not None or left.lacks or not (left.resources or left.can_inflate)
+            if empty and not any(one.fetchable for one in whole.lacks):
                 whole = replace(whole, refused=whole.lacks[0].reason)
         elif whole.refused is None and whole.charts and not (whole.resources or whole.can_inflate):
             whole = replace(whole, refused=whole.charts[0].reason)

@@ -11,11 +11,13 @@ with Go's encoding/json, which takes ``Resources``, and a long s for an s, too.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from portproof.discover.mention import mention
 from portproof.discover.model import Lack
+from portproof.discover.remote_bases import may_be_fetched
 from portproof.discover.walk import EscapeError, ResolvedPath, resolve
 from portproof.source import RelPath, SourceError, Tree, join
 from portproof.yamldoc import YamlError, load, load_all
@@ -61,9 +63,14 @@ class References:
     charted: set[RelPath] = field(default_factory=set)
 
 
-def read_references(tree: Tree, folder: RelPath, names: tuple[str, ...]) -> References:
-    """Read the kustomization files called `names` in `folder`; a broken one refers to nothing, kustomize says why."""
-    reader = _Reader(tree, References(folder))
+def read_references(
+    tree: Tree, folder: RelPath, names: tuple[str, ...], hosts: Collection[str] | None = None
+) -> References:
+    """Read the kustomization files called `names` in `folder`; a broken one refers to nothing, kustomize says why.
+
+    What lies at `hosts` may be fetched.
+    """
+    reader = _Reader(tree, References(folder), hosts=hosts)
     for name in names:
         place = reader.take(name, "kustomization")
         if place is not None and (place.kind == "file" or place.path in tree.overlay):
@@ -90,6 +97,7 @@ class _Reader:
     tree: Tree
     found: References
     file: RelPath = ""
+    hosts: Collection[str] | None = None
 
     def read(self, data: dict[str, Any]) -> None:
         """Look at every field of a kustomization that holds a path."""
@@ -115,7 +123,7 @@ class _Reader:
             self.found.charted.add(self.file)
         for name, may_lack in ((_OBJECTS[0], True), (_OBJECTS[1], True), ("components", False)):
             for text in _texts(data, name):
-                self._take_base(text, may_lack=may_lack)
+                self._take_base(text, may_lack=may_lack or may_be_fetched(text, self.hosts))
 
     def read_plugins(self, path: RelPath) -> None:
         """Look at a file of configurations of generators or transformers."""
@@ -231,13 +239,14 @@ class _Reader:
 
     def _refuse_remote(self, reason: str, text: str, *, may_lack: bool) -> None:
         if may_lack and self.file:
-            self._lack(_OBJECTS, text, reason, text)
+            self._lack((*_OBJECTS, "components"), text, reason, text)
         else:
             self._refuse(reason, text)
 
     def _lack(self, fields: tuple[str, ...], text: str, reason: str, shown: str) -> None:
         """Note an entry that only adds objects: what is left without it can be looked at."""
-        self.found.lacks.append(Lack(self.file, fields, text, self._placed(reason, shown)))
+        may = bool(text) and may_be_fetched(text, self.hosts)
+        self.found.lacks.append(Lack(self.file, fields, text, self._placed(reason, shown), may))
 
     def _refuse(self, reason: str, text: str) -> None:
         """Keep the first reason, with the place where `text` stands."""

@@ -191,6 +191,7 @@ class Engine:
             self._options.seconds,
             self._options.kept,
             self._render_chart,
+            self._fetcher,
         )
 
     def _render_chart(self, target: HelmTarget, tree: Tree) -> _Answer:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from portproof.discover.model import Dependency, HelmTarget
+from portproof.discover.remote_bases import RemoteBase
 from portproof.discover.versions import is_exact
 from portproof.render.archive_store import ArchiveStore
 from portproof.render.scratch import Scratch
 from portproof.render.tool_output import clean
-from portproof.source import RelPath
+from portproof.source import RelPath, Tree
 
 if TYPE_CHECKING:
     from portproof.render.web import Web
 
 SECONDS = 20.0
+MAX_REMOTE_FILE = 5 * 1024 * 1024
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _VERSION = re.compile(r"[A-Za-z0-9.*xX^~<>=!|, +-]{0,100}|sha256:[0-9a-f]{64}")
@@ -57,6 +59,7 @@ class Fetcher:
     _locks: dict[tuple[str, str, str], threading.Lock] = field(default_factory=dict)
     _known: dict[tuple[str, str, str], Fetched | FetchError] = field(default_factory=dict)
     _unreachable: dict[str, str] = field(default_factory=dict)
+    _bases: dict[tuple[str, str, str], Path | FetchError] = field(default_factory=dict)
     was_asked: bool = False
     _web: Web | None = None
 
@@ -107,6 +110,64 @@ class Fetcher:
             )
         return self._fetch(wanted)
 
+    def remote_file(self, base: RemoteBase) -> str:
+        """The text of a file of a host. Raises `FetchError`."""
+        return self._once(base, lambda web: web.get(base.address, MAX_REMOTE_FILE).good().body).read_text(
+            "utf-8"
+        )
+
+    def remote_tree(self, base: RemoteBase) -> Tree:
+        """The files of a git repository at a revision. Raises `FetchError`."""
+        return Tree(self._once(replace(base, path="."), None))
+
+    def _once(self, base: RemoteBase, read: Callable[[Web], bytes] | None) -> Path:
+        """Where the file, or the folder of the repository, has been put, once in a run."""
+        key = (base.address, "", base.ref)
+        self.was_asked = True
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._bases:
+                try:
+                    self._bases[key] = self._put_down(base, read)
+                except FetchError as error:
+                    self._bases[key] = error
+            known = self._bases[key]
+        if isinstance(known, FetchError):
+            raise FetchError(str(known))
+        return known
+
+    def _put_down(self, base: RemoteBase, read: Callable[[Web], bytes] | None) -> Path:
+        from portproof.render.gitfetch import files_at  # noqa: PLC0415
+        from portproof.render.web import WebError  # noqa: PLC0415
+
+        if self.offline or self.hosts is None or base.host in self._unreachable:
+            raise FetchError(self._unreachable.get(base.host, "nobody allows it"))
+        folder = self.scratch.fetched()
+        try:
+            web = self._asking()
+            files = {"file": read(web)} if read else files_at(web, base.address, base.ref)
+            if read:
+                files["file"].decode("utf-8")
+            for path, data in files.items():
+                place = folder / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(data)
+        except WebError as error:
+            if error.unreachable:
+                self._unreachable[base.host] = str(error)
+            raise FetchError(clean(str(error))) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise FetchError("it cannot be stored, or is no text") from error
+        return folder / "file" if read else folder
+
+    def _asking(self) -> Web:
+        from portproof.render.web import Web  # noqa: PLC0415 - start-up: few trees lack a chart
+
+        with self._lock:
+            self._web = self._web or Web(self.hosts, self.environ, self.seconds)
+            return self._web
+
     def _fetch(self, dependency: Dependency) -> Fetched:
         key = (dependency.repository, dependency.name, dependency.version)
         self.was_asked = True
@@ -148,12 +209,10 @@ class Fetcher:
     def _pull(self, dependency: Dependency, host: str) -> tuple[str, bytes]:
         # start-up: few trees lack a chart
         from portproof.render.registry import find  # noqa: PLC0415
-        from portproof.render.web import Web, WebError  # noqa: PLC0415
+        from portproof.render.web import WebError  # noqa: PLC0415
 
-        with self._lock:
-            web = self._web = self._web or Web(self.hosts, self.environ, self.seconds)
         try:
-            found = find(web, dependency.repository, dependency.name, dependency.version)
+            found = find(self._asking(), dependency.repository, dependency.name, dependency.version)
         except WebError as error:
             reason = clean(_CREDENTIALS.sub("//", str(error)))
             if error.unreachable:

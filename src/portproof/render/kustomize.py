@@ -21,7 +21,9 @@ from portproof.discover.lacking import idle_patch, without
 from portproof.discover.model import Install, KustomizeTarget
 from portproof.process import Completed, Limits
 from portproof.render import generated
+from portproof.render.attaching import attach
 from portproof.render.copying import CopyError, copy_files, write_text
+from portproof.render.fetch import Fetcher
 from portproof.render.inflating import RenderChart, inflate
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.sandboxes import Sandboxes
@@ -52,6 +54,7 @@ class Kustomize:
     seconds: float
     kept: KeptStarts
     render_chart: RenderChart
+    fetcher: Fetcher
 
     def render(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Build `target` as `tree` has it. kustomize does not say which file a document came from.
@@ -104,9 +107,19 @@ class Kustomize:
             )
         return NotRendered(target, charts.without[0]) if charts.without else replace(found, target=target)
 
-    def _without_parts(self, target: KustomizeTarget, tree: Tree) -> Rendering | NotRendered:
-        """The kustomization without the entries that cannot be had, and without patches of what they would have added."""
-        lacks = list(target.lacks)
+    def _without_parts(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
+        """The kustomization without the entries that cannot be had, and without patches of what they would have added.
+
+        What can be fetched is put beside it first.
+        """
+        attached = attach(target.lacks, tree, self.fetcher)
+        first = tuple(attached.lacks)
+        if attached.changed:
+            tree = Tree(tree.root, {**tree.overlay, **attached.changed})
+            files = tuple(dict.fromkeys((*target.files, *attached.changed)))
+            built = self.render(replace(target, lacks=first, files=files), tree)
+            return replace(built, target=target)
+        lacks = list(first)
         reason = lacks[0].reason
         while True:
             changed = without(tree, lacks)
@@ -114,7 +127,7 @@ class Kustomize:
             edited_tree = Tree(tree.root, {**tree.overlay, **changed})
             found = self.render(more, edited_tree)
             if isinstance(found, Rendering):
-                reasons = tuple(dict.fromkeys((*(one.reason for one in target.lacks), *found.without)))
+                reasons = tuple(dict.fromkeys((*(one.reason for one in first), *found.without)))
                 return (
                     replace(found, target=target, without=reasons)
                     if found.documents
@@ -125,7 +138,7 @@ class Kustomize:
                 if isinstance(found, RenderFailure)
                 else None
             )
-            if idle is None or len(lacks) - len(target.lacks) >= MAX_PATCHES:
+            if idle is None or len(lacks) - len(first) >= MAX_PATCHES:
                 return NotRendered(target, reason)
             lacks.append(idle)
 

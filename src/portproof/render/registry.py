@@ -55,7 +55,7 @@ def find(web: Web, repository: str, name: str, version: str) -> Found:
 
 def _of_index(web: Web, repository: str, name: str, version: str) -> Found:
     """``pkg/repo`` of helm: addresses in the index may be relative to that of the repository."""
-    answer = web.get(urljoin(repository, "index.yaml"), MAX_INDEX, {"Accept-Encoding": "gzip"})
+    answer = web.get(urljoin(repository, "index.yaml"), MAX_INDEX, {"Accept-Encoding": "gzip"}).good()
     entries = {str(one.get("version")): one for one in reversed(_entries(answer.body, name))}
     chosen = newest(entries, version)
     if chosen is None:
@@ -87,7 +87,7 @@ def _archive(web: Web, repository: str, there: str, digest: str) -> bytes:
             raise WebError(f"the index leads to another host: {error}") from error
     elif before.username is not None:
         there = after._replace(netloc=before.netloc).geturl()
-    data = web.get(there, MAX_FILE_BYTES).body
+    data = web.get(there, MAX_FILE_BYTES).good().body
     if digest and not _is_of(data, digest):
         raise WebError("the archive is not the one that the index names (its SHA-256 differs)")
     return data
@@ -197,13 +197,13 @@ class _Registry:
     def get(self, what: str, limit: int, headers: Mapping[str, str]) -> Answer:
         """What lies there; with a token where the registry wants one (distribution ``docs/spec/auth/token.md``)."""
         url = f"{self.base}/{what}"
-        answer = self.web.get(url, limit, self._sent(headers), allowed=(200, 401))
+        answer = self.web.get(url, limit, self._sent(headers))
         if answer.status == 401 and not self.token:
             self._ask_for_token(answer)
-            answer = self.web.get(url, limit, self._sent(headers), allowed=(200, 401))
+            answer = self.web.get(url, limit, self._sent(headers))
         if answer.status == 401:
             raise WebError("the registry wants credentials, which portproof does not send")
-        return answer
+        return answer.good()
 
     def _sent(self, headers: Mapping[str, str]) -> dict[str, str]:
         return {**headers, **({"Authorization": f"Bearer {self.token}"} if self.token else {})}
@@ -220,7 +220,7 @@ class _Registry:
         if not there.startswith("https://"):
             raise WebError("the registry has its tokens given without https")
         try:
-            data = json.loads(self.web.get(there, MAX_MANIFEST, {}, onward=True).body)
+            data = json.loads(self.web.get(there, MAX_MANIFEST, {}, onward=True).good().body)
             token = data.get("token") or data.get("access_token")
         except (ValueError, RecursionError, AttributeError) as error:
             raise WebError("the registry gives no token") from error

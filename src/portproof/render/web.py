@@ -18,7 +18,7 @@ import urllib.request
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 MAX_REDIRECTS = 5
@@ -49,6 +49,22 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
 
+    def good(self) -> Answer:
+        """The answer itself. Raises `WebError` for one that is none to the question."""
+        if self.status != 200:
+            parts = urlsplit(self.url)
+            raise WebError(f"{parts.hostname} answers {self.status} for {parts.path[:200] or '/'}")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is sent along with an address, and how many bytes may come back."""
+
+    headers: Mapping[str, str]
+    limit: int
+    body: bytes | None = None
+
 
 @dataclass(slots=True)
 class Web:
@@ -74,30 +90,33 @@ class Web:
         headers: Mapping[str, str] | None = None,
         *,
         onward: bool = False,
-        allowed: tuple[int, ...] = (200,),
     ) -> Answer:
-        """The answer with one of the statuses `allowed`, of at most `limit` bytes. Raises `WebError`.
+        """The answer, of at most `limit` bytes, whatever its status unless that leads elsewhere. Raises `WebError`.
 
         With `onward` another host has named the address. Credentials, in `headers` or in the address, are for that host.
         """
         deadline = time.monotonic() + self.seconds
         parts = _parts(url) if onward else self.check(url)
-        sent = {**(headers or {}), **_basic(parts)}
+        asked = _Question({**(headers or {}), **_basic(parts)}, limit)
         for _ in range(MAX_REDIRECTS + 1):
-            addresses = self._addresses(parts, onward=onward)
-            answer = self._ask(parts, addresses, sent, limit, deadline)
+            answer = self._ask(parts, self._addresses(parts, onward=onward), asked, deadline)
             if answer.status not in _REDIRECTS:
-                if answer.status in allowed:
-                    return answer
-                raise WebError(f"{parts.hostname} answers {answer.status} for {_shown(parts)}")
+                return answer
             there = _parts(urljoin(answer.url, answer.headers.get("location", "")))
             if parts.scheme == "https" and there.scheme != "https":
                 raise WebError(f"{parts.hostname} redirects from https to {there.scheme}")
             if there.netloc != parts.netloc:
-                sent = {key: value for key, value in sent.items() if key != "Authorization"}
-                onward = True
+                bare = {key: value for key, value in asked.headers.items() if key != "Authorization"}
+                asked, onward = replace(asked, headers=bare), True
             parts = there
         raise WebError(f"{parts.hostname} redirects too often")
+
+    def post(self, url: str, body: bytes, limit: int, headers: Mapping[str, str]) -> Answer:
+        """The answer to what is sent, which is not sent on anywhere. Raises `WebError`."""
+        parts = self.check(url)
+        asked = _Question(headers, limit, body)
+        deadline = time.monotonic() + self.seconds
+        return self._ask(parts, self._addresses(parts, onward=False), asked, deadline)
 
     def _addresses(self, parts: SplitResult, *, onward: bool) -> list[str]:
         """The addresses of a host, none where a proxy looks it up. Raises `WebError` for one that is not to be asked."""
@@ -120,8 +139,7 @@ class Web:
         self,
         parts: SplitResult,
         addresses: list[str],
-        headers: Mapping[str, str],
-        limit: int,
+        asked: _Question,
         deadline: float,
     ) -> Answer:
         """One question, without following where the answer leads."""
@@ -137,11 +155,10 @@ class Web:
         clock.start()
         try:
             with closing(connection):
-                connection.request(
-                    "GET", target, headers={"User-Agent": "portproof", "Accept": "*/*", **more, **headers}
-                )
+                sent = {"User-Agent": "portproof", "Accept": "*/*", **more, **asked.headers}
+                connection.request("GET" if asked.body is None else "POST", target, asked.body, headers=sent)
                 with connection.getresponse() as response:
-                    body = b"" if response.status in _REDIRECTS else _body(response, limit, deadline)
+                    body = b"" if response.status in _REDIRECTS else _body(response, asked.limit, deadline)
         except ssl.SSLError as error:
             reason = getattr(error, "verify_message", "") or error.reason or "no TLS"
             raise WebError(f"{host}: {str(reason).lower()}", unreachable=True) from error
@@ -152,8 +169,8 @@ class Web:
         finally:
             clock.cancel()
         found = {name.lower(): value for name, value in response.getheaders()}
-        if found.get("content-encoding", "").lower() == "gzip" and "Accept-Encoding" in headers:
-            body = _unpacked(body, limit)
+        if found.get("content-encoding", "").lower() == "gzip" and "Accept-Encoding" in asked.headers:
+            body = _unpacked(body, asked.limit)
         return Answer(parts._replace(netloc=_bare(parts)).geturl(), response.status, found, body)
 
     def _connection(
@@ -262,10 +279,6 @@ def _basic(parts: SplitResult) -> Mapping[str, str]:
 def _bare(parts: SplitResult) -> str:
     """Host and port, without a name and a password."""
     return parts.netloc.rpartition("@")[2]
-
-
-def _shown(parts: SplitResult) -> str:
-    return parts.path[:200] or "/"
 
 
 def _cut(connection: http.client.HTTPConnection) -> None:
