@@ -14,11 +14,11 @@ import traceback
 from collections.abc import Iterator
 from itertools import chain
 
-from tests.fuzz import encoders, installing, parsers
+from tests.fuzz import encoders, fetching, installing, parsers
 from tests.fuzz.engine import fails, inputs, smaller
 from tests.fuzz.target import CORPUS, Target, write
 
-TARGETS = (*parsers.TARGETS, *installing.TARGETS, *encoders.TARGETS)
+TARGETS = (*parsers.TARGETS, *installing.TARGETS, *encoders.TARGETS, *fetching.TARGETS)
 _FINDINGS = 5
 """Of one target in one run; more of them rarely tell more."""
 

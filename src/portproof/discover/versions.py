@@ -17,17 +17,20 @@ _EARLY = re.compile(r"\d-[0-9A-Za-z]")
 _HYPHEN = re.compile(r"(?<!\S)(\S++)\s++-\s++(\S++)")
 _TERM = re.compile(r"\s*+(!=|>=|=>|<=|=<|>|<|=|~>|~|\^)?+\s*+([^\s,<>=!~^|]++)\s*+,?")
 _LAST = 1_000_000_000
+MAX_RANGE = 300
+"""Characters of a range; a longer one cannot be read."""
 
 
 def satisfies(version: str, wanted: str) -> bool:
     """Whether a version lies in a range such as ``^1.2``, ``>=1.0, <3 || 5.x``; not where one of them cannot be read."""
-    exact = _bounds(version)
+    exact = _bounds(version) if len(wanted) <= MAX_RANGE else None
     return exact is not None and any(_all_of(exact[0], part) for part in wanted.split("||"))
 
 
 def fitting(wanted: str) -> str:
     """A version that lies in a range, of those that it names; ``0.0.0`` where none does."""
-    named = [found[0] for text in re.findall(r"[\w.+*-]+", wanted) if (found := _bounds(text)) is not None]
+    words = re.findall(r"[\w.+*-]+", wanted[:MAX_RANGE])
+    named = [found[0] for text in words if (found := _bounds(text)) is not None]
     near = [(major, minor, patch + 1) for major, minor, patch in named]
     texts = [".".join(map(str, one)) for one in (*named, *near, *((one[0] - 1, 0, 0) for one in named))]
     return next((text for text in texts if satisfies(text, wanted)), "0.0.0")
@@ -105,7 +108,7 @@ def is_exact(version: str) -> bool:
 
 def is_range(text: str) -> bool:
     """Whether it can be read as a version or a range of them."""
-    return all(_is_readable(part) for part in text.split("||"))
+    return len(text) <= MAX_RANGE and all(_is_readable(part) for part in text.split("||"))
 
 
 def _is_readable(part: str) -> bool:

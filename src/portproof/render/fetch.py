@@ -13,7 +13,6 @@ from urllib.parse import SplitResult, urlsplit
 from portproof.discover.model import Dependency, HelmTarget
 from portproof.discover.remote_bases import RemoteBase
 from portproof.discover.versions import is_exact
-from portproof.render.archive_store import ArchiveStore
 from portproof.render.scratch import Scratch
 from portproof.render.tool_output import clean
 from portproof.source import RelPath, Tree
@@ -185,6 +184,8 @@ class Fetcher:
         return known
 
     def _cached_or_pulled(self, dependency: Dependency) -> Fetched:
+        from portproof.render.archive_store import ArchiveStore  # noqa: PLC0415 - start-up: few trees lack a chart
+
         host = self._checked_host(dependency)
         asked = (dependency.repository, dependency.name, dependency.version)
         store = ArchiveStore(self.cache / "charts")
