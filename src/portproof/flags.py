@@ -20,7 +20,8 @@ class Flag:
     """An option of a command line. `many` may be given several times, and each time with several values, by commas.
 
     `choices` are the words that it takes, `least` is the lowest number; a `switch` takes nothing. Commands that check
-    or fix take it, unless it is `only` for one of them. `short` is its one-letter form, with the dash.
+    or fix take it, unless it is `only` for one of them. `short` is its one-letter form, with the dash; `option` its long form, where that is
+    not the name of its field. What is `verbatim` may have commas.
     """
 
     help: str
@@ -31,6 +32,8 @@ class Flag:
     choices: tuple[str, ...] = ()
     only: str = ""
     short: str = ""
+    option: str = ""
+    verbatim: bool = False
 
     @property
     def metadata(self) -> dict[str, Flag]:
@@ -96,6 +99,38 @@ class Flags:
             short="-q",
         ).metadata,
     )
+    values: tuple[str, ...] | None = field(
+        default=None,
+        metadata=Flag(
+            "Check the one chart that PATH names with these values files, and no others. Can be repeated; the last wins.",
+            "FILE",
+            many=True,
+            short="-f",
+            verbatim=True,
+        ).metadata,
+    )
+    chart_set: tuple[str, ...] | None = field(
+        default=None,
+        metadata=Flag(
+            "Check the chart with this value set over all files, as helm does. Can be repeated.",
+            "KEY=VALUE",
+            many=True,
+            option="--set",
+            verbatim=True,
+        ).metadata,
+    )
+    chart_release: str | None = field(
+        default=None,
+        metadata=Flag("Name of the chart's release.", "NAME", option="--release").metadata,
+    )
+    chart_namespace: str | None = field(
+        default=None,
+        metadata=Flag("Namespace of the chart's release.", "NAME", option="--namespace").metadata,
+    )
+    kube_version: str | None = field(
+        default=None,
+        metadata=Flag("Kubernetes version that the chart is rendered for.", "VERSION").metadata,
+    )
     base: str | None = field(
         default=None,
         metadata=Flag(
@@ -141,8 +176,16 @@ class Flags:
     )
 
 
+AD_HOC = ("values", "chart_set", "chart_release", "chart_namespace", "kube_version")
+"""What is said of the one chart that is named, for this run only."""
+
 FLAGS: Mapping[str, Flag] = {one.name: one.metadata["flag"] for one in fields(Flags)}
 """The options of the command line, by the names of their fields."""
+
+
+def option_of(name: str) -> str:
+    """How a flag is written on the command line: ``--fail-on``."""
+    return FLAGS[name].option or f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +207,10 @@ class Given:
             value = getattr(self.flags, name)
             if flag.only or not value or name == "only_new":  # what `fix` does anyway
                 continue
-            option = f"--{name.replace('_', '-')}"
+            option = option_of(name)
             if flag.switch:
                 yield option
                 continue
-            text = ",".join(value) if flag.many else str(value)
-            yield from ([f"{option}={text}"] if text.startswith("-") else [option, text])
+            texts = value if flag.verbatim else (",".join(value) if flag.many else str(value),)
+            for text in texts:
+                yield from ([f"{option}={text}"] if text.startswith("-") else [option, text])

@@ -22,20 +22,38 @@ from portproof.flags import Flags
 
 
 @app.command(
-    short_help="Explain a rule.",
-    epilog=epilog(LISTING_CODES.format(wrong="usage error"), "portproof explain service-target-number"),
+    short_help="Explain rules.",
+    epilog=epilog(
+        LISTING_CODES.format(wrong="usage error"),
+        "portproof explain service-target-number",
+        "portproof explain probe-port-name probe-port-number --format markdown",
+    ),
 )
-@click.argument("rule", shell_complete=complete_rules)
+@click.argument("names", metavar="RULE...", nargs=-1, required=True, shell_complete=complete_rules)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(("text", "markdown")),
+    default="text",
+    show_default=True,
+    help="Format of the output.",
+)
 @color_option
-def explain(rule: str, color: str) -> int:
-    """Explain RULE: what it checks, why it matters, examples, and what it does not report.
+def explain(names: tuple[str, ...], output: str, color: str) -> int:
+    """Explain each RULE: what it checks, why it matters, examples, what it does not report, and how to suppress it.
 
     `portproof rules` lists the rules.
     """
     from portproof.report import pages  # noqa: PLC0415
     from portproof.rules import find  # noqa: PLC0415
 
-    click.echo(pages.page(find(rule), color=colored(color)), nl=False, color=True)
+    found = [find(name) for name in dict.fromkeys(names)]
+    texts = (
+        [pages.markdown(rule, linked=True) for rule in found]
+        if output == "markdown"
+        else [pages.page(rule, color=colored(color)) for rule in found]
+    )
+    click.echo("\n".join(texts), nl=False, color=True)
     return ExitCode.OK
 
 

@@ -14,7 +14,7 @@ from portproof.cli.options import (
     EXIT_CODES,
     LISTING_CODES,
     OF_CHECK,
-    OF_RENDERING,
+    OF_ONE_CHART,
     SHARED,
     color_option,
     colored,
@@ -130,7 +130,7 @@ def fix(*, paths: tuple[str, ...], flags: Flags, write: bool, unsafe: bool) -> i
     "base",
     replace(FLAGS["base"], help="Git revision to compare with: the merge base of it and HEAD. Required."),
 )
-@with_options(*OF_RENDERING)
+@with_options(*OF_ONE_CHART)
 @click.option(
     "--format",
     "output",

@@ -11,12 +11,14 @@ from typing import Any
 import click
 
 from portproof.cli.completion import complete_rules
-from portproof.flags import FLAGS, Flag, Flags
+from portproof.flags import AD_HOC, FLAGS, Flag, Flags, option_of
 
 Command = Callable[..., Any]
 SHARED = tuple(name for name, flag in FLAGS.items() if not flag.only)
 OF_RENDERING = ("config", "jobs", "helm", "kustomize", "offline", "no_cache")
 """The flags of a command that renders and judges nothing."""
+OF_ONE_CHART = (*OF_RENDERING, *AD_HOC)
+"""Those of one that can do so for a chart with values of the command line."""
 OF_CHECK = tuple(name for name, flag in FLAGS.items() if flag.only == "check")
 
 
@@ -41,7 +43,8 @@ def option(name: str, flag: Flag) -> Callable[[Command], Command]:
     elif flag.metavar in ("FILE", "PATH"):
         kind = click.Path()
     return click.option(
-        f"--{name.replace('_', '-')}",
+        name,
+        option_of(name),
         *filter(None, (flag.short,)),
         type=kind,
         metavar=flag.metavar or None,
@@ -59,7 +62,9 @@ def with_flags(command: Callable[..., int]) -> Command:
     def called(**options: Any) -> int:
         given = {name: options.pop(name) for name in FLAGS if name in options}
         for name, value in given.items():
-            if FLAGS[name].many:
+            if FLAGS[name].verbatim:
+                given[name] = tuple(value) or None
+            elif FLAGS[name].many:
                 given[name] = (
                     tuple(one.strip() for text in value for one in text.split(",") if one.strip()) or None
                 )

@@ -13,6 +13,7 @@ from portproof.cli.group import app
 from portproof.cli.options import (
     EXIT_CODES,
     LISTING_CODES,
+    OF_ONE_CHART,
     OF_RENDERING,
     TakesMany,
     colored,
@@ -40,7 +41,7 @@ _REPORTS = ("text", "junit", "json", "github")
     ),
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@with_options(*OF_RENDERING)
+@with_options(*OF_ONE_CHART)
 @click.option(
     "--format",
     "output",

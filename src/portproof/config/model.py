@@ -17,7 +17,8 @@ class ChartConfig:
 
     Each entry of `values` makes one more target; it lists values files in helm's order. They are relative to the
     chart's folder, or to the root of the repository when they start with ``/``. `kube_version` and `api_versions` are
-    what the templates learn of the cluster. Without `defaults` the chart is never rendered with its own values only. `line` is where the chart is named, `value_lines` where each of `values` is.
+    what the templates learn of the cluster. Without `defaults` the chart is never rendered with its own values only. `sets` are single values
+    over those of all files, and with `alone` nothing but `values` counts: both are said on a command line only. `line` is where the chart is named, `value_lines` where each of `values` is.
     """
 
     path: str
@@ -27,6 +28,8 @@ class ChartConfig:
     kube_version: str | None = None
     api_versions: tuple[str, ...] = ()
     defaults: bool = True
+    sets: tuple[str, ...] = ()
+    alone: bool = False
     line: int = field(default=0, compare=False)
     value_lines: tuple[int, ...] = field(default=(), compare=False)
 

@@ -162,6 +162,12 @@ def _with_values(
     """The chart's defaults, what installs it, its own values files, and those that the configuration names."""
     folder = chart.plain.chart
     entries = [entry for entry in config.charts if matches(entry.path, folder)]
+    for entry in (one for one in entries if one.alone):
+        ((paths, problem, _),) = _configured(listing, folder, [entry])
+        yield (
+            Skip("helm", folder, problem, paths) if problem else replace(chart.target(paths), sets=entry.sets)
+        )
+        return
     if all(entry.defaults for entry in entries):
         yield chart.target(())
     else:

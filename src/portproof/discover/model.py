@@ -169,7 +169,7 @@ class HelmTarget:
 
     `release`, `namespace` and `cluster` are what ``helm template`` is told, `install` is who tells it so. `mounts` says which folders of the repository make
     up the chart; `missing` what has to be fetched; `archives` (relative to the chart) are vendored ``.tgz`` files,
-    whose insides nobody can edit here. A `remote` chart is not in the repository: then `chart` is the file that installs it. `inferred` says that nothing but names and keys tells that the values are the chart's. `git` says that a ``.git`` lies in a folder of it, which no template may see.
+    whose insides nobody can edit here. A `remote` chart is not in the repository: then `chart` is the file that installs it. `inferred` says that nothing but names and keys tells that the values are the chart's. `git` says that a ``.git`` lies in a folder of it, which no template may see. `sets` are single values over those of all files, as ``--set`` has them.
     """
 
     chart: RelPath
@@ -184,6 +184,7 @@ class HelmTarget:
     install: Install | None = None
     inferred: bool = False
     remote: RemoteChart | None = None
+    sets: tuple[str, ...] = ()
 
     kind = "helm"
 
@@ -199,12 +200,14 @@ class HelmTarget:
         The name of the object that installs it stands behind its file: ``?values=/apps/shop.yaml#backend``. A remote chart
         is known by that alone: ``helm:apps/redis.yaml#redis``.
         """
+        sets = [f"set={one}" for one in self.sets]
         if not self.values:
-            return f"helm:{self.chart}"
+            return f"helm:{self.chart}{'?' if sets else ''}{'&'.join(sets)}"
         if self.remote and self.install:
             return f"helm:{self.chart}#{self.install.name}"
         by = f"#{self.install.name}" if self.install else ""
-        return f"helm:{self.chart}?values={','.join(self._short(path) for path in self.values)}{by}"
+        files = f"values={','.join(self._short(path) for path in self.values)}"
+        return f"helm:{self.chart}?{'&'.join((files, *sets))}{by}"
 
     @property
     def value_files(self) -> tuple[RelPath, ...]:

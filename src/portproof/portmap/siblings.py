@@ -29,7 +29,7 @@ class Siblings:
 
     def learn(self, target: Target, origins: Mapping[Site, Origin]) -> None:
         """Keep what was found for `target`, but for what stands in files that only it is given."""
-        if not isinstance(target, HelmTarget) or target.install:
+        if not isinstance(target, HelmTarget) or target.install or target.sets:
             return
         known = self._proven.setdefault(_chart(target), {})
         for field, origin in origins.items():
@@ -38,7 +38,7 @@ class Siblings:
 
     def known(self, target: Target, fields: Iterable[Site]) -> dict[Site, Origin]:
         """The places of `fields` that need no probe. None of a field that the target's own values may decide."""
-        if not isinstance(target, HelmTarget) or target.install:
+        if not isinstance(target, HelmTarget) or target.install or target.sets:
             return {}
         proven = self._proven.get(_chart(target), {})
         texts = [self._tree.text_or_none(path) for path in target.values]

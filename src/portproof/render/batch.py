@@ -86,7 +86,7 @@ def render_together(helm: Helm, charts: Sequence[EditedChart]) -> list[Rendering
 
 def _member(number: int, chart: EditedChart) -> _Member | None:
     target, tree = chart.target, chart.tree
-    if target.install or target.archives or target.missing:
+    if target.install or target.sets or target.archives or target.missing:
         return None
     paths = ChartPaths(target, tree)
     name = paths.name

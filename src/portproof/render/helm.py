@@ -261,7 +261,7 @@ class Helm:
         command += [f"--api-versions={one}" for one in (*ASSUMED, *target.cluster.api_versions)]
         for file in assembled.values:
             command += ["-f", str(file)]
-        command += [*assembled.options, *more]
+        command += [*(f"--set={one}" for one in target.sets), *assembled.options, *more]
         given = {"chart": assembled.chart}
         given |= {f"values-{number}": file for number, file in enumerate(assembled.values)}
         given |= {f"file-{number}": file for number, file in enumerate(assembled.files)}

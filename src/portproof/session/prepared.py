@@ -21,6 +21,7 @@ from portproof.discover.gitignore import ignored_by_git
 from portproof.discover.model import STREAM, Discovery, Target
 from portproof.errors import ConfigError, ToolError, UsageError
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
+from portproof.session.ad_hoc import alone, refuse_for_stream, with_ad_hoc
 from portproof.session.programs import Programs, engine_of
 from portproof.session.request import Request, configured
 from portproof.source import RelPath, Tree, root_and_paths
@@ -68,17 +69,19 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
             next_step="Name one: `--base origin/main`.",
         )
     if standard_input.is_asked_for(request.paths, request.flags):
+        refuse_for_stream(request)
         return _prepare_stream(request)
     root, paths = root_and_paths(request.paths, request.root)
     file, config = configured(request, root)
     tree = Tree(root)
+    config = with_ad_hoc(request, config, tree, paths)
     found = discover(tree, paths, config)
     while ignored := _ignored(tree, found) - config.ignored:  # without an overlay its base is a target
         config = replace(config, ignored=config.ignored | ignored)
         found = discover(tree, paths, config)
     _refuse_what_is_not_there(request, file, found)
     with _Rendered(request, config) as rendered:
-        found = discover_all(tree, paths, config, rendered, found)
+        found = alone(discover_all(tree, paths, config, rendered, found), config)
     if request.flags.base is not None:
         from portproof.revision import compare_with
 
