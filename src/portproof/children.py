@@ -67,14 +67,16 @@ def discover_all(
     found = found or discover(tree, paths, config)
     known = NO_CHILDREN
     answers = _Answers(tree, render)
+    speaking = _Speaking(tree)
+    parents = [*_parents(speaking, found)]
     for _ in range(MAX_DEPTH):
-        parents = [*_parents(tree, found)]
         children = answers.of(parents[:MAX_PARENTS])
         if children == known:
             break
         known = children
         found = discover(tree, paths, config, known)
-    left = [one for one in _parents(tree, found) if one.id not in answers.known]
+        parents = [*_parents(speaking, found)]
+    left = [one for one in parents if one.id not in answers.known]
     return replace(found, unread=tuple(sorted({*found.unread, *_unread(left)}))) if left else found
 
 
@@ -87,9 +89,8 @@ def _unread(left: Iterable[HelmTarget | KustomizeTarget]) -> Iterator[Unread]:
         yield Unread(one.path, "application", reason)
 
 
-def _parents(tree: Tree, found: Discovery) -> Iterator[HelmTarget | KustomizeTarget]:
+def _parents(charts: _Speaking, found: Discovery) -> Iterator[HelmTarget | KustomizeTarget]:
     """The targets whose rendering holds descriptions that no file has as they are."""
-    charts = _Speaking(tree)
     described = [one for one in found.everything if isinstance(one, HelmTarget) and charts.chart(one)]
     installed = {one.chart for one in described if one.install}
     for chart in described:

@@ -87,7 +87,7 @@ class Tree:
             return self.overlay[path]
         if not is_inside(path):
             raise SourceError(path, "not a file in the repository")
-        return read_text(self.on_disk(path), path)
+        return read_text(f"{self.root}/{path}", path)  # thousands are read, and a Path for each costs more
 
     def text_or_none(self, path: RelPath) -> str | None:
         """The text of a file; None where `text` raises: whoever has to have the file says what is wrong with it."""
@@ -107,7 +107,7 @@ class Tree:
         return Tree(self.root, overlay)
 
 
-def read_text(file: Path, path: RelPath) -> str:
+def read_text(file: Path | str, path: RelPath) -> str:
     """Read `file`, named `path` in messages, as UTF-8 with its line ends untouched."""
     try:
         with os.fdopen(os.open(file, _READING), "rb") as stream:
