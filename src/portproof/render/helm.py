@@ -68,6 +68,7 @@ class Helm:
     archives: dict[tuple[Path, ...], str | None] = field(default_factory=dict)
     placeholders: dict[tuple[Path, HelmTarget], Placeholders] = field(default_factory=dict)
     kubernetes: dict[tuple[Path, HelmTarget], str] = field(default_factory=dict)
+    steady: dict[str, bool] = field(default_factory=dict)
 
     def render(self, target: HelmTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Render `target` as `tree` has it."""
@@ -270,8 +271,20 @@ class Helm:
         return self.kept.run(
             Question(command, environ, places, tuple(given), tree, self.scratch.root),
             partial(self._start, command, tree),
-            partial(_is_steady_chart, assembled),
+            partial(self._is_steady, assembled),
         )
+
+    def _is_steady(self, assembled: Assembled, contents: Contents) -> bool:
+        """Whether helm says the same of a chart each time. Raises `UnknownContentError`."""
+        from portproof.render.lots import draws_lots  # noqa: PLC0415 - only for what has been rendered
+
+        given = [(file.name, contents.text(file)) for file in (*assembled.values, *assembled.files)]
+        if draws_lots([*given, ("options", "\n".join(assembled.options))]):
+            return False
+        chart = contents.of(assembled.chart)
+        if chart not in self.steady:  # it has many values files
+            self.steady[chart] = not draws_lots(_texts(contents, assembled.chart))
+        return self.steady[chart]
 
     def _start(self, command: Sequence[str], tree: Tree) -> Completed:
         launcher = self.confines.rendering(self.argv[0], tree.root)
@@ -338,15 +351,6 @@ class Assembled:
     places: Places
     options: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
-
-
-def _is_steady_chart(assembled: Assembled, contents: Contents) -> bool:
-    """Whether helm says the same of a chart each time. Raises `UnknownContentError`."""
-    from portproof.render.lots import draws_lots  # noqa: PLC0415 - only for what has been rendered
-
-    given = [*assembled.values, *assembled.files]
-    texts = [*_texts(contents, assembled.chart), *((file.name, contents.text(file)) for file in given)]
-    return not draws_lots([*texts, ("options", "\n".join(assembled.options))])
 
 
 def _texts(contents: Contents, chart: Path) -> Iterator[tuple[str, str]]:
