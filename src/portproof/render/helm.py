@@ -271,15 +271,15 @@ class Helm:
         return self.kept.run(
             Question(command, environ, places, tuple(given), tree, self.scratch.root),
             partial(self._start, command, tree),
-            partial(self._is_steady, assembled),
+            partial(self._is_steady, assembled, target.sets),
         )
 
-    def _is_steady(self, assembled: Assembled, contents: Contents) -> bool:
+    def _is_steady(self, assembled: Assembled, sets: Sequence[str], contents: Contents) -> bool:
         """Whether helm says the same of a chart each time. Raises `UnknownContentError`."""
         from portproof.render.lots import draws_lots  # noqa: PLC0415 - only for what has been rendered
 
         given = [(file.name, contents.text(file)) for file in (*assembled.values, *assembled.files)]
-        if draws_lots([*given, ("options", "\n".join(assembled.options))]):
+        if draws_lots([*given, ("options", "\n".join((*sets, *assembled.options)))]):
             return False
         chart = contents.of(assembled.chart)
         if chart not in self.steady:  # it has many values files
