@@ -170,10 +170,13 @@ class TestWorkflows:
 class TestHooks:
     hooks = read(ROOT / ".pre-commit-hooks.yaml")
 
-    def test_there_is_one_for_python_and_one_for_docker(self) -> None:
+    def test_there_is_one_for_each_way_to_have_it(self) -> None:
         assert [(hook["id"], hook["language"]) for hook in self.hooks] == [
             ("portproof", "python"),
             ("portproof-docker", "docker"),
+            ("portproof-fix", "python"),
+            ("portproof-system", "system"),
+            ("portproof-fix-system", "system"),
         ]
 
     @pytest.mark.parametrize(
@@ -191,7 +194,9 @@ class TestHooks:
         assert all(bool(re.search(hook["files"], path)) is wanted for hook in self.hooks)
 
     def test_checks_the_whole_repository_once(self) -> None:
-        assert all(hook["entry"] == "portproof check" for hook in self.hooks)
+        for hook in self.hooks:
+            wanted = "portproof fix --write" if "fix" in hook["id"] else "portproof check"
+            assert hook["entry"] == wanted
         assert all(hook["pass_filenames"] is False and hook["require_serial"] for hook in self.hooks)
 
 
