@@ -35,7 +35,7 @@ SOURCE = "https://github.com/portproof/portproof"
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Start": ("install.md", "quick-start.md", "checks.md", "why.md", "incident.md"),
-    "In CI": ("action.md", "ci.md", "recipes.md", "cache.md", "forks.md", "fix-branch.md", "audit.md"),
+    "In CI": ("action.md", "recipes.md", "cache.md", "forks.md", "fix-branch.md", "audit.md"),
     "Guides": (
         "fixes.md",
         "diff.md",
@@ -45,7 +45,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "monitor.md",
         "postmortem.md",
     ),
-    "Reference": ("configuration.md", "security.md", "compatibility.md", "benchmarks.md", "changelog.md"),
+    "Reference": ("configuration.md", "json-report.md", "security.md", "compatibility.md", "benchmarks.md", "changelog.md"),
 }
 """The navigation, but for the rules. Pages that are in none of them come last, under "More"."""
 

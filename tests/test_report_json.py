@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -162,3 +165,21 @@ def test_any_text_survives(text: str) -> None:
     assert json.loads(written)["findings"][0]["message"] == text.encode("utf-16", "surrogatepass").decode(
         "utf-16", "surrogatepass"
     )
+
+
+def keys_of(schema: Mapping[str, Any]) -> Iterator[str]:
+    """The keys that a schema has, at any depth."""
+    for key, below in schema.get("properties", {}).items():
+        yield key
+        yield from keys_of(below)
+    for below in schema.get("$defs", {}).values():
+        yield from keys_of(below)
+
+
+def test_the_page_for_consumers_has_every_key_and_a_report_that_is_one() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "json-report.md").read_text(encoding="utf-8")
+    example = page[page.index("```json\n") + 8 : page.index("\n```\n", page.index("```json\n"))]
+    VALIDATOR.validate(json.loads(example))
+    said = {*re.findall(r"`(\w+)`", page), *re.findall(r'"(\w+)":', example)}
+    places = {"line", "column"}  # "Lines and columns count from 1"
+    assert set(keys_of(SCHEMA)) - places - said == set()

@@ -1,4 +1,4 @@
-"""The recipes of ``docs/ci.md``: their own shell text, on a clone with a change that breaks a port."""
+"""The recipes of ``docs/recipes.md``: their own shell text, on a clone with a change that breaks a port."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.e2e.test_base import BAD, GOOD, manifests
 Make = Callable[[str], Repository]
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
 RULE = "service-target-number"
 REVIEWDOG = '#!/bin/sh\necho "$@" > reviewdog.args\ncat > reviewdog.stdin\n'
 
