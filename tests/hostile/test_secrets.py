@@ -6,7 +6,7 @@ import base64
 import copy
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import yaml
 
 from portproof import yamldoc
 from portproof.report import safe
-from tests.e2e.program import Process, environment
+from tests.e2e.program import Process, Program, Repository, environment
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rules"
 FORMATS = ("text", "sarif", "github", "markdown")
@@ -137,3 +137,38 @@ def test_json_holds_one_only_in_the_patch_that_git_has_to_apply(reports: dict[st
 def test_neighbours_of_a_place_keep_their_secrets(line: str, shown: str) -> None:
     assert safe.discreet(line) == shown
     assert len(safe.discreet(line)) == len(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('key: "hunter2', 'key: "*******'),
+        ("  - hunter2 hunter3: {", "  - ******* *******: {"),
+        ("MIIEowIBAAKCAQEA7x==", "********************"),
+        ("\tkey: hunter2 hunter3", "\tkey: ******* *******"),
+        ("- name: [hunter2, 8080", "- name: [*******, 8080"),
+        ("port: 80: 443", "port: 80: 443"),
+        ("a: {{ .Values.empty.deep }} x", "a: {{ .Values.empty.deep }} *"),
+        ("kind: ConfigMap", "kind: *********"),
+        ("enabled: true", "enabled: true"),
+    ],
+)
+def test_of_a_line_that_cannot_be_read_only_its_structure_is_seen(line: str, shown: str) -> None:
+    assert safe.outline(line) == shown
+    assert len(safe.outline(line)) == len(line)
+
+
+def test_an_excerpt_of_a_broken_file_holds_no_secret(
+    portproof: Program, make_repository: Callable[[str], Repository]
+) -> None:
+    chart = {"c/Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\n", "c/templates/a.yaml": "a: 1\n"}
+    broken = f'db:\n  login: "{CANARY}" {CANARY}\n  port: 80\n'
+    make_repository("").write(
+        {**chart, "c/values.yaml": broken, "k8s/all.yaml": f"apiVersion: v1\nkind: Service\n{broken}"}
+    )
+    for name in FORMATS:
+        done = portproof("check", "--format", name)
+        assert done.code == 1
+        assert CANARY not in done.stdout + done.stderr
+    shown = portproof("check").stdout
+    assert '  login: "*' in shown

@@ -7,7 +7,7 @@ combining mark none, and a control character is shown as its escape. So every ch
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from portproof.report.model import Location
@@ -48,8 +48,13 @@ class ExcerptLine:
     text: str
 
 
-def excerpt(lines: Mapping[int, str], location: Location) -> Iterator[ExcerptLine]:
-    """The line of `location` with the underline below it, and neighbours up to a blank or unknown line."""
+def excerpt(
+    lines: Mapping[int, str], location: Location, hide: Callable[[str], str] = discreet
+) -> Iterator[ExcerptLine]:
+    """The line of `location` with the underline below it, and neighbours up to a blank or unknown line.
+
+    `hide` puts stars for what is not to be seen, each for a character.
+    """
     if location.line not in lines:
         return
     first, last = location.line, location.line
@@ -59,7 +64,7 @@ def excerpt(lines: Mapping[int, str], location: Location) -> Iterator[ExcerptLin
         last += 1
     # With one more line than is shown: the name of a variable stands before its value.
     numbers = range(first - 1 if first - 1 in lines else first, last + 1)
-    lines = dict(zip(numbers, discreet("\n".join(lines[one] for one in numbers)).split("\n"), strict=True))
+    lines = dict(zip(numbers, hide("\n".join(lines[one] for one in numbers)).split("\n"), strict=True))
     for number in range(first, last + 1):
         if number != location.line:
             yield ExcerptLine(number, clip(lines[number]).text)

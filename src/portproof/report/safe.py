@@ -31,15 +31,22 @@ _CREDENTIALS = (
         r"[ \t+-]{0,80}value:[ \t]*(?P<hidden>[^\s{][^\r\n]*)"
     ),
 )
+_LINE = re.compile(r"^([ \t]*(?:- +){0,9}(?:[\"']?[A-Za-z_][\w./-]{0,100}[\"']?:(?=\s))?)(.*)$", re.DOTALL)
+"""Its indentation and key, and the rest."""
+
+_WORD = re.compile(
+    r"(?P<shown>\{\{.{0,1000}?\}\}|(?<![\w.-])(?:\d{1,5}|true|false|null)(?![\w.-]))|[^\s\"'{}\[\],:#&*!|>%@`]+"
+)
+"""A word of a value, or what of it is shown."""
+
 LONGEST_RUN = 200
 """Backticks in a row that a fence can be longer than: cmark-gfm counts to 255, and takes all beyond for as many."""
 
 _RUN = re.compile(r"`+")
 _LONG_RUN = re.compile(rf"`{{{LONGEST_RUN + 1},}}")
 _PIPE = re.compile(r"(?<!\\)\\*\|")
-_COMMAND = re.compile(
-    r"^(\s*):(?=:)|:(?=:[A-Za-z][A-Za-z-]{0,40}(?: [^\r\n:]{0,500}(?::[^\r\n:]{1,500}){0,9})?::)"
-)
+_COMMAND = re.compile(r"^(\s*):(?=:)")
+_ANY_COMMAND = re.compile(r":(?=:[A-Za-z][A-Za-z-]{0,40}(?: [^\r\n:]{0,500}(?::[^\r\n:]{1,500}){0,9})?::)")
 BRACKET = re.compile(r"##(?=[A-Za-z]{0,20}\[)")
 """Where the old syntax of GitHub's runner, and those of Azure and TeamCity, begin a command: anywhere in a line."""
 
@@ -76,23 +83,24 @@ def log_line(line: str) -> str:
     """A line that no runner takes for a command of the workflow.
 
     GitHub's looks for ``::`` at the start of a line, leading white space aside, and for ``##[`` anywhere in it; Azure's for
-    ``##vso[`` anywhere. What looks like ``::command::`` is broken anywhere, too: something may cut the line before it.
+    ``##vso[`` anywhere.
     """
-    return BRACKET.sub("## ", _COMMAND.sub(lambda found: f"{found[1] or ''}: ", line))
+    return BRACKET.sub("## ", _COMMAND.sub(r"\1: ", line))
 
 
 def for_log(text: str, kind: str) -> str:
     """A document of `kind` that is printed into the log of a runner: it holds no command but those that it is made of.
 
-    XML says the same with references for characters, as JSON does anywhere. Markdown gets a space that can be seen.
+    XML says the same with references for characters, as JSON does anywhere. Markdown gets a space that can be seen; what looks like
+    ``::command::`` is broken anywhere in it, because something may cut the line before that.
     """
     if kind in ("github", "azure", "json", "sarif", "gitlab", "rdjson"):
         return text
     if kind == "junit":
         text = BRACKET.sub("#&#35;", text)
-        return "\n".join(
-            _COMMAND.sub(lambda found: f"{found[1] or ''}&#58;", line) for line in text.split("\n")
-        )
+        return "\n".join(_COMMAND.sub(r"\1&#58;", line) for line in text.split("\n"))
+    if kind == "markdown":
+        text = _ANY_COMMAND.sub(": ", text)
     return "\n".join(map(log_line, text.split("\n")))
 
 
@@ -109,6 +117,21 @@ def discreet(text: str) -> str:
     for pattern in _CREDENTIALS:
         text = pattern.sub(_starred, text)
     return text
+
+
+def outline(text: str) -> str:
+    """Lines that are no YAML, with stars for each word of their values: columns stay, and so does what a parser reads.
+
+    Where nobody can tell what is a key and what a value, a pattern for names of secrets finds too few. Keys, punctuation, numbers
+    of ports and expressions of a template are shown.
+    """
+    return "\n".join(
+        _LINE.sub(lambda one: one[1] + _WORD.sub(_masked, one[2]), line) for line in text.split("\n")
+    )
+
+
+def _masked(found: re.Match[str]) -> str:
+    return found[0] if found["shown"] else "*" * len(found[0])
 
 
 def _starred(found: re.Match[str]) -> str:

@@ -15,7 +15,7 @@ from portproof.report.causes import Cause, causes, first_safe
 from portproof.report.environments import where
 from portproof.report.excerpt import WIDTH, clip, excerpt
 from portproof.report.model import Effect, Fix, Location, Related, Report, ReportVerdict, Result, TextEdit
-from portproof.report.safe import discreet, log_line, one_line, shortened, visible
+from portproof.report.safe import discreet, log_line, one_line, outline, shortened, visible
 from portproof.rules.severity import Severity
 from portproof.source import RelPath
 
@@ -136,7 +136,9 @@ class _Writer:
         """The place in its file, below an empty line."""
         if result.location is None:
             return
-        rows = list(excerpt(self.report.lines.get(result.location.path, {}), result.location))
+        # What cannot be read as YAML may hold a secret anywhere.
+        hide = outline if result.rule == "render-failed" else discreet
+        rows = list(excerpt(self.report.lines.get(result.location.path, {}), result.location, hide))
         gutter = max((len(str(row.number)) for row in rows if row.number is not None), default=0)
         if rows:
             yield ""
