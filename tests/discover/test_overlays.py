@@ -50,6 +50,14 @@ class TestKustomizations:
         repository.add({f"app/{name}": ""})
         assert repository.find().targets == (KustomizeTarget("app", (f"app/{name}",)),)
 
+    def test_an_object_of_flux_called_kustomization_is_none(self, repository: Repository) -> None:
+        flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: a}\nspec: {path: ./web}\n"
+        repository.add({"flux/kustomization.yaml": flux, "flux/a.yaml": SERVICE})
+        repository.add({"web/kustomization.yaml": ""})
+        reason = "its kustomization.yaml is an object of Flux"
+        assert repository.targets() == ["kustomize:web", "manifests:flux"]
+        assert ("kustomize:flux", reason, False) in repository.skips()
+
     def test_a_folder_without_a_kustomization_is_no_base_that_could_be_built(
         self, repository: Repository
     ) -> None:

@@ -22,6 +22,7 @@ from portproof.discover.walk import Folder, Listing, walk
 from portproof.source import RelPath, Tree
 
 _OBJECT = re.compile(r"^[\"']?apiVersion[\"']?:", re.MULTILINE)
+_OF_FLUX = re.compile(r"^[\"']?apiVersion[\"']?:[ \t]*[\"']?kustomize\.toolkit\.fluxcd\.io/", re.MULTILINE)
 MAX_BUILDS = 64
 """As many ways of building one kustomization are rendered; that there are more is shown."""
 
@@ -66,9 +67,9 @@ def find_overlays(
     skips: list[Skip] = []
     found: list[RelPath] = []
     for folder in sorted(path for path, folder in listing.folders.items() if _names(folder)):
-        chart = enclosing_chart(folder, charts)
-        if chart is not None and "templates" in folder[len(chart) :].split("/"):
-            skips.append(Skip("kustomize", folder, f"inside the templates of {chart}", counts=False))
+        reason = _no_kustomization(graph, folder, charts)
+        if reason:
+            skips.append(Skip("kustomize", folder, reason, counts=False))
         else:
             found.append(folder)
     users = _users(graph, found)
@@ -108,6 +109,14 @@ def find_overlays(
 def kustomization_at(tree: Tree, folder: RelPath) -> KustomizeTarget | Skip:
     """The kustomization in a folder of a tree that is looked at for nothing else, be it a component or not."""
     return _Graph(tree, walk(tree.root, (folder,), ())).target(folder)
+
+
+def _no_kustomization(graph: _Graph, folder: RelPath, charts: frozenset[RelPath]) -> str:
+    """Why a file of that name is no kustomization to build; empty where it is one."""
+    chart = enclosing_chart(folder, charts)
+    if chart is not None and "templates" in folder[len(chart) :].split("/"):
+        return f"inside the templates of {chart}"
+    return "its kustomization.yaml is an object of Flux" if graph.is_object_of_flux(folder) else ""
 
 
 def _below(
@@ -222,6 +231,12 @@ class _Graph:
             names = _names(here) or made
             self.known[folder] = read_references(self.tree, folder, names, self.hosts)
         return self.known[folder]
+
+    def is_object_of_flux(self, folder: RelPath) -> bool:
+        """Whether what is called a kustomization is a Kustomization for Flux, which kustomize cannot build."""
+        here = self.listing.folder(folder)
+        texts = (self.tree.text_or_none(here.child(name)) or "" for name in _names(here))
+        return any(_OF_FLUX.search(text) for text in texts)
 
     def is_kustomization(self, folder: RelPath) -> bool:
         """Whether a folder that another one refers to has a kustomization: without one, its files are plain manifests."""
