@@ -157,7 +157,10 @@ def survey(plan: Plan, progress: Progress = lambda _done, _total: None) -> Surve
 
 
 def _instead(pool: ThreadPoolExecutor, plan: Plan, results: Sequence[TargetResult]) -> list[TargetResult]:
-    """What the bases of overlays that could not be rendered have to say, unless an overlay that could has them, too."""
+    """What the bases of overlays that could not be rendered have to say, unless an overlay that could has them, too.
+
+    One that cannot be rendered either is not deployed by itself: what is wrong is said of the overlay.
+    """
     found: list[TargetResult] = []
     seen = {one.id for one in plan.everything}
     latest = list(results)
@@ -168,7 +171,7 @@ def _instead(pool: ThreadPoolExecutor, plan: Plan, results: Sequence[TargetResul
         able = {id_: base for id_, base in able.items() if id_ not in seen and base.folder not in reached}
         seen |= able.keys()
         latest = _each(pool, partial(_check_one, plan, None), sorted(able.values(), key=lambda one: one.id))
-        found += latest
+        found += [one for one in latest if not isinstance(one.outcome, RenderFailure)]
     return found
 
 

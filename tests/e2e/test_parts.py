@@ -124,6 +124,22 @@ def test_the_base_of_an_overlay_that_cannot_be_built_is_checked(
     assert {one["rule"] for one in portproof.check()["findings"]} <= {"render-failed"}
 
 
+def test_a_base_that_only_its_overlay_completes_is_not_said_to_be_broken(
+    portproof: Program, repository: Repository
+) -> None:
+    field = "{kind: Service, name: api, apiVersion: v1}, fieldref: {fieldpath: metadata.namespace}"
+    base = f"resources: [all.yaml]\nvars: [{{name: NS, objref: {field}}}]\n"
+    overlay = "resources: [../base]\nnamespace: shop\npatches: [{path: gone.yaml}]\n"
+    repository.write({"base/kustomization.yaml": base, "base/all.yaml": SOUND})
+    repository.write({"prod/kustomization.yaml": overlay})
+    found = portproof.check()
+    assert [(one["rule"], one["targets"]) for one in found["findings"]] == [
+        ("render-failed", ["kustomize:prod"])
+    ]
+    repository.write({"prod/kustomization.yaml": overlay.partition("patches")[0]})
+    assert portproof.check()["findings"] == []
+
+
 def test_a_base_that_another_overlay_has_is_no_target(portproof: Program, repository: Repository) -> None:
     patch = "- op: replace\n  path: /spec/ports/0/targetPort\n  value: 8080\n"
     repository.write(
