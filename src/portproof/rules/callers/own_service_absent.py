@@ -54,7 +54,8 @@ Not reported when:
 
 * the name does not contain the release name as a word of its own, or is written out.
 * another target of the same environment has the Service.
-* the rendering has no Service at all.
+* the rendering has no Service at all, or one of that name in another namespace: the chart may be
+  installed into that of the backend.
 * the rendering has a custom resource whose name is the beginning of the Service's: its operator may
   make the Service, as those of databases do.
 * the values are in a chart's `ci` folder, which tries parts of a chart.
@@ -78,7 +79,12 @@ from portproof.rules.port_references import absent_services
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each route to a Service of the release that is not there."""
     unnamed = own.lost(graph, UNNAMED)
-    edges = [one for one in own.absent(graph) if one in unnamed or one.whom.name in graph.own_names]
+    elsewhere = {service.key.name for service in graph.services}
+    edges = [
+        one
+        for one in own.absent(graph)
+        if (one in unnamed or one.whom.name in graph.own_names) and one.whom.name not in elsewhere
+    ]
     if not edges:
         return
     relations = dict.fromkeys(one.relation for one in edges)
