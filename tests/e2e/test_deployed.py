@@ -108,6 +108,14 @@ spec:
   path: ./web
   sourceRef: {kind: GitRepository, name: flux-system}
 """
+OF_TWO_REPOSITORIES = "".join(
+    "---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n"
+    f"metadata: {{name: {name}, namespace: flux-system}}\nspec: {{url: '{url}'}}\n"
+    for name, url in (
+        ("flux-system", "ssh://git@example.com/org/fleet"),
+        ("finance", "https://git.example.org/denis/finance.git"),
+    )
+)
 HELM_RELEASE = """apiVersion: helm.toolkit.fluxcd.io/v2
 kind: HelmRelease
 metadata: {name: shop, namespace: sales}
@@ -590,6 +598,13 @@ UNREAD = {
     "a source that is no git repository": (
         KUSTOMIZATION.replace("GitRepository", "OCIRepository"),
         ("flux", "web: its source is the OCIRepository flux-system"),
+    ),
+    "a git repository that is another one": (
+        KUSTOMIZATION.replace("Repository, name: flux-system", "Repository, name: finance").replace(
+            "./web", "./json"
+        )
+        + OF_TWO_REPOSITORIES,
+        ("flux", "web: ./json is not in this repository (source finance)"),
     ),
     "a helm release of a registry": (
         HELM_RELEASE.replace("GitRepository", "HelmRepository").replace("./charts/web", "redis"),

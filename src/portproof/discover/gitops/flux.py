@@ -73,7 +73,7 @@ class Flux:
             return Unread(one.file, "flux", f"{name}: its source is the {kind} {source}")
         path = paths[0]
         found = found_at(self.place.listing, path)
-        if path is None or found is None or found.kind != "folder":
+        if path is None or found is None or found.kind != "folder" or self._is_elsewhere(source):
             return Unread(one.file, "flux", f"{name}: {text} is not in this repository (source {source})")
         variables = self._variables(one)
         changes = any(one.at("spec", key) for key in _BUILT_ANEW) or bool(variables.places)
@@ -93,6 +93,16 @@ class Flux:
             ),
             changes,
         )
+
+    def _is_elsewhere(self, source: str) -> bool:
+        """Whether a GitRepository is of another repository than ``flux-system``, by which Flux reads this one."""
+        urls = {
+            one.text("metadata", "name"): one.text("spec", "url")
+            for one in self.objects
+            if one.text("kind") == "GitRepository"
+        }
+        own, named = (_repository(urls.get(name, "")) for name in ("flux-system", source))
+        return bool(own and named) and own != named
 
     def _variables(self, one: Described) -> Variables:
         places: list[tuple[RelPath, int, FieldPath]] = []
@@ -123,7 +133,7 @@ class Flux:
                 yield Unread(one.file, "remote-chart", f"{name}: {remote}")
             else:
                 yield self._installed(one, one.file, builds, remote)
-        elif path not in self.place.charts:
+        elif path not in self.place.charts or self._is_elsewhere(str(lookup(source, ("name",)))):
             reason = (
                 f"{name}: the chart {named} is not in this repository (source {lookup(source, ('name',))})"
             )
@@ -269,3 +279,8 @@ def _within(
         if is_within(wanted, to or "."):
             inside = wanted if to in ("", ".") else wanted[len(to) + 1 :]
             yield source or ".", inside
+
+
+def _repository(url: str) -> str:
+    """The name of the repository at an address: mirrors of one differ in their hosts and owners."""
+    return url.rstrip("/").rpartition("/")[2].removesuffix(".git").lower()
