@@ -11,6 +11,7 @@ from typing import Any
 from portproof import live, yamldoc
 from portproof.discover.model import HelmTarget, StreamTarget, Target
 from portproof.render.model import FailureSite, RenderedDocument, RenderFailure, Rendering
+from portproof.render.patches import Crowded
 from portproof.yamldoc import FieldPath
 
 CLUSTER_SCOPED = frozenset(
@@ -126,11 +127,15 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
-    """The resources of a rendering that can matter to ports, in printed order, and the documents that are not YAML."""
+    """The resources of a rendering that can matter to ports, in printed order, and the documents that are not YAML.
+
+    `crowded` are ports of one number in patches.
+    """
 
     target: Target
     resources: tuple[Resource, ...]
     problems: tuple[RenderFailure, ...] = ()
+    crowded: tuple[Crowded, ...] = ()
 
 
 def read(rendering: Rendering) -> Manifests:
@@ -165,7 +170,7 @@ def read(rendering: Rendering) -> Manifests:
         for (key, _, document, inside), data in zip(found, read_as, strict=True)
         if data is not None
     )
-    return Manifests(target, tuple(resources), tuple(problems))
+    return Manifests(target, tuple(resources), tuple(problems), rendering.crowded)
 
 
 def of_kinds(rendering: Rendering, kinds: Collection[str]) -> tuple[Resource, ...]:

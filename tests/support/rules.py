@@ -14,6 +14,7 @@ from portproof.graph import link
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.references import ReferenceKind
 from portproof.render.model import RenderedDocument, Rendering
+from portproof.render.patches import in_patch
 from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.rules import all_rules
 from portproof.rules.base import Finding, Remedy, Rule
@@ -22,6 +23,8 @@ from portproof.rules.vocabulary import vocabulary
 
 _BASE = re.compile(r"\s*# base\n")
 """The first line of a document that is of the base revision: the others are what a change makes of it."""
+_PATCH = re.compile(r"\s*# patch\n")
+"""The first line of a patch of a kustomization, whose result the other documents are."""
 _SOURCE = re.compile(r"\s*# Source: (\S+)\n")
 _FILE = re.compile(r"\s*# File: (\S+)\n")
 RULES = {rule.id: rule for rule in all_rules()}
@@ -30,12 +33,17 @@ RULES = {rule.id: rule for rule in all_rules()}
 def read(text: str, *, base: bool = False) -> Manifests:
     """Resources of rendered text; ``# Source:`` begins a document of a chart, ``# File:`` one of a plain manifest.
 
-    Documents that begin with ``# base`` are read only for the `base`, the others only for what is there now.
+    Documents that begin with ``# base`` are read only for the `base`, the others only for what is there now. Those that
+    begin with ``# patch`` are patches.
     """
+    patches = [part for _, part in yamldoc.split(text) if _PATCH.match(part)]
     documents = tuple(
-        _document(offset, part) for offset, part in yamldoc.split(text) if bool(_BASE.match(part)) is base
+        _document(offset, part)
+        for offset, part in yamldoc.split(text)
+        if bool(_BASE.match(part)) is base and part not in patches
     )
-    found = resources.read(Rendering(ManifestTarget("x"), documents))
+    crowded = tuple(one for part in patches for one in in_patch(part))
+    found = resources.read(Rendering(ManifestTarget("x"), documents, crowded=crowded))
     assert not found.problems, found.problems
     return found
 

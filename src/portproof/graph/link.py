@@ -79,6 +79,7 @@ def build(
         asked=_asked(edges),
         base=base,
         kept=kept,
+        crowded=manifests.crowded,
         before=Before() if base is None else pairing.before(resources, selections, found, base),
     )
 

@@ -26,6 +26,7 @@ from portproof.render.copying import CopyError, copy_files, write_text
 from portproof.render.fetch import Fetcher
 from portproof.render.inflating import RenderChart, inflate
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
+from portproof.render.patches import crowded
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
 from portproof.render.starts import KeptStarts, Question
@@ -191,7 +192,8 @@ class Kustomize:
         given = {"copy": root} if root != tree.root else self._read_in_place(target, tree)
         done = self._run(root if target.folder == "." else root / target.folder, tree, given, *options)
         if done.ok:
-            return Rendering(target, _documents(done.stdout), seconds=done.seconds)
+            found = crowded(target, tree)
+            return Rendering(target, _documents(done.stdout), seconds=done.seconds, crowded=found)
         stop = stopped("kustomize", done, self._limits())
         if stop is not None:
             return RenderFailure(target, stop, seconds=done.seconds)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from portproof.discover.model import Target
+from portproof.render.patches import Crowded
 from portproof.source import RelPath, Tree
 
 
@@ -73,7 +74,8 @@ class Rendering:
 
     `without` says what is not among them because it cannot be had here: a remote base, a chart of a registry. `placeholders`
     are values that nobody gives the chart here, and that were made up; what it says about them is one of the problems. `took`
-    says which version of a chart was taken, where that is not written down.
+    says which version of a chart was taken, where that is not written down. `crowded` are ports of one number in patches,
+    of which kustomize leaves one.
     """
 
     target: Target
@@ -83,6 +85,7 @@ class Rendering:
     without: tuple[str, ...] = ()
     placeholders: tuple[str, ...] = ()
     took: str = ""
+    crowded: tuple[Crowded, ...] = ()
 
 
 Renderer: TypeAlias = Callable[[Target, Tree], "Rendering | RenderFailure | NotRendered"]
