@@ -125,6 +125,13 @@ class BaseRevision:
                 self._trees[past] = layout
         return answer
 
+    def as_it_was(self, target: Target) -> tuple[Target, Tree] | None:
+        """A target in the base, and the tree that it renders in; None when the base does not have it, or it did not render."""
+        if not self._comparison.affects(target):
+            return target, self._plan.tree
+        answer = self.rendered(target)
+        return (answer.target, self._trees[answer.target]) if isinstance(answer, Rendering) else None
+
     def kept(self, target: Target) -> frozenset[str]:
         """The names of Services in files that `target` does not read, but took over from it.
 

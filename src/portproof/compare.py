@@ -42,10 +42,11 @@ class Introduced:
     def finding(self, members: Sequence[TracedFinding]) -> bool | None:
         """Whether a finding, by what it is in each of its targets, is new: the base had it in none of them.
 
-        None when that cannot be known: the base could not be rendered, or nobody has tried other values there.
+        None when that cannot be known: the base could not be rendered, if need be with the values that show it.
         """
         if any(one.when for one in members):
-            return None
+            known = {one.before for one in members}
+            return None if None in known else True not in known
         if not all(is_new(self.base, one.target, one.was, one.move) for one in members):
             return False
         return None if any(self.lacks(one.target) for one in members) else True

@@ -157,7 +157,6 @@ class Flags:
         metadata=Flag(
             "Also try the values of charts: switch every optional part on, move every port.",
             switch=True,
-            only="check",
         ).metadata,
     )
     strict: bool = field(

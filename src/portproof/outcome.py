@@ -72,7 +72,8 @@ class TracedFinding:
     """One finding of one target, with the origins of its ends; `written` are actions of templates that write them.
 
     With a base, `move` is what the change did to its edge, `place` where the change touched that, unless it is the origin
-    of the field itself, and `was` what the finding would have been there: None for one about a new entry of a list.
+    of the field itself, and `was` what the finding would have been there: None for one about a new entry of a list. Of one that appears `when` a
+    chart has other values, `before` says whether the base has it with the same; None where that is not known.
     """
 
     target: Target
@@ -83,6 +84,7 @@ class TracedFinding:
     place: Place | None = None
     was: FindingKey | None = None
     when: tuple[tuple[str, bool | int | str], ...] = ()
+    before: bool | None = None
 
     @property
     def sources(self) -> Sources:

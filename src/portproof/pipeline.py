@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,7 +21,7 @@ from portproof.environment import (
     mentions,
     missing_services,
 )
-from portproof.fix import Ends, Prover
+from portproof.fix import Ends, Proposal, Prover
 from portproof.graph.model import PortGraph
 from portproof.graph.moved import Move, Moves
 from portproof.outcome import (
@@ -492,7 +492,7 @@ def combine(outcome: Outcome, prover: Prover, *, unsafe: bool = False) -> Combin
     every = {edit for one in chosen for edit in fixes[id(one)].edits}
     together = prover.prove(tuple(every), _finding_keys(chosen), pinned)
     if together is not None:
-        return Combined(pinned, tuple(sorted(every)), _cured(outcome, together.cures), ())
+        return Combined(pinned, tuple(sorted(every)), _cured(outcome, together.cures, every, fixes), ())
     cured = frozenset()
     left_out: list[FindingGroup] = []
     for one in fixable:  # some do not go together: take them one by one, each proven on top of the others
@@ -504,11 +504,24 @@ def combine(outcome: Outcome, prover: Prover, *, unsafe: bool = False) -> Combin
             left_out.append(one)
         else:
             taken, cured = edits, proven.cures
-    return Combined(pinned, tuple(sorted(taken)), _cured(outcome, cured), tuple(left_out))
+    return Combined(pinned, tuple(sorted(taken)), _cured(outcome, cured, taken, fixes), tuple(left_out))
 
 
-def _cured(outcome: Outcome, cures: frozenset[tuple[str, FindingKey]]) -> tuple[FindingGroup, ...]:
-    return tuple(one for one in outcome.merged if _keys_of(one) <= cures)
+def _cured(
+    outcome: Outcome,
+    cures: frozenset[tuple[str, FindingKey]],
+    edits: Collection[Edit],
+    fixes: Mapping[int, Proposal],
+) -> tuple[FindingGroup, ...]:
+    """The findings that are gone. One of other values is by its own fix, which was proven with those."""
+
+    def is_gone(one: FindingGroup) -> bool:
+        if not one.first.when:
+            return _keys_of(one) <= cures
+        fix = fixes.get(id(one))
+        return fix is not None and set(edits).issuperset(fix.edits)
+
+    return tuple(filter(is_gone, outcome.merged))
 
 
 def _keys_of(one: FindingGroup) -> frozenset[tuple[str, FindingKey]]:

@@ -295,5 +295,6 @@ def test_a_selector_that_leaves_its_pods_is_an_error(portproof: Program, make_re
 
 def test_without_a_base_nothing_is_said_of_what_moved(portproof: Program, make_repository: Make) -> None:
     alone = manifests(8080).replace("selector: {app: web}", "selector: {app: x}", 1)
+    alone = alone.replace("metadata: {name: web}", "metadata: {name: front}", 1)
     make_repository("").write({"k8s/all.yaml": alone})
     assert portproof.check()["findings"] == []

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from portproof.discover.model import HelmTarget
+from portproof.whatif.scope import RENDERS_OF_A_CHANGE, Scope
+from portproof.whatif.search import MAX_RENDERS
 from tests.e2e.program import Program, Repository
 
 CHART = "apiVersion: v2\nname: web\nversion: 0.1.0\n"
@@ -351,14 +354,94 @@ def test_a_finding_is_suppressed_like_any_other(repository: Repository, portproo
     assert report["summary"]["ignored"] == 1
 
 
-def test_a_base_says_nothing_of_other_values(repository: Repository, portproof: Program) -> None:
-    repository.write({"chart/templates/monitor.yaml": MONITOR})
+@pytest.mark.parametrize("name", ["monitor", "ingress"])
+def test_a_base_that_has_it_too(repository: Repository, portproof: Program, name: str) -> None:
+    repository.write({f"chart/templates/{name}.yaml": {"monitor": MONITOR, "ingress": INGRESS}[name]})
     repository.commit()
     repository.replace("chart/values.yaml", "monitor", "other: 1\nmonitor")
 
     (finding,) = portproof.check("--what-if", "--base", "HEAD")["findings"]
 
-    assert (finding["rule"], finding["introduced"]) == ("service-monitor-port", None)
+    assert (bool(finding["when"]), finding["introduced"]) == (True, False)
+    assert told(portproof.check("--base", "HEAD")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rule"),
+    [("monitor", MONITOR, "service-monitor-port"), ("ingress", INGRESS, "port-does-not-follow")],
+)
+def test_what_a_change_brings_in_is_found_by_itself(
+    repository: Repository, portproof: Program, name: str, text: str, rule: str
+) -> None:
+    repository.commit()
+    repository.write({f"chart/templates/{name}.yaml": text})
+
+    (finding,) = portproof.check("--base", "HEAD")["findings"]
+
+    assert (finding["rule"], finding["introduced"], bool(finding["when"])) == (rule, True, True)
+    assert finding["location"]["path"] == f"chart/templates/{name}.yaml"
+    (asked,) = portproof.check("--what-if", "--base", "HEAD")["findings"]
+    assert asked["introduced"] is True
+
+
+def test_a_switch_that_a_change_adds_was_not_there_before(repository: Repository, portproof: Program) -> None:
+    repository.write({"chart/values.yaml": VALUES.replace("monitor: {enabled: false}\n", "")})
+    repository.commit()
+    repository.write({"chart/values.yaml": VALUES, "chart/templates/monitor.yaml": MONITOR})
+
+    (finding,) = portproof.check("--base", "HEAD")["findings"]
+
+    assert finding["introduced"] is True
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"portproof.yaml": "what-if: false\n", "chart/templates/monitor.yaml": MONITOR},
+        {"chart/README.md": "A chart.\n"},
+        {"chart/values-prod.yaml": "service: {port: 81}\n"},
+    ],
+)
+def test_other_values_are_not_tried_by_themselves(
+    repository: Repository, portproof: Program, files: dict[str, str]
+) -> None:
+    if "chart/templates/monitor.yaml" not in files:
+        repository.write({"chart/templates/monitor.yaml": MONITOR})
+    repository.commit()
+    repository.write(files)
+    repository.replace("chart/Chart.yaml", "0.1.0", "0.2.0")
+
+    assert told(portproof.check("--base", "HEAD")) == []
+
+
+def test_without_a_base_nothing_is_tried_by_itself(repository: Repository, portproof: Program) -> None:
+    repository.write({"chart/templates/monitor.yaml": MONITOR})
+
+    assert told(portproof.check()) == []
+
+
+def test_the_budget_of_a_change_is_shared() -> None:
+    changed = frozenset({"a/templates/x.yaml", "b/values.yaml", "c/README.md"})
+    scope = Scope(changed=changed)
+
+    assert [scope.takes(HelmTarget(one)) for one in "abc"] == [True, True, False]
+    assert scope.limited("ab") == ("ab", MAX_RENDERS)
+    many = [str(number) for number in range(1000)]
+    some, limit = scope.limited(many)
+    assert len(some) * limit <= RENDERS_OF_A_CHANGE
+    assert Scope().limited(many) == (many, MAX_RENDERS)
+
+
+def test_fix_writes_what_other_values_show(repository: Repository, portproof: Program) -> None:
+    repository.write({"chart/templates/ingress.yaml": INGRESS})
+
+    assert portproof("fix").stdout == ""
+    run = portproof("fix", "--what-if")
+
+    assert run.code == 0
+    assert "+        number: {{ .Values.service.port }}" in run.stdout
+    portproof("fix", "--what-if", "--write")
+    assert told(portproof.check("--what-if")) == []
 
 
 def test_the_same_chart_gives_the_same_bytes(repository: Repository, portproof: Program) -> None:

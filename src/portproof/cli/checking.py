@@ -113,7 +113,7 @@ def fix(*, paths: tuple[str, ...], flags: Flags, write: bool, unsafe: bool) -> i
     from portproof.commands import checking  # noqa: PLC0415
     from portproof.session import Request  # noqa: PLC0415
 
-    return checking.fix(Request(paths, flags), write_files=write, unsafe=unsafe)
+    return checking.fix(Request(paths, flags, what_if=flags.what_if), write_files=write, unsafe=unsafe)
 
 
 @app.command(

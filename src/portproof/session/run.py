@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from portproof.compare import Compared, Introduced
     from portproof.fix import Prover
     from portproof.outcome import FindingGroup, Outcome
-    from portproof.pipeline import Plan, Survey
+    from portproof.pipeline import Plan
     from portproof.render.engine import Engine
     from portproof.render.model import Renderer
     from portproof.report.fixes import Fixes
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from portproof.revision import Comparison
     from portproof.rules.evaluate import RuleSet
     from portproof.suppressions.collected import Baseline
+    from portproof.whatif.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,11 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         lost = unchecked_targets(request, ready, compared)
         abroad = () if compared is None else compared.abroad
         outcome = pipeline.finish(plan, survey, prover, lost, abroad)
-        outcome = _with_other_values(request, ready, plan, survey, outcome)
+        scope = _scope(request, ready, compared)
+        if scope is not None:
+            from portproof.whatif.explore import explored
+
+            outcome = explored(plan, survey, _rules(request, ready), outcome, scope)
         introduced = None if compared is None else compare.introduced(compared, outcome)
         tools = ToolVersions(__version__, *versions)
         yield Session(
@@ -147,7 +152,9 @@ def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Ren
 
 
 def _tries_values(request: Request, ready: Prepared) -> bool:
-    return request.what_if and ready.config.what_if
+    """Whether other values are tried: where that is asked for, and of itself for what a change touches."""
+    by_itself = ready.comparison is not None and "what_if" not in ready.file.said
+    return request.what_if and (ready.config.what_if or by_itself)
 
 
 def _rules(request: Request, ready: Prepared) -> RuleSet:
@@ -159,15 +166,16 @@ def _rules(request: Request, ready: Prepared) -> RuleSet:
     return chosen if _tries_values(request, ready) else chosen.without(Trait.WHAT_IF)
 
 
-def _with_other_values(
-    request: Request, ready: Prepared, plan: Plan, survey: Survey, outcome: Outcome
-) -> Outcome:
-    """The outcome with what charts show with other values, where that is asked for."""
+def _scope(request: Request, ready: Prepared, compared: Compared | None) -> Scope | None:
+    """For which charts other values are tried; None for none."""
     if not _tries_values(request, ready):
-        return outcome
-    from portproof.whatif.explore import explored
+        return None
+    from portproof.whatif.scope import Scope
 
-    return explored(plan, survey, _rules(request, ready), outcome)
+    if compared is None:
+        return Scope()
+    changed = None if ready.config.what_if else compared.comparison.changed
+    return Scope(compared.revision.as_it_was, changed)
 
 
 def _whole(request: Request, ready: Prepared, render: Renderer) -> Callable[[], Discovery] | None:

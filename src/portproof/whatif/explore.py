@@ -22,6 +22,7 @@ from portproof.rules.evaluate import FindingKey, RuleSet
 from portproof.source import RelPath, Span, Tree
 from portproof.trace.model import Origin
 from portproof.trace.templates import written
+from portproof.whatif.scope import Scope, known_before
 from portproof.whatif.search import Search, Shown
 from portproof.whatif.values import Values, own_file, parts_of, variant, when
 
@@ -39,15 +40,18 @@ class _Variant:
     file: RelPath
     shown: Shown
     values: Values
+    before: frozenset[FindingKey] | None
 
 
-def explored(plan: Plan, survey: Survey, rule_set: RuleSet, outcome: Outcome) -> Outcome:
-    """The outcome with what appears when the charts of the plan get other values; `rule_set` is asked of those."""
+def explored(plan: Plan, survey: Survey, rule_set: RuleSet, outcome: Outcome, scope: Scope) -> Outcome:
+    """The outcome with what appears when the charts of the `scope` get other values; `rule_set` is asked of those."""
     variants: list[_Variant] = []
     texts: dict[RelPath, str] = {}
+    charts = [one for one in _charts(survey.results) if scope.takes(one[0])]
+    some, limit = scope.limited(charts)
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
-        searched = pool.map(partial(_searched, plan, rule_set), _charts(survey.results))
-        for search, shown in (pair for some in searched for pair in some):
+        searched = pool.map(partial(_searched, plan, rule_set, scope, limit), some)
+        for search, shown, before in (found for each in searched for found in each):
             name = f"portproof-what-if-{len(variants)}"
             plain, values = search.target, search.values
             target, path, text = variant(plain, values, shown.settings, name)
@@ -56,7 +60,7 @@ def explored(plan: Plan, survey: Survey, rule_set: RuleSet, outcome: Outcome) ->
             if parts := parts_of(shown.settings):
                 still, unmoved, text = variant(plain, values, parts, f"{name}-still")
                 texts[unmoved] = text
-            variants.append(_Variant(plain, target, still, path, shown, values))
+            variants.append(_Variant(plain, target, still, path, shown, values, before))
     if not variants:
         return outcome
     tree = replace(plan.tree, overlay={**plan.tree.overlay, **texts})
@@ -82,14 +86,24 @@ def _charts(results: Sequence[TargetResult]) -> list[tuple[HelmTarget, frozenset
 
 
 def _searched(
-    plan: Plan, rule_set: RuleSet, chart: tuple[HelmTarget, frozenset[FindingKey]]
-) -> list[tuple[Search, Shown]]:
+    plan: Plan, rule_set: RuleSet, scope: Scope, limit: int, chart: tuple[HelmTarget, frozenset[FindingKey]]
+) -> list[tuple[Search, Shown, frozenset[FindingKey] | None]]:
+    """What a chart shows with other values, and what of it the base shows with the same."""
     target, known = chart
     values = Values.of(target, plan.tree)
     if values is None:
         return []
-    search = Search(plan, rule_set, target, values, known)
-    return [(search, shown) for shown in search.run()]
+    search = Search(plan, rule_set, target, values, known, limit, scope.is_by_itself)
+    found = []
+    for shown in search.run():
+        before = known_before(scope, search, shown)
+        if scope.is_by_itself:  # nobody has asked: only what the change brings in is worth a word
+            new = frozenset[FindingKey]() if before is None else shown.keys - before
+            if new:
+                found.append((search, replace(shown, keys=new), before))
+        else:
+            found.append((search, shown, before))
+    return found
 
 
 def _again(plan: Plan, rule_set: RuleSet, tree: Tree, variants: Sequence[_Variant]) -> Outcome:
@@ -175,7 +189,8 @@ def _named(group: FindingGroup, known: Mapping[str, _Variant]) -> FindingGroup |
 def _member(one: TracedFinding, tried: _Variant) -> TracedFinding:
     origins = {site: _placed(origin, tried) for site, origin in one.origins.items()}
     kept = {site: origin for site, origin in origins.items() if origin is not None}
-    return replace(one, target=tried.plain, origins=kept, when=when(tried.shown.settings))
+    before = None if tried.before is None else one.found.key in tried.before
+    return replace(one, target=tried.plain, origins=kept, when=when(tried.shown.settings), before=before)
 
 
 def _placed(origin: Origin, tried: _Variant) -> Origin | None:

@@ -47,13 +47,18 @@ class Shown:
 
 @dataclass
 class Search:
-    """The search in one chart. `known` are the findings that it has anyway."""
+    """The search in one chart, with at most `limit` renders. `known` are the findings that it has anyway.
+
+    What is `certain` is no matter of another part that may have what is asked for.
+    """
 
     plan: Plan
     rule_set: RuleSet
     target: HelmTarget
     values: Values
     known: frozenset[FindingKey]
+    limit: int = MAX_RENDERS
+    certain: bool = False
     renders: int = 0
     rendered: dict[tuple[Setting, ...], Rendering | None] = field(default_factory=dict)
     seen: dict[tuple[tuple[Setting, ...], bool], Evaluation | None] = field(default_factory=dict)
@@ -71,13 +76,14 @@ class Search:
         parts = self._largest([*self.values.switches()], moves=False)
         shown = [*self._found(parts, self.known, moves=False)]
         yield from shown
-        yield from self._alone(parts, self.known.union(*(one.keys for one in shown)))
+        if not self.certain:
+            yield from self._alone(parts, self.known.union(*(one.keys for one in shown)))
         taken = "".join(one.text for one in self.plain.documents)
         ports = self._largest([*self.values.ports(taken)], moves=True)
         alone = [*self._found(ports, self.known, moves=True)]
         yield from alone
         every = ([*parts, *self.values.ports(taken, parts)], [*parts, *ports])
-        both = next((one for one in every if parts and self._ask(tuple(one), moves=True) is not None), [])
+        both = next((one for one in every if parts and self.asked(tuple(one), moves=True) is not None), [])
         yield from self._found(both, self.known.union(*(one.keys for one in alone)), moves=True)
 
     def _alone(self, parts: Sequence[Setting], known: frozenset[FindingKey]) -> Iterator[Shown]:
@@ -94,7 +100,7 @@ class Search:
         for one in dict.fromkeys(filter(None, first)):
             around = (part for part in parts if _is_around(part, one))
             settings = (*around, one)
-            evaluation = self._ask(settings, moves=False) if len(settings) <= MAX_TOGETHER else None
+            evaluation = self.asked(settings, moves=False) if len(settings) <= MAX_TOGETHER else None
             keys = frozenset() if evaluation is None else evaluation.keys - known
             if keys:
                 yield Shown(settings, keys, moves=False, depends=True)
@@ -103,7 +109,7 @@ class Search:
     def _found(
         self, together: Sequence[Setting], known: frozenset[FindingKey], *, moves: bool
     ) -> Iterator[Shown]:
-        evaluation = self._ask(tuple(together), moves=moves)
+        evaluation = self.asked(tuple(together), moves=moves)
         if evaluation is None:
             return
         found: dict[tuple[Setting, ...], set[FindingKey]] = {}
@@ -116,15 +122,15 @@ class Search:
 
     def _largest(self, settings: list[Setting], *, moves: bool) -> list[Setting]:
         """As many of the settings as render together; what fails is halved and left out."""
-        if not settings or self._ask(tuple(settings), moves=moves) is not None:
+        if not settings or self.asked(tuple(settings), moves=moves) is not None:
             return settings
-        if len(settings) == 1 or self.renders >= MAX_RENDERS // 2:
+        if len(settings) == 1 or self.renders >= self.limit // 2:
             return []
         half = len(settings) // 2
         left = self._largest(settings[:half], moves=moves)
         right = self._largest(settings[half:], moves=moves)
         both = [*left, *right]
-        if not left or not right or self._ask(tuple(both), moves=moves) is not None:
+        if not left or not right or self.asked(tuple(both), moves=moves) is not None:
             return both
         return max(left, right, key=len)
 
@@ -142,7 +148,7 @@ class Search:
                 return (one,)
         left = likely if likely and shows(likely) else [*settings]
         parts = 2
-        while len(left) > 1 and self.renders < MAX_RENDERS:
+        while len(left) > 1 and self.renders < self.limit:
             size = -(-len(left) // parts)
             without = ([*left[:at], *left[at + size :]] for at in range(0, len(left), size))
             smaller = next((one for one in without if one and shows(one)), None)
@@ -158,7 +164,7 @@ class Search:
         self, settings: tuple[Setting, ...], key: FindingKey, whole: Evaluation, *, moves: bool
     ) -> frozenset[FindingKey]:
         """A finding with some of the settings: the same, or that about the object which a template makes in its place."""
-        evaluation = self._ask(settings, moves=moves)
+        evaluation = self.asked(settings, moves=moves)
         if evaluation is None:
             return frozenset()
         if key in evaluation.keys:
@@ -172,7 +178,7 @@ class Search:
             if source and (one[0], sources.get(one[1]), one[2]) == (rule, source, path)
         )
 
-    def _ask(self, settings: tuple[Setting, ...], *, moves: bool) -> Evaluation | None:
+    def asked(self, settings: tuple[Setting, ...], *, moves: bool) -> Evaluation | None:
         """What the rules say with these settings; None where they do not render, or where the budget is spent.
 
         What moves is compared with the same parts switched on, and nothing moved.
@@ -198,7 +204,7 @@ class Search:
         if not settings:
             return self.plain
         if settings not in self.rendered:
-            if self.renders >= MAX_RENDERS:
+            if self.renders >= self.limit:
                 return None
             self.renders += 1
             target, path, text = variant(self.target, self.values, settings, "portproof-what-if")

@@ -2,9 +2,10 @@
 
 The number and the value are equal in the chart's defaults, so the defaults work.
 Whoever sets the value to another port breaks the reference: the number stays.
-The rule runs with `--what-if` only. It moves every port value of `values.yaml`
-to a number of its own, and reports the references that no longer meet. It also
-reports a program that is told another port while its probes or Services stay.
+The rule runs with `--what-if`, and for charts that a change touches. It moves every
+port value of `values.yaml` to a number of its own, and reports the references that no
+longer meet. It also reports a program that is told another port while its probes or
+Services stay.
 (`base` in the examples is what the defaults render to.)
 
 Why it matters:
