@@ -131,7 +131,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 def _owners(services: Sequence[Service], workloads: Sequence[Workload]) -> Mapping[Service, Workload]:
     """The one workload that each Service is for; none unless that is clear for all, and another for each."""
-    if not all(one.ports and not one.opaque for one in workloads):
+    if not all(one.ports and not (one.opaque or one.host_network) for one in workloads):
         return {}
     names = {one.key.name for one in workloads}
     found: dict[Service, Workload] = {}
