@@ -61,6 +61,8 @@ _ON_GITHUB = frozenset({"docs/architecture.md"})
 
 _FENCE = re.compile(r"^ *(```+)[a-z]*\n.*?^ *\1 *$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
+_NESTED = re.compile(r"^((?:  )+)(?=[*-] )", re.MULTILINE)
+"""How far an item of a list within a list is indented: two blanks do on GitHub, the generator wants four."""
 _LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\]\()([^)\s]+)(\))")
 
 
@@ -114,6 +116,7 @@ def moved(text: str, path: str, own: str) -> str:
         return f"{match[1]}{link(match[2], path, own)}{match[3]}"
 
     text = _LINK.sub(lead, _CODE.sub(keep, _FENCE.sub(keep, text)))
+    text = _NESTED.sub(r"\1\1", text)
     while "\0" in text:  # a code span may be within a fence that was kept before
         text = re.sub(r"\0(\d+)\0", lambda match: kept[int(match[1])], text)
     return text
@@ -260,18 +263,27 @@ def settings(pages: Mapping[str, str], version: str) -> str:
             f"site_url = {json.dumps(SITE.replace('/latest/', f'/{version}/'))}",
             'site_description = "Ports that agree, proven."',
             'copyright = "Apache-2.0"',
-            f"repo_url = {json.dumps(SOURCE)}",
-            'repo_name = "portproof"',
             'docs_dir = "docs"',
             'site_dir = "out"',
             'extra_css = ["extra.css"]',
             f"nav = [{', '.join(navigation(pages))}]",
-            _THEME,
+            _THEME.replace("REPOSITORY", SOURCE),
         )
     )
 
 
 _THEME = """
+# What GitHub's Markdown has, and no more: a page reads the same in both places.
+[project.markdown_extensions]
+tables = {}
+md_in_html = {}
+toc = {permalink = true}
+
+[project.markdown_extensions.pymdownx]
+betterem = {}
+highlight = {pygments_lang_class = true}
+superfences = {}
+
 [project.theme]
 font = false
 language = "en"
@@ -299,6 +311,8 @@ toggle = {icon = "lucide/moon", name = "Switch to the system's mode"}
 
 [project.extra]
 generator = false
+# a plain link: with a repo_url each page would ask GitHub for its stars
+social = [{icon = "fontawesome/brands/github", link = "REPOSITORY", name = "The repository on GitHub"}]
 
 [project.extra.version]
 provider = "mike"
@@ -306,8 +320,13 @@ default = "latest"
 """
 
 
-_STYLE = """/* the first column of a table is a name, which is read whole */
-.md-typeset table:not([class]) td:first-child code { white-space: nowrap; }
+_STYLE = """/* a table of rules: a name is read whole, and what it finds needs room; on a phone the rest is scrolled to */
+.md-typeset table:not([class]):has(td:first-child > a) td:first-child { white-space: nowrap; }
+.md-typeset table:not([class]):has(td:first-child > a) td:nth-child(2) { min-width: 12rem; }
+
+/* the theme's own colors of the page that is shown have too little contrast */
+[data-md-color-scheme="default"] .md-nav__link--active, [data-md-color-scheme="default"] .md-nav__link--active * { color: #2f3fb8; }
+[data-md-color-scheme="slate"] .md-nav__link--active, [data-md-color-scheme="slate"] .md-nav__link--active * { color: #93a5ff; }
 """
 
 

@@ -28,6 +28,8 @@ _FLAGS = (
     "--disable-extensions",
     "--disable-sync",
     "--hide-scrollbars",
+    # with a mouse, as on a desk: pages ask for it
+    "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
     "--remote-debugging-pipe",
 )
 _SECONDS = 30

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,11 +15,11 @@ import pytest
 from portproof.portmap import html
 from portproof.portmap.model import PortMap
 from portproof.report.safe import visible
+from tests.page.axe import hindrances
 from tests.page.chromium import Browser, Page, running
 from tests.support import maps
 
 CHROMIUM = os.environ.get("PORTPROOF_CHROMIUM", "")
-AXE = os.environ.get("PORTPROOF_AXE", "")
 pytestmark = pytest.mark.skipif(
     not CHROMIUM, reason="no PORTPROOF_CHROMIUM; .ci/page brings one and runs these"
 )
@@ -55,17 +54,6 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Open]:
         assert asked == {(tmp_path / f"{number}.html").as_uri()}
         assert page.complaints() == []
         page.close()
-
-
-def hindrances(page: Page) -> list[str]:
-    """What axe-core finds on the page as it is now."""
-    page.value(Path(AXE).read_text(encoding="utf-8") + "; 1")
-    found = page.value("axe.run(document, {preload: false}).then((all) => JSON.stringify(all.violations))")
-    return [
-        f"{one['id']}: {node['html'][:200]} ({node['failureSummary']})"
-        for one in json.loads(found)
-        for node in one["nodes"]
-    ]
 
 
 @pytest.mark.parametrize(
