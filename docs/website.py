@@ -28,6 +28,7 @@ from portproof.report.pages import HEADINGS, Heading, Prose, blocks, markdown
 from portproof.rules import all_rules, families
 from portproof.rules.base import Rule
 from portproof.rules.listing import listed
+from portproof.rules.severity import Severity
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "https://github.com/portproof/portproof"
@@ -212,20 +213,19 @@ def fix(rule: Rule) -> str:
 
 
 def message(rule: Rule) -> str:
-    """The shortest message of the rule's fixtures with its highest severity, as the terminal shows it; empty without one."""
-    lines = [
-        path.read_text(encoding="utf-8").split("\n")[0]
-        for path in sorted((ROOT / "fixtures" / "rules" / rule.id).glob("*/expected.txt"))
-    ]
-    start = f"{rule.severity.value} {rule.id}: "
-    said = sorted(
-        (line.removeprefix(start) for line in lines if line.startswith(start)),
-        key=lambda line: (len(line), line),
-    )
-    if not said:
-        return ""
-    words = textwrap.fill(said[0], 76, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-    return f"{rule.severity.value}[{rule.id}]\n{words}"
+    """The shortest of the most severe messages in the rule's fixtures, as the terminal shows it; empty without one."""
+    claims = sorted((ROOT / "fixtures" / "rules" / rule.id).glob("*/expected.txt"))
+    lines = [path.read_text(encoding="utf-8").split("\n")[0] for path in claims]
+    for severity in Severity:
+        start = f"{severity.value} {rule.id}: "
+        said = [line.removeprefix(start) for line in lines if line.startswith(start)]
+        if said:
+            shown = min(said, key=lambda text: (len(text), text))
+            words = textwrap.fill(
+                shown, 76, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+            )
+            return f"{severity.value}[{rule.id}]\n{words}"
+    return ""
 
 
 def since(rule_id: str) -> str:
