@@ -46,7 +46,14 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "monitor.md",
         "postmortem.md",
     ),
-    "Reference": ("configuration.md", "json-report.md", "security.md", "compatibility.md", "benchmarks.md", "changelog.md"),
+    "Reference": (
+        "configuration.md",
+        "json-report.md",
+        "security.md",
+        "compatibility.md",
+        "benchmarks.md",
+        "changelog.md",
+    ),
 }
 """The navigation, but for the rules. Pages that are in none of them come last, under "More"."""
 
