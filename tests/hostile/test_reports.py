@@ -8,17 +8,21 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from portproof.flags import FORMATS
+from portproof.report import formats
 from portproof.report.safe import for_log
 from tests.e2e.program import Program, Repository, environment
 from tests.e2e.test_base import BAD
 from tests.support import runner
+from tests.support.reports import INCIDENT, RESULT
 
 Make = Callable[[str], Repository]
 
@@ -231,3 +235,24 @@ def read_as(text: str) -> list[tuple[str, dict[str, str], str]]:
         )
         for one in ET.fromstring(text).iter()
     ]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_three_thousand_findings_are_written_in_a_moment(kind: str) -> None:
+    """In processor time, which others on the machine do not take; what grows with the square takes minutes."""
+    line = "  - {name: http, port: 80, targetPort: 8081}"
+    place = RESULT.location
+    assert place is not None
+    several = tuple(
+        replace(
+            RESULT,
+            fingerprint=f"{number:016x}",
+            location=replace(place, line=number + 1, end_line=number + 1),
+        )
+        for number in range(3_000)
+    )
+    given = replace(INCIDENT, results=several, lines={place.path: dict.fromkeys(range(1, 3_001), line)})
+    before = time.process_time()
+    text = formats.write(kind, given)
+    assert time.process_time() - before < 20
+    assert len(text) > 3_000
