@@ -441,3 +441,17 @@ def test_post_renderers_keep_the_template_of_the_chart(
     repository.write(written({**files, "apps/shop.yaml": RELEASE + patch}, on, "htpp"))
     finding = broken(online.check())
     assert any(one["message"] == "from the chart web 1.0.0, templates/all.yaml" for one in finding["related"])
+
+
+def test_a_password_in_the_address_is_shown_nowhere(
+    online: Program, repository: Repository, on: Host
+) -> None:
+    files, _ = WAYS["HelmRelease"]
+    address = on.url().replace("https://", "https://user:secret@")
+    repository.write(
+        written(files | {"sources/charts.yaml": REPOSITORY.replace("%HTTPS%", address)}, on, version="9.9.9")
+    )
+    for command in (("targets",), ("targets", "--format", "json"), ("check",), ("check", "--format", "json")):
+        run = online(*command)
+        assert "9.9.9" in run.stdout
+        assert "secret" not in run.stdout + run.stderr

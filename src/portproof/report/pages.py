@@ -341,7 +341,11 @@ def _deployed_by(discovery: Discovery, target: Target) -> list[dict[str, str]]:
 def _chart_of(target: Target) -> dict[str, str]:
     """Which chart of a registry is installed."""
     chart = getattr(target, "remote", None)
-    return {} if chart is None else {"chart": f"{chart.name} {chart.version} of {chart.repository}"}
+    if chart is None:
+        return {}
+    from portproof.report.safe import discreet  # noqa: PLC0415 - most pages name no chart of a registry
+
+    return {"chart": discreet(f"{chart.name} {chart.version} of {chart.repository}")}
 
 
 def _as_words(one: Mapping[str, str]) -> str:
