@@ -241,3 +241,8 @@ def test_what_an_index_may_not_weigh(on: Host, monkeypatch: pytest.MonkeyPatch) 
         on.replies["/index.yaml"] = reply
         with pytest.raises(WebError, match="larger than 1 MiB"):
             find(web(), on.url(), "redis", "1.0.0")
+
+
+def test_docker_has_its_registry_on_another_host() -> None:
+    with pytest.raises(WebError, match=r"does not list registry-1\.docker\.io"):
+        find(web("docker.io"), "oci://docker.io/envoyproxy", "gateway-helm", "1.8.0")

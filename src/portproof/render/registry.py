@@ -27,6 +27,9 @@ MAX_PAGES = 20
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CHART = ("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "application/tar+gzip")
+_DOCKER = "registry-1.docker.io"
+"""What every client asks for ``docker.io``, which is a site for people."""
+
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 _CHALLENGE = re.compile(r'(\w+)="([^"]{0,1000})"')
 _NEXT = re.compile(r'<([^>]{1,1000})>\s*;\s*rel="?next"?')
@@ -138,7 +141,8 @@ def _of_oci(web: Web, reference: str, version: str) -> Found:
     path = parts.path.strip("/")
     above, _, last = path.rpartition("/")
     path = f"{above}/{last.partition(':')[0]}".strip("/")  # an index that leads here names the tag, too
-    registry = _Registry(web, f"{parts.scheme}://{parts.netloc}/v2/{quote(path)}", path)
+    host = _DOCKER if parts.netloc == "docker.io" else parts.netloc
+    registry = _Registry(web, f"{parts.scheme}://{host}/v2/{quote(path)}", path)
     pinned = version.startswith("sha256:")
     chosen = version if pinned else registry.tag(version)
     answer = registry.get(f"manifests/{chosen.replace('+', '_')}", MAX_MANIFEST, {"Accept": _MANIFEST})
