@@ -300,6 +300,13 @@ def test_what_only_secrets_are_made_of_is_not_missed(
     assert not list(tmp_path.rglob("*.env"))
 
 
+def test_what_is_broken_beside_a_missing_secret_is_said(kustomize: Engine, tmp_path: Path) -> None:
+    more = "secretGenerator:\n- {name: a, files: [key=secrets/key.txt]}\npatches:\n- path: gone.yaml\n"
+    tree = write_files(tmp_path, {"o/d.yaml": SERVICE, K: f"{HEAD}{RESOURCES}{more}"})
+    failure = failed(kustomize.render(overlay_target(tree, "o"), tree))
+    assert failure.message == "o cannot be built: o/gone.yaml is missing"
+
+
 def test_patches_of_what_something_else_adds_are_nobodys_mistake(kustomize: Engine, tmp_path: Path) -> None:
     patch = "patches:\n- path: d.yaml\n"
     tree = write_files(tmp_path, {"o/d.yaml": SERVICE, "o/a.yaml": DEPLOYMENT, K: HEAD + patch})

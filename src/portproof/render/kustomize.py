@@ -80,10 +80,11 @@ class Kustomize:
             return first
         more = replace(target, files=(*target.files, *empty))
         again = self._once(more, Tree(tree.root, {**tree.overlay, **dict.fromkeys(empty, "")}))
-        if not isinstance(again, Rendering):
-            return first
-        said = tuple(one.said for one in empty.values() if one.said)
         wrong = any(one.wrong for one in empty.values())
+        if not isinstance(again, Rendering):
+            # What is kept out of the repository is not what breaks it.
+            return first if wrong or isinstance(again, NotRendered) else replace(again, target=target)
+        said = tuple(one.said for one in empty.values() if one.said)
         problems = (first,) if wrong and isinstance(first, RenderFailure) else ()
         return replace(again, target=target, without=said, problems=problems)
 
