@@ -25,12 +25,13 @@ FORMAT = "renderings/1"
 
 _WITH_PATH = "--set-file="
 
-_MACHINE = re.compile(
-    r"out of memory|cannot allocate|failed to reserve|failed to create new OS thread|no space left|too many open files"
-    r"|resource temporarily unavailable|input/output error|permission denied|operation not permitted|text file busy"
-    r"|stale file handle|interrupted system call|quota exceeded|read-only file system|dial tcp|i/o timeout|signal:",
-    re.IGNORECASE,
-)
+_TROUBLES = (
+    "out of memory", "cannot allocate", "failed to reserve", "failed to create new OS thread", "no space left",
+    "too many open files", "resource temporarily unavailable", "input/output error", "permission denied",
+    "operation not permitted", "text file busy", "stale file handle", "interrupted system call", "quota exceeded",
+    "read-only file system", "dial tcp", "i/o timeout", "signal:",
+)  # fmt: skip
+_MACHINE = re.compile("|".join(_TROUBLES), re.IGNORECASE)
 """Words of errors that another run or another machine may not have."""
 
 
