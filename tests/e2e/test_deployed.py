@@ -331,6 +331,22 @@ CHART_LAYOUTS |= {
     },
 }
 OVERLAY_LAYOUTS = {
+    "chart, a library of the repository for that of a registry": {
+        "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies:\n"
+        "- {name: common, version: 1.x, repository: 'https://charts.example.org'}\n",
+        "charts/web/templates/service.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+        'spec: {selector: {app: web}, ports: [{port: 80, targetPort: {{ include "common.target" . }}}]}\n',
+        "charts/web/templates/deployment.yaml": DEPLOYMENT,
+        "library/common/Chart.yaml": "apiVersion: v2\nname: common\nversion: 1.2.0\ntype: library\n",
+        "library/common/templates/_target.tpl": '{{ define "common.target" }}8081{{ end }}\n',
+    },
+    "kustomization, files of other folders of the repository": {
+        "web/service.yaml": SERVICE.replace("PORT", "8080"),
+        "web/deployment.yaml": DEPLOYMENT,
+        "common/patch.yaml": "- {op: replace, path: /spec/ports/0/targetPort, value: 8081}\n",
+        "prod/kustomization.yaml": "resources: [../web/service.yaml, ../web/deployment.yaml]\n"
+        "patches: [{path: ../common/patch.yaml, target: {kind: Service}}]\n",
+    },
     "application, a folder with those below it": {
         "web/service.yaml": SERVICE.replace("PORT", "8081"),
         "web/parts/deployment.yaml": DEPLOYMENT,

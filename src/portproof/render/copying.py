@@ -9,7 +9,7 @@ is not written again but linked to as a whole: helm reads through links.
 """
 
 # A chart has hundreds of files, and strings are several times faster than Path objects here.
-# ruff: noqa: PTH103, PTH119, PTH120, PTH123, PTH208, PTH211
+# ruff: noqa: PTH103, PTH116, PTH119, PTH120, PTH123, PTH208, PTH211
 
 from __future__ import annotations
 
@@ -44,18 +44,22 @@ def copy_files(tree: Tree, files: Iterable[RelPath], to: Path) -> None:
 
 
 def shadow_folder(
-    tree: Tree, folder: RelPath, to: Path, leave_out: Iterable[RelPath] = (), own: Iterable[RelPath] = ()
+    tree: Tree,
+    folder: RelPath,
+    to: Path,
+    leave_out: Iterable[RelPath] = (),
+    own: Iterable[RelPath] | None = (),
 ) -> None:
     """Make `to`, which may exist already, look like a folder of `tree`.
 
     `leave_out` are paths relative to `folder` that are not there. `own`, relative to it too, are folders that the
-    caller is going to write to: what is linked to must never be written to. Raises `CopyError` when the folder is
+    caller is going to write to: what is linked to must never be written to. None: all is copied. Raises `CopyError` when the folder is
     larger than any chart.
     """
     prefix = "" if folder == "." else f"{folder}/"
     left_out = frozenset(prefix + path for path in leave_out)
-    kept = left_out | {prefix + path for path in own} | set(tree.overlay)
-    copier = _Copier(tree, left_out, frozenset(kept), linking=True)
+    kept = left_out | {prefix + path for path in own or ()} | set(tree.overlay)
+    copier = _Copier(tree, left_out, frozenset(kept), linking=own is not None)
     real = os.path.realpath(tree.on_disk(folder))
     if real != copier.root and not real.startswith(copier.root + os.sep):
         raise CopyError(f"{folder} leads out of the repository")
@@ -66,6 +70,14 @@ def shadow_folder(
             if not os.path.lexists(copied):
                 make_folder(os.path.dirname(copied), to)
                 write_text(copied, tree.overlay[path])
+
+
+def is_private(file: Path) -> bool:
+    """Whether a file is there that not everybody may read."""
+    try:
+        return not os.stat(file).st_mode & stat.S_IROTH
+    except OSError:
+        return False
 
 
 def make_folder(folder: str | Path, within: Path) -> None:

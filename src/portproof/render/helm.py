@@ -34,7 +34,7 @@ from portproof.render.placeholders import MAX_VALUES, Placeholders
 from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import HELM_MEMORY, Scratch
 from portproof.render.starts import KeptStarts, Question
-from portproof.render.tool_output import Places, clean, reason_of, stopped
+from portproof.render.tool_output import DENIED, Places, clean, reason_of, stopped
 from portproof.source import LineIndex, RelPath, Tree, is_within
 
 ASSUMED = (
@@ -138,7 +138,13 @@ class Helm:
     ) -> Rendering | RenderFailure | NotRendered:
         try:
             with self._assembled(target, tree, archives, absent) as assembled:
-                return self._render(target, tree, assembled)
+                found = self._render(target, tree, assembled)
+            if isinstance(found, RenderFailure) and DENIED in found.message:
+                # whoever helm has become may not read what we may
+                with self._assembled(target, tree, archives, absent, linking=False) as assembled:
+                    again = self._render(target, tree, assembled)
+                return again if isinstance(again, Rendering) else found
+            return found
         except GivenError as error:
             return RenderFailure(target, str(error))
         except CopyError as error:
@@ -307,12 +313,15 @@ class Helm:
         tree: Tree,
         archives: dict[RelPath, list[Path]],
         absent: tuple[Dependency, ...] = (),
+        *,
+        linking: bool = True,
     ) -> Iterator[Assembled]:
+        """What helm is given; without `linking` as copies of ours."""
         mounts = target.mounts or (Mount(".", target.chart),)
         touched = [path for path in tree.overlay if target.reads(path)]
         chart_touched = any(is_within(path, mount.source) for path in touched for mount in mounts)
         replaced = target.install is not None and not target.install.defaults
-        in_place = not (archives or absent or chart_touched or target.git or replaced)
+        in_place = linking and not (archives or absent or chart_touched or target.git or replaced)
         if in_place and all(_is_there(tree, target, mount) for mount in mounts):
             chart = tree.on_disk(target.chart)
             values = [tree.on_disk(path) for path in target.values]
@@ -327,7 +336,8 @@ class Helm:
             places = [*archives, *([] if not absent else ["."])]
             own = f"{target.chart}/values.yaml".removeprefix("./")
             laid = Tree(tree.root, {**tree.overlay, own: ""}) if replaced else tree
-            put_together(laid, mounts, chart, [f"{at}/charts".removeprefix("./") for at in places])
+            written = [f"{at}/charts".removeprefix("./") for at in places]
+            put_together(laid, mounts, chart, written, linking=linking)
             for one in absent:
                 make_folder(chart / "charts" / one.name, chart)
                 write_text(chart / "charts" / one.name / "Chart.yaml", _stand_in(one))
@@ -336,7 +346,7 @@ class Helm:
                 make_folder(charts, chart)
                 for file in files:
                     shutil.copyfile(file, charts / file.name)
-            yield _with_values(target, tree, chart, folder)
+            yield _with_values(target, tree, chart, folder, linking=linking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,7 +448,9 @@ def _is_plain(path: Path) -> bool:
     return not any(character in str(path) for character in ',"%')
 
 
-def _with_values(target: HelmTarget, tree: Tree, chart: Path, folder: Path) -> Assembled:
+def _with_values(
+    target: HelmTarget, tree: Tree, chart: Path, folder: Path, *, linking: bool = True
+) -> Assembled:
     """Values files as the tree has them; those that are edited or oddly named are written to the scratch folder.
 
     So are values that stand in the object that installs the chart.
@@ -453,7 +465,7 @@ def _with_values(target: HelmTarget, tree: Tree, chart: Path, folder: Path) -> A
             text = given.values
         elif given and number in given.parts:
             text = given.parts[number]
-        if text is not None or not _is_plain(file):
+        if text is not None or not _is_plain(file) or not linking:
             file = folder / f"values-{number}.yaml"
             names[file] = path
             if text is not None:
@@ -478,7 +490,9 @@ def _set_files(target: HelmTarget, tree: Tree, folder: Path) -> Iterator[tuple[s
         yield f"--set-file={name}={file}", file
 
 
-def put_together(tree: Tree, mounts: tuple[Mount, ...], to: Path, own: list[RelPath]) -> None:
+def put_together(
+    tree: Tree, mounts: tuple[Mount, ...], to: Path, own: list[RelPath], *, linking: bool = True
+) -> None:
     """Put every mount in its place, outer ones first; a mount takes the place of what lies there.
 
     `own` are the places, relative to the chart, that will be written to.
@@ -490,4 +504,4 @@ def put_together(tree: Tree, mounts: tuple[Mount, ...], to: Path, own: list[RelP
         written = [at[len(prefix) :] for at in own if at.startswith(prefix)]
         place = to if mount.at == "." else to / mount.at
         # Schemas are not checked, and a schema can point to any file or host.
-        shadow_folder(tree, mount.source, place, [*inner, "values.schema.json"], written)
+        shadow_folder(tree, mount.source, place, [*inner, "values.schema.json"], written if linking else None)

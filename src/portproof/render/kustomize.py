@@ -22,7 +22,7 @@ from portproof.discover.model import Install, KustomizeTarget
 from portproof.process import Completed, Limits
 from portproof.render import generated
 from portproof.render.attaching import attach
-from portproof.render.copying import CopyError, copy_files, write_text
+from portproof.render.copying import CopyError, copy_files, is_private, write_text
 from portproof.render.fetch import Fetcher
 from portproof.render.inflating import RenderChart, inflate
 from portproof.render.model import NotRendered, RenderedDocument, RenderFailure, Rendering
@@ -173,7 +173,11 @@ class Kustomize:
     def _once(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         if any(target.reads(path) for path in tree.overlay):
             return self._copied(target, tree)
-        return self._build(target, tree, tree.root)
+        found = self._build(target, tree, tree.root)
+        if isinstance(found, Rendering) or not any(map(is_private, map(tree.on_disk, target.files))):
+            return found
+        again = self._copied(target, tree)  # whoever the tool has become may not read what we may
+        return again if isinstance(again, Rendering) else found
 
     def _copied(
         self, target: KustomizeTarget, tree: Tree, *options: str

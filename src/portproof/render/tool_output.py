@@ -106,6 +106,10 @@ def _unlogged(stderr: str) -> str:
     return "\n".join(line.removeprefix("\t") for line in found["block"].split("\n"))
 
 
+DENIED = "permission denied"
+"""What a tool says of a file that it may not read."""
+
+
 def error_text(stderr: str) -> str:
     """The error itself: from the first line that begins with ``Error:`` on, without log lines and advice."""
     stderr = "\n".join(line for line in _unlogged(stderr).split("\n") if not line.startswith("# Warning:"))
