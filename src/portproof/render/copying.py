@@ -9,7 +9,7 @@ is not written again but linked to as a whole: helm reads through links.
 """
 
 # A chart has hundreds of files, and strings are several times faster than Path objects here.
-# ruff: noqa: PTH103, PTH116, PTH119, PTH120, PTH123, PTH208, PTH211
+# ruff: noqa: PTH103, PTH119, PTH120, PTH123, PTH208, PTH211
 
 from __future__ import annotations
 
@@ -73,11 +73,12 @@ def shadow_folder(
 
 
 def is_private(file: Path) -> bool:
-    """Whether a file is there that not everybody may read."""
+    """Whether a file, no link, is there that not everybody may read."""
     try:
-        return not os.stat(file).st_mode & stat.S_IROTH
+        mode = os.lstat(file).st_mode
     except OSError:
         return False
+    return stat.S_ISREG(mode) and not mode & stat.S_IROTH
 
 
 def make_folder(folder: str | Path, within: Path) -> None:

@@ -25,7 +25,7 @@ from portproof.discover.versions import fitting, is_exact
 from portproof.process import Completed, Limits
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.contents import Contents, UnknownContentError
-from portproof.render.copying import CopyError, make_folder, shadow_folder, write_text
+from portproof.render.copying import CopyError, is_private, make_folder, shadow_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError, is_named
 from portproof.render.install_values import install_values
 from portproof.render.kubernetes import suitable, unmet
@@ -139,7 +139,7 @@ class Helm:
         try:
             with self._assembled(target, tree, archives, absent) as assembled:
                 found = self._render(target, tree, assembled)
-            if isinstance(found, RenderFailure) and DENIED in found.message:
+            if isinstance(found, RenderFailure) and DENIED in found.message and _has_private(target, tree):
                 # whoever helm has become may not read what we may
                 with self._assembled(target, tree, archives, absent, linking=False) as assembled:
                     again = self._render(target, tree, assembled)
@@ -433,6 +433,13 @@ def _stand_in(absent: Dependency) -> str:
     """A chart without templates. helm asks for its name only, but takes conditions and aliases by its version, too."""
     version = fitting(absent.version)
     return f'apiVersion: v2\nname: "{absent.name}"\nversion: "{version}"\n'
+
+
+def _has_private(target: HelmTarget, tree: Tree) -> bool:
+    """Whether helm would read a file that not everybody may read: it loads all that lies in a chart."""
+    folders = (tree.on_disk(mount.source) for mount in target.mounts)
+    files = (path for folder in folders for path in folder.rglob("*"))
+    return any(map(is_private, (*map(tree.on_disk, target.values), *files)))
 
 
 def _is_there(tree: Tree, target: HelmTarget, mount: Mount) -> bool:
