@@ -202,7 +202,9 @@ CHART_LAYOUTS = {
         **ENVIRONMENTS,
         "apps/set.yaml": applicationset(
             "  - clusters: {values: {env: prod}}\n",
-            TEMPLATE.replace("shop-{{.env}}", "shop-{{.name}}").replace("{{.env}}", "{{.values.env}}"),
+            TEMPLATE.replace("shop-{{.env}}", "shop-{{.name}}")
+            .replace("{{.env}}", "{{.values.env}}")
+            .replace("spec:\n", "spec:\n      project: '{{.metadata.labels.team}}'\n"),
             GO,
         ),
     },

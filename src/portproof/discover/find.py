@@ -52,7 +52,7 @@ def discover(
         targets,
         tuple(sorted({one for one in unread if any(is_within(one.path, path) for path in paths)})),
         {
-            key: tuple(build.install for build in builds)
+            key: tuple(build.install for build in builds if not build.changes)
             for folder, builds in deployed.builds.items()
             for key in (("helm", folder), ("kustomize", folder), ("manifests", folder))
         },

@@ -116,7 +116,7 @@ def application(data: Mapping[str, Any], filler: Fill, parameters: Mapping[str, 
     template = lookup(data, ("spec", "template")) or {}
     if filler.template:
         template = deep(template, _without_empty(lookup(data, filler.template) or {}))
-    found = fill(template, parameters, go=filler.go, missing=filler.missing)
+    found = fill(_what_counts(template), parameters, go=filler.go, missing=filler.missing)
     patch = lookup(data, ("spec", "templatePatch"))
     if isinstance(patch, str) and patch.strip():
         try:
@@ -127,6 +127,19 @@ def application(data: Mapping[str, Any], filler: Fill, parameters: Mapping[str, 
     if not isinstance(found, dict):
         raise FillError("its template is not a mapping")
     return {**found, "apiVersion": "argoproj.io/v1alpha1", "kind": "Application"}
+
+
+def _what_counts(template: Any) -> Any:
+    """The template without what decides nothing that is rendered, such as labels that only a cluster knows."""
+    spec = lookup(template, ("spec",))
+    if not isinstance(spec, dict):
+        return template
+    kept = {key: value for key, value in spec.items() if key in ("source", "sources", "sourceHydrator")}
+    project = spec.get("project")
+    if isinstance(project, str) and "{{" not in project:
+        kept["project"] = project
+    kept["destination"] = {"namespace": lookup(spec, ("destination", "namespace")) or ""}
+    return {"metadata": {"name": lookup(template, ("metadata", "name"))}, "spec": kept}
 
 
 def _source(made: Mapping[str, Any]) -> Any:
