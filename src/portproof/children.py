@@ -7,7 +7,7 @@ those are rendered, and the tree is discovered again with what they hold.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -75,7 +75,8 @@ def discover_all(
             break
         known = children
         found = discover(tree, paths, config, known)
-        parents = [*_parents(speaking, found)]
+        speaking.tree = Tree(tree.root, {**tree.overlay, **known.overlay()})
+        parents = sorted(_parents(speaking, found), key=lambda one: one.id not in answers.known)
     left = [one for one in parents if one.id not in answers.known]
     return replace(found, unread=tuple(sorted({*found.unread, *_unread(left)}))) if left else found
 
@@ -102,7 +103,10 @@ def _parents(charts: _Speaking, found: Discovery) -> Iterator[HelmTarget | Kusto
         if isinstance(one, KustomizeTarget)
     ]
     changed = {path for one, files in overlays if files and charts.changes(one) for path in files}
-    yield from (one for one, files in overlays if not changed.isdisjoint(files))
+    parents = [one for one, files in overlays if not changed.isdisjoint(files)]
+    # what another one takes in is not deployed by itself
+    taken = {root for one in parents for root in one.roots if root != one.folder}
+    yield from (one for one in parents if one.install is not None or one.folder not in taken)
 
 
 def _built(target: KustomizeTarget) -> Iterator[RelPath]:
@@ -146,8 +150,6 @@ class _Speaking:
         return target.install is not None and self._changed_by(target, target.install)
 
     def _changed_by(self, target: KustomizeTarget, install: Install) -> bool:
-        if install.parent is not None:
-            return True
         try:
             options = lookup(read_description(self.tree, install), install.values)
         except GivenError:
@@ -169,20 +171,24 @@ class _Answers:
     def of(self, parents: Sequence[HelmTarget | KustomizeTarget]) -> Children:
         """What `parents` hold together, each description once, and the files that these stand for."""
         found: dict[str, Described] = {}
-        files: set[RelPath] = set()
-        for parent in parents:
-            held = self._in(parent)
-            if held is None:
-                continue  # what is wrong with it is said where it is checked
-            own: Mapping[tuple[str, str], list[Described]] = {}
-            if isinstance(parent, KustomizeTarget):
-                own = self._as_they_stand(parent)
-                files |= {one.file for several in own.values() for one in several}
-            for one in held:
-                named = (one.text("kind"), one.text("metadata", "name"))
-                same = _unchanged(one, own.get(named, ()) if named[1] else ())
-                key = repr((one.data, same and same.file))
-                found.setdefault(key, same or one)
+        # what is wrong with one that does not render is said where it is checked
+        held = {one.id: descriptions for one in parents if (descriptions := self._in(one)) is not None}
+        standing = {
+            one.id: self._as_they_stand(one)
+            for one in parents
+            if isinstance(one, KustomizeTarget) and one.id in held
+        }
+        files = [one.file for own in standing.values() for several in own.values() for one in several]
+        users = Counter(
+            file for own in standing.values() for file in {one.file for some in own.values() for one in some}
+        )
+        for id_, descriptions in held.items():
+            for one in descriptions:
+                own = standing.get(id_, {}).get((one.text("kind"), one.text("metadata", "name")), [])
+                same = _unchanged(one, own)
+                if same is None and len(own) == 1 and users[own[0].file] == 1:
+                    one = replace(one, file=own[0].file)  # noqa: PLW2901 - nobody else makes another one of it
+                found.setdefault(repr((one.data, same and same.file)), same or one)
         return Children(tuple(found.values()), frozenset(files))
 
     def _in(self, parent: HelmTarget | KustomizeTarget) -> tuple[Described, ...] | None:
@@ -203,7 +209,7 @@ class _Answers:
             text = self.tree.text_or_none(path) or ""
             if _GROUP.search(text):
                 for one in objects(path, text):
-                    if is_description(one):
+                    if is_description(one) and one.text("metadata", "name"):
                         found[one.text("kind"), one.text("metadata", "name")].append(one)
         return found
 
@@ -238,4 +244,6 @@ def _file(parent: HelmTarget | KustomizeTarget, document: RenderedDocument) -> R
     """What a person edits to change a description: the last values of a chart, else its template; a kustomization."""
     if isinstance(parent, HelmTarget):
         return parent.values[-1] if parent.values else document.source or parent.made_by[-1]
+    if parent.install is not None:
+        return parent.install.file
     return parent.made_by[0] if parent.made_by else parent.files[0]
