@@ -53,6 +53,16 @@ class Build:
 Deployment: TypeAlias = Installed | Build | Unread
 
 
+def chart_elsewhere(file: RelPath, name: str, chart: str, more: str = "") -> Unread:
+    """A release whose chart nobody has here."""
+    return Unread(file, "remote-chart", f"{name}: the chart {chart} is not in this repository{more}")
+
+
+def no_chart(file: RelPath, tool: str, name: str, path: str) -> Unread:
+    """A release of something that is no chart."""
+    return Unread(file, tool, f"{name}: there is no Chart.yaml in {path}")
+
+
 def found_at(listing: Listing, path: RelPath | None) -> ResolvedPath | None:
     """What lies at a path of the repository; None for one that leads out of it."""
     if path is None:

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 from portproof.discover.gitops.application import Place, checked, value_file
 from portproof.discover.gitops.config_maps import Stores
-from portproof.discover.gitops.deployment import UNKNOWN, Build, Deployment, Installed, found_at
+from portproof.discover.gitops.deployment import (
+    UNKNOWN,
+    Build,
+    Deployment,
+    Installed,
+    chart_elsewhere,
+    found_at,
+)
 from portproof.discover.gitops.described import Described
 from portproof.discover.gitops.flux_sources import remote_chart
 from portproof.discover.model import Install, RemoteChart
@@ -134,10 +141,7 @@ class Flux:
             else:
                 yield self._installed(one, one.file, builds, remote)
         elif path not in self.place.charts or self._is_elsewhere(str(lookup(source, ("name",)))):
-            reason = (
-                f"{name}: the chart {named} is not in this repository (source {lookup(source, ('name',))})"
-            )
-            yield Unread(one.file, "remote-chart", reason)
+            yield chart_elsewhere(one.file, name, named, f" (source {lookup(source, ('name',))})")
         else:
             yield self._installed(one, str(path), builds)
 

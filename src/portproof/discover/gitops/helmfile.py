@@ -13,7 +13,7 @@ from typing import Any
 
 from portproof.discover.gitops import gotemplate
 from portproof.discover.gitops.application import Place, checked, value_file
-from portproof.discover.gitops.deployment import Deployment, Installed
+from portproof.discover.gitops.deployment import Deployment, Installed, chart_elsewhere, no_chart
 from portproof.discover.gitops.described import Described
 from portproof.discover.model import Cluster, Install, RemoteChart
 from portproof.discover.unread import Unread
@@ -101,10 +101,9 @@ class _Release:
         if path not in self.place.charts and not _is_local(chart):
             path, remote = self.one.file, self._remote(chart)
             if remote is None:
-                missing = "is not in this repository, nor is its repository in the helmfile"
-                return Unread(self.one.file, "remote-chart", f"{name}: the chart {chart} {missing}")
+                return chart_elsewhere(self.one.file, name, chart, ", nor is its repository in the helmfile")
         if remote is None and path not in self.place.charts:
-            return Unread(self.one.file, "helmfile", f"{name}: there is no Chart.yaml in {chart}")
+            return no_chart(self.one.file, "helmfile", name, chart)
         files, parts, problem = self._values()
         changed = next((key for key in (*_OPEN, *_CHANGES) if self.release.get(key)), None)
         at: FieldPath = ("releases", self.index)

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from portproof.discover.gitops.application import KEY, Place, checked, value_file
-from portproof.discover.gitops.deployment import UNKNOWN, Build, Deployment, Installed, found_at
+from portproof.discover.gitops.deployment import (
+    UNKNOWN,
+    Build,
+    Deployment,
+    Installed,
+    chart_elsewhere,
+    found_at,
+    no_chart,
+)
 from portproof.discover.gitops.described import Described, objects
 from portproof.discover.model import Install
 from portproof.discover.unread import Unread
@@ -87,17 +95,14 @@ class _Config:
     def _release(self, at: FieldPath, release: Mapping[str, Any]) -> Deployment:
         name = str(release.get("name"))
         if release.get("remoteChart"):
-            reason = f"{name}: the chart {release['remoteChart']} is not in this repository"
-            return Unread(self.one.file, "remote-chart", reason)
+            return chart_elsewhere(self.one.file, name, str(release["remoteChart"]))
         path = join(parent(self.one.file), str(release.get("chartPath")))
         fields = [name, str(release.get("chartPath")), str(release.get("namespace") or "")]
         odd = next((text for text in fields if UNKNOWN.search(text)), None)
         if odd is not None:
             return Unread(self.one.file, "skaffold", f"{name}: {odd} is filled in from the environment")
         if path not in self.place.charts:
-            return Unread(
-                self.one.file, "skaffold", f"{name}: there is no Chart.yaml in {release.get('chartPath')}"
-            )
+            return no_chart(self.one.file, "skaffold", name, str(release.get("chartPath")))
         files, problem = self._files(release.get("valuesFiles"))
         single, missing = self._single_files(release)
         named = f"{name}-{self.profile}" if self.profile else name

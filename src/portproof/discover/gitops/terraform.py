@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from portproof.discover.gitops.application import Place, checked, value_file
-from portproof.discover.gitops.deployment import Deployment, Installed
+from portproof.discover.gitops.deployment import Deployment, Installed, chart_elsewhere, no_chart
 from portproof.discover.model import Install
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, join, normalise, parent
@@ -54,11 +54,10 @@ class _Release:
         if chart is None:
             return Unread(self.file, "terraform", f"{self.label}: its chart is not literal")
         if self._attribute("repository") or "://" in chart:
-            reason = f"{self.label}: the chart {chart} is not in this repository"
-            return Unread(self.file, "remote-chart", reason)
+            return chart_elsewhere(self.file, self.label, chart)
         path = self._place(chart)
         if path not in self.place.charts:
-            return Unread(self.file, "terraform", f"{self.label}: there is no Chart.yaml in {chart}")
+            return no_chart(self.file, "terraform", self.label, chart)
         name = self._text("name") or self.label
         files, problem = self._values()
         options, odd = self._settings()
