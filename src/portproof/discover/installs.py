@@ -13,19 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from portproof.discover.gitops import (
-    application,
-    applicationset,
-    chart_testing,
-    helmfile,
-    skaffold,
-    terraform,
-)
-from portproof.discover.gitops.application import NAME, Place
 from portproof.discover.gitops.config_maps import Stores
-from portproof.discover.gitops.deployment import Build, Deployment, Installed, files_of
-from portproof.discover.gitops.described import NO_CHILDREN, Children, Described, objects
-from portproof.discover.gitops.flux import HELM, KUSTOMIZE, Flux
+from portproof.discover.gitops.deployment import NAME, Build, Deployment, Installed, Place, files_of
+from portproof.discover.gitops.described import HELM, KUSTOMIZE, NO_CHILDREN, Children, Described, objects
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Listing, ancestors
 from portproof.source import RelPath, SourceError, Tree
@@ -44,14 +34,8 @@ _NOT_FOR_OBJECTS = frozenset({"templates", "charts", "crds", "files"})
 """Folders of a chart whose files are filled in first, or belong to other charts."""
 
 
-_READERS: tuple[
-    tuple[Callable[[RelPath], bool], Callable[[Place, RelPath, str], Iterator[Deployment]]], ...
-] = (
-    (helmfile.is_helmfile, helmfile.deployments),
-    (skaffold.is_skaffold, skaffold.deployments),
-    (lambda path: path.endswith(".tf"), terraform.deployments),
-    (chart_testing.is_chart_testing, chart_testing.deployments),
-)
+_PERHAPS_OF_A_TOOL = re.compile(r"helmfile|skaffold|(?:^|/)(?:ct|chart-testing)\.ya?ml\Z|\.tf\Z")
+"""Files that one of the readers may know by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +100,18 @@ def _of_registry(one: Installed, problem: str) -> str:
 def _deployments(
     place: Place, texts: Mapping[RelPath, str], stores: Stores, children: Children
 ) -> Iterator[Deployment]:
+    described = [*_described(texts, children.files), *children.objects]
+    if described:
+        yield from _of_objects(place, described, stores)
+    yield from _of_other_tools(place)
+
+
+def _of_objects(place: Place, described: Iterable[Described], stores: Stores) -> Iterator[Deployment]:
+    from portproof.discover.gitops import application  # noqa: PLC0415 - start-up: many repositories have none
+    from portproof.discover.gitops.flux import Flux  # noqa: PLC0415
+
     flux: list[Described] = []
-    for one in (*_described(texts, children.files), *children.objects):
+    for one in described:
         if one.is_a("Application", _ARGO):
             yield from application.deployments(place, one)
         elif one.is_a("ApplicationSet", _ARGO):
@@ -125,7 +119,6 @@ def _deployments(
         elif "fluxcd.io/" in one.text("apiVersion"):
             flux.append(one)
     yield from Flux(place, stores, flux).deployments()
-    yield from _of_other_tools(place)
 
 
 def _described(texts: Mapping[RelPath, str], rendered: Collection[RelPath]) -> Iterator[Described]:
@@ -144,14 +137,30 @@ def is_description(one: Described) -> bool:
 
 def _of_other_tools(place: Place) -> Iterator[Deployment]:
     """What helmfile, Skaffold, Terraform and chart-testing deploy; their files are told by their names."""
-    for file in sorted(files_of(place.listing)):
-        reader = next((reader for is_one, reader in _READERS if is_one(file)), None)
+    files = sorted(file for file in files_of(place.listing) if _PERHAPS_OF_A_TOOL.search(file))
+    if not files:
+        return
+    # start-up: many repositories have none
+    from portproof.discover.gitops import chart_testing, helmfile, skaffold, terraform  # noqa: PLC0415
+
+    readers: tuple[
+        tuple[Callable[[RelPath], bool], Callable[[Place, RelPath, str], Iterator[Deployment]]], ...
+    ] = (
+        (helmfile.is_helmfile, helmfile.deployments),
+        (skaffold.is_skaffold, skaffold.deployments),
+        (lambda path: path.endswith(".tf"), terraform.deployments),
+        (chart_testing.is_chart_testing, chart_testing.deployments),
+    )
+    for file in files:
+        reader = next((reader for is_one, reader in readers if is_one(file)), None)
         text = place.tree.text_or_none(file) if reader else None
         if reader and text is not None:
             yield from reader(place, file, text)
 
 
 def _of_set(place: Place, one: Described) -> Iterator[Deployment]:
+    from portproof.discover.gitops import application, applicationset  # noqa: PLC0415 - as above
+
     found, reasons = applicationset.applications(place.tree, place.listing, one)
     for fill, data in found:
         yield from application.deployments(place, replace(one, data=data), fill)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from portproof.discover.chart_files import chart_files
-from portproof.discover.gitops.filling import Fill
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, Tree, is_within, parent
 from portproof.yamldoc import FieldPath
+
+if TYPE_CHECKING:
+    from portproof.discover.gitops.filling import Fill
 
 KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 

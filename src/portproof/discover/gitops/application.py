@@ -7,16 +7,18 @@ Which repository its address means cannot be known from a checkout: a path that 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from portproof.config.values import API_VERSION, KUBE_VERSION
 from portproof.discover.gitops.deployment import (
+    NAME,
     UNKNOWN,
     Build,
     Deployment,
     Installed,
+    Place,
     found_at,
     is_glob,
     matching,
@@ -29,15 +31,13 @@ from portproof.discover.gitops.given import read_mapping, with_override
 from portproof.discover.model import KUSTOMIZATION_NAMES, Cluster, Install, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Listing
-from portproof.source import RelPath, Tree, join, normalise
+from portproof.source import RelPath, join, normalise
 from portproof.yamldoc import FieldPath, leaves, lookup
 
 _TOOLS = ("helm", "kustomize", "directory", "plugin")
 _BUILT_ANEW = ("namePrefix", "nameSuffix", "namespace", "patches", "components", "commonLabels")
 """Options of kustomize that matter here; by themselves images, replicas and annotations move no port."""
 
-# apimachinery validation.NameIsDNSSubdomain; a target's id ends in it
-NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 KEY = re.compile(r"[\w.\[\]/-]+")
 """What helm takes for one value: a comma would begin another, and a file of any place with it."""
 
@@ -46,15 +46,6 @@ _OF_ANOTHER_TOOL = re.compile(r"\{\{-?\s*\w+\s*-?\}\}|<no value>")
 """A bare word in braces; what helm itself fills in has a dot or arguments (``{{ .Release.Name }}``)."""
 
 _BUILD_VARIABLE = re.compile(r"\$(?:\{(ARGOCD_\w+)\}|(ARGOCD_\w+))")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where descriptions are looked up: the tree, what the walk saw, and the folders that are charts."""
-
-    tree: Tree
-    listing: Listing
-    charts: Collection[RelPath]
 
 
 def deployments(place: Place, one: Described, fill: Fill | None = None) -> Iterator[Deployment]:

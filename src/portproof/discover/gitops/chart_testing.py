@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.discover.gitops.application import Place
-from portproof.discover.gitops.deployment import Build
+from portproof.discover.gitops.deployment import Build, Place
 from portproof.discover.gitops.described import objects
 from portproof.discover.model import Install
 from portproof.source import RelPath, normalise, parent

@@ -12,10 +12,23 @@ from portproof.config import matches
 from portproof.discover.model import Cluster, Install, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.discover.walk import EscapeError, Listing, ResolvedPath, ancestors, resolve
-from portproof.source import RelPath, is_within
+from portproof.source import RelPath, Tree, is_within
 
 UNKNOWN = re.compile(r"\$\{|\{\{|<no value>")
 """What somebody fills in later, or what a template has failed to fill in."""
+
+
+# apimachinery validation.NameIsDNSSubdomain; a target's id ends in it
+NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where descriptions are looked up: the tree, what the walk saw, and the folders that are charts."""
+
+    tree: Tree
+    listing: Listing
+    charts: Collection[RelPath]
 
 
 @dataclass(frozen=True, slots=True)

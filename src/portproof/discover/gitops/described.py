@@ -11,6 +11,10 @@ from portproof.discover.model import Parent, rendered_path
 from portproof.source import RelPath
 from portproof.yamldoc import YamlError, load_all, lookup
 
+KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
+HELM = "helm.toolkit.fluxcd.io"
+"""The API groups of Flux's objects that deploy something."""
+
 
 @dataclass(frozen=True, slots=True)
 class Described:

@@ -10,17 +10,18 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from portproof.discover.gitops.application import Place, checked, value_file
+from portproof.discover.gitops.application import checked, value_file
 from portproof.discover.gitops.config_maps import Stores
 from portproof.discover.gitops.deployment import (
     UNKNOWN,
     Build,
     Deployment,
     Installed,
+    Place,
     chart_elsewhere,
     found_at,
 )
-from portproof.discover.gitops.described import Described
+from portproof.discover.gitops.described import HELM, KUSTOMIZE, Described
 from portproof.discover.gitops.flux_sources import remote_chart
 from portproof.discover.model import Install, RemoteChart
 from portproof.discover.unread import Unread
@@ -30,8 +31,6 @@ from portproof.yamldoc import FieldPath, lookup
 _LONGEST = 53
 """helm's own limit for the name of a release."""
 
-KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
-HELM = "helm.toolkit.fluxcd.io"
 _BUILT_ANEW = ("targetNamespace", "namePrefix", "nameSuffix", "patches", "components")
 
 

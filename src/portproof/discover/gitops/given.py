@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
-from portproof.discover.gitops.applicationset import application
-from portproof.discover.gitops.envsubst import substitute
-from portproof.discover.gitops.filling import FillError
-from portproof.discover.gitops.gotemplate import shown
 from portproof.discover.model import Install
 from portproof.source import RelPath, SourceError, Tree
 from portproof.yamldoc import FieldPath, YamlError, load, load_all, lookup
@@ -27,6 +22,9 @@ def read_description(tree: Tree, install: Install) -> Mapping[str, Any]:
         raise GivenError(f"{file}: the object that installs the chart is gone")
     data: Mapping[str, Any] = found
     if install.fill is not None:
+        from portproof.discover.gitops.applicationset import application  # noqa: PLC0415 - start-up
+        from portproof.discover.gitops.filling import FillError  # noqa: PLC0415
+
         try:
             data = application(data, install.fill, install.fill.parameters(tree))
         except FillError as error:
@@ -59,6 +57,8 @@ def read_stored(tree: Tree, file: RelPath, number: int, at: FieldPath) -> Any:
 
 
 def _decoded(file: RelPath, value: Any) -> str:
+    import base64  # noqa: PLC0415 - start-up
+
     try:
         return base64.b64decode(str(value)).decode()
     except ValueError as error:
@@ -112,6 +112,8 @@ def read_mapping(text: str) -> Mapping[str, Any]:
 
 def read_variables(tree: Tree, install: Install) -> Mapping[str, str]:
     """The variables of a substitution; line ends are removed from them. Raises `GivenError`."""
+    from portproof.discover.gitops.gotemplate import shown  # noqa: PLC0415 - start-up
+
     found: dict[str, str] = {}
     for file, document, at in install.variables:
         given = read_stored(tree, file, document, at)
@@ -123,4 +125,8 @@ def read_variables(tree: Tree, install: Install) -> Mapping[str, str]:
 def substituted(data: Any, tree: Tree, install: Install) -> Any:
     """`data` with what Flux substitutes in it, if it does. Raises `GivenError`."""
     variables = read_variables(tree, install) if install.variables else {}
-    return substitute(data, variables, closed=install.closed) if variables else data
+    if not variables:
+        return data
+    from portproof.discover.gitops.envsubst import substitute  # noqa: PLC0415 - start-up
+
+    return substitute(data, variables, closed=install.closed)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from portproof.discover.gitops import gotemplate
-from portproof.discover.gitops.application import Place, checked, value_file
-from portproof.discover.gitops.deployment import Deployment, Installed, chart_elsewhere, no_chart
+from portproof.discover.gitops.application import checked, value_file
+from portproof.discover.gitops.deployment import Deployment, Installed, Place, chart_elsewhere, no_chart
 from portproof.discover.gitops.described import Described
 from portproof.discover.model import Cluster, Install, RemoteChart
 from portproof.discover.unread import Unread

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from portproof.discover.gitops.application import KEY, Place, checked, value_file
+from portproof.discover.gitops.application import KEY, checked, value_file
 from portproof.discover.gitops.deployment import (
     UNKNOWN,
     Build,
     Deployment,
     Installed,
+    Place,
     chart_elsewhere,
     found_at,
     no_chart,

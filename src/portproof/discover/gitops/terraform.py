@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from portproof.discover.gitops.application import Place, checked, value_file
-from portproof.discover.gitops.deployment import Deployment, Installed, chart_elsewhere, no_chart
+from portproof.discover.gitops.application import checked, value_file
+from portproof.discover.gitops.deployment import Deployment, Installed, Place, chart_elsewhere, no_chart
 from portproof.discover.model import Install
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, join, normalise, parent
