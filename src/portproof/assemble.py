@@ -1,20 +1,21 @@
-"""What a run found out -> the report: places become lines and columns, failures become findings."""
+"""What a run found out -> a part of a report: places become lines and columns."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from portproof import live
 from portproof.compare import Introduced
-from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, StreamTarget
+from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, StreamTarget, Target
 from portproof.discover.unread import Unread
 from portproof.fix import Proposal
 from portproof.graph.moved import Move
 from portproof.outcome import FindingGroup, Outcome, TargetResult, fingerprint_of, unchecked_fingerprint
+from portproof.parts.model import Failed, Idle, Lost, Part
 from portproof.patch import unified_many
 from portproof.pipeline import Combined
 from portproof.render.inflating import OF_CHARTS
@@ -28,21 +29,17 @@ from portproof.report.model import (
     Ignored,
     Location,
     Related,
-    Report,
     Result,
     TargetStatus,
     TextEdit,
     ToolVersions,
 )
-from portproof.report.safe import discreet
 from portproof.report.summary_line import TOOK, WITHOUT, field_of, plural
 from portproof.resources import ResourceKey
-from portproof.rules.base import Label, Scalar, Severity
+from portproof.rules.base import Label, Scalar
 from portproof.rules.evaluate import FindingKey, RuleSet
-from portproof.rules.run import render_failed, target_unchecked, unused_ignore
-from portproof.rules.run.target_unchecked import UncheckedTarget
 from portproof.source import Edit, LineIndex, RelPath, Span, Tree
-from portproof.suppressions.model import Suppression, SuppressionSource
+from portproof.suppressions.model import Suppression
 from portproof.suppressions.unused import UnusedSuppression
 from portproof.together import Edits, Exclusions
 from portproof.trace.model import Origin, Proof
@@ -125,7 +122,8 @@ class _Places:
 class Assignment:
     """What a run was to check: what was discovered under `paths` of `tree`, by which rules, rendered with which tools.
 
-    `exclusions` are the fixes that do not go together, where that was asked.
+    `targets` are those of the discovery that are to be checked, by this run or by another; None stands for those that it
+    did check. `exclusions` are the fixes that do not go together, where that was asked.
     """
 
     tree: Tree
@@ -134,57 +132,58 @@ class Assignment:
     rule_set: RuleSet
     tools: ToolVersions
     exclusions: Exclusions = field(default_factory=dict)
+    targets: tuple[Target, ...] | None = None
 
 
-def report(asked: Assignment, outcome: Outcome, introduced: Introduced | None = None) -> Report:
-    """Put the report together. `introduced` says what is new, where a base was compared with."""
+def part(asked: Assignment, outcome: Outcome, introduced: Introduced | None = None) -> Part:
+    """What a run found out, in lines and columns; what depends on other targets is left open."""
     discovery, rule_set = asked.discovery, asked.rule_set
     places = _Places(asked.tree)
     fixes = _Fixes(places, _cured_by(outcome.merged), asked.exclusions)
     made = _made_elsewhere(outcome.checked)
-    results = [_made_by(_result(one, fixes, introduced), made) for one in outcome.merged]
-    results += [_idle(one, outcome.checked, places, introduced, rule_set) for one in outcome.idle]
-    excused: list[Ignored] = []
-    whole = [*_lost(outcome, places, rule_set)] if rule_set.has(target_unchecked.RULE.id) else []
-    if rule_set.has(render_failed.RULE.id):
-        whole += _failures(outcome, places, introduced, rule_set)
-    for result, ignore in whole:
-        if ignore is None:
-            results.append(result)
-        else:
-            excused.append(_left_out(result, ignore, introduced))
-    ignored = [
-        _left_out(_result(one.merged, fixes, introduced), one.ignore, introduced)
-        for one in outcome.verdict.ignored
-    ]
-    targets = [_status(one, introduced) for one in outcome.checked]
-    targets += [
-        TargetStatus(skip.id, skip.kind, skip.path, skip.values, "skipped", skip.reason, 0, 0.0)
-        for skip in discovery.skips
-        if skip.counts and (introduced is None or introduced.touches(skip.path))
-    ]
-    return Report(
+    brought = frozenset[Suppression]() if introduced is None else introduced.brought
+    known, checked = {one.id for one in discovery.targets}, {one.target.id for one in outcome.checked}
+    wanted = known & (checked if asked.targets is None else {one.id for one in asked.targets})
+    return Part(
         tools=asked.tools,
         paths=asked.paths,
-        rules=rule_set.rules,
-        targets=tuple(sorted(targets, key=lambda one: one.id)),
-        results=tuple(sorted(results, key=_order)),
+        rules=tuple(one.id for one in rule_set.rules),
+        severities=rule_set.severities,
+        targets=tuple(_status(one, introduced) for one in outcome.checked),
+        skipped=tuple(
+            TargetStatus(skip.id, skip.kind, skip.path, skip.values, "skipped", skip.reason, 0, 0.0)
+            for skip in discovery.skips
+            if skip.counts and (introduced is None or introduced.touches(skip.path))
+        ),
+        results=tuple(_made_by(_result(one, fixes, introduced), made) for one in outcome.merged),
+        ignored=tuple(
+            Ignored(
+                _result(one.merged, fixes, introduced),
+                one.ignore.source,
+                one.ignore.reason,
+                one.ignore in brought,
+            )
+            for one in outcome.verdict.ignored
+        ),
+        failures=tuple(_failures(outcome, places, introduced)),
+        lost=tuple(_lost(outcome, places, brought)),
+        rendered=tuple(
+            one.target.path
+            for one in outcome.checked
+            if isinstance(one.target, HelmTarget) and one.outcome is None and not one.problems
+        ),
+        used=tuple(sorted(outcome.verdict.used, key=str)),
+        idle=tuple(_idle(one, outcome.checked, places, introduced) for one in outcome.idle),
+        complete=outcome.complete,
         skips=discovery.skips,
         lines=places.lines(),
+        unread=tuple(one for one in discovery.unread if introduced is None or introduced.touches(one.path)),
+        absent=tuple(
+            one for one in _absent(outcome.checked) if introduced is None or introduced.touches(one.path)
+        ),
         base=None if introduced is None else introduced.revision,
-        unaffected=len({one.id for one in discovery.targets} - {one.target.id for one in outcome.checked}),
-        ignored=tuple(
-            sorted(
-                (*ignored, *excused),
-                key=lambda one: (list(SuppressionSource).index(one.how), _order(one.result)),
-            )
-        ),
-        left_out=len(ignored) + len(excused),
-        unread=tuple(
-            one
-            for one in (*discovery.unread, *_absent(outcome.checked))
-            if introduced is None or introduced.touches(one.path)
-        ),
+        unaffected=len(known - wanted),
+        added=tuple(sorted((checked - wanted) & known)),
     )
 
 
@@ -237,52 +236,18 @@ def _made_by(result: Result, made: Mapping[tuple[str, ResourceKey], str]) -> Res
     return replace(result, related=(*result.related, *told.values()))
 
 
-def _left_out(result: Result, ignore: Suppression, introduced: Introduced | None) -> Ignored:
-    return Ignored(
-        result, ignore.source, ignore.reason, introduced is not None and ignore in introduced.brought
-    )
-
-
 def _idle(
-    one: UnusedSuppression,
-    checked: Iterable[TargetResult],
-    places: _Places,
-    introduced: Introduced | None,
-    rule_set: RuleSet,
-) -> Result:
-    """The finding that an ignore does nothing. Its place is the ignore itself, so it is certain."""
-    rule, span = unused_ignore.RULE, one.ignore.span
+    one: UnusedSuppression, checked: Iterable[TargetResult], places: _Places, introduced: Introduced | None
+) -> Idle:
+    """An ignore that does nothing here, with its place and who reads its file."""
+    span = one.ignore.span
     located = span is not None and places.text(span.path) is not None
     where = span.path if span is not None else ""
-    key = f"{rule.id}\0{where}\0{one.ignore.source.name}\0{one.ignore.text}"
-    return Result(
-        rule=rule.id,
-        severity=rule_set.severity(rule.id, rule.severity),
-        message=one.message,
-        resource=None,
-        field="",
-        value=None,
-        expected=None,
-        targets=tuple(sorted(each.target.id for each in checked if each.target.reads(where))),
-        location=Location(where, *places.bounds(span), Proof.PROVEN.value) if span and located else None,
-        related=(),
-        fix=None,
-        alternatives=(),
-        fingerprint=digest(key, 32),
-        introduced=None if introduced is None else one.ignore in introduced.brought,
-    )
-
-
-def _order(result: Result) -> tuple[object, ...]:
-    """The order of findings: worst first, then by place, then by what they are about."""
-    at = result.location
-    return (
-        result.severity.rank,
-        (at.path, at.line, at.column) if at else ("\U0010ffff", 0, 0),
-        result.rule,
-        str(result.resource),
-        result.field,
-        result.targets,
+    return Idle(
+        one,
+        Location(where, *places.bounds(span), Proof.PROVEN.value) if span and located else None,
+        tuple(sorted(each.target.id for each in checked if each.target.reads(where))),
+        None if introduced is None else one.ignore in introduced.brought,
     )
 
 
@@ -466,73 +431,44 @@ def fixes(outcome: Outcome, combined: Combined) -> Fixes:
     )
 
 
-def _failures(
-    outcome: Outcome, places: _Places, introduced: Introduced | None, rule_set: RuleSet
-) -> Iterator[tuple[Result, Suppression | None]]:
-    """One finding for each different failure, with all targets that have it; and what leaves it out."""
-    checked, excused = outcome.checked, outcome.verdict.excused
-    groups: dict[tuple[str, FailureSite | None, Suppression | None], list[RenderFailure]] = defaultdict(list)
-    for one in checked:
+def _failures(outcome: Outcome, places: _Places, introduced: Introduced | None) -> Iterator[Failed]:
+    """What could not be rendered."""
+    for one in outcome.checked:
+        target = one.target
         for failure in one.failures:
-            groups[(failure.message, failure.site, excused.get(failure))].append(failure)
-    others = render_failed.other_targets(
-        (one.target for one in checked if one.outcome is None and not one.problems),
-        (failure for one in checked for failure in one.failures),
-    )
-    for (_, _, ignore), failures in groups.items():
-        is_first = introduced is not None and not any(introduced.was_checked(one.target) for one in failures)
-        severity = render_failed.severity(
-            failures, others, compared=introduced is not None, is_first=is_first
-        )
-        severity = rule_set.severity(render_failed.RULE.id, severity)
-        found = _failure(failures, places, severity)
-        new = None if introduced is None else introduced.failure(failures)
-        yield replace(found, introduced=new), ignore
+            ignore = outcome.verdict.excused.get(failure)
+            yield Failed(
+                target=target.id,
+                kind=target.kind,
+                path=target.path,
+                values=target.values,
+                inferred=isinstance(target, HelmTarget) and target.inferred,
+                installed=isinstance(target, HelmTarget) and target.install is not None,
+                message=failure.message,
+                site=failure.site,
+                location=places.of_failure(failure.site),
+                demanded=failure.demanded,
+                wants=failure.wants,
+                has=failure.has,
+                fingerprint=fingerprint_of(failure),
+                is_old=introduced is not None and not introduced.failure([failure]),
+                was_checked=introduced is not None and introduced.was_checked(target),
+                ignore=ignore,
+                brought=introduced is not None and ignore in introduced.brought,
+            )
 
 
-def _failure(failures: Sequence[RenderFailure], places: _Places, severity: Severity) -> Result:
-    message, site = failures[0].message, failures[0].site
-    return Result(
-        rule=render_failed.RULE.id,
-        severity=severity,
-        message=discreet(message),  # a tool may quote what it cannot read
-        resource=None,
-        field="",
-        value=None,
-        expected=None,
-        targets=tuple(sorted(one.target.id for one in failures)),
-        location=places.of_failure(site),
-        related=(),
-        fix=None,
-        alternatives=(),
-        fingerprint=fingerprint_of(min(failures, key=lambda one: one.target.id)),
-    )
-
-
-def _lost(
-    outcome: Outcome, places: _Places, rule_set: RuleSet
-) -> Iterator[tuple[Result, Suppression | None]]:
-    """One finding for each place and reason, with all targets that are no longer checked; and what leaves it out."""
-    rule, accepted = target_unchecked.RULE, outcome.verdict.accepted
-    groups: dict[tuple[RelPath, int, str, Suppression | None], list[UncheckedTarget]] = defaultdict(list)
+def _lost(outcome: Outcome, places: _Places, brought: frozenset[Suppression]) -> Iterator[Lost]:
+    """What is no longer checked."""
     for one in outcome.unchecked:
-        groups[(one.path, one.line, one.reason, accepted.get(one))].append(one)
-    for (path, line, _, ignore), several in groups.items():
-        several.sort(key=lambda one: one.target.id)
-        found = Result(
-            rule=rule.id,
-            severity=rule_set.severity(rule.id, rule.severity),
-            message=discreet(target_unchecked.message(several)),
-            resource=None,
-            field="",
-            value=None,
-            expected=None,
-            targets=tuple(sorted({one.target.id for one in several})),
-            location=places.of_path(path, line),
-            related=(),
-            fix=None,
-            alternatives=(),
-            fingerprint=unchecked_fingerprint(several[0]),
-            introduced=True,
+        ignore = outcome.verdict.accepted.get(one)
+        yield Lost(
+            target=one.target.id,
+            path=one.path,
+            line=one.line,
+            reason=one.reason,
+            location=places.of_path(one.path, one.line),
+            fingerprint=unchecked_fingerprint(one),
+            ignore=ignore,
+            brought=ignore in brought,
         )
-        yield found, ignore

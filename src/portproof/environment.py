@@ -91,13 +91,13 @@ class Environment:
 
     def surroundings(self, target: Target) -> Surroundings | None:
         """What all other targets have of the environments of `target`; None where one of those may have more."""
-        names = self._named(target)
+        names = self.named(target)
         if not names or not names <= self._complete:
             return None
         others = [
             one.offers
             for one in self._interfaces
-            if one.target.id != target.id and names & self._named(one.target)
+            if one.target.id != target.id and names & self.named(one.target)
         ]
         return Surroundings(
             tuple(offer for one in others for offer in one.services),
@@ -142,12 +142,12 @@ class Environment:
     def _neighbours(self, target: Target, name: str) -> Iterator[Neighbour]:
         """The Services of that name that are deployed with `target`: of each chart, those of the same environment."""
         charts: dict[tuple[str, str, str], list[tuple[Target, Neighbour]]] = defaultdict(list)
-        named = self._named(target)
+        named = self.named(target)
         for other, service in self._offers.get(name, ()):
             if other.path == target.path and not _both_installed(target, other):
                 continue
-            if named or self._named(other):
-                if named & self._named(other):
+            if named or self.named(other):
+                if named & self.named(other):
                     yield replace(service, stated=True)
             elif self._guess and _yard(other) == _yard(target) and not self._is_mere_default(other):
                 charts[other.kind, other.path, _installed_as(other)].append((other, service))
@@ -161,13 +161,51 @@ class Environment:
         """Whether it is a chart's own values alone, while the repository says how the chart is installed."""
         return isinstance(target, HelmTarget) and not target.values and target.path in self._installed
 
-    def _named(self, target: Target) -> frozenset[str]:
+    def named(self, target: Target) -> frozenset[str]:
         """The stated environments that `target` is in."""
         return frozenset(
             name
             for name, globs in self._stated.items()
             if any(fnmatch.fnmatchcase(target.id, glob) for glob in globs)
         )
+
+
+class Reach:
+    """Whether one target may call a Service of another, whatever they render to: see `Environment`."""
+
+    def __init__(self, stated: Mapping[str, tuple[str, ...]], *, guess: bool) -> None:
+        self._environment = Environment((), stated, guess=guess)
+        self._guess = guess
+        self._facts: dict[str, _Place] = {}
+
+    def __call__(self, caller: Target, other: Target) -> bool:
+        """Whether `Environment.around` might give the caller something of the other."""
+        if other.path == caller.path and not _both_installed(caller, other):
+            return False
+        here, there = self._place(caller), self._place(other)
+        if here.named or there.named:
+            return not here.named.isdisjoint(there.named)
+        return self._guess and here.yard == there.yard and (not here.label or there.label in ("", here.label))
+
+    def is_complete(self, target: Target, complete: frozenset[str]) -> bool:
+        """Whether the target is in stated environments alone that have nothing else."""
+        named = self._place(target).named
+        return bool(named) and named <= complete
+
+    def _place(self, target: Target) -> _Place:
+        if target.id not in self._facts:
+            named = self._environment.named(target)
+            self._facts[target.id] = _Place(named, _yard(target), environment_of(target))
+        return self._facts[target.id]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What `Reach` needs to know of a target."""
+
+    named: frozenset[str]
+    yard: tuple[str, ...]
+    label: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,22 @@ class Flags:
             "Exit with 1, too, if anything was skipped or unread.", switch=True, only="check"
         ).metadata,
     )
+    shard: str | None = field(
+        default=None,
+        metadata=Flag(
+            "Check only the I-th of N parts of the targets; `portproof merge` joins the JSON reports.",
+            "I/N",
+            only="check",
+        ).metadata,
+    )
+    costs: str | None = field(
+        default=None,
+        metadata=Flag(
+            "With --shard: balance the parts by the seconds in this JSON report of an earlier check.",
+            "FILE",
+            only="check",
+        ).metadata,
+    )
     fail_on: str | None = field(
         default=None,
         metadata=Flag(

@@ -107,42 +107,59 @@ def _lost(one: UncheckedTarget) -> Subject:
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """What a run has asked of which tree; `whole` tells all that it could have looked at, if it was to look at that."""
+    """What a run has asked of which tree; `whole` tells all that it could have looked at, if it was to look at that.
+
+    `elsewhere` are the ids of targets that others look at.
+    """
 
     tree: Tree
     render: Renderer
     rule_set: RuleSet
     whole: Callable[[], Discovery] | None
+    elsewhere: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The ignores that do nothing here, as far as this run can tell; `complete` says that nothing was left out."""
+
+    unused: tuple[UnusedSuppression, ...] = ()
+    complete: bool = False
 
 
 def idle(
     run: LookedAt, suppressions: Suppressions, checked: Sequence[TargetResult], used: frozenset[Use]
-) -> tuple[UnusedSuppression, ...]:
-    """The ignores that do nothing, as far as this run can tell."""
+) -> Idle:
+    """The ignores that do nothing in what was checked, each with what is known of those that it may be about."""
     if not run.rule_set.has(unused_ignore.RULE.id):
-        return ()
+        return Idle()
     ran = frozenset(rule.id for rule in run.rule_set.rules)
     comments = suppressions.comments_of(one.target for one in checked)
     notes = {ignore: (one, note) for one in checked for note in one.annotated for ignore in note.ignores}
     found = list(idling.unused((*comments, *notes), used, ran))
     placed = [
-        replace(one, ignore=_placed(run, one.ignore, *notes[one.ignore])) if one.ignore in notes else one
+        replace(
+            one, ignore=_placed(run, one.ignore, *notes[one.ignore]), holder=notes[one.ignore][0].target.id
+        )
+        if one.ignore in notes
+        else one
         for one in found
         if one.ignore.problem or run.whole is not None
     ]
     wrong = [one for one in placed if one.ignore.problem]
     if run.whole is None or not (len(placed) > len(wrong) or suppressions.given.is_said):
-        return tuple(wrong)
-    scope = _scope(run.whole(), checked)
-    unused = [one for one in placed if not one.ignore.problem and idling.is_seen_through(one, scope)]
-    return (*wrong, *unused, *idling.unused_given(suppressions, used, ran, scope))
+        return Idle(tuple(wrong))
+    scope = _scope(run.whole(), checked, run.elsewhere)
+    unused = [idling.seen_by(one, scope) for one in placed if not one.ignore.problem]
+    given = idling.unused_given(suppressions, used, ran, scope)
+    return Idle((*wrong, *unused, *given), scope.complete)
 
 
-def _scope(whole: Discovery, checked: Iterable[TargetResult]) -> Scope:
+def _scope(whole: Discovery, checked: Iterable[TargetResult], elsewhere: frozenset[str]) -> Scope:
     done = {one.target.id: one.target for one in checked if one.is_whole}
     return Scope(
         tuple(done.values()),
-        tuple(target for target in whole.targets if target.id not in done),
+        tuple(one for one in whole.targets if one.id not in done and one.id not in elsewhere),
         tuple(skip for skip in whole.skips if skip.counts),
     )
 

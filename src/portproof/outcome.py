@@ -175,8 +175,8 @@ class Verdict:
 class Outcome:
     """All that a run found out, targets and findings each in their defined order.
 
-    `verdict` tells which findings are left out, `idle` what leaves nothing out. `unchecked` are targets of the base that
-    the change takes out of the check.
+    `verdict` tells which findings are left out, `idle` what leaves nothing out: as far as this run looked, and to all
+    that there is if it is `complete`. `unchecked` are targets of the base that the change takes out of the check.
     """
 
     checked: tuple[TargetResult, ...]
@@ -184,6 +184,7 @@ class Outcome:
     verdict: Verdict
     idle: tuple[UnusedSuppression, ...]
     unchecked: tuple[UncheckedTarget, ...] = ()
+    complete: bool = False
 
 
 def keys_of(one: TargetResult) -> frozenset[FindingKey] | None:

@@ -83,7 +83,8 @@ class Plan:
     what it has rendered, `fresh` must not. `witness` gives what a target rendered to in the base, where a change concerns it;
     `kept` are the Services that it has lost to files that others read. `defaults` are the targets that a chart with other
     values is compared with, by the id of the one that has them. `past` is what else is known of the base, once that was
-    asked. `bases` are checked instead of a target that cannot be rendered, by its id.
+    asked. `bases` are checked instead of a target that cannot be rendered, by its id. `elsewhere` are the ids of targets
+    that another run checks, and `beside` tells which of those have to be asked what they offer, by what these say.
     """
 
     tree: Tree
@@ -103,6 +104,8 @@ class Plan:
     past: Past | None = None
     defaults: Mapping[str, Target] = field(default_factory=dict)
     bases: Mapping[str, tuple[KustomizeTarget, ...]] = field(default_factory=dict)
+    elsewhere: frozenset[str] = frozenset()
+    beside: Callable[[Sequence[TargetResult]], Sequence[Target]] | None = None
 
     def default(self, target: Target) -> Rendering | None:
         """What the chart of a target renders to with its own values alone; None where nothing is compared with it."""
@@ -142,8 +145,9 @@ def survey(plan: Plan, progress: Progress = lambda _done, _total: None) -> Surve
         tie = partial(Environment, stated=plan.environments, guess=guess, complete=plan.complete)
         environment = tie(own)
         if any(Trait.SPANS_TARGETS in one.traits for one in plan.rule_set.rules):
-            neighbours = _neighbours(pool, plan, own) if plan.neighbours is None else plan.neighbours
-            environment = tie((*own, *neighbours))
+            neighbours = _neighbours(pool, plan, results) if plan.neighbours is None else plan.neighbours
+            # Who runs them together or apart, they are in one order.
+            environment = tie(sorted((*own, *neighbours), key=lambda one: one.target.id))
             again = {target.id for target in environment.callers()}
             again |= {one.target.id for one in results if one.evaluation and one.evaluation.depends}
             lonely = [
@@ -216,9 +220,9 @@ def finish(
         proved = _each(pool, prove, verdict.open[:some])
         proved = _each(pool, partial(_take_back, plan, prover, ends), proved)
         merged = joined((*proved, *verdict.open[some:]))
-    looked_at = judge.LookedAt(plan.tree, plan.fresh, plan.rule_set, plan.whole)
+    looked_at = judge.LookedAt(plan.tree, plan.fresh, plan.rule_set, plan.whole, plan.elsewhere)
     idle = judge.idle(looked_at, suppressions, results, verdict.used)
-    return Outcome(results, merged, verdict, idle, unchecked)
+    return Outcome(results, merged, verdict, idle.unused, unchecked, idle.complete)
 
 
 def _each(
@@ -244,12 +248,15 @@ def _each(
 
 
 def _neighbours(
-    pool: ThreadPoolExecutor, plan: Plan, own: Sequence[TargetInterface]
+    pool: ThreadPoolExecutor, plan: Plan, results: Sequence[TargetResult]
 ) -> tuple[TargetInterface, ...]:
     """What targets that are not to be checked offer to those that are."""
-    names = missing_services(own)
-    known = {target.id for target in plan.targets}
-    others = [one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names)]
+    if plan.beside is None:
+        names = missing_services(one.interface for one in results if one.interface is not None)
+        known = {target.id for target in plan.targets}
+        others = [one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names)]
+    else:
+        others = list(plan.beside(results))
     found = _each(pool, partial(_check_one, plan, None), others)
     return tuple(one.interface for one in found if one.interface is not None)
 

@@ -1,4 +1,4 @@
-"""The commands that check a repository and mend it: check, fix, diff."""
+"""The commands that check a repository and mend it: check, merge, fix, diff."""
 
 from __future__ import annotations
 
@@ -27,6 +27,23 @@ from portproof.cli.options import (
 from portproof.errors import UsageError
 from portproof.flags import FLAGS, FORMATS, Flags
 
+_report_format = click.option(
+    "--format",
+    "output",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="Format of the report on standard output.",
+)
+_report_files = click.option(
+    "--report",
+    "reports",
+    metavar="FORMAT=FILE",
+    multiple=True,
+    shell_complete=complete_reports,
+    help="Also write the report to a file, in any of these formats. Can be repeated.",
+)
+
 
 @app.command(
     short_help="Check every port reference under PATH.",
@@ -40,22 +57,8 @@ from portproof.flags import FLAGS, FORMATS, Flags
 )
 @path_arguments
 @with_options(*SHARED)
-@click.option(
-    "--format",
-    "output",
-    type=click.Choice(FORMATS),
-    default="text",
-    show_default=True,
-    help="Format of the report on standard output.",
-)
-@click.option(
-    "--report",
-    "reports",
-    metavar="FORMAT=FILE",
-    multiple=True,
-    shell_complete=complete_reports,
-    help="Also write the report to a file, in any of these formats. Can be repeated.",
-)
+@_report_format
+@_report_files
 @with_options(*OF_CHECK)
 @color_option
 @with_flags
@@ -84,7 +87,34 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
     from portproof.session import Request  # noqa: PLC0415
 
     request = Request(paths, flags, what_if=True)
-    return checking.check(request, output=output, color=colors, reports=files, past=past)
+    return checking.check(request, checking.Output(output, colors, files), past)
+
+
+@app.command(
+    short_help="Join the JSON reports of shards.",
+    epilog=epilog(
+        EXIT_CODES.format(good="no finding at or above --fail-on", bad="findings"),
+        "portproof check --shard 1/2 --fail-on never --report json=shard-1.json",
+        "portproof check --shard 2/2 --fail-on never --report json=shard-2.json",
+        "portproof merge shard-1.json shard-2.json",
+    ),
+)
+@click.argument("files", nargs=-1, required=True, metavar="REPORT...", type=click.Path(path_type=Path))
+@_report_format
+@_report_files
+@with_options("fail_on")
+@color_option
+@with_flags
+def merge(*, files: tuple[Path, ...], flags: Flags, output: str, reports: tuple[str, ...], color: str) -> int:
+    """Join the JSON reports of `portproof check --shard I/N` into the report of one check.
+
+    REPORT is a file. All N of them are needed: of the same revision, options and versions. What the configuration and the
+    options of the shards say holds here, too; but --fail-on is that of this command, or of the configuration.
+    """
+    from portproof.commands import checking  # noqa: PLC0415
+
+    to = checking.Output(output, colored(color), tuple(map(_report, reports)))
+    return checking.merge(files, to, flags.fail_on)
 
 
 @app.command(

@@ -1,4 +1,4 @@
-"""The commands that check a repository and mend it: check, fix, diff.
+"""The commands that check a repository and mend it: check, merge, fix, diff.
 
 What a command needs after the first renders is imported by the functions that use it, so that it loads meanwhile.
 """
@@ -7,7 +7,8 @@ What a command needs after the first renders is imported by the functions that u
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,43 +19,54 @@ from portproof.commands.replay import Printed, Replay
 from portproof.console import say
 from portproof.discover.model import STREAM
 from portproof.errors import ExitCode, UsageError
-from portproof.session import Request, Session, port_diff, report_of, session
+from portproof.session import Request, Session, port_diff, report_of, root_and_paths, session
 
 if TYPE_CHECKING:
     from portproof.flags import Given
     from portproof.outcome import FindingGroup, Outcome
     from portproof.pipeline import Combined
+    from portproof.report.model import Report
 
 
-def check(
-    request: Request,
-    *,
-    output: str,
-    color: bool = False,
-    reports: tuple[tuple[str, Path], ...] = (),
-    past: Replay | None = None,
-) -> int:
-    """Run ``portproof check``; gives the exit code. `reports` are formats that go to files, `past` keeps what is said."""
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a report goes: in one format to standard output, in others to files."""
+
+    format: str = "text"
+    color: bool = False
+    files: tuple[tuple[str, Path], ...] = ()
+
+    def say(self, printed: Printed, root: Path | None) -> int:
+        """Print and write it; gives the exit code."""
+        return printed.say(self.format, [file for _, file in self.files], root)
+
+
+def check(request: Request, output: Output, past: Replay | None = None) -> int:
+    """Run ``portproof check``; gives the exit code. `past` keeps what is said."""
     with session(request) as run:
         report = replace(report_of(run), given=request.given)
         is_certain = run.is_certain()
-    from portproof.report import formats
-
-    if request.flags.only_new:
-        report = report.news
-
-    seen = seen_from_here(run.ready.tree.root)
-    fail_on = run.ready.config.fail_on
-    texts = tuple(formats.write(kind, report, seen=seen, fail_on=fail_on) for kind, _ in reports)
     if request.flags.write_baseline:
         _write_baseline(Path(request.flags.write_baseline), run)
-    fails = report.fails(fail_on) or (request.flags.strict and not report.is_whole)
-    code = ExitCode.FINDINGS if fails else ExitCode.OK
-    shown = formats.write(output, report, color=color, seen=seen, fail_on=fail_on)
-    printed = Printed(code, shown, texts, run.ready.notes)
+    root = run.ready.tree.root
+    printed = _printed(report, run.ready.config.fail_on, root, output)
     if past is not None and is_certain:
-        past.keep(printed, _tools(run))
-    return replace(printed, notes=()).say(output, [file for _, file in reports], run.ready.tree.root)
+        past.keep(replace(printed, notes=run.ready.notes), _tools(run))
+    return output.say(printed, root)
+
+
+def _printed(report: Report, fail_on: str, root: Path | None, output: Output) -> Printed:
+    """What a report says in each format that is asked for, and the exit code."""
+    from portproof.report import formats
+
+    flags = report.given.flags
+    seen = str if root is None else seen_from_here(root)
+    if flags.only_new:
+        report = report.news
+    texts = tuple(formats.write(kind, report, seen=seen, fail_on=fail_on) for kind, _ in output.files)
+    shown = formats.write(output.format, report, color=output.color, seen=seen, fail_on=fail_on)
+    fails = report.fails(fail_on) or (flags.strict and not report.is_whole)
+    return Printed(ExitCode.FINDINGS if fails else ExitCode.OK, shown, texts)
 
 
 def _tools(run: Session) -> dict[str, str | None]:
@@ -62,6 +74,26 @@ def _tools(run: Session) -> dict[str, str | None]:
     helm = run.programs.helm.path if run.tools.helm else None
     kustomize = run.programs.kustomize.path if run.tools.kustomize else None
     return {"helm": helm, "kustomize": kustomize}
+
+
+def merge(files: Sequence[Path], output: Output, fail_on: str | None) -> int:
+    """Run ``portproof merge``: the reports of all shards as that of one check; gives its exit code."""
+    from portproof.parts.joining import joined
+    from portproof.parts.shard import in_order, read
+
+    shards = in_order([(file, read(file)) for file in files])
+    first = shards[0]
+    report = replace(joined([one.part for one in shards]), given=first.given)
+    root = _root(first.given)
+    return output.say(_printed(report, fail_on or first.fail_on, root, output), root)
+
+
+def _root(given: Given) -> Path | None:
+    """The root of what was checked, if that is here; else paths are written as the root has them."""
+    try:
+        return root_and_paths(given.paths)[0]
+    except UsageError:
+        return None
 
 
 def _write_baseline(file: Path, run: Session) -> None:

@@ -50,7 +50,7 @@ class Printed:
     reports: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def say(self, kind: str, files: Sequence[Path], root: Path) -> int:
+    def say(self, kind: str, files: Sequence[Path], root: Path | None) -> int:
         """Say it again, in the format `kind`, of the tree at `root`; gives the exit code."""
         for note in self.notes:
             say(note)
@@ -144,9 +144,10 @@ def replay(
 ) -> Replay | None:
     """The run that is asked for; None for one that is never kept. Raises `UsageError` for a path that is not there.
 
-    Such are comparisons, which read git, what comes through a pipe, and what writes files that the next run reads.
+    Such are comparisons, which read git, as do shards; what comes through a pipe, and what writes files that the next run reads.
     """
-    if flags.no_cache or flags.base is not None or flags.write_baseline or "-" in paths:
+    reads_git = flags.base is not None or flags.shard is not None
+    if flags.no_cache or reads_git or flags.write_baseline or "-" in paths:
         return None
     root, _ = root_and_paths(paths)
     folder = renderings_folder(environ, root)

@@ -45,6 +45,7 @@ def write(report: Report) -> str:
                 **{status: report.status_count(status) for status in ("checked", "failed", "skipped")},
                 **({"ignored": report.left_out} if report.left_out else {}),
             },
+            **report.further,
         }
     )
 
@@ -170,18 +171,18 @@ def _effect(effect: Effect) -> dict[str, Any]:
     return {
         "resource": _resource(effect.resource),
         "field": effect.field,
-        "before": _plain(effect.before),
-        "after": _plain(effect.after),
+        "before": plain(effect.before),
+        "after": plain(effect.after),
         "intended": effect.intended,
     }
 
 
-def _plain(value: object) -> Any:
+def plain(value: object) -> Any:
     """A value of a manifest as JSON can say it: ``.nan`` and ``.inf`` become text."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if isinstance(value, str | int | float | None) else str(value)

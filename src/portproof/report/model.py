@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 from portproof.discover.model import Skip
 from portproof.discover.unread import Unread
@@ -199,7 +200,7 @@ class Report:
     `base` is the commit that was compared with, if any; `unaffected` counts the targets that were not rendered because
     the difference cannot affect them. `ignored` are findings that are left out; `left_out` is their number, also where
     only that is known. `given` is the command line that asked for it. `unread` is what looks deployable and was not looked
-    at.
+    at. `further` are keys of the JSON report that only those get who ask for them.
     """
 
     tools: ToolVersions
@@ -215,6 +216,7 @@ class Report:
     left_out: int = 0
     given: Given = field(default_factory=Given)
     unread: tuple[Unread, ...] = ()
+    further: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def news(self) -> Report:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,12 +25,14 @@ from portproof.session.left_out import known_findings, suppression_inputs, unche
 from portproof.session.prepared import Prepared, prepare, say_notes
 from portproof.session.programs import Programs, engine_of
 from portproof.session.request import Request
+from portproof.session.sharing import Shared, grown, shard_of, shared, tries_values
 
 if TYPE_CHECKING:
     from portproof.compare import Compared, Introduced
     from portproof.fix import Prover
     from portproof.outcome import FindingGroup, Outcome
-    from portproof.pipeline import Plan
+    from portproof.parts.model import Part
+    from portproof.pipeline import Plan, Progress
     from portproof.render.engine import Engine
     from portproof.render.model import Renderer
     from portproof.report.fixes import Fixes
@@ -46,6 +48,7 @@ class Session:
     """A run while its renderer lives, with all that `render` remembers; `folder` is for what is laid out of a base.
 
     `programs` are the tools in use. `is_certain` says whether another run of the same input would say the same.
+    With a `share` it is a run over the targets of a shard.
     """
 
     ready: Prepared
@@ -59,6 +62,8 @@ class Session:
     folder: Path
     programs: Programs
     is_certain: Callable[[], bool]
+    request: Request
+    share: Shared | None = None
 
     @property
     def news(self) -> tuple[FindingGroup, ...]:
@@ -73,9 +78,11 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
     """Check everything; the renderer lives until the end of the block."""
     ready = prepare(request, comparison)
     say_notes(ready)
+    share = shared(request, ready)
+    first = ready.targets if share is None else share.targets
     known = known_findings(request, ready)
     programs = Programs(ready.config, request.environ)
-    kinds = {target.kind for target in ready.targets}
+    kinds = {target.kind for target in first}
     # A missing tool is told before anything is rendered; a repository without charts needs no helm.
     versions = (
         programs.helm.version if "helm" in kinds else None,
@@ -86,45 +93,78 @@ def session(request: Request, comparison: Comparison | None = None) -> Iterator[
         progress(quiet=request.flags.quiet) as told,
         TemporaryDirectory(prefix="portproof-base-", ignore_cleanup_errors=True) as base,
     ):
-        engine.prefetch(ready.targets, ready.tree, ready.config.jobs, ready.rendered)
-        from portproof import compare, pipeline
+        engine.prefetch(first, ready.tree, ready.config.jobs, ready.rendered)
         from portproof.report.model import ToolVersions
 
         plan = _plan(request, ready, known, engine.render)
-        if ready.comparison is None:
-            compared, survey = None, pipeline.survey(plan, told)
-        else:
-            compared = compare.survey(ready.comparison, plan, ready.config, Path(base), told)
-            plan, survey = compared.plan, compared.survey
-        prover = pipeline.prover_of(plan, survey)
-        lost = unchecked_targets(request, ready, compared)
-        abroad = () if compared is None else compared.abroad
-        outcome = pipeline.finish(plan, survey, prover, lost, abroad)
-        scope = _scope(request, ready, compared)
-        if scope is not None:
-            from portproof.whatif.explore import explored
-
-            outcome = explored(plan, survey, _rules(request, ready), outcome, scope)
-        introduced = None if compared is None else compare.introduced(compared, outcome)
+        check = partial(_checked, request, ready, Path(base), told)
+        found = check(plan) if share is None else grown(request, ready, share, plan, check)
         tools = ToolVersions(__version__, *versions)
         yield Session(
             ready,
             _rules(request, ready),
-            outcome,
-            prover,
-            introduced,
+            found.outcome,
+            found.prover,
+            found.introduced,
             tools,
-            compared,
-            plan.render,
+            found.compared,
+            found.plan.render,
             Path(base),
             programs,
             partial(_is_certain, ready, engine),
+            request,
+            share,
         )
 
 
 def _is_certain(ready: Prepared, engine: Engine) -> bool:
     """Whether nothing that was looked at may be something else tomorrow."""
     return ready.is_certain and engine.is_certain
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What a plan came to."""
+
+    plan: Plan
+    outcome: Outcome
+    prover: Prover
+    compared: Compared | None
+
+    @property
+    def introduced(self) -> Introduced | None:
+        """Which findings are new, where a base was compared with."""
+        from portproof import compare
+
+        return None if self.compared is None else compare.introduced(self.compared, self.outcome)
+
+    @property
+    def loses_ports(self) -> bool:
+        """Whether a Service lost a port that it had in the base."""
+        if self.compared is None:
+            return False
+        return bool(self.compared.survey.environment.lost_since(self.compared.base.interfaces))
+
+
+def _checked(request: Request, ready: Prepared, base: Path, told: Progress, plan: Plan) -> _Checked:
+    """Check the targets of a plan, against the base if there is one, which is laid out in a folder."""
+    from portproof import compare, pipeline
+
+    if ready.comparison is None:
+        compared, survey = None, pipeline.survey(plan, told)
+    else:
+        compared = compare.survey(ready.comparison, plan, ready.config, base, told)
+        plan, survey = compared.plan, compared.survey
+    prover = pipeline.prover_of(plan, survey)
+    lost = unchecked_targets(request, ready, compared)
+    abroad = () if compared is None else compared.abroad
+    outcome = pipeline.finish(plan, survey, prover, lost, abroad)
+    scope = _scope(request, ready, compared)
+    if scope is not None:
+        from portproof.whatif.explore import explored
+
+        outcome = explored(plan, survey, _rules(request, ready), outcome, scope)
+    return _Checked(plan, outcome, prover, compared)
 
 
 def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Renderer) -> Plan:
@@ -151,24 +191,18 @@ def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Ren
     )
 
 
-def _tries_values(request: Request, ready: Prepared) -> bool:
-    """Whether other values are tried: where that is asked for, and of itself for what a change touches."""
-    by_itself = ready.comparison is not None and "what_if" not in ready.file.said
-    return request.what_if and (ready.config.what_if or by_itself)
-
-
 def _rules(request: Request, ready: Prepared) -> RuleSet:
     """The rules that are asked of anything in a run."""
     from portproof.rules.base import Trait
     from portproof.rules.rule_set import selected_rules
 
     chosen = selected_rules(ready.config)
-    return chosen if _tries_values(request, ready) else chosen.without(Trait.WHAT_IF)
+    return chosen if tries_values(request, ready) else chosen.without(Trait.WHAT_IF)
 
 
 def _scope(request: Request, ready: Prepared, compared: Compared | None) -> Scope | None:
     """For which charts other values are tried; None for none."""
-    if not _tries_values(request, ready):
+    if not tries_values(request, ready):
         return None
     from portproof.whatif.scope import Scope
 
@@ -188,8 +222,26 @@ def _whole(request: Request, ready: Prepared, render: Renderer) -> Callable[[], 
 
 
 def report_of(run: Session, *, together: bool = False) -> Report:
-    """The report of a run. With `together` it says which fixes of what is new exclude each other: while the renderer lives."""
+    """The report of a run. With `together` it says which fixes of what is new exclude each other: while the renderer lives.
+
+    That of a shard has besides what `portproof merge` needs.
+    """
+    from portproof.parts.joining import joined
+
+    part = _part_of(run, together=together)
+    report = joined((part,), run.rule_set.rules)
+    if run.share is None:
+        return report
+    from portproof.parts.shard import KEY
+
+    shard = shard_of(run.request, run.ready, run.share, part)
+    return replace(report, further={KEY: shard.data()})
+
+
+def _part_of(run: Session, *, together: bool = False) -> Part:
+    """What a run has found: the report by itself, or a part of one; `together` as for `report_of`."""
     from portproof import assemble
+    from portproof.parts.narrowing import without
     from portproof.together import exclusions
 
     ready = run.ready
@@ -199,7 +251,11 @@ def report_of(run: Session, *, together: bool = False) -> Report:
         else {}
     )
     asked = assemble.Assignment(ready.tree, ready.paths, ready.discovery, run.rule_set, run.tools, found)
-    return assemble.report(asked, run.outcome, run.introduced)
+    if run.share is None:
+        return assemble.part(asked, run.outcome, run.introduced)
+    every = tuple(one for shard in run.share.cut.shards for one in shard)
+    part = assemble.part(replace(asked, targets=every), run.outcome, run.introduced)
+    return without(part, run.share.others)
 
 
 def combined_fixes(run: Session) -> Fixes:

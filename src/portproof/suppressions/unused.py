@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portproof.config import IgnoreConfig, matches
 from portproof.config.globs import fixed_part
@@ -39,12 +39,18 @@ class Scope:
 class UnusedSuppression:
     """An ignore that does nothing; `rules` are those of which it leaves nothing out, empty when it has a problem.
 
-    `about` says what was known, for an entry of the baseline.
+    `about` says what was known, for an entry of the baseline, `holder` which target has it, for an annotation. It may do
+    something yet if it `may_concern_more`. Of a comment's file: `by_charts` says that charts which were looked at read it,
+    `by_overlays` that overlays may which were not.
     """
 
     ignore: Suppression
     rules: tuple[str, ...] = ()
     about: str = ""
+    holder: str = ""
+    may_concern_more: bool = False
+    by_charts: bool = False
+    by_overlays: bool = False
 
     @property
     def message(self) -> str:
@@ -62,7 +68,7 @@ def unused(
 ) -> Iterator[UnusedSuppression]:
     """Comments and annotations that do not count, or that no finding is about; see `is_seen_through`."""
     for ignore in dict.fromkeys(ignores):
-        rules = _unused(ignore, used, ran)
+        rules = still_unused(ignore, used, ran)
         if ignore.problem:
             yield UnusedSuppression(ignore)
         elif rules:
@@ -74,38 +80,51 @@ def unused_given(
 ) -> Iterator[UnusedSuppression]:
     """Entries of the configuration and of the baseline that no finding is about."""
     for entry in suppressions.given.entries:
-        rules = _unused(entry.ignore, used, ran)
-        if rules and not _may_concern_more(entry.given, rules, scope):
-            yield UnusedSuppression(entry.ignore, rules)
+        rules = still_unused(entry.ignore, used, ran)
+        if rules:
+            more = _may_concern_more(entry.given, scope)
+            yield UnusedSuppression(entry.ignore, rules, may_concern_more=more)
     for known in suppressions.given.baseline.known.values():
-        rules = _unused(known.ignore, used, ran)
-        if rules and not _is_left(known, scope):
-            yield UnusedSuppression(known.ignore, rules, f"{known.about} in {known.target}".strip())
+        rules = still_unused(known.ignore, used, ran)
+        if rules:
+            about = f"{known.about} in {known.target}".strip()
+            yield UnusedSuppression(known.ignore, rules, about, may_concern_more=_is_left(known, scope))
 
 
-def _unused(ignore: Suppression, used: Collection[Use], ran: Collection[str]) -> tuple[str, ...]:
+def still_unused(ignore: Suppression, used: Collection[Use], ran: Collection[str]) -> tuple[str, ...]:
     """The rules of which an ignore left nothing out; a rule that did not run says nothing."""
     return tuple(rule for rule in ignore.rules if rule in ran and (ignore, rule) not in used)
 
 
-def is_seen_through(one: UnusedSuppression, scope: Scope) -> bool:
-    """Whether everything was rendered that reads the file of a comment or annotation."""
-    if one.ignore.span is None or _spans_targets(one.rules):
-        return scope.complete
+def seen_by(one: UnusedSuppression, scope: Scope) -> UnusedSuppression:
+    """The comment or annotation with what is known of those that read its file."""
+    if one.ignore.span is None:
+        return one
     path = one.ignore.span.path
-    if any(target.reads(path) for target in scope.left):
-        return False
+    left = any(target.reads(path) for target in scope.left)
     by_charts = any(isinstance(target, HelmTarget) and target.reads(path) for target in scope.done)
-    # What a skipped overlay reads is not known, but it would not be a chart's file.
-    return not any(
-        is_within(path, skip.path) or (skip.kind == "kustomize" and not by_charts) for skip in scope.skips
+    return replace(
+        one,
+        may_concern_more=left or any(is_within(path, skip.path) for skip in scope.skips),
+        by_charts=by_charts,
+        by_overlays=any(skip.kind == "kustomize" for skip in scope.skips),
     )
 
 
-def _may_concern_more(given: IgnoreConfig, rules: Collection[str], scope: Scope) -> bool:
+def is_seen_through(one: UnusedSuppression, *, complete: bool) -> bool:
+    """Whether everything was rendered that the ignore may be about; with `complete` all there is was.
+
+    A comment and an annotation are about what reads their file, an entry says it itself.
+    """
+    in_file = one.ignore.source in (SuppressionSource.COMMENT, SuppressionSource.ANNOTATION)
+    if spans_targets(one.rules) or (in_file and one.ignore.span is None):
+        return complete
+    # What a skipped overlay reads is not known, but it would not be a chart's file.
+    return not one.may_concern_more and (one.by_charts or not one.by_overlays)
+
+
+def _may_concern_more(given: IgnoreConfig, scope: Scope) -> bool:
     """Whether an entry of the configuration may be about something that was not looked at."""
-    if _spans_targets(rules):
-        return not scope.complete
     return any(
         _fits(given, target.id, target.path, () if isinstance(target, HelmTarget) else target.files)
         for target in scope.left
@@ -127,12 +146,10 @@ def _fits(given: IgnoreConfig, id_: str, folder: RelPath, files: Iterable[RelPat
 
 def _is_left(known: Known, scope: Scope) -> bool:
     """Whether a known finding may still be there, in a target that was not rendered."""
-    if _spans_targets(known.ignore.rules):
-        return not scope.complete
     places = (*scope.left, *scope.skips)
     return any(known.target == f"{one.kind}:{one.path}" for one in places)
 
 
-def _spans_targets(rules: Collection[str]) -> bool:
+def spans_targets(rules: Collection[str]) -> bool:
     """Whether one of the rules looks at several targets at once: what it finds in one depends on others."""
     return any(Trait.SPANS_TARGETS in find(name).traits for name in rules)

@@ -17,6 +17,7 @@ from portproof.fix import Proposal
 from portproof.outcome import FindingGroup, Outcome, TargetResult, TracedFinding, keys_of
 from portproof.pipeline import Plan, Survey
 from portproof.render.model import Renderer
+from portproof.report.marks import digest
 from portproof.rules.base import Finding, Severity, Trait
 from portproof.rules.evaluate import FindingKey, RuleSet
 from portproof.source import RelPath, Span, Tree
@@ -52,8 +53,8 @@ def explored(plan: Plan, survey: Survey, rule_set: RuleSet, outcome: Outcome, sc
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         searched = pool.map(partial(_searched, plan, rule_set, scope, limit), some)
         for search, shown, before in (found for each in searched for found in each):
-            name = f"portproof-what-if-{len(variants)}"
             plain, values = search.target, search.values
+            name = _name(plain, sum(one.plain == plain for one in variants))
             target, path, text = variant(plain, values, shown.settings, name)
             texts[path] = text
             still = plain
@@ -67,6 +68,11 @@ def explored(plan: Plan, survey: Survey, rule_set: RuleSet, outcome: Outcome, sc
     tried = _again(plan, rule_set, tree, variants)
     tried = replace(tried, merged=tuple(_at_actions(one, tried, tree, plan.fresh) for one in tried.merged))
     return _joined(outcome, tried, variants)
+
+
+def _name(chart: HelmTarget, number: int) -> str:
+    """The name of a file of values for a chart, the same whatever other charts there are."""
+    return f"portproof-what-if-{digest(chart.id, 16)}-{number:03}"
 
 
 def _charts(results: Sequence[TargetResult]) -> list[tuple[HelmTarget, frozenset[FindingKey]]]:
@@ -166,13 +172,7 @@ def _joined(outcome: Outcome, tried: Outcome, variants: Iterable[_Variant]) -> O
         ignored=(*outcome.verdict.ignored, *tried.verdict.ignored),
         used=outcome.verdict.used | tried.verdict.used,
     )
-    used = {one for one, _ in tried.verdict.used}
-    return replace(
-        outcome,
-        merged=(*outcome.merged, *groups),
-        verdict=verdict,
-        idle=tuple(one for one in outcome.idle if one.ignore not in used),
-    )
+    return replace(outcome, merged=(*outcome.merged, *groups), verdict=verdict)
 
 
 def _named(group: FindingGroup, known: Mapping[str, _Variant]) -> FindingGroup | None:
