@@ -26,6 +26,7 @@ from portproof.rules.evaluate import FindingKey
 from portproof.safety.decision import risks
 from portproof.safety.model import Danger, Field, Risk, TargetEffects
 from portproof.source import Edit, SourceError, Span, Tree
+from portproof.timings import Stage, timed
 from portproof.trace.alignment import Alignment
 from portproof.trace.sentinels import Sentinels
 from portproof.yamldoc import FieldPath, lookup
@@ -205,6 +206,12 @@ class Prover:
         pinned: Tree | None = None,
         *,
         had: Had = lambda _target, _key: False,
+    ) -> list[Trial] | None:
+        with timed(Stage.PROOF):
+            return self._tried(edits, cured, pinned, had)
+
+    def _tried(
+        self, edits: Sequence[Edit], cured: frozenset[FindingKey], pinned: Tree | None, had: Had
     ) -> list[Trial] | None:
         try:
             tree = (pinned or self.tree).with_edits(edits)

@@ -181,6 +181,10 @@ class Flags:
             only="check",
         ).metadata,
     )
+    timings: bool = field(
+        default=False,
+        metadata=Flag("Print where the time went, on standard error.", switch=True).metadata,
+    )
     fail_on: str | None = field(
         default=None,
         metadata=Flag(
@@ -220,7 +224,9 @@ class Given:
     def _options(self) -> Iterator[str]:
         for name, flag in FLAGS.items():
             value = getattr(self.flags, name)
-            if flag.only or not value or name == "only_new":  # what `fix` does anyway
+            if (
+                flag.only or not value or name in ("only_new", "timings")
+            ):  # what `fix` does anyway, and what is about one run
                 continue
             option = option_of(name)
             if flag.switch:

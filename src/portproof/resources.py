@@ -12,6 +12,7 @@ from portproof import live, yamldoc
 from portproof.discover.model import HelmTarget, StreamTarget, Target
 from portproof.render.model import FailureSite, RenderedDocument, RenderFailure, Rendering
 from portproof.render.patches import Crowded
+from portproof.timings import Stage, timed
 from portproof.yamldoc import FieldPath
 
 CLUSTER_SCOPED = frozenset(
@@ -140,6 +141,11 @@ class Manifests:
 
 def read(rendering: Rendering) -> Manifests:
     """Parse the documents of `rendering`; one broken document does not lose the others, and too many are a problem."""
+    with timed(Stage.PARSING, rendering.target.id):
+        return _read(rendering)
+
+
+def _read(rendering: Rendering) -> Manifests:
     target = rendering.target
     namespace = target.namespace if isinstance(target, HelmTarget) else "default"
     found: list[tuple[ResourceKey, dict[str, Any], RenderedDocument, FieldPath]] = []

@@ -160,7 +160,7 @@ def fix(*, paths: tuple[str, ...], flags: Flags, write: bool, unsafe: bool) -> i
     "base",
     replace(FLAGS["base"], help="Git revision to compare with: the merge base of it and HEAD. Required."),
 )
-@with_options(*OF_ONE_CHART)
+@with_options(*OF_ONE_CHART, "timings")
 @click.option(
     "--format",
     "output",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import click
@@ -68,9 +68,26 @@ def with_flags(command: Callable[..., int]) -> Command:
                 given[name] = (
                     tuple(one.strip() for text in value for one in text.split(",") if one.strip()) or None
                 )
-        return command(flags=Flags(**given), **options)
+        flags = Flags(**given)
+        return (
+            _timed(partial(command, flags=flags, **options))
+            if flags.timings
+            else command(flags=flags, **options)
+        )
 
     return called
+
+
+def _timed(command: Callable[[], int]) -> int:
+    """Run a command, and then say where its time went."""
+    from portproof import timings  # noqa: PLC0415
+    from portproof.report.timing_table import table  # noqa: PLC0415
+
+    with timings.running() as clock:
+        code = command()
+        taken = clock.taken()
+    click.echo(table(taken), nl=False, err=True)
+    return code
 
 
 class TakesMany(click.Command):

@@ -41,7 +41,7 @@ _REPORTS = ("text", "junit", "json", "github")
     ),
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@with_options(*OF_ONE_CHART)
+@with_options(*OF_ONE_CHART, "timings")
 @click.option(
     "--format",
     "output",

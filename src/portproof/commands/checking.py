@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portproof.commands.output import print_document, seen_from_here, write_text
+from portproof.commands.output import print_document, seen_from_here, with_timings, write_text
 from portproof.commands.replay import Printed, Replay
 from portproof.console import say
 from portproof.discover.model import STREAM
 from portproof.errors import ExitCode, UsageError
 from portproof.session import Request, Session, port_diff, report_of, root_and_paths, session
+from portproof.timings import Stage, timed
 
 if TYPE_CHECKING:
     from portproof.flags import Given
@@ -43,7 +44,7 @@ class Output:
 
 def check(request: Request, output: Output, past: Replay | None = None) -> int:
     """Run ``portproof check``; gives the exit code. `past` keeps what is said."""
-    with session(request) as run:
+    with session(request) as run, timed(Stage.REPORT):
         report = replace(report_of(run), given=request.given)
         is_certain = run.is_certain()
     if request.flags.write_baseline:
@@ -63,8 +64,13 @@ def _printed(report: Report, fail_on: str, root: Path | None, output: Output) ->
     seen = str if root is None else seen_from_here(root)
     if flags.only_new:
         report = report.news
-    texts = tuple(formats.write(kind, report, seen=seen, fail_on=fail_on) for kind, _ in output.files)
-    shown = formats.write(output.format, report, color=output.color, seen=seen, fail_on=fail_on)
+    with timed(Stage.REPORT):
+        texts = tuple(formats.write(kind, report, seen=seen, fail_on=fail_on) for kind, _ in output.files)
+        shown = formats.write(output.format, report, color=output.color, seen=seen, fail_on=fail_on)
+    kinds = (kind for kind, _ in output.files)
+    texts = tuple(
+        with_timings(text) if kind == "json" else text for kind, text in zip(kinds, texts, strict=True)
+    )
     fails = report.fails(fail_on) or (flags.strict and not report.is_whole)
     return Printed(ExitCode.FINDINGS if fails else ExitCode.OK, shown, texts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 from collections.abc import Callable
@@ -25,6 +26,7 @@ def print_document(text: str, kind: str) -> None:
     """
     from portproof.report.safe import for_log  # noqa: PLC0415 - after the first renders
 
+    text = with_timings(text) if kind == "json" else text
     is_read = any(os.environ.get(name) for name in ("GITHUB_ACTIONS", "TF_BUILD"))
     click.echo(for_log(text, kind) if is_read else text, nl=False, color=True)
 
@@ -72,6 +74,16 @@ def _reason(error: OSError) -> str:
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return "a folder on the way is a link, or no folder"
     return (error.strerror or str(error)).lower()
+
+
+def with_timings(text: str) -> str:
+    """A JSON document with where the time went, if that is measured."""
+    from portproof import timings  # noqa: PLC0415
+    from portproof.report.json_ import dumps  # noqa: PLC0415
+    from portproof.report.timing_table import data  # noqa: PLC0415
+
+    taken = timings.taken()
+    return text if taken is None else dumps({**json.loads(text), "timings": data(taken)})
 
 
 def seen_from_here(root: Path) -> Callable[[RelPath], str]:

@@ -144,10 +144,12 @@ def replay(
 ) -> Replay | None:
     """The run that is asked for; None for one that is never kept. Raises `UsageError` for a path that is not there.
 
-    Such are comparisons, which read git, as do shards; what comes through a pipe, and what writes files that the next run reads.
+    Such are comparisons, which read git, as do shards; what comes through a pipe, what writes files that the next run reads,
+    and a run that is to be measured.
     """
     reads_git = flags.base is not None or flags.shard is not None
-    if flags.no_cache or reads_git or flags.write_baseline or "-" in paths:
+    is_not_kept = flags.no_cache or flags.write_baseline or flags.timings
+    if is_not_kept or reads_git or "-" in paths:
         return None
     root, _ = root_and_paths(paths)
     folder = renderings_folder(environ, root)

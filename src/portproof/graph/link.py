@@ -30,6 +30,7 @@ from portproof.graph.model import (
 from portproof.graph.selectors import Selector
 from portproof.graph.workloads import workloads
 from portproof.resources import Manifests, Resource, ResourceKey
+from portproof.timings import Stage, timed
 from portproof.yamldoc import FieldPath
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -48,6 +49,17 @@ def build(
     `neighbours` are Services of other targets that its pods may call, by name. `base` is the graph of the same target in
     the base revision, where the change concerns it; `kept` are Services that are in files that others read by now.
     """
+    with timed(Stage.GRAPH, manifests.target.id):
+        return _linked(manifests, rows, neighbours, base, kept)
+
+
+def _linked(
+    manifests: Manifests,
+    rows: Sequence[references.ReferenceKind],
+    neighbours: Mapping[str, tuple[Neighbour, ...]],
+    base: PortGraph | None,
+    kept: frozenset[str],
+) -> PortGraph:
     resources = manifests.resources
     found = dict(workloads(resources))
     pods = Labelled((one.key.namespace, one.labels, one) for one in found)

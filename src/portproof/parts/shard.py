@@ -67,21 +67,20 @@ def read(file: Path) -> Shard:
         )
     try:
         report = json.loads(data)
-        found = report[KEY] if isinstance(report, dict) and "schema" in report else None
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{file}: not a JSON report: {str(error)[:200]}", next_step="Name the JSON reports of all shards."
         ) from error
-    except KeyError as error:
+    if not isinstance(report, dict) or KEY not in report:
         raise UsageError(
-            f"{file}: a report, but not that of a shard",
+            f"{file}: not the report of a shard",
             next_step="Write the reports to merge with `portproof check --shard I/N --report json=FILE`.",
-        ) from error
+        )
     try:
-        return msgspec.convert(found, Shard, str_keys=True)
+        return msgspec.convert(report[KEY], Shard, str_keys=True)
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise UsageError(
-            f"{file}: not the report of a shard: {str(error)[:200]}",
+            f"{file}: not a shard of this version: {str(error)[:200]}",
             next_step="Write the reports with the same version of portproof that merges them.",
         ) from error
 

@@ -24,6 +24,7 @@ from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import Scratch
 from portproof.render.starts import KeptStarts
 from portproof.source import Tree
+from portproof.timings import Purpose, Stage, timed
 
 if TYPE_CHECKING:
     from portproof.render.batch import EditedChart
@@ -136,9 +137,16 @@ class Engine:
         """What edited charts render to, many in one process; None where `render` has to be asked."""
         from portproof.render.batch import render_together  # noqa: PLC0415 - start-up: only the map needs it
 
-        return render_together(self._helm, charts)
+        with timed(Stage.RENDERS, purpose=Purpose.TRACING):
+            return render_together(self._helm, charts)
 
     def _render(self, target: Target, tree: Tree) -> _Answer:
+        here = self._prefetched_in
+        base = Purpose.BASE if here is not None and here.root != tree.root else None
+        with timed(Stage.RENDERS, target.id, base):
+            return self._rendered(target, tree)
+
+    def _rendered(self, target: Target, tree: Tree) -> _Answer:
         if isinstance(target, HelmTarget | KustomizeTarget) and target.install and target.install.parent:
             try:
                 tree = with_description(tree, target.install, self._parents)

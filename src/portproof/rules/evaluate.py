@@ -28,10 +28,11 @@ from portproof.render.placeholders import NUMBER, WORD
 from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.resources import read as read_resources
 from portproof.rules.base import Finding, Rule, Severity, Trait
+from portproof.timings import Stage, timed
 from portproof.yamldoc import FieldPath, lookup
 
 if TYPE_CHECKING:
-    from portproof.graph.chains import Hop
+    from portproof.graph.chains import Chains, Hop
 
 FindingKey: TypeAlias = tuple[str, ResourceKey, FieldPath]
 """What makes two findings of one target the same: rule, resource and field; never lines or words."""
@@ -273,7 +274,13 @@ def findings(
     # Imported on first use: compiling the JSONPaths takes as long as a render, and goes on beside the first one.
     from portproof.graph.chains import Chains  # noqa: PLC0415
 
-    chains = Chains(graph)
+    with timed(Stage.RULES, target.id):
+        return _findings(graph, rule_set, target, compared, Chains(graph))
+
+
+def _findings(
+    graph: PortGraph, rule_set: RuleSet, target: Target, compared: Collection[Trait], chains: Chains
+) -> tuple[RuleFinding, ...]:
     seen: dict[FindingKey, RuleFinding] = {}
     for rule in rule_set.rules:
         if rule.traits.intersection(_COMPARED).difference(compared):

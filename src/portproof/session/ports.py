@@ -17,6 +17,7 @@ from portproof.session.prepared import Prepared, prepare, say_notes
 from portproof.session.programs import Programs, engine_of
 from portproof.session.request import Request
 from portproof.source import Tree
+from portproof.timings import Stage, timed
 
 if TYPE_CHECKING:
     from portproof.portmap.model import PortMap
@@ -39,7 +40,8 @@ def port_map(
 
     `portmap.installed` says what `release` and `namespace` are for.
     """
-    ready = prepare(request)
+    with timed(Stage.DISCOVERY):
+        ready = prepare(request)
     say_notes(ready)
     if release or namespace:
         from portproof.portmap.installed import installed
@@ -71,7 +73,8 @@ def port_diff(request: Request) -> PortDiff:
             "diff needs a revision to compare with",
             next_step="Name one: `portproof diff --base origin/main`.",
         )
-    ready = prepare(request)
+    with timed(Stage.DISCOVERY):
+        ready = prepare(request)
     say_notes(ready)
     assert ready.comparison is not None  # noqa: S101 - the request has a base
     programs = Programs(ready.config, request.environ)

@@ -26,6 +26,7 @@ from portproof.session.prepared import Prepared, prepare, say_notes
 from portproof.session.programs import Programs, engine_of
 from portproof.session.request import Request
 from portproof.session.sharing import Shared, grown, shard_of, shared, tries_values
+from portproof.timings import Stage, timed
 
 if TYPE_CHECKING:
     from portproof.compare import Compared, Introduced
@@ -76,9 +77,10 @@ class Session:
 @contextmanager
 def session(request: Request, comparison: Comparison | None = None) -> Iterator[Session]:
     """Check everything; the renderer lives until the end of the block."""
-    ready = prepare(request, comparison)
+    with timed(Stage.DISCOVERY):
+        ready = prepare(request, comparison)
+        share = shared(request, ready)
     say_notes(ready)
-    share = shared(request, ready)
     first = ready.targets if share is None else share.targets
     known = known_findings(request, ready)
     programs = Programs(ready.config, request.environ)

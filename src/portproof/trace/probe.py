@@ -19,6 +19,7 @@ from portproof.render.model import Renderer, Rendering
 from portproof.resources import Manifests, ResourceKey
 from portproof.resources import read as read_resources
 from portproof.source import Edit, Tree, is_within, parent
+from portproof.timings import Stage, timed
 from portproof.trace import hints, pieces, templates
 from portproof.trace.alignment import Alignment, same_lengths
 from portproof.trace.candidates import MAX_CANDIDATES, Candidate, candidates, is_kustomize
@@ -35,7 +36,8 @@ MAX_PIECES = 200
 
 def origins(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Renderer) -> dict[Site, Origin]:
     """Where each of `fields` comes from; a field of which nothing is known is left out."""
-    return Tracing(manifests, fields, tree).origins(render)
+    with timed(Stage.TRACING, manifests.target.id):
+        return Tracing(manifests, fields, tree).origins(render)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from portproof.render.model import Renderer, Rendering
 from portproof.resources import Manifests, Resource
 from portproof.resources import read as read_resources
 from portproof.source import Edit, RelPath, Span, Tree
+from portproof.timings import Stage, timed
 from portproof.trace import pieces
 from portproof.trace.alignment import Alignment, same_lengths
 from portproof.trace.model import Origin, Proof
@@ -38,6 +39,13 @@ _STATEMENT = re.compile(
 
 def written(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Renderer) -> dict[Site, Origin]:
     """The actions that write `fields` of a chart, each proven by a rendering; a field without one is left out."""
+    with timed(Stage.TRACING, manifests.target.id):
+        return _written(manifests, fields, tree, render)
+
+
+def _written(
+    manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Renderer
+) -> dict[Site, Origin]:
     target = manifests.target
     sources = {one.key: one.document.source for one in manifests.resources}
     wanted = sorted(

@@ -1,0 +1,98 @@
+"""Which targets each shard has: what belongs together, about the same cost for each, the same on every machine."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from portproof import cut
+from portproof.cut import Share
+from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, Target
+from portproof.errors import UsageError
+from portproof.source import Tree
+
+
+def charts(count: int) -> list[Target]:
+    return [HelmTarget(f"charts/c{number:04}") for number in range(count)]
+
+
+def costs(targets: Sequence[Target], seed: int = 1) -> dict[str, float]:
+    """Most are about alike, some are dear: as charts are."""
+    chance = random.Random(seed)
+    return {one.id: chance.lognormvariate(0, 0.7) for one in targets}
+
+
+@pytest.mark.parametrize("total", [1, 2, 4, 8])
+def test_the_dearest_shard_costs_little_more_than_the_mean(total: int) -> None:
+    targets = charts(300)
+    given = costs(targets)
+    shards = cut.cut(targets, total, given, whole_charts=False).shards
+    loads = [sum(given[one.id] for one in shard) for shard in shards]
+    assert max(loads) <= 1.05 * sum(loads) / total
+    assert sorted(one.id for shard in shards for one in shard) == [one.id for one in targets]
+
+
+def test_a_chart_stays_whole_unless_it_is_too_large() -> None:
+    values = [HelmTarget("charts/many", (f"charts/many/values-{number}.yaml",)) for number in range(6)]
+    targets = [*charts(60), *values]
+    alike = {one.id: 1.0 for one in targets}
+    (shard,) = (one for one in cut.cut(targets, 4, alike, whole_charts=False).shards if values[0] in one)
+    assert set(values) <= set(shard)
+    apart = cut.cut(values, 2, alike, whole_charts=False).shards
+    assert [len(one) for one in apart] == [3, 3]
+    assert [len(one) for one in cut.cut(values, 2, alike, whole_charts=True).shards] == [6, 0]
+
+
+def test_overlays_of_one_base_and_alternatives_of_one_folder_stay_together() -> None:
+    def overlay(name: str, base: str) -> Target:
+        files = (f"{name}/kustomization.yaml", f"{base}/kustomization.yaml")
+        return KustomizeTarget(name, files)
+
+    pairs = [overlay(f"o{number}/{name}", f"b{number}") for number in range(8) for name in ("dev", "prod")]
+    rivals = [ManifestTarget(path, (path,)) for path in ("deploy/a.yaml", "deploy/b.yaml", "deploy/c.yaml")]
+    targets = sorted([*pairs, *rivals], key=lambda one: one.id)
+    found = cut.cut(targets, 4, {one.id: 1.0 for one in targets}, whole_charts=False)
+    where = {one.id: number for number, shard in enumerate(found.shards) for one in shard}
+    assert all(where[one.id] == where[other.id] for one, other in zip(pairs[::2], pairs[1::2], strict=True))
+    assert len({where[one.id] for one in rivals}) == 1
+    only = cut.cut(rivals, 3, {one.id: 1.0 for one in rivals}, whole_charts=False)
+    assert sorted(map(len, only.shards)) == [0, 0, 3]
+
+
+def test_the_digest_tells_whether_two_cut_alike() -> None:
+    targets = charts(20)
+    one, same = (cut.cut(targets, 4, costs(targets), whole_charts=False) for _ in range(2))
+    assert one == same
+    assert one.digest != cut.cut(targets, 4, costs(targets, seed=2), whole_charts=False).digest
+    assert one.digest != cut.cut(targets, 3, costs(targets), whole_charts=False).digest
+    assert one.of(Share(2, 4)) == one.shards[1]
+
+
+def test_an_estimate_grows_with_what_is_read(tmp_path: Path) -> None:
+    for name, size in (("a.yaml", 10), ("b.yaml", 100_000)):
+        (tmp_path / name).write_text("#" * size)
+    small, large = (ManifestTarget(".", files) for files in (("a.yaml",), ("a.yaml", "b.yaml")))
+    found = [cut.estimated([one], Tree(tmp_path))[one.id] for one in (small, large)]
+    assert 0 < found[0] < found[1]
+
+
+def test_recorded_seconds_stand_beside_estimates_of_what_is_new(tmp_path: Path) -> None:
+    estimates = {"a": 1.0, "b": 1.0, "new": 3.0}
+    report = {
+        "targets": [{"id": "a", "seconds": 0.2}, {"id": "b", "seconds": 0.6}, {"id": "gone", "seconds": 9}]
+    }
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    known = cut.seconds_in(tmp_path / "report.json")
+    assert cut.measured(estimates, known) == pytest.approx({"a": 0.2, "b": 0.6, "new": 1.2})
+    assert cut.measured(estimates, {}) == estimates
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"targets": [{"id": "a"}]}', '{"targets": 1}'])
+def test_a_file_of_costs_that_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "costs.json").write_text(text)
+    with pytest.raises(UsageError, match="not a JSON report"):
+        cut.seconds_in(tmp_path / "costs.json")
