@@ -302,7 +302,7 @@ SCHEDULED = ("docs/audit.md", "docs/fix-branch.md", "docs/fix-branch.md")
 
 
 def test_the_workflows_are_in_these_pages() -> None:
-    others = (*2 * ("docs/connectivity.md",), *2 * ("docs/forks.md",), "docs/map.md")
+    others = (*2 * ("docs/connectivity.md",), *2 * ("docs/forks.md",), "docs/map.md", "docs/shards.md")
     assert sorted(page for page, _ in WORKFLOWS) == ["README.md", *sorted((*SCHEDULED, *others))]
 
 
@@ -320,6 +320,9 @@ def test_workflows_ask_for_little_and_pin_what_they_use(workflow: Any) -> None:
     own = "".join(path.read_text() for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")))
     assert workflow["permissions"] == {}
     for job in workflow["jobs"].values():
+        if "uses" in job:
+            _calls_what_there_is(job)
+            continue
         makes_pulls = any("/create-pull-request@" in step.get("uses", "") for step in job["steps"])
         assert job["permissions"]["contents"] == ("write" if makes_pulls else "read")
         for step in job["steps"]:
@@ -335,6 +338,17 @@ def test_workflows_ask_for_little_and_pin_what_they_use(workflow: Any) -> None:
             assert used in own or action not in own, f"another version of {action} than in .github/workflows"
             if action == "actions/checkout":
                 assert given["persist-credentials"] is False
+
+
+def _calls_what_there_is(job: Any) -> None:
+    """A job of a page that calls a workflow of this repository: with inputs that it has, and the rights of its jobs."""
+    path, _, commit = job["uses"].removeprefix("<owner>/portproof/").partition("@")
+    called = yaml.safe_load((ROOT / path).read_text())
+    assert commit == "<sha>"
+    assert job.get("with", {}).keys() <= called[True]["workflow_call"]["inputs"].keys()
+    given = job["permissions"]
+    for one in called["jobs"].values():
+        assert all(given.get(name) in (level, "write") for name, level in one["permissions"].items())
 
 
 def test_no_expression_stands_in_shell_text_that_others_copy() -> None:

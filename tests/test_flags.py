@@ -36,6 +36,9 @@ SAID: dict[str, tuple[list[str], Any]] = {
     "write_baseline": (["--write-baseline", "b.json"], "b.json"),
     "what_if": (["--what-if"], True),
     "strict": (["--strict"], True),
+    "shard": (["--shard", "1/2"], "1/2"),
+    "costs": (["--costs", "c.json"], "c.json"),
+    "timings": (["--timings"], True),
     "fail_on": (["--fail-on", "note"], "note"),
 }
 
@@ -45,7 +48,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     """The requests that commands make, in place of what they would do."""
     requests: list[Request] = []
 
-    def noted(request: Request, **_: Any) -> int:
+    def noted(request: Request, *_: Any, **__: Any) -> int:
         requests.append(request)
         return 0
 

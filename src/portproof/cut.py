@@ -45,12 +45,12 @@ def parsed(text: str) -> Share:
     """``2/4``. Raises `UsageError` for anything else."""
     index, _, total = text.partition("/")
     if not (index.isascii() and index.isdecimal() and total.isascii() and total.isdecimal()):
-        raise UsageError(f"--shard {text}: must be I/N", next_step="Write it like --shard 2/4.")
+        raise UsageError(f"shard {text[:40]!r} must be I/N", next_step="Write it like 2/4.")
     share = Share(int(index), int(total))
     if not 1 <= share.index <= share.total <= MAX_SHARDS:
         raise UsageError(
-            f"--shard {text}: I must be between 1 and N, and N at most {MAX_SHARDS}",
-            next_step="Write it like --shard 2/4.",
+            f"shard {text[:40]!r}: I must be between 1 and N, and N at most {MAX_SHARDS}",
+            next_step="Write it like 2/4.",
         )
     return share
 

@@ -89,7 +89,8 @@ def check(run: Context) -> ActionReport:
     except GithubError as error:
         _not_compared(run, error)
         found = _checked(run, None, choice)
-    return _in_head(run, found, pull_request)
+    # A shard says nothing by itself: who merges the shards knows the lines of the head, too.
+    return found if run.inputs.shard else _in_head(run, found, pull_request)
 
 
 def received(run: Context) -> ActionReport:
@@ -103,6 +104,32 @@ def received(run: Context) -> ActionReport:
         )
     report = untrusted_report.load(inside(run.checkout.workspace, "path", run.inputs.paths[0]))
     return ActionReport(report, run.inputs.fail_on or "error")
+
+
+def merged(run: Context) -> ActionReport:
+    """The report that those of all shards come to, in the lines of the head; nothing is rendered.
+
+    They were written in this run, by jobs that can do no more than this one.
+    """
+    from portproof.parts.joining import joined  # noqa: PLC0415 - only the job after the shards needs it
+    from portproof.parts.shard import in_order, read  # noqa: PLC0415
+
+    files = [
+        file for text in run.inputs.merge for file in _reports(inside(run.checkout.workspace, "merge", text))
+    ]
+    if not files:
+        raise UsageError(
+            "the input merge names no JSON report",
+            next_step="Download the reports of the shards to that folder.",
+        )
+    shards = in_order([(file, read(file)) for file in files])
+    report = replace(joined([one.part for one in shards]), given=shards[0].given)
+    found = ActionReport(report, run.inputs.fail_on or shards[0].fail_on)
+    return _in_head(run, found, _pull_request(run))
+
+
+def _reports(place: Path) -> list[Path]:
+    return sorted(place.glob("*.json")) if place.is_dir() else [place]
 
 
 def _pull_request(run: Context) -> PullRequest | None:
@@ -177,7 +204,9 @@ def _checked(run: Context, comparison: Comparison | None, choice: Choice) -> Act
     config = None if run.inputs.config is None else str(_inside(run, "config", run.inputs.config))
     request = Request(
         paths=tuple(str(_inside(run, "path", one)) for one in run.inputs.paths),
-        flags=Flags(config=config, offline=allowed.offline, fail_on=run.inputs.fail_on),
+        flags=Flags(
+            config=config, offline=allowed.offline, fail_on=run.inputs.fail_on, shard=run.inputs.shard
+        ),
         root=run.checkout.root,
         file=choice.file,
         untrusted=allowed.untrusted,
@@ -186,6 +215,8 @@ def _checked(run: Context, comparison: Comparison | None, choice: Choice) -> Act
     )
     with session(request, comparison if run.inputs.only_introduced else None) as checked:
         report = report_of(checked, together=True)
+        if run.inputs.shard:
+            return ActionReport(report, checked.ready.config.fail_on)
         fixes = combined_fixes(checked)
         ports = port_diff_of(checked, comparison)
     return ActionReport(report, checked.ready.config.fail_on, fixes, ports=ports)

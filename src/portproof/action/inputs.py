@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from portproof import cut
 from portproof.config import Config
 from portproof.errors import UsageError
 from portproof.flags import FAIL_ON
@@ -21,6 +22,8 @@ NAMES = (
     "only-introduced",
     "sarif-file",
     "report-file",
+    "shard",
+    "merge",
 )
 COMMENTS = ("review", "summary", "none")
 _BOOLEANS = {"true": True, "false": False}
@@ -33,6 +36,7 @@ class Inputs:
 
     `fail_on` is None for ``error`` too: the runner hands over the default of `action.yml` as if the workflow had given
     it, so that word cannot speak against ``portproof.yaml``. Where neither says more, ``error`` is what counts.
+    `shard` is the part that is to be checked, `merge` are the reports of all of them, or folders that hold those.
     """
 
     paths: tuple[str, ...] = (".",)
@@ -42,15 +46,21 @@ class Inputs:
     only_introduced: bool = True
     sarif_file: str | None = None
     report_file: str | None = None
+    shard: str | None = None
+    merge: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 def read(environ: Mapping[str, str]) -> Inputs:
     """Read and check the inputs. Raises `UsageError`, which names the input that is wrong."""
     given, warnings = _given(environ)
+    if given["shard"] and given["merge"]:
+        raise UsageError(
+            "the inputs shard and merge exclude each other",
+            next_step="Give the jobs that check `shard`, and the one after them `merge`.",
+        )
     return Inputs(
-        paths=tuple(_path("path", line) for line in given.get("path", "").split("\n") if line.strip())
-        or (".",),
+        paths=_paths("path", given["path"]) or (".",),
         fail_on=_fail_on(given.get("fail-on", "")),
         config=_path("config", given["config"]) if given.get("config") else None,
         comment=_choice("comment", given.get("comment", ""), COMMENTS) or "review",
@@ -59,8 +69,14 @@ def read(environ: Mapping[str, str]) -> Inputs:
         ],
         sarif_file=_path("sarif-file", given["sarif-file"]) if given.get("sarif-file") else None,
         report_file=_path("report-file", given["report-file"]) if given.get("report-file") else None,
+        shard=str(cut.parsed(given["shard"])) if given["shard"] else None,
+        merge=_paths("merge", given["merge"]),
         warnings=tuple(warnings),
     )
+
+
+def _paths(name: str, text: str) -> tuple[str, ...]:
+    return tuple(_path(name, line) for line in text.split("\n") if line.strip())
 
 
 def token(environ: Mapping[str, str]) -> str:

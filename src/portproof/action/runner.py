@@ -12,11 +12,11 @@ import click
 
 from portproof.action import checkout, inputs
 from portproof.action import event as events
-from portproof.action.check import check, received
+from portproof.action.check import check, merged, received
 from portproof.action.context import Context, Notes, head_of
 from portproof.action.event import OtherEvent, PullEvent, RunEvent
 from portproof.action.post import number_of, post
-from portproof.action.tell import tell
+from portproof.action.tell import hand_over, tell
 from portproof.errors import ExitCode, UsageError
 from portproof.github.client import USUAL, Client, Waits
 from portproof.github.publish import Budget
@@ -58,13 +58,19 @@ def run(
 
 
 def act(context: Context, budget: Budget) -> int:
-    """Check, tell, post; gives the exit code, which is that of the findings whatever GitHub says."""
+    """Check, tell, post; gives the exit code, which is that of the findings whatever GitHub says.
+
+    A shard only leaves its report for the job that merges them: that one tells, posts, and passes or fails.
+    """
     event = context.event
     if isinstance(event, RunEvent):
         found, number = received(context), number_of(context, event)
     else:
-        found = check(context)
+        found = merged(context) if context.inputs.merge else check(context)
         number = event.number if isinstance(event, PullEvent) else None
+    if context.inputs.shard and not isinstance(event, RunEvent):
+        hand_over(context, found)
+        return ExitCode.OK
     tell(context, found)
     if number is not None:
         post(context, found, number, budget)

@@ -11,6 +11,7 @@ from portproof.action.links import links
 from portproof.report import annotations as commands
 from portproof.report import fixes, json_, markdown, port_table, sarif
 from portproof.report.links import Links
+from portproof.report.safe import log_line
 from portproof.report.summary_line import plural
 from portproof.rules.base import Severity
 
@@ -20,6 +21,14 @@ def tell(run: Context, found: ActionReport) -> None:
     _annotate(run, found)
     _summarise(run, found)
     _leave_files(run, found)
+
+
+def hand_over(run: Context, found: ActionReport) -> None:
+    """Write the files of a shard and set the outputs: nothing of it is said twice."""
+    _leave_files(run, found)
+    checked = plural(len(found.report.targets), "target")
+    findings = plural(len(found.report.results), "finding")
+    click.echo(log_line(f"portproof: shard {run.inputs.shard}: {checked}, {findings}"))
 
 
 def summary(run: Context, found: ActionReport, limit: int) -> str:

@@ -94,9 +94,8 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
     short_help="Join the JSON reports of shards.",
     epilog=epilog(
         EXIT_CODES.format(good="no finding at or above --fail-on", bad="findings"),
-        "portproof check --shard 1/2 --fail-on never --report json=shard-1.json",
-        "portproof check --shard 2/2 --fail-on never --report json=shard-2.json",
         "portproof merge shard-1.json shard-2.json",
+        "portproof merge shards/*.json --report sarif=portproof.sarif --fail-on warning",
     ),
 )
 @click.argument("files", nargs=-1, required=True, metavar="REPORT...", type=click.Path(path_type=Path))

@@ -11,7 +11,7 @@ from portproof.discover.model import HelmTarget
 from portproof.parts.model import Failed, Lost, Part
 from portproof.parts.unused import unused_ignores
 from portproof.render.model import FailureSite
-from portproof.report.model import Ignored, Report, Result, TargetStatus, ToolVersions
+from portproof.report.model import Fix, Ignored, Report, Result, TargetStatus, ToolVersions
 from portproof.report.safe import discreet
 from portproof.rules import find
 from portproof.rules.base import Rule
@@ -31,6 +31,7 @@ def joined(parts: Sequence[Part], rules: Sequence[Rule] | None = None) -> Report
     The parts agree in what is about the whole tree. What several of them say is said once.
     """
     first = parts[0]
+    parts = _with_all_exclusions(parts)
     results = [*_each(parts, lambda one: one.results, _about), *unused_ignores(parts)]
     ignored = _each(parts, lambda one: one.ignored, lambda one: _about(one.result))
     whole = [*_lost(parts), *_failures(parts)]
@@ -56,6 +57,28 @@ def joined(parts: Sequence[Part], rules: Sequence[Rule] | None = None) -> Report
         left_out=len(ignored),
         unread=(*first.unread, *sorted({one for part in parts for one in part.absent})),
     )
+
+
+def _with_all_exclusions(parts: Sequence[Part]) -> Sequence[Part]:
+    """The parts with what each of them knows of fixes that do not go together: one may have met more of them."""
+    known: dict[str, set[str]] = defaultdict(set)
+    for fix in (fix for part in parts for one in part.results for fix in _fixes(one)):
+        known[fix.id].update(fix.excludes)
+    if len(parts) == 1 or not any(known.values()):
+        return parts
+
+    def complete(fix: Fix) -> Fix:
+        return replace(fix, excludes=tuple(sorted(known[fix.id])))
+
+    def whole(one: Result) -> Result:
+        own = None if one.fix is None else complete(one.fix)
+        return replace(one, fix=own, alternatives=tuple(map(complete, one.alternatives)))
+
+    return [replace(part, results=tuple(map(whole, part.results))) for part in parts]
+
+
+def _fixes(one: Result) -> tuple[Fix, ...]:
+    return (*((one.fix,) if one.fix else ()), *one.alternatives)
 
 
 def _order(result: Result) -> tuple[object, ...]:
