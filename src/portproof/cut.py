@@ -26,6 +26,10 @@ _BYTE = {"helm": 2e-6, "kustomize": 5e-6, "manifests": 3e-6}
 """What each byte that is read costs besides, in the same unit."""
 
 
+_LEAST = 0.001
+"""Seconds of what was skipped, and of what took less than a report says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """One of `total` shards; `index` counts from 1."""
@@ -157,7 +161,7 @@ def _bytes(paths: Iterable[RelPath], tree: Tree, sizes: dict[RelPath, int]) -> i
 
 def measured(estimates: Mapping[str, float], seconds: Mapping[str, float]) -> dict[str, float]:
     """The estimates, with the seconds that targets took in another run in place of theirs."""
-    known = {id_: seconds[id_] for id_ in estimates if seconds.get(id_, 0.0) > 0}
+    known = {id_: max(seconds[id_], _LEAST) for id_ in estimates if id_ in seconds}
     scale = sum(known.values()) / sum(estimates[id_] for id_ in known) if known else 1.0
     return {id_: known.get(id_, cost * scale) for id_, cost in estimates.items()}
 

@@ -1,0 +1,275 @@
+"""Everything that docs/benchmarks.md says, measured: one part after another, each of which can be run again by itself.
+
+Run: ``python bench/benchmarks.py --keep FOLDER [--sizes 10,100,1000,3000] [--repositories REPO...] [PART...]``. FOLDER keeps what
+has been measured; what is there is not measured again without ``--again``, so a run that was cut off goes on. After each
+part docs/benchmarks.md is written from all that is there (``--page`` names another file).
+
+Ratios compare runs that took turns on one machine. Processor time is that of portproof itself, or of it and the renderers
+that it starts; it says what a busy machine would hide.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import re
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import generated
+import overhead
+import peers
+import startup
+from benchmark_page import page
+from measured import Ran, command_cpu, options, portproof
+from repositories import PROGRAM, expand, report
+
+from portproof.config import Config
+from portproof.session import Programs
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+CHECK = ("check", "--offline", "--format", "json")
+TURNS = 3
+"""How often what is compared takes turns; the median counts."""
+
+
+class Kept:
+    """What has been measured, a JSON file for each row."""
+
+    def __init__(self, folder: Path, *, again: bool) -> None:
+        self._folder = folder
+        self._again = again
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def row(self, part: str, key: str, measure: Callable[[], dict[str, Any]]) -> None:
+        """Measure a row, unless it is there."""
+        file = self._folder / f"{part}.{re.sub(r'[^A-Za-z0-9.-]', '_', key)}.json"
+        if file.exists() and not self._again:
+            return
+        print(f"{part}: {key} …", file=sys.stderr)
+        found = {"key": key, "date": dt.datetime.now(dt.UTC).date().isoformat(), **measure()}
+        file.write_text(json.dumps(found, indent=2) + "\n")
+
+    def rows(self, part: str) -> list[dict[str, Any]]:
+        """The rows of a part, numbers in their order."""
+        found = [json.loads(file.read_text()) for file in sorted(self._folder.glob(f"{part}.*.json"))]
+        return sorted(found, key=lambda one: (not one["key"].isdigit(), one["key"].zfill(8)))
+
+
+def _medians(runs: Sequence[Ran]) -> dict[str, float]:
+    return {
+        "seconds": statistics.median(one.seconds for one in runs),
+        "own": statistics.median(one.own for one in runs),
+        "tools": statistics.median(one.tools for one in runs),
+        "mib": max(one.mib for one in runs),
+    }
+
+
+def _times(count: int, root: Path, *words: str) -> dict[str, float]:
+    return _medians([portproof(root, *words) for _ in range(count)])
+
+
+def growth(kept: Kept, chosen: argparse.Namespace) -> None:
+    """How the work grows with the repository: all of it, and pull requests that touch a little."""
+    for size in chosen.sizes:
+        kept.row("growth", str(size), partial(_growth, size))
+
+
+def _growth(charts: int) -> dict[str, Any]:
+    turns = TURNS if charts <= 100 else 1
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        root = Path(folder) / "repository"
+        generated.make(root, charts)
+        found: dict[str, Any] = {"check": _times(turns, root, *CHECK)}
+        if "--no-cache" in options("check"):
+            cache = Path(folder) / "cache"
+            first = portproof(root, *CHECK, cache_folder=cache)
+            second = _medians([portproof(root, *CHECK, cache_folder=cache) for _ in range(TURNS)])
+            found |= {"cold": _medians([first]), "warm": second}
+        for name, change in (
+            ("one chart", generated.ONE_CHART),
+            ("library", generated.LIBRARY_CHART),
+            ("broken edge", generated.BROKEN_EDGE),
+        ):
+            generated.write(root, change)
+            found[name] = _times(TURNS if name != "library" else turns, root, *CHECK, "--base", "HEAD")
+            generated.git(root, "checkout", "--quiet", "--", ".")
+    return found
+
+
+def second(kept: Kept, chosen: argparse.Namespace) -> None:
+    """The second run of an unchanged repository against the first."""
+    if "--no-cache" not in options("check"):
+        print("second: this version has no cache", file=sys.stderr)
+        return
+    for repository in expand(chosen.repositories):
+        kept.row("second", repository.name, partial(_second, repository))
+
+
+def _second(repository: Path) -> dict[str, Any]:
+    first, again = [], []
+    for _ in range(TURNS):
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            first.append(portproof(repository, *CHECK, cache_folder=Path(folder)))
+            again.append(portproof(repository, *CHECK, cache_folder=Path(folder)))
+    return {
+        "first": _medians(first),
+        "second": _medians(again),
+        "same": len({_timeless(one.output) for one in (*first, *again)}) == 1,
+    }
+
+
+def _timeless(output: bytes) -> bytes:
+    return re.sub(rb'"seconds": [0-9.e-]+', b'"seconds": 0', output)
+
+
+def shards(kept: Kept, chosen: argparse.Namespace) -> None:
+    """How even the shards are, and whether they come to the same report."""
+    for total in (1, 2, 4, 8):
+        kept.row("shards", str(total), partial(_shards, chosen.sharded, total))
+
+
+def _shards(charts: int, total: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        root = Path(folder) / "repository"
+        generated.make(root, charts)
+        generated.write(root, generated.BROKEN_EDGE)
+        whole = portproof(root, *CHECK)
+        runs, files = [], []
+        for index in range(1, total + 1):
+            files.append(str(Path(folder) / f"shard-{index}.json"))
+            words = ("--shard", f"{index}/{total}", "--report", f"json={files[-1]}")
+            runs.append(portproof(root, "check", "--offline", *words))
+        argv = [*PROGRAM, "merge", "--format", "json", *files]
+        seconds, cpu, merged = command_cpu(argv, root)
+    loads = [one.cpu for one in runs]
+    return {
+        "charts": charts,
+        "whole": whole.cpu,
+        "longest": max(loads),
+        "mean": statistics.mean(loads),
+        "merge": cpu,
+        "merge seconds": seconds,
+        "same": _timeless(merged) == _timeless(whole.output),
+    }
+
+
+def beside(kept: Kept, chosen: argparse.Namespace) -> None:
+    """kube-linter and kube-score on the same charts."""
+    for repository in expand(chosen.repositories):
+        kept.row("beside", repository.name, partial(_beside, repository))
+        kept.row("found", repository.name, partial(_found, repository, chosen.mutants))
+
+
+def _found(repository: Path, limit: int) -> dict[str, Any]:
+    return asdict(peers.found(repository, limit, "1"))
+
+
+def _beside(repository: Path) -> dict[str, Any]:
+    linter, score = peers.find("kube-linter"), peers.find("kube-score")
+    charts = sorted({one["path"] for one in report(repository)["targets"] if one["kind"] == "helm"})
+    helm = os.environ["PORTPROOF_HELM"]
+    piped = f'for chart; do "{helm}" template release-name "$chart" 2>/dev/null | "{score}" score -; done'
+    commands = {
+        "kube-linter": [linter, "lint", *charts],
+        "kube-score": ["bash", "-c", piped, "score", *charts],
+    }
+    times: dict[str, list[float]] = {name: [] for name in (*commands, "portproof", "portproof again")}
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        for turn in range(TURNS):
+            for name, argv in commands.items():
+                times[name].append(command_cpu(argv, repository)[0])
+            cache = Path(folder) / str(turn)
+            times["portproof"].append(portproof(repository, *CHECK, cache_folder=cache).seconds)
+            times["portproof again"].append(portproof(repository, *CHECK, cache_folder=cache).seconds)
+    return {"charts": len(charts), **{name: statistics.median(some) for name, some in times.items()}}
+
+
+def bare(kept: Kept, chosen: argparse.Namespace) -> None:
+    """What checking costs beside the bare renders."""
+    for repository in expand(chosen.repositories):
+        kept.row("bare", repository.name, partial(_bare, repository))
+
+
+def _bare(repository: Path) -> dict[str, Any]:
+    jobs = len(os.sched_getaffinity(0))
+    first = report(repository)
+    rendered = {one["id"] for one in first["targets"] if one["status"] in ("checked", "failed")}
+    commands = list(overhead.bare_commands(repository, rendered))
+    with ThreadPoolExecutor(jobs) as pool:
+        rounds = [overhead.measure(repository, commands, jobs, pool) for _ in range(TURNS)]
+    return {
+        "renders": len(commands),
+        "portproof": statistics.median(one.ours for one in rounds),
+        "bare": statistics.median(one.bare for one in rounds),
+        "mib": max(one.mib for one in rounds),
+    }
+
+
+def start(kept: Kept, _chosen: argparse.Namespace) -> None:
+    """How long it takes to start."""
+    kept.row("start", "rules", _start)
+
+
+def _start() -> dict[str, Any]:
+    ours, python = [*PROGRAM, "rules"], [sys.executable, "-c", "pass"]
+    pairs = [(startup.seconds(ours), startup.seconds(python)) for _ in range(21)]
+    total, floor = (statistics.median(one) for one in zip(*pairs, strict=True))
+    return {"portproof": total, "python": floor}
+
+
+def timings(kept: Kept, chosen: argparse.Namespace) -> None:
+    """What ``--timings`` costs, in processor time."""
+    kept.row("timings", str(chosen.sizes[0]), lambda: _timings(chosen.sizes[0]))
+
+
+def _timings(charts: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        root = Path(folder) / "repository"
+        generated.make(root, charts)
+        pairs = [(portproof(root, *CHECK).own, portproof(root, *CHECK, "--timings").own) for _ in range(9)]
+    return {"without": min(one for one, _ in pairs), "with": min(one for _, one in pairs)}
+
+
+PARTS = {one.__name__: one for one in (growth, second, shards, bare, start, timings, beside)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", nargs="*", choices=[[], *PARTS], help="default: all")
+    parser.add_argument("--keep", type=Path, required=True)
+    parser.add_argument("--again", action="store_true", help="measure what is there already, too")
+    parser.add_argument("--sizes", type=_numbers, default=[10, 100, 1000, 3000])
+    parser.add_argument("--sharded", type=int, default=1000, help="how many charts are cut into shards")
+    parser.add_argument("--mutants", type=int, default=25, help="of each repository")
+    parser.add_argument("--repositories", type=Path, nargs="*", default=[])
+    parser.add_argument("--page", type=Path, default=PAGE)
+    chosen = parser.parse_args()
+    tools = Programs(Config(offline=True), os.environ)
+    # Runs with a cache of their own have to find the same tools.
+    os.environ["PORTPROOF_HELM"] = shutil.which(tools.helm.argv[0]) or tools.helm.argv[0]
+    os.environ["PORTPROOF_KUSTOMIZE"] = shutil.which(tools.kustomize.argv[0]) or tools.kustomize.argv[0]
+    kept = Kept(chosen.keep, again=chosen.again)
+    for name in chosen.part or PARTS:
+        PARTS[name](kept, chosen)
+        chosen.page.write_text(page(kept.rows), encoding="utf-8")
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(one) for one in text.split(",")]
+
+
+if __name__ == "__main__":
+    main()
