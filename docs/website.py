@@ -36,7 +36,7 @@ SOURCE = "https://github.com/portproof/portproof"
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Start": ("install.md", "quick-start.md", "checks.md", "why.md", "incident.md"),
-    "In CI": ("action.md", "recipes.md", "cache.md", "forks.md", "fix-branch.md", "audit.md"),
+    "In CI": ("action.md", "recipes.md", "cache.md", "forks.md", "fix-branch.md", "audit.md", "shards.md"),
     "Guides": (
         "fixes.md",
         "diff.md",

@@ -173,6 +173,32 @@ def test_callers_in_other_shards(portproof: Program, make_repository: Make, repo
     assert {one["rule"] for one in report["findings"]} == {"caller-service-port", "service-target-number"}
 
 
+def test_environments_that_are_complete(portproof: Program, make_repository: Make, reports: Path) -> None:
+    """What nobody has there is an error, and who has it may be in another shard; a chart's defaults are nobody's."""
+    route = (
+        "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: NAME}\n"
+        "spec: {rules: [{backendRefs: [{name: PEER, port: 80}]}]}\n"
+    )
+    files = app("front") | app("back") | app("lost") | app("installed") | app("caller", peer="installed:80")
+    for name, peer in (("front", "back"), ("lost", "nobody")):
+        files[f"charts/{name}/templates/all.yaml"] += route.replace("NAME", name).replace("PEER", peer)
+    files["charts/installed/templates/all.yaml"] = files["charts/installed/templates/all.yaml"].replace(
+        "port: 80,", "port: {{ .Values.port | default 80 }},"
+    )
+    files["apps/installed.yaml"] = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: installed}\nspec:\n"
+        "  source: {path: charts/installed, helm: {values: 'port: 81'}}\n"
+    )
+    files["portproof.yaml"] = (
+        'environments:\n  prod:\n    targets: ["helm:charts/front", "helm:charts/back", "helm:charts/lost"]\n'
+        "    complete: true\n"
+    )
+    make_repository("").write(files)
+    report = compare(portproof, reports, (2, 4), "--fail-on", "never")
+    found = {(one["rule"], one["targets"][0]) for one in report["findings"]}
+    assert {target for _, target in found} == {"helm:charts/lost", "helm:charts/caller"}
+
+
 def test_ignores(portproof: Program, make_repository: Make, reports: Path) -> None:
     """What suppresses something in one shard is unused in the others, and not reported."""
     comment = "# portproof: ignore[service-target-number] known\n"
