@@ -42,7 +42,7 @@ def portproof(root: Path, *words: str, cache_folder: Path | None = None) -> Ran:
         argv = [sys.executable, __file__, str(used), *words]
         if cache_folder is None and "--no-cache" in options(words[0]):
             argv.append("--no-cache")
-        environ = os.environ | ({} if cache_folder is None else {"PORTPROOF_CACHE": str(cache_folder)})
+        environ = os.environ | ({} if cache_folder is None else {"PORTPROOF_RENDER_CACHE": str(cache_folder)})
         started = time.perf_counter()
         done = subprocess.run(argv, cwd=root, env=environ, capture_output=True, check=False)
         seconds = time.perf_counter() - started
