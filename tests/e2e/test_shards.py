@@ -102,11 +102,16 @@ def compare(portproof: Program, folder: Path, totals: Sequence[int], *options: s
     assert whole.code in (0, 1), whole.stderr
     for total in totals:
         files = shards(portproof, folder, total, *options)
-        merged = portproof("merge", *reversed(files), *formats(str(folder / "merged")))
+        merged = portproof("merge", *reversed(files), *formats(str(folder / "merged")), *_fail_on(options))
         assert (merged.code, merged.stdout, merged.stderr) == (whole.code, whole.stdout, "")
         assert read(folder, "merged") == read(folder, "whole")
     found: Mapping[str, Any] = json.loads((folder / "whole.json").read_text())
     return found
+
+
+def _fail_on(options: Sequence[str]) -> Sequence[str]:
+    """The option that every command has for itself."""
+    return options[-2:] if "--fail-on" in options else ()
 
 
 @pytest.fixture
