@@ -274,7 +274,7 @@ def test_other_values(portproof: Program, make_repository: Make, reports: Path) 
         files[f"charts/{name}/values.yaml"] = "extra: false\n"
         files[f"charts/{name}/templates/all.yaml"] = (
             f"{service(name)}---\n{deployment(name)}"
-            + f"{{{{ if .Values.extra }}}}\n---\n{service(f'{name}-extra', '9')}{{{{ end }}}}\n".replace(
+            + f"{{{{ if .Values.extra }}}}\n---\n{service(f'{name}-extra', 'nope')}{{{{ end }}}}\n".replace(
                 f"app: {name}-extra", f"app: {name}"
             )
         )
