@@ -49,6 +49,14 @@ def test_a_fix_is_proven_for_as_many_as_there_is_room_for(
     assert all(one.location for one in found)
 
 
+def test_a_proof_counts_by_the_resources_that_it_looks_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "MAX_READ", 3 * 2)  # each proof looks through three resources
+    found = checked(tmp_path, 6).results
+    assert [one.fix is not None for one in found] == [True] * 2 + [False] * 4
+
+
 def test_of_one_text_so_many_numbers_are_traced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "MAX_PIECES", 3)
     found = checked(tmp_path, 5).results

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -116,6 +117,26 @@ class Learnt(Generic[_Fact]):
             return self._known.setdefault(target.id, fact)
 
 
+class _Graphs:
+    """The graphs of the last few renderings: all proofs of a target begin with the same one."""
+
+    def __init__(self, build: Callable[[Rendering], PortGraph]) -> None:
+        self._build = build
+        self._lock = threading.Lock()
+        self._known: deque[tuple[Rendering, PortGraph]] = deque(maxlen=4)
+
+    def of(self, rendering: Rendering) -> PortGraph:
+        """The graph of this very rendering."""
+        with self._lock:
+            for known, graph in self._known:
+                if known is rendering:
+                    return graph
+        graph = self._build(rendering)
+        with self._lock:
+            self._known.append((rendering, graph))
+        return graph
+
+
 class Prover:
     """Proves edits of one tree by rendering it with them. Any number of threads may ask at once.
 
@@ -140,6 +161,7 @@ class Prover:
         self._targets = targets
         self._judge = judge
         self._graph = graph
+        self._graphs = _Graphs(graph)
         self._before = Learnt(known)
         self._random: Learnt[frozenset[tuple[ResourceKey, FieldPath]]] = Learnt({})
 
@@ -180,7 +202,7 @@ class Prover:
                 one.target.id,
                 frozenset[Field]().union(*(ends(one.target, key) for key in one.cures)),
                 one.changes,
-                self._graph(one.before),
+                self._graphs.of(one.before),
                 self._graph(one.after),
             )
             for one in trials

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -69,6 +70,8 @@ MAX_JUDGED = 250_000
 """Findings that all proofs together look through: each asks all rules again. 500 of one target can all have a fix; of a
 text that was made to have ten thousand, the first few."""
 
+MAX_READ = 30_000
+"""Resources of one target that all proofs of its findings together look through: 100 of 300 resources can all have a fix."""
 
 _BACK = Remedy("take this part of the change back", ())
 
@@ -214,12 +217,12 @@ def finish(
         verdict = judge.judge(
             plan.rule_set, suppressions, results, [one for some in traced for one in some], unchecked
         )
-        some = _affordable(verdict.open, {one.target.id: keys_of(one) for one in results})
+        some, left = _affordable(verdict.open, results)
         ends = _ends([one for group in traced for one in group])
         prove = partial(propose, prover, votes(verdict.open), ends)
-        proved = _each(pool, prove, verdict.open[:some])
+        proved = _each(pool, prove, some)
         proved = _each(pool, partial(_take_back, plan, prover, ends), proved)
-        merged = joined((*proved, *verdict.open[some:]))
+        merged = joined((*proved, *left))
     looked_at = judge.LookedAt(plan.tree, plan.fresh, plan.rule_set, plan.whole, plan.elsewhere)
     idle = judge.idle(looked_at, suppressions, results, verdict.used)
     return Outcome(results, merged, verdict, idle.unused, unchecked, idle.complete)
@@ -400,14 +403,22 @@ def _placed(plan: Plan, target: Target, traced: Sequence[TracedFinding]) -> list
     return [replace(one, place=placed.get(id(one))) for one in traced]
 
 
-def _affordable(groups: Sequence[FindingGroup], known: Mapping[str, frozenset[FindingKey] | None]) -> int:
-    """For how many of the groups fixes are proven, within `MAX_JUDGED`."""
-    judged = 0
-    for number, group in enumerate(groups):
-        judged += sum(len(known.get(member.target.id) or ()) for member in group.members)
-        if judged > MAX_JUDGED:
-            return number
-    return len(groups)
+def _affordable(
+    groups: Sequence[FindingGroup], results: Sequence[TargetResult]
+) -> tuple[list[FindingGroup], list[FindingGroup]]:
+    """The groups for which fixes are proven, within `MAX_JUDGED` and `MAX_READ`, and the others."""
+    findings = {one.target.id: len(keys_of(one) or ()) for one in results}
+    resources = {one.target.id: one.resources for one in results}
+    some: list[FindingGroup] = []
+    left: list[FindingGroup] = []
+    judged, read = 0, Counter[str]()
+    for group in groups:
+        ids = {member.target.id for member in group.members}
+        judged += sum(findings.get(one, 0) for one in ids)
+        read.update({one: resources.get(one, 0) for one in ids})
+        able = judged <= MAX_JUDGED and all(read[one] <= max(MAX_READ, resources.get(one, 0)) for one in ids)
+        (some if able else left).append(group)
+    return some, left
 
 
 def _ends(traced: Iterable[TracedFinding]) -> Ends:
