@@ -444,6 +444,7 @@ def _failures(outcome: Outcome, places: _Places, introduced: Introduced | None) 
                 values=target.values,
                 inferred=isinstance(target, HelmTarget) and target.inferred,
                 installed=isinstance(target, HelmTarget) and target.install is not None,
+                remote=isinstance(target, HelmTarget) and target.remote is not None,
                 message=failure.message,
                 site=failure.site,
                 location=places.of_failure(failure.site),

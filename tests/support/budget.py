@@ -12,7 +12,7 @@ BUDGETS = {
     "tests": 215,
     "tests/connectivity": 70,
     "tests/discover": 8,
-    "tests/e2e": 390,
+    "tests/e2e": 560,
     "tests/fuzz": 18,
     "tests/github": 12,
     "tests/hostile": 75,

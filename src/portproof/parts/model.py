@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from portproof.discover.model import HelmTarget, Install, KustomizeTarget, ManifestTarget, Skip, Target
+from portproof.discover.model import (
+    HelmTarget,
+    Install,
+    KustomizeTarget,
+    ManifestTarget,
+    RemoteChart,
+    Skip,
+    Target,
+)
 from portproof.discover.unread import Unread
 from portproof.render.model import FailureSite, RenderFailure
 from portproof.report.model import Ignored, Location, Result, TargetStatus, ToolVersions
@@ -33,6 +41,7 @@ class Failed:
     values: tuple[RelPath, ...]
     inferred: bool
     installed: bool
+    remote: bool
     message: str
     site: FailureSite | None
     location: Location | None
@@ -55,7 +64,10 @@ class Failed:
         match self.kind:
             case "helm":
                 install = Install("", -1) if self.installed else None
-                return HelmTarget(self.path, self.values, install=install, inferred=self.inferred)
+                remote = RemoteChart("", "", "", self.path, 0, ()) if self.remote else None
+                return HelmTarget(
+                    self.path, self.values, install=install, remote=remote, inferred=self.inferred
+                )
             case "kustomize":
                 return KustomizeTarget(self.path)
             case _:

@@ -436,10 +436,11 @@ def _stand_in(absent: Dependency) -> str:
 
 
 def _has_private(target: HelmTarget, tree: Tree) -> bool:
-    """Whether helm would read a file that not everybody may read: it loads all that lies in a chart."""
+    """Whether helm would read a file that not everybody may read, but that we may: it loads all that lies in a chart."""
     folders = (tree.on_disk(mount.source) for mount in target.mounts)
     files = (path for folder in folders for path in folder.rglob("*"))
-    return any(map(is_private, (*map(tree.on_disk, target.values), *files)))
+    private = [one for one in (*map(tree.on_disk, target.values), *files) if is_private(one)]
+    return bool(private) and all(os.access(one, os.R_OK) for one in private)
 
 
 def _is_there(tree: Tree, target: HelmTarget, mount: Mount) -> bool:

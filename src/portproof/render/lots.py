@@ -16,10 +16,10 @@ _WORDS = (
 )
 """Functions of helm and sprig whose answer is another each time, depends on the time zone, or comes in any order."""
 
-_ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_ACTION = re.compile(r"\{\{(?!\{).{0,2000}?\}\}", re.DOTALL)
 _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 _FUNCTION = re.compile(rf"(?<![\w.$\"'-])(?:{_WORDS})(?![\w\"':-])")
-_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.){0,500}\"")
 _SORTED = re.compile(r"\b(?:keys|values)\b[^|}]*\|\s*(?:sortAlpha|len)\b")
 _DEFINES = re.compile(r"\{\{-?\s*(?:define|block)\s+[\"`]([^\"`]+)[\"`]")
 _INCLUDES = re.compile(

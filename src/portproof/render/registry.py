@@ -31,7 +31,7 @@ _DOCKER = "registry-1.docker.io"
 """What every client asks for ``docker.io``, which is a site for people."""
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
-_CHALLENGE = re.compile(r'(\w+)="([^"]{0,1000})"')
+_CHALLENGE = re.compile(r'(?<!\w)(\w{1,100})="([^"]{0,1000})"')
 _NEXT = re.compile(r'<([^>]{1,1000})>\s*;\s*rel="?next"?')
 _ENTRIES = re.compile(r"^[\"']?entries[\"']?:[ \t]*\r?\n", re.MULTILINE)
 

@@ -31,7 +31,7 @@ _CREDENTIALS = (
         r"[ \t+-]{0,80}value:[ \t]*(?P<hidden>[^\s{][^\r\n]*)"
     ),
 )
-_LINE = re.compile(r"^([ \t]*(?:- +){0,9}(?:[\"']?[A-Za-z_][\w./-]{0,100}[\"']?:(?=\s))?)(.*)$", re.DOTALL)
+_LINE = re.compile(r"^([ \t]*(?:- +){0,9}(?:[\"']?[A-Za-z_][\w./-]{0,100}[\"']?:(?=\s|\Z))?)(.*)$", re.DOTALL)
 """Its indentation and key, and the rest."""
 
 _WORD = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -51,6 +52,13 @@ def _joined(blocks: Iterable[list[str]]) -> str:
 def finding(report: Report, result: Result) -> str:
     """One finding as `write` shows it."""
     return "".join(f"{log_line(line)}\n" for line in _Writer(report, False, str).finding(result))
+
+
+_NOT_YAML = re.compile(
+    r"(?i)(?:valid|no|not) YAML|YAML parse error|yaml: |(?:could|did) not find expected|mapping values|found (?:character|unexpected|"
+    r"undefined|duplicate)|while (?:scanning|parsing)|unmarshal|converting YAML|expected (?:the node|<|',)"
+)
+"""What tools say of text that they cannot read as YAML; it may hold a secret anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +144,8 @@ class _Writer:
         """The place in its file, below an empty line."""
         if result.location is None:
             return
-        # What cannot be read as YAML may hold a secret anywhere.
-        hide = outline if result.rule == "render-failed" else discreet
+        unread = result.rule == "render-failed" and _NOT_YAML.search(result.message)
+        hide = outline if unread else discreet
         rows = list(excerpt(self.report.lines.get(result.location.path, {}), result.location, hide))
         gutter = max((len(str(row.number)) for row in rows if row.number is not None), default=0)
         if rows:

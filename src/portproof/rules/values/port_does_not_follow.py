@@ -175,7 +175,6 @@ def _program(one: LeftBehind, primary: Site) -> Finding:
         ),
         severity=Severity.WARNING,
         primary=primary,
-        expected=one.number,
         related=tuple(Label(each.site, f"{each.label} moves with the value") for each in one.told),
     )
 
