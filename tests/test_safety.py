@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from portproof import resources, yamldoc
 from portproof.discover.model import ManifestTarget
 from portproof.effects import differences
 from portproof.graph import link
+from portproof.graph.meetings import meetings
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.safety.decision import risks
 from portproof.safety.model import Danger, Field, TargetEffects
@@ -400,6 +402,74 @@ def test_quotes_move_nothing() -> None:
     end = ("Ingress", "spec.defaultBackend.service.port.number")
     before, after = [service(), pods(), ingress("'80'")], [service(), pods(), ingress(80)]
     assert kinds(effects(before, after, end)) == []
+
+
+# what works in another target
+
+
+def beside(one: TargetEffects, *objects: str) -> TargetEffects:
+    """The effects, with another target that has these objects."""
+    met = meetings(link.build(resources.read(rendering(objects))), "other")
+    return replace(one, abroad=lambda number: [each for each in met if each.number == number])
+
+
+PROBED = ", readinessProbe: {tcpSocket: {port: 8080}}"
+"""What makes a fix safe as long as no other target says otherwise."""
+
+
+@pytest.mark.parametrize(
+    ("others", "safe"),
+    [
+        ([service(target=5000), pods(5000)], False),
+        ([service(target=8080), pods()], True),
+        ([service(target=5000), pods()], True),  # the same mistake once more
+        ([service(target=5000), pods(container=", args: [--port=5000]")], False),
+        ([service(target=5000), pods(8081, container=", livenessProbe: {tcpSocket: {port: 5000}}")], False),
+        ([service(target=5000).replace("web", "api"), pods(5000).replace("web", "api")], True),
+        ([service(target=8080), service(target=5000).replace("name: web", "name: old"),
+          pods(container=", args: [--port=5000]")], True),  # it listens on both there
+    ],
+)  # fmt: skip
+def test_a_target_whose_number_works_for_the_same_program_elsewhere(others: list[str], safe: bool) -> None:
+    probed = pods(container=PROBED)
+    one = effects([service(target=5000), probed], [service(target=8080), probed], AT_SERVICE)
+    assert kinds(one) == []
+    assert kinds(beside(one, *others)) == ([] if safe else ["program"])
+
+
+def test_what_the_program_is_told_goes_before_what_works_elsewhere() -> None:
+    others = [service(target=5000), pods(5000)]
+    told = pods(container=", args: [--port=8080]")
+    one = effects([service(target=5000), told], [service(target=8080), told], AT_SERVICE)
+    assert kinds(beside(one, *others)) == []
+    calls = pods(container=", env: [{name: SELF, value: 'http://web:8080'}]" + PROBED)
+    here = [service(8080, 5000), calls]
+    one = effects(here, [service(8080, 8080), calls], AT_SERVICE)
+    assert kinds(beside(one, *others)) == ["program"]
+
+
+def test_a_placeholder_image_is_not_the_same_program() -> None:
+    def running(name: str, image: str, number: int) -> list[str]:
+        one = pods(number, container=f", image: {image}{PROBED if number == 8080 else ''}")
+        return [each.replace("web", name) for each in (service(target=5000), one)]
+
+    here = running("web", "registry.example.org/shop", 8080)
+    one = effects(here, [here[0].replace("5000", "8080"), here[1]], AT_SERVICE)
+    assert kinds(beside(one, *running("api", "registry.example.org/shop", 5000))) == ["program"]
+    here = running("web", "nginx", 8080)
+    one = effects(here, [here[0].replace("5000", "8080"), here[1]], AT_SERVICE)
+    assert kinds(beside(one, *running("api", "nginx", 5000))) == []
+
+
+def test_a_probe_whose_number_works_elsewhere() -> None:
+    def probed(number: int) -> list[str]:
+        liveness = f"livenessProbe: {{tcpSocket: {{port: {number}}}}}"
+        return [service(target=8080), pods(container=f"{PROBED}, {liveness}")]
+
+    end = ("Deployment", "spec.template.spec.containers[0].livenessProbe.tcpSocket.port")
+    one = effects(probed(5000), probed(8080), end)
+    assert kinds(one) == []
+    assert kinds(beside(one, service(target=5000), pods(5000))) == ["program"]
 
 
 # taking a change back

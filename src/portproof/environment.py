@@ -19,6 +19,7 @@ from types import MappingProxyType
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.discover.places import environment_in, named_by_values
 from portproof.graph.answers import unanswered
+from portproof.graph.meetings import Meeting
 from portproof.graph.model import Neighbour, ServiceEdge, Surroundings
 from portproof.rules.callers.caller_service_port import RULE
 from portproof.rules.evaluate import Evaluation, FindingKey
@@ -48,12 +49,13 @@ _APART = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TargetInterface:
-    """What a target offers to others, and what it asks of Services that it does not have."""
+    """What a target offers to others, what it asks of Services that it does not have, and which numbers work in it."""
 
     target: Target
     services: tuple[Neighbour, ...]
     calls: tuple[ServiceEdge, ...]
     offers: Surroundings = field(default_factory=Surroundings)
+    meetings: tuple[Meeting, ...] = ()
 
 
 class Environment:
@@ -80,6 +82,10 @@ class Environment:
         for one in self._interfaces:
             for service in one.services:
                 self._offers[service.service.key.name].append((one.target, service))
+        self._meetings: dict[int, list[tuple[Target, Meeting]]] = defaultdict(list)
+        for one in self._interfaces:
+            for met in one.meetings:
+                self._meetings[met.number].append((one.target, met))
 
     def around(self, target: Target) -> Mapping[str, tuple[Neighbour, ...]]:
         """The Services of other targets that `target` names, by name."""
@@ -102,6 +108,15 @@ class Environment:
         return Surroundings(
             tuple(offer for one in others for offer in one.services),
             tuple(offer for one in others for offer in one.pods),
+        )
+
+    def meetings(self, target: Target, number: int) -> tuple[Meeting, ...]:
+        """Where the number works in other targets, whatever environment those are for; examples and tests are apart."""
+        yard = _yard(target)
+        return tuple(
+            met
+            for other, met in self._meetings.get(number, ())
+            if other.id != target.id and _yard(other) == yard
         )
 
     def callers(self) -> Iterator[Target]:
@@ -327,6 +342,7 @@ def interface_of(target: Target, evaluation: Evaluation) -> TargetInterface:
         tuple(Neighbour(one, target.id, one.key in evaluation.settled) for one in evaluation.services),
         evaluation.calls,
         evaluation.offers,
+        evaluation.meetings,
     )
 
 

@@ -18,6 +18,7 @@ from typing import Generic, TypeAlias, TypeVar
 from portproof.discover.model import HelmTarget, Target
 from portproof.edits import Attempt, Follows
 from portproof.effects import Change, differences, redacted
+from portproof.graph.meetings import Meeting
 from portproof.graph.model import PortGraph, Site
 from portproof.render.model import Renderer, Rendering
 from portproof.resources import ResourceKey
@@ -141,7 +142,8 @@ class Prover:
     """Proves edits of one tree by rendering it with them. Any number of threads may ask at once.
 
     `render` may remember earlier answers, `fresh` must not. `known` maps a target's id to its findings in `tree`, or to
-    None when it could not be rendered; what of `targets` is not in it is judged when a fix first concerns it.
+    None when it could not be rendered; what of `targets` is not in it is judged when a fix first concerns it. `abroad` gives
+    where a number works in the targets beside one.
     """
 
     def __init__(  # noqa: PLR0913 - one argument for each thing that a proof rests on
@@ -154,6 +156,7 @@ class Prover:
         known: Mapping[str, frozenset[FindingKey] | None],
         judge: Callable[[Rendering], frozenset[FindingKey]],
         graph: Callable[[Rendering], PortGraph],
+        abroad: Callable[[Target, int], Sequence[Meeting]] = lambda _target, _number: (),
     ) -> None:
         self.tree = tree
         self._render = render
@@ -162,6 +165,7 @@ class Prover:
         self._judge = judge
         self._graph = graph
         self._graphs = _Graphs(graph)
+        self._abroad = abroad
         self._before = Learnt(known)
         self._random: Learnt[frozenset[tuple[ResourceKey, FieldPath]]] = Learnt({})
 
@@ -204,6 +208,7 @@ class Prover:
                 one.changes,
                 self._graphs.of(one.before),
                 self._graph(one.after),
+                partial(self._abroad, one.target),
             )
             for one in trials
         ]

@@ -192,6 +192,7 @@ def prover_of(plan: Plan, survey: Survey) -> Prover:
         known={one.target.id: keys_of(one) for one in survey.results},
         judge=partial(_judge, plan, survey.environment),
         graph=partial(_graph, plan, survey.environment),
+        abroad=survey.environment.meetings,
     )
 
 

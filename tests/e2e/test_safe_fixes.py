@@ -126,3 +126,104 @@ def test_the_number_of_one_environment_is_not_written_into_a_template_that_all_s
     assert portproof("fix", "--write").code == 0
     assert repository.git("diff", "--name-only").split() == ["chart/templates/all.yaml"]
     assert "number: {{ .Values.ports.main }}" in (repository.root / "chart/templates/all.yaml").read_text()
+
+
+USER_CHART = {
+    "charts/user/Chart.yaml": "apiVersion: v2\nname: user\nversion: 0.1.0\n",
+    "charts/user/values.yaml": "image: registry.example.org/user:1\nservice: {port: 8080, targetPort: 5000}\n",
+    "charts/user/templates/all.yaml": """apiVersion: v1
+kind: Service
+metadata: {name: user}
+spec:
+  selector: {app: user}
+  ports: [{port: {{ .Values.service.port }}, targetPort: {{ .Values.service.targetPort }}}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: user}
+spec:
+  selector: {matchLabels: {app: user}}
+  template:
+    metadata: {labels: {app: user}}
+    spec:
+      containers:
+        - name: user
+          image: {{ .Values.image }}
+          ports: [{containerPort: {{ .Values.service.port }}}]
+          readinessProbe: {httpGet: {path: /health, port: {{ .Values.service.port }}}}
+""",
+}
+"""A chart whose Service sends to where the program listens; one value is the port of all else."""
+
+PLAIN = """apiVersion: v1
+kind: Service
+metadata: {name: user-service}
+spec:
+  selector: {app: accounts}
+  ports: [{port: 8080, targetPort: NUMBER}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: accounts}
+spec:
+  selector: {matchLabels: {app: accounts}}
+  template:
+    metadata: {labels: {app: accounts}}
+    spec:
+      containers:
+        - name: accounts
+          image: registry.example.org/user:2
+          ports: [{containerPort: NUMBER}]
+"""
+"""The same image under other names."""
+
+
+def safety_of_target(report: dict[str, Any]) -> tuple[str, list[str]]:
+    (fix,) = (
+        one
+        for found in report["findings"]
+        for one in (found["fix"], *found["alternatives"])
+        if one is not None and one["description"] == "set targetPort to 8080"
+    )
+    return fix["safety"], [one["message"] for one in fix["risks"]]
+
+
+def test_a_number_that_works_in_plain_manifests_beside_a_chart_is_not_given_up_with_one_click(
+    portproof: Program, make_repository: Make
+) -> None:
+    repository = make_repository("")
+    repository.write(USER_CHART)
+    assert safety_of_target(portproof.check()) == ("safe", [])
+
+    repository.write({"deploy/user.yaml": PLAIN.replace("NUMBER", "5000")})
+    safety, (reason,) = safety_of_target(portproof.check())
+    assert safety == "unsafe"
+    assert reason.startswith(
+        "in manifests:deploy, Service/user-service sends to 5000 (deploy/user.yaml) and Deployment/accounts declares 5000"
+    )
+    assert portproof("fix", "--write").code != 0
+    assert "targetPort: 5000" in (repository.root / "charts/user/values.yaml").read_text()
+
+    repository.write({"deploy/user.yaml": PLAIN.replace("NUMBER", "8080")})
+    assert safety_of_target(portproof.check()) == ("safe", [])
+
+
+def test_a_program_that_is_told_the_new_number_does_not_ask_another_target(
+    portproof: Program, make_repository: Make
+) -> None:
+    repository = make_repository("")
+    repository.write({**USER_CHART, "deploy/user.yaml": PLAIN.replace("NUMBER", "5000")})
+    image = "          image: {{ .Values.image }}\n"
+    told = image + "          env: [{name: PORT, value: '8080'}]\n"
+    repository.replace("charts/user/templates/all.yaml", image, told)
+    assert safety_of_target(portproof.check()) == ("safe", [])
+
+
+def test_an_example_of_another_program_says_nothing(portproof: Program, make_repository: Make) -> None:
+    repository = make_repository("")
+    plain = PLAIN.replace("NUMBER", "5000")
+    repository.write({**USER_CHART, "examples/other/user.yaml": plain})
+    assert safety_of_target(portproof.check()) == ("safe", [])
+    other = plain.replace("registry.example.org/user", "registry.example.org/accounts")
+    repository.write({"deploy/user.yaml": other})
+    assert safety_of_target(portproof.check()) == ("safe", [])

@@ -151,7 +151,7 @@ def default_ports(
     whose text is known. What *is* known may still name other ports: see `Container.mentions`.
     """
     image = str(container.get("image") or "")
-    name, ports = _name(image), _ports(image)
+    name, ports = name_of(image), _ports(image)
     if not ports or container.get("command") or _has_unread_variables(container, readable):
         return ()
     if name in _TOLD_BY_FILES and _has_unread_files(container, pod, readable):
@@ -161,7 +161,7 @@ def default_ports(
 
 def is_version_known(image: str) -> bool:
     """Whether the tag says which of its ports the image listens on; a digest, ``latest`` and versions to come may not."""
-    rows = _BY_TAG.get(_name(image))
+    rows = _BY_TAG.get(name_of(image))
     return rows is None or any(re.fullmatch(tag, _tag(image)) for tag, _ in rows)
 
 
@@ -171,13 +171,13 @@ def is_placeholder_image(image: str, *names: str) -> bool:
     ``helm create`` writes nginx into every chart, whatever the chart is for. An image that is meant is what the container
     or its object, whose `names` these are, is called after.
     """
-    words = re.findall(r"[a-z]{3,}", _name(image).rpartition("/")[2])
+    words = re.findall(r"[a-z]{3,}", name_of(image).rpartition("/")[2])
     return not any(word in name.lower() for word in words for name in names)
 
 
 def _ports(image: str) -> tuple[int, ...]:
     """Where the image listens in the version that its tag names; in any of them when the tag does not say."""
-    name, tag = _name(image), _tag(image)
+    name, tag = name_of(image), _tag(image)
     rows = _BY_TAG.get(name, ())
     every = _TOLD_BY_FLAGS.get(name) or _TOLD_BY_FILES.get(name, ())
     return next((ports for one, ports in rows if re.fullmatch(one, tag)), every)
@@ -187,7 +187,7 @@ def _tag(image: str) -> str:
     return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
 
-def _name(image: str) -> str:
+def name_of(image: str) -> str:
     """The image without its registry when that is a public one, its tag and its digest."""
     name = image.partition("@")[0]
     head, slash, last = name.rpartition("/")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from portproof.discover.model import HelmTarget, Target
 from portproof.graph.fields import labels
+from portproof.graph.meetings import Meeting, meetings
 from portproof.graph.model import (
     Neighbour,
     Offer,
@@ -85,7 +86,7 @@ class Evaluation:
     """What the rules say about one rendering.
 
     `services` are what it offers to others (those whose namespace is written down are `settled`), `calls` what it asks of
-    Services that it does not have. `offers` are its Services and pods, with their labels.
+    Services that it does not have. `offers` are its Services and pods, with their labels; `meetings` are numbers that work.
     """
 
     manifests: Manifests
@@ -94,6 +95,7 @@ class Evaluation:
     settled: frozenset[ResourceKey]
     calls: tuple[ServiceEdge, ...]
     offers: Surroundings = field(default_factory=Surroundings)
+    meetings: tuple[Meeting, ...] = ()
 
     @property
     def keys(self) -> frozenset[FindingKey]:
@@ -244,6 +246,7 @@ def evaluation(read: Manifests, graph: PortGraph, found: tuple[RuleFinding, ...]
         settled,
         tuple(one for one in graph.asking(*Relation) if not graph.variants(*one.whom.place)),
         _offers(graph, settled),
+        meetings(graph, read.target.id),
     )
 
 

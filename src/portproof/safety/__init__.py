@@ -5,5 +5,5 @@ the program stays where it is, a Service's port moves and callers that nobody re
 changes is on the broken edge itself, and no number or name moves that a program, a caller or an operator relies on.
 
 `decision.risks` decides. The other modules say who relies on what: `program` listens, `callers` ask, `scheme` is how the two
-talk, `sharing` is what else reads the edited text.
+talk, `sharing` is what else reads the edited text, `elsewhere` is what works in other targets.
 """

@@ -110,7 +110,7 @@ def _of_role(
         yield scheme.flipped(change)
     elif (change.resource, change.path) in asking:
         yield from scheme.of_reference(change)
-        yield from program.of_references(effects.before, effects.after, change)
+        yield from program.of_references(effects, change)
     elif effects.is_end(change):
         yield from program.of_setting(effects.after, change)
 
@@ -132,7 +132,7 @@ def _offered(effects: TargetEffects, role: _Offered, change: Change) -> Iterator
     if role.part == "target":
         for workload, end in program.reached(effects.after, service, port):
             yield from scheme.of_target(service, port, change, workload, end)
-            yield from program.of_target(effects.before, service, port, change, (workload, end))
+            yield from program.of_target(effects, service, port, change, (workload, end))
     elif role.part == "nodePort":
         yield Risk(Danger.OPERATOR, f"{change.before} is the port of {service.key} on every node")
     elif role.part == "protocol":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
 from portproof.effects import Change
+from portproof.graph.meetings import Meeting
 from portproof.graph.model import PortGraph
 from portproof.resources import ResourceKey
 from portproof.yamldoc import FieldPath
@@ -41,7 +43,7 @@ class TargetEffects:
     """What the edits of a fix do to one target that reads them.
 
     `ends` are the fields of the edges that they mend there, empty where they mend none. `before` and `after` are the graphs
-    of the rendering without and with the edits.
+    of the rendering without and with the edits. `abroad` gives where a number works in other targets.
     """
 
     target: str
@@ -49,6 +51,7 @@ class TargetEffects:
     changes: tuple[Change, ...]
     before: PortGraph
     after: PortGraph
+    abroad: Callable[[int], Sequence[Meeting]] = lambda _number: ()
 
     def is_end(self, change: Change) -> bool:
         """Whether the change is on one of the broken edges."""

@@ -33,7 +33,8 @@ from portproof.graph.numbers import numbers_in
 from portproof.graph.past import program_changed, reached_before, workload_before
 from portproof.graph.weighing import repeats_what_callers_expect
 from portproof.rules.edges import every
-from portproof.safety.model import Danger, Field, Risk
+from portproof.safety import elsewhere
+from portproof.safety.model import Danger, Field, Risk, TargetEffects
 
 _WORKS_UNDECLARED = frozenset({Relation.PROBE, Relation.HOOK, Relation.SCRAPE, Relation.POLICY})
 """References to pods by number that reach whatever listens there, declared or not."""
@@ -78,7 +79,7 @@ def reached(
 
 
 def of_target(
-    before: PortGraph,
+    effects: TargetEffects,
     service: Service,
     port: ServicePort,
     change: Change,
@@ -86,17 +87,20 @@ def of_target(
 ) -> Iterator[Risk]:
     """Whether the program listens where a Service's port is to send to."""
     workload, end = found
+    before, here = effects.before, _same(effects.before, workload) or workload
     was = port.target.value if change.before is None else change.before
     silent = silent_server(workload, end)
     if _moved_alone(before, service, port, workload, end):
         text = f"this change moved the port of {workload.key} to {end.value}, and nothing says that its program follows"
     elif silent is not None:
         text = f"container {silent.name} of {workload.key} declares no port and may be the one that is meant"
+    elif abroad := elsewhere.contradiction(effects, here, end, was):
+        text = abroad
     elif (
         not isinstance(was, int)
         or end.value == port.number.value
         or (not is_near_miss(was, end.value) and repeats_what_callers_expect(port))
-        or _is_vouched(_same(before, workload) or workload, end, was)
+        or _is_vouched(here, end, was)
     ):
         return
     else:
@@ -104,17 +108,21 @@ def of_target(
     yield Risk(Danger.PROGRAM, text)
 
 
-def of_references(before: PortGraph, after: PortGraph, change: Change) -> Iterator[Risk]:
+def of_references(effects: TargetEffects, change: Change) -> Iterator[Risk]:
     """Whether the program listens where probes, policies and scrapers are to look for it."""
+    before = effects.before
     if not isinstance(change.before, int) and not is_digits(change.before):
         return
     was = int(change.before)
-    for edge, reply in every(after):
+    for edge, reply in every(effects.after):
         if edge.relation in _WORKS_UNDECLARED and _is_at(edge, change) and isinstance(reply, Reached):
             workload = edge.whom.workload if isinstance(edge.whom, Pods) else None
             here = None if workload is None else _same(before, workload)
             for end in reply.ports if here is not None else ():
                 if not isinstance(end, ContainerPort) or here is None:
+                    continue
+                if abroad := elsewhere.contradiction(effects, here, end, was):
+                    yield Risk(Danger.PROGRAM, abroad)
                     continue
                 sent = {one.target.value for each in before.services_of(here) for one in each.ports}
                 if end.value not in sent and not _is_vouched(
