@@ -5,6 +5,7 @@ Most of what is said of a target depends on nothing but the target. The rest is 
 * Equal findings of several targets are one, with one proven fix. Where a finding comes from a file, everything that reads it
   is looked at, too.
 * Targets that are deployed together may call each other. Who may answer a call, or make one, is asked what it offers.
+* What has the name of a broken edge's ends is asked which numbers work there: that may speak against a fix.
 * Where an overlay cannot be built its bases are checked, unless another overlay has them.
 """
 
@@ -14,7 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from portproof.discover.model import KustomizeTarget, Target
-from portproof.environment import Reach, is_collection
+from portproof.edits import sites_of
+from portproof.environment import Reach, is_collection, mentions
 from portproof.outcome import FindingGroup, Outcome, TargetResult, TracedFinding
 from portproof.pipeline import Plan
 from portproof.render.model import RenderFailure
@@ -37,11 +39,13 @@ class Growth:
         return cls(plan, Reach(plan.environments, guess=guess) if talk else None)
 
     def beside(self, results: Sequence[TargetResult]) -> tuple[Target, ...]:
-        """The targets that have to be asked what they offer, so that calls between them get the right answers."""
-        if self.reach is None:
-            return ()
+        """The targets that have to be asked what they offer, so that calls between them and fixes are judged right."""
         known = {one.target.id for one in results}
         others = [one for one in self.plan.everything if one.id not in known]
+        names = _ends(results)
+        witnesses = {one.id for one in others if mentions(one, self.plan.tree, names)}
+        if self.reach is None:
+            return tuple(one for one in others if one.id in witnesses)
         callers = [one.target for one in results if one.interface is not None and one.interface.calls]
         # What is in an environment that has nothing else depends on all of it.
         callers += [one.target for one in results if self.reach.is_complete(one.target, self.plan.complete)]
@@ -49,7 +53,7 @@ class Growth:
             # A fix may take a port away from whoever calls it, or give a caller another one to look for.
             served = [one.target for one in results if one.interface is not None and one.interface.services]
             callers += [one for one in others if any(self.reach(one, each) for each in served)]
-        asked = {one.id for one in callers} - known
+        asked = witnesses | {one.id for one in callers} - known
         asked |= {one.id for one in others if any(self.reach(each, one) for each in callers)}
         # Where something says how a chart is installed, its defaults alone are offered to nobody.
         defaults = {one.path for one in self.plan.everything if one.id in asked | known and not one.values}
@@ -75,6 +79,18 @@ class Growth:
             or any(map(one.reads, paths))
             or (isinstance(one, KustomizeTarget) and not bases.isdisjoint(one.roots))
         )
+
+
+def _ends(results: Iterable[TargetResult]) -> frozenset[str]:
+    """The names of the objects of all edges for which a rule has a fix: what is called so elsewhere may know better."""
+    return frozenset(
+        site.resource.name
+        for one in results
+        if one.evaluation is not None
+        for each in one.evaluation.found
+        if each.finding.remedies
+        for site in sites_of(each.finding)
+    )
 
 
 def _traced(outcome: Outcome) -> Iterator[TracedFinding]:

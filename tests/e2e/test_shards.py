@@ -178,6 +178,23 @@ def test_callers_in_other_shards(portproof: Program, make_repository: Make, repo
     assert {one["rule"] for one in report["findings"]} == {"caller-service-port", "service-target-number"}
 
 
+def test_a_number_that_works_in_another_environment_of_another_shard(
+    portproof: Program, make_repository: Make, reports: Path
+) -> None:
+    """No call leads from one to the other, and yet it speaks against the fix."""
+    probed = "          readinessProbe: {tcpSocket: {port: 8080}}\n"
+    files = {f"prod/{path}": text for path, text in app("user", target="5000").items()}
+    files |= {f"stage/{path}": text for path, text in app("lonely").items()}
+    files["prod/charts/user/templates/all.yaml"] += probed
+    works = f"{service('user', '5000')}---\n{deployment('user').replace('8080', '5000')}"
+    make_repository("").write(files | {"dev/user.yaml": works})
+    report = compare(portproof, reports, (2, 3))
+    (found,) = report["findings"]
+    fixes = [one for one in (found["fix"], *found["alternatives"]) if one is not None]
+    assert {one["safety"] for one in fixes} == {"unsafe"}
+    assert any("in manifests:dev" in risk["message"] for one in fixes for risk in one["risks"])
+
+
 def test_environments_that_are_complete(portproof: Program, make_repository: Make, reports: Path) -> None:
     """What nobody has there is an error, and who has it may be in another shard; a chart's defaults are nobody's."""
     route = (
