@@ -22,6 +22,7 @@ from .support.rendering import engine, failed, overlay_target, place, refused, r
 HEAD = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
 DEPLOYMENT = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  replicas: 1\n"
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  ports:\n  - port: 80\n"
+TWICE = "apiVersion: v1\nkind: Service\nmetadata: {name: api}\nspec:\n  type: ClusterIP\n  type: NodePort\n"
 OTHER = DEPLOYMENT.replace("name: web", "name: other")
 
 
@@ -164,6 +165,13 @@ CASES = [
         D | {"o/e.yaml": DEPLOYMENT},
         f"{K}:5:3",
         "already registered",
+    ),
+    Case(
+        "a key twice",
+        "resources:\n- d.yaml\n- s.yaml\n",
+        D | {"o/s.yaml": f"# a Service\n{SERVICE}---\n{TWICE}"},
+        "o/s.yaml:15:3",
+        'mapping key "type" already defined',
     ),
     Case(
         "a generator file that is not there",

@@ -307,3 +307,8 @@ def test_every_scalar_has_a_span_that_reads_its_value(data: Any) -> None:
         if not isinstance(value, dict | list):
             place = document.spans[path]
             assert json.loads(text[place.start : place.end]) == value
+
+
+def test_keys_that_a_mapping_has_twice() -> None:
+    text = "a: &a {x: 1, x: 2}\nb: *a\n'a': 3\n---\nc: [{<<: {}, <<: {}}, {d: 1, 'd': 2}]\n"
+    assert yamldoc.repeated_keys(text) == [("x", 1, 14), ("a", 3, 1), ("d", 5, 30)]

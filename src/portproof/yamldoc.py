@@ -150,6 +150,13 @@ def load_all(text: str) -> list[Any]:
     return [data for node in yamlnodes.compose(text) if (data := yamlnodes.build(node)) is not None]
 
 
+def repeated_keys(text: str) -> list[tuple[str, int, int]]:
+    """The keys that a mapping of `text` has once more, each with its line and column from 1. Raises `YamlError`."""
+    from portproof import yamlnodes  # noqa: PLC0415
+
+    return yamlnodes.repeated_keys(text)
+
+
 def documents(text: str) -> list[Document]:
     """All documents of `text` with the places of their scalars. Raises `YamlError`."""
     from portproof import yamlnodes  # noqa: PLC0415

@@ -227,6 +227,28 @@ def blocks(node: Node, shift: int) -> dict[FieldPath, int]:
     return {path: at for path, at in found.items() if not _is_below(path, shared)}
 
 
+def repeated_keys(text: str) -> list[tuple[str, int, int]]:
+    """The keys that a mapping of `text` has once more, each with its line and column. Raises `YamlError`."""
+    found: list[tuple[str, int, int]] = []
+    pending, met = compose(text), set[int]()
+    while pending:
+        node = pending.pop()
+        if id(node) in met:  # behind an alias
+            continue
+        met.add(id(node))
+        if isinstance(node, SequenceNode):
+            pending += node.value
+        elif isinstance(node, MappingNode):
+            keys = [key for key, _ in node.value if isinstance(key, ScalarNode)]
+            seen: set[str] = set()
+            for key in keys:
+                if key.value in seen and key.value != "<<":
+                    found.append((key.value, *_place_of(key.start_mark)))
+                seen.add(key.value)
+            pending += [value for _, value in node.value]
+    return sorted(found, key=lambda one: one[1:])
+
+
 def _is_below(path: FieldPath, shared: Collection[FieldPath]) -> bool:
     """Whether `path` leads through a list, or through one of `shared`."""
     through = (path[:length] for length in range(len(path) + 1))

@@ -55,6 +55,7 @@ _ADDING = (
 )
 """The fields of a kustomization that add objects."""
 _YAML_LINE = re.compile(r"\bline (\d{1,9})\b")
+_REPEATED_KEY = re.compile(r"mapping key \\?\"([^\"\\\n]{1,200})\\?\" already defined at line")
 _QUOTED = re.compile(r"['\"\[]([^'\"\[\]\s]{1,500})['\"\]]")
 _PLUGIN = re.compile(r"external plugins disabled; unable to load external plugin '([^'\n]{1,200})'")
 _OUTSIDE = re.compile(r"security; file '([^'\n]{1,1000})' is not in or below '([^'\n]{1,1000})'")
@@ -161,6 +162,7 @@ class OverlayBlame:
         """The place to edit; the kustomization itself when nothing better is known."""
         for find in (
             self._bad_file,
+            self._repeated_key,
             self._bad_kustomization,
             self._bad_patch,
             self._unmatched,
@@ -176,6 +178,19 @@ class OverlayBlame:
         named = _IN_FILE.search(text)
         path = join(folder, named.group(1)) if named else None
         return self._broken(path, text) if path and self._is_file(path) else None
+
+    def _repeated_key(self, _folder: RelPath, text: str) -> FailureSite | None:
+        """A key that a mapping has twice: kustomize names no file, so it is the first input that has one of this name."""
+        wanted = _REPEATED_KEY.search(text)
+        for path in self.target.files if wanted else ():
+            try:
+                found = yamldoc.repeated_keys(self._text(path))
+            except yamldoc.YamlError:
+                continue
+            for key, line, column in found:
+                if wanted and key == wanted.group(1):
+                    return FailureSite(path, line, column)
+        return None
 
     def _bad_kustomization(self, folder: RelPath, text: str) -> FailureSite | None:
         if "invalid Kustomization" not in text and "kustomization.yaml is empty" not in text:
