@@ -10,12 +10,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from portproof.config import Config
 from portproof.discover.chart_files import chart_files
 from portproof.discover.find import discover
 from portproof.discover.gitops.described import NO_CHILDREN, Children, Described, objects
-from portproof.discover.gitops.given import GivenError, read_description
+from portproof.discover.gitops.given import GivenError, read_description, read_mapping
+from portproof.discover.gitops.patched import changes_descriptions
 from portproof.discover.installs import DESCRIPTIONS, is_description
 from portproof.discover.model import (
     KUSTOMIZATION_NAMES,
@@ -27,7 +29,7 @@ from portproof.discover.model import (
 )
 from portproof.discover.unread import Unread
 from portproof.render.model import RenderedDocument, Renderer, Rendering
-from portproof.source import RelPath, Tree
+from portproof.source import RelPath, Tree, join, parent
 from portproof.yamldoc import YamlError, load, lookup
 
 MAX_DEPTH = 3
@@ -41,12 +43,15 @@ _GROUP = re.compile(
     r"^apiVersion:[ \t]*[\"']?(?:argoproj\.io|(?:kustomize|helm)\.toolkit\.fluxcd\.io)/", re.MULTILINE
 )
 _CHANGES = re.compile(
-    r"^[\"']?(?:patches\w*|namePrefix|nameSuffix|replacements|transformers|vars)[\"']?[ \t]*:",
+    r"^[\"']?(?:patches\w+|namePrefix|nameSuffix|replacements|transformers|vars)[\"']?[ \t]*:",
     re.MULTILINE | re.IGNORECASE,
 )
 """What makes another object of one that is listed. A namespace alone is read where it stands."""
 
-_ANEW = ("patches", "components", "namePrefix", "nameSuffix")
+_PATCHES = re.compile(r"^[\"']?patches[\"']?[ \t]*:", re.MULTILINE | re.IGNORECASE)
+"""Patches do so, too, unless they touch nothing that decides what is deployed."""
+
+_ANEW = ("namePrefix", "nameSuffix")
 """Options of a description that do the same; what it substitutes is read where that stands, but for paths."""
 
 _OPEN_PATH = re.compile(r"^[ \t]+path:[^\n]*\$\{", re.MULTILINE)
@@ -123,6 +128,7 @@ class _Speaking:
     tree: Tree
     files: dict[RelPath, bool] = field(default_factory=dict)
     charts: dict[RelPath, bool] = field(default_factory=dict)
+    kustomizations: dict[RelPath, bool] = field(default_factory=dict)
 
     def file(self, path: RelPath) -> bool:
         if path not in self.files:
@@ -144,20 +150,54 @@ class _Speaking:
 
     def changes(self, target: KustomizeTarget) -> bool:
         """Whether the build makes other objects of those that are listed."""
-        own = (path for path in target.files if path.rpartition("/")[2] in KUSTOMIZATION_NAMES)
-        if any(_CHANGES.search(self.tree.text_or_none(path) or "") for path in own):
+        own = [path for path in target.files if path.rpartition("/")[2] in KUSTOMIZATION_NAMES]
+        if any(map(self._changes_what_it_lists, own)):
             return True
         return target.install is not None and self._changed_by(target, target.install)
+
+    def _changes_what_it_lists(self, kustomization: RelPath) -> bool:
+        if kustomization not in self.kustomizations:
+            text = self.tree.text_or_none(kustomization) or ""
+            changes = bool(_CHANGES.search(text))
+            if not changes and _PATCHES.search(text):
+                patches = read_mapping(text).get("patches", True)
+                changes = changes_descriptions(self.tree, parent(kustomization), patches, DESCRIPTIONS)
+            self.kustomizations[kustomization] = changes
+        return self.kustomizations[kustomization]
 
     def _changed_by(self, target: KustomizeTarget, install: Install) -> bool:
         try:
             options = lookup(read_description(self.tree, install), install.values)
         except GivenError:
             return False
-        if isinstance(options, dict) and any(map(options.get, _ANEW)):
-            return True
+        if isinstance(options, dict):
+            patches = options.get("patches")
+            if any(map(options.get, _ANEW)) or self._components_change(target, options.get("components")):
+                return True
+            if changes_descriptions(self.tree, target.folder, patches, DESCRIPTIONS):
+                return True
         described = (path for path in target.files if install.variables and self.file(path))
         return any(_OPEN_PATH.search(self.tree.text_or_none(path) or "") for path in described)
+
+    def _components_change(self, target: KustomizeTarget, components: Any) -> bool:
+        """Whether a component that a description adds can do more than add objects that deploy nothing."""
+        if not components:
+            return False
+        folders = [join(target.folder, one) for one in components if isinstance(one, str)]
+        return any(folder is None or self._component_changes(folder) for folder in folders)
+
+    def _component_changes(self, folder: RelPath) -> bool:
+        path = next(
+            (one for name in KUSTOMIZATION_NAMES if self.tree.text_or_none(one := f"{folder}/{name}")), None
+        )
+        if path is None:
+            return True
+        data = read_mapping(self.tree.text_or_none(path) or "")
+        listed = data.get("resources") or []
+        if data.get("components") or not isinstance(listed, list) or self._changes_what_it_lists(path):
+            return True
+        files = [join(folder, one) if isinstance(one, str) else None for one in listed]
+        return any(one is None or self.tree.text_or_none(one) is None or self.file(one) for one in files)
 
 
 @dataclass(slots=True)

@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from portproof.children import discover_all
+from portproof.config import Config
+from portproof.discover.model import Target
+from portproof.render.model import NotRendered
+from portproof.source import Tree
 from tests.e2e.program import Program, Repository, place
 from tests.e2e.test_deployed import (
     HELM_RELEASE,
@@ -175,6 +180,69 @@ def test_what_a_file_says_as_it_is_is_learnt_from_the_file(
     assert [one["id"] for one in found if one["kind"] == "helm" and one["deployed_by"]] == [
         "helm:charts/web?values=/apps/shop.yaml#shop"
     ]
+
+
+RETRIES = """  - target: {kind: HelmRelease}
+    patch: |
+      apiVersion: helm.toolkit.fluxcd.io/v2
+      kind: HelmRelease
+      metadata: {name: any}
+      spec: {timeout: 10m, upgrade: {remediation: {retries: 2}}}
+"""
+COMPONENT = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
+BUILT = KUSTOMIZATION.replace("./web", "./apps")
+IDLE = {
+    "an overlay": {
+        "overlays/prod/kustomization.yaml": f"resources: [../../apps]\npatches:\n{RETRIES}",
+    },
+    "Flux": {"clusters/prod/apps.yaml": f"{BUILT}  patches:\n{RETRIES}"},
+    "a component that Flux adds": {
+        "clusters/prod/apps.yaml": f"{BUILT}  components: [../parts/backup]\n",
+        "parts/backup/kustomization.yaml": f"{COMPONENT}resources: [store.yaml]\npatches:\n{RETRIES}",
+        "parts/backup/store.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: store}\n",
+    },
+}
+
+
+def rendered_to_know(root: Path) -> list[str]:
+    """The ids of what is rendered to know what there is."""
+    asked: list[str] = []
+
+    def render(target: Target, _: Tree) -> NotRendered:
+        asked.append(target.id)
+        return NotRendered(target, "only asked for")
+
+    discover_all(Tree(root), (".",), Config(), render)
+    return asked
+
+
+@pytest.mark.parametrize("name", IDLE)
+def test_retries_of_every_release_are_not_rendered_to_know_what_is_deployed(
+    portproof: Program, repository: Repository, name: str
+) -> None:
+    repository.write({**CHART, **RELEASE, **IDLE[name]})
+    repository.commit()
+    assert rendered_to_know(repository.root) == []
+    found = json.loads(portproof("targets", "--format", "json").stdout)
+    (learnt,) = [one["deployed_by"] for one in found if one["path"] == "charts/web" and one["deployed_by"]]
+    assert [by["rendered_by"] for by in learnt] == [""]
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        f"{COMPONENT}namePrefix: prod-\n",
+        f"{COMPONENT}components: [../other]\n",
+        f"{COMPONENT}resources: [../../apps/shop.yaml]\n",
+        f"{COMPONENT}resources: [store]\n",
+        f"{COMPONENT}patches: [{{path: other.yaml}}]\n",
+    ],
+)
+def test_a_component_that_may_change_a_release_is_rendered(repository: Repository, component: str) -> None:
+    adds = f"{BUILT}  components: [../parts/backup]\n"
+    backup = {"parts/backup/kustomization.yaml": component, "clusters/prod/apps.yaml": adds}
+    repository.write({**CHART, **RELEASE, **backup})
+    assert rendered_to_know(repository.root) == ["kustomize:apps?by=/clusters/prod/apps.yaml#web"]
 
 
 def test_what_the_same_rendering_says_twice_is_one_target(portproof: Program, repository: Repository) -> None:
