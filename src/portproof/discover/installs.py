@@ -34,8 +34,15 @@ _NOT_FOR_OBJECTS = frozenset({"templates", "charts", "crds", "files"})
 """Folders of a chart whose files are filled in first, or belong to other charts."""
 
 
-_PERHAPS_OF_A_TOOL = re.compile(r"helmfile|skaffold|(?:^|/)(?:ct|chart-testing)\.ya?ml\Z|\.tf\Z")
-"""Files that one of the readers may know by their names."""
+_TOOLS = {
+    "helmfile": re.compile(r"helmfile"),
+    "skaffold": re.compile(r"skaffold"),
+    "chart_testing": re.compile(r"(?:^|/)(?:ct|chart-testing)\.ya?ml\Z"),
+    "terraform": re.compile(r"\.tf\Z"),
+}
+"""How the files of each tool may be called; its reader knows more exactly."""
+
+_OF_A_TOOL = re.compile("|".join(f"(?:{name.pattern})" for name in _TOOLS.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,25 +144,32 @@ def is_description(one: Described) -> bool:
 
 def _of_other_tools(place: Place) -> Iterator[Deployment]:
     """What helmfile, Skaffold, Terraform and chart-testing deploy; their files are told by their names."""
-    files = sorted(file for file in files_of(place.listing) if _PERHAPS_OF_A_TOOL.search(file))
-    if not files:
-        return
-    # start-up: many repositories have none
-    from portproof.discover.gitops import chart_testing, helmfile, skaffold, terraform  # noqa: PLC0415
-
-    readers: tuple[
-        tuple[Callable[[RelPath], bool], Callable[[Place, RelPath, str], Iterator[Deployment]]], ...
-    ] = (
-        (helmfile.is_helmfile, helmfile.deployments),
-        (skaffold.is_skaffold, skaffold.deployments),
-        (lambda path: path.endswith(".tf"), terraform.deployments),
-        (chart_testing.is_chart_testing, chart_testing.deployments),
-    )
-    for file in files:
-        reader = next((reader for is_one, reader in readers if is_one(file)), None)
+    for file in sorted(filter(_OF_A_TOOL.search, files_of(place.listing))):
+        reader = next(
+            (one for tool, name in _TOOLS.items() if name.search(file) and (one := _reader(tool, file))), None
+        )
         text = place.tree.text_or_none(file) if reader else None
         if reader and text is not None:
             yield from reader(place, file, text)
+
+
+def _reader(tool: str, file: RelPath) -> Callable[[Place, RelPath, str], Iterator[Deployment]] | None:
+    """What reads a file of a tool, if it is one. Start-up: many repositories have none, and few have all."""
+    if tool == "helmfile":
+        from portproof.discover.gitops import helmfile  # noqa: PLC0415
+
+        return helmfile.deployments if helmfile.is_helmfile(file) else None
+    if tool == "skaffold":
+        from portproof.discover.gitops import skaffold  # noqa: PLC0415
+
+        return skaffold.deployments if skaffold.is_skaffold(file) else None
+    if tool == "terraform":
+        from portproof.discover.gitops import terraform  # noqa: PLC0415
+
+        return terraform.deployments
+    from portproof.discover.gitops import chart_testing  # noqa: PLC0415
+
+    return chart_testing.deployments if chart_testing.is_chart_testing(file) else None
 
 
 def _of_set(place: Place, one: Described) -> Iterator[Deployment]:
