@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,16 +74,38 @@ def discover_all(
     answers = _Answers(tree, render)
     speaking = _Speaking(tree)
     parents = [*_parents(speaking, found)]
-    for _ in range(MAX_DEPTH):
-        children = answers.of(parents[:MAX_PARENTS])
-        if children == known:
+    for depth in range(1, MAX_DEPTH + 1):
+        ready = parents if depth == MAX_DEPTH else _ready(parents, answers.known)
+        children = answers.of(ready[:MAX_PARENTS])
+        if children == known and len(ready) == len(parents):
             break
+        if children == known:
+            continue
         known = children
         found = discover(tree, paths, config, known)
         speaking.tree = Tree(tree.root, {**tree.overlay, **known.overlay()})
         parents = sorted(_parents(speaking, found), key=lambda one: one.id not in answers.known)
     left = [one for one in parents if one.id not in answers.known]
     return replace(found, unread=tuple(sorted({*found.unread, *_unread(left)}))) if left else found
+
+
+def _ready(
+    parents: Sequence[HelmTarget | KustomizeTarget], known: Collection[str]
+) -> list[HelmTarget | KustomizeTarget]:
+    """Those whose own description no other one can still change that is not among the `known`: it says how they are built."""
+    waiting = [
+        (one, frozenset(_built(one)))
+        for one in parents
+        if one.id not in known and isinstance(one, KustomizeTarget)
+    ]
+
+    def may_change(target: HelmTarget | KustomizeTarget) -> bool:
+        install = target.install
+        if install is None or install.parent is not None or target.id in known:
+            return False
+        return any(install.file in files for one, files in waiting if one.id != target.id)
+
+    return [one for one in parents if not may_change(one)] or list(parents)
 
 
 def _unread(left: Iterable[HelmTarget | KustomizeTarget]) -> Iterator[Unread]:

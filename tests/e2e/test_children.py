@@ -182,6 +182,35 @@ def test_what_a_file_says_as_it_is_is_learnt_from_the_file(
     ]
 
 
+SERVICE_PATCH = '[{"op": "replace", "path": "/spec/ports/0/targetPort", "value": PORT}]'
+
+
+@pytest.mark.parametrize("port", [8080, 8081])
+def test_what_is_deployed_as_its_parent_says_is_rendered_as_that_says(
+    portproof: Program, repository: Repository, port: int
+) -> None:
+    """The overlay holds a description itself, and is not rendered before its parent has said how it is built."""
+    built = KUSTOMIZATION.replace("name: web", "name: all").replace("./web", "./clusters/prod/apps")
+    adds = {"target": {"kind": "Service"}, "patch": SERVICE_PATCH.replace("PORT", str(port))}
+    whole = [{"op": "add", "path": "/spec/patches/-", "value": adds}]
+    repository.write(
+        {
+            **OVERLAY,
+            **CHART,
+            "web/release.yaml": HELM_RELEASE,
+            "web/kustomization.yaml": "resources: [service.yaml, deployment.yaml, release.yaml]\n",
+            "clusters/prod/apps/kustomization.yaml": "resources: [web.yaml]\n",
+            "clusters/prod/apps/web.yaml": f"{KUSTOMIZATION}  patches:\n  - target: {{kind: HelmRelease}}\n"
+            '    patch: \'[{"op": "add", "path": "/spec/values", "value": {"service": {"target": 8080}}}]\'\n',
+            "clusters/prod/flux.yaml": f"{built}  patches:\n  - target: {{kind: Kustomization}}\n"
+            f"    patch: '{json.dumps(whole).replace(chr(39), chr(39) * 2)}'\n",
+        }
+    )
+    repository.commit()
+    report = portproof.check()
+    assert [one["value"] for one in report["findings"]] == [8081] * (port == 8081)
+
+
 RETRIES = """  - target: {kind: HelmRelease}
     patch: |
       apiVersion: helm.toolkit.fluxcd.io/v2
