@@ -42,6 +42,8 @@ _DESCRIPTION = re.compile(rf"^kind:[ \t]*[\"']?(?:{'|'.join(DESCRIPTIONS)})\b", 
 _GROUP = re.compile(
     r"^apiVersion:[ \t]*[\"']?(?:argoproj\.io|(?:kustomize|helm)\.toolkit\.fluxcd\.io)/", re.MULTILINE
 )
+_GROUPS = ("argoproj.io/", "toolkit.fluxcd.io/")
+
 _CHANGES = re.compile(
     r"^[\"']?(?:patches\w+|namePrefix|nameSuffix|replacements|transformers|vars)[\"']?[ \t]*:",
     re.MULTILINE | re.IGNORECASE,
@@ -155,7 +157,9 @@ class _Speaking:
     def file(self, path: RelPath) -> bool:
         if path not in self.files:
             text = self.tree.text_or_none(path) or ""
-            self.files[path] = "kind:" in text and bool(_DESCRIPTION.search(text) and _GROUP.search(text))
+            # where no group is named, as in nearly all files, none is looked for line by line
+            named = any(group in text for group in _GROUPS)
+            self.files[path] = named and bool(_DESCRIPTION.search(text) and _GROUP.search(text))
         return self.files[path]
 
     def chart(self, target: HelmTarget) -> bool:
