@@ -39,6 +39,7 @@ SAID: dict[str, tuple[list[str], Any]] = {
     "shard": (["--shard", "1/2"], "1/2"),
     "costs": (["--costs", "c.json"], "c.json"),
     "timings": (["--timings"], True),
+    "show_rendered": (["--show-rendered"], True),
     "fail_on": (["--fail-on", "note"], "note"),
 }
 

@@ -185,6 +185,14 @@ class Flags:
         default=False,
         metadata=Flag("Print where the time went, on standard error.", switch=True).metadata,
     )
+    show_rendered: bool = field(
+        default=False,
+        metadata=Flag(
+            "In text: also show the rendered object behind each finding, around the field; secrets are masked.",
+            switch=True,
+            only="check",
+        ).metadata,
+    )
     fail_on: str | None = field(
         default=None,
         metadata=Flag(

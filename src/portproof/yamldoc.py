@@ -180,11 +180,11 @@ def blocks(text: str) -> list[Mapping[FieldPath, int]]:
     return [yamlnodes.blocks(node, shift) for node in nodes]
 
 
-def dump(data: Any) -> str:
-    """Plain data as YAML for people, keys in the order of the data."""
+def dump(data: Any, *, literal: bool = False) -> str:
+    """Plain data as YAML for people, keys in the order of the data; with `literal`, lines of a text stay lines."""
     from portproof import yamlnodes  # noqa: PLC0415
 
-    return yamlnodes.dump(data)
+    return yamlnodes.dump(data, literal=literal)
 
 
 def format_path(path: FieldPath) -> str:

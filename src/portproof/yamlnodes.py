@@ -179,9 +179,13 @@ def build(node: Node) -> Any:
     return _Builder().build(node)
 
 
-def dump(data: Any) -> str:
-    """Plain data as YAML for people, keys in the order of the data; what would read as something else is quoted."""
-    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+def dump(data: Any, *, literal: bool = False) -> str:
+    """Plain data as YAML for people, keys in the order of the data; what would read as something else is quoted.
+
+    With `literal`, text of several lines stays several lines where YAML can say it so.
+    """
+    dumper = _LiteralDumper if literal else _Dumper
+    text: str = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=10_000)
     return text
 
 
@@ -193,6 +197,14 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the base class calls it so
         return True
+
+
+class _LiteralDumper(_Dumper):
+    """Writes text of several lines as a literal block."""
+
+    def represent_scalar(self, tag: str, value: Any, style: str | None = None) -> ScalarNode:
+        literal = isinstance(value, str) and "\n" in value
+        return super().represent_scalar(tag, value, "|" if literal else style)
 
 
 def spans(node: Node, text: str, shift: int) -> dict[FieldPath, ScalarSpan]:

@@ -91,6 +91,23 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class RenderedObject:
+    """Lines of a rendered object, with what is secret masked, around a field of it.
+
+    `line` counts from 0 in `lines`, the columns are those of a place. `above` and `below` say whether lines are cut off there.
+    """
+
+    target: str
+    name: str
+    lines: tuple[str, ...]
+    line: int
+    column: int
+    end_column: int
+    above: bool
+    below: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What a change did to an edge: the field of one end moved from `before` to `after`, the other end stayed.
 
@@ -200,7 +217,8 @@ class Report:
     `base` is the commit that was compared with, if any; `unaffected` counts the targets that were not rendered because
     the difference cannot affect them. `ignored` are findings that are left out; `left_out` is their number, also where
     only that is known. `given` is the command line that asked for it. `unread` is what looks deployable and was not looked
-    at. `further` are keys of the JSON report that only those get who ask for them.
+    at. `further` are keys of the JSON report that only those get who ask for them. `rendered` are the objects behind the
+    findings, by fingerprint; None where nobody asked for them.
     """
 
     tools: ToolVersions
@@ -217,6 +235,7 @@ class Report:
     given: Given = field(default_factory=Given)
     unread: tuple[Unread, ...] = ()
     further: Mapping[str, Any] = field(default_factory=dict)
+    rendered: Mapping[str, RenderedObject] | None = None
 
     @property
     def news(self) -> Report:

@@ -80,12 +80,38 @@ class _Writer:
     def cause(self, cause: Cause) -> Iterator[str]:
         """The finding that leads, then in a line each the others that the same edit cures or the same line brought in."""
         yield from self.finding(cause.lead)
+        yield from self.rendered(cause.lead, "  ")
         if cause.others:
             yield ""
             yield f"  {self.paint('the same cause', bold=True)}:"
         for other in cause.others:
             yield f"  {self.header(other)}"
             yield from _wrapped(_line(other.message), indent="    ")
+            yield from self.rendered(other, "    ")
+
+    def rendered(self, result: Result, indent: str) -> Iterator[str]:
+        """The rendered object behind a finding, if that was asked for."""
+        if self.report.rendered is None or result.resource is None:
+            return
+        yield ""
+        one = self.report.rendered.get(result.fingerprint)
+        label = self.paint("rendered", bold=True)
+        if one is None:
+            reason = "it has other values" if result.when else "nothing is kept of it"
+            yield f"{indent}{label}: {visible(str(result.resource))} is not shown: {reason}"
+            return
+        yield f"{indent}{label}: {visible(one.name)} of {visible(one.target)}"
+        for number, row in enumerate(one.lines):
+            if number == 0 and one.above:
+                yield f"{indent}  {self.paint('| …', dim=True)}"
+            marked = number == one.line
+            cut = clip(row, one.column, one.end_column) if marked else clip(row)
+            yield f"{indent}  {self.paint('|', dim=True)} {cut.text}".rstrip()
+            if marked:
+                mark = self.paint(" " * cut.mark[0] + "^" * cut.mark[1], fg=_COLOURS[result.severity])
+                yield f"{indent}  {self.paint('|', dim=True)} {mark}"
+        if one.below:
+            yield f"{indent}  {self.paint('| …', dim=True)}"
 
     def finding(self, result: Result) -> Iterator[str]:
         yield self.header(result)

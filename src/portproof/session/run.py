@@ -232,6 +232,12 @@ def report_of(run: Session, *, together: bool = False) -> Report:
 
     part = _part_of(run, together=together)
     report = joined((part,), run.rule_set.rules)
+    if run.request.flags.show_rendered:
+        from portproof.rendered_objects import rendered_objects
+
+        report = replace(
+            report, rendered=rendered_objects(run.outcome, lambda target: run.render(target, run.ready.tree))
+        )
     if run.share is None:
         return report
     from portproof.parts.shard import KEY

@@ -133,9 +133,24 @@ def shard_of(request: Request, ready: Prepared, shared: Shared, part: Part) -> S
 
 
 _OF_THE_MACHINE = frozenset(
-    {"jobs", "helm", "kustomize", "quiet", "no_cache", "timings", "shard", "costs", "fail_on", "base"}
+    {
+        "jobs",
+        "helm",
+        "kustomize",
+        "quiet",
+        "show_rendered",
+        "no_cache",
+        "timings",
+        "shard",
+        "costs",
+        "fail_on",
+        "base",
+    }
 )
-"""Where the tools are, how they are started, and what makes one shard fail. Of a base it is the commit that counts."""
+"""Where the tools are, how they are started, what text shows besides, and what makes one shard fail.
+
+Of a base it is the commit that counts.
+"""
 
 
 def _asked(request: Request, ready: Prepared) -> str:
