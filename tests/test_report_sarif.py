@@ -94,9 +94,14 @@ def test_the_incident() -> None:
     assert (found["ruleId"], found["ruleIndex"], found["level"]) == ("service-target-number", 0, "error")
     artifact = {"uri": "charts/backend/values.yaml", "uriBaseId": "SRCROOT"}
     region = {"startLine": 14, "startColumn": 15, "endLine": 14, "endColumn": 19}
+    around = "  # the port that clients use\n  port: 80\n  targetPort: 8081"
     assert found["locations"] == [
         {
-            "physicalLocation": {"artifactLocation": artifact, "region": region},
+            "physicalLocation": {
+                "artifactLocation": artifact,
+                "region": {**region, "snippet": {"text": "8081"}},
+                "contextRegion": {"startLine": 12, "endLine": 14, "snippet": {"text": around}},
+            },
             "logicalLocations": [
                 {
                     "name": "Service/backend-v1 spec.ports[0].targetPort",
@@ -254,3 +259,49 @@ def test_an_unsafe_fix_is_none_that_a_viewer_could_apply() -> None:
     assert len(found["fixes"]) == 1
     (found,) = run_of(report(replace(RESULT, fix=UNSAFE, alternatives=())))["results"]
     assert found["fixes"] == []
+
+
+def snippets(
+    lines: dict[int, str], rule: str = "service-target-number", **where: Any
+) -> tuple[str, str] | None:
+    """The text of the place in these lines of its file, and that of the lines around it."""
+    at = replace(place(), **where)
+    (found,) = run_of(report(result(rule=rule, location=at), lines={at.path: lines}))["results"]
+    physical = found["locations"][0]["physicalLocation"]
+    if "contextRegion" not in physical:
+        assert "snippet" not in physical["region"]
+        return None
+    return physical["region"]["snippet"]["text"], physical["contextRegion"]["snippet"]["text"]
+
+
+def test_secrets_in_snippets_are_masked_as_in_text() -> None:
+    lines = {
+        12: "  - name: DB_PASSWORD",
+        13: "    value: hunter2",
+        14: "  targetPort: 8081",
+        15: "token: t0ken",
+    }
+    assert snippets(lines) == (
+        "8081",
+        "  - name: DB_PASSWORD\n    value: *******\n  targetPort: 8081\ntoken: *****",
+    )
+    # What is not YAML may hold one anywhere.
+    text = snippets({14: "  targetPort: 8081 hunter2 ]"}, "render-failed")
+    assert text == ("8081", "  targetPort: 8081 ******* ]")
+
+
+def test_a_place_of_several_lines_has_all_of_them() -> None:
+    lines = {14: "    command: [sh,", 15: "", 16: "      -c]\r", 17: "    next: 1"}
+    found = snippets(lines, column=14, end_line=16, end_column=10)
+    assert found == ("[sh,\n\n      -c]", "    command: [sh,\n\n      -c]\n    next: 1")
+
+
+def test_controls_in_snippets_are_escaped_but_tabs() -> None:
+    assert snippets({14: "\ttargetPort: \u202e8081"}) == ("8081", "\ttargetPort: \\u202e8081")
+
+
+@pytest.mark.parametrize(
+    "lines", [{}, {13: "port: 80"}, {14: f"  targetPort: 8081 # {'x' * sarif.MAX_SNIPPET}"}]
+)
+def test_there_is_no_snippet_of_lines_that_are_unknown_or_too_long(lines: dict[int, str]) -> None:
+    assert snippets(lines) is None

@@ -6,12 +6,13 @@ combining mark none, and a control character is shown as its escape. So every ch
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from portproof.report.model import Location
-from portproof.report.safe import discreet, visible_character
+from portproof.report.safe import discreet, outline, visible_character
 
 WIDTH = 110
 """Lines are cut to about so many columns."""
@@ -55,24 +56,41 @@ def excerpt(
 
     `hide` puts stars for what is not to be seen, each for a character.
     """
-    if location.line not in lines:
-        return
-    first, last = location.line, location.line
-    while first > location.line - _BEFORE and lines.get(first - 1, "").strip():
+    for number, line in around(lines, location.line, location.line, hide).items():
+        if number != location.line:
+            yield ExcerptLine(number, clip(line).text)
+            continue
+        end = location.end_column if location.end_line == location.line else len(line) + 1
+        cut = clip(line, location.column, end)
+        yield ExcerptLine(number, cut.text)
+        yield ExcerptLine(None, " " * cut.mark[0] + "^" * cut.mark[1])
+
+
+def around(lines: Mapping[int, str], begin: int, end: int, hide: Callable[[str], str]) -> dict[int, str]:
+    """The lines from `begin` to `end`, with neighbours up to a blank or unknown line; empty if one of them is unknown."""
+    if not all(number in lines for number in range(begin, end + 1)):
+        return {}
+    first, last = begin, end
+    while first > begin - _BEFORE and lines.get(first - 1, "").strip():
         first -= 1
-    while last < location.line + _AFTER and lines.get(last + 1, "").strip():
+    while last < end + _AFTER and lines.get(last + 1, "").strip():
         last += 1
     # With one more line than is shown: the name of a variable stands before its value.
     numbers = range(first - 1 if first - 1 in lines else first, last + 1)
-    lines = dict(zip(numbers, hide("\n".join(lines[one] for one in numbers)).split("\n"), strict=True))
-    for number in range(first, last + 1):
-        if number != location.line:
-            yield ExcerptLine(number, clip(lines[number]).text)
-            continue
-        end = location.end_column if location.end_line == location.line else len(lines[number]) + 1
-        cut = clip(lines[number], location.column, end)
-        yield ExcerptLine(number, cut.text)
-        yield ExcerptLine(None, " " * cut.mark[0] + "^" * cut.mark[1])
+    hidden = hide("\n".join(lines[one] for one in numbers)).split("\n")
+    return {number: line for number, line in zip(numbers, hidden, strict=True) if number >= first}
+
+
+_NOT_YAML = re.compile(
+    r"(?i)(?:valid|no|not) YAML|YAML parse error|yaml: |(?:could|did) not find expected|mapping values|found (?:character|unexpected|"
+    r"undefined|duplicate)|while (?:scanning|parsing)|unmarshal|converting YAML|expected (?:the node|<|',)"
+)
+"""What tools say of text that they cannot read as YAML; it may hold a secret anywhere."""
+
+
+def hiding(rule: str, message: str) -> Callable[[str], str]:
+    """What puts stars for secrets around the place of a finding: what cannot be read as YAML may hold one anywhere."""
+    return outline if rule == "render-failed" and _NOT_YAML.search(message) else discreet
 
 
 def clip(line: str, column: int = 1, end_column: int = 1, room: int = WIDTH) -> Clip:

@@ -5,10 +5,11 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 from portproof.report import pages, summary_line
+from portproof.report.excerpt import around, hiding
 from portproof.report.json_ import change, dumps
 from portproof.report.links import SITE, rule_page
 from portproof.report.model import Fix, Ignored, Location, Report, Result, TargetStatus, TextEdit
@@ -21,6 +22,10 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 MAX_RESULTS = 25_000
 """GitHub refuses a run with more."""
 
+MAX_SNIPPET = 4_000
+"""Characters of the lines around a place; longer ones are left out: code scanning takes 10 MB, and shows the file itself."""
+
+_Lines: TypeAlias = Mapping[RelPath, Mapping[int, str]]
 _ROOT = "SRCROOT"
 _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "recommendation"}
 
@@ -36,9 +41,9 @@ def write(report: Report, *, suppressed: bool = True) -> str:
     index = {rule.id: number for number, rule in enumerate(rules)}
     results = sorted(report.results, key=lambda result: result.severity.rank)
     targets = {target.id: target for target in report.targets}
-    found = [_result(result, index, targets) for result in results]
+    found = [_result(result, index, targets, report.lines) for result in results]
     ignored = [
-        {**_result(one.result, index, targets), "suppressions": [_suppression(one)]}
+        {**_result(one.result, index, targets, report.lines), "suppressions": [_suppression(one)]}
         for one in report.ignored
         if suppressed
     ]
@@ -85,7 +90,9 @@ def _prose(rule: Rule) -> str:
     return " ".join((paragraphs[0] if paragraphs else f"{rule.summary}.").split())
 
 
-def _result(result: Result, index: Mapping[str, int], targets: Mapping[str, TargetStatus]) -> dict[str, Any]:
+def _result(
+    result: Result, index: Mapping[str, int], targets: Mapping[str, TargetStatus], lines: _Lines
+) -> dict[str, Any]:
     fixes: list[dict[str, Any]] = []
     for fix in (result.fix, *result.alternatives):  # viewers apply one with a click
         if fix and fix.is_safe and (offer := _fix(fix)) not in fixes:  # the schema wants them distinct
@@ -97,7 +104,7 @@ def _result(result: Result, index: Mapping[str, int], targets: Mapping[str, Targ
         **({"ruleIndex": index[result.rule]} if result.rule in index else {}),
         "level": result.severity.value,
         "message": _message(result.message),
-        "locations": [_primary(result, targets)],
+        "locations": [_primary(result, targets, lines)],
         "relatedLocations": [
             {"id": number, **_physical(one.location), "message": _message(one.message)}
             for number, one in enumerate(related, 1)
@@ -124,10 +131,12 @@ def _message(text: str) -> dict[str, str]:
     return {"text": "\n".join(visible(line) for line in text.replace("](", "] (").split("\n"))}
 
 
-def _primary(result: Result, targets: Mapping[str, TargetStatus]) -> dict[str, Any]:
+def _primary(result: Result, targets: Mapping[str, TargetStatus], lines: _Lines) -> dict[str, Any]:
     """The place of a result. Code scanning refuses a file with a result that has none, so the target stands in."""
     if result.location:
-        place = _physical(result.location)
+        place = _with_snippets(
+            _physical(result.location), result.location, lines, hiding(result.rule, result.message)
+        )
     else:
         target = targets.get(result.targets[0]) if result.targets else None
         place = {"physicalLocation": {"artifactLocation": _artifact(target.main_file if target else ".")}}
@@ -139,6 +148,26 @@ def _primary(result: Result, targets: Mapping[str, TargetStatus]) -> dict[str, A
 
 def _physical(location: Location) -> dict[str, Any]:
     return {"physicalLocation": {"artifactLocation": _artifact(location.path), "region": _region(location)}}
+
+
+def _with_snippets(
+    place: dict[str, Any], at: Location, lines: _Lines, hide: Callable[[str], str]
+) -> dict[str, Any]:
+    """A place with its text and the lines around it, as far as the report has them; secrets are masked."""
+    shown = around(lines.get(at.path, {}), at.line, at.end_line, hide)
+    if not shown or sum(map(len, shown.values())) > MAX_SNIPPET:
+        return place
+    marked = [shown[number] for number in range(at.line, at.end_line + 1)]
+    marked[-1] = marked[-1][: at.end_column - 1]
+    marked[0] = marked[0][at.column - 1 :]
+    physical = place["physicalLocation"]
+    region = {**physical["region"], "snippet": _snippet(marked)}
+    context = {"startLine": min(shown), "endLine": max(shown), "snippet": _snippet(shown.values())}
+    return {"physicalLocation": {**physical, "region": region, "contextRegion": context}}
+
+
+def _snippet(lines: Iterable[str]) -> dict[str, str]:
+    return {"text": "\n".join("\t".join(map(visible, line.rstrip("\r").split("\t"))) for line in lines)}
 
 
 def _artifact(path: RelPath) -> dict[str, str]:

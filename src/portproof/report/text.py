@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +13,9 @@ from portproof import patch
 from portproof.report import summary_line
 from portproof.report.causes import Cause, causes, first_safe
 from portproof.report.environments import where
-from portproof.report.excerpt import WIDTH, clip, excerpt
+from portproof.report.excerpt import WIDTH, clip, excerpt, hiding
 from portproof.report.model import Effect, Fix, Location, Related, Report, ReportVerdict, Result, TextEdit
-from portproof.report.safe import discreet, log_line, one_line, outline, shortened, visible
+from portproof.report.safe import discreet, log_line, one_line, shortened, visible
 from portproof.rules.severity import Severity
 from portproof.source import RelPath
 
@@ -52,13 +51,6 @@ def _joined(blocks: Iterable[list[str]]) -> str:
 def finding(report: Report, result: Result) -> str:
     """One finding as `write` shows it."""
     return "".join(f"{log_line(line)}\n" for line in _Writer(report, False, str).finding(result))
-
-
-_NOT_YAML = re.compile(
-    r"(?i)(?:valid|no|not) YAML|YAML parse error|yaml: |(?:could|did) not find expected|mapping values|found (?:character|unexpected|"
-    r"undefined|duplicate)|while (?:scanning|parsing)|unmarshal|converting YAML|expected (?:the node|<|',)"
-)
-"""What tools say of text that they cannot read as YAML; it may hold a secret anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +162,8 @@ class _Writer:
         """The place in its file, below an empty line."""
         if result.location is None:
             return
-        unread = result.rule == "render-failed" and _NOT_YAML.search(result.message)
-        hide = outline if unread else discreet
-        rows = list(excerpt(self.report.lines.get(result.location.path, {}), result.location, hide))
+        lines = self.report.lines.get(result.location.path, {})
+        rows = list(excerpt(lines, result.location, hiding(result.rule, result.message)))
         gutter = max((len(str(row.number)) for row in rows if row.number is not None), default=0)
         if rows:
             yield ""
