@@ -16,6 +16,7 @@ import portproof
 from portproof.render import actions
 from portproof.report import excerpt, marks, mermaid, phrases, safe, text
 from tests.support.boxed import boxed
+from tests.support.reports import report, result
 
 LENGTH = 20_000
 SECONDS = 1.0  # of our own time; a linear pattern takes a thousandth, a quadratic one more
@@ -96,7 +97,7 @@ SAID: dict[str, Callable[[str], object]] = {
     "a neighbour": safe.discreet,
     "a comment": marks.read,
     "a comment without its marks": marks.without,
-    "a message for a terminal": lambda line: list(text._wrapped(line)),
+    "a message for a terminal": lambda line: text.write(report(result(message=line)), width=80),
     "the beginning of a line": excerpt.clip,
     "the end of a line": lambda line: excerpt.clip(line, MEGABYTE - 5, MEGABYTE),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +17,9 @@ from portproof.discover.unread import Unread
 from portproof.flags import Flags, Given
 from portproof.patch import unified
 from portproof.report import text
-from portproof.report.excerpt import clip
+from portproof.report.excerpt import clip, columns
 from portproof.report.model import Effect, Report
+from portproof.report.wrapping import wrapped
 from portproof.resources import ResourceKey
 from portproof.rules.base import Severity
 from tests.support import runner
@@ -478,3 +480,42 @@ def test_whatever_is_named_stays_data_and_is_short() -> None:
     written = text.write(report(many))
     assert written.count("word") == 2_000 / 5 + 300 / 5
     assert max(map(len, written.split("\n"))) < 500
+
+
+LONG = "Service/web sends `portproof check --base origin/main charts/backend` to 端口端口端口端口 " * 4
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+@pytest.mark.parametrize("color", [False, True])
+def test_on_a_terminal_no_line_of_prose_is_wider_than_it(width: int, color: bool) -> None:
+    words = "one more word and another "
+    fix = replace(UNSAFE, description=words * 5, risks=(("program", words * 8),))
+    finding = result(
+        message=LONG.replace("`", "'"),
+        related=(replace(RELATED, message=words * 6),),
+        targets=tuple(f"helm:charts/{number}" for number in range(9)),
+        fix=replace(FIX, description=words * 6),
+        alternatives=(fix,),
+    )
+    skipped = status("helm:a", "skipped", words * 9)
+    made = report(finding, replace(finding, fix=None), targets=(skipped,))
+    written = text.write(made, color=color, width=width)
+    wide = [line for line in map(click.unstyle, written.splitlines()) if columns(line) > width]
+    # What has to be copied stays whole, and a line of the source is cut elsewhere.
+    assert [line for line in wide if not re.match(r"\s*error\[|\s*`portproof fix|\s+[-+0-9|]", line)] == []
+    flat = text.write(made, color=color)
+    assert " ".join(written.split()) == " ".join(flat.split())
+    assert max(map(columns, flat.splitlines())) > width
+
+
+def test_a_command_is_not_broken_by_a_line_end() -> None:
+    command = "`portproof fix --base origin/main charts/backend`"
+    lines = wrapped(f"Next: run {command}, then look.", 40, "  ", "    ")
+    assert lines == ["  Next: run", f"    {command},", "    then look."]
+
+
+@settings(deadline=None)
+@given(st.text(), st.integers(min_value=1, max_value=60))
+def test_wrapping_loses_no_word(line: str, width: int) -> None:
+    found = wrapped(line, width, "", "")
+    assert "".join(found).replace(" ", "").replace("\t", "") == line.replace(" ", "").replace("\t", "")

@@ -21,6 +21,7 @@ from portproof.cli.options import (
     epilog,
     option,
     path_arguments,
+    terminal_width,
     with_flags,
     with_options,
 )
@@ -77,8 +78,10 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
             next_step=f"Drop --{partly[0]}: a baseline records every finding.",
         )
     files = tuple(map(_report, reports))
-    colors = colored(color)
-    past = replay(paths, flags, ("check", output, str(colors), *(kind for kind, _ in files)), os.environ)
+    colors, width = colored(color), terminal_width()
+    past = replay(
+        paths, flags, ("check", output, str(colors), str(width), *(kind for kind, _ in files)), os.environ
+    )
     printed = past.printed() if past is not None else None
     if past is not None and printed is not None:
         return printed.say(output, [file for _, file in files], past.root)
@@ -87,7 +90,7 @@ def check(paths: tuple[str, ...], flags: Flags, output: str, reports: tuple[str,
     from portproof.session import Request  # noqa: PLC0415
 
     request = Request(paths, flags, what_if=True)
-    return checking.check(request, checking.Output(output, colors, files), past)
+    return checking.check(request, checking.Output(output, colors, width, files), past)
 
 
 @app.command(
@@ -112,7 +115,7 @@ def merge(*, files: tuple[Path, ...], flags: Flags, output: str, reports: tuple[
     """
     from portproof.commands import checking  # noqa: PLC0415
 
-    to = checking.Output(output, colored(color), tuple(map(_report, reports)))
+    to = checking.Output(output, colored(color), terminal_width(), tuple(map(_report, reports)))
     return checking.merge(files, to, flags.fail_on)
 
 

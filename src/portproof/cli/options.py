@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial, wraps
@@ -152,6 +153,18 @@ color_option = click.option(
 def colored(choice: str) -> bool:
     """Whether standard output gets colors."""
     return wants_color(choice, os.environ, terminal=sys.stdout.isatty())
+
+
+WIDEST = 100
+"""Longer lines of prose are hard to read."""
+NARROWEST = 40
+
+
+def terminal_width() -> int | None:
+    """The columns that prose may have on the terminal, of which COLUMNS has the last word; None if there is none."""
+    if not sys.stdout.isatty():
+        return None
+    return max(NARROWEST, min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST))
 
 
 def wants_color(choice: str, environ: Mapping[str, str], *, terminal: bool) -> bool:

@@ -31,10 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a report goes: in one format to standard output, in others to files."""
+    """Where a report goes: in one format to standard output, in others to files.
+
+    `width` is that of the terminal, in columns; None where standard output is none.
+    """
 
     format: str = "text"
     color: bool = False
+    width: int | None = None
     files: tuple[tuple[str, Path], ...] = ()
 
     def say(self, printed: Printed, root: Path | None) -> int:
@@ -59,6 +63,7 @@ def check(request: Request, output: Output, past: Replay | None = None) -> int:
 def _printed(report: Report, fail_on: str, root: Path | None, output: Output) -> Printed:
     """What a report says in each format that is asked for, and the exit code."""
     from portproof.report import formats
+    from portproof.report.model import Terminal
 
     flags = report.given.flags
     seen = str if root is None else seen_from_here(root)
@@ -66,7 +71,8 @@ def _printed(report: Report, fail_on: str, root: Path | None, output: Output) ->
         report = report.news
     with timed(Stage.REPORT):
         texts = tuple(formats.write(kind, report, seen=seen, fail_on=fail_on) for kind, _ in output.files)
-        shown = formats.write(output.format, report, color=output.color, seen=seen, fail_on=fail_on)
+        terminal = Terminal(output.color, output.width)
+        shown = formats.write(output.format, report, seen=seen, fail_on=fail_on, terminal=terminal)
     kinds = (kind for kind, _ in output.files)
     texts = tuple(
         with_timings(text) if kind == "json" else text for kind, text in zip(kinds, texts, strict=True)

@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import click
+
 from portproof.report.model import Location
 from portproof.report.safe import discreet, outline, visible_character
 
@@ -152,6 +154,11 @@ def _columns(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def columns(text: str) -> int:
+    """How wide a text is on a terminal; what colors it has no width."""
+    return sum(map(_columns, click.unstyle(text)))
 
 
 def _width(cells: Sequence[Cell]) -> int:

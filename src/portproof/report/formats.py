@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from portproof.report.model import Report
+from portproof.report.model import Report, Terminal
 from portproof.source import RelPath
 
 
@@ -14,13 +14,13 @@ def write(
     kind: str,
     report: Report,
     *,
-    color: bool = False,
     seen: Callable[[RelPath], str] = str,
     fail_on: str = "error",
+    terminal: Terminal = Terminal(),  # noqa: B008 - it does not change
 ) -> str:
     """The report in one of the formats.
 
-    Text has its paths as `seen` says that the reader sees them, the others have those of the root. Formats that pass or
+    Text has its paths as `seen` says that the reader sees them and is made for its `terminal`, the others have those of the root. Formats that pass or
     fail have as failures what is at or above `fail_on`.
     """
     match kind:
@@ -59,4 +59,4 @@ def write(
         case _:
             from portproof.report import text
 
-            return text.write(report, color=color, seen=seen)
+            return text.write(report, color=terminal.color, seen=seen, width=terminal.width)

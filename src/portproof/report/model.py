@@ -210,6 +210,14 @@ class ToolVersions:
 
 
 @dataclass(frozen=True, slots=True)
+class Terminal:
+    """What shows a text: whether it has colors, and how many columns; None where it is none, but a file or a log."""
+
+    color: bool = False
+    width: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All of it, in the order in which it is shown; `lines` holds the source lines that excerpts need.
 

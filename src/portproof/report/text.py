@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ from portproof.report.environments import where
 from portproof.report.excerpt import WIDTH, clip, excerpt, hiding
 from portproof.report.model import Effect, Fix, Location, Related, Report, ReportVerdict, Result, TextEdit
 from portproof.report.safe import discreet, log_line, one_line, shortened, visible
+from portproof.report.wrapping import wrapped
 from portproof.rules.severity import Severity
 from portproof.source import RelPath
 
@@ -28,9 +28,18 @@ _MESSAGE = 2_000
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
 
-def write(report: Report, *, color: bool = False, seen: Callable[[RelPath], str] = str) -> str:
-    """The report as text, with the paths as `seen` says that the reader sees them."""
-    writer = _Writer(report, color, seen)
+def write(
+    report: Report,
+    *,
+    color: bool = False,
+    seen: Callable[[RelPath], str] = str,
+    width: int | None = None,
+) -> str:
+    """The report as text, with the paths as `seen` says that the reader sees them.
+
+    With the `width` of a terminal, in columns, all prose wraps there; without one only messages and reasons do, as logs scroll.
+    """
+    writer = _Writer(report, color, seen, width)
     blocks = [list(writer.cause(cause)) for cause in causes(report.results)]
     return _joined([*blocks, list(writer.unchecked()), list(writer.uncompared()), list(writer.closing())])
 
@@ -58,6 +67,7 @@ class _Writer:
     report: Report
     color: bool
     seen_by_reader: Callable[[RelPath], str]
+    width: int | None = None
 
     def seen(self, path: RelPath) -> str:
         """A path as it is written in the reader's folder."""
@@ -69,6 +79,19 @@ class _Writer:
     def paint(self, text: str, **style: Any) -> str:
         return click.style(text, **style) if self.color and text else text
 
+    def prose(self, line: str, hang: str = "  ") -> Iterator[str]:
+        """A line of prose, on a terminal as several where it is too long; those that follow have `hang` as further indent."""
+        if self.width is None:
+            yield line
+        else:
+            indent = line[: len(line) - len(line.lstrip())]
+            yield from wrapped(line.lstrip(), self.width, indent, indent + hang)
+
+    def paragraphs(self, text: str, indent: str = "  ") -> Iterator[str]:
+        """What may have several lines, each in lines of readable length."""
+        for line in shortened(text.strip(), _MESSAGE).splitlines():
+            yield from wrapped(visible(line), self.width or WIDTH - 10, indent, indent)
+
     def cause(self, cause: Cause) -> Iterator[str]:
         """The finding that leads, then in a line each the others that the same edit cures or the same line brought in."""
         yield from self.finding(cause.lead)
@@ -78,7 +101,7 @@ class _Writer:
             yield f"  {self.paint('the same cause', bold=True)}:"
         for other in cause.others:
             yield f"  {self.header(other)}"
-            yield from _wrapped(_line(other.message), indent="    ")
+            yield from self.paragraphs(_line(other.message), indent="    ")
             yield from self.rendered(other, "    ")
 
     def rendered(self, result: Result, indent: str) -> Iterator[str]:
@@ -90,9 +113,9 @@ class _Writer:
         label = self.paint("rendered", bold=True)
         if one is None:
             reason = "it has other values" if result.when else "nothing is kept of it"
-            yield f"{indent}{label}: {visible(str(result.resource))} is not shown: {reason}"
+            yield from self.prose(f"{indent}{label}: {visible(str(result.resource))} is not shown: {reason}")
             return
-        yield f"{indent}{label}: {visible(one.name)} of {visible(one.target)}"
+        yield from self.prose(f"{indent}{label}: {visible(one.name)} of {visible(one.target)}")
         for number, row in enumerate(one.lines):
             if number == 0 and one.above:
                 yield f"{indent}  {self.paint('| …', dim=True)}"
@@ -107,7 +130,7 @@ class _Writer:
 
     def finding(self, result: Result) -> Iterator[str]:
         yield self.header(result)
-        yield from _wrapped(result.message)
+        yield from self.paragraphs(result.message)
         source, after = list(self.source(result)), list(self.after(result))
         yield from source
         if source and after:
@@ -117,12 +140,12 @@ class _Writer:
     def after(self, result: Result) -> Iterator[str]:
         """What stands below the excerpt: the other ends, the targets, the fixes."""
         for related in result.related:
-            yield f"  {self.paint('note', bold=True)}: {self.related(related)}"
+            yield from self.prose(f"  {self.paint('note', bold=True)}: {self.related(related)}")
         if len(result.targets) > 1:
             names = summary_line.listed(tuple(map(visible, result.targets)))
-            yield f"  in {len(result.targets)} targets: {names}"
+            yield from self.prose(f"  in {len(result.targets)} targets: {names}")
         elif result.resource and (place := where(result.targets, visible)):
-            yield f"  {place}"
+            yield from self.prose(f"  {place}")
         if result.introduced is False:
             yield "  already in the base"
         safe = result.fix if result.fix and result.fix.is_safe else None
@@ -174,20 +197,28 @@ class _Writer:
 
     def fix(self, result: Result, fix: Fix) -> Iterator[str]:
         label = self.paint("fix", fg="green", bold=True)
-        yield f"  {label} (proven by rendering again): {_line(fix.description)}"
+        yield from self.prose(f"  {label} (proven by rendering again): {_line(fix.description)}")
         lines = list(self.diff(result, fix))
         yield from lines[:_DIFF_LINES]
         if len(lines) > _DIFF_LINES:
-            yield f"    … and {summary_line.plural(len(lines) - _DIFF_LINES, 'more line')} (`{self.report.given.fix()}` prints them all)"
-        yield from _effects(fix)
+            more = summary_line.plural(len(lines) - _DIFF_LINES, "more line")
+            yield from self.prose(f"    … and {more} (`{self.report.given.fix()}` prints them all)")
+        yield from self.effects(fix)
 
     def other(self, result: Result, fix: Fix, lead: str) -> Iterator[str]:
         """A further fix; one that is unsafe with the reasons."""
         label = lead if fix.is_safe else self.paint("unsafe", fg="yellow", bold=True)
-        yield f"  {label}: {_line(fix.description)}{self.where(fix, result)}"
+        yield from self.prose(f"  {label}: {_line(fix.description)}{self.where(fix, result)}")
         for _, text in fix.risks[:_RISKS]:
-            yield f"    {_line(text)}"
-        yield from _effects(fix)
+            yield from self.prose(f"    {_line(text)}")
+        yield from self.effects(fix)
+
+    def effects(self, fix: Fix) -> Iterator[str]:
+        """What else the fix changes, so that nobody is surprised."""
+        others = [one for one in fix.effects if not one.intended]
+        if others:
+            names = summary_line.listed(tuple(dict.fromkeys(map(_effect, others))), _EFFECTS)
+            yield from self.prose(f"    also changes: {names}")
 
     def diff(self, result: Result, fix: Fix) -> Iterator[str]:
         """The lines that change. Their place is left out where the header has just named it."""
@@ -209,11 +240,11 @@ class _Writer:
             yield self.paint("Not checked:", bold=True)
         for (status, reason), targets in list(groups.items())[:_REASONS]:
             names = summary_line.listed(tuple(visible(target.id) for target in targets))
-            yield f"  {self.paint(status, fg='yellow')} {names}"
-            yield from _wrapped(reason, indent="      ")
+            yield from self.prose(f"  {self.paint(status, fg='yellow')} {names}", "    ")
+            yield from self.paragraphs(reason, indent="      ")
         if len(groups) > _REASONS:
             more = summary_line.plural(len(groups) - _REASONS, "more reason")
-            yield f"  … and {more}; `portproof targets` lists every target"
+            yield from self.prose(f"  … and {more}; `portproof targets` lists every target")
 
     def uncompared(self) -> Iterator[str]:
         """The targets that were checked without a part or in a version of the day, and those that nobody can compare."""
@@ -221,8 +252,8 @@ class _Writer:
         for reason, targets in list(groups.items())[:_REASONS]:
             names = summary_line.listed(tuple(visible(target.id) for target in targets))
             title = next((title for start, title in _TITLES if reason.startswith(start)), "Not compared:")
-            yield f"{self.paint(title, bold=True)} {names}"
-            yield from _wrapped(reason, indent="      ")
+            yield from self.prose(f"{self.paint(title, bold=True)} {names}", "      ")
+            yield from self.paragraphs(reason, indent="      ")
         if len(groups) > _REASONS:
             yield f"… and {summary_line.plural(len(groups) - _REASONS, 'more reason')}"
 
@@ -234,17 +265,18 @@ class _Writer:
         unread = summary_line.unread(self.report)
         if unread:
             where = summary_line.unread_where(self.report)
-            yield f"{self.paint(unread, fg='yellow')}{f' ({where})' if where else ''}"
+            yield from self.prose(f"{self.paint(unread, fg='yellow')}{f' ({where})' if where else ''}")
         ignored = [summary_line.ignored(self.report), summary_line.brought(self.report)]
         if any(ignored):
-            yield "; ".join(filter(None, ignored))
+            yield from self.prose("; ".join(filter(None, ignored)))
 
     def verdict(self) -> Iterator[str]:
         found = [severity for severity in Severity if self.report.count(severity)]
         clean = self.report.verdict is ReportVerdict.CLEAN
         colour = _COLOURS[found[0]] if found else "green" if clean else "yellow"
-        yield self.paint(summary_line.headline(self.report, visible), fg=colour, bold=True)
-        yield from self.next(found)
+        yield from self.prose(self.paint(summary_line.headline(self.report, visible), fg=colour, bold=True))
+        for line in self.next(found):
+            yield from self.prose(line)
 
     def next(self, found: Sequence[Severity]) -> Iterator[str]:
         """What to run next, with the options and paths of this run; with a base, `fix` fixes only what is new."""
@@ -262,28 +294,8 @@ class _Writer:
             yield f"Next: `portproof explain {rule}` explains the rule and how to fix it."
 
 
-def _wrapped(text: str, indent: str = "  ") -> Iterator[str]:
-    """Prose in lines of readable length; line ends of the text itself stay."""
-    for line in shortened(text.strip(), _MESSAGE).splitlines():
-        yield from textwrap.wrap(
-            visible(line),
-            WIDTH - 10,
-            initial_indent=indent,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-
-
 def _line(text: str) -> str:
     return shortened(visible(one_line(text)), 300)
-
-
-def _effects(fix: Fix) -> Iterator[str]:
-    """What else the fix changes, so that nobody is surprised."""
-    others = [one for one in fix.effects if not one.intended]
-    if others:
-        yield f"    also changes: {summary_line.listed(tuple(dict.fromkeys(map(_effect, others))), _EFFECTS)}"
 
 
 def _effect(effect: Effect) -> str:
