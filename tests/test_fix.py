@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
@@ -113,6 +114,27 @@ def test_tracing_and_proving_one_finding_stays_within_three_extra_renders(tmp_pa
     render = FakeRenderer()
     run(tmp_path, incident(tmp_path), render=render)
     assert len(render.asked) <= 1 + 3
+
+
+def test_tracing_counts_findings_and_proving_those_that_are_one(tmp_path: Path) -> None:
+    target = incident(tmp_path)
+    targets = (target, replace(target, release="other"))
+    said: list[tuple[str, int, int]] = []
+    fresh = FakeRenderer()
+    plan = pipeline.Plan(
+        Tree(tmp_path), targets, targets, RuleSet(all_rules()), remember(fresh), fresh, jobs=2
+    )
+    survey = pipeline.survey(plan, lambda *step: said.append(step))
+    outcome = pipeline.finish(
+        plan, survey, pipeline.prover_of(plan, survey), progress=lambda *step: said.append(step)
+    )
+    each = len(survey.results[0].evaluation.found) if survey.results[0].evaluation else 0
+    assert each
+    assert said == [
+        *(("rendered", done, 2) for done in (1, 2)),
+        *(("traced", done * each, 2 * each) for done in (1, 2)),
+        *(("proved", done, len(outcome.merged)) for done in range(1, len(outcome.merged) + 1)),
+    ]
 
 
 def test_combined_fixes_are_proven_together_and_written_once(tmp_path: Path) -> None:

@@ -23,23 +23,23 @@ def say(text: str) -> None:
 
 @contextmanager
 def progress(*, quiet: bool = False) -> Iterator[Progress]:
-    """A line on standard error once rendering takes longer than a moment; it vanishes at the end on a terminal."""
+    """A line on standard error once a run takes longer than a moment; it vanishes at the end on a terminal."""
     started = time.monotonic()
     last = started
     live = sys.stderr.isatty()
     shown = False
 
-    def rendered(done: int, total: int) -> None:
+    def told(what: str, done: int, total: int) -> None:
         nonlocal last, shown
         now = time.monotonic()
         if quiet or now - started < 1.0 or now - last < (0.1 if live else 10.0):
             return
         last, shown = now, True
-        line = f"rendered {done} of {total} targets"
+        line = f"{what} {done} of {total} {'targets' if what == 'rendered' else 'findings'}"
         click.echo(f"\r{line}\033[K" if live else line, err=True, nl=not live, color=True)
 
     try:
-        yield rendered
+        yield told
     finally:
         if live and shown:
             click.echo("\r\033[K", err=True, nl=False, color=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import accumulate
 from typing import TypeVar
 
 from portproof import judge, process
@@ -62,8 +63,12 @@ from portproof.trace.templates import written as actions
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
-Progress = Callable[[int, int], None]
-"""Told how many of how many targets are done."""
+Progress = Callable[[str, int, int], None]
+"""Is given what is done (``rendered``), with how many, and of how many: of targets, or once they are rendered of findings."""
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Progress that nobody looks at."""
 
 
 MAX_JUDGED = 250_000
@@ -131,7 +136,7 @@ class Survey:
     instead: tuple[Target, ...] = ()
 
 
-def survey(plan: Plan, progress: Progress = lambda _done, _total: None) -> Survey:
+def survey(plan: Plan, progress: Progress = silent) -> Survey:
     """Check every target of the plan by itself; then those whose calls nobody answers, with what is around them.
 
     The answer does not depend on `plan.jobs`: each step maps over a sorted list and keeps its order.
@@ -139,7 +144,7 @@ def survey(plan: Plan, progress: Progress = lambda _done, _total: None) -> Surve
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         if plan.targets:
             pool.submit(warm_up)
-        results = _each(pool, partial(_check_one, plan, None), plan.targets, progress)
+        results = _each(pool, partial(_check_one, plan, None), plan.targets, partial(progress, "rendered"))
         more = _instead(pool, plan, results)
         results += more
         own = [one.interface for one in results if one.interface is not None]
@@ -196,44 +201,56 @@ def prover_of(plan: Plan, survey: Survey) -> Prover:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What a change did besides: targets of the base that it takes out of the check, and what it broke between two targets."""
+
+    unchecked: tuple[UncheckedTarget, ...] = ()
+    abroad: tuple[Abroad, ...] = ()
+
+
 def finish(
     plan: Plan,
     survey: Survey,
     prover: Prover,
-    unchecked: tuple[UncheckedTarget, ...] = (),
-    abroad: tuple[Abroad, ...] = (),
+    further: Further = Further(),
+    progress: Progress = silent,
 ) -> Outcome:
-    """Trace what the survey has found, judge what counts of it, and prove fixes for that.
-
-    `unchecked` are targets of the base that a change takes out of the check, `abroad` what it broke between two targets.
-    """
+    """Trace what the survey has found, judge what counts of it, and prove fixes for that."""
     results = survey.results
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         certain = drop_mismatched_alternatives(results, plan.everything)
-        traced = _each(pool, partial(_trace_one, plan, survey.environment), certain)
-        traced = _with_abroad(plan, traced, abroad)
+        sizes = [len(one.evaluation.found) for one in certain if one.evaluation is not None]
+        told = partial(_told_of, progress, [0, *accumulate(sizes)])
+        traced = _each(pool, partial(_trace_one, plan, survey.environment), certain, told)
+        traced = _with_abroad(plan, traced, further.abroad)
         suppressions = Suppressions(
             plan.ignores, plan.tree, {one.target: one.annotated for one in results if one.annotated}
         )
         verdict = judge.judge(
-            plan.rule_set, suppressions, results, [one for some in traced for one in some], unchecked
+            plan.rule_set, suppressions, results, [one for some in traced for one in some], further.unchecked
         )
         some, left = _affordable(verdict.open, results)
         ends = _ends([one for group in traced for one in group])
         prove = partial(propose, prover, votes(verdict.open), ends)
-        proved = _each(pool, prove, some)
+        proved = _each(pool, prove, some, partial(progress, "proved"))
         proved = _each(pool, partial(_take_back, plan, prover, ends), proved)
         merged = joined((*proved, *left))
     looked_at = judge.LookedAt(plan.tree, plan.fresh, plan.rule_set, plan.whole, plan.elsewhere)
     idle = judge.idle(looked_at, suppressions, results, verdict.used)
-    return Outcome(results, merged, verdict, idle.unused, unchecked, idle.complete)
+    return Outcome(results, merged, verdict, idle.unused, further.unchecked, idle.complete)
+
+
+def _told_of(progress: Progress, findings: Sequence[int], targets: int, _total: int) -> None:
+    """Say how many findings are traced, by how many of the `targets` are; `findings` has the number of the first so many."""
+    progress("traced", findings[targets], findings[-1])
 
 
 def _each(
     pool: ThreadPoolExecutor,
     work: Callable[[_In], _Out],
     items: Sequence[_In],
-    progress: Progress = lambda _done, _total: None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[_Out]:
     """Map over `items` in parallel; results in the order of `items`. The first error stops what has not begun."""
     results: list[_Out] = []

@@ -18,7 +18,7 @@ from portproof.environment import Environment, TargetInterface, interface_of, is
 from portproof.graph.model import Neighbour
 from portproof.graph.moved import Moves
 from portproof.outcome import failure_key
-from portproof.pipeline import Plan
+from portproof.pipeline import Plan, silent
 from portproof.postmortem.callers import callers
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.revision import Comparison
@@ -271,7 +271,7 @@ class HasAbroad:
                 witness=lambda _target: None,
                 past=None,
             )
-            seen = survey(comparison, plan, self._config, base, lambda _done, _total: None)
+            seen = survey(comparison, plan, self._config, base, silent)
             if self._wanted in {one.key for one in seen.abroad}:
                 return True
             return False if all(one.is_whole for one in seen.survey.results) else None

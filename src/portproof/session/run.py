@@ -160,7 +160,8 @@ def _checked(request: Request, ready: Prepared, base: Path, told: Progress, plan
     prover = pipeline.prover_of(plan, survey)
     lost = unchecked_targets(request, ready, compared)
     abroad = () if compared is None else compared.abroad
-    outcome = pipeline.finish(plan, survey, prover, lost, abroad)
+    further = pipeline.Further(lost, abroad)
+    outcome = pipeline.finish(plan, survey, prover, further, told)
     scope = _scope(request, ready, compared)
     if scope is not None:
         from portproof.whatif.explore import explored
