@@ -266,7 +266,9 @@ def snippets(
 ) -> tuple[str, str] | None:
     """The text of the place in these lines of its file, and that of the lines around it."""
     at = replace(place(), **where)
-    (found,) = run_of(report(result(rule=rule, location=at), lines={at.path: lines}))["results"]
+    (found,) = run_of(
+        report(result(rule=rule, message="not YAML: expected the node", location=at), lines={at.path: lines})
+    )["results"]
     physical = found["locations"][0]["physicalLocation"]
     if "contextRegion" not in physical:
         assert "snippet" not in physical["region"]
@@ -296,8 +298,10 @@ def test_a_place_of_several_lines_has_all_of_them() -> None:
     assert found == ("[sh,\n\n      -c]", "    command: [sh,\n\n      -c]\n    next: 1")
 
 
-def test_controls_in_snippets_are_escaped_but_tabs() -> None:
-    assert snippets({14: "\ttargetPort: \u202e8081"}) == ("8081", "\ttargetPort: \\u202e8081")
+def test_controls_and_links_in_snippets_are_defused() -> None:
+    assert snippets({14: "\ttargetPort: \u202e8081"}) == ("8081", " targetPort: \\u202e8081")
+    found = snippets({14: "  targetPort: 8081 # [a](b)"})
+    assert found == ("8081", "  targetPort: 8081 # [a] (b)")
 
 
 @pytest.mark.parametrize(

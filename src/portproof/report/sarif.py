@@ -167,7 +167,8 @@ def _with_snippets(
 
 
 def _snippet(lines: Iterable[str]) -> dict[str, str]:
-    return {"text": "\n".join("\t".join(map(visible, line.rstrip("\r").split("\t"))) for line in lines)}
+    # What shows a snippet may take it for a message, and controls for what they are: a tab becomes one space.
+    return _message("\n".join(line.rstrip("\r").replace("\t", " ") for line in lines))
 
 
 def _artifact(path: RelPath) -> dict[str, str]:
