@@ -70,7 +70,7 @@ _OF_TOOLS = frozenset(
 _OF_THEMES = frozenset(
     {"mesh", "service-mesh", "network", "networking", "net", "gateway", "route", "routing", "traffic"}
     | {"monitoring", "monitor", "metric", "observability"}
-    | {"policy", "policie", "network-policy", "network-policie", "security", "webhook", "admission"}
+    | {"policy", "policies", "network-policy", "network-policies", "security", "webhook", "admission"}
 )
 
 
