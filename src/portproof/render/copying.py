@@ -4,8 +4,8 @@ A copy follows no link that leads out of the repository or into ``.git``; a
 link inside it is copied as what it points to. Devices and pipes are skipped.
 
 Most of a chart is the same in every copy of it, and writing hundreds of files
-takes longer than rendering them, so what holds no edit, no link and nothing odd
-is not written again but linked to as a whole: helm reads through links.
+takes longer than rendering them. So what holds no edit, no link and nothing odd
+is linked to as a whole: helm reads through links.
 """
 
 # A chart has hundreds of files, and strings are several times faster than Path objects here.

@@ -16,7 +16,6 @@ _WORDS = (
 )
 """Functions of helm and sprig whose answer is another each time, depends on the time zone, or comes in any order."""
 
-_ACTION = re.compile(r"\{\{(?!\{).{0,2000}?\}\}", re.DOTALL)
 _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 _FUNCTION = re.compile(rf"(?<![\w.$\"'-])(?:{_WORDS})(?![\w\"':-])")
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.){0,500}\"")
@@ -131,7 +130,7 @@ def _end(text: str, start: int) -> int:
 
 def _part(text: str) -> _Part:
     asks: set[str | None] = set()
-    for action in _ACTION.findall(text):
+    for action in _actions(text):
         for name, other in _INCLUDES.findall(action):
             if name or other:
                 asks.add(name or None)
@@ -140,8 +139,13 @@ def _part(text: str) -> _Part:
 
 def _draws(text: str) -> bool:
     """Whether an action of a text asks a function that draws."""
-    for action in _ACTION.findall(text):
+    for action in _actions(text):
         bare = _SORTED.sub("", _QUOTED.sub('""', action))
         if _FUNCTION.search(bare):
             return True
     return False
+
+
+def _actions(text: str) -> Iterator[str]:
+    """What stands between braces, however long it is; one that never ends counts to the next."""
+    return (one.partition("}}")[0] for one in text.split("{{")[1:])

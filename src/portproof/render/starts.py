@@ -1,7 +1,7 @@
 """Starts of helm and kustomize whose answers are kept from one run to the next.
 
 The key is the whole question: the program, the command line, the environment, and the names and bytes of every file that
-it may read for it, written so that it does not matter where the checkout or the scratch folder lies. The answer is text.
+it may read. It does not matter where the checkout or the scratch folder lies. The answer is text.
 
 https://bazel.build/remote/caching tells what goes wrong where a key leaves something out.
 """
