@@ -83,13 +83,16 @@ def test_the_rule_of_the_operator_is_the_same(tmp_path: Path) -> None:
     assert objects[-1]["spec"] == yaml.safe_load((folder / "alerts.yaml").read_text())
 
 
+def discovered(folder: Path, job: str) -> list[dict[str, str]]:
+    """The labels of all targets of ``job``, in the order of their instances: promtool keeps none."""
+    found = json.loads(tool("promtool", "check", "service-discovery", "scrape.yaml", job, folder=folder))
+    return sorted((one["labels"] for one in found), key=lambda labels: labels["instance"])
+
+
 def test_service_and_namespace_come_from_the_address(tmp_path: Path) -> None:
     folder = written(tmp_path, "prometheus", Monitoring(prober="exporter.example:9115"))
     tool("promtool", "check", "config", "scrape.yaml", folder=folder)
-    found = json.loads(
-        tool("promtool", "check", "service-discovery", "scrape.yaml", "portproof", folder=folder)
-    )
-    labels = [one["labels"] for one in found]
+    labels = discovered(folder, "portproof")
     assert [(one["instance"], one["namespace"], one["service"], one["environment"]) for one in labels] == [
         ("cart.shop.svc:80", "shop", "cart", "prod"),
         ("web.shop.svc:8080", "shop", "web", "prod"),
@@ -101,10 +104,7 @@ def test_service_and_namespace_come_from_the_address(tmp_path: Path) -> None:
 def test_ports_that_are_asked_for_a_path_have_the_same_labels(tmp_path: Path) -> None:
     folder = written(tmp_path, "prometheus", Monitoring(), PATHS)
     tool("promtool", "check", "config", "scrape.yaml", folder=folder)
-    found = json.loads(
-        tool("promtool", "check", "service-discovery", "scrape.yaml", "portproof-http", folder=folder)
-    )
-    labels = [one["labels"] for one in found]
+    labels = discovered(folder, "portproof-http")
     assert [(one["job"], one["instance"], one["namespace"], one["service"]) for one in labels] == [
         ("portproof", "http://api.shop.svc:80/healthz?full=1", "shop", "api"),
         ("portproof", "https://api.test.svc:443/", "test", "api"),
