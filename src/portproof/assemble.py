@@ -34,7 +34,7 @@ from portproof.report.model import (
     TextEdit,
     ToolVersions,
 )
-from portproof.report.summary_line import TOOK, WITHOUT, field_of, plural
+from portproof.report.summary_line import PLACED, TOOK, WITHOUT, field_of, plural
 from portproof.resources import ResourceKey
 from portproof.rules.base import Label, Scalar
 from portproof.rules.evaluate import FindingKey, RuleSet
@@ -259,7 +259,9 @@ def _status(one: TargetResult, introduced: Introduced | None) -> TargetStatus:
     elif isinstance(outcome, RenderFailure):
         status, reason = "failed", outcome.message.partition("\n")[0]
     elif one.problems:
-        status, reason = "failed", one.problems[0].message.partition("\n")[0]
+        said = [one.problems[0].message.partition("\n")[0]]
+        said += [f"{PLACED}{', '.join(one.placeholders)}"] if one.placeholders else []
+        status, reason = "failed", "; ".join(said)
     else:
         uncompared = introduced is not None and introduced.lacks(target)
         said = ([UNCOMPARED] if uncompared else []) + [f"{WITHOUT}{each}" for each in one.without]

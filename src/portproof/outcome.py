@@ -41,7 +41,7 @@ class TargetResult:
     """What became of one target, and what ties it to others.
 
     `evaluation` is kept only when there is something to say: memory stays flat. `without` is what it was rendered without,
-    `took` the version of a chart that is written nowhere.
+    `took` the version of a chart that is written nowhere, `placeholders` the values that were made up for it.
     """
 
     target: Target
@@ -54,6 +54,7 @@ class TargetResult:
     annotated: tuple[Annotated, ...] = ()
     without: tuple[str, ...] = ()
     took: str = ""
+    placeholders: tuple[str, ...] = ()
 
     @property
     def failures(self) -> tuple[RenderFailure, ...]:

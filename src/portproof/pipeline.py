@@ -336,6 +336,7 @@ def _check_one(plan: Plan, environment: Environment | None, target: Target) -> T
         annotated,
         answer.without,
         answer.took,
+        answer.placeholders,
     )
 
 

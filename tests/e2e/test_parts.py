@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -374,6 +375,37 @@ WANTED = {
         "cors.origins",
     ),
     "a credential": ("'{{ .Values.password | b64enc }}'", "{}\n", "password"),
+    "a guard": ("'{{ if not .Values.host }}{{ fail \"set a host\" }}{{ end }}'", "host: ''\n", "host"),
+    "a guard that wants one of two": (
+        "'{{ if not (or .Values.secret .Values.existingSecret) }}{{ fail \"set existingSecret, or secret\" }}{{ end }}'",
+        "secret: ''\nexistingSecret: ''\n",
+        "secret",
+    ),
+    "a guard of a part that is on": (
+        "'{{ if .Values.strict }}{{ if empty .Values.ranges }}{{ fail \"strict wants the ranges\" }}{{ end }}{{ end }}'",
+        "strict: true\nranges: []\n",
+        "ranges",
+    ),
+    "a guard of a variable": (
+        "'{{ $word := .Values.auth.word }}{{ if not $word }}{{ fail (printf \"a word for %s\" .Release.Name) }}{{ end }}'",
+        "auth: {word: ''}\n",
+        "auth.word",
+    ),
+    "a guard that reads two": (
+        "'{{ if and (not .Values.alpha) (not .Values.beta.port) }}{{ fail \"set beta.port\" }}{{ end }}'",
+        "alpha: ''\nbeta: {port: null}\n",
+        "beta.port",
+    ),
+    "a guard whose first value is not it": (
+        "'{{ if or .Values.alpha (not .Values.beta) }}{{ fail \"they do not go together\" }}{{ end }}'",
+        "alpha: ''\nbeta: ''\n",
+        "beta",
+    ),
+    "a guard behind another": (
+        '\'{{ if not .Values.alpha }}{{ fail "first alpha" }}{{ else if not .Values.beta }}{{ fail "then beta" }}{{ end }}\'',
+        "{}\n",
+        "alpha, beta",
+    ),
 }
 
 
@@ -396,6 +428,7 @@ def test_a_chart_that_wants_a_value_is_checked_with_a_placeholder(
     )
     assert finding["fix"] is not None
     assert [one["status"] for one in found["targets"]] == ["failed"]
+    assert found["targets"][0]["reason"].endswith(f"; with placeholders for values that nobody gives: {name}")
     template = (repository.root / "shop/templates/all.yaml").read_text()
     repository.write({"shop/templates/all.yaml": template.replace("8081", "8080")})
     assert [one["rule"] for one in portproof.check()["findings"]] == ["render-failed"]
@@ -440,8 +473,17 @@ def test_a_schema_says_what_a_placeholder_is(portproof: Program, repository: Rep
 
 
 def test_values_that_a_chart_rejects_get_no_placeholder(portproof: Program, repository: Repository) -> None:
-    repository.write(wanting("'{{ if not .Values.host }}{{ fail \"set a host\" }}{{ end }}'"))
-    assert [one["rule"] for one in portproof.check()["findings"]] == ["render-failed"]
+    """No value that is empty cures it: a switch that is off, a choice, a value that has another one already."""
+    for condition, values in (
+        ("not .Values.enabled", "enabled: false\n"),
+        ('ne .Values.mode "a"', "mode: b\n"),
+        ('ne .Values.mode "a"', "mode: ''\n"),
+        ("eq (int .Values.replicas) 0", "replicas: 0\n"),
+    ):
+        repository.write(
+            wanting(f"'{{{{ if {condition} }}}}{{{{ fail \"not like that\" }}}}{{{{ end }}}}'", values)
+        )
+        assert [one["rule"] for one in portproof.check()["findings"]] == ["render-failed"]
 
 
 def test_what_a_placeholder_shows_is_compared_with_the_base(
@@ -459,3 +501,27 @@ def test_what_a_placeholder_shows_is_compared_with_the_base(
     found = portproof.check("--base", "HEAD")
     introduced = {one["rule"]: one["introduced"] for one in found["findings"]}
     assert introduced == {"render-failed": False, "service-target-number": True}
+
+
+def test_a_chart_with_placeholders_is_listed_as_checked_in_part(
+    portproof: Program, repository: Repository
+) -> None:
+    action, values, name = WANTED["a guard of a part that is on"]
+    repository.write(wanting(action, values))
+    said = f"with placeholders for values that nobody gives: {name}"
+    text = portproof("check", "--offline").stdout
+    assert f"Checked in part: helm:shop\n      {said}\n" in text
+    assert "Not checked" not in text
+    notes = json.loads(portproof("check", "--offline", "--format", "sarif").stdout)["runs"][0]["invocations"][
+        0
+    ]
+    told = [(one["level"], one["message"]["text"]) for one in notes["toolExecutionNotifications"]]
+    assert ("note", f"helm:shop checked: {said}") in told
+    assert not [text for level, text in told if level == "error"]
+
+
+def test_guesses_at_what_a_guard_wants_are_few(portproof: Program, repository: Repository) -> None:
+    """What only words name is tried if the chart has it: a long complaint costs no render a word."""
+    words = " ".join(f"word{number}" for number in range(40))
+    repository.write(wanting(f"'{{{{ if .Release.IsInstall }}}}{{{{ fail \"{words}\" }}}}{{{{ end }}}}'"))
+    assert portproof.check()["targets"][0]["reason"] == words

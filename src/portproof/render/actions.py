@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 MAX_ACTIONS = 100_000
+MAX_CONDITION = 2_000
+"""Characters of a condition that are kept."""
 _INSIDE = re.compile(r"}}|\"|`|/\*")
 _STRING_END = re.compile(r"\"|\\|\n")
 _OPENS = re.compile(r"(if|with|range|define|block)\b")
@@ -22,12 +24,20 @@ _STEP = re.compile(r"{{.*?}}")
 
 @dataclass(frozen=True, slots=True)
 class TemplateAction:
-    """One ``{{ … }}``: where it stands, what is inside, and how many conditions and loops are open around it."""
+    """One ``{{ … }}``: where it stands, what is inside, and the conditions and loops that are open around it.
+
+    An ``else if`` adds its words to those of the ``if``.
+    """
 
     start: int
     end: int
     body: str
-    guards: int
+    conditions: tuple[str, ...]
+
+    @property
+    def guards(self) -> int:
+        """How many conditions and loops are open around it."""
+        return len(self.conditions)
 
     @property
     def refuses(self) -> bool:
@@ -51,7 +61,7 @@ class TemplateAction:
 
 def actions(text: str) -> Iterator[TemplateAction]:
     """The actions of a template in order; stops at one that never ends. Linear in the length of `text`."""
-    opened: list[bool] = []
+    opened: list[str] = []  # a definition has no condition
     start = text.find("{{")
     for _ in range(MAX_ACTIONS):
         if start < 0:
@@ -63,9 +73,11 @@ def actions(text: str) -> Iterator[TemplateAction]:
         opens = _OPENS.match(body)
         if re.match(r"end\b", body) and opened:
             opened.pop()
-        yield TemplateAction(start, end, body, sum(opened))
+        elif re.match(r"else\b", body) and opened and opened[-1]:
+            opened[-1] = f"{opened[-1]} {body}"[:MAX_CONDITION]
+        yield TemplateAction(start, end, body, tuple(one for one in opened if one))
         if opens:
-            opened.append(opens.group(1) in ("if", "with", "range"))
+            opened.append(body[:MAX_CONDITION] if opens.group(1) in ("if", "with", "range") else "")
         start = text.find("{{", end)
 
 

@@ -238,7 +238,7 @@ class Helm:
         if tree.overlay and known is None:
             return None
         given = Placeholders().further(stderr, tree, paths) if known is None else known
-        while given is not None and len(given.values) <= MAX_VALUES:
+        while given is not None and given.tries <= MAX_VALUES:
             with self.scratch.folder() as folder:
                 file = folder / "placeholders.yaml"
                 write_text(file, given.text)

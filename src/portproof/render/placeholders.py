@@ -1,6 +1,7 @@
 """Values for a chart that wants some which nobody gives it here: read from helm's error, one at a time.
 
-``required`` names the value in the template, a nil pointer the path to it. The type of a placeholder is that of the chart's
+``required`` names the value in the template, a nil pointer the path to it. A guarded ``fail`` names several: one is tried
+after the other, and stays if the chart does not say the same again. The type of a placeholder is that of the chart's
 schema, else what its name says. What it holds is like nothing else, so that what depends on it can be told.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from portproof.render.chartpaths import ChartPaths
+from portproof.render.guards import guarding, is_empty, is_list
 from portproof.render.tool_output import error_text
 from portproof.source import Tree
 
@@ -21,8 +23,8 @@ ValuePath: TypeAlias = tuple[str, ...]
 MAX_VALUES = 12
 """As many values are given to one chart; each takes a render."""
 
-Value: TypeAlias = str | int | bool | tuple[()]
-"""What a placeholder may be: a list is empty, for what its entries hold is not known."""
+Value: TypeAlias = str | int | bool | tuple[str, ...]
+"""What a placeholder may be: a list is empty, for what its entries hold is not known, unless entries are what is wanted."""
 
 WORD = "x-placeholder"
 NUMBER = 47113
@@ -46,9 +48,20 @@ _SWITCH = re.compile(r"(?:enabled?|create|disabled?)\Z", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Placeholders:
-    """What a chart is given beyond its values, by the path of each."""
+    """What a chart is given beyond its values, by the path of each.
+
+    `guess` is the newest of them if it is one of several that a guarded ``fail`` may want, with the words of that; `vain`
+    are those that did not help.
+    """
 
     values: Mapping[ValuePath, Value] = field(default_factory=dict)
+    guess: tuple[ValuePath, str] | None = None
+    vain: frozenset[ValuePath] = frozenset()
+
+    @property
+    def tries(self) -> int:
+        """How many renders it took to come here."""
+        return len(self.values) + len(self.vain)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,14 +80,43 @@ class Placeholders:
         return json.dumps(data) + "\n"
 
     def further(self, stderr: str, tree: Tree, paths: ChartPaths) -> Placeholders | None:
-        """These and the value that helm's error says is missing; None where it says of none."""
+        """These and the value that helm's error says is missing; None where it says of none.
+
+        A guess after which helm says the same is taken back.
+        """
+        refusal = _refusal(stderr)
+        if self.guess is not None and refusal and self.guess[1] == refusal[1]:
+            path = self.guess[0]
+            rest = {own: value for own, value in self.values.items() if own != path}
+            return Placeholders(rest, vain=self.vain | {path}).further(stderr, tree, paths)
         for path, line in _wanted(stderr, tree, paths):
             if all(_apart(path, own) for own in self.values):
                 steps = "." + ".".join(path)  # a subchart reads it without its own name
                 is_list = any(steps.endswith(one[1]) for one in _RANGE.finditer(line))
                 value: Value = () if is_list else _placeholder(path, tree, paths)
-                return Placeholders({**self.values, path: value})
+                return Placeholders({**self.values, path: value}, vain=self.vain)
+        return self._guessed(refusal, tree, paths) if refusal else None
+
+    def _guessed(self, refusal: tuple[str, str], tree: Tree, paths: ChartPaths) -> Placeholders | None:
+        """These and the likeliest value that a guarded ``fail`` may want and that has not been tried."""
+        template, message = refusal
+        subchart = tuple(_SUBCHART.findall(template))
+        for steps in guarding(message, tree, paths):
+            path = _placed(steps, template)
+            free = path not in self.vain and all(_apart(path, own) for own in self.values)
+            if free and is_empty(steps, tree, paths, subchart):
+                value: Value = (WORD,) if is_list(path, tree, paths) else _placeholder(path, tree, paths)
+                return Placeholders({**self.values, path: value}, (path, message), self.vain)
         return None
+
+
+def _refusal(stderr: str) -> tuple[str, str] | None:
+    """The template that helm names and the words, if the chart rejects its values."""
+    text = error_text(stderr)
+    frame = _FRAME.search(text)
+    if frame is None or "execution error at" not in text:
+        return None
+    return frame["name"], text.partition("): ")[2].strip()
 
 
 def _apart(path: ValuePath, other: ValuePath) -> bool:

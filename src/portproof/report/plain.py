@@ -50,7 +50,7 @@ def unchecked(report: Report) -> list[str]:
 
 
 def in_part(report: Report) -> list[str]:
-    """What was checked without a part, a line for each part."""
+    """What was checked without a part or with placeholders, a line for each reason."""
     return [_told("checked", targets, reason) for reason, targets in summary_line.in_part(report).items()]
 
 

@@ -204,6 +204,8 @@ def _fix(fix: Fix) -> dict[str, Any]:
 
 def _notifications(report: Report) -> list[dict[str, Any]]:
     """What could not be looked at: nobody shall take it for clean."""
+    in_part = summary_line.in_part(report)
+    known = {target.id for targets in in_part.values() for target in targets}
     found = [
         {
             "level": "error" if target.status == "failed" else "warning",
@@ -212,15 +214,15 @@ def _notifications(report: Report) -> list[dict[str, Any]]:
         }
         for status in ("failed", "skipped")
         for target in report.targets
-        if target.status == status
+        if target.status == status and target.id not in known
     ]
     found += [
         {
             "level": "note",
-            "message": _message(f"{target.id} {target.status}: {reason}"),
+            "message": _message(f"{target.id} checked: {reason}"),
             "locations": [{"physicalLocation": {"artifactLocation": _artifact(target.main_file)}}],
         }
-        for reason, targets in summary_line.in_part(report).items()
+        for reason, targets in in_part.items()
         for target in targets
     ]
     if unread := summary_line.unread(report):

@@ -25,6 +25,9 @@ _WAYS = {
 WITHOUT = "without a part: "
 """What the reason of a target begins with that was checked without something that could not be had."""
 
+PLACED = "with placeholders for values that nobody gives: "
+"""What the reason of a failed target ends with that was checked with values made up for it."""
+
 TOOK = "not pinned: "
 """What the reason of a target begins with whose chart was taken in a version that is written nowhere."""
 
@@ -165,23 +168,29 @@ def listed(items: tuple[str, ...], limit: int = 3) -> str:
 
 
 def limited(report: Report) -> dict[str, list[TargetStatus]]:
-    """The targets that were checked with a reservation, by that: without a part, or not compared with the base."""
+    """The targets that were checked with a reservation, by that.
+
+    Without a part, with placeholders, or not compared with the base.
+    """
     groups: dict[str, list[TargetStatus]] = {}
     for target in report.targets:
-        if target.status == "checked" and target.reason:
-            groups.setdefault(target.reason, []).append(target)
+        _, placed, names = (target.reason or "").partition(PLACED)
+        reason = f"{placed}{names}" if placed else target.reason if target.status == "checked" else None
+        if reason:
+            groups.setdefault(reason, []).append(target)
     return groups
 
 
 def in_part(report: Report) -> dict[str, list[TargetStatus]]:
-    """Those of them that were checked without a part, by what is said of it."""
-    return {reason: targets for reason, targets in limited(report).items() if WITHOUT in reason}
+    """Those of them that were checked without a part or with placeholders, by what is said of it."""
+    found = limited(report).items()
+    return {reason: targets for reason, targets in found if WITHOUT in reason or PLACED in reason}
 
 
 def unchecked(report: Report) -> dict[tuple[str, str], list[TargetStatus]]:
     """The targets that failed, then those that were skipped, by equal status and reason.
 
-    A failure that a finding tells about is not told twice.
+    One that was checked with placeholders is none of them. A failure that a finding tells about is not told twice.
     """
     from portproof.rules.run import render_failed  # noqa: PLC0415 - lists of rules need not load one
 
@@ -194,7 +203,7 @@ def unchecked(report: Report) -> dict[tuple[str, str], list[TargetStatus]]:
     groups: dict[tuple[str, str], list[TargetStatus]] = {}
     for status in ("failed", "skipped"):
         for target in report.targets:
-            if target.status == status:
+            if target.status == status and PLACED not in (target.reason or ""):
                 known = status == "failed" and target.id in told
                 reason = f"see {render_failed.RULE.id} above" if known else target.reason or "no reason known"
                 groups.setdefault((status, reason), []).append(target)

@@ -19,7 +19,11 @@ from portproof.report.wrapping import wrapped
 from portproof.rules.severity import Severity
 from portproof.source import RelPath
 
-_TITLES = ((summary_line.WITHOUT, "Checked in part:"), (summary_line.TOOK, "Checked today:"))
+_TITLES = (
+    (summary_line.WITHOUT, "Checked in part:"),
+    (summary_line.PLACED, "Checked in part:"),
+    (summary_line.TOOK, "Checked today:"),
+)
 _REASONS = 10
 _EFFECTS = 10
 _RISKS = 3
@@ -247,7 +251,7 @@ class _Writer:
             yield from self.prose(f"  … and {more}; `portproof targets` lists every target")
 
     def uncompared(self) -> Iterator[str]:
-        """The targets that were checked without a part or in a version of the day, and those that nobody can compare."""
+        """The targets that were checked in part or in a version of the day, and those that nobody can compare."""
         groups = summary_line.limited(self.report)
         for reason, targets in list(groups.items())[:_REASONS]:
             names = summary_line.listed(tuple(visible(target.id) for target in targets))
