@@ -22,6 +22,27 @@ _SECURED = frozenset({"amqp", "ftp", "grpc", "http", "imap", "ldap", "mqtt", "po
 """Protocols whose secured twin ends in s: ``http`` is no typo for ``https``."""
 
 
+_LEADING = frozenset(
+    {
+        "master",
+        "primary",
+        "leader",
+        "active",
+        "replica",
+        "slave",
+        "secondary",
+        "standby",
+        "follower",
+        "readonly",
+    }
+)
+
+
+def is_elected(key: str, value: str) -> bool:
+    """Whether a program sets such a label at run time, on the pod that leads or follows: ``role: master`` of Patroni."""
+    return key.rpartition("/")[2].lower().endswith("role") and value.lower() in _LEADING
+
+
 def is_placeholder(value: object) -> bool:
     """Whether `value` is filled in after rendering: ``${PORT}`` of Flux and envsubst, ``{{ port }}``, ``HTTP_PORT``, ``xxx``."""
     return isinstance(value, str) and _PLACEHOLDER.search(value) is not None

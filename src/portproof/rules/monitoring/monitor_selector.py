@@ -194,11 +194,18 @@ def _meant(graph: PortGraph, endpoint: Endpoint, taken: frozenset[_Target]) -> _
         away = [one for one in away if _is_written(graph, one.key)]
         if away:
             found = only(away)
-            return None if found is None else _Meant(found, _labels(graph, found), "")
+            return None if found is None else _Meant(found, _labels(graph, found), _where(graph, endpoint))
     if any(own.has_operator(one.key.group) for one in graph.resources):
         return None
     found = only(one for one in near if _is_all_but_one(wanted, _labels(graph, one)))
     return None if found is None else _Meant(found, _labels(graph, found), "everything else fits")
+
+
+def _where(graph: PortGraph, endpoint: Endpoint) -> str:
+    """Why a monitor looks in its own namespace only."""
+    resource = graph.resource(endpoint.monitor)
+    written = resource is not None and lookup(resource.data, ("spec", "namespaceSelector"))
+    return "with this namespaceSelector" if written else "without a namespaceSelector"
 
 
 def _is_all_but_one(wanted: Mapping[str, str], have: Mapping[str, str]) -> bool:
@@ -248,8 +255,8 @@ def _finding(endpoint: Endpoint, found: _Meant) -> Finding:
     nothing = f"{monitor} selects no {who} here, so nothing is scraped"
     if not differing:
         text = (
-            f"{nothing}: the labels are those of {target} in namespace {target.namespace!r}, but without a "
-            f"namespaceSelector only its own namespace {monitor.namespace!r} is searched."
+            f"{nothing}: the labels are those of {target} in namespace {target.namespace!r}, but {found.why} only its "
+            f"own namespace {monitor.namespace!r} is searched."
         )
     else:
         has = f"has {found.labels[key]!r} there" if key in found.labels else "lacks it"

@@ -14,7 +14,7 @@ from portproof.graph.answers import resolve
 from portproof.graph.fields import labels
 from portproof.graph.meant import only
 from portproof.graph.model import RUNTIME_LABELS, PortGraph, Service, Workload
-from portproof.graph.names import digits, is_near_name
+from portproof.graph.names import digits, is_elected, is_near_name
 from portproof.graph.past import lost_pods
 from portproof.yamldoc import lookup
 
@@ -48,7 +48,7 @@ def selects_nothing(graph: PortGraph) -> Iterator[Service]:
         if lost_pods(graph, service) is not None:  # service-lost-pods says it, whatever the names
             continue
         if not graph.select(service).workloads and not any(
-            _is_near_by(service, one) and not _differing(service, one) for one in graph.workloads
+            _is_near_by(service, one) and not _lacking(service, one) for one in graph.workloads
         ):
             yield service
 
@@ -105,6 +105,15 @@ def _is_near_by(service: Service, workload: Workload) -> bool:
 def _differing(service: Service, workload: Workload) -> list[str]:
     """The selector's keys that the workload's pods do not satisfy."""
     return [key for key, value in service.selector.items() if workload.labels.get(key) != value]
+
+
+def _lacking(service: Service, workload: Workload) -> list[str]:
+    """Those that no program can add to the pods: which one of them leads is found out at run time."""
+    return [
+        key
+        for key in _differing(service, workload)
+        if key in workload.labels or not is_elected(key, service.selector[key])
+    ]
 
 
 def _is_typo(service: Service, workload: Workload, key: str) -> bool:

@@ -97,7 +97,8 @@ Not reported when:
 * another Service selects that workload.
 * several workloads may be meant.
 * only Jobs or hooks match.
-* a label is set at run time (`statefulset.kubernetes.io/pod-name`).
+* a label is set at run time (`statefulset.kubernetes.io/pod-name`), also by a program that
+  chooses a leader among the pods (`role: master`).
 * the rendering has custom resources that may create the pods, unless the workload itself has the labels.
 """
 
