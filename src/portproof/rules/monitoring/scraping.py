@@ -12,7 +12,7 @@ from portproof.graph.meant import first_unique
 from portproof.graph.model import ContainerPort, Missed, Pods, PortGraph, Workload
 from portproof.graph.names import is_digits, is_near_name, is_placeholder
 from portproof.graph.phrasing import declared
-from portproof.graph.purpose import has_words
+from portproof.graph.purpose import has_words, speaks_http
 from portproof.graph.referrers import renaming
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 from portproof.rules.monitoring.edges import pod_edge
@@ -108,7 +108,8 @@ def _meant(workload: Workload, wanted: Scalar) -> ContainerPort | None:
     else:
         near = [one for one in ports if one.name and is_near_name(str(one.name.value), wanted)]
     worded = [one for one in ports if has_words(one.name_text, wanted)]
-    return first_unique(near, worded, ports)
+    scraped = [one for one in ports if speaks_http(one.name_text, one.value)]
+    return first_unique(near, worded, scraped if len(ports) == 1 else ports)
 
 
 def _value(endpoint: Endpoint, meant: ContainerPort | None) -> Scalar | None:

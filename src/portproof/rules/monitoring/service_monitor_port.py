@@ -21,7 +21,8 @@ Severity:
 Fix:
 
 Sometimes. It sets the field to the port that exists, or gives that port the name that
-the monitor asks for. There is none when several ports could be meant.
+the monitor asks for. There is none when several ports could be meant, or when the only one
+speaks another protocol than HTTP.
 
 Bad (a name that no Service has)::
 
@@ -119,6 +120,7 @@ from dataclasses import dataclass, replace
 from portproof.graph.answers import missed
 from portproof.graph.meant import first_unique
 from portproof.graph.model import PortGraph, Service, ServiceEdge, Workload
+from portproof.graph.purpose import speaks_http
 from portproof.rules.base import Finding, Scalar, Severity, rule
 from portproof.rules.monitoring.edges import service_edges
 from portproof.rules.monitoring.monitors import Endpoint, FieldMeaning, Monitors
@@ -185,6 +187,9 @@ def _told(graph: PortGraph, endpoint: Endpoint, lack: _Lack) -> Finding:
     if lack.count > 1:
         text = f"{found.message} None of the {lack.count} selected Services has that port."
         found = replace(found, message=text)
+    meant = next((one for one in service.ports if found.expected == one.name_text), None)
+    if meant is not None and not speaks_http(meant.name_text, meant.number.value):
+        found = replace(found, expected=None, remedies=())
     return replace(found, severity=Severity.WARNING) if endpoint.namespaces is None else found
 
 
