@@ -92,6 +92,13 @@ CASES = [
         "o cannot be built: o/base has no kustomization.yaml",
     ),
     Case(
+        "a base without kustomization, beside a file outside",
+        "resources:\n- ../n.yaml\n- ../rbac\n",
+        {"n.yaml": DEPLOYMENT, "rbac/x.yaml": DEPLOYMENT},
+        f"{K}:5:3",
+        "o cannot be built: rbac has no kustomization.yaml",
+    ),
+    Case(
         "a broken base",
         "resources:\n- base\n",
         {

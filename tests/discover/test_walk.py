@@ -124,6 +124,12 @@ class TestWhatIsPassedOver:
             ("manifests:deploy/a\\x1b[2J.yaml", "its name is not printable UTF-8", True)
         ]
 
+    def test_a_picture_with_such_a_name_is_none_that_counts(self, repository: Repository) -> None:
+        repository.add({"shot at 10\u202fAM.png": "", "deploy/web.yaml": SERVICE})
+        assert repository.skips() == [
+            ("manifests:shot at 10\\u202fAM.png", "its name is not printable UTF-8", False)
+        ]
+
     def test_a_name_that_is_not_utf8_is_a_skip(self, repository: Repository) -> None:
         Path(os.fsdecode(os.fsencode(repository.root) + b"/\xff.yaml")).write_text(SERVICE)
         assert repository.skips() == [("manifests:\\udcff.yaml", "its name is not printable UTF-8", True)]

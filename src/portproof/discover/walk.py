@@ -113,7 +113,7 @@ def walk(
         if ignored:
             folder = _without_ignored(folder, ignored, requested)
         folders[path] = folder
-        skips += [Skip("manifests", name, "its name is not printable UTF-8") for name in folder.odd]
+        skips += [_unshowable(name) for name in folder.odd]
         for name in folder.folders:
             child = folder.child(name)
             reason = _passed_over(folder, child, name, requested, exclude)
@@ -203,6 +203,12 @@ def _scan(root: Path, path: RelPath) -> Folder:
                 files.append(name)
     found = [tuple(sorted(names)) for names in (files, folders, links, odd)]
     return Folder(path, found[0], found[1], found[2], found[3], git)
+
+
+def _unshowable(name: RelPath) -> Skip:
+    """What no report could name. A picture would be no target under any name; a name without an ending may be a folder's."""
+    ending = os.path.splitext(name)[1]  # noqa: PTH122 - an escaped name is no path
+    return Skip("manifests", name, "its name is not printable UTF-8", counts=ending in ("", *_TEXTS))
 
 
 def _without(folder: Folder, exclude: Sequence[str]) -> Folder:

@@ -18,7 +18,7 @@ from portproof.discover.model import HelmTarget
 from portproof.render import actions
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
-from portproof.render.tool_output import Places, clean, error_text
+from portproof.render.tool_output import Places, clean, crashed, error_text
 from portproof.source import LineIndex, RelPath, Tree
 
 MAX_FRAMES = 4
@@ -63,6 +63,9 @@ class Blame:
 
     def explain(self, stderr: str) -> RenderFailure | NotRendered:
         """Make a result of what helm printed on standard error."""
+        crash = crashed("helm", stderr)
+        if crash is not None:
+            return NotRendered(self.target, crash)
         text = error_text(stderr)
         missing = _MISSING.search(text)
         if missing:

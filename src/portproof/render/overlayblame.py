@@ -21,7 +21,7 @@ from portproof import yamldoc
 from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget
 from portproof.render import generated
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
-from portproof.render.tool_output import Places, clean, error_text
+from portproof.render.tool_output import Places, clean, crashed, error_text
 from portproof.source import LineIndex, RelPath, SourceError, Tree, is_inside, join, normalise
 
 _LEVEL = re.compile(r"recursed accumulation of path \\?'([^'\n]{1,1000}?)\\?': ")
@@ -62,6 +62,24 @@ _OUTSIDE = re.compile(r"security; file '([^'\n]{1,1000})' is not in or below '([
 _REMOTE = re.compile(r"no 'git' program on path|proxyconnect|dial tcp|https fetch|hit \d+s timeout")
 
 
+def _beyond_us(text: str) -> str | None:
+    """What an overlay needs and portproof does not give to kustomize; None when it is something else."""
+    if _REMOTE.search(text):
+        return f"it refers to something remote, which is not fetched: {clean(_short(text))}"
+    if "must specify --enable-helm" in text:
+        return "its helmCharts are not rendered"
+    plugin = _PLUGIN.search(text)
+    if plugin:
+        return f"it needs the plugin {plugin.group(1)}, which portproof does not run"
+    outside = _OUTSIDE.search(text)
+    if outside:
+        return (
+            f"it reads {clean(outside.group(1))} from outside the folder {clean(outside.group(2))}, which kustomize "
+            "allows only with --load-restrictor LoadRestrictionsNone"
+        )
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class OverlayBlame:
     """What is needed to explain one failure."""
@@ -73,24 +91,9 @@ class OverlayBlame:
     def explain(self, stderr: str) -> RenderFailure | NotRendered:
         """Make a result of what kustomize printed on standard error."""
         text = self.places.relative(error_text(stderr))
-        if _REMOTE.search(text):
-            return NotRendered(
-                self.target, f"it refers to something remote, which is not fetched: {clean(_short(text))}"
-            )
-        if "must specify --enable-helm" in text:
-            return NotRendered(self.target, "its helmCharts are not rendered")
-        plugin = _PLUGIN.search(text)
-        if plugin:
-            return NotRendered(
-                self.target, f"it needs the plugin {plugin.group(1)}, which portproof does not run"
-            )
-        outside = _OUTSIDE.search(text)
-        if outside:
-            return NotRendered(
-                self.target,
-                f"it reads {clean(outside.group(1))} from outside the folder {clean(outside.group(2))}, which kustomize "
-                "allows only with --load-restrictor LoadRestrictionsNone",
-            )
+        reason = crashed("kustomize", stderr) or _beyond_us(text)
+        if reason is not None:
+            return NotRendered(self.target, reason)
         for path in self._missing(text):
             why = generated.reason(path, self.tree)
             if why:
@@ -117,6 +120,8 @@ class OverlayBlame:
         for path in self._missing(text):
             if not os.path.lexists(self.tree.on_disk(path)) and path not in self.tree.overlay:
                 return f"{top} cannot be built: {clean(path)} is missing"
+            if os.path.isdir(self.tree.on_disk(path)) and self._kustomization(path) is None:  # noqa: PTH112
+                return f"{top} cannot be built: {clean(path)} has no kustomization.yaml"
         return None
 
     def _nothing_to_build(self, folder: RelPath, text: str) -> str:

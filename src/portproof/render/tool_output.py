@@ -24,6 +24,7 @@ _LOGGED = re.compile(
 _GO_ESCAPE = re.compile(r"\\(.)")
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")  # differs from run to run
+_CRASH = re.compile(r"^panic: ([^\n]{1,300})(?=[\s\S]*^goroutine \d+ )", re.MULTILINE)
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|cannot allocate memory|failed to reserve|failed to create new OS thread"
 )
@@ -89,6 +90,14 @@ def stopped(tool: str, done: Completed, limits: Limits) -> str | None:
             if done.returncode < 0:
                 return f"{tool} was killed by signal {-done.returncode}"
             return None
+
+
+def crashed(tool: str, stderr: str) -> str | None:
+    """That a tool met a bug of its own, which says nothing of its input; None when it did not."""
+    found = _CRASH.search(stderr)
+    if found is None:
+        return None
+    return f"{tool} crashed on it, which is a bug of this version ({clean(found[1])}); another version may render it"
 
 
 def reason_of(error: OSError) -> str:
