@@ -15,6 +15,9 @@ SOUND = BROKEN.replace("8081", "8080")
 REMOTE = "https://github.com/example/shop//deploy?ref=v1"
 BASE = {"base/kustomization.yaml": "resources: [all.yaml]\n"}
 PLUGIN = "apiVersion: example.com/v1\nkind: Secrets\nmetadata: {name: x}\n"
+INFLATOR = "{apiVersion: builtin, kind: HelmChartInflationGenerator, metadata: {name: x}, name: redis}"
+FUNCTION = "config.kubernetes.io/function: 'exec: {path: ksops}'"
+SOPS = f"apiVersion: viaduct.ai/v1\nkind: ksops\nmetadata: {{name: x, annotations: {{{FUNCTION}}}}}\nfiles: [s.yaml]\n"
 
 
 @pytest.fixture
@@ -30,6 +33,13 @@ LACKING = {
     "a remote base": f"resources: [../base, '{REMOTE}']\n",
     "a remote file": "resources: [../base, 'https://example.com/x.yaml']\n",
     "a chart of a registry": "resources: [../base]\nhelmCharts: [{name: redis, repo: 'https://example.com'}]\n",
+    "a generator that runs a program": "resources: [../base]\ngenerators: [sops.yaml]\n",
+    "a generator of others": "resources: [../base]\ngenerators: [g.yaml]\n",
+    "a chart that a generator inflates": f"resources: [../base]\ngenerators: ['{INFLATOR}']\n",
+    "a patch of what a generator makes": """resources: [../base]
+generators: [sops.yaml]
+patchesStrategicMerge: ["{apiVersion: v1, kind: Secret, metadata: {name: login}, type: Opaque}"]
+""",
     "a patch of the remote base": f"""resources: [../base, '{REMOTE}']
 patches:
   - patch: "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: shop}}, spec: {{replicas: 2}}}}"
@@ -44,6 +54,7 @@ def test_an_overlay_is_built_without_what_cannot_be_had(
     portproof: Program, repository: Repository, overlay: str
 ) -> None:
     files = {**BASE, "prod/kustomization.yaml": overlay, "prod/theirs.yaml": THEIRS}
+    files |= {"prod/g.yaml": PLUGIN, "prod/sops.yaml": SOPS}
     repository.write({**files, "base/all.yaml": BROKEN})
     found = portproof.check()
     (finding,) = found["findings"]
@@ -88,7 +99,7 @@ spec: {defaultBackend: {service: {name: apis, port: {number: 80}}}}
 
 
 BUILT_BY_NOBODY = {
-    "a plugin": ("resources: [../base]\ngenerators: [g.yaml]\n", "skipped"),
+    "a plugin": ("resources: [../base]\ntransformers: [g.yaml]\n", "skipped"),
     "a remote component": (f"resources: [../base]\ncomponents: ['{REMOTE}']\n", "skipped"),
     "a remote base, and a patch of several of its objects": (
         f"resources: [../base, '{REMOTE}']\npatches: [{{path: several.yaml}}]\n",

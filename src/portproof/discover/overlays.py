@@ -16,7 +16,7 @@ from portproof.discover.helm_charts import Charts
 from portproof.discover.lacking import without
 from portproof.discover.model import KUSTOMIZATION_NAMES, Inflation, KustomizeTarget, Lack, Skip
 from portproof.discover.plain import may_have_ports
-from portproof.discover.references import References, read_plugin_file, read_references
+from portproof.discover.references import GENERATORS, References, read_plugin_file, read_references
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Folder, Listing, walk
 from portproof.source import RelPath, Tree
@@ -160,9 +160,16 @@ def _bases(graph: _Graph, targets: Iterable[KustomizeTarget]) -> Mapping[str, tu
 def _unread(targets: Collection[KustomizeTarget]) -> Iterator[Unread]:
     """The parts without which targets are built."""
     for lack in dict.fromkeys(one for target in targets for one in target.lacks if not one.fetchable):
-        yield Unread(lack.file, "remote-base" if lack.text else "helm-charts", lack.reason)
+        yield Unread(lack.file, _kind(lack), lack.reason)
     for one in dict.fromkeys(one for target in targets for one in target.charts if one.reason):
         yield Unread(one.file, "helm-charts", one.reason)
+
+
+def _kind(lack: Lack) -> str:
+    """What a part is, for `Unread`."""
+    if lack.fields == (GENERATORS,):
+        return "generator"
+    return "remote-base" if lack.text else "helm-charts"
 
 
 def _generated(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> tuple[RelPath, ...]:

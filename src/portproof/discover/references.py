@@ -25,6 +25,7 @@ from portproof.yamldoc import YamlError, load, load_all
 _FUNCTIONS = ("config.kubernetes.io/function", "config.k8s.io/function")
 """Annotations that have a container or a program run (kustomize v5, ``kyaml/fn/runtime/runtimeutil``)."""
 
+GENERATORS = "generators"
 _CHARTS = "helmCharts"
 _OLD_CHARTS = "helmChartInflationGenerator"
 _OBJECTS = ("resources", "bases")
@@ -92,12 +93,13 @@ def is_remote(text: str) -> bool:
 
 @dataclass(slots=True)
 class _Reader:
-    """`file` is the one that is being read."""
+    """`file` is the one that is being read, `generator` the entry of which kustomization that names it, if one does."""
 
     tree: Tree
     found: References
     file: RelPath = ""
     hosts: Collection[str] | None = None
+    generator: tuple[RelPath, str] | None = None
 
     def read(self, data: dict[str, Any]) -> None:
         """Look at every field of a kustomization that holds a path."""
@@ -105,7 +107,11 @@ class _Reader:
         self._read_parts(data)
         for text in _texts(data, "crds", "configurations"):
             self.take(text, "file")
-        for text in _texts(data, "generators", "transformers", "validators"):
+        for text in _texts(data, GENERATORS):
+            self.generator = (self.file, text)
+            self._take_plugin(text)
+            self.generator = None
+        for text in _texts(data, "transformers", "validators"):
             self._take_plugin(text)
         for text in _texts(data, "patchesStrategicMerge", "patches"):
             if not _is_inline(text):
@@ -154,15 +160,15 @@ class _Reader:
                 self.read_plugin(item)
         kind, version = str(data.get("kind")), data.get("apiVersion")
         if kind.startswith("HelmChartInflation"):
-            self._refuse(_NOT_INFLATED, kind)
+            self._cannot_run(_NOT_INFLATED, kind)
         annotations = _mapping(_mapping(data.get("metadata")).get("annotations"))
         function = next((name for name in _FUNCTIONS if name in annotations), None)
         if function is not None:
-            self._refuse(
+            self._cannot_run(
                 f"the {_short(kind)} runs a program ({function}), which portproof does not allow", function
             )
         elif "kind" in data and isinstance(version, str) and version not in ("", "builtin"):
-            self._refuse(
+            self._cannot_run(
                 f"it needs the plugin {_short(f'{version} {kind}')}, which portproof does not run", version
             )
         self._take_paths(
@@ -242,6 +248,14 @@ class _Reader:
             self._lack((*_OBJECTS, "components"), text, reason, text)
         else:
             self._refuse(reason, text)
+
+    def _cannot_run(self, reason: str, text: str) -> None:
+        """Note a plugin that only others run. A generator adds objects, anything else may change all of them."""
+        if self.generator is None:
+            self._refuse(reason, text)
+        else:
+            file, entry = self.generator
+            self.found.lacks.append(Lack(file, (GENERATORS,), entry, self._placed(reason, text)))
 
     def _lack(self, fields: tuple[str, ...], text: str, reason: str, shown: str) -> None:
         """Note an entry that only adds objects: what is left without it can be looked at."""

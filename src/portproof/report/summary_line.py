@@ -40,7 +40,7 @@ _UNREAD = {
     "terraform": "Terraform release",
     "remote-chart": "remote chart",
     "remote-base": "remote base",
-    "helm-charts": "field of helmCharts",
+    "helm-charts": "helmCharts field",
     "dependency": "chart dependency",
     "generated-file": "generated file",
 }
