@@ -246,6 +246,20 @@ def test_what_the_chart_itself_fills_in_is_known(root: Path) -> None:
     assert installed(root).install
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ range .Alerts }}{{ .Labels.name }}{{ end }}",
+        "{{ if .CommonLabels }}a{{ else }}b{{- end -}}",
+        '{"legend": "{{pod}}",\n "expr": "up"}',
+    ],
+)
+def test_what_alerts_and_dashboards_fill_in_is_no_placeholder(root: Path, text: str) -> None:
+    for helm in ({"valuesObject": {"a": text}}, {"values": yaml.safe_dump({"a": text})}):
+        write(root, {"apps/shop.yaml": application(helm)})
+        assert installed(root).install
+
+
 def test_missing_files_and_values_that_are_optional_are_left_out(root: Path) -> None:
     helm = {"valueFiles": ["none.yaml"], "ignoreMissingValueFiles": True}
     write(root, {"apps/shop.yaml": application(helm)})

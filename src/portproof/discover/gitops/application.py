@@ -42,8 +42,8 @@ KEY = re.compile(r"[\w.\[\]/-]+")
 """What helm takes for one value: a comma would begin another, and a file of any place with it."""
 
 _OUTSIDE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
-_OF_ANOTHER_TOOL = re.compile(r"\{\{-?\s*\w+\s*-?\}\}|<no value>")
-"""A bare word in braces; what helm itself fills in has a dot or arguments (``{{ .Release.Name }}``)."""
+_OF_ANOTHER_TOOL = re.compile(r"\{\{-?\s*(?!(?:else|end|break|continue)\b)\w+\s*-?\}\}|<no value>")
+"""A bare word in braces that is none of Go's; what helm itself fills in has a dot or arguments (``{{ .Release.Name }}``)."""
 
 _BUILD_VARIABLE = re.compile(r"\$(?:\{(ARGOCD_\w+)\}|(ARGOCD_\w+))")
 
@@ -304,10 +304,18 @@ def checked(data: Mapping[str, Any], installed: Installed) -> Installed:
         return replace(installed, problem=f"{odd[0]!r} is not a valid version")
     names = (install.name, installed.release, installed.namespace)
     given = lookup(data, install.values) if install.values else None
-    texts = (value for _, value in leaves(given) if isinstance(value, str))
     found = [name for name in names if UNKNOWN.search(name)]
-    found += [match[0] for value in texts if (match := _OF_ANOTHER_TOOL.search(value))]
+    found += [match[0] for value in _one_liners(given) if (match := _OF_ANOTHER_TOOL.search(value))]
     return replace(
         installed,
         problem=installed.problem or (f"{found[0]!r} is an unresolved placeholder" if found else ""),
     )
+
+
+def _one_liners(values: Any) -> Iterator[str]:
+    """The texts of one line among values; one of several is an alert, a dashboard or a file, whose braces are its own."""
+    if isinstance(values, str):
+        values = read_mapping(values) or values
+    for _, value in leaves(values):
+        if isinstance(value, str) and (value is values or "\n" not in value.strip()):
+            yield value
