@@ -132,12 +132,6 @@ class TestCharts:
     def test_the_release_is_a_valid_name(self, name: str, folder: str, expected: str) -> None:
         assert release_name(name, folder) == expected
 
-    def test_a_chart_is_what_is_below_it(self, repository: Repository) -> None:
-        repository.add(
-            {"web/Chart.yaml": chart("web"), "web/templates/a.yaml": SERVICE, "web/deploy/b.yaml": SERVICE}
-        )
-        assert repository.targets() == ["helm:web"]
-
 
 class TestConfiguredCharts:
     def test_configured_values_make_further_targets(self, repository: Repository) -> None:

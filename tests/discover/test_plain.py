@@ -9,7 +9,7 @@ import pytest
 from portproof.discover.find import discover
 from portproof.discover.model import Discovery, ManifestTarget
 from portproof.source import MAX_SOURCE_BYTES, Tree
-from tests.support.discovery import CONFIG_MAP, CRD, SERVICE, Repository
+from tests.support.discovery import CONFIG_MAP, CRD, SERVICE, Repository, chart
 
 DEPLOYMENT = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {}\n"
 ROUTE = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web}\nspec: {}\n"
@@ -22,6 +22,22 @@ class TestManifests:
             {f"deploy/{name}": SERVICE, "deploy/README.md": SERVICE, "deploy/settings.yaml": "a: b"}
         )
         assert repository.find() == Discovery((ManifestTarget("deploy", (f"deploy/{name}",)),), ())
+
+    @pytest.mark.parametrize("folder", [".", "shop", "a/shop"])
+    def test_manifests_below_a_chart_are_a_target(self, repository: Repository, folder: str) -> None:
+        files = {"Chart.yaml": chart("shop"), "templates/a.yaml": SERVICE, "kind/a.yaml": SERVICE}
+        repository.add({f"{folder}/{name}".removeprefix("./"): text for name, text in files.items()})
+        place = f"{folder}/kind".removeprefix("./")
+        assert repository.targets() == [f"helm:{folder}", f"manifests:{place}"]
+
+    @pytest.mark.parametrize(
+        "path", ["a.yaml", "templates/a/a.yaml", "crds/a.yaml", "ci/a.yaml", "tests/a.yaml", "files/a.yaml"]
+    )
+    def test_what_is_a_chart_s_own_is_none(self, repository: Repository, path: str) -> None:
+        reads = '{{ .Files.Get "files/a.yaml" }}'
+        repository.add({"shop/Chart.yaml": chart("shop"), f"shop/{path}": SERVICE})
+        repository.add({"shop/templates/b.yaml": reads} if path.startswith("files") else {})
+        assert repository.targets() == ["helm:shop"]
 
     @pytest.mark.parametrize(
         "text",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from portproof.discover.alternatives import alternatives
+from portproof.discover.chart_files import chart_files
 from portproof.discover.charts import enclosing_chart
 from portproof.discover.kinds import WITH_PORTS, WORKLOADS
 from portproof.discover.model import ManifestTarget, Skip
@@ -63,6 +64,8 @@ _OF_MESHES = frozenset(
 _OF_OTHERS = frozenset({"namespace", "ns", "hpa", "storageclass", "crd", "servicemonitor", "podmonitor"})
 _DRAWERS = _OF_WORKLOADS | _OF_NETWORK | _OF_MESHES | _OF_DATA | _OF_ACCESS | _OF_OTHERS
 _PERHAPS_A_DRAWER = "deploy"
+_OF_CHARTS = frozenset({"templates", "charts", "crds", "ci", "test", "tests", "e2e"})
+_READS_FILES = ".Files"
 # Folders that are named after a tool or a theme. They may hold an application of their own, with pods and Services.
 _OF_TOOLS = frozenset(
     {"istio", "linkerd", "traefik", "nginx", "kong", "contour", "gateway-api", "prometheus"}
@@ -102,7 +105,7 @@ def find_manifests(
     beside = {parent(path) for path in kustomized}
     for path, folder in sorted(listing.folders.items()):
         names = [name for name in folder.files if name.endswith(_ENDINGS)]
-        if not (names or folder.links) or enclosing_chart(path, charts) is not None:
+        if not (names or folder.links) or _is_of_chart(tree, path, charts):
             continue
         files = [folder.child(name) for name in names if folder.child(name) not in kustomized]
         kinds, unusable = _contents(tree, files)
@@ -126,6 +129,17 @@ def find_manifests(
             reason = "only CustomResourceDefinitions" if only_crds else "no objects with ports"
             skips.append(Skip("manifests", path, reason, counts=False))
     return Plain(tuple(targets), tuple(skips))
+
+
+def _is_of_chart(tree: Tree, path: RelPath, charts: frozenset[RelPath]) -> bool:
+    """Whether a folder is a chart's own: what else lies below one may be for ``kubectl apply``, if no template reads it."""
+    chart = enclosing_chart(path, charts)
+    if chart is None or path == chart:
+        return chart is not None
+    inside = path if chart == "." else path[len(chart) + 1 :]
+    if inside.partition("/")[0] in _OF_CHARTS or "templates" in inside.split("/"):
+        return True
+    return any(_READS_FILES in (tree.text_or_none(file) or "") for file in chart_files([chart], tree))
 
 
 def _together(
