@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import time
@@ -12,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from portproof.render.engine import Engine
-from portproof.render.generated import MAX_EMPTY
-from portproof.render.model import NotRendered, Rendering
+from portproof.render.generated import MANY, MAX_EMPTY
+from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.render.tool_output import error_text
 from portproof.source import Tree
 
@@ -353,6 +354,66 @@ def test_what_more_than_generators_read_is_missed(
     files = {".gitignore": "*.env\n", "o/d.yaml": SERVICE, K: f"{HEAD}{RESOURCES}{SECRETS}{more}"}
     tree = write_files(tmp_path, files)
     assert reason in refused(kustomize.render(overlay_target(tree, "o"), tree))
+
+
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\n"
+KEPT_OUT = [
+    ("login.yaml", {".gitignore": "o/login.yaml\n"}, "o/login.yaml, which is git-ignored"),
+    ("secret.yaml", {}, "o/secret.yaml, which looks like a Secret that is kept out"),
+    ("git-repo-secret.yaml", {"o/app-secret-store.yaml": SERVICE}, "which looks like a Secret"),
+    ("db_secrets.prod.json", {}, "which looks like a Secret that is kept out of the repository"),
+]
+
+
+@pytest.mark.parametrize(("name", "more", "said"), KEPT_OUT)
+def test_a_resource_that_is_kept_out_of_the_repository_is_done_without(
+    kustomize: Engine, tmp_path: Path, name: str, more: dict[str, str], said: str
+) -> None:
+    overlay = f"{HEAD}{RESOURCES}- {name}\n"
+    tree = write_files(tmp_path, {K: overlay, "o/d.yaml": SERVICE, **more})
+    done = rendered(kustomize.render(overlay_target(tree, "o"), tree))
+    assert ["kind: Service" in one.text for one in done.documents] == [True]
+    (without,) = done.without
+    assert said in without
+    alone = overlay.replace(RESOURCES, "resources:\n")
+    patched = f"{overlay}patchesStrategicMerge:\n- s.yaml\n"
+    for text in (alone, patched):
+        write_files(tmp_path, {K: text, "o/s.yaml": SECRET})
+        assert said in refused(kustomize.render(overlay_target(tree, "o"), tree))
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("secret.yaml", {"o/secrets.yaml": SECRET}),
+        ("sealed-secret.yaml", {}),
+        ("secret.enc.yaml", {}),
+        ("external-secrets.yaml", {}),
+        ("secretary.yaml", {}),
+        ("secrets", {}),
+    ],
+)
+def test_a_resource_that_has_another_name_or_is_meant_to_be_kept_is_missed(
+    kustomize: Engine, tmp_path: Path, name: str, more: dict[str, str]
+) -> None:
+    tree = write_files(tmp_path, {K: f"{HEAD}{RESOURCES}- {name}\n", "o/d.yaml": SERVICE, **more})
+    failure = failed(kustomize.render(overlay_target(tree, "o"), tree))
+    assert failure.message == f"o cannot be built: o/{name} is missing"
+
+
+@pytest.mark.parametrize("there", range(MANY + 1))
+def test_a_kustomization_that_something_else_fills_in_is_nobodys_mistake(
+    kustomize: Engine, tmp_path: Path, there: int
+) -> None:
+    names = [f"{number}.yaml" for number in range(MANY + 1)]
+    overlay = f"{HEAD}resources: {json.dumps(names)}\n"
+    service = {f"o/{name}": SERVICE.replace("web", name[0]) for name in names[:there]}
+    tree = write_files(tmp_path, {K: overlay, **service})
+    result = kustomize.render(overlay_target(tree, "o"), tree)
+    if len(names) - there < MANY:
+        assert isinstance(result, Rendering if there == len(names) else RenderFailure)
+    else:
+        assert f"{len(names) - there} of the {len(names)} resources of {K}" in refused(result)
 
 
 IGNORED = {".gitignore": "*.env\n"}

@@ -6,11 +6,12 @@ it uses, and the others stay as they were laid out (suppressions.kubebuilder.io,
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from portproof import yamldoc
@@ -18,6 +19,7 @@ from portproof.discover.gitignore import MAX_PATH, MAX_PATTERNS, matches, patter
 from portproof.discover.model import KUSTOMIZATION_NAMES
 from portproof.source import RelPath, SourceError, Tree, join, parent
 
+_ENDINGS = (".yaml", ".yml", ".json")
 MAX_EMPTY = 8
 """As many files of one overlay are taken for empty: each is held against the patterns."""
 
@@ -25,6 +27,13 @@ _MADE_BY = (
     (re.compile(r"(?:webhook/manifests\.yaml|rbac/role\.yaml|crd/bases(?:/[^/]+)?)\Z"), "controller-gen"),
     (re.compile(r"manifests/bases(?:/[^/]+\.clusterserviceversion\.yaml)?\Z"), "operator-sdk"),
 )
+_OF_SECRETS = re.compile(r"(?:.*[-_.])?secrets?(?:[-_.].*)?\.(?:ya?ml|json|env)", re.IGNORECASE)
+_KEPT = re.compile(r"sealed|external|encrypted|sops|vault|store|provider|\benc\b", re.IGNORECASE)
+"""What a file of Secrets is called that may be kept in a repository, because it holds nothing secret."""
+_ALIKE = 0.85
+"""How much two names are alike when one may be a typo of the other (`difflib`)."""
+MANY = 5
+"""As many files a kustomization lacks that something else fills in; fewer may have been forgotten."""
 _LAYOUT = re.compile(r"^(?:layout|projectName|domain|version):", re.MULTILINE)
 
 
@@ -35,40 +44,65 @@ def reason(path: RelPath, tree: Tree) -> str:
     maker = next((maker for pattern, maker in _MADE_BY if pattern.search(path)), "")
     if maker and any(_LAYOUT.search(_text(tree, folder, "PROJECT")) for folder in _folders_above(path)):
         return f"which {maker} generates and the repository does not contain"
+    if _is_kept_out(path, tree):
+        return "which looks like a Secret that is kept out of the repository"
     return ""
+
+
+def mostly_absent(kustomization: RelPath, tree: Tree) -> str:
+    """Why a kustomization is none to build yet: it lists many files, and most of them are not there; else empty."""
+    listed = _listed(kustomization, _load(tree, kustomization))
+    absent = len([*_absent(listed, tree)])
+    if absent < MANY or absent * 2 <= len(listed):
+        return ""
+    return f"{absent} of the {len(listed)} resources of {kustomization} are not in the repository: something else writes them"
 
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """A file that a generator reads and that is missing.
+    """A file that a generator or the build itself reads and that is missing.
 
     It is `wrong` to be missing unless it is made elsewhere, as Secrets always are. `said` is what to say of it: nothing where
-    it is known to be made elsewhere for a Secret, which is not looked at.
+    it is known to be made elsewhere for a Secret, which is not looked at. It may have `objects`, which patches are for.
     """
 
     said: str
     wrong: bool
+    objects: bool = False
 
 
 def taken_for_empty(files: Iterable[RelPath], tree: Tree) -> Mapping[RelPath, Empty]:
-    """What generators of the kustomizations among `files` read and is missing, by its path."""
+    """What the kustomizations among `files` read and is missing, by its path: of resources only those made elsewhere."""
+    resources: set[RelPath] = set()
     used: dict[str, set[RelPath]] = {"secretGenerator": set(), "configMapGenerator": set()}
     for path in files:
         if path.rpartition("/")[2] in KUSTOMIZATION_NAMES:
             data = _load(tree, path)
             for kind, sources in used.items():
                 sources.update(_sources(parent(path), data.get(kind)))
-    missing = (
-        path
-        for path in sorted(used["secretGenerator"] | used["configMapGenerator"])
-        if path not in tree.overlay and not os.path.lexists(tree.on_disk(path))
-    )
+            resources |= {one for one in _listed(path, data) if one.endswith(_ENDINGS)}
     found = {}
-    for path in islice(missing, MAX_EMPTY):
-        why, is_secret = reason(path, tree), path not in used["configMapGenerator"]
+    for path in islice(_absent(sorted({*resources, *chain(*used.values())}), tree), MAX_EMPTY):
+        why, is_secret = reason(path, tree), path in used["secretGenerator"] - used["configMapGenerator"]
+        if path in resources and not why:
+            continue  # the build says so
         said = f"{path}, {why or 'which is missing'}"
-        found[path] = Empty("" if why and is_secret else said, not (why or is_secret))
+        objects = path in resources
+        known = why and is_secret and not objects
+        found[path] = Empty("" if known else said, not (why or is_secret), objects)
     return found
+
+
+def _listed(kustomization: RelPath, data: Mapping[str, Any]) -> list[RelPath]:
+    """The paths of the resources of a kustomization, addresses left out."""
+    listed = data.get("resources")
+    names = [one for one in (listed if isinstance(listed, list) else ()) if isinstance(one, str)]
+    folder = parent(kustomization)
+    return [path for one in names if "://" not in one and (path := join(folder, one)) is not None]
+
+
+def _absent(paths: Iterable[RelPath], tree: Tree) -> Iterator[RelPath]:
+    return (one for one in paths if one not in tree.overlay and not os.path.lexists(tree.on_disk(one)))
 
 
 def _sources(folder: RelPath, generators: object) -> Iterator[RelPath]:
@@ -106,6 +140,18 @@ def _is_ignored(path: RelPath, tree: Tree) -> bool:
         if patterns and any(matches(patterns, each) for each in (inside, f"{inside}/")):
             return True
     return False
+
+
+def _is_kept_out(path: RelPath, tree: Tree) -> bool:
+    """Whether a file is called like one of Secrets, and no file beside it may be meant instead."""
+    folder, _, name = path.rpartition("/")
+    if not _OF_SECRETS.fullmatch(name) or _KEPT.search(name):
+        return False
+    try:
+        beside = [one.name for one in tree.on_disk(folder or ".").iterdir()]
+    except OSError:
+        return False
+    return not difflib.get_close_matches(name, beside, 1, _ALIKE)
 
 
 def _text(tree: Tree, folder: RelPath, name: str) -> str:

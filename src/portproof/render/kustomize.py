@@ -60,8 +60,8 @@ class Kustomize:
     def render(self, target: KustomizeTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Build `target` as `tree` has it. kustomize does not say which file a document came from.
 
-        A file that is missing and goes into Secrets or ConfigMaps only is taken for empty. That it is missing is a problem,
-        unless it is made elsewhere.
+        A file that is missing and goes into Secrets or ConfigMaps only, or is made elsewhere, is taken for empty. That it
+        is missing is a problem, unless it is made elsewhere.
         """
         if target.install is not None:
             return self._as_deployed(target, target.install, tree)
@@ -82,8 +82,12 @@ class Kustomize:
         again = self._once(more, Tree(tree.root, {**tree.overlay, **dict.fromkeys(empty, "")}))
         wrong = any(one.wrong for one in empty.values())
         if not isinstance(again, Rendering):
-            # What is kept out of the repository is not what breaks it.
-            return first if wrong or isinstance(again, NotRendered) else replace(again, target=target)
+            # What is kept out of the repository is not what breaks it, unless it is what is patched.
+            patched = any(one.objects for one in empty.values())
+            unknown = wrong or patched or isinstance(again, NotRendered)
+            return first if unknown else replace(again, target=target)
+        if not again.documents and isinstance(first, NotRendered):
+            return first
         said = tuple(one.said for one in empty.values() if one.said)
         problems = (first,) if wrong and isinstance(first, RenderFailure) else ()
         return replace(again, target=target, without=said, problems=problems)

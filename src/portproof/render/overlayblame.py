@@ -99,7 +99,10 @@ class OverlayBlame:
             if why:
                 return NotRendered(self.target, f"it needs {clean(path)}, {why}", missing=path)
         folder, inner = self._innermost(text)
-        nothing = self._nothing_to_build(folder, inner)
+        failed = self._kustomization(folder)
+        nothing = self._nothing_to_build(folder, inner) or (
+            generated.mostly_absent(failed, self.tree) if failed and _GONE.search(inner) else ""
+        )
         if nothing:
             return NotRendered(self.target, nothing)
         site = self._site(folder, inner)
