@@ -14,11 +14,12 @@ from typing import Any
 
 from portproof.config import Config
 from portproof.discover.chart_files import chart_files
+from portproof.discover.facts import DESCRIPTIONS, Facts
 from portproof.discover.find import discover
 from portproof.discover.gitops.described import NO_CHILDREN, Children, Described, objects
 from portproof.discover.gitops.given import GivenError, read_description, read_mapping
 from portproof.discover.gitops.patched import changes_descriptions
-from portproof.discover.installs import DESCRIPTIONS, is_description
+from portproof.discover.installs import is_description
 from portproof.discover.model import (
     KUSTOMIZATION_NAMES,
     Discovery,
@@ -27,6 +28,7 @@ from portproof.discover.model import (
     KustomizeTarget,
     Parent,
 )
+from portproof.discover.reading import aside, facts
 from portproof.discover.unread import Unread
 from portproof.render.model import RenderedDocument, Renderer, Rendering
 from portproof.source import RelPath, Tree, join, parent
@@ -37,12 +39,6 @@ MAX_DEPTH = 3
 
 MAX_PARENTS = 64
 """As many charts and overlays are rendered for the descriptions in them."""
-
-_DESCRIPTION = re.compile(rf"^kind:[ \t]*[\"']?(?:{'|'.join(DESCRIPTIONS)})\b", re.MULTILINE)
-_GROUP = re.compile(
-    r"^apiVersion:[ \t]*[\"']?(?:argoproj\.io|(?:kustomize|helm)\.toolkit\.fluxcd\.io)/", re.MULTILINE
-)
-_GROUPS = ("argoproj.io/", "toolkit.fluxcd.io/")
 
 _CHANGES = re.compile(
     r"^[\"']?(?:patches\w+|namePrefix|nameSuffix|replacements|transformers|vars)[\"']?[ \t]*:",
@@ -73,7 +69,7 @@ def discover_all(
     """
     found = found or discover(tree, paths, config)
     known = NO_CHILDREN
-    answers = _Answers(tree, render)
+    answers = _Answers(aside(tree), render)
     speaking = _Speaking(tree)
     parents = [*_parents(speaking, found)]
     for depth in range(1, MAX_DEPTH + 1):
@@ -85,7 +81,7 @@ def discover_all(
             continue
         known = children
         found = discover(tree, paths, config, known)
-        speaking.tree = Tree(tree.root, {**tree.overlay, **known.overlay()})
+        speaking.tree = replace(tree, overlay={**tree.overlay, **known.overlay()})
         parents = sorted(_parents(speaking, found), key=lambda one: one.id not in answers.known)
     left = [one for one in parents if one.id not in answers.known]
     return replace(found, unread=tuple(sorted({*found.unread, *_unread(left)}))) if left else found
@@ -156,10 +152,7 @@ class _Speaking:
 
     def file(self, path: RelPath) -> bool:
         if path not in self.files:
-            text = self.tree.text_or_none(path) or ""
-            # where no group is named, as in nearly all files, none is looked for line by line
-            named = any(group in text for group in _GROUPS)
-            self.files[path] = named and bool(_DESCRIPTION.search(text) and _GROUP.search(text))
+            self.files[path] = facts(self.tree, path).describes
         return self.files[path]
 
     def chart(self, target: HelmTarget) -> bool:
@@ -273,7 +266,7 @@ class _Answers:
         found: dict[tuple[str, str], list[Described]] = defaultdict(list)
         for path in _built(parent):
             text = self.tree.text_or_none(path) or ""
-            if _GROUP.search(text):
+            if Facts(text).is_of_group:
                 for one in objects(path, text):
                     if is_description(one) and one.text("metadata", "name"):
                         found[one.text("kind"), one.text("metadata", "name")].append(one)
@@ -291,7 +284,7 @@ def _unchanged(one: Described, own: Sequence[Described]) -> Described | None:
 
 def _read(parent: HelmTarget | KustomizeTarget, document: RenderedDocument) -> Iterator[Described]:
     """A rendered object, if it is a description."""
-    if not (_GROUP.search(document.text) and _DESCRIPTION.search(document.text)):
+    if not Facts(document.text).describes:
         return
     try:
         data = load(document.text)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from portproof.discover.facts import DESCRIPTIONS
 from portproof.discover.gitops.patched import changes_descriptions
-from portproof.discover.installs import DESCRIPTIONS
 from portproof.source import Tree
 from portproof.yamldoc import load
 

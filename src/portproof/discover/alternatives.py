@@ -6,36 +6,35 @@ that clash with nothing.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, TypeAlias
 
+from portproof.discover.facts import kinds_named
+from portproof.discover.kinds import WITH_PORTS
+from portproof.discover.reading import facts
 from portproof.source import RelPath, Tree
 from portproof.yamldoc import YamlError, load, split
 
 _Identity: TypeAlias = tuple[str, str, str]
 """Kind, namespace and name."""
 
-_KIND = re.compile(r"""\bkind["']?[ \t]*:[ \t]*["']?([A-Za-z]+)""")
-_NAME = re.compile(r"""(?:^|[\s{,])["']?name["']?[ \t]*:[ \t]*["']?([^\s"',}#]+)""", re.MULTILINE)
-
 
 def alternatives(
-    tree: Tree, folder: RelPath, files: Iterable[RelPath], kinds: frozenset[str]
+    tree: Tree, folder: RelPath, files: Iterable[RelPath]
 ) -> Mapping[RelPath, tuple[RelPath, ...]]:
     """The targets of a folder: path -> files. One for the folder, unless files of it differ about the same object.
 
-    Only objects of `kinds` count: two files may well have the same Namespace.
+    Only objects of kinds with ports count: two files may well have the same Namespace.
     """
     files = tuple(sorted(files))
     whole = {folder: files}
-    if len(files) < 2 or not _may_clash(tree, files, kinds):
+    if len(files) < 2 or not _may_clash(tree, files):
         return whole
     holders: dict[_Identity, dict[RelPath, Any]] = defaultdict(dict)
     for path in files:
-        for identity, data in _objects(tree.text_or_none(path) or "", kinds):
+        for identity, data in _objects(tree.text_or_none(path) or ""):
             holders[identity][path] = data
     differing = (
         copies
@@ -49,26 +48,21 @@ def alternatives(
     return {path: tuple(sorted((path, *shared))) for path in sorted(clashing)}
 
 
-def _may_clash(tree: Tree, files: Iterable[RelPath], kinds: frozenset[str]) -> bool:
+def _may_clash(tree: Tree, files: Iterable[RelPath]) -> bool:
     """Whether two files have a first name and a kind in common; cheap, so that hardly any folder is parsed for it."""
     seen: Counter[tuple[str, str]] = Counter()
     for path in files:
-        found: set[tuple[str, str]] = set()
-        for _, document in split(tree.text_or_none(path) or ""):
-            present = kinds.intersection(_KIND.findall(document))
-            if present:
-                found.update((kind, name) for name in _NAME.findall(document) for kind in present)
-        seen.update(found)
+        seen.update(facts(tree, path).names)
     return any(count > 1 for count in seen.values())
 
 
-def _objects(text: str, kinds: frozenset[str]) -> list[tuple[_Identity, Any]]:
-    parts = [part for _, part in split(text) if not kinds.isdisjoint(_KIND.findall(part))]
+def _objects(text: str) -> list[tuple[_Identity, Any]]:
+    parts = [part for _, part in split(text) if not WITH_PORTS.isdisjoint(kinds_named(part))]
     try:
         documents = [load(part) for part in parts]
     except YamlError:
         return []
-    return [(identity, one) for data in documents for identity, one in _of(data) if identity[0] in kinds]
+    return [(identity, one) for data in documents for identity, one in _of(data) if identity[0] in WITH_PORTS]
 
 
 def _of(data: Any) -> list[tuple[_Identity, Any]]:

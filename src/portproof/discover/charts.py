@@ -10,6 +10,7 @@ from portproof.config import ChartConfig, Config, matches
 from portproof.discover.dependencies import ChartFiles, Parts, RefusedError, assemble
 from portproof.discover.gitops.deployment import Installed
 from portproof.discover.model import UNNAMED, Cluster, HelmTarget, Skip
+from portproof.discover.reading import facts
 from portproof.discover.walk import EscapeError, Listing, ancestors, resolve
 from portproof.source import RelPath, Tree, join
 
@@ -29,10 +30,6 @@ _ALTERNATIVE = re.compile(r"values[-.](?!schema\.).+\.ya?ml\Z")
 _CI = re.compile(r".*-values\.ya?ml\Z")  # chart-testing, pkg/chart/chart.go
 # chartsnap, and the pipelines of many charts, take every other file there too, unless it is their own configuration.
 _PERHAPS_CI = re.compile(r"(?!\.|ct\.|values\.schema\.).+\.ya?ml\Z")
-_OBJECT = re.compile(r"^(apiVersion|kind):", re.MULTILINE)
-_SOPS = re.compile(r"^sops:", re.MULTILINE)
-_METADATA = re.compile(r"^[ \t]*[\"']?__metadata[\"']?:", re.MULTILINE)
-"""What IBM Cloud Private shows of a chart's values: ``values-metadata.yaml`` beside ``values.yaml``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +172,10 @@ def _with_values(
     yield from chart.installed()
     own = [path for path in _own_values(files.tree, listing, folder) if (path,) not in chart.seen]
     for path in own[:MAX_VALUES]:
-        if _holds(_SOPS, files.tree, path):
+        known = facts(files.tree, path)  # helm says what is wrong with it
+        if known.is_encrypted:
             yield Skip("helm", folder, "encrypted with sops", (path,))
-        elif _holds(_METADATA, files.tree, path):
+        elif known.is_about_values:
             yield Skip("helm", folder, "describes values, but contains none", (path,), counts=False)
         else:
             yield chart.target((path,))
@@ -231,7 +229,7 @@ def _own_values(tree: Tree, listing: Listing, chart: RelPath) -> list[RelPath]:
     tests = listing.folders.get(top.child("ci"))
     for name in (*tests.files, *tests.links) if tests else ():
         path = top.child(f"ci/{name}")
-        if _CI.match(name) or (_PERHAPS_CI.match(name) and not _holds(_OBJECT, tree, path)):
+        if _CI.match(name) or (_PERHAPS_CI.match(name) and not facts(tree, path).is_object):
             found.append(path)
     return sorted(found)
 
@@ -262,10 +260,6 @@ def _unusable(listing: Listing, file: str, path: RelPath | None) -> str | None:
     except EscapeError as error:
         return f"{named} {error}"
     return None if kind == "file" else f"{named} {_ABSENT}"
-
-
-def _holds(pattern: re.Pattern[str], tree: Tree, path: RelPath) -> bool:
-    return pattern.search(tree.text_or_none(path) or "") is not None  # helm says what is wrong with it
 
 
 def _last(values: Sequence[str | None]) -> str | None:

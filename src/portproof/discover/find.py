@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from portproof.config import Config
 from portproof.discover import remote_charts
@@ -30,7 +31,7 @@ def discover(
     followed by the walk, nothing outside the tree is read, and no program is started. `children` are descriptions of
     deployments that somebody has rendered.
     """
-    tree = Tree(tree.root, {**tree.overlay, **children.overlay()})
+    tree = replace(tree, overlay={**tree.overlay, **children.overlay()})
     config = config or Config()
     listing = walk(tree.root, paths, config.exclude, config.ignored)
     deployed = find_deployments(tree, listing, chart_folders(listing), children)

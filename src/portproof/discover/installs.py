@@ -13,9 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from portproof.discover.facts import DESCRIPTIONS, Facts
 from portproof.discover.gitops.config_maps import Stores
 from portproof.discover.gitops.deployment import NAME, Build, Deployment, Installed, Place, files_of
 from portproof.discover.gitops.described import HELM, KUSTOMIZE, NO_CHILDREN, Children, Described, objects
+from portproof.discover.reading import aside
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Listing, ancestors
 from portproof.source import RelPath, SourceError, Tree
@@ -24,9 +26,6 @@ from portproof.yamldoc import lookup
 MAX_REASON = 240
 _ENDINGS = (".yaml", ".yml")
 _KINDS = ("HelmRelease", "Application")
-DESCRIPTIONS = ("Application", "ApplicationSet", "HelmRelease", "Kustomization")
-"""The kinds of objects that deploy something."""
-
 _GROUPS = ("argoproj.io/", "fluxcd.io/")
 _ARGO = "argoproj.io"
 _API_GROUPS = (_ARGO, KUSTOMIZE, HELM)
@@ -197,10 +196,10 @@ def _texts(tree: Tree, files: Iterable[RelPath]) -> tuple[Mapping[RelPath, str],
     stores: list[RelPath] = []
     for file in files:
         with suppress(SourceError):  # what cannot be read is told of where manifests are rendered
-            text = tree.text(file)
-            if any(kind in text for kind in _KINDS) or "fluxcd.io/" in text:
-                found[file] = text
-            if "ConfigMap" in text or "configMap" in text or "Secret" in text:
+            known = Facts(aside(tree).text(file))
+            if known.deploys:
+                found[file] = tree.text(file)
+            if known.stores:
                 stores.append(file)
     return found, Stores(tree, tuple(stores))
 

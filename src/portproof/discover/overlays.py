@@ -203,7 +203,7 @@ def _as_deployed(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> Ite
     for build in changing[:MAX_BUILDS]:
         install = build.install
         try:
-            tree = Tree(graph.tree.root, {**graph.tree.overlay, **edited(graph.tree, folder, install)})
+            tree = replace(graph.tree, overlay={**graph.tree.overlay, **edited(graph.tree, folder, install)})
         except GivenError as error:
             yield Skip("kustomize", folder, f"as built by {install.name!r}: {error}")
             continue
@@ -254,7 +254,8 @@ class _Graph:
         whole = self.build(folder)
         if whole.refused is None and whole.lacks:
             left = _Graph(
-                Tree(self.tree.root, {**self.tree.overlay, **without(self.tree, whole.lacks)}), self.listing
+                replace(self.tree, overlay={**self.tree.overlay, **without(self.tree, whole.lacks)}),
+                self.listing,
             ).build(folder)
             empty = left.refused is not None or left.lacks or not (left.resources or left.can_inflate)
             if empty and not any(one.fetchable for one in whole.lacks):

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from portproof.discover.alternatives import alternatives
 from portproof.discover.chart_files import chart_files
 from portproof.discover.charts import enclosing_chart
+from portproof.discover.facts import Facts, kinds_of
 from portproof.discover.kinds import WITH_PORTS, WORKLOADS
 from portproof.discover.model import ManifestTarget, Skip
+from portproof.discover.reading import aside
 from portproof.discover.walk import EscapeError, Folder, Listing, resolve
 from portproof.source import MAX_SOURCE_BYTES, RelPath, SourceError, Tree, parent
-from portproof.yamldoc import YamlError, load_all, split
 
 _ENDINGS = (".yaml", ".yml", ".json")
 _HEAD_BYTES = 64 * 1024
-# A line feed in front of them instead of ^: several times faster, and installers of many megabytes are common.
-_API_VERSION = re.compile(r"""\n["']?apiVersion["']?[ \t]*:[ \t]*["']?([^\s"']*)""")
-_KIND = re.compile(r"""\n["']?kind["']?[ \t]*:[ \t]*["']?([A-Za-z]*)""")
-_INNER_KIND = re.compile(r"""^[ \t-]+["']?kind["']?[ \t]*:[ \t]*["']?([A-Za-z]+)""", re.MULTILINE)
-_JSON_MANIFEST = re.compile(r"""\s*\{\s*"(apiVersion|kind)"\s*:""")
-_TEMPLATE_MARKS = ("{{", "{%", "<%", "%%")
-_FILLED_IN = re.compile(r"%[A-Z][A-Z0-9_]*%|\$\{[A-Za-z_][A-Za-z0-9_]*\}|@[A-Z][A-Z0-9_]*@")
-"""What a script puts into a text, wherever it stands: envsubst's variables, and words for sed between signs."""
-_FILLED_IN_LINE = re.compile(rf"^[ \t]*(?:{_FILLED_IN.pattern})[ \t]*$", re.MULTILINE)
-_YTT = re.compile(r"^[ \t]*#@[ \t]+(load|def|if|for|data)\b|^#@data/|:[ \t]+#@ ", re.MULTILINE)
-# Files that look like manifests and are not for a cluster.
-_FOREIGN = (
-    "skaffold/",
-    "backstage.io/",
-    "kind.x-k8s.io/",
-    "ctlptl.dev/",
-    "eksctl.io/",
-    "k3d.io/",
-    "kubeadm.",
-)
 # Folders that are named after a kind, with or without a plural: one application, sorted into drawers.
 _OF_WORKLOADS = frozenset(
     {"pod", "deployment", "replicaset", "statefulset", "sts", "daemonset", "job", "cronjob"}
@@ -122,7 +101,7 @@ def find_manifests(
     for path, group in (*_grouped(tree, contents).items(), *whole.items()):
         all_kinds = {kind for kinds in group.values() for kind in kinds}
         if all_kinds & WITH_PORTS:
-            found = alternatives(tree, path, group, WITH_PORTS)
+            found = alternatives(tree, path, group)
             targets += [ManifestTarget(place, files) for place, files in found.items()]
         else:
             only_crds = all_kinds == {"CustomResourceDefinition"}
@@ -209,7 +188,7 @@ def _grouped(tree: Tree, contents: Mapping[RelPath, _Kinds]) -> dict[RelPath, _K
         whole = groups.get(parent(path), {})
         if path in groups and path != "." and _is_about_others(path, groups[path]) and whole:
             both = {**whole, **groups[path]}
-            if len(alternatives(tree, parent(path), both, WITH_PORTS)) == 1:
+            if len(alternatives(tree, parent(path), both)) == 1:
                 whole.update(groups.pop(path))
     return dict(groups)
 
@@ -234,81 +213,15 @@ def _is_named(path: RelPath, names: frozenset[str]) -> bool:
 def _examine(tree: Tree, file: RelPath) -> frozenset[str] | Skip:
     """The kinds of the objects in a file, empty when it holds none; a skip when it cannot be used."""
     try:
-        text = tree.text(file).removeprefix("\ufeff")
+        facts = Facts(aside(tree).text(file))
     except SourceError as error:
         head = _head(tree, file)
-        counts = head is None or bool(_kinds(head))  # what cannot be read at all may be anything
+        counts = head is None or bool(kinds_of(head))  # what cannot be read at all may be anything
         return Skip("manifests", file, _unreadable(tree, file, error), counts=counts)
-    kinds = _kinds(text)
-    if kinds and _is_template(text):
+    kinds = facts.kinds
+    if kinds and facts.is_for_a_tool:
         return Skip("manifests", file, "a template for another tool", counts=bool(kinds & WITH_PORTS))
     return kinds
-
-
-def _kinds(text: str) -> frozenset[str]:
-    """The kinds of the objects of `text`, told by its lines: a broken manifest is a manifest all the same."""
-    if "apiVersion" not in text or "kind" not in text:
-        return frozenset()
-    if text.lstrip()[:1] == "{":
-        return _json_kinds(text)
-    lines = "\n" + text
-    first = _API_VERSION.search(lines)
-    if first is None or first[1].startswith(_FOREIGN):
-        return frozenset()
-    kinds = set(_KIND.findall(lines))
-    if any(kind.endswith("List") for kind in kinds):
-        kinds.update(_INNER_KIND.findall(text))
-    return frozenset(kinds)
-
-
-def _json_kinds(text: str) -> frozenset[str]:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        try:
-            documents = load_all(text)
-        except YamlError:  # kept when it begins like a manifest, so that rendering reports it
-            return (
-                frozenset(re.findall(r'"kind"\s*:\s*"(\w+)"', text))
-                if _JSON_MANIFEST.match(text)
-                else frozenset()
-            )
-        return frozenset(kind for item in documents for kind in _object_kinds(item))
-    return frozenset(_object_kinds(data))
-
-
-def _object_kinds(data: Any) -> Iterator[str]:
-    if not isinstance(data, dict) or "apiVersion" not in data or not isinstance(data.get("kind"), str):
-        return
-    yield data["kind"]
-    items = data.get("items")
-    if data["kind"].endswith("List") and isinstance(items, list):
-        for item in items:
-            if isinstance(item, dict) and isinstance(item.get("kind"), str):
-                yield item["kind"]
-
-
-def _is_template(text: str) -> bool:
-    """Whether another tool has to fill in the text first: ytt's comments, or marks that are not YAML as they stand."""
-    if "#@" in text and _YTT.search(text):
-        return True
-    if any(mark in text for mark in _TEMPLATE_MARKS):
-        marked = [one for _, one in split(text) if any(mark in one for mark in _TEMPLATE_MARKS)]
-        if not all(map(_parses, marked)):
-            return True
-    return _FILLED_IN.search(text) is not None and any(
-        not _parses(document) and _parses(_FILLED_IN.sub("x", _FILLED_IN_LINE.sub("", document)))
-        for _, document in split(text)
-        if _FILLED_IN.search(document)
-    )
-
-
-def _parses(text: str) -> bool:
-    try:
-        load_all(text)
-    except YamlError:
-        return False
-    return True
 
 
 def _head(tree: Tree, file: RelPath) -> str | None:

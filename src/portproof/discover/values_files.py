@@ -16,16 +16,14 @@ from typing import TypeAlias
 from portproof.discover.charts import MAX_VALUES, Charts
 from portproof.discover.model import HelmTarget
 from portproof.discover.places import ENVIRONMENT, OF_ENVIRONMENTS
+from portproof.discover.reading import facts
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Folder, Listing, ancestors
 from portproof.source import RelPath, Tree, is_within, parent
-from portproof.yamldoc import YamlError, load
 
 _Keys: TypeAlias = frozenset[str]
 
 _ENDING = re.compile(r"\.ya?ml\Z")
-_KEY = re.compile(r"""^["']?([A-Za-z_][\w./-]*)["']?[ \t]*:(?:[ \t\r]|$)""", re.MULTILINE)
-_READ = re.compile(r"\.Values\.([A-Za-z_]\w*)")
 _VALUES = re.compile(r"(?:^|[-._])values?(?:$|[-._])")
 _WORDS = re.compile(r"[-._]")
 
@@ -57,7 +55,6 @@ _NO_VALUES = re.compile(
     r"(?:^|[-._])(?:example|examples|sample|schema|secrets?|template|tpl|dist|test-values|metadata)(?:$|[-._])|^\.|^test-"
 )
 """Names of what is no environment: examples, schemas, tests, what sops has encrypted."""
-_SOPS = re.compile(r"^sops:", re.MULTILINE)
 
 _NAMED_SHARE, _SHARE = 0.5, 0.8
 """How many of a file's keys have to be the chart's, in a file that is called values and in any other."""
@@ -82,14 +79,14 @@ def find_values(tree: Tree, listing: Listing, charts: Charts, read: Collection[R
     targets: list[HelmTarget] = []
     unread: list[Unread] = []
     for path in _candidates(listing, charts.folders, given | set(read)):
-        text = tree.text_or_none(path)
-        keys = _keys_of(text or "")
-        if text is None or not keys or _SOPS.search(text) or {"apiVersion", "kind"} <= keys:
+        own = facts(tree, path)
+        keys = own.keys
+        if not keys or own.is_encrypted or {"apiVersion", "kind"} <= keys:
             continue
         answer = _owner(path, keys, known)
         if answer is None:
             continue
-        if _is_template(text):
+        if own.is_filled_in:
             unread.append(Unread(path, "values", "a template that another tool fills in"))
         elif isinstance(answer, str):
             unread.append(Unread(path, "values", answer))
@@ -129,7 +126,7 @@ class _Chart:
         if self._keys is None:
             chart = self.charts.files.read(self.folder)
             below = {name for one in chart.dependencies for name in (one.name, one.alias)} - {""}
-            own = _keys_of(self.tree.text_or_none(_below(self.folder, "values.yaml")) or "")
+            own = facts(self.tree, _below(self.folder, "values.yaml")).keys
             self._keys = own | below | {"global"}
         return self._keys
 
@@ -142,8 +139,7 @@ class _Chart:
                 for path in self.plain.inputs(self.tree)
                 if is_within(path, _below(self.folder, "templates"))
             )
-            texts = (self.tree.text_or_none(path) or "" for path in files)
-            self._read = frozenset(found for text in texts for found in _READ.findall(text))
+            self._read = frozenset(key for path in files for key in facts(self.tree, path).reads)
         return self._read
 
     def share(self, keys: _Keys, wanted: float, least: int) -> float:
@@ -264,20 +260,6 @@ def _is_of_subchart(path: RelPath, charts: Collection[RelPath]) -> bool:
 def _paste(chart: _Chart, path: RelPath) -> str:
     """What to write into ``portproof.yaml``."""
     return f"if it is given to {chart.folder}: `charts: [{{path: {chart.folder}, values: [/{path}]}}]` in portproof.yaml"
-
-
-def _keys_of(text: str) -> _Keys:
-    """The first keys of a file of values, told by its lines: parsing all YAML of a repository takes long."""
-    return frozenset(_KEY.findall(text.removeprefix("\ufeff")))
-
-
-def _is_template(text: str) -> bool:
-    """Whether braces make it no YAML: what is broken without them is for helm to tell."""
-    try:
-        load(text if "{{" in text or "{%" in text else "")
-    except YamlError:
-        return True
-    return False
 
 
 def _common(path: RelPath, folder: RelPath) -> RelPath:
