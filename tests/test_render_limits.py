@@ -69,7 +69,7 @@ def test_a_chart_that_hoards_memory_is_stopped(tmp_path: Path, helm: str) -> Non
     tree = write_files(tmp_path / "r", chart("x", {"templates/a.yaml": HOARD}))
     with engine(tmp_path, helm=HELMS[helm](), seconds=50) as made:
         message = failed(made.render(helm_target("x"), tree)).message
-    assert message == "helm ran out of memory: the limit is 2 GiB"
+    assert message == "helm ran out of memory: the limit is 1.875 GiB"
 
 
 @pytest.mark.parametrize("helm", HELMS)

@@ -15,7 +15,7 @@ BUDGETS = {
     "tests/e2e": 560,
     "tests/fuzz": 18,
     "tests/github": 12,
-    "tests/hostile": 100,
+    "tests/hostile": 160,
     "tests/image": 30,
     "tests/packaging": 60,
     "tests/page": 60,
