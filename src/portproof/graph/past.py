@@ -5,6 +5,7 @@ What is the same in both, `graph.pairing` says. Lines, list positions and other 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -30,6 +31,8 @@ from portproof.yamldoc import lookup
 
 _SAYS_WHERE_IT_LISTENS = ("image", "command", "args", "env", "envFrom", "volumeMounts")
 """Fields of a container that may tell its program another port."""
+
+_PORT_NUMBER = re.compile(r"(?<![\w.])\d{2,5}(?![\w.])")
 
 
 def service_before(graph: PortGraph, service: Service) -> Service | None:
@@ -107,6 +110,29 @@ def program_changed(graph: PortGraph, workload: Workload, container: str) -> boo
         return True
     then, now = _data(graph.base, before, old), _data(graph, workload, new)
     return any(then.get(one) != now.get(one) for one in _SAYS_WHERE_IT_LISTENS)
+
+
+def told_before(graph: PortGraph, workload: Workload, container: str, number: int) -> bool:
+    """Whether a program is told what it was told in the base, other numbers apart, and nothing says this `number`."""
+    before = workload_before(graph, workload)
+    if before is None or graph.base is None:
+        return False
+    pairs = _containers(workload, before)
+    old, new = next(((old, new) for new, old in pairs.items() if new.name == container), (None, None))
+    if old is None or new is None or number in new.mentions or number in workload.config_numbers:
+        return False
+    then, now = _data(graph.base, before, old), _data(graph, workload, new)
+    kept = ("image", "volumeMounts")
+    return all(then.get(one) == now.get(one) for one in kept) and all(
+        without_numbers(then.get(one)) == without_numbers(now.get(one))
+        for one in _SAYS_WHERE_IT_LISTENS
+        if one not in kept
+    )
+
+
+def without_numbers(data: object) -> str:
+    """What is told, but for numbers that may be those of ports."""
+    return _PORT_NUMBER.sub("#", repr(data))
 
 
 def _data(graph: PortGraph, workload: Workload, container: Container) -> Mapping[str, Any]:

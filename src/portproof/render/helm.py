@@ -168,6 +168,9 @@ class Helm:
     def _render(
         self, target: HelmTarget, tree: Tree, assembled: Assembled
     ) -> Rendering | RenderFailure | NotRendered:
+        tried = self._tried(target, tree, assembled)
+        if tried is not None:
+            return tried
         assembled, done = self._for_kubernetes(target, tree, assembled)
         if not done.ok and not target.cluster.kube_version and (wanted := unmet(done.stderr)) is not None:
             reason = f"chart requires kubeVersion {clean(wanted[0])}, which none up to 1.{wanted[1]} is"
@@ -205,7 +208,7 @@ class Helm:
 
         What the release or the configuration says of the cluster counts as it is.
         """
-        known = self.kubernetes.get((tree.root, target))
+        known = self.kubernetes.get((tree.root, _as_it_stands(target, tree)))
         asked = _for_version(assembled, known) if known else assembled
         done = self.run(target, tree, asked)
         wanted: list[str] = []
@@ -239,11 +242,7 @@ class Helm:
             return None
         given = Placeholders().further(stderr, tree, paths) if known is None else known
         while given is not None and given.tries <= MAX_VALUES:
-            with self.scratch.folder() as folder:
-                file = folder / "placeholders.yaml"
-                write_text(file, given.text)
-                more = replace(assembled, values=(*assembled.values, file))
-                done = self.run(target, tree, more)
+            done = self._run_with(given, target, tree, assembled)
             if done.ok:
                 self.placeholders[tree.root, target] = given
                 found = tuple(lasting(documents(done.stdout, paths.template), tree))
@@ -252,6 +251,27 @@ class Helm:
                 )
             given = None if tree.overlay else given.further(done.stderr, tree, paths)
         return None
+
+    def _tried(self, target: HelmTarget, tree: Tree, assembled: Assembled) -> Rendering | None:
+        """The chart with values that are only tried, and the placeholders that it needs without them; None without any.
+
+        What it wants is a problem of the chart as it stands, and is said there.
+        """
+        standing = _as_it_stands(target, tree)
+        given = self.placeholders.get((tree.root, standing)) if standing != target else None
+        done = None if given is None else self._run_with(given, target, tree, assembled)
+        if given is None or done is None or not done.ok:
+            return None
+        found = lasting(documents(done.stdout, ChartPaths(target, tree).template), tree)
+        return Rendering(target, tuple(found), seconds=done.seconds, placeholders=given.names)
+
+    def _run_with(
+        self, given: Placeholders, target: HelmTarget, tree: Tree, assembled: Assembled
+    ) -> Completed:
+        with self.scratch.folder() as folder:
+            file = folder / "placeholders.yaml"
+            write_text(file, given.text)
+            return self.run(target, tree, replace(assembled, values=(*assembled.values, file)))
 
     def run(self, target: HelmTarget, tree: Tree, assembled: Assembled, *more: str) -> Completed:
         """What ``helm template`` says of what is assembled, with what `target` says of the release."""
@@ -376,6 +396,14 @@ def _texts(contents: Contents, chart: Path) -> Iterator[tuple[str, str]]:
             yield from texts(Path(place), name)
         except ArchiveError as error:
             raise UnknownContentError from error
+
+
+def _as_it_stands(target: HelmTarget, tree: Tree) -> HelmTarget:
+    """The target without the values files that are only tried: those that nothing but the overlay of its tree has."""
+    tried = {one for one in target.values if one in tree.overlay and not tree.on_disk(one).exists()}
+    return (
+        replace(target, values=tuple(one for one in target.values if one not in tried)) if tried else target
+    )
 
 
 def _for_version(assembled: Assembled, version: str) -> Assembled:

@@ -189,14 +189,14 @@ def _is_beside_nothing(graph: PortGraph, site: Site) -> bool:
 
 def compared(known: Evaluation, rendering: Rendering, rule_set: RuleSet, defaults: Rendering) -> Evaluation:
     """What is `known` of a rendering, with what the rules say that compare it to the chart's `defaults`."""
-    if rendering.placeholders or defaults.placeholders:  # a number that was made up is none that moved
+    if rendering.placeholders != defaults.placeholders:  # a number that was made up is none that moved
         return known
     new = _numbers(rendering) - _numbers(defaults)
     if not new or new.keys() & (
         _secret(rendering) - _secret(defaults)
     ):  # a Secret may be what tells the program
         return known
-    return replace(known, found=(*known.found, *_of_values(known.manifests, rule_set, defaults)))
+    return replace(known, found=(*known.found, *_of_values(known.manifests, rule_set, rendering, defaults)))
 
 
 _COMPARED = (Trait.VALUES, Trait.WHAT_IF)
@@ -228,12 +228,18 @@ def _decoded(word: str) -> str:
         return ""
 
 
-def _of_values(read: Manifests, rule_set: RuleSet, defaults: Rendering) -> tuple[RuleFinding, ...]:
+def _of_values(
+    read: Manifests, rule_set: RuleSet, rendering: Rendering, defaults: Rendering
+) -> tuple[RuleFinding, ...]:
     """What the rules say that compare a rendering with that of the defaults."""
     asked = rule_set.only(*_COMPARED)
     if not asked.rules:
         return ()
-    return findings(_linked(read, asked, {}, defaults, frozenset()), asked, read.target, _COMPARED)
+    graph = _linked(read, asked, {}, defaults, frozenset())
+    found = findings(graph, asked, read.target, _COMPARED)
+    if rendering.placeholders:
+        return tuple(_with_placeholders(graph, found, rendering.placeholders))
+    return found
 
 
 def evaluation(read: Manifests, graph: PortGraph, found: tuple[RuleFinding, ...] = ()) -> Evaluation:

@@ -72,6 +72,24 @@ def read(graph: PortGraph) -> Iterator[tuple[Workload, MovedSetting]]:
                     yield from ((workload, one) for one in _of(container, stayed, then[known], setting))
 
 
+def telling(
+    graph: PortGraph, workload: Workload, container: Container, number: int
+) -> Iterator[MovedSetting]:
+    """The settings by which a container's program is told this number, and no other."""
+    if not container.mentions | workload.config_numbers >= {number}:
+        return
+    texts = _texts(graph.read_from[workload], container, settings.config_maps(graph.resources))
+    for one in texts.values():
+        found = list(_NUMBER.finditer(one.text))
+        if one.line or not _LISTENS.search(one.name) or _CALLS.search(one.name) or len(found) != 1:
+            continue
+        start, end = found[0].span()
+        if int(found[0][0]) == number and not _HOST.search(one.text[:start]):
+            piece = Piece(one.offset + start, one.offset + end, one.name.strip())
+            site = Site(one.site.resource, one.site.path, number, piece)
+            yield MovedSetting(container, number, None, site, _label(one))
+
+
 def _stayed(graph: PortGraph, workload: Workload, container: Container) -> Mapping[int, ContainerPort | None]:
     """The ports that a change leaves as they are, and whose numbers no setting of the pod mentions now.
 

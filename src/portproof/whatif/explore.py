@@ -66,7 +66,10 @@ def explored(plan: Plan, survey: Survey, rule_set: RuleSet, outcome: Outcome, sc
         return outcome
     tree = replace(plan.tree, overlay={**plan.tree.overlay, **texts})
     tried = _again(plan, rule_set, tree, variants)
-    tried = replace(tried, merged=tuple(_at_actions(one, tried, tree, plan.fresh) for one in tried.merged))
+    moves = {one.target.id: one.shown.moves for one in variants}
+    tried = replace(
+        tried, merged=tuple(_at_actions(moves, one, tried, tree, plan.fresh) for one in tried.merged)
+    )
     return _joined(outcome, tried, variants)
 
 
@@ -79,11 +82,11 @@ def _charts(results: Sequence[TargetResult]) -> list[tuple[HelmTarget, frozenset
     """One target for each chart that renders, with its own values where it does; with all findings of the chart."""
     known: dict[str, frozenset[FindingKey]] = {}
     chosen: dict[str, HelmTarget] = {}
-    for one in sorted(results, key=lambda one: (one.target.id.count("?"), one.target.id)):
+    for one in sorted(results, key=lambda one: (bool(one.problems), one.target.id.count("?"), one.target.id)):
         target = one.target
         if not isinstance(target, HelmTarget) or target.remote is not None:
             continue
-        if one.outcome is None and not one.problems:
+        if one.outcome is None:
             chart = target.chart
             known[chart] = known.get(chart, frozenset()) | (keys_of(one) or frozenset())
             if target.install is None:
@@ -135,10 +138,15 @@ def _again(plan: Plan, rule_set: RuleSet, tree: Tree, variants: Sequence[_Varian
     return pipeline.finish(asked, replace(seen, results=results), pipeline.prover_of(asked, seen))
 
 
-def _at_actions(group: FindingGroup, tried: Outcome, tree: Tree, render: Renderer) -> FindingGroup:
-    """What takes a value that is for another port stands at the action that takes it: no value is wrong."""
+def _at_actions(
+    moved: Mapping[str, bool], group: FindingGroup, tried: Outcome, tree: Tree, render: Renderer
+) -> FindingGroup:
+    """What takes a value that is for another port stands at the action that takes it: no value is wrong.
+
+    `moved` tells whether a target is one with moved ports.
+    """
     first, primary = group.first, group.finding.primary
-    if Trait.VALUES not in first.found.rule.traits:
+    if not moved[first.target.id] or Trait.WHAT_IF in first.found.rule.traits:
         return group
     known = {one.target.id: one.evaluation for one in tried.checked}
     evaluation = known[first.target.id]
@@ -149,11 +157,14 @@ def _at_actions(group: FindingGroup, tried: Outcome, tree: Tree, render: Rendere
 
 
 def _only(one: TargetResult, shown: Shown) -> TargetResult:
-    """The findings that are shown. Where another part of the chart has what is asked for, no error: people set both."""
+    """The findings that are shown. Where another part of the chart has what is asked for, no error: people set both.
+
+    Nor where ports move: the defaults work.
+    """
     if one.evaluation is None:
         return one
     found = tuple(each for each in one.evaluation.found if each.key in shown.keys)
-    if shown.depends:
+    if shown.depends or shown.moves:
         found = tuple(replace(each, finding=_at_most_warning(each.finding)) for each in found)
     return replace(one, evaluation=replace(one.evaluation, found=found))
 

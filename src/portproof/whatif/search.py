@@ -15,6 +15,7 @@ from portproof.rules.base import Severity, Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate, graph_of
 from portproof.source import RelPath
+from portproof.whatif.mistaken import taken_from_services
 from portproof.whatif.values import Setting, Values, parts_of, variant
 
 MAX_RENDERS = 40
@@ -65,9 +66,11 @@ class Search:
 
     @cached_property
     def plain(self) -> Rendering | None:
-        """What the chart renders to as it is."""
+        """What the chart renders to as it is, with placeholders where it wants some; None unless all of it is there."""
         answer = self.plan.render(self.target, self.plan.tree)
-        return answer if isinstance(answer, Rendering) else None
+        if not isinstance(answer, Rendering) or (answer.problems and not answer.placeholders):
+            return None
+        return answer
 
     def run(self) -> Iterator[Shown]:
         """What appears when parts are switched on, then what does not follow when ports move: those of optional parts last."""
@@ -197,8 +200,15 @@ class Search:
             worth = tuple(one for one in found.found if one.finding.severity is not Severity.NOTE)
             return replace(found, found=worth)
         still = self._rendered(parts_of(settings))
+        if still is None:
+            return None
         rules = self.rule_set.only(*_COMPARED)
-        return None if still is None else compared(evaluate(answer, rules), answer, rules, still)
+        found = compared(evaluate(answer, rules), answer, rules, still)
+        taken = taken_from_services(evaluate(answer, self.rule_set.without(*_COMPARED)), settings)
+        if taken:
+            had = evaluate(still, self.rule_set.without(*_COMPARED)).keys
+            found = replace(found, found=(*found.found, *(one for one in taken if one.key not in had)))
+        return found
 
     def _rendered(self, settings: tuple[Setting, ...]) -> Rendering | None:
         if not settings:

@@ -19,8 +19,8 @@ Severity:
 
 Fix:
 
-Yes. It sets the value back to the port of the defaults. With `--what-if` there is
-none, because the values are only tried.
+Yes. It sets the value back to the port of the defaults. With `--what-if`, it writes the
+expression by which the program is told its port, if there is one.
 
 Bad::
 
@@ -97,8 +97,9 @@ Good::
 Not reported when:
 
 * the image, command, arguments, environment or mounted files of the container
-  differ, too.
-* a ConfigMap of the chart differs, too, or a Secret holds the new number.
+  differ in more than other numbers.
+* a ConfigMap of the chart differs in more than other numbers, or it or a Secret holds
+  the new number.
 * no Service's `port` moves to the same number.
 * the number of the defaults is still declared by the container.
 * the container uses the network of its node, or injection adds ports to it.
@@ -107,33 +108,61 @@ Not reported when:
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 
 from portproof.graph.answers import resolve
 from portproof.graph.model import Container, PortGraph, Role, Service, ServicePort, Site, Workload
-from portproof.graph.past import container_before, declared_before, port_before, program_changed
+from portproof.graph.past import (
+    container_before,
+    declared_before,
+    port_before,
+    told_before,
+    without_numbers,
+)
 from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
+from portproof.rules.moved_settings import MovedSetting, telling
 from portproof.yamldoc import lookup
+
+_NUMBER = re.compile(r"\d{2,5}")
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each port of a container that moved with the port of a Service, alone."""
     if graph.base is None or _files(graph) != _files(graph.base):
         return
-    moved = _moved_services(graph)
+    said = _numbers(graph)
+    moved = {number: one for number, one in _moved_services(graph).items() if number not in said}
     for workload in graph.workloads if moved else ():
         if workload.opaque or workload.host_network:
             continue
         for container in workload.containers:
-            if container.role is not Role.INIT and not program_changed(graph, workload, container.name):
-                yield from _of(graph, workload, container, moved)
+            told = {
+                number: one
+                for number, one in moved.items()
+                if told_before(graph, workload, container.name, number)
+            }
+            if container.role is not Role.INIT and told:
+                yield from _of(graph, workload, container, told)
 
 
-def _files(graph: PortGraph) -> dict[str, object]:
-    """What the ConfigMaps of a rendering hold."""
-    return {
-        str(one.key): lookup(one.data, ("data",)) for one in graph.resources if one.key.kind == "ConfigMap"
-    }
+def _files(graph: PortGraph) -> dict[str, str]:
+    """What the ConfigMaps of a rendering hold, but for numbers."""
+    return {name: without_numbers(data) for name, data in _maps(graph)}
+
+
+def _maps(graph: PortGraph) -> Iterator[tuple[str, object]]:
+    return (
+        (str(one.key), lookup(one.data, ("data",))) for one in graph.resources if one.key.kind == "ConfigMap"
+    )
+
+
+def _numbers(graph: PortGraph) -> frozenset[int]:
+    """The numbers that a ConfigMap says now, and did not in the base: a program may read them."""
+    assert graph.base is not None  # noqa: S101 - `check` looked
+    now, then = (Counter(_NUMBER.findall(repr(dict(_maps(one))))) for one in (graph, graph.base))
+    return frozenset(map(int, now - then))
 
 
 def _moved_services(graph: PortGraph) -> dict[int, tuple[Service, ServicePort]]:
@@ -165,7 +194,8 @@ def _of(
             continue
         if service in graph.services_of(workload) and resolve(entry, workload) is port:
             said = True
-            yield _finding(workload, (port.number, old.value, "containerPort"), entry)
+            told = tuple(telling(graph, workload, container, old.value))
+            yield _finding(workload, (port.number, old.value, "containerPort"), entry, told)
     if not said:
         yield from _probes(graph, workload, container, moved)
 
@@ -198,19 +228,32 @@ def _declares(container: Container, number: int) -> bool:
     return any(one.value == number for one in container.ports)
 
 
-def _finding(workload: Workload, moved: tuple[Site, int, str], entry: ServicePort) -> Finding:
+def _finding(
+    workload: Workload, moved: tuple[Site, int, str], entry: ServicePort, told: tuple[MovedSetting, ...] = ()
+) -> Finding:
     site, was, label = moved
     harm = "requests are probably refused" if label == "containerPort" else "the probe probably fails"
     return Finding(
         message=(
             f"These values move {label} of {workload.key} from {was} to {site.value}, as they move {entry.number.resource}. "
-            f"Nothing tells its program, so {harm}."
+            f"{_said(told, was)}, so {harm}."
         ),
         severity=Severity.WARNING,
         primary=site,
-        related=(Label(entry.number, "the Service's port moves with it"),),
-        remedies=(Remedy(f"set the port back to {was}", ((site, was),), recommended=False),),
+        related=(
+            Label(entry.number, "the Service's port moves with it"),
+            *(Label(one.site, f"{one.label} says {was}") for one in told),
+        ),
+        remedies=(Remedy(f"set the port back to {was}", ((site, was),), recommended=bool(told)),),
     )
+
+
+def _said(told: tuple[MovedSetting, ...], was: int) -> str:
+    """What the program is told."""
+    if not told:
+        return "Nothing tells its program"
+    label = told[0].label
+    return f"{label[0].upper()}{label[1:]} tells its program {was}"
 
 
 RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.VALUES])

@@ -1,0 +1,45 @@
+"""Who asks pods for the port of their Service: one value feeds both, and the pods' own port does not follow it.
+
+In the defaults the two are equal by chance, so nothing is wrong with them. When the value moves, the rules that judge one
+rendering see it: a ``targetPort``, a network policy or an annotation has the number that only the Service has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from portproof.graph.model import Site
+from portproof.rules.base import Severity
+from portproof.rules.evaluate import Evaluation, RuleFinding
+from portproof.whatif.values import Setting
+
+_PODS = frozenset(
+    {"Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "ReplicationController"}
+)
+
+
+def taken_from_services(evaluation: Evaluation, settings: Iterable[Setting]) -> tuple[RuleFinding, ...]:
+    """The findings about a number that a setting moves together with the port of a Service."""
+    moved = {one.number for one in settings}
+    ports = [(service, port) for service in evaluation.services for port in service.ports]
+    offered = {port.number.value for _, port in ports} & moved
+    own = {port.number for service, port in ports if service.headless or port.number != port.target}
+    return tuple(
+        one
+        for one in evaluation.found
+        if one.finding.severity is not Severity.NOTE
+        and one.finding.primary not in own
+        and _number(one.finding.primary) in offered
+        and not _is_of_program(one.finding.primary)
+    )
+
+
+def _number(site: Site) -> int | None:
+    """The number that a field holds, be it as text."""
+    text = str(site.value)
+    return int(text) if text.isdecimal() else None
+
+
+def _is_of_program(site: Site) -> bool:
+    """Whether a field says what a pod's containers do: what moves these is compared with what their programs are told."""
+    return site.resource.kind in _PODS and "annotations" not in site.path
