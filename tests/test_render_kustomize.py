@@ -107,7 +107,7 @@ CASES = [
             "o/base/d.yaml": DEPLOYMENT,
         },
         "o/base/kustomization.yaml:5:3",
-        "o cannot be built: o/base/no.yaml is missing",
+        "o/base cannot be built: o/base/no.yaml is missing",
     ),
     Case(
         "a resource that is not YAML",
@@ -144,7 +144,7 @@ CASES = [
         f"{RESOURCES}patches:\n- path: p.yaml\n",
         D | {"o/p.yaml": OTHER},
         "o/p.yaml:4:3",
-        "Deployment.v1.apps/other",
+        "o cannot be built: a patch is for Deployment/other, which no resource there makes",
     ),
     Case(
         "a patch that is not YAML",
@@ -172,7 +172,14 @@ CASES = [
         "resources:\n- d.yaml\n- e.yaml\n",
         D | {"o/e.yaml": DEPLOYMENT},
         f"{K}:5:3",
-        "already registered",
+        "o cannot be built: e.yaml adds Deployment/",
+    ),
+    Case(
+        "a generator that merges into nothing",
+        f"{RESOURCES}configMapGenerator:\n- name: x\n  behavior: merge\n  literals: [A=1]\n",
+        D,
+        f"{K}:6:9",
+        "o cannot be built: a generator merges into ConfigMap/x, which no resource there makes",
     ),
     Case(
         "a key twice",
@@ -329,7 +336,7 @@ def test_patches_of_what_something_else_adds_are_nobodys_mistake(kustomize: Engi
     said = "o has patches, and no resources that they are for"
     assert said in refused(kustomize.render(overlay_target(tree, "o"), tree))
     write_files(tmp_path, {K: f"{HEAD}resources:\n- a.yaml\n{patch}"})
-    assert "no matches for Id" in failed(kustomize.render(overlay_target(tree, "o"), tree)).message
+    assert "a patch is for Service/web" in failed(kustomize.render(overlay_target(tree, "o"), tree)).message
 
 
 @pytest.mark.parametrize("count", [MAX_EMPTY, MAX_EMPTY + 1])

@@ -13,7 +13,7 @@ from portproof.source import RelPath, SourceError, Tree, join, parent
 from portproof.yamldoc import YamlError, load, load_all, lookup
 
 _PATCHES = ("patches", "patchesStrategicMerge")
-_NO_MATCH = re.compile(r"no matches for Id ([\w-]+)\.[\w.\[\]-]*/([^\s.;]{1,253})")
+_IDLE = re.compile(r"a patch is for ([\w-]+)/([^\s,]{1,253}), which no resource there makes")
 _PRESENT = {"generatorOptions": {"disableNameSuffixHash": True}}
 """Without any field kustomize rejects a kustomization as empty; this one means nothing where nothing is generated."""
 
@@ -52,8 +52,8 @@ def _without(data: Mapping[str, Any], lack: Lack) -> dict[str, Any]:
 
 
 def idle_patch(tree: Tree, files: Iterable[RelPath], message: str) -> Lack | None:
-    """The patch that `message` of kustomize says is for an object that is not there; None unless it is one for it alone."""
-    sought = _NO_MATCH.search(message)
+    """The patch of which the `message` of a failure says that it is for an object that is not there; None unless it is one for it alone."""
+    sought = _IDLE.search(message)
     if sought is None:
         return None
     for path in files:

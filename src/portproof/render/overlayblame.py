@@ -42,6 +42,13 @@ _MUST_RESOLVE = re.compile(r"'[^'\n]{1,1000}' must resolve to a file': ")
 _OBJECT = re.compile(r"/([^\s./\[]{1,253})\.\[noNs\]|\bName:\"([^\"\n]{1,253})\"")
 _UNKNOWN_FIELD = re.compile(r"unknown field \\?\"([^\"\\\n]{1,200})")
 _NO_MATCH = re.compile(r"no matches for Id ([\w-]+)\.[\w.\[\]-]*/([^\s.;]{1,253})")
+_NOT_PATCHED = re.compile(rf"{_NO_MATCH.pattern}[^\n]*failed to find unique target for patch")
+_NOT_MERGED = re.compile(
+    r"merging from generator [^\n]{1,200}?Kind:\\?\"(\w+)\\?\"[^\n]{1,100}?Name:\\?\"([^\"\\]{1,253})\\?\"[^\n]{1,200}does not exist"
+)
+_TWICE = re.compile(
+    r"(?:resources from '([^'\n]{1,1000})': )?may not add resource with an already registered id: ([\w-]+)\.[\w.\[\]-]*/([^\s.;']{1,253})"
+)
 _JSON_PATH = re.compile(r"(?:missing path|doc is missing (?:path|key)): (/[^\s:]{0,500})")
 _ADDING = (
     "resources",
@@ -80,6 +87,24 @@ def _beyond_us(text: str) -> str | None:
     return None
 
 
+def _plainly(text: str) -> str | None:
+    """The commonest mistakes about objects, in the reader's words rather than in kustomize's; None for any other."""
+    patched = _NOT_PATCHED.search(text)
+    if patched:
+        return f"a patch is for {clean(patched[1])}/{clean(patched[2])}, which no resource there makes"
+    merged = _NOT_MERGED.search(text)
+    if merged:
+        return (
+            f"a generator merges into {clean(merged[1])}/{clean(merged[2])}, which no resource there makes. Without "
+            "`behavior: merge` it would make one"
+        )
+    twice = _TWICE.search(text)
+    if twice:
+        by = f"{clean(twice[1])} adds" if twice[1] else "its resources add"
+        return f"{by} {clean(twice[2])}/{clean(twice[3])} once more"
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class OverlayBlame:
     """What is needed to explain one failure."""
@@ -106,25 +131,25 @@ class OverlayBlame:
         if nothing:
             return NotRendered(self.target, nothing)
         site = self._site(folder, inner)
-        missing = self._plain_cause(inner)
-        if missing is not None:
-            return RenderFailure(self.target, missing, site)
+        cause = self._missing_input(inner) or _plainly(inner)
+        if cause is not None:
+            here = "the kustomization at the root" if folder == "." else folder
+            return RenderFailure(self.target, f"{here} cannot be built: {cause}", site)
         message = clean(_short(inner))
         if site is not None and not message.startswith(site.path) and folder != self.target.folder:
             message = f"{message} (in {folder})"
         return RenderFailure(self.target, message or "kustomize failed without an error message", site)
 
-    def _plain_cause(self, text: str) -> str | None:
-        """What is missing, in the reader's words rather than in kustomize's; None for any other cause."""
-        top = "the kustomization at the root" if self.target.folder == "." else self.target.folder
+    def _missing_input(self, text: str) -> str | None:
+        """Which file or kustomization is missing; None for any other cause."""
         without = _WITHOUT.search(text)
         if without:
-            return f"{top} cannot be built: {clean(without.group(1))} has no kustomization.yaml"
+            return f"{clean(without.group(1))} has no kustomization.yaml"
         for path in self._missing(text):
             if not os.path.lexists(self.tree.on_disk(path)) and path not in self.tree.overlay:
-                return f"{top} cannot be built: {clean(path)} is missing"
+                return f"{clean(path)} is missing"
             if os.path.isdir(self.tree.on_disk(path)) and self._kustomization(path) is None:  # noqa: PTH112
-                return f"{top} cannot be built: {clean(path)} has no kustomization.yaml"
+                return f"{clean(path)} has no kustomization.yaml"
         return None
 
     def _nothing_to_build(self, folder: RelPath, text: str) -> str:
