@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from portproof.discover.find import discover
 from portproof.render.engine import Engine
 from portproof.rules.run.render_failed import OtherTargets, severity
 from portproof.rules.severity import Severity
@@ -225,6 +226,29 @@ def test_a_dependency_that_discovery_did_not_see_is_a_reason(helm: Engine, tmp_p
     tree = write_files(tmp_path, chart("x", {"templates/a.yaml": "a: 1\n"}, more=more))
     reason = refused(helm.render(helm_target("x"), tree))
     assert reason == "dependencies not vendored: redis; run `helm dependency build x` first"
+
+
+@pytest.mark.parametrize("place_of", ["charts/web", "../web"])
+def test_a_dependency_that_is_named_otherwise_is_a_mistake(
+    helm: Engine, tmp_path: Path, place_of: str
+) -> None:
+    """Building the dependencies does not help: helm looks for them by the names of their own files."""
+    more = f"dependencies:\n- repository: file://{place_of}\n  name: web\n  version: 0.1.0\n"
+    own = chart("web", {"templates/a.yaml": "a: 1\n"}) | {
+        "web/Chart.yaml": "apiVersion: v2\nname: shop-web\nversion: 0.1.0\n"
+    }
+    files = {
+        f"x/{place_of}".replace("x/../", "") + path.removeprefix("web"): text for path, text in own.items()
+    }
+    tree = write_files(tmp_path, chart("x", {"templates/a.yaml": "a: 1\n"}, more=more) | files)
+    target = next(one for one in discover(tree).targets if one.path == "x")
+    failure = failed(helm.render(target, tree))
+    assert (place(failure) or "").startswith("x/Chart.yaml:")
+    where = f"x/{place_of}".replace("x/../", "")
+    assert (
+        failure.message
+        == f"the chart in {where} is named shop-web, not web: helm finds no dependency of that name"
+    )
 
 
 def test_a_library_chart_is_a_reason(helm: Engine, tmp_path: Path) -> None:

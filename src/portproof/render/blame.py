@@ -10,7 +10,7 @@ chain of frames::
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from portproof import yamldoc
@@ -19,7 +19,7 @@ from portproof.render import actions
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.tool_output import Places, clean, crashed, error_text
-from portproof.source import LineIndex, RelPath, Tree
+from portproof.source import LineIndex, RelPath, Tree, join
 
 MAX_FRAMES = 4
 MAX_LINES_ABOVE = 50
@@ -69,7 +69,7 @@ class Blame:
         text = error_text(stderr)
         missing = _MISSING.search(text)
         if missing:
-            return NotRendered(
+            return self._misnamed(missing["names"].split(", ")) or NotRendered(
                 self.target,
                 f"dependencies not vendored: {clean(missing['names'])}; "
                 f"run `helm dependency build {self.target.chart}` first",
@@ -85,6 +85,26 @@ class Blame:
     def _failure(self, message: str, site: FailureSite | None, *, demanded: bool = False) -> RenderFailure:
         said = clean(message) or "helm failed without an error message"
         return RenderFailure(self.target, said, site, demanded=demanded)
+
+    def _misnamed(self, names: Collection[str]) -> RenderFailure | None:
+        """A dependency of the repository whose own name is another: helm finds none by that name, however it is built."""
+        file = self.paths.on_tree("Chart.yaml")
+        text = self._text(file)
+        try:
+            chart = next(iter(yamldoc.documents(text)), None)
+            entries = yamldoc.lookup(chart.data, ("dependencies",)) if chart else None
+            for index, one in enumerate(entries if isinstance(entries, list) else ()):
+                folder = _local(self.target.chart, one) if isinstance(one, dict) else None
+                if chart is None or folder is None or one.get("name") not in names:
+                    continue
+                own = yamldoc.lookup(yamldoc.load(self._text(f"{folder}/Chart.yaml")), ("name",))
+                span = chart.spans.get(("dependencies", index, "name"))
+                if isinstance(own, str) and own != one["name"] and span is not None:
+                    said = f"the chart in {folder} is named {own}, not {one['name']}: helm finds no dependency of that name"
+                    return self._failure(said, FailureSite(file, *LineIndex.of(text).position(span.start)))
+        except yamldoc.YamlError:
+            return None
+        return None
 
     def _refusal(self, text: str) -> RenderFailure | None:
         """``fail`` and ``required``: helm names the outermost line only, so the words are searched for."""
@@ -248,6 +268,16 @@ class Blame:
 
     def _text(self, path: RelPath) -> str:
         return self.tree.text_or_none(path) or ""
+
+
+def _local(chart: RelPath, dependency: Mapping[str, object]) -> RelPath | None:
+    """The folder that a ``file://`` dependency of a chart means; None for any other."""
+    where = dependency.get("repository")
+    return (
+        join(chart, where.removeprefix("file://"))
+        if isinstance(where, str) and where.startswith("file://")
+        else None
+    )
 
 
 def _plainly(text: str) -> str:
