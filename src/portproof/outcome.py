@@ -204,7 +204,7 @@ def drop_mismatched_alternatives(
     """
     with_findings = [one for one in checked if one.evaluation is not None and one.evaluation.found]
     keys = {one.target.id: keys_of(one) or frozenset() for one in with_findings}
-    rivals: dict[RelPath, list[Target]] = defaultdict(list)
+    rivals: dict[RelPath, list[ManifestTarget]] = defaultdict(list)
     for target in everything:
         if isinstance(target, ManifestTarget) and target.is_alternative:
             rivals[parent(target.folder)].append(target)
@@ -212,13 +212,16 @@ def drop_mismatched_alternatives(
 
 
 def _without_chance(
-    one: TargetResult, keys: Mapping[str, frozenset[FindingKey]], rivals: Mapping[RelPath, list[Target]]
+    one: TargetResult,
+    keys: Mapping[str, frozenset[FindingKey]],
+    rivals: Mapping[RelPath, list[ManifestTarget]],
 ) -> TargetResult:
     target, evaluation = one.target, one.evaluation
     if evaluation is None or not isinstance(target, ManifestTarget) or not target.is_alternative:
         return one
-    own = {found.key for found in evaluation.manifests.resources if found.document.source == target.folder}
     others = rivals[parent(target.folder)]
+    shared = frozenset.intersection(*(frozenset(other.files) for other in others))
+    own = {found.key for found in evaluation.manifests.resources if found.document.source not in shared}
     kept = tuple(
         found
         for found in evaluation.found

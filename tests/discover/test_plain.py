@@ -247,13 +247,44 @@ class TestManifests:
         ]
 
 
+SERVICE_OF = (
+    "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: {port}}}]}}\n"
+)
+
+
+def alternatives_in(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The files of each target of plain manifests, by its id."""
+    found = discover(Tree(folder)).targets
+    return {target.id: target.files for target in found if isinstance(target, ManifestTarget)}
+
+
 def test_files_that_hold_the_same_objects_are_alternatives(tmp_path: Path) -> None:
-    service = "apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: {{ports: [{{port: {}}}]}}\n"
     for name, port in (("install.yaml", 80), ("namespace-install.yaml", 81)):
-        (tmp_path / name).write_text(service.format(port))
-    (tmp_path / "extra.yaml").write_text(service.format(80).replace("web", "other"))
-    found = discover(Tree(tmp_path))
-    assert {target.id: target.files for target in found.targets if isinstance(target, ManifestTarget)} == {
+        (tmp_path / name).write_text(SERVICE_OF.format(name="web", port=port))
+    (tmp_path / "extra.yaml").write_text(SERVICE_OF.format(name="other", port=80))
+    assert alternatives_in(tmp_path) == {
         "manifests:install.yaml": ("extra.yaml", "install.yaml"),
         "manifests:namespace-install.yaml": ("extra.yaml", "namespace-install.yaml"),
+    }
+
+
+def test_the_files_that_one_file_repeats_are_one_alternative_together(tmp_path: Path) -> None:
+    """A folder with everything in one file, and once more with a file for each part."""
+    for name, port in (("api", 80), ("web", 81)):
+        (tmp_path / f"{name}.yaml").write_text(SERVICE_OF.format(name=name, port=port))
+    (tmp_path / "all.yaml").write_text(
+        "---\n".join(SERVICE_OF.format(name=name, port=90) for name in ("api", "web"))
+    )
+    (tmp_path / "extra.yaml").write_text(SERVICE_OF.format(name="other", port=80))
+    assert alternatives_in(tmp_path) == {
+        "manifests:all.yaml": ("all.yaml", "extra.yaml"),
+        "manifests:api.yaml": ("api.yaml", "extra.yaml", "web.yaml"),
+    }
+
+
+def test_which_of_two_alternatives_goes_with_another_file_is_left_open(tmp_path: Path) -> None:
+    for place, name, port in (("a1", "api", 80), ("a2", "api", 81), ("w1", "web", 80), ("w2", "web", 81)):
+        (tmp_path / f"{place}.yaml").write_text(SERVICE_OF.format(name=name, port=port))
+    assert alternatives_in(tmp_path) == {
+        f"manifests:{place}.yaml": (f"{place}.yaml",) for place in ("a1", "a2", "w1", "w2")
     }

@@ -207,3 +207,40 @@ def test_a_file_beside_alternatives_is_right_when_it_fits_one(
     Repository(tmp_path).write({f"deploy/{name}": text for name, text in files.items()})
     findings = portproof.check(tmp_path)["findings"]
     assert sum(len(one["targets"]) for one in findings) == found
+
+
+def part(name: str, port: int, target: int) -> str:
+    """A Service and its Deployment, which declares 8080."""
+    return (
+        f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n"
+        f"spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: {port}, targetPort: {target}}}]}}\n---\n"
+        f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\n"
+        f"spec:\n  selector: {{matchLabels: {{app: {name}}}}}\n  template:\n    metadata: {{labels: {{app: {name}}}}}\n"
+        f"    spec: {{containers: [{{name: main, image: 'example/{name}:1', ports: [{{name: http, containerPort: 8080}}]}}]}}\n"
+    )
+
+
+INGRESS = """apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop}
+spec: {defaultBackend: {service: {name: web, port: {number: 9999}}}}
+"""
+
+
+def test_one_file_with_everything_is_one_side_and_a_file_for_each_part_the_other(
+    portproof: Program, tmp_path: Path
+) -> None:
+    """What is wrong in any file of a side is said, and of the file that goes with both what is wrong with both."""
+    web = part("web", 80, 8080).replace("targetPort: 8080", "targetPort: htpp")
+    files = {"all.yaml": part("api", 81, 8080) + "---\n" + part("web", 82, 8080)}
+    files |= {"api.yaml": part("api", 80, 8080), "web.yaml": web, "ingress.yaml": INGRESS}
+    Repository(tmp_path).write({f"deploy/{name}": text for name, text in files.items()})
+    report = portproof.check(tmp_path)
+    assert [one["id"] for one in report["targets"]] == [
+        "manifests:deploy/all.yaml",
+        "manifests:deploy/api.yaml",
+    ]
+    assert {(one["rule"], one["location"]["path"]) for one in report["findings"]} == {
+        ("service-target-name", "deploy/web.yaml"),
+        ("ingress-backend-port", "deploy/ingress.yaml"),
+    }

@@ -1,14 +1,15 @@
 """Manifests that stand side by side but are alternatives: ``install.yaml`` and ``namespace-install.yaml``.
 
 Nobody applies both, for they differ about the same objects. Each of them makes a target of its own, together with the files
-that clash with nothing.
+that clash with nothing. Files that clash with the same one, and not with each other, are one side of it: ``all.yaml`` holds
+what ``web.yaml``, ``api.yaml`` and ``db.yaml`` hold as well.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from itertools import chain
+from itertools import permutations
 from typing import Any, TypeAlias
 
 from portproof.discover.facts import kinds_named
@@ -36,16 +37,27 @@ def alternatives(
     for path in files:
         for identity, data in _objects(tree.text_or_none(path) or ""):
             holders[identity][path] = data
-    differing = (
-        copies
-        for copies in holders.values()
-        if any(one != data for one in copies.values() for data in copies.values())
-    )
-    clashing = set(chain.from_iterable(differing))
-    if not clashing:
+    clashes: dict[RelPath, set[RelPath]] = defaultdict(set)
+    for copies in holders.values():
+        for path, other in permutations(copies, 2):
+            if copies[path] != copies[other]:
+                clashes[path].add(other)
+    if not clashes:
         return whole
-    shared = [path for path in files if path not in clashing]
-    return {path: tuple(sorted((path, *shared))) for path in sorted(clashing)}
+    shared = [path for path in files if path not in clashes]
+    return {path: tuple(sorted({*side, *shared})) for path, side in _sides(clashes).items()}
+
+
+def _sides(clashes: Mapping[RelPath, set[RelPath]]) -> Mapping[RelPath, frozenset[RelPath]]:
+    """The files that are applied together, of those that clash with others; by the first of each side.
+
+    Of two files that clash with each other and not with a third nobody knows which one goes with it.
+    """
+    found: dict[frozenset[RelPath], RelPath] = {}
+    for path in sorted(clashes):
+        beside = clashes.keys() - clashes[path] - {path}
+        found.setdefault(frozenset({path, *(one for one in beside if not clashes[one] & beside)}), path)
+    return {path: side for side, path in found.items() if not any(side < other for other in found)}
 
 
 def _may_clash(tree: Tree, files: Iterable[RelPath]) -> bool:
