@@ -8,11 +8,11 @@ whose sentinel shows up in the field is believed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from portproof.discover.model import KustomizeTarget, Target
-from portproof.source import RelPath, Span, Tree
+from portproof.source import RelPath, Span
 
 MAX_CANDIDATES = 600
 """Beyond this a value is too common to be traced (``http`` in a chart of a thousand templates)."""
@@ -20,7 +20,7 @@ MAX_CANDIDATES = 600
 _PORTISH = re.compile(
     r"""(?:
         (?:^|[\s{,"'.-])(?:name|port|targetPort|portName|servicePort|number|value|serviceName|containerPort|appProtocol
-           |nodePort|hostPort|[A-Za-z]*[pP]ort(?:Name)?)["']?[ \t]*:[ \t]*["']?   # after a key that names ports
+           |nodePort|hostPort|[A-Za-z]*[pP]ort(?:Name)?)["']?[ \t]*:[ \t]*(?:&[\w-]+[ \t]+)?["']?   # after a key that names ports
         | \bdefault[ \t]+["']?                                                    # default "http"
         | =                                                                       # a literal of a generator
     )$""",
@@ -40,14 +40,11 @@ class Candidate:
     text: str
 
 
-def candidates(target: Target, tree: Tree, texts: Iterable[str]) -> list[Candidate]:
-    """Every place in the input files of `target` that reads like one of `texts`."""
+def candidates(inputs: Mapping[RelPath, str], texts: Iterable[str]) -> list[Candidate]:
+    """Every place in the input files of a target, given with what they hold, that reads like one of `texts`."""
     patterns = [(text, _pattern(text)) for text in sorted(set(texts))]
     found: list[Candidate] = []
-    for path in target.inputs(tree):
-        content = tree.text_or_none(path)
-        if content is None:
-            continue  # rendering reads it itself, and reports it
+    for path, content in inputs.items():
         for text, pattern in patterns:
             if text in content:
                 found += _in_file(path, content, text, pattern)

@@ -18,7 +18,7 @@ from portproof.graph.model import Site
 from portproof.render.model import Renderer, Rendering
 from portproof.resources import Manifests, ResourceKey
 from portproof.resources import read as read_resources
-from portproof.source import Edit, Tree, is_within, parent
+from portproof.source import Edit, RelPath, Tree, is_within, parent
 from portproof.timings import Stage, timed
 from portproof.trace import hints, pieces, templates
 from portproof.trace.alignment import Alignment, same_lengths
@@ -66,9 +66,12 @@ class Tracing:
         # A field that holds nothing has no text to look for; its place can only be hinted.
         probed = [one for one in self._wanted if one.value is not None]
         by_position = isinstance(manifests.target, ManifestTarget)
-        self._candidates = [] if by_position else _worth_trying(manifests.target, tree, probed)
+        inputs = {} if by_position else _inputs(manifests.target, tree)
+        self._candidates = _worth_trying(inputs, probed)
         self._probed = probed
-        self._sentinels = Sentinels([] if by_position else _texts(manifests, tree))
+        # No sentinel may be in what was rendered, or in what that was rendered from.
+        rendered = [] if by_position else [one.document.text for one in manifests.resources]
+        self._sentinels = Sentinels([*rendered, *inputs.values()])
         self._first: dict[Candidate, str] = {}
 
     def first(self) -> FirstProbe | None:
@@ -120,19 +123,18 @@ def _bounded(fields: Iterable[Site]) -> list[Site]:
     return kept
 
 
-def _worth_trying(target: Target, tree: Tree, wanted: Iterable[Site]) -> list[Candidate]:
+def _inputs(target: Target, tree: Tree) -> dict[RelPath, str]:
+    """What a target is rendered from, as far as it can be read: rendering reads it itself, and reports the rest."""
+    found = ((path, tree.text_or_none(path)) for path in target.inputs(tree))
+    return {path: text for path, text in found if text is not None}
+
+
+def _worth_trying(inputs: Mapping[RelPath, str], wanted: Iterable[Site]) -> list[Candidate]:
     """The places that may decide one of the fields; of too many only those where ports are named."""
-    everything = candidates(target, tree, {str(one.value) for one in wanted})
+    everything = candidates(inputs, {str(one.value) for one in wanted})
     if len(everything) <= MAX_CANDIDATES:
         return everything
     return [one for one in everything if one.rank == 0][:MAX_CANDIDATES]
-
-
-def _texts(manifests: Manifests, tree: Tree) -> list[str]:
-    """All that was rendered, and all that it was rendered from: no sentinel may be in it."""
-    texts = [one.document.text for one in manifests.resources]
-    found = (tree.text_or_none(path) for path in manifests.target.inputs(tree))
-    return [*texts, *(text for text in found if text is not None)]
 
 
 @dataclass
