@@ -12,6 +12,7 @@ from portproof.discover.find import discover
 from portproof.discover.model import HelmTarget
 from portproof.portmap.survey import Asked, port_map
 from portproof.render.batch import EditedChart
+from portproof.render.excerpt import excerpt
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.source import Tree
 from tests.support.rendering import engine
@@ -123,6 +124,56 @@ def test_a_named_template_that_both_have_is_in_the_way_only_where_it_is_edited(t
 def _edited(target: HelmTarget, tree: Tree, plain: Rendering | RenderFailure | NotRendered) -> EditedChart:
     values = f"{target.chart}/values.yaml"
     edited = Tree(tree.root, {values: tree.text(values).replace("port: 8080", "port: 31013")})
+    before = plain if isinstance(plain, Rendering) else Rendering(target, ())
     return EditedChart(
-        target, edited, {"31013": "8080"}, plain if isinstance(plain, Rendering) else Rendering(target, ())
+        target, edited, {"31013": "8080"}, before, frozenset({f"{target.chart}/templates/app.yaml"})
     )
+
+
+def _excerpt(root: Path, *templates: str) -> list[str] | None:
+    """What these templates of the only chart need, as paths in the chart."""
+    tree = Tree(root)
+    (target,) = (one for one in discover(tree, (".",), Config()).targets if isinstance(one, HelmTarget))
+    found = excerpt(target, tree, {f"{target.chart}/templates/{one}" for one in templates})
+    return None if found is None else list(found)
+
+
+def test_what_nobody_asks_for_is_left_out_of_a_chart(tmp_path: Path) -> None:
+    _chart(tmp_path, "a", helpers=HELPERS, target='{{ include "common.port" . }}')
+    folder = tmp_path / "charts/a"
+    (folder / "README.md").write_text("# a\n")
+    (folder / "templates/dashboard.yaml").write_text("kind: ConfigMap\n")
+    assert _excerpt(tmp_path, "app.yaml") == [
+        "Chart.yaml",
+        "templates/_helpers.tpl",
+        "templates/app.yaml",
+        "values.yaml",
+    ]
+
+
+def test_what_is_included_by_its_path_is_needed(tmp_path: Path) -> None:
+    """The checksum of ``config.yaml``, which itself includes ``more.yaml``; nobody includes ``other.yaml``."""
+    _chart(tmp_path, "a", target='{{ include (print $.Template.BasePath "/config.yaml") . | len }}')
+    templates = tmp_path / "charts/a/templates"
+    (templates / "config.yaml").write_text('a: {{ include "a/templates/more.yaml" . }}\n')
+    (templates / "more.yaml").write_text("b\n")
+    (templates / "other.yaml").write_text("c: 1\n")
+    found = _excerpt(tmp_path, "app.yaml")
+    assert found is not None
+    assert {"templates/config.yaml", "templates/more.yaml"} <= {*found}
+    assert "templates/other.yaml" not in found
+
+
+def test_a_template_that_reads_other_files_needs_the_whole_chart(tmp_path: Path) -> None:
+    _chart(tmp_path, "a", target='{{ .Files.Get "port.txt" }}')
+    (tmp_path / "charts/a/port.txt").write_text("8080\n")
+    assert _excerpt(tmp_path, "app.yaml") is None
+
+
+def test_a_subchart_is_needed_with_what_it_is(tmp_path: Path) -> None:
+    _chart(tmp_path, "a")
+    _chart(tmp_path / "charts/a", "part")
+    found = _excerpt(tmp_path, "app.yaml")
+    assert found is not None
+    assert {"charts/part/Chart.yaml", "charts/part/values.yaml"} <= {*found}
+    assert "charts/part/templates/app.yaml" not in found

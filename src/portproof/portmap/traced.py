@@ -28,7 +28,7 @@ from portproof.trace.probe import Tracing
 PART = 48
 """Targets whose renderings are held at the same time."""
 
-SHARE = 8
+SHARE = 24
 """Fewer are not worth a further process."""
 
 Together: TypeAlias = Callable[[Sequence[EditedChart]], Sequence[Rendering | None]]
@@ -116,7 +116,7 @@ def _origins(render: Renderer, begun: Begun, answer: Rendering | None) -> Mappin
 def _answers(together: Together, several: Sequence[Begun]) -> list[Rendering | None]:
     """What the first probes of these targets render to, as far as that can be had of many at once."""
     charts = {
-        place: EditedChart(one.target, first.tree, first.stand_ins, one.rendering)
+        place: EditedChart(one.target, first.tree, first.stand_ins, one.rendering, first.sources)
         for place, one in enumerate(several)
         if isinstance(one.target, HelmTarget) and one.tracing and (first := one.tracing.first())
     }

@@ -22,12 +22,13 @@ from portproof.discover.model import HelmTarget, Mount
 from portproof.process import Completed
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.copying import CopyError, write_text
+from portproof.render.excerpt import excerpt
 from portproof.render.helm import Assembled, Helm, documents, lasting, put_together
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.render.tool_output import Places
-from portproof.source import RelPath, Tree
+from portproof.source import RelPath, Tree, parent
 
-MAX_CHARTS = 24
+MAX_CHARTS = 48
 """Charts of one process; it stays within the memory of any other."""
 
 _AROUND = "portproof-batch"
@@ -39,19 +40,25 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 
 @dataclass(frozen=True, slots=True)
 class EditedChart:
-    """A target in a tree with stand-ins, what each of them stands for, and what it renders to without."""
+    """A target in a tree with stand-ins, what each of them stands for, and what it renders to without.
+
+    Only what the templates `asked` render to has to be in the answer. What others render to may be there as it is without
+    stand-ins.
+    """
 
     target: HelmTarget
     tree: Tree
     stand_ins: Mapping[str, str]
     plain: Rendering
+    asked: frozenset[RelPath | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Member:
     """A chart that can be rendered with others; `tree` has the name of the release in it.
 
-    `defines` are its named templates, `edited` those that are not as they are in the repository.
+    `files` are those that it needs, by where they lie in the chart; None where that is all of it. `defines` are its named
+    templates, `edited` those that are not as they are in the repository.
     """
 
     number: int
@@ -59,6 +66,7 @@ class _Member:
     tree: Tree
     paths: ChartPaths
     name: str
+    files: Mapping[RelPath, RelPath] | None
     defines: frozenset[str]
     edited: frozenset[str]
 
@@ -86,17 +94,20 @@ def render_together(helm: Helm, charts: Sequence[EditedChart]) -> list[Rendering
 
 def _member(number: int, chart: EditedChart) -> _Member | None:
     target, tree = chart.target, chart.tree
-    if target.install or target.sets or target.archives or target.missing:
+    fetched = bool(target.missing) and not chart.plain.without
+    if target.install or target.sets or target.archives or fetched:
         return None
     paths = ChartPaths(target, tree)
     name = paths.name
     if name is None or not _NAME.fullmatch(name) or name in (_AROUND, "global"):
         return None
+    asked = {path for path in chart.asked if path is not None}
+    files = excerpt(target, tree, asked) if len(asked) == len(chart.asked) else None
     overlay = dict(tree.overlay)
     defines: set[str] = set()
     edited: set[str] = set()
     plain = Tree(tree.root)
-    for path in chart_files((mount.source for mount in target.mounts), tree):
+    for path in files.values() if files else chart_files((mount.source for mount in target.mounts), tree):
         text = tree.text_or_none(path) or ""
         if "IsRoot" in text:  # it asks whether it is a subchart
             return None
@@ -112,6 +123,7 @@ def _member(number: int, chart: EditedChart) -> _Member | None:
         Tree(tree.root, overlay),
         paths,
         name,
+        files,
         frozenset(defines),
         frozenset(edited),
     )
@@ -167,18 +179,37 @@ def _run(helm: Helm, group: Sequence[_Member]) -> Completed | None:
             write_text(around / "Chart.yaml", f"apiVersion: v2\nname: {_AROUND}\nversion: 0.0.0\n")
             values: list[Path] = []
             for one in group:
-                target, tree = one.chart.target, one.tree
-                mounts = target.mounts or (Mount(".", target.chart),)
-                put_together(tree, mounts, around / "charts" / str(one.number), [])
-                for number, path in enumerate(target.values):
+                _lay_out(one, around / "charts" / str(one.number))
+                for number, text in enumerate(_given(helm, one)):
                     file = folder / f"values-{one.number}-{number}.yaml"
-                    write_text(file, _beneath(one.name, tree.text_or_none(path) or ""))
+                    write_text(file, _beneath(one.name, text))
                     values.append(file)
             target, tree = group[0].chart.target, group[0].chart.tree
             assembled = Assembled(around, tuple(values), Places.of(tree))
             return helm.run(target, tree, assembled)
     except (CopyError, OSError, yamldoc.YamlError):  # the chart's own rendering will say so
         return None
+
+
+def _lay_out(one: _Member, folder: Path) -> None:
+    """Put a chart into a folder that is not there yet."""
+    target, tree = one.chart.target, one.tree
+    if one.files is None:
+        put_together(tree, target.mounts or (Mount(".", target.chart),), folder, [])
+        return
+    for place in dict.fromkeys(parent(place) for place in one.files):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+    for place, path in one.files.items():
+        write_text(folder / place, tree.text_or_none(path) or "")
+
+
+def _given(helm: Helm, one: _Member) -> Iterator[str]:
+    """The values files of a chart, and a placeholder for each value that it wants and nobody gives."""
+    target, tree = one.chart.target, one.tree
+    yield from (tree.text_or_none(path) or "" for path in target.values)
+    placeholders = helm.placeholders.get((tree.root, target))
+    if placeholders is not None:
+        yield placeholders.text
 
 
 def _beneath(name: str, values: str) -> str:
@@ -189,16 +220,20 @@ def _beneath(name: str, values: str) -> str:
 def _as_by_itself(member: _Member, printed: Sequence[RenderedDocument]) -> Rendering | None:
     """The answer in the order of the chart's own, if nothing but stand-ins tells the two apart."""
     by_source: dict[RelPath | None, deque[RenderedDocument]] = defaultdict(deque)
+    laid_out = None if member.files is None else frozenset(member.files.values())
     placed = [replace(one, source=member.paths.template(one.source or "")) for one in printed]
     several = list(lasting(placed, member.chart.tree))
     for one in several:
         by_source[one.source].append(one)
     plain = member.chart.plain.documents
-    if len(plain) != len(several):
+    if len(several) != sum(laid_out is None or one.source in laid_out for one in plain):
         return None
     put_back = _put_back(member.chart.stand_ins)
     found = []
     for own in plain:
+        if laid_out is not None and own.source not in laid_out:
+            found.append(own)
+            continue
         if not by_source[own.source]:
             return None
         other = by_source[own.source].popleft()
@@ -206,7 +241,7 @@ def _as_by_itself(member: _Member, printed: Sequence[RenderedDocument]) -> Rende
         if text != own.text and _DIGEST.sub("", put_back(text)) != _DIGEST.sub("", own.text):
             return None
         found.append(replace(own, text=text))
-    return Rendering(member.chart.target, tuple(found))
+    return replace(member.chart.plain, documents=tuple(found))
 
 
 def _put_back(stand_ins: Mapping[str, str]) -> Callable[[str], str]:

@@ -42,10 +42,14 @@ def origins(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Re
 
 @dataclass(frozen=True, slots=True)
 class FirstProbe:
-    """A tree with a sentinel in each place that is tried first, and what each sentinel stands for."""
+    """A tree with a sentinel in each place that is tried first, and what each sentinel stands for.
+
+    `sources` are where the fields are rendered from: what else comes out does not matter.
+    """
 
     tree: Tree
     stand_ins: Mapping[str, str]
+    sources: frozenset[RelPath | None]
 
 
 class Tracing:
@@ -80,9 +84,11 @@ class Tracing:
         self._first = _given_out(self._sentinels, [one for one in self._candidates if one.rank == rank])
         if not self._first:
             return None
+        sources = {one.key: one.document.source for one in self._manifests.resources}
         return FirstProbe(
             self._tree.with_edits(_edits(self._first)),
             {sentinel: one.text for one, sentinel in self._first.items()},
+            frozenset(sources[one.resource] for one in self._probed),
         )
 
     def origins(self, render: Renderer, answer: Rendering | None = None) -> dict[Site, Origin]:
