@@ -18,6 +18,8 @@ _WORDS = (
 
 _COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 _FUNCTION = re.compile(rf"(?<![\w.$\"'-])(?:{_WORDS})(?![\w\"':-])")
+_WORD = re.compile(rf"(?<!\w)(?:{_WORDS})(?!\w)")
+"""Such a word, whatever is around it: whoever has none asks no such function."""
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.){0,500}\"")
 _SORTED = re.compile(r"\b(?:keys|values)\b[^|}]*\|\s*(?:sortAlpha|len)\b")
 _DEFINES = re.compile(r"\{\{-?\s*(?:define|block)\s+[\"`]([^\"`]+)[\"`]")
@@ -42,11 +44,12 @@ class _Part:
 
 def draws_lots(files: Iterable[tuple[str, str]]) -> bool:
     """Whether a chart may render differently each time; `files` are its files, those of its subcharts too: path and text."""
+    texts = [(path, text) for path, text in files if not _is_note(path)]
+    if not any(_WORD.search("\n".join(_actions(text))) for _, text in texts):
+        return False  # nearly always; telling the named templates of a chart apart takes far longer
     named: dict[str, list[_Part]] = {}
     rendered: list[_Part] = []
-    for path, text in files:
-        if _is_note(path):
-            continue
+    for path, text in texts:
         if not _is_template(path):
             # Text that a template may take for one: `tpl` of a value or of a file.
             if _draws(text):
