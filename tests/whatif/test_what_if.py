@@ -453,3 +453,187 @@ def test_the_same_chart_gives_the_same_bytes(repository: Repository, portproof: 
         for target in one["targets"]:
             target["seconds"] = 0
     assert json.dumps(reports[0]) == json.dumps(reports[1])
+
+
+REQUIRED = 'data: {key: {{ required "a key is needed" .Values.key }}}\n'
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: web}\n"
+
+
+def test_a_chart_that_wants_a_value_is_tried_with_a_placeholder(
+    repository: Repository, portproof: Program
+) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "key: ''\n",
+            "chart/templates/ingress.yaml": INGRESS,
+            "chart/templates/secret.yaml": SECRET + REQUIRED,
+        }
+    )
+
+    failed, finding = sorted(
+        portproof.check("--what-if")["findings"], key=lambda one: one["rule"] != "render-failed"
+    )
+
+    assert failed["rule"] == "render-failed"
+    assert (finding["rule"], finding["location"]["line"]) == ("port-does-not-follow", 9)
+    assert [one["new"] for one in finding["fix"]["edits"]] == ["{{ .Values.service.port }}"]
+
+
+def test_a_placeholder_is_no_port_that_moves(repository: Repository, portproof: Program) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": "service: {port: 8080}\ncontainer: {port: }\nmonitor: {enabled: false}\n",
+            "chart/templates/deployment.yaml": DEPLOYMENT.replace(
+                "PORT", '{{ required "which port?" .Values.container.port }}'
+            ),
+        }
+    )
+
+    assert [one["rule"] for one in portproof.check("--what-if")["findings"]] == ["render-failed"]
+
+
+def test_a_target_port_takes_the_port_of_the_service(repository: Repository, portproof: Program) -> None:
+    repository.write(
+        {
+            "chart/templates/service.yaml": SERVICE.replace(
+                "targetPort: http", "targetPort: {{ .Values.service.port }}"
+            )
+        }
+    )
+
+    assert told(portproof.check()) == []
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], finding["severity"]) == ("port-does-not-follow", "warning")
+    assert (finding["location"]["path"], finding["location"]["line"]) == ("chart/templates/service.yaml", 7)
+    assert list(finding["when"]) == ["service.port"]
+    assert [one["new"] for one in finding["fix"]["edits"]] == ["{{ .Values.container.port }}"]
+
+
+def test_a_target_port_that_is_left_out_is_the_port_of_the_service(
+    repository: Repository, portproof: Program
+) -> None:
+    repository.write({"chart/templates/service.yaml": SERVICE.replace(", targetPort: http", "")})
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], list(finding["when"])) == ("port-does-not-follow", ["service.port"])
+
+
+def test_a_target_port_of_its_own_is_moved_with_the_container(
+    repository: Repository, portproof: Program
+) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "target: {port: 8080}\n",
+            "chart/templates/service.yaml": SERVICE.replace(
+                "targetPort: http", "targetPort: {{ .Values.target.port }}"
+            ),
+        }
+    )
+
+    assert told(portproof.check("--what-if")) == []
+
+
+POLICY = """\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress:
+    - ports:
+        - port: {{ .Values.PORT.port }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [("service", ["network-policy-service-port"]), ("container", [])]
+)
+def test_a_policy_opens_a_port(
+    repository: Repository, portproof: Program, value: str, found: list[str]
+) -> None:
+    repository.write({"chart/templates/policy.yaml": POLICY.replace("PORT", value)})
+
+    report = portproof.check("--what-if")
+
+    assert [one["rule"] for one in report["findings"]] == found
+    assert [one["location"]["path"] for one in report["findings"]] == ["chart/templates/policy.yaml"] * len(
+        found
+    )
+
+
+TOLD = DEPLOYMENT.replace("PORT", "{{ .Values.service.port }}") + (
+    "          env:\n            - {name: SERVER_PORT, value: {{ .Values.container.port | quote }}}\n"
+)
+
+
+def test_a_program_is_told_another_value_than_its_container_declares(
+    repository: Repository, portproof: Program
+) -> None:
+    repository.write({"chart/templates/deployment.yaml": TOLD})
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], finding["location"]["line"]) == ("port-follows-service", 13)
+    assert "The variable SERVER_PORT tells its program 8080" in finding["message"]
+    assert list(finding["when"]) == ["service.port"]
+    assert [one["new"] for one in finding["fix"]["edits"]] == ["{{ .Values.container.port }}"]
+    assert finding["fix"]["safety"] == "safe"
+
+
+def test_a_program_is_told_the_value_that_its_container_declares(
+    repository: Repository, portproof: Program
+) -> None:
+    repository.write({"chart/templates/deployment.yaml": TOLD.replace("container.port", "service.port")})
+
+    assert told(portproof.check("--what-if")) == []
+
+
+WEBHOOK = """\
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: web}
+webhooks:
+  - name: web.example.net
+    sideEffects: None
+    admissionReviewVersions: [v1]
+    clientConfig:
+      service:
+        name: {{ .Values.service.name }}
+        namespace: default
+"""
+
+
+def test_a_webhook_that_leaves_its_port_out(repository: Repository, portproof: Program) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": "service: {port: 443, name: web}\ncontainer: {port: 8080}\n",
+            "chart/templates/webhook.yaml": WEBHOOK,
+        }
+    )
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], finding["location"]["line"]) == ("port-does-not-follow", 10)
+    assert "port 443 (the default)" in finding["message"]
+    assert finding["fix"]["description"] == "add port: {{ .Values.service.port }}, as Service/web has it"
+    assert finding["fix"]["safety"] == "safe"
+
+
+def test_a_setting_moves_away_from_the_port_although_a_secret_says_it_too(
+    repository: Repository, portproof: Program
+) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "listen: {port: 8080}\n",
+            "chart/templates/deployment.yaml": DEPLOYMENT.replace("PORT", "8080")
+            + "          env:\n            - {name: WEB_PORT, value: {{ .Values.listen.port | quote }}}\n",
+            "chart/templates/secret.yaml": SECRET + "stringData: {port: {{ .Values.listen.port | quote }}}\n",
+        }
+    )
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], finding["location"]["line"]) == ("port-does-not-follow", 13)
+    assert [one["new"] for one in finding["fix"]["edits"]] == ["{{ .Values.listen.port }}"]

@@ -192,10 +192,10 @@ def compared(known: Evaluation, rendering: Rendering, rule_set: RuleSet, default
     if rendering.placeholders != defaults.placeholders:  # a number that was made up is none that moved
         return known
     new = _numbers(rendering) - _numbers(defaults)
-    if not new or new.keys() & (
-        _secret(rendering) - _secret(defaults)
-    ):  # a Secret may be what tells the program
+    if not new:
         return known
+    if new.keys() & (_secret(rendering) - _secret(defaults)):  # a Secret may be what tells the program
+        rule_set = rule_set.without(Trait.VALUES)
     return replace(known, found=(*known.found, *_of_values(known.manifests, rule_set, rendering, defaults)))
 
 

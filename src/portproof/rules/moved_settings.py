@@ -85,8 +85,7 @@ def telling(
             continue
         start, end = found[0].span()
         if int(found[0][0]) == number and not _HOST.search(one.text[:start]):
-            piece = Piece(one.offset + start, one.offset + end, one.name.strip())
-            site = Site(one.site.resource, one.site.path, number, piece)
+            site = _number_in(one, start, end, one.name.strip())
             yield MovedSetting(container, number, None, site, _label(one))
 
 
@@ -113,9 +112,17 @@ def _of(
         words = f"{new.name} {line}"
         if number not in stayed or not _LISTENS.search(words) or _CALLS.search(words):
             continue
-        piece = Piece(new.offset + start, new.offset + end, (new.name or line).strip())
-        site = Site(new.site.resource, new.site.path, int(new.text[start:end]), piece)
+        site = _number_in(new, start, end, (new.name or line).strip())
         yield MovedSetting(container, number, stayed[number], site, _label(new))
+
+
+def _number_in(setting: NamedValue, start: int, end: int, name: str) -> Site:
+    """The number there in the text of a setting; the whole field where that is all: it may be no text, but a number."""
+    piece = Piece(setting.offset + start, setting.offset + end, name)
+    is_all = not setting.line and not setting.offset and setting.text == setting.text[start:end]
+    return Site(
+        setting.site.resource, setting.site.path, int(setting.text[start:end]), None if is_all else piece
+    )
 
 
 def _label(setting: NamedValue) -> str:

@@ -11,6 +11,11 @@ from portproof.yamldoc import FieldPath, format_path, lookup
 
 _INSTALLING = frozenset({("helm.toolkit.fluxcd.io", "HelmRelease"), ("argoproj.io", "Application")})
 """What installs a chart: what it makes of the chart is a target of its own, and is judged there."""
+_CALLED_BY_API_SERVER = frozenset(
+    {"admissionregistration.k8s.io", "apiregistration.k8s.io", "apiextensions.k8s.io"}
+)
+_HTTPS = 443
+"""The port of a Service that the API server calls, where none is said."""
 _CHECKSUM = re.compile(r"[0-9a-f]{32,128}")
 _GENERATED = re.compile(r"-[a-z0-9]{10}\Z")
 """What kustomize adds to the name of a ConfigMap or Secret that it generates: a hash of its data."""
@@ -18,7 +23,17 @@ _GENERATED = re.compile(r"-[a-z0-9]{10}\Z")
 
 def meant(effects: TargetEffects) -> list[Change]:
     """The changes in a target that mean something: no checksum, and nothing that no pod reads."""
-    return [one for one in _paired(effects.changes) if not (_follows(one) or _is_unread(effects, one))]
+    return [
+        one
+        for one in _paired(effects.changes)
+        if not (_follows(one) or _is_unread(effects, one) or _is_default(one))
+    ]
+
+
+def _is_default(change: Change) -> bool:
+    """Whether a port is only written down that the API server takes anyway."""
+    is_ours = change.resource.group in _CALLED_BY_API_SERVER and change.path[-2:] == ("service", "port")
+    return is_ours and change.before is None and change.after == _HTTPS
 
 
 def shared(effects: TargetEffects, change: Change) -> Risk:

@@ -18,7 +18,7 @@ from portproof.outcome import FindingGroup, Outcome, TargetResult, TracedFinding
 from portproof.pipeline import Plan, Survey
 from portproof.render.model import Renderer
 from portproof.report.marks import digest
-from portproof.rules.base import Finding, Severity, Trait
+from portproof.rules.base import Finding, Scalar, Severity
 from portproof.rules.evaluate import FindingKey, RuleSet
 from portproof.source import RelPath, Span, Tree
 from portproof.trace.model import Origin
@@ -66,7 +66,7 @@ def explored(plan: Plan, survey: Survey, rule_set: RuleSet, outcome: Outcome, sc
         return outcome
     tree = replace(plan.tree, overlay={**plan.tree.overlay, **texts})
     tried = _again(plan, rule_set, tree, variants)
-    moves = {one.target.id: one.shown.moves for one in variants}
+    moves = {one.target.id: one.shown.numbers for one in variants}
     tried = replace(
         tried, merged=tuple(_at_actions(moves, one, tried, tree, plan.fresh) for one in tried.merged)
     )
@@ -139,14 +139,14 @@ def _again(plan: Plan, rule_set: RuleSet, tree: Tree, variants: Sequence[_Varian
 
 
 def _at_actions(
-    moved: Mapping[str, bool], group: FindingGroup, tried: Outcome, tree: Tree, render: Renderer
+    moved: Mapping[str, frozenset[Scalar]], group: FindingGroup, tried: Outcome, tree: Tree, render: Renderer
 ) -> FindingGroup:
     """What takes a value that is for another port stands at the action that takes it: no value is wrong.
 
-    `moved` tells whether a target is one with moved ports.
+    `moved` are the numbers that ports are moved to, by the target. A number that stays is right or wrong where it is.
     """
     first, primary = group.first, group.finding.primary
-    if not moved[first.target.id] or Trait.WHAT_IF in first.found.rule.traits:
+    if primary.value not in moved[first.target.id] and str(primary.value).isdecimal():
         return group
     known = {one.target.id: one.evaluation for one in tried.checked}
     evaluation = known[first.target.id]

@@ -11,7 +11,7 @@ from portproof.pipeline import Plan
 from portproof.render.model import Rendering
 from portproof.resources import ResourceKey
 from portproof.resources import read as read_resources
-from portproof.rules.base import Severity, Trait
+from portproof.rules.base import Scalar, Severity, Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate, graph_of
 from portproof.source import RelPath
@@ -44,6 +44,12 @@ class Shown:
     keys: frozenset[FindingKey]
     moves: bool
     depends: bool = False
+
+    @property
+    def numbers(self) -> frozenset[Scalar]:
+        """What ports are moved to, as numbers and as text."""
+        moved = [one.number for one in self.settings if one.number is not None]
+        return frozenset({*moved, *map(str, moved)})
 
 
 @dataclass
@@ -207,7 +213,9 @@ class Search:
         taken = taken_from_services(evaluate(answer, self.rule_set.without(*_COMPARED)), settings)
         if taken:
             had = evaluate(still, self.rule_set.without(*_COMPARED)).keys
-            found = replace(found, found=(*found.found, *(one for one in taken if one.key not in had)))
+            said = {one.finding.primary for one in found.found}
+            new = (one for one in taken if one.key not in had and one.finding.primary not in said)
+            found = replace(found, found=(*found.found, *new))
         return found
 
     def _rendered(self, settings: tuple[Setting, ...]) -> Rendering | None:

@@ -105,10 +105,43 @@ Bad (the program moves, its probe stays)::
           args: ["--health-probe-bind-address=:21007"]
           livenessProbe: {httpGet: {path: /healthz, port: 8081}}
 
+Bad (the target takes the value of the Service's port)::
+
+    # base
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports: [{port: 8080, targetPort: 8080}]
+    ---
+    # base
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      containers:
+        - {name: web, image: web:1, ports: [{containerPort: 8080}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports: [{port: 21007, targetPort: 21007}]
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      containers:
+        - {name: web, image: web:1, ports: [{containerPort: 8080}]}
+
 Not reported when:
 
 * both ends are values, each with a key of its own.
-* the value that is moved is the one that asks.
+* the value that is moved is the one that asks, and no port of a Service is moved by it.
+* a setting of the program says the number that the target moves to.
 * the values do not render, or the comment above the key says that it has to stay.
 * the reference does not meet in the defaults either.
 * only the number that a container declares moves, and no argument, variable or file
@@ -118,10 +151,23 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from portproof.graph.answers import answer, edges
+from portproof.graph.evidence import numbers_in_settings
 from portproof.graph.identity import AnyEdge, identities
-from portproof.graph.model import ContainerPort, Missed, Pods, PortGraph, Reached, ServicePort, Site, Workload
+from portproof.graph.model import (
+    ContainerPort,
+    Missed,
+    Pods,
+    PortGraph,
+    Reached,
+    Relation,
+    ServiceName,
+    ServicePort,
+    Site,
+    Workload,
+)
 from portproof.graph.pairing import ports
 from portproof.graph.past import declared_now
 from portproof.graph.phrasing import listing
@@ -137,22 +183,32 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     then = dict(identities(graph.base, dict.fromkeys(edges(graph.base))))
     seen: set[Site] = set()
     for known, edge in identities(graph, dict.fromkeys(edges(graph))):
-        old = then.get(known)
-        if old is None or edge.port is None or edge.port in seen or edge.port.piece is not None:
+        old, asking = then.get(known), _place(edge)
+        if old is None or asking is None or asking in seen or asking.piece is not None:
             continue
-        if not isinstance(edge.wanted, int) or edge.wanted != old.wanted:
+        met = answer(graph.base, old) if isinstance(edge.wanted, int) else None
+        if not isinstance(met, Reached) or not isinstance(answer(graph, edge), Missed):
             continue
-        met = answer(graph.base, old)
-        if isinstance(met, Reached) and isinstance(answer(graph, edge), Missed):
+        if edge.wanted == old.wanted:
             moved = _moved(graph, edge, met.ports[0])
-            if moved is not None:
-                seen.add(edge.port)
-                yield _finding(edge, edge.port, moved)
+            found = None if moved is None else _finding(edge, asking, moved)
+        else:
+            found = _taken(graph, edge, met.ports[0])
+        if found is not None:
+            seen.add(asking)
+            yield found
     moved_away = ((workload, one) for workload, one in moved_settings.read(graph) if not workload.opaque)
     for one in left_behind(graph, moved_away):
         primary = _asking(one)
         if primary is not None and primary not in seen:
             yield _program(one, primary)
+
+
+def _place(edge: AnyEdge) -> Site | None:
+    """The field that asks; where a webhook leaves the port out, its Service's name."""
+    if edge.port is None and edge.relation is Relation.WEBHOOK and isinstance(edge.whom, ServiceName):
+        return edge.whom.site
+    return edge.port
 
 
 def _asking(one: LeftBehind) -> Site | None:
@@ -176,6 +232,33 @@ def _program(one: LeftBehind, primary: Site) -> Finding:
         severity=Severity.WARNING,
         primary=primary,
         related=tuple(Label(each.site, f"{each.label} moves with the value") for each in one.told),
+        remedies=(Remedy(f"set it to {one.number}", ((primary, one.number),)),),
+    )
+
+
+def _taken(graph: PortGraph, edge: AnyEdge, port: ServicePort | ContainerPort) -> Finding | None:
+    """What to say of a Service's target that takes the number of the Service's own port, which the pods do not follow."""
+    workload = edge.whom.workload if isinstance(edge.whom, Pods) else None
+    if edge.relation is not Relation.TARGET or workload is None or not isinstance(port, ContainerPort):
+        return None
+    now = declared_now(graph, workload, port)
+    is_own = any(
+        one.target == edge.port and one.number.value == edge.wanted and not service.headless
+        for service in graph.services_of(workload)
+        for one in service.ports
+    )
+    if now is None or edge.port is None or not is_own or edge.wanted in numbers_in_settings(workload):
+        return None
+    return Finding(
+        message=(
+            f"A value moves the port of {edge.holder} to {edge.wanted}, and its target along, but {workload.key} declares "
+            f"{now.value}: nothing answers there."
+        ),
+        severity=Severity.WARNING,
+        primary=edge.port,
+        expected=now.value,
+        related=(Label(now.number, "declared here"),),
+        remedies=(Remedy(f"send it to {now.value}", ((edge.port, now.value),)),),
     )
 
 
@@ -212,16 +295,23 @@ def _services(graph: PortGraph, port: ServicePort) -> tuple[tuple[ServicePort, .
 def _finding(edge: AnyEdge, asking: Site, moved: Site) -> Finding:
     number = moved.value
     assert isinstance(number, int)  # noqa: S101 - `_moved` looked
+    wanted = str(edge.wanted)
+    if edge.port is None:
+        port = replace(asking, path=(*asking.path[:-1], "port"), value=None)
+        wanted += " (the default)"
+        remedy = Remedy(f"add port: {number}", ((port, number),), beside=asking)
+    else:
+        remedy = Remedy(f"ask for {number}", ((asking, number),))
     return Finding(
         message=(
-            f"{edge.holder} asks for port {asking.value}, but a value moves the port of {moved.resource}: with {number} there, "
+            f"{edge.holder} asks for port {wanted}, but a value moves the port of {moved.resource}: with {number} there, "
             f"nothing answers."
         ),
         severity=Severity.WARNING,
         primary=asking,
         expected=number,
         related=(Label(moved, "this port moves with the value"),),
-        remedies=(Remedy(f"ask for {number}", ((asking, number),)),),
+        remedies=(remedy,),
     )
 
 
