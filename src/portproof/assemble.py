@@ -300,7 +300,10 @@ def _message(one: FindingGroup) -> str:
     """What a finding says, with how often the same line says it, and with which values it is so."""
     parts = [one.finding.message, *([_more(one)] if one.alike else [])]
     if one.first.when:
-        told = " and ".join(f"{key}={str(value).lower()}" for key, value in one.first.when)
+        told = " and ".join(
+            f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+            for key, value in one.first.when
+        )
         parts.append(f"It appears with {told}.")
     return " ".join(parts)
 

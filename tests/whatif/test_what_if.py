@@ -637,3 +637,87 @@ def test_a_setting_moves_away_from_the_port_although_a_secret_says_it_too(
 
     assert (finding["rule"], finding["location"]["line"]) == ("port-does-not-follow", 13)
     assert [one["new"] for one in finding["fix"]["edits"]] == ["{{ .Values.listen.port }}"]
+
+
+SEVERAL = {
+    "chart/values.yaml": "ports:\n  http: {port: 8080}\n  admin: {port: 9090}\nsidecar: {enabled: false}\n",
+    "chart/templates/deployment.yaml": DEPLOYMENT.partition("          ports:")[0].replace(
+        "      containers:\n",
+        "      containers:\n        {{- if .Values.sidecar.enabled }}\n        - {name: a, image: a}\n        {{- end }}\n",
+    )
+    + "          ports:\n            {{- range $name, $one := .Values.ports }}\n"
+    "            - {name: {{ $name }}, containerPort: {{ $one.port }}}\n            {{- end }}\n",
+    "chart/templates/service.yaml": SERVICE.partition("    - {")[0]
+    + "    {{- range $name, $one := .Values.ports }}\n"
+    "    - {name: {{ $name }}, port: {{ $one.port }}, targetPort: {{ $name }}}\n    {{- end }}\n",
+}
+
+
+def test_a_loop_is_wrong_once(repository: Repository, portproof: Program) -> None:
+    repository.write(SEVERAL)
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], finding["location"]["line"]) == ("port-follows-service", 17)
+    assert list(finding["when"]) == ["ports.admin.port"]
+    assert "The same line breaks 1 more of these" in finding["message"]
+
+
+SCAFFOLD = """\
+{{- if .Values.ingress.enabled }}
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  rules:
+    {{- range .Values.ingress.hosts }}
+    - host: {{ .host }}
+      http:
+        paths:
+          {{- range .paths }}
+          - path: ENTRY
+            pathType: Prefix
+            backend: {service: {name: web, port: {name: NAME}}}
+          {{- end }}
+    {{- end }}
+{{- end }}
+"""
+HOST = "ingress:\n  enabled: false\n  hosts:\n    - host: web.example.net\n      paths: []\n"
+
+
+@pytest.mark.parametrize(
+    ("entry", "tried"), [("{{ . }}", '["/"]'), ("{{ .path }}", '[{"path": "/", "pathType": "Prefix"}]')]
+)
+def test_a_list_of_paths_is_empty(repository: Repository, portproof: Program, entry: str, tried: str) -> None:
+    ingress = SCAFFOLD.replace("ENTRY", entry)
+    repository.write(
+        {"chart/values.yaml": VALUES + HOST, "chart/templates/ingress.yaml": ingress.replace("NAME", "web")}
+    )
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], finding["location"]["line"]) == ("ingress-backend-port", 14)
+    assert finding["when"] == {"ingress.enabled": True, "ingress.hosts[0].paths": tried}
+    assert finding["message"].endswith(f"with ingress.enabled=true and ingress.hosts[0].paths={tried}.")
+
+    repository.write({"chart/templates/ingress.yaml": ingress.replace("NAME", "http")})
+    assert told(portproof.check("--what-if")) == []
+
+
+def test_an_entry_of_a_list_is_a_comment(repository: Repository, portproof: Program) -> None:
+    ingress = SCAFFOLD.replace("ENTRY", "{{ . }}").replace("NAME", "web")
+    comment = "ingress:\n  enabled: false\n  hosts: []\n  #  - host: web.example.net\n  #    paths: [/]\n"
+    repository.write({"chart/values.yaml": VALUES + comment, "chart/templates/ingress.yaml": ingress})
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert finding["rule"] == "ingress-backend-port"
+    assert list(finding["when"]) == ["ingress.enabled", "ingress.hosts"]
+
+
+def test_a_comment_that_is_no_example_is_not_tried(repository: Repository, portproof: Program) -> None:
+    ingress = SCAFFOLD.replace("ENTRY", "{{ . }}").replace("NAME", "web")
+    comment = "ingress:\n  enabled: false\n  hosts: []\n  # - {host: [\n"
+    repository.write({"chart/values.yaml": VALUES + comment, "chart/templates/ingress.yaml": ingress})
+
+    assert told(portproof.check("--what-if")) == []

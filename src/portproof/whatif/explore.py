@@ -6,7 +6,8 @@ it, as one more target: the same chart with one more values file, which only the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -176,7 +177,7 @@ def _at_most_warning(finding: Finding) -> Finding:
 def _joined(outcome: Outcome, tried: Outcome, variants: Iterable[_Variant]) -> Outcome:
     """What was found with other values beside what was found anyway."""
     known = {one.target.id: one for one in variants}
-    groups = [group for one in tried.merged if (group := _named(one, known)) is not None]
+    groups = _by_line([group for one in tried.merged if (group := _named(one, known)) is not None])
     verdict = replace(
         outcome.verdict,
         open=(*outcome.verdict.open, *groups),
@@ -184,6 +185,28 @@ def _joined(outcome: Outcome, tried: Outcome, variants: Iterable[_Variant]) -> O
         used=outcome.verdict.used | tried.verdict.used,
     )
     return replace(outcome, merged=(*outcome.merged, *groups), verdict=verdict)
+
+
+def _by_line(groups: Sequence[FindingGroup]) -> list[FindingGroup]:
+    """The findings, those of one rule at one line as one: a loop over ports is wrong once, whatever port shows it.
+
+    What fewer values show needs no more of them. The first stands for all, with the proposals that all have.
+    """
+    lines: dict[Hashable, list[FindingGroup]] = defaultdict(list)
+    for one in groups:
+        origin = one.first.origins.get(one.finding.primary)
+        lines[(one.first.found.rule.id, id(one) if origin is None else origin.span)].append(one)
+    found = []
+    for several in lines.values():
+        shown = [set(one.first.when) for one in several]
+        least = [
+            one for one, own in zip(several, shown, strict=True) if not any(own > each for each in shown)
+        ]
+        first, *others = sorted(least, key=lambda one: len(one.first.when))
+        edits = [{each.edits for each in one.proposals} for one in others]
+        cures = tuple(one for one in first.proposals if all(one.edits in each for each in edits))
+        found.append(replace(first, proposals=cures, alike=tuple(others)))
+    return found
 
 
 def _named(group: FindingGroup, known: Mapping[str, _Variant]) -> FindingGroup | None:

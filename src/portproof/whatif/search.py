@@ -264,8 +264,9 @@ def _named(settings: Sequence[Setting], text: str) -> Iterator[Setting]:
     """The settings that a template names, those by their whole key first; a subchart knows them without its name."""
     rest = []
     for one in settings:
-        inner = one.key.partition(".")[2]
-        if f"Values.{one.key}" in text:
+        key = one.key.partition("[")[0]  # a template loops over the entries of a list
+        inner = key.partition(".")[2]
+        if f"Values.{key}" in text:
             yield one
         elif "." in inner and inner in text:
             rest.append(one)

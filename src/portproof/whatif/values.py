@@ -5,13 +5,16 @@ Only keys that the chart's own ``values.yaml`` has count: that file is what a ch
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import chain, takewhile
 from typing import Any, TypeAlias
 
 from portproof import yamldoc
+from portproof.discover.chart_files import chart_files
 from portproof.discover.model import HelmTarget
 from portproof.source import LineIndex, RelPath, Tree
 from portproof.yamldoc import FieldPath, ScalarSpan, YamlError
@@ -28,6 +31,7 @@ _ADDRESS = re.compile(r"(?:0\.0\.0\.0|\[::\]|\*)?:[1-9]\d{1,4}")
 _NOT_MOVED = re.compile(
     r"(?i)nodePort|hostPort|proxy|database|redis|postgres|mysql|smtp|kafka|external|remote"
 )
+_MAPPED = re.compile(r"\{\{-?[^{}]*\.path\b(?!s)")
 _FIXED = re.compile(
     r"(?i)must (?:match|be (?:the )?(?:same|equal|identical)|correspond)|do(?:es)? ?n[o']t (?:change|edit|modify)|"
     r"(?:keep|stay|be) in sync|same as|should match|needs? to match|not configurable|deprecated"
@@ -37,15 +41,16 @@ _FIXED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A key of ``values.yaml`` and the value that is tried for it."""
+    """A key of ``values.yaml`` and the value that is tried for it; of a `listed` one that is a list, as JSON."""
 
     path: FieldPath
     value: bool | int | str
+    listed: bool = False
 
     @property
     def number(self) -> int | None:
-        """The port that it sets; None for a switch."""
-        if isinstance(self.value, bool):
+        """The port that it sets; None for a switch, and for entries of a list."""
+        if isinstance(self.value, bool) or self.listed:
             return None
         return self.value if isinstance(self.value, int) else int(self.value.rpartition(":")[2])
 
@@ -68,17 +73,21 @@ def when(settings: Iterable[Setting]) -> When:
 
 
 def parts_of(settings: Iterable[Setting]) -> tuple[Setting, ...]:
-    """Those of the settings that switch a part on."""
+    """Those of the settings that switch a part on, or give it entries."""
     return tuple(one for one in settings if one.number is None)
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The ``values.yaml`` of a chart: its data, the keys that comments say not to move, and where its scalars stand."""
+    """The ``values.yaml`` of a chart: its data, the keys that comments say not to move, and where its scalars stand.
+
+    `entries` are what its lists of hosts and paths may hold, where they are empty: a part without any asks for nothing.
+    """
 
     data: Mapping[str, Any]
     fixed: frozenset[FieldPath]
     spans: Mapping[FieldPath, ScalarSpan]
+    entries: tuple[Setting, ...] = ()
 
     @classmethod
     def of(cls, target: HelmTarget, tree: Tree) -> Values | None:
@@ -95,14 +104,18 @@ class Values:
         lines, index = text.split("\n"), LineIndex.of(text)
         spans = documents[0].spans.items()
         fixed = {path for path, span in spans if _is_fixed(lines, index.position(span.start)[0])}
-        return cls(documents[0].data, frozenset(fixed), documents[0].spans)
+        data = documents[0].data
+        return cls(data, frozenset(fixed), documents[0].spans, tuple(_entries(data, lines, target, tree)))
 
     def switches(self) -> Iterator[Setting]:
-        """Everything that is off."""
-        found = (
-            Setting(path, True)
-            for path, value in yamldoc.leaves(self.data)
-            if value is False and _is_plain(path)
+        """Everything that is off, and the entries of lists that are empty."""
+        found = chain(
+            (
+                Setting(path, True)
+                for path, value in yamldoc.leaves(self.data)
+                if value is False and _is_plain(path)
+            ),
+            self.entries,
         )
         for number, one in enumerate(found):
             if number < MAX_SWITCHES:
@@ -188,6 +201,57 @@ def _is_fixed(lines: list[str], line: int) -> bool:
     return bool(_FIXED.search(" ".join((own, *above))))
 
 
+def _entries(data: Mapping[str, Any], lines: list[str], target: HelmTarget, tree: Tree) -> Iterator[Setting]:
+    """What a chart's empty lists of hosts and paths may hold: the example in the comment below, or the root path."""
+    for path, value in _lists(data):
+        key = path[-1]
+        if value or key not in ("hosts", "paths"):
+            continue
+        above = yamldoc.lookup(data, path[:-1])
+        if key == "hosts":
+            example = _example(lines, path)
+            if example:
+                yield Setting(path, json.dumps(example), listed=True)
+        elif isinstance(above, dict) and "host" in above and path[:-2]:
+            entry: object = {"path": "/", "pathType": "Prefix"} if _reads_path(target, tree) else "/"
+            yield Setting(path, json.dumps([entry]), listed=True)
+
+
+def _lists(data: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, list[Any]]]:
+    """Every list, with the path to it."""
+    if isinstance(data, list):
+        yield path, data
+    for step, value in (
+        data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    ):
+        if isinstance(value, (dict, list)):
+            yield from _lists(value, (*path, step))
+
+
+def _example(lines: list[str], path: FieldPath) -> list[Any]:
+    """The entries that the comment right below an empty list has; empty where it has none, or where there are several such lists."""
+    own = re.compile(rf"\s*{re.escape(str(path[-1]))}:\s*\[\s*\]\s*\Z")
+    places = [number for number, line in enumerate(lines) if own.match(line.partition(" #")[0])]
+    if len(places) != 1:
+        return []
+    below = takewhile(lambda line: line.lstrip().startswith("#"), lines[places[0] + 1 :])
+    texts = [line.lstrip()[1:] for line in below]
+    start = next((number for number, text in enumerate(texts) if text.lstrip().startswith("- ")), len(texts))
+    indent = len(texts[start]) - len(texts[start].lstrip()) if start < len(texts) else 0
+    entries = takewhile(lambda text: text[:indent].isspace() or not indent, texts[start:])
+    try:
+        found = yamldoc.documents("\n".join(entries))
+    except YamlError:
+        return []
+    return found[0].data if len(found) == 1 and isinstance(found[0].data, list) else []
+
+
+def _reads_path(target: HelmTarget, tree: Tree) -> bool:
+    """Whether a template of the chart takes an entry of ``paths`` for a mapping with a ``path``."""
+    texts = (tree.text_or_none(one) or "" for one in chart_files([target.chart], tree))
+    return any(_MAPPED.search(text) for text in texts if ".paths" in text)
+
+
 def _nested(data: Any, settings: list[Setting]) -> Any:
     """The part of `data` that leads to the settings, with their values."""
     found: dict[str, Any] = {}
@@ -196,7 +260,7 @@ def _nested(data: Any, settings: list[Setting]) -> Any:
         there: Any = data
         for step, following in zip(one.path, (*one.path[1:], None), strict=True):
             if following is None:
-                here[step] = one.value
+                here[step] = json.loads(str(one.value)) if one.listed else one.value
                 break
             there = there[step]
             if isinstance(there, list) and isinstance(here, dict) and step not in here:
