@@ -721,3 +721,57 @@ def test_a_comment_that_is_no_example_is_not_tried(repository: Repository, portp
     repository.write({"chart/values.yaml": VALUES + comment, "chart/templates/ingress.yaml": ingress})
 
     assert told(portproof.check("--what-if")) == []
+
+
+NAMED = {
+    "chart/values.yaml": "service: {port: 8080, portName: http, scheme: http}\ncontainer: {port: 8080}\n",
+    "chart/templates/service.yaml": SERVICE.replace(
+        "name: http, port", "name: {{ .Values.service.portName }}, port"
+    ),
+}
+
+
+def test_the_name_of_a_port_does_not_follow(repository: Repository, portproof: Program) -> None:
+    repository.write({**NAMED, "chart/templates/ingress.yaml": INGRESS.replace("number: 8080", "name: http")})
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], finding["severity"]) == ("port-does-not-follow", "warning")
+    assert (finding["location"]["path"], finding["location"]["line"]) == ("chart/templates/ingress.yaml", 9)
+    assert finding["when"] == {"service.portName": "p-21007"}
+    assert [one["new"] for one in finding["fix"]["edits"]] == ["{{ .Values.service.portName }}"]
+    assert finding["fix"]["safety"] == "safe"
+
+
+def test_the_name_of_a_port_follows(repository: Repository, portproof: Program) -> None:
+    ingress = INGRESS.replace("number: 8080", "name: {{ .Values.service.portName }}")
+    repository.write({**NAMED, "chart/templates/ingress.yaml": ingress})
+
+    assert told(portproof.check("--what-if")) == []
+
+
+def test_a_target_takes_the_name_of_the_port_of_the_service(
+    repository: Repository, portproof: Program
+) -> None:
+    service = NAMED["chart/templates/service.yaml"].replace(
+        "targetPort: http", "targetPort: {{ .Values.service.portName }}"
+    )
+    repository.write({**NAMED, "chart/templates/service.yaml": service})
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], finding["location"]["line"]) == ("port-does-not-follow", 7)
+    assert "declares 'http'" in finding["message"]
+
+
+def test_a_scheme_is_no_name_of_a_port(repository: Repository, portproof: Program) -> None:
+    service = SERVICE.replace("name: http, port", "name: {{ .Values.service.scheme }}, port")
+    repository.write(
+        {
+            **NAMED,
+            "chart/templates/service.yaml": service,
+            "chart/templates/ingress.yaml": INGRESS.replace("number: 8080", "name: http"),
+        }
+    )
+
+    assert told(portproof.check("--what-if")) == []

@@ -192,7 +192,9 @@ def compared(known: Evaluation, rendering: Rendering, rule_set: RuleSet, default
     if rendering.placeholders != defaults.placeholders:  # a number that was made up is none that moved
         return known
     new = _numbers(rendering) - _numbers(defaults)
-    if not new:
+    if (
+        not new and not rule_set.only(Trait.WHAT_IF).rules
+    ):  # names of ports are moved, too, but only to try it
         return known
     if new.keys() & (_secret(rendering) - _secret(defaults)):  # a Secret may be what tells the program
         rule_set = rule_set.without(Trait.VALUES)

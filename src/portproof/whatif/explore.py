@@ -147,7 +147,8 @@ def _at_actions(
     `moved` are the numbers that ports are moved to, by the target. A number that stays is right or wrong where it is.
     """
     first, primary = group.first, group.finding.primary
-    if primary.value not in moved[first.target.id] and str(primary.value).isdecimal():
+    is_called = primary.path[-2:] == ("service", "name")  # a webhook that leaves its port out
+    if primary.value not in moved[first.target.id] and not is_called:
         return group
     known = {one.target.id: one.evaluation for one in tried.checked}
     evaluation = known[first.target.id]
@@ -247,8 +248,8 @@ def _is_written(one: TracedFinding) -> bool:
 def _is_of_try(proposal: Proposal, tried: Iterable[_Variant]) -> bool:
     """Whether a fix is about the values that were tried, not about the chart."""
     files = {one.file for one in tried}
-    numbers = {str(each.number) for one in tried if one.shown.moves for each in one.shown.settings}
-    return any(edit.span.path in files or edit.new.strip("\"'") in numbers for edit in proposal.edits)
+    moved = frozenset[object]().union(*(one.shown.numbers for one in tried))
+    return any(edit.span.path in files or edit.new.strip("\"'") in moved for edit in proposal.edits)
 
 
 def _renamed(proposal: Proposal, names: Mapping[str, str]) -> Proposal:

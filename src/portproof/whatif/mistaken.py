@@ -20,7 +20,7 @@ _PODS = frozenset(
 
 def taken_from_services(evaluation: Evaluation, settings: Iterable[Setting]) -> tuple[RuleFinding, ...]:
     """The findings about a number that a setting moves together with the port of a Service."""
-    moved = {one.number for one in settings}
+    moved = {one.number for one in settings} - {None}
     ports = [(service, port) for service in evaluation.services for port in service.ports]
     offered = {port.number.value for _, port in ports} & moved
     own = {port.number for service, port in ports if service.headless or port.number != port.target}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from portproof.discover.model import HelmTarget
+from portproof.graph.model import PortGraph
 from portproof.pipeline import Plan
 from portproof.render.model import Rendering
 from portproof.resources import ResourceKey
@@ -47,9 +48,8 @@ class Shown:
 
     @property
     def numbers(self) -> frozenset[Scalar]:
-        """What ports are moved to, as numbers and as text."""
-        moved = [one.number for one in self.settings if one.number is not None]
-        return frozenset({*moved, *map(str, moved)})
+        """What ports are moved to: numbers, as text, too, and names."""
+        return frozenset().union(*(one.moved for one in self.settings))
 
 
 @dataclass
@@ -94,6 +94,9 @@ class Search:
         every = ([*parts, *self.values.ports(taken, parts)], [*parts, *ports])
         both = next((one for one in every if parts and self.asked(tuple(one), moves=True) is not None), [])
         yield from self._found(both, self.known.union(*(one.keys for one in alone)), moves=True)
+        graph = graph_of(self._rendered(tuple(parts)) or self.plain, self.rule_set)
+        names = self._largest([*self.values.names(taken, _names(graph))], moves=True)
+        yield from self._found([*parts, *names] if names else [], self.known, moves=True)
 
     def _alone(self, parts: Sequence[Setting], known: frozenset[FindingKey]) -> Iterator[Shown]:
         """What appears with one part alone, and not with all: another part has what it asks for."""
@@ -233,6 +236,13 @@ class Search:
         return self.rendered[settings]
 
 
+def _names(graph: PortGraph) -> frozenset[object]:
+    """The names that ports of Services and containers have."""
+    services = (port.name_text for service in graph.services for port in service.ports)
+    pods = (port.name_text for workload in graph.workloads for port in workload.ports)
+    return frozenset({*services, *pods} - {None})
+
+
 def _is_around(part: Setting, other: Setting) -> bool:
     """Whether a setting switches on the part that the other is a part of: ``metrics.enabled``, ``metrics.monitor.enabled``."""
     *above, last = part.path
@@ -251,8 +261,8 @@ def _likely(
     finding = next(one.finding for one in whole.found if one.key == key)
     sites = [finding.primary, *(one.site for one in finding.related)]
     if moves:
-        numbers = {one.value for one in sites} | {finding.expected}
-        yield from (one for one in settings if one.number in numbers)
+        held = {one.value for one in sites} | {finding.expected}
+        yield from (one for one in settings if one.moved & held)
         settings = parts_of(settings)
     sources: Mapping[object, str | None] = {one.key: one.document.source for one in whole.manifests.resources}
     texts = [plan.tree.text_or_none(path) or "" for one in sites if (path := sources.get(one.resource))]

@@ -26,6 +26,7 @@ MAX_PORTS = 200
 """Ports of one chart that are moved: as many as there are numbers to give them."""
 
 _PORT = re.compile(r"(?:^|[a-z_.-])(?:p|P)ort\Z|\Aport|PORT\Z")
+_NAME = re.compile(r"(?i)(?:name|port)\Z")
 _LISTENS = re.compile(r"(?i)addr|listen|bind")
 _ADDRESS = re.compile(r"(?:0\.0\.0\.0|\[::\]|\*)?:[1-9]\d{1,4}")
 _NOT_MOVED = re.compile(
@@ -48,11 +49,26 @@ class Setting:
     listed: bool = False
 
     @property
+    def is_part(self) -> bool:
+        """Whether it switches a part on, or gives it entries."""
+        return isinstance(self.value, bool) or self.listed
+
+    @property
     def number(self) -> int | None:
-        """The port that it sets; None for a switch, and for entries of a list."""
-        if isinstance(self.value, bool) or self.listed:
+        """The port that it sets; None for a part, and for the name of a port."""
+        if self.is_part:
             return None
-        return self.value if isinstance(self.value, int) else int(self.value.rpartition(":")[2])
+        text = str(self.value).rpartition(":")[2]
+        return int(text) if text.isdecimal() else None
+
+    @property
+    def moved(self) -> frozenset[str | int]:
+        """What a field holds where it shows up; empty for a part."""
+        if self.is_part:
+            return frozenset()
+        return frozenset(
+            {self.value, str(self.value)} if self.number is None else {self.number, str(self.number)}
+        )
 
     @property
     def key(self) -> str:
@@ -74,7 +90,7 @@ def when(settings: Iterable[Setting]) -> When:
 
 def parts_of(settings: Iterable[Setting]) -> tuple[Setting, ...]:
     """Those of the settings that switch a part on, or give it entries."""
-    return tuple(one for one in settings if one.number is None)
+    return tuple(one for one in settings if one.is_part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +156,14 @@ class Values:
                 continue
             count += 1
 
+    def names(self, taken: str, known: Container[object]) -> Iterator[Setting]:
+        """Every value that is the name of a port, one of those that are `known`, each with an unused name of its own."""
+        used = set(re.findall(r"p-\d{5}", taken))
+        unused = (name for number in range(21007, 31000, 13) if (name := f"p-{number}") not in used)
+        for path, value in yamldoc.leaves(self.data):
+            if isinstance(value, str) and value in known and path not in self.fixed and _is_name(path):
+                yield Setting(path, next(unused))
+
     def _is_off(self, path: FieldPath, on: Container[FieldPath]) -> bool:
         """Whether a value belongs to a part that is switched off: its program does not listen."""
         above = (path[:length] for length in range(1, len(path)))
@@ -181,6 +205,15 @@ def _is_port(path: FieldPath, value: object) -> bool:
         return False
     words = [step for step in path if isinstance(step, str)]
     return bool(words) and bool(_PORT.search(words[-1])) and not any(map(_NOT_MOVED.search, words))
+
+
+def _is_name(path: FieldPath) -> bool:
+    """Whether a value is called a name, or a port: a scheme or a protocol may have the same text."""
+    return (
+        _is_plain(path)
+        and bool(_NAME.search(str(path[-1])))
+        and not any(map(_NOT_MOVED.search, map(str, path)))
+    )
 
 
 def _is_address(path: FieldPath, value: object) -> bool:

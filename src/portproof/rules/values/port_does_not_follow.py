@@ -153,7 +153,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from portproof.graph.answers import answer, edges
+from portproof.graph.answers import answer, edges, resolve
 from portproof.graph.evidence import numbers_in_settings
 from portproof.graph.identity import AnyEdge, identities
 from portproof.graph.model import (
@@ -163,13 +163,14 @@ from portproof.graph.model import (
     PortGraph,
     Reached,
     Relation,
+    Service,
     ServiceName,
     ServicePort,
     Site,
     Workload,
 )
 from portproof.graph.pairing import ports
-from portproof.graph.past import declared_now
+from portproof.graph.past import declared_now, port_before, reached_before
 from portproof.graph.phrasing import listing
 from portproof.rules import moved_settings
 from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
@@ -186,16 +187,16 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         old, asking = then.get(known), _place(edge)
         if old is None or asking is None or asking in seen or asking.piece is not None:
             continue
-        met = answer(graph.base, old) if isinstance(edge.wanted, int) else None
+        met = answer(graph.base, old) if edge.wanted is not None and edge.wanted == old.wanted else None
         if not isinstance(met, Reached) or not isinstance(answer(graph, edge), Missed):
             continue
-        if edge.wanted == old.wanted:
-            moved = _moved(graph, edge, met.ports[0])
-            found = None if moved is None else _finding(edge, asking, moved)
-        else:
-            found = _taken(graph, edge, met.ports[0])
-        if found is not None:
+        moved = (_renamed if isinstance(edge.wanted, str) else _moved)(graph, edge, met.ports[0])
+        if moved is not None:
             seen.add(asking)
+            yield _finding(edge, asking, moved)
+    for found in _targets(graph):
+        if found.primary not in seen:
+            seen.add(found.primary)
             yield found
     moved_away = ((workload, one) for workload, one in moved_settings.read(graph) if not workload.opaque)
     for one in left_behind(graph, moved_away):
@@ -236,46 +237,69 @@ def _program(one: LeftBehind, primary: Site) -> Finding:
     )
 
 
-def _taken(graph: PortGraph, edge: AnyEdge, port: ServicePort | ContainerPort) -> Finding | None:
-    """What to say of a Service's target that takes the number of the Service's own port, which the pods do not follow."""
-    workload = edge.whom.workload if isinstance(edge.whom, Pods) else None
-    if edge.relation is not Relation.TARGET or workload is None or not isinstance(port, ContainerPort):
-        return None
-    now = declared_now(graph, workload, port)
-    is_own = any(
-        one.target == edge.port and one.number.value == edge.wanted and not service.headless
-        for service in graph.services_of(workload)
-        for one in service.ports
-    )
-    if now is None or edge.port is None or not is_own or edge.wanted in numbers_in_settings(workload):
-        return None
+def _targets(graph: PortGraph) -> Iterator[Finding]:
+    """What to say of targets that take the number or the name of the Service's own port, which the pods do not follow."""
+    for service in graph.services:
+        for port in () if service.headless else service.ports:
+            wanted, old = port.target.value, port_before(graph, service, port)
+            if old is None or wanted == old.target.value or wanted not in (port.number.value, port.name_text):
+                continue
+            for workload in graph.select(service).workloads:
+                met = reached_before(graph, service, port, workload)
+                now = None if met is None else declared_now(graph, workload, met)
+                is_told = wanted in numbers_in_settings(workload)
+                if now is not None and not (workload.opaque or is_told or resolve(port, workload)):
+                    yield _target(service, port, workload, now)
+
+
+def _target(service: Service, port: ServicePort, workload: Workload, now: ContainerPort) -> Finding:
+    is_name = isinstance(port.target.value, str) and now.name is not None
+    site = now.name if is_name and now.name is not None else now.number
+    value = site.value
+    assert value is not None  # noqa: S101 - it has been reached
+    what = "name of the port" if is_name else "port"
     return Finding(
         message=(
-            f"A value moves the port of {edge.holder} to {edge.wanted}, and its target along, but {workload.key} declares "
-            f"{now.value}: nothing answers there."
+            f"A value moves the {what} of {service.key} to {port.target.value}, and its target along, but {workload.key} "
+            f"declares {repr(value) if is_name else value}: nothing answers there."
         ),
         severity=Severity.WARNING,
-        primary=edge.port,
-        expected=now.value,
-        related=(Label(now.number, "declared here"),),
-        remedies=(Remedy(f"send it to {now.value}", ((edge.port, now.value),)),),
+        primary=port.target,
+        expected=value,
+        related=(Label(site, "declared here"),),
+        remedies=(Remedy(f"send it to {value}", ((port.target, value),)),),
     )
 
 
 def _moved(graph: PortGraph, edge: AnyEdge, port: ServicePort | ContainerPort) -> Site | None:
     """The number that answered, as the values move it; None where it did not move or is not there any more."""
-    now: ServicePort | ContainerPort | None = None
-    if isinstance(port, ContainerPort):
+    now = _now(graph, edge, port)
+    if isinstance(now, ContainerPort):
         workload = edge.whom.workload if isinstance(edge.whom, Pods) else None
-        now = None if workload is None else declared_now(graph, workload, port)
-        if now is None or workload is None or not _is_told(workload, now):
+        if workload is None or not _is_told(workload, now):
             return None  # the declaration alone moves: traffic goes on
-    else:
-        new, old = _services(graph, port)
-        now = next((one for one, was in ports(new, old).items() if was is port), None)
     if now is None or now.number.value == port.number.value or not isinstance(now.number.value, int):
         return None
     return now.number
+
+
+def _renamed(graph: PortGraph, edge: AnyEdge, port: ServicePort | ContainerPort) -> Site | None:
+    """The name of the port that answered, as the values move it; None where it did not move, or is not there any more."""
+    now = _now(graph, edge, port)
+    if now is None or now.name is None or now.name.value == port.name_text:
+        return None
+    return now.name
+
+
+def _now(
+    graph: PortGraph, edge: AnyEdge, port: ServicePort | ContainerPort
+) -> ServicePort | ContainerPort | None:
+    """What became of a port that answered in the base."""
+    if isinstance(port, ContainerPort):
+        workload = edge.whom.workload if isinstance(edge.whom, Pods) else None
+        return None if workload is None else declared_now(graph, workload, port)
+    new, old = _services(graph, port)
+    return next((one for one, was in ports(new, old).items() if was is port), None)
 
 
 def _is_told(workload: Workload, port: ContainerPort) -> bool:
@@ -294,8 +318,9 @@ def _services(graph: PortGraph, port: ServicePort) -> tuple[tuple[ServicePort, .
 
 def _finding(edge: AnyEdge, asking: Site, moved: Site) -> Finding:
     number = moved.value
-    assert isinstance(number, int)  # noqa: S101 - `_moved` looked
-    wanted = str(edge.wanted)
+    assert number is not None  # noqa: S101 - `_moved` and `_renamed` looked
+    what = "port" if isinstance(number, int) else "name of the port"
+    wanted = str(edge.wanted) if isinstance(number, int) else repr(edge.wanted)
     if edge.port is None:
         port = replace(asking, path=(*asking.path[:-1], "port"), value=None)
         wanted += " (the default)"
@@ -304,7 +329,7 @@ def _finding(edge: AnyEdge, asking: Site, moved: Site) -> Finding:
         remedy = Remedy(f"ask for {number}", ((asking, number),))
     return Finding(
         message=(
-            f"{edge.holder} asks for port {wanted}, but a value moves the port of {moved.resource}: with {number} there, "
+            f"{edge.holder} asks for port {wanted}, but a value moves the {what} of {moved.resource}: with {number} there, "
             f"nothing answers."
         ),
         severity=Severity.WARNING,
