@@ -81,8 +81,11 @@ def broken_between(
     """
     rules = tuple(one for one in rule_set.rules if stated or known(one.id).family not in _LOCAL)
     asked = replace(rule_set, rules=rules)
-    base = link.build(_joined(parts[0].target, [one.base for one in parts]), rule_set.rows)
-    joined = _joined(parts[0].target, [one.head for one in parts])
+    images = rule_set.images
+    base = link.build(
+        replace(_joined(parts[0].target, [one.base for one in parts]), images=images), rule_set.rows
+    )
+    joined = replace(_joined(parts[0].target, [one.head for one in parts]), images=images)
     head = link.build(joined, rule_set.rows, base=base, kept=kept)
     before = frozenset(one.key for one in findings(base, asked, parts[0].target))
     moves = Moves(head, edges)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from portproof import live, yamldoc
+from portproof.builds.model import Images, none_built
 from portproof.discover.model import HelmTarget, StreamTarget, Target
 from portproof.render.model import FailureSite, RenderedDocument, RenderFailure, Rendering
 from portproof.render.patches import Crowded
@@ -130,13 +131,14 @@ class Resource:
 class Manifests:
     """The resources of a rendering that can matter to ports, in printed order, and the documents that are not YAML.
 
-    `crowded` are ports of one number in patches.
+    `crowded` are ports of one number in patches. `images` says which images of it the repository builds.
     """
 
     target: Target
     resources: tuple[Resource, ...]
     problems: tuple[RenderFailure, ...] = ()
     crowded: tuple[Crowded, ...] = ()
+    images: Images = field(default=none_built, compare=False, repr=False)
 
 
 def read(rendering: Rendering) -> Manifests:

@@ -6,9 +6,12 @@ import copy
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from portproof import config, resources, yamldoc
+from portproof.builds.images import Builds
+from portproof.builds.model import Images
 from portproof.discover.model import ManifestTarget
 from portproof.graph import link
 from portproof.graph.model import PortGraph, Site
@@ -20,11 +23,16 @@ from portproof.rules import all_rules
 from portproof.rules.base import Finding, Remedy, Rule
 from portproof.rules.rule_set import selected_rules
 from portproof.rules.vocabulary import vocabulary
+from portproof.source import Tree
 
 _BASE = re.compile(r"\s*# base\n")
 """The first line of a document that is of the base revision: the others are what a change makes of it."""
 _PATCH = re.compile(r"\s*# patch\n")
 """The first line of a patch of a kustomization, whose result the other documents are."""
+_BUILD = re.compile(
+    r"\s*# (?P<path>\S*(?:Dockerfile|compose\.yaml|skaffold\.yaml|\.properties|\.conf|\.github/workflows/\S+))\n"
+)
+"""The first line of a file of the repository that says how an image is built; the rest is its text."""
 _SOURCE = re.compile(r"\s*# Source: (\S+)\n")
 _FILE = re.compile(r"\s*# File: (\S+)\n")
 RULES = {rule.id: rule for rule in all_rules()}
@@ -34,18 +42,25 @@ def read(text: str, *, base: bool = False) -> Manifests:
     """Resources of rendered text; ``# Source:`` begins a document of a chart, ``# File:`` one of a plain manifest.
 
     Documents that begin with ``# base`` are read only for the `base`, the others only for what is there now. Those that
-    begin with ``# patch`` are patches.
+    begin with ``# patch`` are patches. Those that begin with the path of a Dockerfile, or of what belongs to one, are files.
     """
-    patches = [part for _, part in yamldoc.split(text) if _PATCH.match(part)]
+    patches = [part for _, part in yamldoc.split(text) if _PATCH.match(part) or _BUILD.match(part)]
     documents = tuple(
         _document(offset, part)
         for offset, part in yamldoc.split(text)
         if bool(_BASE.match(part)) is base and part not in patches
     )
-    crowded = tuple(one for part in patches for one in in_patch(part))
+    crowded = tuple(one for part in patches if _PATCH.match(part) for one in in_patch(part))
     found = resources.read(Rendering(ManifestTarget("x"), documents, crowded=crowded))
     assert not found.problems, found.problems
-    return found
+    return replace(found, images=_images(text))
+
+
+def _images(text: str) -> Images:
+    """What the files of the text build."""
+    found = [(part, match) for _, part in yamldoc.split(text) if (match := _BUILD.match(part))]
+    files = {match["path"]: part[match.end() :] for part, match in found}
+    return Builds(Tree(Path("nowhere"), files), tuple(sorted(files))).of
 
 
 def _document(offset: int, text: str) -> RenderedDocument:
@@ -100,7 +115,7 @@ def remedied(resources: Manifests, remedy: Remedy) -> Manifests:
         assert len(holders) == 1, f"{site.resource} is not unique"
         _set(holders[0], site, value)
     named = tuple(Resource(_named(one), one.data, one.document, one.inside) for one in changed)
-    return Manifests(resources.target, named, resources.problems)
+    return Manifests(resources.target, named, resources.problems, images=resources.images)
 
 
 def _named(resource: Resource) -> ResourceKey:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from portproof.config import Config
 from portproof.discover import remote_charts
+from portproof.discover.builders import builders
 from portproof.discover.charts import chart_folders, find_charts
 from portproof.discover.gitops.described import NO_CHILDREN, Children
 from portproof.discover.installs import find_deployments
@@ -58,6 +59,7 @@ def discover(
             for key in (("helm", folder), ("kustomize", folder), ("manifests", folder))
         },
         overlays.bases,
+        builders(listing),
     )
 
 

@@ -65,7 +65,19 @@ EXPORTERS_PORTS = range(9100, 10000)
 
 def is_meant_to_listen(workload: Workload, number: int) -> bool:
     """Whether the pod's settings name the port, or its image opens it by default."""
-    return number in numbers_in_settings(workload) or bool(image_listening(workload, number))
+    known = image_listening(workload, number) or built_to_listen(workload, number)
+    return number in numbers_in_settings(workload) or bool(known)
+
+
+def built_to_listen(workload: Workload, number: int) -> str:
+    """The Dockerfile of this repository that makes a program of the pod listen on `number`; empty when none does."""
+    found = (one.built for one in running(workload) if one.built is not None)
+    return next((one.path for one in found if one.number == number), "")
+
+
+def is_said_by_a_dockerfile(workload: Workload, number: int) -> bool:
+    """Whether the Dockerfile of an image of the pod mentions the port, if only in an ``EXPOSE``."""
+    return any(one.built is not None and number in one.built.said for one in running(workload))
 
 
 def image_listening(workload: Workload, number: int) -> str:

@@ -159,6 +159,12 @@ def default_ports(
     return ports
 
 
+def is_public(image: str) -> bool:
+    """Whether it is one of the images that are listed here, whoever else builds one of that name."""
+    name = name_of(image)
+    return name in _TOLD_BY_FLAGS or name in _TOLD_BY_FILES
+
+
 def is_version_known(image: str) -> bool:
     """Whether the tag says which of its ports the image listens on; a digest, ``latest`` and versions to come may not."""
     rows = _BY_TAG.get(name_of(image))

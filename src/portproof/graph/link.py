@@ -61,7 +61,7 @@ def _linked(
     kept: frozenset[str],
 ) -> PortGraph:
     resources = manifests.resources
-    found = dict(workloads(resources))
+    found = dict(workloads(resources, manifests.images))
     pods = Labelled((one.key.namespace, one.labels, one) for one in found)
     services = {
         _service(one): one for one in resources if one.key.kind == "Service" and one.key.api_version == "v1"

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Generic, TypeAlias, TypeVar
 
 from portproof.graph.names import is_digits
+from portproof.graph.witness import Built
 from portproof.render.patches import Crowded
 from portproof.resources import Resource, ResourceKey
 from portproof.yamldoc import FieldPath, lookup
@@ -117,7 +118,8 @@ class Container:
     """A container of a pod template. `mentions` are the numbers its command, args and environment contain.
 
     `default_ports` are where its image listens when told nothing, the main one first; empty when that is unknown, and
-    when something that cannot be read may tell it another (`images.default_ports`).
+    when something that cannot be read may tell it another (`images.default_ports`). `built` is what the Dockerfile of its
+    image says, None where this repository has none that certainly builds it.
     """
 
     name: str
@@ -128,6 +130,12 @@ class Container:
     checks: tuple[PortCheck, ...]
     mentions: frozenset[int]
     default_ports: tuple[int, ...] = ()
+    built: Built | None = None
+
+    @property
+    def built_port(self) -> int | None:
+        """Where its Dockerfile makes the program listen; None when that is not certain."""
+        return None if self.built is None else self.built.number
 
 
 @dataclass(frozen=True, eq=False)  # no slots: what is found out once is kept

@@ -22,10 +22,12 @@ from portproof.graph.evidence import (
     USUAL_PORTS,
     WELL_KNOWN,
     are_of_one_program,
+    built_to_listen,
     image_listening,
     is_in_pod_spec,
     is_meant_to_listen,
     is_near_miss,
+    is_said_by_a_dockerfile,
     numbers_in_settings,
     running,
     silent_main,
@@ -71,6 +73,7 @@ class Fact(Enum):
     PROBED = auto()
     CONFIGURED = auto()
     DEFAULT_OF_IMAGE = auto()
+    BUILT = auto()
     NEAR = auto()
     SAME_NAME = auto()
     ORPHAN = auto()
@@ -223,7 +226,7 @@ def _is_excused(graph: PortGraph, workload: Workload, meant: ContainerPort, fact
 
 def _suspect(facts: set[Fact]) -> Suspect:
     """The end that was probably changed: the declaration, when others agree with the reference or it has moved."""
-    if {Fact.CONFIGURED, Fact.DEFAULT_OF_IMAGE, Fact.OTHERS_UNDECLARED} & facts:
+    if {Fact.CONFIGURED, Fact.DEFAULT_OF_IMAGE, Fact.BUILT, Fact.OTHERS_UNDECLARED} & facts:
         return Suspect.REFERENCE
     if facts >= {Fact.DECLARATION_MOVED, Fact.PROBED}:
         return Suspect.REFERENCE
@@ -289,6 +292,10 @@ def _facts_of_pods(
         yield Fact.CONFIGURED
     if image_listening(workload, meant.value):
         yield Fact.DEFAULT_OF_IMAGE
+    if built_to_listen(workload, meant.value):
+        yield Fact.BUILT
+    if isinstance(port.target.value, int) and is_said_by_a_dockerfile(workload, port.target.value):
+        yield Fact.OTHERS_AGREE
     if len({one.value for one in declared}) == 1:
         yield Fact.ALONE
     if port.name is not None and meant.name is not None and port.name.value == meant.name.value:
@@ -325,7 +332,7 @@ def _concluded(facts: set[Fact]) -> Iterator[Fact]:
         yield Fact.FITS
     # Nobody makes the same typo twice, unless both numbers come from one value: then the names have to agree.
     typed_once = Fact.NEAR in facts and Fact.WRITTEN_TWICE not in facts
-    vouched = {Fact.PROBED, Fact.CONFIGURED, Fact.DEFAULT_OF_IMAGE} & facts
+    vouched = {Fact.PROBED, Fact.CONFIGURED, Fact.DEFAULT_OF_IMAGE, Fact.BUILT} & facts
     if vouched:
         yield Fact.VOUCHED
     if typed_once or vouched or facts >= {Fact.NEAR, Fact.SAME_NAME}:
@@ -342,6 +349,7 @@ def _reasons(facts: set[Fact], port: ServicePort, workload: Workload, meant: Con
         Fact.PROBED: f"the probes use {meant.value}",
         Fact.CONFIGURED: f"the container's settings mention {meant.value}",
         Fact.DEFAULT_OF_IMAGE: f"{image_listening(workload, meant.value)} listens on {meant.value} by default",
+        Fact.BUILT: f"{built_to_listen(workload, meant.value)} makes the program listen on {meant.value}",
         Fact.NEAR: f"{odd} looks like a typo for {right}",
         Fact.SAME_NAME: f"both ports are named {str(meant.name_text)!r}",
         Fact.ONLY_ORPHAN: f"no other Service port reaches {meant.value}",
@@ -359,6 +367,7 @@ def _may_well_listen(workload: Workload, wanted: int, declared: Sequence[Contain
         or is_in_pod_spec(workload, wanted)
         or (wanted in EXPORTERS_PORTS and _is_called(workload, _EXPORTER))
         or bool(image_listening(workload, wanted))
+        or bool(built_to_listen(workload, wanted))
         or not declared
         or bool(workload.opaque)
         or any(not isinstance(one.number.value, int) for one in declared)

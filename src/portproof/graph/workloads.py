@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from portproof.graph import sites
+from portproof.builds.model import Images, none_built
+from portproof.graph import built, sites
 from portproof.graph.fields import indexed, labels, mapping, nonzero, optional, protocol, scalar
 from portproof.graph.images import default_ports, is_placeholder_image
 from portproof.graph.model import Container, ContainerPort, PortCheck, Role, Site, Workload
@@ -39,13 +40,18 @@ class _Config:
         return frozenset(found)
 
 
-def workloads(resources: Sequence[Resource]) -> Iterator[tuple[Workload, Resource]]:
-    """Every workload of a rendering with the resource that it is read from, in its order."""
+def workloads(
+    resources: Sequence[Resource], images: Images = none_built
+) -> Iterator[tuple[Workload, Resource]]:
+    """Every workload of a rendering with the resource that it is read from, in its order.
+
+    `images` says what builds the image of a container, where that is this repository.
+    """
     config = _config([one for one in resources if one.key.kind == "ConfigMap"])
     for resource in resources:
         found = sites.pod_template(resource)
         if found is not None:
-            yield _workload(resource, *found, config), resource
+            yield _workload(resource, *found, config, images), resource
 
 
 def _config(maps: Sequence[Resource]) -> _Config:
@@ -59,12 +65,14 @@ def _config(maps: Sequence[Resource]) -> _Config:
     )
 
 
-def _workload(resource: Resource, path: FieldPath, template: Mapping[str, Any], config: _Config) -> Workload:
+def _workload(
+    resource: Resource, path: FieldPath, template: Mapping[str, Any], config: _Config, images: Images
+) -> Workload:
     metadata = mapping(template.get("metadata"))
     pod = mapping(template.get("spec"))
     annotations = mapping(metadata.get("annotations"))
     readable = config.names.get(resource.key.namespace, frozenset())
-    containers = tuple(_containers(resource, (*path, "spec"), pod, readable))
+    containers = tuple(_containers(resource, (*path, "spec"), pod, readable, images))
     configs = frozenset(_config_map_names(pod))
     return Workload(
         key=resource.key,
@@ -122,7 +130,7 @@ def _opaque(containers: Iterable[Container], annotations: Mapping[str, Any]) -> 
 
 
 def _containers(
-    resource: Resource, path: FieldPath, pod: Mapping[str, Any], readable: frozenset[str]
+    resource: Resource, path: FieldPath, pod: Mapping[str, Any], readable: frozenset[str], images: Images
 ) -> Iterator[Container]:
     for field in ("containers", "initContainers"):
         for index, data in indexed(pod.get(field)):
@@ -134,7 +142,8 @@ def _containers(
             if defaults and _is_of_a_chart(resource):
                 names = (str(data.get("name")), resource.key.name)
                 defaults = () if is_placeholder_image(str(data.get("image")), *names) else defaults
-            yield _container(resource.key, (*path, field, index), data, role, defaults)
+            found = _container(resource.key, (*path, field, index), data, role, defaults)
+            yield replace(found, built=built.read(data, images)) if found.ports else found
 
 
 def _is_of_a_chart(resource: Resource) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
+from portproof.builds.model import Images, none_built
 from portproof.discover.model import HelmTarget, Target
 from portproof.graph.fields import labels
 from portproof.graph.meetings import Meeting, meetings
@@ -43,12 +44,14 @@ FindingKey: TypeAlias = tuple[str, ResourceKey, FieldPath]
 class RuleSet:
     """What is asked of every rendering: these rules, about the built-in references and those of further `rows`.
 
-    `severities` are those that all findings of a rule get, whatever the rule says, by the rule's id.
+    `severities` are those that all findings of a rule get, whatever the rule says, by the rule's id. `images` says which
+    images of a rendering the repository builds.
     """
 
     rules: tuple[Rule, ...]
     rows: tuple[ReferenceKind, ...] = ()
     severities: Mapping[str, Severity] = field(default_factory=dict)
+    images: Images = none_built
 
     def only(self, *traits: Trait) -> RuleSet:
         """The rules with one of these traits."""
@@ -144,7 +147,7 @@ def evaluate(
 
     `neighbours` are Services of other targets that it may call, by name.
     """
-    read = read_resources(rendering)
+    read = _with_images(rendering, rule_set)
     graph = _linked(read, rule_set, neighbours, witnesses.base, witnesses.kept)
     names = _own_names(graph, rule_set, rendering.target, witnesses.renamed)
     graph = replace(graph, own_names=names, surroundings=witnesses.surroundings)
@@ -313,7 +316,7 @@ def graph_of(
     kept: frozenset[str] = frozenset(),
 ) -> PortGraph:
     """The graph that `evaluate` asks the rules about."""
-    return _linked(read_resources(rendering), rule_set, neighbours, base, kept)
+    return _linked(_with_images(rendering, rule_set), rule_set, neighbours, base, kept)
 
 
 def _linked(
@@ -325,8 +328,12 @@ def _linked(
 ) -> PortGraph:
     from portproof.graph import link  # noqa: PLC0415
 
-    past = None if base is None else link.build(read_resources(base), rule_set.rows)
+    past = None if base is None else link.build(_with_images(base, rule_set), rule_set.rows)
     return link.build(read, rule_set.rows, neighbours, past, kept)
+
+
+def _with_images(rendering: Rendering, rule_set: RuleSet) -> Manifests:
+    return replace(read_resources(rendering), images=rule_set.images)
 
 
 def _own_names(
@@ -344,7 +351,7 @@ def _own_names(
     other = renamed()
     if other is None:
         return frozenset()
-    there = _linked(read_resources(other), rule_set, {}, None, frozenset())
+    there = _linked(_with_images(other, rule_set), rule_set, {}, None, frozenset())
     return own.moved(own.routes(graph), own.routes(there))
 
 

@@ -163,7 +163,8 @@ def _is_told(after: PortGraph, workload: Workload, container: Container, change:
     called = {edge.wanted for edge in after.asking(Relation.CALLER) if edge.holder == workload.key}
     settings = (container.mentions | workload.config_numbers) - called
     default = change.after in container.default_ports and not settings & set(container.default_ports)
-    return (change.after in settings or default) and change.before not in settings
+    built = change.after == container.built_port
+    return (change.after in settings or default or built) and change.before not in settings
 
 
 def _moved_alone(

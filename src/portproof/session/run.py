@@ -175,13 +175,12 @@ def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Ren
     from portproof.discover.variants import defaults
     from portproof.pipeline import Plan
     from portproof.rules.base import Trait
-    from portproof.rules.rule_set import selected_rules
 
     return Plan(
         tree=ready.tree,
         targets=ready.targets,
         everything=ready.discovery.everything,
-        rule_set=selected_rules(ready.config).without(Trait.WHAT_IF),
+        rule_set=_asked(ready).without(Trait.WHAT_IF),
         render=remember(render),
         fresh=render,
         jobs=ready.config.jobs,
@@ -194,12 +193,19 @@ def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Ren
     )
 
 
+def _asked(ready: Prepared) -> RuleSet:
+    """The rules that the configuration chooses, with what is known of the images that the repository builds."""
+    from portproof.builds.images import Builds
+    from portproof.rules.rule_set import selected_rules
+
+    return replace(selected_rules(ready.config), images=Builds(ready.tree, ready.discovery.builders).of)
+
+
 def _rules(request: Request, ready: Prepared) -> RuleSet:
     """The rules that are asked of anything in a run."""
     from portproof.rules.base import Trait
-    from portproof.rules.rule_set import selected_rules
 
-    chosen = selected_rules(ready.config)
+    chosen = _asked(ready)
     return chosen if tries_values(request, ready) else chosen.without(Trait.WHAT_IF)
 
 

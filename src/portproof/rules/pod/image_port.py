@@ -115,13 +115,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.answers import resolve
 from portproof.graph.images import is_version_known
 from portproof.graph.model import Container, ContainerPort, PortGraph, Role, Workload
 from portproof.graph.phrasing import listing
 from portproof.graph.referrers import moving
 from portproof.rules.base import Finding, Remedy, Severity, rule
 from portproof.rules.pod import listening
+from portproof.rules.pod.misdeclared import may_be_misdeclared, reaching
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -136,9 +136,9 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         return
     told = {(workload.key, one.container.path) for workload, one in listening.read(graph)}
     for workload, container, port in suspects:
-        reaching = _reaching(graph, workload, container, port)
-        if reaching and (workload.key, container.path) not in told:
-            yield _finding(graph, workload, container, port, reaching)
+        going = reaching(graph, workload, container, port, container.default_ports)
+        if going and (workload.key, container.path) not in told:
+            yield _finding(graph, workload, container, port, going)
 
 
 def _misdeclared(workload: Workload, container: Container) -> ContainerPort | None:
@@ -148,42 +148,19 @@ def _misdeclared(workload: Workload, container: Container) -> ContainerPort | No
         return None
     if not is_version_known(container.image):
         return None
-    others = [one for one in workload.containers if one.role is not Role.INIT]
-    if any(not one.ports for one in others) or not isinstance(ports[0].number.value, int):
-        return None
-    known = {check.port.value for check in container.checks} | {port.value for port in ports}
-    if known & set(container.default_ports) or _is_said(workload, ports[0].value):
-        return None
-    return ports[0]
-
-
-def _is_said(workload: Workload, number: int) -> bool:
-    """Whether something other than the probes mentions the number: they repeat the declaration."""
-    running = [one.mentions for one in workload.containers if one.role is not Role.INIT]
-    return number in frozenset().union(*running, workload.config_numbers, workload.annotation_numbers)
-
-
-def _reaching(graph: PortGraph, workload: Workload, container: Container, port: ContainerPort) -> list[str]:
-    """What sends traffic to `port`, in words; nothing when a Service knows where the image listens."""
-    services = graph.services_of(workload)
-    if any(one.target.value in container.default_ports for service in services for one in service.ports):
-        return []
-    values = (port.value, port.name_text)
-    checks = (check for check in container.checks if check.port.value in values and not check.host)
-    going = (one for one in services if any(resolve(each, workload) is port for each in one.ports))
-    return [*dict.fromkeys(str(one.key) for one in going), *(f"the {check.label}" for check in checks)]
+    return ports[0] if may_be_misdeclared(workload, container, ports[0], container.default_ports) else None
 
 
 def _finding(
-    graph: PortGraph, workload: Workload, container: Container, port: ContainerPort, reaching: list[str]
+    graph: PortGraph, workload: Workload, container: Container, port: ContainerPort, going: list[str]
 ) -> Finding:
     main = container.default_ports[0]
     image = container.image.partition("@")[0]
     changes = moving(graph, workload, port, main)
-    verb = "use" if len(reaching) > 1 else "uses"
+    verb = "use" if len(going) > 1 else "uses"
     return Finding(
         message=(
-            f"Container {container.name!r} of {workload.key} declares {port.value}, and {listing(reaching[:3])} {verb} it, "
+            f"Container {container.name!r} of {workload.key} declares {port.value}, and {listing(going[:3])} {verb} it, "
             f"but {image} listens on {main} by default and nothing changes that: requests are refused."
         ),
         severity=Severity.WARNING,

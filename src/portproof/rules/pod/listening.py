@@ -15,20 +15,12 @@ from typing import Any
 
 from portproof.graph import servers, settings
 from portproof.graph.model import Container, Piece, PortGraph, Role, Site, Workload
+from portproof.graph.own_port import FLAGS, JAVA, VARIABLES, port_in
 from portproof.graph.pairs import NamedValue
 from portproof.graph.purpose import Purpose, purpose
 from portproof.resources import Resource
 from portproof.yamldoc import lookup
 
-_JAVA = r"-D(?:server|management\.server|quarkus\.http|micronaut\.server)\.port"
-_VARIABLES = re.compile(
-    r"(?:(?:HTTP|HTTPS|GRPC|WEB|APP|APPLICATION|SERVER|SERVER_HTTP|LISTEN|LISTENER|LISTENING|CONTAINER|METRICS|HEALTH"
-    r"|HEALTHCHECK|ADMIN|MANAGEMENT|MANAGEMENT_SERVER|WEBHOOK|TELEMETRY|PROMETHEUS|MICRONAUT_SERVER|QUARKUS_HTTP"
-    r"|UVICORN|NGINX_HTTP)_)?PORT(?:_NUMBER)?"
-    r"|(?:HTTP_|GRPC_|METRICS_|HEALTH_|SERVER_)?(?:LISTEN|BIND|LISTEN_)(?:_?ADDR|_?ADDRESS)"
-    r"|ASPNETCORE_(?:URLS|HTTP_PORTS|HTTPS_PORTS)|DOTNET_URLS"
-    r"|QUARKUS_(?:HTTP_SSL|MANAGEMENT)_PORT|SPRING_GRPC_SERVER_PORT|(?:STREAMLIT|GRADIO)_SERVER_PORT|(?:NITRO|ROCKET)_PORT"
-)
 _OF_PROGRAMS = {
     "forgejo": re.compile(r"FORGEJO__server__HTTP_PORT"),
     "gitea": re.compile(r"GITEA__server__HTTP_PORT"),
@@ -45,22 +37,12 @@ _OF_PROGRAMS = {
 }
 """What one program alone reads, by what its image is called: variables may be shared by containers of others."""
 _IN_OPTIONS = re.compile(
-    rf"(?:^|(?<=\s))(?P<name>{_JAVA}|-b|--bind)[= ](?P<value>[\w.\[\]:*]{{1,50}})(?=\s|\Z)"
+    rf"(?:^|(?<=\s))(?P<name>{JAVA}|-b|--bind)[= ](?P<value>[\w.\[\]:*]{{1,50}})(?=\s|\Z)"
 )
 _OPTIONS = re.compile(r"JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS|GUNICORN_CMD_ARGS")
 """Variables that a program, and no script, reads as arguments: the JVM (JDK 9 and later), gunicorn."""
-_FLAGS = re.compile(
-    r"-{1,2}(?:(?:http|https|grpc|web|server|listen|metrics|health|healthz|health-probe|readiness|probe|admin|webhook"
-    r"|telemetry|secure|bind|monitoring|server\.http|server\.grpc|management\.server)[._-]?)?"
-    r"(?:port|listen|(?:listen|bind)[._-]?(?:addr|address)|(?<=[a-z][._-])(?:addr|address))"
-    rf"|{_JAVA}"
-)
 _IN_FILES = re.compile(r"(?:(?:http|https|server|web|bind|listen)[._-]?)*(?:listen|bind|addr|address)")
-_ADDRESS = re.compile(
-    r"(?:(?:https?|tcp)://)?(?:0\.0\.0\.0|\[::\]|\[?\$\([A-Z_]*IP\)\]?|[*+])?:(?P<port>\d{2,5})/?\Z"
-)
 _OTHER_HOST = re.compile(r"(?!localhost\b)[a-z][a-z0-9.-]*")
-_NUMBER = re.compile(r"(?P<port>\d{2,5})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +101,9 @@ def _of(
     words = list(settings.flags(resource.key, container.path, data))
     variables = list(settings.variables(resource.key, container.path, data, maps))
     told = [
-        *((one, _VARIABLES) for one in variables),
+        *((one, VARIABLES) for one in variables),
         *((one, _IN_OPTIONS) for one in _in_options(variables)),
-        *((one, _FLAGS) for one in settings.split_flags(words)),
+        *((one, FLAGS) for one in settings.split_flags(words)),
     ]
     elsewhere = _elsewhere([one for one, _ in told])
     for one, names in told:
@@ -130,7 +112,7 @@ def _of(
         if (
             names is _IN_OPTIONS
             or names.fullmatch(one.name)
-            or (names is _VARIABLES and _is_own(one.name, container))
+            or (names is VARIABLES and _is_own(one.name, container))
         ):
             yield from _listening(container, one)
     found = lookup(resource.data, container.path[:-2])
@@ -191,7 +173,7 @@ def _is_own(name: str, container: Container) -> bool:
 
 
 def _listening(container: Container, setting: NamedValue) -> Iterator[Listening]:
-    match = _ADDRESS.match(setting.text) or (_takes_a_number(setting.name) and _NUMBER.match(setting.text))
+    match = port_in(setting.name, setting.text)
     if not match:
         return
     start, end = match.span("port")
@@ -200,7 +182,3 @@ def _listening(container: Container, setting: NamedValue) -> Iterator[Listening]
     site = Site(setting.site.resource, setting.site.path, number, piece)
     file = str(setting.site.path[-1]) if setting.line else ""
     yield Listening(container, site, number, setting.name, purpose(setting.name), file)
-
-
-def _takes_a_number(name: str) -> bool:
-    return bool(re.search(r"port|listen\Z", name.lower()))

@@ -13,7 +13,9 @@ other Service port reaches it and it meets one of these conditions:
 * the wrong number is a near miss of it (8081 for 8080). 8000 and 8080 are two habits, not a typo.
 
 Evidence for the declared port is a probe, the container's settings, a public
-image that listens there by default, or the near miss. A near miss that `port`
+image that listens there by default, or the near miss. So is a Dockerfile of the
+repository that builds the image, if it makes the program listen there (see
+`dockerfile-port`). A near miss that `port`
 repeats is evidence only if the names are equal too: nobody makes the same typo
 twice.
 
@@ -37,7 +39,7 @@ Severity:
   both what callers expect (443, 5432). Also for any other change that moves one
   of the two.
 * **note**: when only the declaration contradicts the number, or when another
-  Service or a policy uses the number too. The declaration may have been copied
+  Service, a policy or the image's Dockerfile mentions the number too. The declaration may have been copied
   and be wrong itself. Also when a change removes all declared ports and nothing else.
 
 Fix:
@@ -106,6 +108,7 @@ Not reported when:
 * other Service ports reach every declared port, and `port` repeats the near
   miss.
 * a public image of the pod listens on the number by default.
+* the Dockerfile of an image of the pod makes the program listen on the number.
 * the number and a declared port belong to one program (9200 and 9300, 15672 and
   5672, or 8443 and 8444 of Kong or Kourier).
 * another port of the same Service reaches the port that the number is near to.

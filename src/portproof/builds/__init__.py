@@ -1,0 +1,1 @@
+"""Which images the repository builds, and what their Dockerfiles say. Nothing is run."""

@@ -1,0 +1,34 @@
+"""The files of a tree that say how its images are built: Dockerfiles, Docker Compose, Skaffold, workflows of GitHub."""
+
+from __future__ import annotations
+
+import re
+
+from portproof.discover.walk import Listing
+from portproof.source import RelPath
+
+COMPOSE = re.compile(r"(?:docker-)?compose(?:[.-][\w.-]{1,60})?\.ya?ml")
+SKAFFOLD = re.compile(r"skaffold(?:[.-][\w.-]{1,60})?\.ya?ml")
+_WORKFLOWS = ".github/workflows"
+_DOCKERFILE = re.compile(
+    r"(?:Dockerfile|Containerfile)(?:[.-][\w.-]{1,60})?|[\w.-]{1,60}\.(?:Dockerfile|dockerfile)"
+)
+
+
+def is_dockerfile(path: RelPath) -> bool:
+    """Whether a file is one by its name."""
+    return _DOCKERFILE.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def builders(listing: Listing) -> tuple[RelPath, ...]:
+    """Those files, sorted; none where no Dockerfile is among them."""
+    found = [
+        folder.child(name)
+        for folder in listing.folders.values()
+        for name in folder.files
+        if is_dockerfile(name)
+        or COMPOSE.fullmatch(name)
+        or SKAFFOLD.fullmatch(name)
+        or (folder.path == _WORKFLOWS and name.endswith((".yaml", ".yml")))
+    ]
+    return tuple(sorted(found)) if any(map(is_dockerfile, found)) else ()
