@@ -13,13 +13,15 @@ from typing import Any
 from portproof import config, diff, patch, resources, yamldoc
 from portproof.action import event, untrusted_report
 from portproof.action.checkout import is_commit
+from portproof.builds import dockerfile, recipes
+from portproof.builds.images import Builds
 from portproof.config.globs import matches
 from portproof.discover.dependencies import ChartFiles
 from portproof.discover.find import discover
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget
 from portproof.discover.references import read_references
 from portproof.errors import ConfigError, UsageError
-from portproof.graph import addresses, link, server_files
+from portproof.graph import addresses, built, link, server_files
 from portproof.render import actions, generated
 from portproof.render.blame import Blame
 from portproof.render.chartpaths import ChartPaths
@@ -231,6 +233,8 @@ def address(text: str) -> None:
 _GRAMMARS = (
     server_files.nginx, server_files.apache, server_files.haproxy, server_files.caddy, server_files.envoy,
     server_files.java_yaml, server_files.java_properties, server_files.grafana, server_files.dskit, server_files.redis,
+    server_files.collector, server_files.fluent_bit, server_files.vector, server_files.telegraf, server_files.traefik,
+    server_files.mosquitto, server_files.mysql, server_files.pgbouncer, server_files.rabbitmq, server_files.mongod,
 )  # fmt: skip
 
 
@@ -241,6 +245,21 @@ def server_file(text: str) -> None:
         for one in grammar(text) or ():
             assert text[one.start : one.end].isdigit()
             assert int(text[one.start : one.end]) == one.number
+
+
+def image_build(text: str) -> None:
+    """A Dockerfile has a stage or none, a description recipes in the tree."""
+    stage = dockerfile.last_stage(text)
+    if stage is not None:
+        assert all(len(one.text) <= dockerfile.MAX_WORD for one in stage.variables.values())
+    for path in ("compose.yaml", "skaffold.yaml", ".github/workflows/a.yaml"):
+        for one in recipes.of_description(path, text):
+            assert normalise(one.dockerfile) == one.dockerfile
+    files = {"a/Dockerfile": text, "compose.yaml": text}
+    images = Builds(Tree(scratch(), files), tuple(files))
+    for image in ("a", "a/b:1"):
+        found = built.read({"image": image}, images.of)
+        assert found is None or found.number is None or found.number in found.said
 
 
 def kustomization(text: str) -> None:
@@ -453,6 +472,17 @@ _SERVERS = (
     "{\n  admin off\n}\n:8080, http://a.example:81 {\n  root * /srv\n}\n", "[server]\nhttp_port = 3000\n[database]\n",
     "server.port=8081\n%prod.quarkus.http.port: 8082\n", "server:\n  port: '8081'\n  http_listen_port: \"3100\"\n", "port 6379\ninclude /a\n",
     "static_resources:\n  listeners:\n  - name: a\n    address: {socket_address: {address: 0.0.0.0, port_value: 10000}}\n",
+    "receivers: {otlp: {protocols: {grpc: {endpoint: '${env:MY_POD_IP}:4317'}}}}\nservice: {pipelines: {a: {receivers: [otlp]}}}\n",
+    "[SERVICE]\n    HTTP_Server On\n    HTTP_Port 2020\n[INPUT]\n    Name forward\n    Port 24224\n", "listener 1883 ::\n",
+    '[[inputs.http_listener_v2]]\n  service_address = ":8080"\n', "[mysqld]\nport = '3306'\n", "listeners.tcp.default = 5672\n",
+    "sources: {a: {type: socket, address: '0.0.0.0:9000'}}\n", "entryPoints: {web: {address: ':8000'}}\n", "net: {port: 27017}\n",
+)  # fmt: skip
+_DOCKERFILES = (
+    '# escape=`\nARG TAG=1\nFROM a:${TAG} AS b\nENV A=1 \\\n  PORT=${A:-80}\nEXPOSE $PORT 53/udp\nCMD ["a", "-p", "80"]\n',
+    "FROM a\nRUN <<END\nx\nEND\nCOPY --from=b a b /c/\nENTRYPOINT sh -c 'a --port $PORT'\nHEALTHCHECK CMD curl localhost:80\n",
+    "services: {web: {build: {context: a, target: b}, image: 'a/b:1', ports: ['80:81', {target: 82}]}}\n",
+    "build: {artifacts: [{image: a, context: b, docker: {dockerfile: c}}]}\n",
+    "jobs: {a: {steps: [{uses: docker/build-push-action@v6, with: {context: a, tags: 'a/b:${{ x }}'}}, {run: docker build -t a .}]}}\n",
 )  # fmt: skip
 _IGNORES = (
     "# portproof: ignore[a, b] reason",
@@ -480,6 +510,7 @@ TARGETS = (
     _target("manifest", manifest, _YAML, _manifests()),
     _target("edits", edits, _YAML, _manifests()),
     _target("server-file", server_file, ("listen ", "{", "}", ";", ":", "[::]:", "#", "\n", "  ", "8080", "127.0.0.1:", "$", "=", "%"), _SERVERS),
+    _target("image-build", image_build, ("FROM ", "ENV ", "EXPOSE ", "CMD ", "$", "{", "}", ":-", "\\", "\n", "<<", "[", '"', "80"), _DOCKERFILES),
     _target("source-comment", source_comment, ("---\n", "# Source: chart/templates/service.yaml\n", "# Source: ", "...\n", "\n", "a: b\n"),
             ["---\n# Source: chart/templates/service.yaml\nkind: Service\n---\n# Source: ../x\na: 1\n"]),
     _target("ignore-comment", ignore, _IGNORES, ["a: 1 # portproof: ignore[service-selector] made elsewhere\n"]),

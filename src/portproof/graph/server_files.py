@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -16,19 +16,26 @@ from portproof.yamldoc import Document, FieldPath, YamlError, documents, lookup
 
 MAX_LISTENERS = 50
 """Of one file; a longer list is of no server that a few declared ports describe."""
-_PORT = re.compile(r"(?:(?:\[::\]|0\.0\.0\.0|\*|ipv[46]@\*?|ipv6@\[::\])?:)?(?P<port>\d{1,5})\Z")
+_PORT = re.compile(
+    r"(?:(?:\[::\]|0\.0\.0\.0|\*|ipv[46]@\*?|ipv6@\[::\]|\[?\$\{(?:env:)?\w{0,40}IP\}\]?)?:)?(?P<port>\d{1,5})\Z"
+)
 _OTHER = re.compile(r"(?:unix[:@]|abns@|fd@|sockpair@|/)|(?:127\.|localhost|\[::1\]).*:\d{1,5}\Z")
 """What opens no port that others reach: sockets of files, and loopback."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A number that a file tells a server to listen on; it is the text from `start` to `end`. `name` says which line."""
+    """A number that a file tells a server to listen on; it is the text from `start` to `end`. `name` says which line.
+
+    A server of many ports has a `default` for this one (0: none is known), and `ports` are the usual names of it.
+    """
 
     name: str
     number: int
     start: int
     end: int
+    default: int = 0
+    ports: tuple[str, ...] = ()
 
 
 Grammar: TypeAlias = Callable[[str], "Sequence[Listener] | None"]
@@ -213,7 +220,7 @@ _JAVA = ("server.port", "management.server.port", "quarkus.http.port", "micronau
 _DSKIT = ("server.http_listen_port", "server.grpc_listen_port")
 
 
-def _keys(keys: Sequence[str]) -> Grammar:
+def _keys(keys: Sequence[str], default: int = 0) -> Grammar:
     """YAML in which a key, with dots or nested, is a port; several documents are profiles, and leave it open."""
 
     @_whole
@@ -224,18 +231,26 @@ def _keys(keys: Sequence[str]) -> Grammar:
         for path in found[0].spans:
             name = ".".join(map(str, path))
             if name in keys:
-                yield from _value(text, found[0], path, name)
+                yield from _with(_value(text, found[0], path, name), default)
 
     return by_key
 
 
 java_yaml = _keys(_JAVA)
 dskit = _keys(_DSKIT)
+mongod = _keys(("net.port",), 27017)
+elasticsearch = _keys(("http.port",), 9200)
+registry = _keys(("http.addr",), 5000)
+
+
+def _with(found: Iterator[Listener], default: int, ports: tuple[str, ...] = ()) -> Iterator[Listener]:
+    return (replace(one, default=default, ports=ports) for one in found)
+
 
 _PROPERTY = re.compile(
     r"[ \t]{0,20}(?P<key>[\w.%-]{1,100})[ \t]{0,20}[=:][ \t]{0,20}(?P<value>[^\s#]{1,200})"
 )
-_INI_SECTION = re.compile(r"[ \t]{0,20}\[(?P<name>[\w. -]{1,80})\]")
+_INI_SECTION = re.compile(r"[ \t]{0,20}\[{1,2}(?P<name>[\w. -]{1,80})\]")
 
 
 @_whole
@@ -276,3 +291,201 @@ def redis(text: str) -> Iterator[Listener]:
             raise _OpenError
         if match:
             yield from _address(match["what"], start + match.start("what"), "port")
+
+
+def _settings(known: Mapping[tuple[str, str], int]) -> Grammar:
+    """Lines ``key = port``; `known` are the sections and keys, with their defaults. The same key twice leaves it open."""
+
+    @_whole
+    def by_line(text: str) -> Iterator[Listener]:
+        section, seen = "", set[tuple[str, str]]()
+        for start, line in _lines(text):
+            head, match = _INI_SECTION.match(line), _PROPERTY.match(line)
+            if line.lstrip().startswith(("!include", "%include")):
+                raise _OpenError
+            if head:
+                section = head["name"]
+            elif match and (place := (section, match["key"])) in known:
+                if place in seen:
+                    raise _OpenError
+                seen.add(place)
+                bare = match["value"].strip("\"'")
+                at = start + match.start("value") + match["value"].index(bare)
+                yield from _with(_address(bare, at, match["key"]), known[place])
+
+    return by_line
+
+
+mysql = _settings({("mysqld", "port"): 3306, ("mariadb", "port"): 3306, ("server", "port"): 3306})
+odoo = _settings({("options", "http_port"): 8069, ("options", "xmlrpc_port"): 8069})
+pgbouncer = _settings({("pgbouncer", "listen_port"): 6432})
+rabbitmq = _settings(
+    {
+        ("", "listeners.tcp.default"): 5672,
+        ("", "management.tcp.port"): 15672,
+        ("", "prometheus.tcp.port"): 15692,
+    }
+)
+zookeeper = _settings({("", "clientPort"): 2181})
+
+_MOSQUITTO = re.compile(
+    r"(?:listener|port)[ \t]{1,20}(?P<what>\d{1,5})(?:[ \t]{1,20}(?P<host>\S{1,100}))?[ \t\r]{0,20}\Z"
+)
+
+
+@_whole
+def mosquitto(text: str) -> Iterator[Listener]:
+    """``listener PORT [HOST]`` (Eclipse Mosquitto, mosquitto.conf(5)); a socket of a file has the port 0."""
+    for start, line in _lines(text):
+        match = _MOSQUITTO.match(line)
+        if line.startswith("include_dir"):
+            raise _OpenError
+        if match and match["what"] != "0" and (match["host"] or "0.0.0.0") in ("0.0.0.0", "::"):  # noqa: S104
+            yield from _with(_address(match["what"], start + match.start("what"), "listener"), 1883)
+
+
+@_whole
+def telegraf(text: str) -> Iterator[Listener]:
+    """``service_address`` of inputs, ``listen`` of outputs (Telegraf); a protocol before it may be UDP."""
+    section = ""
+    for start, line in _lines(text):
+        head, match = _INI_SECTION.match(line), _PROPERTY.match(line)
+        if head:
+            section = head["name"]
+        elif match and (section.partition(".")[0], match["key"]) in (
+            ("inputs", "service_address"),
+            ("outputs", "listen"),
+        ):
+            bare = match["value"].strip("\"'")
+            scheme, _, rest = bare.rpartition("://")
+            if scheme in ("", "tcp", "http"):
+                at = start + match.start("value") + match["value"].index(bare) + len(bare) - len(rest)
+                name = section.partition(".")[2]
+                found = _address(rest, at, f"{match['key']} of {section}")
+                yield from _with(found, _OF_TELEGRAF.get(name, 0), (name.replace("_", "-"),))
+
+
+_OF_TELEGRAF = {
+    "prometheus_client": 9273,
+    "influxdb_listener": 8186,
+    "influxdb_v2_listener": 8086,
+    "http_listener_v2": 8080,
+}
+
+
+@_whole
+def traefik(text: str) -> Iterator[Listener]:
+    """``entryPoints`` of the static configuration; the port that a container declares for one has its name."""
+    for document in _parsed(text):
+        points = lookup(document.data, ("entryPoints",))
+        for name, point in points.items() if isinstance(points, dict) else ():
+            address = str(point.get("address")) if isinstance(point, dict) else ""
+            if address.endswith("/udp"):
+                continue
+            if address.endswith("/tcp"):
+                raise _OpenError
+            found = _value(text, document, ("entryPoints", name, "address"), f"address of {name}")
+            yield from _with(found, 0, (str(name).lower(),))
+
+
+_OF_COLLECTOR: Mapping[FieldPath, tuple[int, tuple[str, ...]]] = {
+    # open-telemetry/opentelemetry-collector otlpreceiver/factory.go; -contrib: the factory of each receiver
+    ("receivers", "otlp", "protocols", "grpc", "endpoint"): (4317, ("otlp", "otlp-grpc", "grpc-otlp")),
+    ("receivers", "otlp", "protocols", "http", "endpoint"): (4318, ("otlp-http", "http-otlp")),
+    ("receivers", "jaeger", "protocols", "grpc", "endpoint"): (14250, ("jaeger-grpc",)),
+    ("receivers", "jaeger", "protocols", "thrift_http", "endpoint"): (
+        14268,
+        ("jaeger-thrift", "jaeger-http"),
+    ),
+    ("receivers", "zipkin", "endpoint"): (9411, ("zipkin",)),
+    ("receivers", "opencensus", "endpoint"): (55678, ("opencensus",)),
+    ("receivers", "fluentforward", "endpoint"): (8006, ("fluentforward",)),
+    ("exporters", "prometheus", "endpoint"): (
+        8889,
+        ("prometheus", "prom-metrics", "promexporter", "prom-exporter"),
+    ),
+    ("extensions", "health_check", "endpoint"): (13133, ("health", "healthz", "health-check", "healthcheck")),
+    ("extensions", "zpages", "endpoint"): (55679, ("zpages",)),
+    ("service", "telemetry", "metrics", "address"): (8888, ()),
+}
+"""Where a collector of OpenTelemetry is told to listen, its default there, and the usual names of the port."""
+
+
+@_whole
+def collector(text: str) -> Iterator[Listener]:
+    """The components that a collector of OpenTelemetry runs: what no pipeline and no ``service.extensions`` has is not started."""
+    found = _parsed(text)
+    if len(found) != 1:
+        raise _OpenError
+    data = found[0].data
+    started = {("service", "telemetry"), *_started(data)}
+    for path, (default, ports) in _OF_COLLECTOR.items():
+        if path[:2] in started and lookup(data, path) is not None:
+            yield from _with(_value(text, found[0], path, ".".join(map(str, path))), default, ports)
+
+
+def _started(data: Any) -> Iterator[FieldPath]:
+    pipelines = lookup(data, ("service", "pipelines"))
+    for pipeline in pipelines.values() if isinstance(pipelines, dict) else ():
+        for kind in ("receivers", "exporters"):
+            names = lookup(pipeline, (kind,))
+            yield from ((kind, str(one)) for one in (names if isinstance(names, list) else ()))
+    extensions = lookup(data, ("service", "extensions"))
+    yield from (("extensions", str(one)) for one in (extensions if isinstance(extensions, list) else ()))
+
+
+_OF_FLUENT_BIT = {
+    "forward": 24224,
+    "http": 9880,
+    "opentelemetry": 4318,
+    "splunk": 8088,
+    "elasticsearch": 9200,
+    "prometheus_remote_write": 8080,
+    "mqtt": 1883,
+    "tcp": 5170,
+}
+"""Inputs of Fluent Bit that listen on TCP (fluent-bit-docs, pipeline/inputs), with their defaults."""
+_FLUENT_LINE = re.compile(r"[ \t]{1,40}(?P<key>\w{1,40})[ \t]{1,80}(?P<value>[^\s#]{1,200})[ \t\r]{0,20}\Z")
+
+
+@_whole
+def fluent_bit(text: str) -> Iterator[Listener]:
+    """``Port`` of inputs that listen, ``HTTP_Port`` where ``HTTP_Server`` is on (Fluent Bit, classic mode)."""
+    section: dict[str, tuple[str, int]] = {}
+    kind = ""
+    for start, line in [*_lines(text), (len(text), "[END]")]:
+        head, match = _INI_SECTION.match(line), _FLUENT_LINE.match(line)
+        if line.lstrip().startswith("@"):
+            raise _OpenError
+        if head:
+            yield from _of_fluent_bit(kind, section)
+            kind, section = head["name"].upper(), {}
+        elif match:
+            section[match["key"].lower()] = match["value"], start + match.start("value")
+
+
+def _of_fluent_bit(kind: str, section: Mapping[str, tuple[str, int]]) -> Iterator[Listener]:
+    name = section.get("name", ("", 0))[0].lower()
+    if section.get("listen", ("0.0.0.0", 0))[0] not in ("0.0.0.0", "::"):  # noqa: S104
+        return
+    if kind == "SERVICE" and section.get("http_server", ("off", 0))[0].lower() in ("on", "true", "yes"):
+        if "http_port" in section:
+            yield from _with(_address(*section["http_port"], "HTTP_Port"), 2020)
+    elif kind == "INPUT" and name in _OF_FLUENT_BIT and "port" in section:
+        found = _address(*section["port"], f"Port of the input {name}")
+        yield from _with(found, _OF_FLUENT_BIT[name], (name.replace("_", "-"),))
+
+
+@_whole
+def vector(text: str) -> Iterator[Listener]:
+    """``sources.*.address`` and ``api.address`` (Vector); a source of the mode ``udp`` opens no TCP port."""
+    for document in _parsed(text):
+        sources = lookup(document.data, ("sources",))
+        for name, source in sources.items() if isinstance(sources, dict) else ():
+            if isinstance(source, dict) and "address" in source and source.get("mode", "tcp") == "tcp":
+                path: FieldPath = ("sources", name, "address")
+                if source.get("type") not in ("statsd", "nats", "redis"):
+                    found = _value(text, document, path, f"address of {name}")
+                    yield from _with(found, 0, (str(name).replace("_", "-"),))
+        if lookup(document.data, ("api", "enabled")) is True and lookup(document.data, ("api", "address")):
+            yield from _with(_value(text, document, ("api", "address"), "api.address"), 8686, ("api",))

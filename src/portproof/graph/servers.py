@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from posixpath import dirname, join, normpath
 from typing import Any
@@ -23,7 +23,7 @@ class _Server:
     """A program that reads the files at `places`, or those that one of its `options` names instead.
 
     An option alone says little (``-c``): `called` is what the image, the command or the container is called then. What
-    `ending` the file's name has may tell the grammar.
+    `ending` the file's name has may tell the grammar. With `merges` a second file overrides what the first one says.
     """
 
     places: re.Pattern[str]
@@ -31,10 +31,15 @@ class _Server:
     called: re.Pattern[str]
     grammar: Grammar
     ending: tuple[str, ...]
+    merges: bool = False
 
 
 def _server(
-    places: str, options: str, called: str, grammar: Grammar, ending: tuple[str, ...] = ("",)
+    places: str,
+    options: str,
+    called: str,
+    grammar: Grammar,
+    ending: tuple[str, ...] = ("",),
 ) -> _Server:
     return _Server(re.compile(places), frozenset(options.split()), re.compile(called), grammar, ending)
 
@@ -70,6 +75,56 @@ _SERVERS = (
     ),
     _server(r"\Z.", "-config.file --config.file", "loki|tempo|mimir|pyroscope", server_files.dskit),
     _server(r"\Z.", "redis-server valkey-server", "redis|valkey", server_files.redis),
+    replace(
+        _server(
+            r"/etc/otelcol(?:-contrib|-k8s)?/config\.yaml",
+            "--config -config",
+            "otel|opentelemetry",
+            server_files.collector,
+        ),
+        merges=True,
+    ),
+    _server(
+        r"/fluent-bit/etc/(?:conf/)?fluent-bit\.conf",
+        "-c --config",
+        "fluent-?bit",
+        server_files.fluent_bit,
+        (".conf",),
+    ),
+    _server(
+        r"/etc/vector/vector\.ya?ml",
+        "-c --config --config-yaml",
+        "vector",
+        server_files.vector,
+        (".yaml", ".yml"),
+    ),
+    _server(r"/etc/telegraf/telegraf\.conf", "-config --config", "telegraf", server_files.telegraf),
+    _server(
+        r"/etc/traefik/traefik\.ya?ml",
+        "--configFile --configfile",
+        "traefik",
+        server_files.traefik,
+        (".yaml", ".yml"),
+    ),
+    _server(r"/mosquitto/config/mosquitto\.conf", "-c", "mosquitto", server_files.mosquitto),
+    _server(r"/etc/pgbouncer/pgbouncer\.ini", "pgbouncer", "pgbouncer", server_files.pgbouncer),
+    _server(
+        r"/etc/mysql/(?:(?:conf\.d|mariadb\.conf\.d)/[^/]+\.cnf|my\.cnf)",
+        "--defaults-file",
+        "mysql|mariadb|percona",
+        server_files.mysql,
+    ),
+    _server(r"/etc/mongod\.conf", "-f --config", "mongo", server_files.mongod),
+    _server(r"/etc/rabbitmq/(?:rabbitmq\.conf|conf\.d/[^/]+\.conf)", "", "rabbit", server_files.rabbitmq),
+    _server(r"/conf/zoo\.cfg", "", "zookeeper", server_files.zookeeper),
+    _server(r"/etc/odoo/odoo\.conf", "-c --config", "odoo", server_files.odoo),
+    _server(
+        r"/usr/share/(?:elasticsearch|opensearch)/config/(?:elasticsearch|opensearch)\.yml",
+        "",
+        "elasticsearch|opensearch",
+        server_files.elasticsearch,
+    ),
+    _server(r"/etc/(?:docker/registry|distribution)/config\.yml", "", "registry", server_files.registry),
 )
 
 
@@ -95,6 +150,7 @@ def listeners(
         files = [one for one in _read(server, seen, told, called) if len(one.text) <= settings.MAX_FILE]
         found = [(one, server.grammar(one.text)) for one in files]
         known = not any(each is None for _, each in found) and not any(seen.hides(one.path) for one in files)
+        known = known and not (server.merges and _names_several(server, told))
         if known and (server is not _NGINX or _is_all_of_nginx(files, seen)):
             yield from ((one, each) for one, several in found for each in several or ())
 
@@ -113,6 +169,12 @@ def _read(server: _Server, seen: Mounts, told: Sequence[NamedValue], called: str
         normpath(one.removeprefix("optional:").removeprefix("file:")) for one in ",".join(named).split(",")
     }
     return (one for one in seen.files if one.path in places and one.path.endswith(server.ending))
+
+
+def _names_several(server: _Server, told: Sequence[NamedValue]) -> bool:
+    """Whether the command names more than one file, or a source of settings that is none."""
+    named = [one.text for one in told if one.name in server.options]
+    return len(named) > 1 or any(not one.startswith(("/", "file:/")) for one in named)
 
 
 def _is_rewritten(words: Sequence[NamedValue]) -> bool:

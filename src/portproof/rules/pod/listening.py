@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,8 @@ _OTHER_HOST = re.compile(r"(?!localhost\b)[a-z][a-z0-9.-]*")
 class Listening:
     """A setting that makes a program of `container` listen on the number at `site`.
 
-    `file` is the entry of a ConfigMap whose text has it in a line; empty for variables and arguments.
+    `file` is the entry of a ConfigMap whose text has it in a line; empty for variables and arguments. A server of many ports
+    has a `default` for this one (0: none is known), and `ports` are the usual names of it.
     """
 
     container: Container
@@ -58,6 +59,13 @@ class Listening:
     name: str
     purpose: Purpose
     file: str = ""
+    default: int = 0
+    ports: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Hashable:
+        """What two settings have in common that are about one port."""
+        return self.purpose, self.default, self.ports
 
     @property
     def label(self) -> str:
@@ -138,7 +146,10 @@ def _by_servers(
         again = count[file.site, one.name]  # lines of one file may be named alike
         label = one.name if again == 1 else f"{one.name} {again}"
         site = Site(file.site.resource, file.site.path, one.number, Piece(one.start, one.end, label))
-        yield Listening(container, site, one.number, one.name, purpose(one.name), str(file.site.path[-1]))
+        entry = str(file.site.path[-1])
+        yield Listening(
+            container, site, one.number, one.name, purpose(one.name), entry, one.default, one.ports
+        )
 
 
 def _in_options(variables: Sequence[NamedValue]) -> Iterator[NamedValue]:

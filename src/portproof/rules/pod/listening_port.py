@@ -35,11 +35,22 @@ These keys of servers are read:
 * Grafana: `http_port`.
 * Loki, Tempo and Mimir: `http_listen_port` and `grpc_listen_port`.
 * Redis and Valkey: `port`.
+* collectors of OpenTelemetry: `endpoint` of the receivers, the `prometheus` exporter and
+  `health_check`, as far as a pipeline or `service.extensions` starts them.
+* Fluent Bit: `Port` of inputs that listen, and `HTTP_Port`.
+* Vector: `address` of sources and of the API.
+* Telegraf: `service_address` of inputs, and `listen` of outputs.
+* Traefik: `address` of entry points.
+* MySQL, MariaDB, MongoDB, PgBouncer, Elasticsearch, ZooKeeper: their port.
+* RabbitMQ: `listeners.tcp.default`, `management.tcp.port`, `prometheus.tcp.port`.
+* Mosquitto: `listener`. Odoo: `http_port`. Distribution: `http.addr`.
 
 A setting for metrics, health, webhooks, gRPC, administration or TLS is compared
 with the port whose name has such a word. Any other setting is compared with the
 port that has none, or with the only port if that is for gRPC or TLS. For
-`--web.listen-address` of exporters the only port may be for metrics too.
+`--web.listen-address` of exporters the only port may be for metrics too. A server of
+many ports, such as a collector, has its setting compared with the port of the usual
+number or name (4317, `otlp`).
 
 With the base revision of a pull request, or of `--base`, any setting is read that
 said the number of the declared port there. That can be a variable, an argument or
@@ -157,6 +168,8 @@ Not reported when:
 * the server reads another file too that isn't in the rendering, such as
   `default.conf` of nginx's image or one from a Secret.
 * the command is a script that may rewrite the file.
+* a collector reads several files, or no pipeline uses the receiver.
+* the setting opens UDP only.
 * the container takes variables from a Secret, or from a ConfigMap that isn't in the
   rendering, and the setting is in the file of a server.
 * injection adds ports to the pods.
@@ -168,7 +181,7 @@ Not reported when:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from itertools import groupby
 
 from portproof.graph.model import ContainerPort, PortGraph, Site, Workload
@@ -225,9 +238,9 @@ def _left_behind(graph: PortGraph, one: LeftBehind) -> Finding:
 
 
 def _of(graph: PortGraph, workload: Workload, told: Sequence[Listening], around: Around) -> Iterator[Finding]:
-    together: dict[Purpose, list[Listening]] = {}
+    together: dict[Hashable, list[Listening]] = {}
     for one in told:
-        together.setdefault(one.purpose, []).append(one)
+        together.setdefault(one.kind, []).append(one)
     for same in together.values():
         one = same[0]
         if len({other.number for other in same}) > 1 or one.number in around.known:
@@ -243,13 +256,18 @@ def _of(graph: PortGraph, workload: Workload, told: Sequence[Listening], around:
 def _meant(one: Listening, workload: Workload) -> ContainerPort | None:
     """The declared port that the setting is about, when there is one, and no setting mentions it."""
     tcp = [port for port in one.container.ports if port.protocol == "TCP"]
+    usual = [port for port in tcp if port.value == (one.default or None) or _name(port) in one.ports]
+    if one.ports or usual:
+        return usual[0] if len(usual) == 1 and not _is_mentioned(usual[0], workload, one) else None
     purposes = {one.purpose}
     if one.purpose is Purpose.MAIN and len(tcp) == 1:
         purposes |= {Purpose.GRPC, Purpose.TLS, *([Purpose.METRICS] if one.is_exporters else [])}
     ports = [port for port in tcp if purpose(_name(port)) in purposes]
-    if len(ports) != 1 or ports[0].value in one.container.mentions | workload.config_numbers:
-        return None
-    return ports[0]
+    return ports[0] if len(ports) == 1 and not _is_mentioned(ports[0], workload, one) else None
+
+
+def _is_mentioned(port: ContainerPort, workload: Workload, one: Listening) -> bool:
+    return port.value in one.container.mentions | workload.config_numbers
 
 
 def _name(port: ContainerPort) -> str:
