@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 WINDOWS = """\
@@ -23,9 +26,16 @@ def main() -> NoReturn:
         sys.stderr.write(WINDOWS)
         sys.exit(2)
 
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
     from portproof.cli import main as run  # noqa: PLC0415
 
     run()
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """Ctrl-C while the program is still loaded: nothing is there to clean up, and a trace would explain nothing."""
+    os._exit(130)
 
 
 if __name__ == "__main__":

@@ -277,9 +277,9 @@ def adopt_orphans() -> None:
     assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
 
 
-def children() -> list[int]:
-    """Our living children."""
-    tasks = Path("/proc/self/task").iterdir()
+def children(of: int | None = None) -> list[int]:
+    """The living children of a process, ours by default."""
+    tasks = Path(f"/proc/{of or 'self'}/task").iterdir()
     numbers = [int(number) for task in tasks for number in _proc(task / "children").split()]
     states = {
         number: _proc(Path(f"/proc/{number}/stat")).rpartition(")")[2].split()[:1] for number in numbers

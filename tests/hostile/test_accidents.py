@@ -23,6 +23,9 @@ from tests.support.rendering import chart, current_helm, engine, failed, rendere
 pytestmark = pytest.mark.slow
 
 FOREVER = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"
+HANGS = 120
+"""Seconds after which a program that has been told to end does not: many times what a busy machine needs."""
+
 PROGRAM = [sys.executable, "-P", "-m", "portproof"]
 
 
@@ -47,8 +50,7 @@ def test_a_signal_ends_everything_and_leaves_no_half_of_a_file(
             env=place.environ(),
             preexec_fn=heeding,  # noqa: PLW1509 - no thread here
         ) as child:
-            task = Path(f"/proc/{child.pid}/task")
-            while not any((one / "children").read_text() for one in task.iterdir()):
+            while not children(child.pid):
                 assert child.poll() is None
                 time.sleep(0.01)
             child.send_signal(number)
@@ -56,6 +58,80 @@ def test_a_signal_ends_everything_and_leaves_no_half_of_a_file(
         assert lasting(before) == set()
         assert report.read_text() == "as it was"
         assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def processor_time(pid: int) -> float:
+    """Seconds that a process itself took until now, or until it ended if nobody has waited for it yet."""
+    used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+
+
+def test_ctrl_c_waits_for_no_render(tmp_path: Path) -> None:
+    """Every job hangs for ten minutes. What is left to do takes less than five seconds of processor time, however busy others are."""
+    names = "abcdef"
+    charts = [chart(name, {"templates/a.yaml": FOREVER}) for name in names]
+    with Place(tmp_path) as place:
+        place.write({path: text for files in charts for path, text in files.items()})
+        place.write({"portproof.yaml": "timeout: 600\n"})
+        adopt_orphans()
+        before = children()
+        with subprocess.Popen(
+            [*PROGRAM, "check", "--jobs", str(len(names))],
+            cwd=place.repository,
+            env=place.environ(),
+            preexec_fn=heeding,  # noqa: PLW1509 - no thread here
+        ) as child:
+            while len(children(child.pid)) < len(names):
+                assert child.poll() is None
+                time.sleep(0.01)
+            taken = processor_time(child.pid)
+            child.send_signal(signal.SIGINT)
+            until = time.monotonic() + HANGS
+            while not (ended := os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)):
+                if time.monotonic() > until:
+                    child.kill()
+                    pytest.fail("it waits for a render")
+                time.sleep(0.01)
+            assert ended.si_status == 130
+            assert processor_time(child.pid) - taken < 5
+        assert lasting(before) == set()
+        assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_second_ctrl_c_does_not_end_the_cleaning_up(tmp_path: Path) -> None:
+    (tmp_path / "impatient.py").write_text("""
+import os
+from portproof.cli import entry
+class Running:
+    def main(self, **_):
+        try:
+            os.kill(os.getpid(), 2)
+        finally:
+            os.kill(os.getpid(), 2)
+            print("cleaned up", flush=True)
+entry.app = Running()
+entry.main()
+""")
+    argv = [sys.executable, "-m", "impatient"]
+    done = subprocess.run(argv, cwd=tmp_path, preexec_fn=heeding, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"cleaned up\n", b"")
+
+
+def test_ctrl_c_while_it_loads_prints_no_trace(tmp_path: Path) -> None:
+    (tmp_path / "loading.py").write_text("""
+import builtins, os
+from portproof.__main__ import main
+load = builtins.__import__
+def loading(name, *rest):
+    if name == "portproof.cli":
+        os.kill(os.getpid(), 2)
+    return load(name, *rest)
+builtins.__import__ = loading
+main()
+""")
+    argv = [sys.executable, "-m", "loading"]
+    done = subprocess.run(argv, cwd=tmp_path, preexec_fn=heeding, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

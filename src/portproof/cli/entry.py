@@ -76,11 +76,16 @@ def _heed_signals() -> None:
     makes the interpreter end by the signal whatever becomes of it (pythonrun.c, ``_Py_UnhandledKeyboardInterrupt``).
     """
     signal.signal(signal.SIGTERM, _unwind)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _unwind)
 
 
 def _unwind(number: int, _frame: FrameType | None) -> None:
+    for one in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # a second Ctrl-C would end the cleaning up that the first began
+        signal.signal(one, signal.SIG_IGN)
     process = sys.modules.get("portproof.process")
     if process is not None:
         process.stop()
