@@ -44,9 +44,14 @@ Not reported when:
 
 * a chart's dependency isn't vendored and can't be fetched: the chart is rendered without it, if it can be.
 * an overlay refers to something remote: it is built without that, or its bases are checked.
-* an overlay needs a file that is git-ignored and generated outside the repository: a generator's
-  is taken for empty.
+* an overlay needs a generator that only others run, such as ksops: it is built without it.
+* an overlay needs a file that is git-ignored and generated outside the repository: a resource or a
+  generator's file is taken for empty.
 * an overlay needs a file of a `secretGenerator` that is missing: it is taken for empty.
+* an overlay lists a missing file that is named after a Secret, unless the name says that it may be
+  kept (`sealed-secret.yaml`): it is taken for empty.
+* a kustomization lists five files or more that are missing, and these are most of its resources:
+  something else writes them.
 * an overlay needs a file that controller-gen or operator-sdk generates in a project of
   theirs.
 * a kustomization has patches, and no resources that they are for: something adds them before it is built.
