@@ -268,6 +268,32 @@ def test_missing_files_and_values_that_are_optional_are_left_out(root: Path) -> 
     assert installed(root).values == ("apps/shop.yaml",)
 
 
+def test_a_single_value_of_a_secret_has_a_stand_in(root: Path) -> None:
+    entry = {"kind": "Secret", "name": "login", "valuesKey": "password", "targetPath": "auth.password"}
+    write(root, {"apps/shop.yaml": release(values={"port": 8080}, valuesFrom=[entry])})
+    assert given(root, installed(root)).options == ("--set-string=auth.password=x-placeholder",)
+    write(root, {"apps/shop.yaml": release(valuesFrom=[{**entry, "optional": True}])})
+    assert given(root, installed(root)).options == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "ConfigMap"},
+        *(
+            {"targetPath": path}
+            for path in ("smtp.port", "service.ports", "replicas", "tls.enabled", "hosts[0]", "a,b=c", "-f=x")
+        ),
+    ],
+)
+def test_a_value_that_may_be_none_of_text_has_none(root: Path, change: Mapping[str, str]) -> None:
+    entry = {"kind": "Secret", "name": "login", "targetPath": "auth.password", **change}
+    write(root, {"apps/shop.yaml": release(valuesFrom=[entry])})
+    assert reasons(root) == [
+        "as installed by 'shop': it reads values from objects in the cluster (valuesFrom)"
+    ]
+
+
 PATCH = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata:\n  name: {}\nspec:\n  values: {{port: 1}}\n"
 
 

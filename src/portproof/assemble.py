@@ -265,6 +265,7 @@ def _status(one: TargetResult, introduced: Introduced | None) -> TargetStatus:
     else:
         uncompared = introduced is not None and introduced.lacks(target)
         said = ([UNCOMPARED] if uncompared else []) + [f"{WITHOUT}{each}" for each in one.without]
+        said += [f"{PLACED}{', '.join(one.placeholders)}"] if one.placeholders else []
         said += [f"{TOOK}{one.took}"] if one.took else []
         status, reason = "checked", "; ".join(said) or None
     return TargetStatus(

@@ -131,6 +131,35 @@ def test_a_helm_release_in_a_pull_request(portproof: Program, repository: Reposi
     repository.git("apply", "--check", stdin=patch.stdout)
 
 
+FROM_A_SECRET = "  valuesFrom:\n  - {kind: Secret, name: login, valuesKey: host, targetPath: PATH}\n"
+
+
+def test_a_helm_release_with_a_value_of_a_secret(portproof: Program, repository: Repository) -> None:
+    text = release("shop", 8081) + FROM_A_SECRET.replace("PATH", "backend")
+    repository.write({"apps/shop.yaml": text, "apps/kustomization.yaml": "resources: [shop.yaml]\n"})
+    report = portproof.check()
+    finding = only(report)
+    assert (finding["rule"], finding["severity"]) == ("service-target-number", "error")
+    assert place(finding["location"]) == "apps/shop.yaml:12:15-12:19"
+    reasons = {one["id"]: (one["status"], one["reason"]) for one in report["targets"]}
+    said = "with placeholders for values that nobody gives: backend"
+    assert reasons["helm:charts/web?values=/apps/shop.yaml#shop"] == ("checked", said)
+    repository.replace("apps/shop.yaml", "target: 8081", "target: 8080")
+    assert portproof.check()["findings"] == []
+
+
+def test_what_a_text_cannot_stand_in_for_is_skipped(portproof: Program, repository: Repository) -> None:
+    text = release("shop") + FROM_A_SECRET.replace("PATH", "container")  # whose port the template reads
+    repository.write({"apps/shop.yaml": text})
+    report = portproof.check()
+    assert report["findings"] == []
+    (target,) = (one for one in report["targets"] if one["id"].endswith("#shop"))
+    assert target["status"] == "skipped"
+    assert target["reason"].startswith(
+        "it does not render without the values of Secrets of the cluster (container)"
+    )
+
+
 def test_one_wrong_line_of_the_chart_is_one_finding_for_all_that_install_it(
     portproof: Program, repository: Repository
 ) -> None:

@@ -109,6 +109,7 @@ class Install:
     `options` are further arguments of helm, where they cannot be read from a document (then `document` is -1).
     Without `defaults` the chart's own values count only where they are among the target's. At `post_renderers` is what is done
     to the chart after helm.
+    `unknown` are the paths of single values that objects of the cluster give.
     With a `parent` the description is in its rendering, and `file` is what a person edits to change it.
     """
 
@@ -132,6 +133,7 @@ class Install:
     parent: Parent | None = None
     defaults: bool = True
     post_renderers: FieldPath = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def read_from(self) -> RelPath:

@@ -47,6 +47,7 @@ ASSUMED = (
 """What every cluster is taken to have beyond what helm knows: charts put their monitors behind a question for it, and
 have nothing else to offer where it is not there."""
 
+_IN_CLUSTER = "it does not render without the values of Secrets of the cluster"
 _WITH_DEPENDENCIES = ("Chart.yaml", "requirements.yaml")
 _TEST = re.compile(r"""helm\.sh/hook["']?[ ]*:[ ]*["']?[\w, -]{0,100}\btest""")
 _RANDOM = re.compile(r"\b(?:rand[A-Z]\w*+|uuidv4|now)\b")
@@ -72,6 +73,17 @@ class Helm:
 
     def render(self, target: HelmTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         """Render `target` as `tree` has it."""
+        found = self._as_installed(target, tree)
+        unknown = target.install.unknown if target.install else ()
+        if unknown and isinstance(found, Rendering):
+            return replace(found, placeholders=(*found.placeholders, *unknown))
+        if unknown and isinstance(found, RenderFailure):  # it may be what stands in for them
+            first_line = found.message.partition("\n")[0]
+            reason = f"{_IN_CLUSTER} ({', '.join(unknown)}): {first_line}"
+            return NotRendered(target, reason)
+        return found
+
+    def _as_installed(self, target: HelmTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
         if not _RELEASE.fullmatch(target.release):
             return RenderFailure(target, f"helm rejects the release name {target.release!r}")
         if target.remote is not None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from portproof.discover.gitops.given import GivenError, read_description, read_stored, substituted
 from portproof.discover.model import HelmTarget, Install
+from portproof.render.placeholders import WORD
 from portproof.source import Tree
 from portproof.yamldoc import FieldPath, YamlError, leaves, load, lookup
 
@@ -42,7 +43,8 @@ def install_values(target: HelmTarget, install: Install, tree: Tree) -> InstallV
     data = read_description(tree, install)
     values = lookup(data, install.values) if install.values else None
     parameters = _options(lookup(data, install.parameters)) if install.parameters else ()
-    options = (*install.options, *parameters)
+    made_up = (f"--set-string={path}={WORD}" for path in install.unknown)
+    options = (*install.options, *parameters, *made_up)
     if sum(map(len, options)) > MAX_OPTIONS or any("\0" in one for one in options):
         raise GivenError(f"{path}: its parameters are too long, or contain a NUL byte")
     parts = {

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from portproof.discover.gitops.application import checked, value_file
+from portproof.discover.gitops.application import KEY, checked, value_file
 from portproof.discover.gitops.config_maps import Stores
 from portproof.discover.gitops.deployment import (
     UNKNOWN,
@@ -30,6 +32,9 @@ from portproof.yamldoc import FieldPath, lookup
 
 _LONGEST = 53
 """helm's own limit for the name of a release."""
+
+_TYPED = re.compile(r"ports?\Z|replicas|count\Z|enabled?\Z|disabled?\Z|\]\Z", re.IGNORECASE)
+"""What the name of a value ends in that is a number, a switch or an entry of a list."""
 
 _BUILT_ANEW = ("targetNamespace", "namePrefix", "nameSuffix", "patches", "components")
 
@@ -153,7 +158,8 @@ class Flux:
         files, defaults, problem = self._value_files(one, chart)
         if remote is not None and one.texts("spec", "chart", "spec", "valuesFiles"):
             files, defaults, problem = (), True, "its valuesFiles are files of the chart"
-        stored, parts, unknown = self._values_from(one, len(files))
+        stored, parts, unseen = self._values_from(one, len(files))
+        unknown = self._single_values(one)
         values: FieldPath = ("spec", "values") if one.at("spec", "values") else ()
         # in a rendering everything is filled in
         nearest_build = max(by, key=lambda build: len(build.folder), default=None) if not one.parent else None
@@ -176,11 +182,12 @@ class Flux:
                     parent=one.parent,
                     defaults=defaults,
                     post_renderers=("spec", "postRenderers") if one.items("spec", "postRenderers") else (),
+                    unknown=unknown,
                 ),
                 (*files, *stored),
                 shortened(one.text("spec", "releaseName") or (f"{target}-{name}" if target else name)),
                 target or self._namespace(one, by),
-                problem=problem or unknown,
+                problem=problem or unseen,
                 remote=remote,
             ),
         )
@@ -231,6 +238,8 @@ class Flux:
         for _, entry in one.mappings("spec", "valuesFrom"):
             stored = self.stores.find(str(entry.get("kind")), str(entry.get("name")), one.file)
             key = str(entry.get("valuesKey") or "values.yaml")
+            if self._is_single(entry):
+                continue
             if stored is None or not stored.readable or key not in stored.keys or entry.get("targetPath"):
                 if entry.get("optional") is True and stored is None:
                     continue
@@ -241,6 +250,18 @@ class Flux:
                 parts.append((before + len(files), stored.document, (*stored.at, key)))
                 files.append(stored.file)
         return tuple(files), tuple(parts), ""
+
+    def _single_values(self, one: Described) -> tuple[str, ...]:
+        """Where the single values go that objects of the cluster give."""
+        given = (entry for _, entry in one.mappings("spec", "valuesFrom") if self._is_single(entry))
+        return tuple(dict.fromkeys(str(entry["targetPath"]) for entry in given))
+
+    def _is_single(self, entry: Mapping[str, Any]) -> bool:
+        """Whether an entry of `valuesFrom` is one text of a Secret, for which any text stands in: no port and no switch."""
+        path = str(entry.get("targetPath") or "")
+        name = path.rpartition(".")[2]
+        is_text = bool(KEY.fullmatch(path)) and not _TYPED.search(name)
+        return entry.get("kind") == "Secret" and entry.get("optional") is not True and is_text
 
 
 def shortened(name: str) -> str:
