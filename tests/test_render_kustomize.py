@@ -339,6 +339,15 @@ def test_patches_of_what_something_else_adds_are_nobodys_mistake(kustomize: Engi
     assert "a patch is for Service/web" in failed(kustomize.render(overlay_target(tree, "o"), tree)).message
 
 
+def test_a_component_for_what_its_overlay_lacks_is_a_mistake(kustomize: Engine, tmp_path: Path) -> None:
+    component = "kind: Component\npatches:\n- path: d.yaml\n"
+    overlay = f"{HEAD}{RESOURCES}components:\n- ../c\n"
+    files = {K: overlay, "o/d.yaml": SERVICE, "c/kustomization.yaml": component, "c/d.yaml": DEPLOYMENT}
+    failure = failed(kustomize.render(overlay_target(write_files(tmp_path, files), "o"), Tree(tmp_path)))
+    assert "no matches for Id" in failure.message
+    assert place(failure) == "c/d.yaml:4:3"
+
+
 @pytest.mark.parametrize("count", [MAX_EMPTY, MAX_EMPTY + 1])
 def test_only_so_many_files_are_taken_for_empty(kustomize: Engine, tmp_path: Path, count: int) -> None:
     names = ", ".join(f"{number}.env" for number in range(count))

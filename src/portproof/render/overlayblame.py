@@ -162,13 +162,15 @@ class OverlayBlame:
         return ""
 
     def _only_patches(self, folder: RelPath) -> bool:
-        """Whether a kustomization can be read and adds no object by itself."""
+        """Whether a kustomization can be read and adds no object by itself; a component need not."""
         path = self._kustomization(folder)
         try:
             data = yamldoc.load(self.tree.text(path)) if path else None
         except (SourceError, yamldoc.YamlError):
             return False
-        return isinstance(data, dict) and not any(data.get(key) for key in _ADDING)
+        if not isinstance(data, dict) or data.get("kind") == "Component":
+            return False
+        return not any(data.get(key) for key in _ADDING)
 
     def _missing(self, text: str) -> Iterator[RelPath]:
         """The files that kustomize did not find."""
