@@ -161,6 +161,7 @@ def test_who_starts_it_without_ctrl_c_has_it_run_on() -> None:
 CRASHES = {
     "a signal": ("kill -SEGV $$", "helm was killed by signal 11"),
     "no word": ("exit 2", ""),
+    "words of a panic": ("printf 'Error: it says\\npanic: no\\n' >&2; exit 1", "it says"),
     "bytes": ("printf '\\377\\376\\000' ; printf '\\033]0;x\\007' >&2; exit 1", ""),
 }  # fmt: skip
 
@@ -179,7 +180,9 @@ def checked_with(folder: Path, script: str) -> Ran:
 def test_a_panic_of_helm_says_nothing_of_the_chart(tmp_path: Path) -> None:
     """It is a bug of the tool, which another version may not have: the chart is unchecked, and everybody is told so."""
     words = "panic: runtime error: index out of range"
-    ran = checked_with(tmp_path, f"printf '{words}\\n\\ngoroutine 1 [running]:\\n' >&2; exit 2")
+    ran = checked_with(
+        tmp_path, f"printf '{words}\\n[signal SIGSEGV: segmentation violation]\\n' >&2; exit 2"
+    )
     assert ran.code == 0
     assert ran.targets["helm:good"].startswith("checked")
     assert ran.targets["helm:x"].startswith(

@@ -24,7 +24,8 @@ _LOGGED = re.compile(
 _GO_ESCAPE = re.compile(r"\\(.)")
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")  # differs from run to run
-_CRASH = re.compile(r"^panic: ([^\n]{1,300})(?=[\s\S]*^goroutine \d+ )", re.MULTILINE)
+_CRASH = re.compile(r"^panic: ([^\n]{1,300})", re.MULTILINE)
+_ERROR = re.compile(r"^(?:Error|error): ?", re.MULTILINE)
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|cannot allocate memory|failed to reserve|failed to create new OS thread"
 )
@@ -95,7 +96,7 @@ def stopped(tool: str, done: Completed, limits: Limits) -> str | None:
 def crashed(tool: str, stderr: str) -> str | None:
     """That a tool met a bug of its own, which says nothing of its input; None when it did not."""
     found = _CRASH.search(stderr)
-    if found is None:
+    if found is None or _ERROR.search(stderr):  # the words of an error are those of a template
         return None
     return f"{tool} crashed on it, which is a bug of this version ({clean(found[1])}); another version may render it"
 
@@ -122,7 +123,7 @@ DENIED = "permission denied"
 def error_text(stderr: str) -> str:
     """The error itself: from the first line that begins with ``Error:`` on, without log lines and advice."""
     stderr = "\n".join(line for line in _unlogged(stderr).split("\n") if not line.startswith("# Warning:"))
-    found = re.search(r"^(?:Error|error): ?", stderr, re.MULTILINE)
+    found = _ERROR.search(stderr)
     text = stderr[found.end() :] if found else stderr
     text = text.partition("\nUse --debug flag to render out invalid YAML")[0].strip()
     return text if len(text) <= 2 * MAX_TEXT else text[:MAX_TEXT] + text[-MAX_TEXT:]
