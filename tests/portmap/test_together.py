@@ -125,9 +125,8 @@ def _edited(target: HelmTarget, tree: Tree, plain: Rendering | RenderFailure | N
     values = f"{target.chart}/values.yaml"
     edited = Tree(tree.root, {values: tree.text(values).replace("port: 8080", "port: 31013")})
     before = plain if isinstance(plain, Rendering) else Rendering(target, ())
-    return EditedChart(
-        target, edited, {"31013": "8080"}, before, frozenset({f"{target.chart}/templates/app.yaml"})
-    )
+    asked = frozenset({f"{target.chart}/templates/app.yaml"})
+    return EditedChart(target, edited, {"31013": "8080"}, before, {}, asked)
 
 
 def _excerpt(root: Path, *templates: str) -> list[str] | None:

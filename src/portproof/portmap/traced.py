@@ -116,7 +116,9 @@ def _origins(render: Renderer, begun: Begun, answer: Rendering | None) -> Mappin
 def _answers(together: Together, several: Sequence[Begun]) -> list[Rendering | None]:
     """What the first probes of these targets render to, as far as that can be had of many at once."""
     charts = {
-        place: EditedChart(one.target, first.tree, first.stand_ins, one.rendering, first.sources)
+        place: EditedChart(
+            one.target, first.tree, first.stand_ins, one.rendering, first.inputs, first.sources
+        )
         for place, one in enumerate(several)
         if isinstance(one.target, HelmTarget) and one.tracing and (first := one.tracing.first())
     }

@@ -42,7 +42,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 class EditedChart:
     """A target in a tree with stand-ins, what each of them stands for, and what it renders to without.
 
-    Only what the templates `asked` render to has to be in the answer. What others render to may be there as it is without
+    `inputs` are the texts that it is rendered from without them, as far as they have been read. Only what the templates `asked` render to has to be in the answer. What others render to may be there as it is without
     stand-ins.
     """
 
@@ -50,6 +50,7 @@ class EditedChart:
     tree: Tree
     stand_ins: Mapping[str, str]
     plain: Rendering
+    inputs: Mapping[RelPath, str]
     asked: frozenset[RelPath | None]
 
 
@@ -102,25 +103,25 @@ def _member(number: int, chart: EditedChart) -> _Member | None:
     if name is None or not _NAME.fullmatch(name) or name in (_AROUND, "global"):
         return None
     asked = {path for path in chart.asked if path is not None}
-    files = excerpt(target, tree, asked) if len(asked) == len(chart.asked) else None
+    read = Tree(tree.root, {**chart.inputs, **tree.overlay})
+    files = excerpt(target, read, asked) if len(asked) == len(chart.asked) else None
     overlay = dict(tree.overlay)
     defines: set[str] = set()
     edited: set[str] = set()
-    plain = Tree(tree.root)
     for path in files.values() if files else chart_files((mount.source for mount in target.mounts), tree):
-        text = tree.text_or_none(path) or ""
+        text = read.text_or_none(path) or ""
         if "IsRoot" in text:  # it asks whether it is a subchart
             return None
         if ".Release.Name" in text:
             overlay[path] = _RELEASE.sub(f"`{target.release}`", text)
         defines.update(name for name, _ in _named(text))
         if path in overlay:
-            before = plain.text_or_none(path) or ""
+            before = chart.inputs.get(path, "")
             edited.update(name for name, body in _named(overlay[path]) if body not in before)
     return _Member(
         number,
         chart,
-        Tree(tree.root, overlay),
+        Tree(tree.root, overlay if files is None else {**chart.inputs, **overlay}),
         paths,
         name,
         files,

@@ -44,11 +44,13 @@ def origins(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Re
 class FirstProbe:
     """A tree with a sentinel in each place that is tried first, and what each sentinel stands for.
 
-    `sources` are where the fields are rendered from: what else comes out does not matter.
+    `inputs` are the texts that the target is rendered from without sentinels. `sources` are where the fields are rendered
+    from: what else comes out does not matter.
     """
 
     tree: Tree
     stand_ins: Mapping[str, str]
+    inputs: Mapping[RelPath, str]
     sources: frozenset[RelPath | None]
 
 
@@ -70,12 +72,12 @@ class Tracing:
         # A field that holds nothing has no text to look for; its place can only be hinted.
         probed = [one for one in self._wanted if one.value is not None]
         by_position = isinstance(manifests.target, ManifestTarget)
-        inputs = {} if by_position else _inputs(manifests.target, tree)
-        self._candidates = _worth_trying(inputs, probed)
+        self._inputs = {} if by_position else _inputs(manifests.target, tree)
+        self._candidates = _worth_trying(self._inputs, probed)
         self._probed = probed
         # No sentinel may be in what was rendered, or in what that was rendered from.
         rendered = [] if by_position else [one.document.text for one in manifests.resources]
-        self._sentinels = Sentinels([*rendered, *inputs.values()])
+        self._sentinels = Sentinels([*rendered, *self._inputs.values()])
         self._first: dict[Candidate, str] = {}
 
     def first(self) -> FirstProbe | None:
@@ -88,6 +90,7 @@ class Tracing:
         return FirstProbe(
             self._tree.with_edits(_edits(self._first)),
             {sentinel: one.text for one, sentinel in self._first.items()},
+            self._inputs,
             frozenset(sources[one.resource] for one in self._probed),
         )
 
