@@ -35,6 +35,7 @@ from portproof.graph.model import (
 )
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.resources import ResourceKey
+from portproof.yamldoc import lookup
 
 _ADDED_NAMES = ("dapr-", "http-envoy-prom", "linkerd-")
 """How the names of ports begin that meshes add to pods at admission."""
@@ -57,7 +58,8 @@ def answer(graph: PortGraph, edge: Edge[ServiceName | Pods]) -> Answer:
         return Unknown(unsaid)
     if edge.relation in _MESH and not graph.mesh_hosts.shows(whom, edge.holder.namespace):
         return Unknown(f"the mesh has ports of its own for Service/{whom.name}")
-    if edge.relation is Relation.CALLER and _is_own(graph, edge.holder, services):
+    is_own = edge.relation is Relation.CALLER and is_said_by_itself(graph, edge, services)
+    if is_own and not _is_for_others(graph, edge, services):
         return Unknown("the pods say it of themselves")
     return _any_of([_of_service(graph, edge, one) for one in services])
 
@@ -213,13 +215,50 @@ def answers(port: ServicePort, wanted: object, by: MatchBy = MatchBy.EITHER) -> 
     return bool(number or name)
 
 
-def _is_own(graph: PortGraph, caller: ResourceKey, services: Sequence[Service]) -> bool:
+def is_said_by_itself(graph: PortGraph, edge: Edge[ServiceName | Pods], services: Sequence[Service]) -> bool:
     """Whether the pods behind the Service say this of themselves: an address to bind to, or one of their peers."""
     return any(
-        one.key == caller or (caller.kind == "ConfigMap" and caller.name in one.configs)
+        one.key == edge.holder or _reads(one, edge.holder)
         for service in services
         for one in graph.select(service).workloads
     )
+
+
+def _reads(workload: Workload, config: ResourceKey) -> bool:
+    is_config = config.kind == "ConfigMap" and config.namespace == workload.key.namespace
+    return is_config and config.name in workload.configs
+
+
+def _is_for_others(graph: PortGraph, edge: Edge[ServiceName | Pods], services: Sequence[Service]) -> bool:
+    """Whether a ConfigMap that the pods share with others has their address for those others to call.
+
+    A URL is no address to bind to, nor is a number on which the pods do not listen.
+    """
+    own = [one for service in services for one in graph.select(service).workloads]
+    if not any(_reads(one, edge.holder) and one not in own for one in graph.workloads):
+        return False
+    before = _text_before(graph, edge)
+    if before is None or _OF_ITSELF.search(before):
+        return False
+    listening = frozenset().union(*({port.value for port in one.ports} for one in own))
+    said = frozenset().union(*(container.mentions for one in own for container in one.containers))
+    return _IN_URL.search(before) is not None or (bool(listening) and edge.wanted not in listening | said)
+
+
+_IN_URL = re.compile(
+    r"(?:https?|grpcs?|wss?|rediss?|postgres(?:ql)?|mysql|amqps?|mongodb|nats)://[\w.@:-]*:\Z"
+)
+_OF_ITSELF = re.compile(r"(?i)listen|bind|advertis|announce|peer|cluster|join|seed|member|node|replica|\n")
+"""What programs are told of their own address, or of their peers'; and files, which may be of one program alone."""
+
+
+def _text_before(graph: PortGraph, edge: Edge[ServiceName | Pods]) -> str | None:
+    """The name of a ConfigMap's entry and its text before the port; None when there is none."""
+    site = edge.port
+    resource = None if site is None else graph.resource(site.resource)
+    if site is None or site.piece is None or resource is None:
+        return None
+    return f"{site.path[-1]}={str(lookup(resource.data, site.path))[: site.piece.start]}"
 
 
 def unanswered(edge: ServiceEdge, neighbours: Sequence[Neighbour]) -> tuple[Service, ...]:

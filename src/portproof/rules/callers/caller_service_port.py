@@ -18,7 +18,8 @@ Severity:
 * **warning**: the two targets are only assumed to be deployed together, based on the
   names of values files and overlays. It is also a warning when a headless Service is
   called on a near miss of a port that its pods declare. Callers of a headless Service
-  reach the pods directly, whatever ports it lists.
+  reach the pods directly, whatever ports it lists. Also when the pods of the Service
+  share the ConfigMap with others: which of them reads the address isn't known.
 * **note**: a URL names no port, and the Service lacks the default port of its scheme.
   Some programs add a port of their own.
 
@@ -108,6 +109,8 @@ Not reported when:
 * a Probe names a host without a namespace: Prometheus or its prober calls it from its
   own namespace.
 * a pod calls the Service in front of it.
+* the pods of the Service alone read the ConfigMap. If others do, too: the address is no
+  URL and has a port of these pods, or its name is about listening or peers.
 * the port of a URL is set next to it, such as `PROXY` and `PROXY_PORT`, or `--db-url`
   and `--db-port`.
 * the number after a name is not a port, as in `image: redis:7`.
@@ -120,7 +123,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from portproof.graph.answers import missed
+from portproof.graph.answers import is_said_by_itself, missed
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge
 from portproof.rules.base import Finding, Severity, Trait, rule
@@ -137,7 +140,9 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             if all(_is_typo(graph, one, call.wanted) for one in services):
                 yield replace(_finding(graph, call, services), severity=Severity.WARNING)
             continue
-        yield _finding(graph, call, services)
+        found = _finding(graph, call, services)
+        shared = found.severity is Severity.ERROR and is_said_by_itself(graph, call, services)
+        yield replace(found, severity=Severity.WARNING) if shared else found
 
 
 def _is_typo(graph: PortGraph, service: Service, wanted: object) -> bool:
