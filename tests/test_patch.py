@@ -17,7 +17,9 @@ from portproof.patch import PatchHunk, hunks, quoted, unified, unified_many
 GIT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
 
 
-def git_applies(changes: Mapping[str, tuple[str, str]]) -> dict[str, bytes]:
+def git_applies(
+    changes: Mapping[str, tuple[str, str]], hidden: Mapping[str, set[int]] | None = None
+) -> dict[str, bytes]:
     """Put the old texts into a new repository, let git apply the patch, and return what the files hold then."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -25,7 +27,7 @@ def git_applies(changes: Mapping[str, tuple[str, str]]) -> dict[str, bytes]:
         for path, (before, _) in changes.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_bytes(before.encode())
-        patch = unified_many(changes).encode()
+        patch = unified_many(changes, hidden).encode()
         command = ["git", "apply", "--whitespace=nowarn", "-"]
         done = subprocess.run(command, input=patch, cwd=root, check=False, env=GIT, capture_output=True)
         assert done.returncode == 0, (done.stderr, patch)
@@ -58,6 +60,22 @@ def test_git_apply_gives_the_new_text(path: str, before: str, change: str | list
     after = change if isinstance(change, str) else edited(before, change)
     if before != after:
         assert git_applies({path: (before, after)}) == {path: after.encode()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(text, st.lists(st.tuples(st.integers(0, 99), line), max_size=4), st.sets(st.integers(1, 14)))
+def test_git_apply_does_without_the_lines_that_are_hidden(
+    before: str, change: list[tuple[int, str]], hidden: set[int]
+) -> None:
+    after = edited(before, change)
+    if before != after:
+        assert git_applies({"a": (before, after)}, {"a": hidden}) == {"a": after.encode()}
+
+
+def test_lines_that_are_hidden_are_no_context() -> None:
+    before = "".join(f"{number}\n" for number in range(1, 13))
+    patch = unified("a", before, before.replace("5\n", "x\n").replace("9\n", "y\n"), {3, 7, 11})
+    assert [one.lines for one in hunks(patch)] == [(" 4", "-5", "+x", " 6"), (" 8", "-9", "+y", " 10")]
 
 
 @settings(deadline=None)

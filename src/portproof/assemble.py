@@ -34,6 +34,7 @@ from portproof.report.model import (
     TextEdit,
     ToolVersions,
 )
+from portproof.report.secret_lines import secret_lines, veiled
 from portproof.report.summary_line import PLACED, TOOK, WITHOUT, field_of, plural
 from portproof.resources import ResourceKey
 from portproof.rules.base import Label, Scalar
@@ -64,6 +65,8 @@ class _Places:
     texts: dict[RelPath, str | None] = field(default_factory=dict)
     indexes: dict[RelPath, LineIndex] = field(default_factory=dict)
     shown: dict[RelPath, set[int]] = field(default_factory=lambda: defaultdict(set))
+    edited: set[tuple[RelPath, int]] = field(default_factory=set)
+    broken: set[RelPath] = field(default_factory=set)
 
     def text(self, path: RelPath) -> str | None:
         if path not in self.texts:
@@ -91,6 +94,7 @@ class _Places:
         if site is None:
             return None
         self.show(site.path, site.line, site.line)
+        self.broken.add(site.path)
         lines = (self.text(site.path) or "").split("\n")
         length = len(lines[site.line - 1].rstrip("\r")) if site.line <= len(lines) else 0
         column = min(site.column, length + 1)
@@ -105,7 +109,12 @@ class _Places:
         assert found is not None  # noqa: S101 - it was given a site
         return found
 
+    def secret(self, path: RelPath) -> Mapping[int, bool]:
+        """The lines of a file that hold secrets, as `secret_lines` gives them."""
+        return secret_lines(self.text(path) or "", broken=path in self.broken)
+
     def lines(self) -> Mapping[RelPath, Mapping[int, str]]:
+        """What excerpts show; of lines that hold secrets only the structure, unless a fix has to edit them."""
         found: dict[RelPath, dict[int, str]] = {}
         for path in sorted(self.shown):
             text = self.text(path)
@@ -115,6 +124,9 @@ class _Places:
             if lines and not lines[-1]:
                 lines.pop()
             found[path] = {n: lines[n - 1] for n in sorted(self.shown[path]) if n <= len(lines)}
+            for number, keyed in self.secret(path).items():
+                if number in found[path] and (path, number) not in self.edited:
+                    found[path][number] = veiled(found[path][number], keyed=keyed)
         return found
 
 
@@ -409,15 +421,24 @@ def _id(edits: Edits) -> str:
 
 
 def _text_edit(edit: Edit, places: _Places) -> TextEdit:
-    return TextEdit(edit.span.path, *places.bounds(edit.span), edit.old, edit.new)
+    made = TextEdit(edit.span.path, *places.bounds(edit.span), edit.old, edit.new)
+    places.edited |= {(made.path, line) for line in range(made.line, made.end_line + 1)}
+    return made
 
 
-def patch_of(edits: Iterable[Edit], tree: Tree, named: Callable[[RelPath], str] = str) -> str:
-    """The unified diff of `edits`, each file under the name that `named` gives it."""
+def patch_of(
+    edits: Iterable[Edit],
+    tree: Tree,
+    named: Callable[[RelPath], str] = str,
+) -> str:
+    """The unified diff of `edits`, each file under the name that `named` gives it; what a Secret holds is no context of it."""
     edits = tuple(edits)
     after = tree.with_edits(edits)
     paths = sorted({edit.span.path for edit in edits})
-    return unified_many({named(path): (tree.text(path), after.text(path)) for path in paths})
+    return unified_many(
+        {named(path): (tree.text(path), after.text(path)) for path in paths},
+        {named(path): secret_lines(tree.text(path)) for path in paths},
+    )
 
 
 def fixes(outcome: Outcome, combined: Combined) -> Fixes:

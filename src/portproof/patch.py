@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -45,8 +45,11 @@ class PatchHunk:
         return tuple(found)
 
 
-def unified(path: RelPath, before: str, after: str) -> str:
-    """The patch that turns `before` into `after`; empty when they are equal."""
+def unified(path: RelPath, before: str, after: str, hidden: Collection[int] = ()) -> str:
+    """The patch that turns `before` into `after`; empty when they are equal.
+
+    The lines of `before` that are `hidden`, by their numbers from 1, are no context of a change; git takes a smaller one, too.
+    """
     if before == after:
         return ""
     old, new = _lines(before), _lines(after)
@@ -55,14 +58,16 @@ def unified(path: RelPath, before: str, after: str) -> str:
         f"--- {_header_name(f'a/{path}')}\n",
         f"+++ {_header_name(f'b/{path}')}\n",
     ]
-    for group in _grouped(_blocks(old, new)):
-        parts += _hunk(group, old, new)
+    for group in _grouped(_blocks(old, new), hidden):
+        parts += _hunk(group, old, new, hidden)
     return "".join(parts)
 
 
-def unified_many(changes: Mapping[RelPath, tuple[str, str]]) -> str:
+def unified_many(
+    changes: Mapping[RelPath, tuple[str, str]], hidden: Mapping[RelPath, Collection[int]] | None = None
+) -> str:
     """One patch for many files, ``{path: (before, after)}``, in the order of their paths."""
-    return "".join(unified(path, *changes[path]) for path in sorted(changes))
+    return "".join(unified(path, *changes[path], (hidden or {}).get(path, ())) for path in sorted(changes))
 
 
 def applied_in(folder: Path, root: Path, paths: Iterable[RelPath]) -> tuple[dict[RelPath, str], str | None]:
@@ -201,11 +206,12 @@ def _runs(old: Sequence[str], new: Sequence[str], shift: int) -> list[_Block]:
     return found
 
 
-def _grouped(blocks: Sequence[_Block]) -> Iterator[list[_Block]]:
+def _grouped(blocks: Sequence[_Block], hidden: Collection[int]) -> Iterator[list[_Block]]:
     """Blocks whose context would touch share a hunk."""
     group: list[_Block] = []
     for block in blocks:
-        if group and block[0] - group[-1][1] > 2 * CONTEXT:
+        between = range(group[-1][1] + 1, block[0] + 1) if group else range(0)
+        if len(between) > 2 * CONTEXT or (len(between) > 1 and any(one in hidden for one in between)):
             yield group
             group = []
         group.append(block)
@@ -213,10 +219,14 @@ def _grouped(blocks: Sequence[_Block]) -> Iterator[list[_Block]]:
         yield group
 
 
-def _hunk(group: Sequence[_Block], old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
+def _hunk(
+    group: Sequence[_Block], old: Sequence[str], new: Sequence[str], hidden: Collection[int]
+) -> Iterator[str]:
     first, last = group[0], group[-1]
-    before = min(CONTEXT, first[0])
-    after = min(CONTEXT, len(old) - last[1])
+    # At least one line on either side: none would say that the file begins or ends here.
+    before = _seen(range(first[0], max(0, first[0] - CONTEXT), -1), hidden) or min(1, first[0])
+    left = len(old) - last[1]
+    after = _seen(range(last[1] + 1, last[1] + min(CONTEXT, left) + 1), hidden) or min(1, left)
     yield (
         f"@@ -{_range(first[0] - before, last[1] + after)} +{_range(first[2] - before, last[3] + after)} @@\n"
     )
@@ -227,6 +237,11 @@ def _hunk(group: Sequence[_Block], old: Sequence[str], new: Sequence[str]) -> It
         yield from _signed("+", new[b0:b1])
         at = a1
     yield from _signed(" ", old[at : at + after])
+
+
+def _seen(numbers: Sequence[int], hidden: Collection[int]) -> int:
+    """How many of `numbers` come before the first that is hidden."""
+    return next((count for count, number in enumerate(numbers) if number in hidden), len(numbers))
 
 
 def _range(start: int, end: int) -> str:

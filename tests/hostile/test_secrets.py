@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from portproof import yamldoc
+from portproof import flags, yamldoc
 from portproof.report import safe
+from portproof.report.secret_lines import secret_lines, veiled
 from tests.e2e.program import Process, Program, Repository, environment
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rules"
@@ -172,3 +173,98 @@ def test_an_excerpt_of_a_broken_file_holds_no_secret(
         assert CANARY not in done.stdout + done.stderr
     shown = portproof("check").stdout
     assert '  login: "*' in shown
+
+
+SECRET = f"""apiVersion: v1
+kind: Secret
+metadata: {{name: s}}
+stringData:
+  key: {CANARY}
+  file: |
+    {CANARY}:
+    {CANARY}
+"""
+WEB = """apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec: {containers: [{name: a, image: a, ports: [{containerPort: 8080}]}]}
+---
+"""
+MISSED = "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8081}]}}\n"
+SECRETS: dict[str, dict[str, str]] = {
+    "before a finding": {"a.yaml": f"{WEB}{SECRET}---\n{MISSED}"},
+    "after a finding": {"a.yaml": f"{WEB}{MISSED}---\n{{kind: Secret, apiVersion: v1, metadata: {{name: s}}, stringData: {{a: {CANARY}}}}}\n"},
+    "in a list": {"a.yaml": f"{WEB}{MISSED}---\napiVersion: v1\nkind: List\nitems:\n- kind: Secret\n  data:\n    a: {CANARY}\n  x: y: z\n"},
+    "of another kind": {"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": f"kind: Sealed\ndata:\n  a: {CANARY}\n  x: y: z\n"},
+    "in a template that asks for what is not there": {"templates/a.yaml": f"{SECRET}  x: {{{{ .Values.a.b.c }}}}\n"},
+    "in a template that cannot be parsed": {"templates/a.yaml": f"{SECRET}  x: {{{{ end }}}}\n"},
+    "in a template that makes no YAML": {"templates/a.yaml": f"{SECRET}  x: y: z\n"},
+    "in an expression": {"templates/a.yaml": f'kind: Secret\ndata:\n  a: {{{{ "{CANARY}" | b64enc | .Values.a }}}}\n'},
+    "in a resource": {"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": f"{SECRET}  x: y: z\n"},
+    "with a key that is none": {"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": f"{SECRET} {CANARY}: 1\n"},
+    "like an alias": {"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": f"{SECRET}  x: *{CANARY}\n"},
+    "in a generator": {"kustomization.yaml": f"secretGenerator:\n- name: x\n  literals:\n  - {CANARY}\n"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def excerpts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Every format, of one repository that has all of them."""
+    root = tmp_path_factory.mktemp("secrets")
+    (root / ".git").mkdir()
+    for number, files in enumerate(SECRETS.values()):
+        chart = {"Chart.yaml": f"apiVersion: v2\nname: x{number}\nversion: 1.0.0\n"}
+        for path, text in {**(chart if "templates/a.yaml" in files else {}), **files}.items():
+            file = root / f"x{number}" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+    made = {name: root.parent / f"secrets.{name}" for name in flags.FORMATS}
+    given = [part for name, one in made.items() for part in ("--report", f"{name}={one}")]
+    done = Process(environment())("check", *given, str(root))
+    assert done.code == 1, done.stderr
+    return {"stderr": done.stderr, **{name: one.read_text() for name, one in made.items()}}
+
+
+@pytest.mark.parametrize("name", [*flags.FORMATS, "stderr"])
+def test_the_neighbours_of_a_secret_show_its_structure(excerpts: dict[str, str], name: str) -> None:
+    assert CANARY not in excerpts[name]
+
+
+def test_each_of_them_is_shown(excerpts: dict[str, str]) -> None:
+    """Or the test above would prove nothing."""
+    stars = "*" * len(CANARY)
+    places = {one["location"]["path"] for one in json.loads(excerpts["json"])["findings"]}
+    assert {place.partition("/")[0] for place in places} == {f"x{number}" for number in range(len(SECRETS))}
+    assert excerpts["text"].count(stars) > len(SECRETS) / 2
+    assert excerpts["sarif"].count(stars) > len(SECRETS) / 2
+
+
+@pytest.mark.parametrize(
+    ("line", "keyed", "shown"),
+    [
+        ("  key: hunter2", True, "  key: *******"),
+        ("  pin: 8080", True, "  pin: ****"),
+        ('  key: {{ "hunter2" | quote }}', True, '  key: {{ "*******" | quote }}'),
+        ("  key: {{ .Values.port }}", True, "  key: {{ .Values.port }}"),
+        ("    hunter2: hunter3", False, "    *******: *******"),
+        ("    hunter2 = hunter3", False, "    ******* * *******"),
+    ],
+)
+def test_the_structure_of_a_line(line: str, keyed: bool, shown: str) -> None:
+    assert veiled(line, keyed=keyed) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "broken", "lines"),
+    [
+        ("kind: Secret\na: 1\n", False, [1, 2, 3]),
+        ("a: 1\n---\n'kind': 'Secret'\n---\nb: 1\n", False, [3]),
+        ("kind: SecretStore\ndata:\n  a: 1\n", False, []),
+        ("kind: Gateway\nrefs:\n- kind: Secret\n  name: x\n", False, []),
+        ("kind: ConfigMap\ndata:\n  a: 1\nb: 1\n", False, []),
+        ("kind: ConfigMap\ndata:\n  a: 1\nb: 1\n", True, [2, 3]),
+        ("a: 1\nstringData:\n  a: |\n\n    b\n# c\n  d: 1\nb: 1\n", False, [2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_which_lines_are_those_of_secrets(text: str, broken: bool, lines: list[int]) -> None:
+    assert sorted(secret_lines(text, broken=broken)) == lines

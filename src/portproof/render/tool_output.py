@@ -55,8 +55,16 @@ class Places:
         return text
 
 
+_QUOTED_VALUE = re.compile(
+    r"(?<=literal sources \[)[^\n]{1,20000}(?=\]: )|(?<=invalid literal source )[^\n]{1,20000}(?=, expected)"
+    r"|(?<=unknown anchor ')[^'\n]{1,20000}|(?<=!!str `)[^`\n]{1,20000}|(?<=!!int `)[^`\n]{1,20000}"
+)
+"""Where a tool repeats a value that it cannot read, which may be a password."""
+
+
 def clean(text: str) -> str:
-    """At most ten lines of printable text."""
+    """At most ten lines of printable text, without values that it quotes."""
+    text = _QUOTED_VALUE.sub("…", text)
     text = _ADDRESS.sub("0x…", _ESCAPE.sub("", text)).replace("\t", "    ")
     lines = []
     for line in text.splitlines():
