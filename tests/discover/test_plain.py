@@ -31,7 +31,9 @@ class TestManifests:
         assert repository.targets() == [f"helm:{folder}", f"manifests:{place}"]
 
     @pytest.mark.parametrize(
-        "path", ["a.yaml", "templates/a/a.yaml", "crds/a.yaml", "ci/a.yaml", "tests/a.yaml", "files/a.yaml"]
+        "path",
+        ["a.yaml", "templates/a/a.yaml", "crds/a.yaml", "ci.in/a.yaml", "examples/a/rendered/a.yaml"]
+        + ["tests/a.yaml", "files/a.yaml"],
     )
     def test_what_is_a_chart_s_own_is_none(self, repository: Repository, path: str) -> None:
         reads = '{{ .Files.Get "files/a.yaml" }}'

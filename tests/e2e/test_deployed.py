@@ -682,7 +682,10 @@ def test_what_asks_for_more_than_the_repository_has_is_unread_with_the_reason(
         (
             "skaffold.yaml",
             "apiVersion: skaffold/v4beta6\nmanifests: {helm: {releases: [{name: x, remoteChart: redis}]}}\n",
-            ("remote-chart", "x: the chart redis is not in this repository"),
+            (
+                "remote-chart",
+                "x: the chart redis is not in this repository, nor is its repo in the Skaffold file",
+            ),
         ),
         (
             "skaffold.yaml",
@@ -691,8 +694,11 @@ def test_what_asks_for_more_than_the_repository_has_is_unread_with_the_reason(
         ),
         (
             "main.tf",
-            'resource "helm_release" "x" {\n  repository = "https://charts.example.org"\n  chart = "redis"\n}\n',
-            ("remote-chart", "x: the chart redis is not in this repository"),
+            'resource "helm_release" "x" {\n  repository = var.charts\n  chart = "redis"\n}\n',
+            (
+                "remote-chart",
+                "x: the chart redis is not in this repository, and where it is from is not literal",
+            ),
         ),
         (
             "main.tf",

@@ -136,6 +136,28 @@ HELMFILE_OCI = """repositories:
 releases:
   - {name: shop, namespace: sales, chart: charts/web, version: %VERSION%, values: [env/shop.yaml]}
 """
+SKAFFOLD = """apiVersion: skaffold/v4beta6
+kind: Config
+deploy:
+  helm:
+    releases:
+      - name: shop
+        namespace: sales
+        remoteChart: web
+        repo: "%HTTPS%"
+        version: "%VERSION%"
+        overrides: {service: {target: %TARGET%}}
+"""
+TERRAFORM = """resource "helm_release" "shop" {
+  name       = "shop"
+  namespace  = "sales"
+  repository = "%HTTPS%"
+  chart      = "web"
+  version    = "%VERSION%"
+  values     = [file("${path.module}/env/shop.yaml")]
+}
+"""
+TERRAFORM_OCI = TERRAFORM.replace('  repository = "%HTTPS%"\n', "").replace('"web"', '"%OCI%/web"')
 WAYS: dict[str, tuple[dict[str, str], str]] = {
     "HelmRelease": ({"apps/shop.yaml": RELEASE, "sources/charts.yaml": REPOSITORY}, "apps/shop.yaml"),
     "HelmRelease of OCI": (
@@ -180,6 +202,15 @@ WAYS: dict[str, tuple[dict[str, str], str]] = {
     ),
     "ApplicationSet": ({"apps/shop.yaml": SET}, "apps/shop.yaml"),
     "helmfile": ({"helmfile.yaml": HELMFILE}, "helmfile.yaml"),
+    "Skaffold": ({"skaffold.yaml": SKAFFOLD}, "skaffold.yaml"),
+    "Terraform": (
+        {"main.tf": TERRAFORM, "env/shop.yaml": "service: {target: %TARGET%}\n"},
+        "env/shop.yaml",
+    ),
+    "Terraform of OCI": (
+        {"main.tf": TERRAFORM_OCI, "env/shop.yaml": "service: {target: %TARGET%}\n"},
+        "env/shop.yaml",
+    ),
     "helmfile of OCI": (
         {"helmfile.yaml": HELMFILE_OCI, "env/shop.yaml": "service: {target: %TARGET%}\n"},
         "env/shop.yaml",

@@ -43,7 +43,11 @@ _OF_MESHES = frozenset(
 _OF_OTHERS = frozenset({"namespace", "ns", "hpa", "storageclass", "crd", "servicemonitor", "podmonitor"})
 _DRAWERS = _OF_WORKLOADS | _OF_NETWORK | _OF_MESHES | _OF_DATA | _OF_ACCESS | _OF_OTHERS
 _PERHAPS_A_DRAWER = "deploy"
-_OF_CHARTS = frozenset({"templates", "charts", "crds", "ci", "test", "tests", "e2e"})
+_OF_CHARTS = frozenset(
+    {"templates", "charts", "crds", "ci", "test", "tests", "e2e"}
+    | {"docs", "example", "examples", "sample", "samples"}
+)
+"""Folders of charts whose manifests, where there are any, say what the chart renders to or is tested with."""
 _READS_FILES = ".Files"
 # Folders that are named after a tool or a theme. They may hold an application of their own, with pods and Services.
 _OF_TOOLS = frozenset(
@@ -116,7 +120,7 @@ def _is_of_chart(tree: Tree, path: RelPath, charts: frozenset[RelPath]) -> bool:
     if chart is None or path == chart:
         return chart is not None
     inside = path if chart == "." else path[len(chart) + 1 :]
-    if inside.partition("/")[0] in _OF_CHARTS or "templates" in inside.split("/"):
+    if inside.partition("/")[0].partition(".")[0] in _OF_CHARTS or "templates" in inside.split("/"):
         return True
     return any(_READS_FILES in (tree.text_or_none(file) or "") for file in chart_files([chart], tree))
 

@@ -21,7 +21,7 @@ from portproof.discover.gitops.deployment import (
     no_chart,
 )
 from portproof.discover.gitops.described import Described, objects
-from portproof.discover.model import Install
+from portproof.discover.model import Install, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, join, parent
 from portproof.yamldoc import FieldPath, lookup
@@ -95,25 +95,26 @@ class _Config:
 
     def _release(self, at: FieldPath, release: Mapping[str, Any]) -> Deployment:
         name = str(release.get("name"))
-        if release.get("remoteChart"):
-            return chart_elsewhere(self.one.file, name, str(release["remoteChart"]))
-        path = join(parent(self.one.file), str(release.get("chartPath")))
-        fields = [name, str(release.get("chartPath")), str(release.get("namespace") or "")]
+        named = str(release.get("remoteChart") or release.get("chartPath"))
+        fields = [name, named, str(release.get("namespace") or "")]
         odd = next((text for text in fields if UNKNOWN.search(text)), None)
         if odd is not None:
             return Unread(self.one.file, "skaffold", f"{name}: {odd} is filled in from the environment")
-        if path not in self.place.charts:
-            return no_chart(self.one.file, "skaffold", name, str(release.get("chartPath")))
+        path = join(parent(self.one.file), named)
+        remote = self._remote(at, release) if release.get("remoteChart") else None
+        if release.get("remoteChart") and remote is None:
+            return chart_elsewhere(self.one.file, name, named, ", nor is its repo in the Skaffold file")
+        if remote is None and path not in self.place.charts:
+            return no_chart(self.one.file, "skaffold", name, named)
         files, problem = self._files(release.get("valuesFiles"))
         single, missing = self._single_files(release)
-        named = f"{name}-{self.profile}" if self.profile else name
         return checked(
             self.one.data,
             Installed(
-                str(path),
+                self.one.file if remote else str(path),
                 self.one.file,
                 self._install(
-                    named,
+                    f"{name}-{self.profile}" if self.profile else name,
                     (*at, "overrides") if release.get("overrides") else (),
                     parameters=(*at, "setValues") if release.get("setValues") else (),
                     set_files=single,
@@ -122,8 +123,17 @@ class _Config:
                 name,
                 str(release.get("namespace") or "default"),
                 problem=problem or missing or _templated(release),
+                remote=remote,
             ),
         )
+
+    def _remote(self, at: FieldPath, release: Mapping[str, Any]) -> RemoteChart | None:
+        """The chart of a registry; None where its address is not written here, or filled in."""
+        chart, version = str(release["remoteChart"]), str(release.get("version") or "")
+        repository, _, name = chart.rpartition("/") if "://" in chart else (release.get("repo"), "", chart)
+        if not repository or UNKNOWN.search(f"{repository}{version}"):
+            return None
+        return RemoteChart(str(repository), name, version, self.one.file, self.one.number, (*at, "version"))
 
     def _files(self, given: Any) -> tuple[tuple[RelPath, ...], str]:
         found: list[RelPath] = []

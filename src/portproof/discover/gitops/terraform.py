@@ -1,4 +1,4 @@
-"""Releases that Terraform installs (``helm_release``) from a chart of this repository, where they are literal.
+"""Releases that Terraform installs (``helm_release``), from a chart of this repository or of a registry, where they are literal.
 
 Only what is a text as it stands, or ``file("…")``, is known: variables and functions need Terraform.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from portproof.discover.gitops.application import checked, value_file
 from portproof.discover.gitops.deployment import Deployment, Installed, Place, chart_elsewhere, no_chart
-from portproof.discover.model import Install
+from portproof.discover.model import Install, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, join, normalise, parent
 
@@ -54,10 +54,26 @@ class _Release:
         if chart is None:
             return Unread(self.file, "terraform", f"{self.label}: its chart is not literal")
         if self._attribute("repository") or "://" in chart:
-            return chart_elsewhere(self.file, self.label, chart)
+            remote = self._remote(chart)
+            if remote is None:
+                return chart_elsewhere(self.file, self.label, chart, ", and where it is from is not literal")
+            return self._installed(self.file, remote)
         path = self._place(chart)
         if path not in self.place.charts:
             return no_chart(self.file, "terraform", self.label, chart)
+        return self._installed(str(path), None)
+
+    def _remote(self, chart: str) -> RemoteChart | None:
+        """The chart of a registry; None where its address or its version is not literal."""
+        repository, _, name = (
+            chart.rpartition("/") if "://" in chart else (self._text("repository"), "", chart)
+        )
+        version = self._text("version") if self._attribute("version") else ""
+        if not repository or "://" not in repository or version is None:
+            return None
+        return RemoteChart(repository, name, version, self.file, 0, ())
+
+    def _installed(self, chart: RelPath, remote: RemoteChart | None) -> Installed:
         name = self._text("name") or self.label
         files, problem = self._values()
         options, odd = self._settings()
@@ -65,13 +81,14 @@ class _Release:
         return checked(
             {},
             Installed(
-                str(path),
+                chart,
                 self.file,
                 Install(name, -1, file=self.file, tool="Terraform", options=options),
                 files,
                 name,
                 namespace or "",
                 problem=problem or odd,
+                remote=remote,
             ),
         )
 
