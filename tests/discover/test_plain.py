@@ -32,8 +32,15 @@ class TestManifests:
 
     @pytest.mark.parametrize(
         "path",
-        ["a.yaml", "templates/a/a.yaml", "crds/a.yaml", "ci.in/a.yaml", "examples/a/rendered/a.yaml"]
-        + ["tests/a.yaml", "files/a.yaml"],
+        [
+            "a.yaml",
+            "templates/a/a.yaml",
+            "crds/a.yaml",
+            "ci.in/a.yaml",
+            "examples/a/rendered/a.yaml",
+            "tests/a.yaml",
+            "files/a.yaml",
+        ],
     )
     def test_what_is_a_chart_s_own_is_none(self, repository: Repository, path: str) -> None:
         reads = '{{ .Files.Get "files/a.yaml" }}'
