@@ -149,7 +149,7 @@ class Ground:
 
     tree: Tree
     render: Renderer
-    targets: tuple[Target, ...]
+    targets: Sequence[Target]
 
     def texts(self, target: Target, paths: Sequence[str]) -> dict[str, str]:
         """The files of a target and of all others of the same chart or folder: its other environments."""

@@ -15,7 +15,7 @@ TREES = [FIXTURES / "incident" / "broken", FIXTURES / "shop"]
 
 
 def targets(root: Path) -> tuple[Target, ...]:
-    found = discover(Tree(root)).targets
+    found = tuple(discover(Tree(root)).targets)
     assert found
     return found
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from portproof import live
 from portproof.compare import Introduced
+from portproof.discover.kept import ids_of
 from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, StreamTarget, Target
 from portproof.discover.unread import Unread
 from portproof.fix import Proposal
@@ -154,7 +155,7 @@ def part(asked: Assignment, outcome: Outcome, introduced: Introduced | None = No
     fixes = _Fixes(places, _cured_by(outcome.merged), asked.exclusions)
     made = _made_elsewhere(outcome.checked)
     brought = frozenset[Suppression]() if introduced is None else introduced.brought
-    known, checked = {one.id for one in discovery.targets}, {one.target.id for one in outcome.checked}
+    known, checked = ids_of(discovery.targets), {one.target.id for one in outcome.checked}
     wanted = known & (checked if asked.targets is None else {one.id for one in asked.targets})
     return Part(
         tools=asked.tools,

@@ -15,6 +15,7 @@ from portproof.across import Part
 from portproof.changed_lines import ChangedLines
 from portproof.children import discover_all
 from portproof.config import Config
+from portproof.discover.kept import ids_of, near
 from portproof.discover.model import Discovery, HelmTarget, ManifestTarget, Target
 from portproof.discover.variants import defaults
 from portproof.environment import TargetInterface
@@ -146,7 +147,7 @@ class BaseRevision:
         )
         beside = {
             path
-            for one in self._plan.everything
+            for one in near(self._plan.everything, (folder,))
             if isinstance(one, ManifestTarget) and one.is_alternative and parent(one.path) == folder
             for path in one.files
         }
@@ -194,7 +195,7 @@ class BaseRevision:
         """The targets of the base that the head does not have under their names."""
         if not any(map(self._may_end, self._comparison.changed)):
             return ()
-        today = {one.id for one in self._plan.everything}
+        today = ids_of(self._plan.everything)
         return tuple(
             one for one in self.discovered((".",)) if one.id not in today and self._comparison.affects(one)
         )
@@ -272,7 +273,7 @@ class BaseRevision:
 
     def discovered(self, paths: Sequence[RelPath]) -> tuple[Target, ...]:
         """The targets of the base below `paths`, all of it looked at."""
-        return discover_all(self.whole, paths, self._config, self._plan.render).targets
+        return tuple(discover_all(self.whole, paths, self._config, self._plan.render).targets)
 
     def layouts(self) -> Iterator[Callable[[], Tree]]:
         """The base as far as the plan's targets read it, as far as any target of today does, and all of it.
@@ -370,7 +371,7 @@ def _comparable(plan: Plan, base: Sequence[Target]) -> Iterator[Target]:
     The same ones, and what they may have been before: others of the same chart or folder that are not there any more,
     or, for one that is new, its kin (a chart with other values). Who installs a chart says nothing of another install.
     """
-    wanted, today = {one.id for one in plan.targets}, {one.id for one in plan.everything}
+    wanted, today = {one.id for one in plan.targets}, ids_of(plan.everything)
     paths = {(one.kind, one.path) for one in plan.targets}
     old = {one.id for one in base}
     grown = [one for one in plan.targets if one.id not in old]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from portproof import pipeline
@@ -202,13 +203,14 @@ def _callers_of_lost_ports(base: Base, head: Survey, plan: Plan) -> set[Target]:
     """Targets that the difference concerns only through a Service: it lost a port, and they may call it."""
     names = head.environment.lost_since(base.interfaces)
     known = {target.id for target in plan.targets}
-    return {one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names)}
+    every = plan.everything if names else ()
+    return {one for one in every if one.id not in known and mentions(one, plan.tree, names)}
 
 
 def _abroad(revision: BaseRevision, plan: Plan, head: Survey) -> tuple[Abroad, ...]:
     """What the change broke between targets that are deployed together."""
     guess = not is_collection(plan.everything)
-    every = (*plan.everything, *revision.gone)
+    every = chain(plan.everything, revision.gone)
     known = {one.target.id: keys_of(one) or frozenset() for one in head.results}
     read: dict[RelPath, frozenset[str]] = {}
     found: dict[tuple[str, FindingKey], Abroad] = {}

@@ -239,6 +239,8 @@ def together(
     Of each chart a group has what is for its environment, else what is for none in particular. Alternatives, which nobody
     applies together, and a chart's own tests are in no group.
     """
+    if not guess and not stated:
+        return
     fit = [one for one in targets if not _is_alone(one)]
     named: set[str] = set()
     for globs in stated.values():
@@ -289,8 +291,13 @@ def _of_environment(targets: Iterable[Target], label: str) -> Iterator[Target]:
 
 def is_collection(targets: Iterable[Target]) -> bool:
     """Whether these are charts to choose from: nobody deploys so many together."""
-    charts = {one.chart for one in targets if isinstance(one, HelmTarget) and one.remote is None}
-    return len(charts) > MANY_CHARTS
+    charts: set[RelPath] = set()
+    for one in targets:
+        if isinstance(one, HelmTarget) and one.remote is None:
+            charts.add(one.chart)
+            if len(charts) > MANY_CHARTS:
+                return True
+    return False
 
 
 def _services(several: Iterable[TargetInterface]) -> Iterator[Neighbour]:

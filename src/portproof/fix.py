@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 
+from portproof.discover.kept import near
 from portproof.discover.model import HelmTarget, Target
 from portproof.edits import Attempt, Follows
 from portproof.effects import Change, differences, redacted
@@ -245,7 +246,9 @@ class Prover:
         except (ValueError, SourceError):
             return None
         paths = {edit.span.path for edit in edits}
-        readers = [target for target in self._targets if any(target.reads(path) for path in paths)]
+        readers = [
+            target for target in near(self._targets, paths) if any(target.reads(path) for path in paths)
+        ]
         trials: dict[str, Trial] = {}
         for target in sorted(readers, key=lambda one: not (self._before.known(one) or frozenset()) & cured):
             before = self._before.get(target, partial(self._findings, target))

@@ -8,6 +8,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from portproof.discover.kept import near
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.edits import Sources
 from portproof.environment import TargetInterface
@@ -196,7 +197,7 @@ def keys_of(one: TargetResult) -> frozenset[FindingKey] | None:
 
 
 def drop_mismatched_alternatives(
-    checked: Iterable[TargetResult], everything: Iterable[Target]
+    checked: Iterable[TargetResult], everything: Sequence[Target]
 ) -> list[TargetResult]:
     """Those with findings, without what is wrong of a file only beside some of the alternatives of its folder.
 
@@ -205,7 +206,8 @@ def drop_mismatched_alternatives(
     with_findings = [one for one in checked if one.evaluation is not None and one.evaluation.found]
     keys = {one.target.id: keys_of(one) or frozenset() for one in with_findings}
     rivals: dict[RelPath, list[ManifestTarget]] = defaultdict(list)
-    for target in everything:
+    folders = {one.target.path for one in with_findings if isinstance(one.target, ManifestTarget)}
+    for target in near(everything, folders) if folders else ():
         if isinstance(target, ManifestTarget) and target.is_alternative:
             rivals[parent(target.folder)].append(target)
     return [_without_chance(one, keys, rivals) for one in with_findings]

@@ -13,6 +13,7 @@ from typing import TypeVar
 from portproof import judge, process
 from portproof.across import Abroad
 from portproof.discover.charts import MAX_RELEASE
+from portproof.discover.kept import ids_of, near
 from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, Target
 from portproof.edits import Attempt, Sources, in_question, requoted, sites_of
 from portproof.environment import (
@@ -97,7 +98,7 @@ class Plan:
 
     tree: Tree
     targets: tuple[Target, ...]
-    everything: tuple[Target, ...]
+    everything: Sequence[Target]
     rule_set: RuleSet
     render: Renderer
     fresh: Renderer
@@ -174,8 +175,10 @@ def _instead(pool: ThreadPoolExecutor, plan: Plan, results: Sequence[TargetResul
     One that cannot be rendered either is not deployed by itself: what is wrong is said of the overlay.
     """
     found: list[TargetResult] = []
-    seen = {one.id for one in plan.everything}
     latest = list(results)
+    if not any(one.outcome is not None for one in latest):
+        return []
+    seen = {*ids_of(plan.everything)}
     while failed := [one.target for one in latest if one.outcome is not None]:
         rendered = [one.target for one in (*results, *found) if one.outcome is None]
         reached = {root for one in rendered if isinstance(one, KustomizeTarget) for root in one.roots}
@@ -193,7 +196,7 @@ def prover_of(plan: Plan, survey: Survey) -> Prover:
         tree=plan.tree,
         render=plan.render,
         fresh=plan.fresh,
-        targets=(*plan.everything, *survey.instead),
+        targets=(*plan.everything, *survey.instead) if survey.instead else plan.everything,
         known={one.target.id: keys_of(one) for one in survey.results},
         judge=partial(_judge, plan, survey.environment),
         graph=partial(_graph, plan, survey.environment),
@@ -275,7 +278,8 @@ def _neighbours(
     if plan.beside is None:
         names = missing_services(one.interface for one in results if one.interface is not None)
         known = {target.id for target in plan.targets}
-        others = [one for one in plan.everything if one.id not in known and mentions(one, plan.tree, names)]
+        every = plan.everything if names else ()
+        others = [one for one in every if one.id not in known and mentions(one, plan.tree, names)]
     else:
         others = list(plan.beside(results))
     found = _each(pool, partial(_check_one, plan, None), others)
@@ -479,7 +483,7 @@ def _take_back(plan: Plan, prover: Prover, ends: Ends, group: FindingGroup) -> F
 def _is_as_before(plan: Plan, edits: Sequence[Edit]) -> bool:
     """Whether every target that reads the edited files renders to what it was in the base: nothing of the change is left."""
     tree, paths = plan.tree.with_edits(edits), {edit.span.path for edit in edits}
-    for target in plan.everything:
+    for target in near(plan.everything, paths):
         if any(map(target.reads, paths)):
             before, after = plan.witness(target), plan.render(target, tree)
             if before is None or not isinstance(after, Rendering) or _texts(before) != _texts(after):

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,20 +122,32 @@ class GitFiles:
 
     def restore(self, paths: Iterable[RelPath], into: Path) -> None:
         """See `OldFiles`."""
-        known = set(self.git.lines("ls-tree", "-r", "-z", "--name-only", "--full-tree", self.commit))
-        wanted = [path for path in paths if path in known]
+        wanted = self._there(list(paths))
         if not wanted:
             return
         with tempfile.TemporaryDirectory(prefix="portproof-index-") as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self.git.run("read-tree", self.commit, env=index)
-            for start in range(0, len(wanted), 500):  # well below any limit of a command line's length
-                chunk = wanted[start : start + 500]
+            for chunk in _chunks(wanted):
                 done = self.git.attempt(
                     "checkout-index", "--force", f"--prefix={into}/", "--", *chunk, env=index
                 )
                 if not done.ok:
                     raise _lacking(done)
+
+    def _there(self, paths: Sequence[RelPath]) -> list[RelPath]:
+        """Those of some paths that are files, links or submodules of the commit."""
+        by_name = {"GIT_LITERAL_PATHSPECS": "1"}
+        asked = ("ls-tree", "-r", "-z", "--name-only", "--full-tree", self.commit, "--")
+        found = {
+            one for chunk in _chunks(paths) for one in self.git.run(*asked, *chunk, env=by_name).split("\0")
+        }
+        return [path for path in paths if path in found]
+
+
+def _chunks(paths: Sequence[RelPath]) -> Iterator[Sequence[RelPath]]:
+    """Parts of a list that are well below any limit of a command line's length."""
+    return (paths[start : start + 500] for start in range(0, len(paths), 500))
 
 
 def compare_with(revision: str, root: Path, environ: Mapping[str, str]) -> Comparison:

@@ -43,7 +43,7 @@ class Revisions:
     paths: tuple[RelPath, ...]
     targets: tuple[Target, ...]
     skips: tuple[Skip, ...]
-    everything: tuple[Target, ...]
+    everything: Sequence[Target]
     config: Config
     rows: tuple[ReferenceKind, ...]
     others: tuple[TargetInterface, ...] | None = None

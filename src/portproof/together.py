@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Protocol, TypeAlias
 
+from portproof.discover.kept import near
 from portproof.discover.model import Target
 from portproof.fix import Proposal, Proven
 from portproof.outcome import FindingGroup
@@ -97,7 +98,7 @@ def _offers(group: FindingGroup, targets: Sequence[Target]) -> list[_Offer]:
 
 def _readers(edits: Iterable[Edit], targets: Sequence[Target]) -> frozenset[str]:
     paths = {edit.span.path for edit in edits}
-    return frozenset(one.id for one in targets if any(one.reads(path) for path in paths))
+    return frozenset(one.id for one in near(targets, paths) if any(one.reads(path) for path in paths))
 
 
 def _meeting(offers: Sequence[Sequence[_Offer]]) -> Iterator[tuple[_Offer, _Offer]]:

@@ -6,7 +6,7 @@ another one.
 """
 
 # Every file of a repository passes here, and strings are several times faster than Path objects.
-# ruff: noqa: PTH123, PTH208
+# ruff: noqa: PTH123
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ import hashlib
 import json
 import os
 import stat
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import portproof
 from portproof import git_index
 from portproof.commands.output import print_document, write_text
 from portproof.console import say
 from portproof.errors import PortproofError
 from portproof.flags import Flags
+from portproof.own_code import own_code
 from portproof.renderings import renderings_folder
 from portproof.source import root_and_paths
 from portproof.textstore import Entry, TextStore
@@ -123,7 +122,7 @@ class Replay:
         try:
             parts = [
                 FORMAT,
-                *_program(),
+                own_code(),
                 repr(self.words),
                 repr(self.flags),
                 os.path.relpath(self.root, here),
@@ -173,19 +172,8 @@ def _printed(entry: Entry) -> Printed | None:
     return Printed(code, texts[0], tuple(texts[2:]), tuple(said))
 
 
-def _program() -> Iterator[str]:
-    """What runs: portproof's own files, Python, and the libraries beside it."""
-    yield sys.version
-    own = os.path.dirname(portproof.__file__)  # noqa: PTH120
-    yield from _tree(own, "__pycache__")
-    above = os.path.dirname(os.__file__)  # noqa: PTH120
-    for folder in sorted({*sys.path, above}):
-        if os.path.isdir(folder):  # noqa: PTH112
-            yield from sorted(name for name in os.listdir(folder) if name.endswith(".dist-info"))
-
-
 def _tree(root: str, leave_out: str) -> list[str]:
-    """Names, kinds and contents of all that lies below a folder, but for git's own and `leave_out`: a path, or a name.
+    """Names, kinds and contents of all that lies below a folder, but for git's own and what is at the path `leave_out`.
 
     Raises `OSError` for what cannot be read, `_UncertainError` for more than can be looked through.
     """
@@ -199,7 +187,7 @@ def _tree(root: str, leave_out: str) -> list[str]:
                 name = prefix + one.name
                 if one.name == ".git":
                     lines.append(f"git {name}")
-                elif leave_out in (one.path, one.name):
+                elif one.path == leave_out:
                     pass
                 elif one.is_symlink():
                     lines.append(f"link {name} {os.readlink(one.path)}")  # noqa: PTH115

@@ -7,7 +7,7 @@ gone, `uses` about what somebody names on a command line, and `folders` are wher
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
@@ -529,9 +529,9 @@ class Discovery:
     are files that say how images are built, where there is a Dockerfile.
     """
 
-    targets: tuple[Target, ...]
+    targets: Sequence[Target]
     skips: tuple[Skip, ...]
-    everything: tuple[Target, ...] = field(default=(), compare=False)
+    everything: Sequence[Target] = field(default=(), compare=False)
     unread: tuple[Unread, ...] = ()
     learnt: Mapping[tuple[str, RelPath], tuple[Install, ...]] = field(default_factory=dict, compare=False)
     bases: Mapping[str, tuple[KustomizeTarget, ...]] = field(default_factory=dict, compare=False)

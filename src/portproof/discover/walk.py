@@ -160,6 +160,13 @@ def resolve(root: Path, path: RelPath) -> ResolvedPath:
     return ResolvedPath("/".join(done) or ".", kind)
 
 
+def pruned(path: RelPath) -> RelPath:
+    """The first folder of a path that is passed over for its name alone, ended by a slash; else the path."""
+    steps = path.split("/")
+    at = next((index for index, step in enumerate(steps[:-1]) if step in _PRUNED), None)
+    return path if at is None else "/".join((*steps[: at + 1], ""))
+
+
 def ancestors(path: RelPath) -> Iterator[RelPath]:
     """The folders above `path`, the nearest first, the root last."""
     while path != ".":

@@ -75,8 +75,8 @@ class Asked:
     """
 
     tree: Tree
-    targets: tuple[Target, ...]
-    everything: tuple[Target, ...]
+    targets: Sequence[Target]
+    everything: Sequence[Target]
     rows: tuple[ReferenceKind, ...]
     environments: Mapping[str, tuple[str, ...]]
     jobs: int

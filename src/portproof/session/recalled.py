@@ -1,0 +1,187 @@
+"""What an earlier run has found in the tree of a commit, where this run would find the same.
+
+What is found depends on which files there are, on what those say that are read, and on the facts of those that are only
+glanced at. Git knows the difference between that tree and the work tree. If it is a few files that say something else,
+none of which was read, and all facts of them are the same, then nothing else would be found. Anything else is looked at
+anew, as is a tree about which git cannot say everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+from portproof import git_index
+from portproof.config import Config
+from portproof.discover.facts import agree
+from portproof.discover.model import Discovery
+from portproof.discover.record import NotKeptError, read, written
+from portproof.discover.walk import pruned
+from portproof.errors import UsageError
+from portproof.git import Git, opened
+from portproof.git_state import edited, foreign, has_links, trees
+from portproof.own_code import own_code
+from portproof.renderings import renderings_folder
+from portproof.revision import Comparison, GitFiles
+from portproof.session.request import Request
+from portproof.source import RelPath, Tree
+from portproof.textstore import Entry, TextStore
+
+FORMAT = "discovery/1"
+"""Part of every key: raised when the same words mean something else."""
+
+MAX_BACK = 50
+"""As many commits before the base may have been looked at last: the default branch moves on."""
+
+MAX_TRIED = 3
+"""As many trees are compared with this one."""
+
+MAX_EDITS = 500
+"""With more edits the work is that of the change."""
+
+_NOT_ASKED = ("jobs", "fail_on", "select", "ignore", "ignores", "severity", "baseline", "timeout", "what_if")
+"""Fields of a configuration that no target depends on."""
+
+
+@dataclass(frozen=True)  # no slots: what is found out once is kept
+class Recalled:
+    """What earlier runs have found in a tree, which is kept in a `store`; `base` is the commit that it is compared with."""
+
+    git: Git
+    base: str | None
+    config: Config
+    store: TextStore
+
+    def found(self) -> tuple[Discovery, Config] | None:
+        """What an earlier run has found, if this one would find the same; and what git ignores of it."""
+        known = (
+            (tree, self.store.get(self._key(tree))) for tree in trees(self.git, self._commits, back=MAX_BACK)
+        )
+        for tree, entry in islice(((tree, entry) for tree, entry in known if entry), MAX_TRIED):
+            if not self._is_same(tree, entry):
+                continue
+            try:
+                ignored = frozenset(str(entry.get("ignored", "")).splitlines())
+                return read(entry), replace(self.config, ignored=ignored)
+            except NotKeptError:
+                self.store.drop(self._key(tree))
+        return None
+
+    def keep(self, found: Discovery, noted: Collection[RelPath], ignored: Collection[RelPath]) -> None:
+        """Keep what was found in this tree, for the commit that it is most like; `noted` are the files that were read."""
+        around = self._around
+        if around is None or any(skip.configured for skip in found.skips):
+            return
+        more = {"read": _lines(self._read(noted)), "around": around, "ignored": "\n".join(sorted(ignored))}
+        for tree in trees(self.git, self._commits, back=0):
+            if self._is_edited_alike(tree, _Lines(more["read"])):
+                with suppress(NotKeptError):
+                    entry: Entry = {**written(found), **more}
+                    self.store.put(self._key(tree), entry)
+                    self.store.close()
+                return
+
+    @property
+    def _commits(self) -> tuple[str, ...]:
+        return (self.base, "HEAD") if self.base else ("HEAD",)
+
+    def _is_same(self, tree: str, entry: Entry) -> bool:
+        """Whether what was found in a tree is what there is now."""
+        known = str(entry.get("read", ""))
+        return self._around == entry.get("around") is not None and self._is_edited_alike(tree, _Lines(known))
+
+    def _is_edited_alike(self, tree: str, files: Collection[RelPath]) -> bool:
+        """Whether only files differ from those of a tree that were not read, and all their facts are the same."""
+        paths = edited(self.git, tree)
+        if paths is None or len(paths) > MAX_EDITS or any(path in files for path in paths):
+            return False
+        old = Comparison(tree, paths, GitFiles(self.git, tree)).texts(paths)
+        new = Tree(self.git.root)
+        return all(
+            path in old and (text := new.text_or_none(path)) is not None and agree(old[path], text)
+            for path in paths
+        )
+
+    @cached_property
+    def _has_links(self) -> bool | None:
+        return has_links(self.git)
+
+    @cached_property
+    def _around(self) -> str | None:
+        """What lies here besides the files of a commit, and what of git's index counts; None where it cannot be said."""
+        inside = os.path.relpath(os.path.realpath(self.store.folder), os.path.realpath(self.git.root))
+        links = self._has_links
+        others = foreign(self.git, lambda path: "" if path.startswith(f"{inside}/") else pruned(path))
+        return (
+            None
+            if links is None or others is None
+            else f"{links} {others} {self.git.settings} {git_index.read(self.git.root) is None}"
+        )
+
+    def _read(self, paths: Collection[RelPath]) -> frozenset[RelPath]:
+        """The files that were read, by the names under which git has them, too."""
+        root = os.path.realpath(self.git.root)
+        there = {path for path in paths if os.path.isfile(f"{root}/{path}")}  # noqa: PTH113 - of thousands
+        real = (os.path.relpath(os.path.realpath(f"{root}/{path}"), root) for path in there)
+        return frozenset(there.union(real) if self._has_links else there)
+
+    def _key(self, tree: str) -> str:
+        parts = [FORMAT, own_code(), self._asked, tree]
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+    @cached_property
+    def _asked(self) -> str:
+        """What of the configuration decides what is found."""
+        named = {one.name: getattr(self.config, one.name) for one in fields(self.config)}
+        return repr(
+            [(name, _sorted(value)) for name, value in sorted(named.items()) if name not in _NOT_ASKED]
+        )
+
+
+def recalled(request: Request, root: Path, config: Config, comparison: Comparison | None) -> Recalled | None:
+    """What earlier runs have found in the tree at `root`; None where nothing is kept, or git cannot be asked."""
+    folder = None if request.flags.no_cache else renderings_folder(request.environ, root)
+    if folder is None:
+        return None
+    git = comparison.old.git if comparison and isinstance(comparison.old, GitFiles) else _git(request, root)
+    base = comparison.revision if comparison else None
+    return None if git is None else Recalled(git, base, config, TextStore(folder))
+
+
+def _git(request: Request, root: Path) -> Git | None:
+    program = shutil.which("git", path=request.environ.get("PATH"))
+    try:
+        return opened(program, root, request.environ) if program and (root / ".git").exists() else None
+    except UsageError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines(Collection[RelPath]):
+    """Paths as they are kept: one a line, with a line end before the first and after the last."""
+
+    text: str
+
+    def __contains__(self, path: object) -> bool:
+        return f"\n{path}\n" in self.text
+
+    def __len__(self) -> int:
+        return len(self.text.split())
+
+    def __iter__(self) -> Iterator[RelPath]:
+        return iter(self.text.split("\n")[1:-1])
+
+
+def _lines(paths: Collection[RelPath]) -> str:
+    return "\n".join(["", *sorted(paths), ""])
+
+
+def _sorted(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else value
