@@ -248,7 +248,7 @@ def _is_for_others(graph: PortGraph, edge: Edge[ServiceName | Pods], services: S
 _IN_URL = re.compile(
     r"(?:https?|grpcs?|wss?|rediss?|postgres(?:ql)?|mysql|amqps?|mongodb|nats)://[\w.@:-]*:\Z"
 )
-_OF_ITSELF = re.compile(r"(?i)listen|bind|advertis|announce|peer|cluster|join|seed|member|node|replica|\n")
+_OF_ITSELF = re.compile(r"(?i)listen|bind|advertise|announce|peer|cluster|join|seed|member|node|replica|\n")
 """What programs are told of their own address, or of their peers'; and files, which may be of one program alone."""
 
 
