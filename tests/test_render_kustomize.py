@@ -182,6 +182,17 @@ CASES = [
         "o cannot be built: a generator merges into ConfigMap/x, which no resource there makes",
     ),
     Case(
+        "two namespaces that become one",
+        f"namespace: shop\n{RESOURCES}",
+        {
+            "o/d.yaml": "---\n".join(
+                f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {one}}}\n" for one in "ab"
+            )
+        },
+        f"{K}:1:1",
+        "o cannot be built: its `namespace` gives several Namespaces the same name",
+    ),
+    Case(
         "a key twice",
         "resources:\n- d.yaml\n- s.yaml\n",
         D | {"o/s.yaml": f"# a Service\n{SERVICE}---\n{TWICE}"},

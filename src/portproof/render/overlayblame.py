@@ -49,6 +49,8 @@ _NOT_MERGED = re.compile(
 _TWICE = re.compile(
     r"(?:resources from '([^'\n]{1,1000})': )?may not add resource with an already registered id: ([\w-]+)\.[\w.\[\]-]*/([^\s.;']{1,253})"
 )
+_MADE_ALIKE = re.compile(r"namespace transformation produces ID conflict")
+_KIND_IN_JSON = re.compile(r"\\?\"kind\\?\":\\?\"(\w+)\\?\"")
 _JSON_PATH = re.compile(r"(?:missing path|doc is missing (?:path|key)): (/[^\s:]{0,500})")
 _ADDING = (
     "resources",
@@ -98,6 +100,9 @@ def _plainly(text: str) -> str | None:
             f"a generator merges into {clean(merged[1])}/{clean(merged[2])}, which no resource there makes. Without "
             "`behavior: merge` it would make one"
         )
+    if _MADE_ALIKE.search(text):
+        kind = _KIND_IN_JSON.search(text)
+        return f"its `namespace` gives several {kind[1] if kind else 'object'}s the same name"
     twice = _TWICE.search(text)
     if twice:
         by = f"{clean(twice[1])} adds" if twice[1] else "its resources add"

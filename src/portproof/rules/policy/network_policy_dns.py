@@ -67,6 +67,7 @@ Not reported when:
 * the policy selects all pods of its namespace, or is not a NetworkPolicy of Kubernetes.
 * the pods are on the node's network, or have DNS servers of their own (`dnsPolicy: None`).
 * nothing tells the pods a name.
+* another policy for the same pods is reported: one rule for DNS is enough.
 """
 
 from __future__ import annotations
@@ -92,14 +93,16 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     if not policies:
         return
     pods = workloads_by_label(graph)
+    said: set[Workload] = set()
     for policy in policies:
-        if _is_meant(policy):
-            for workload in _selected(policy, pods):
-                around = [one for one in policies if _may_select(one, workload)]
-                told = None if _asks(around) or workload.host_network else _told(graph, workload)
-                if told is not None:
-                    yield _finding(policy, workload, told)
-                    break
+        selected = _selected(policy, pods) if _is_meant(policy) else ()
+        for workload in (one for one in selected if one not in said):
+            around = [one for one in policies if _may_select(one, workload)]
+            told = None if _asks(around) or workload.host_network else _told(graph, workload)
+            if told is not None:
+                said.update(selected)
+                yield _finding(policy, workload, told, len(around) - 1)
+                break
 
 
 def _is_meant(policy: Policy) -> bool:
@@ -163,10 +166,13 @@ def _texts(path: FieldPath, value: Any) -> Iterator[tuple[FieldPath, str]]:
         yield (*path, "value"), value["value"]
 
 
-def _finding(policy: Policy, workload: Workload, told: Site) -> Finding:
+def _finding(policy: Policy, workload: Workload, told: Site, others: int) -> Finding:
+    who = f"{policy.key} lets"
+    if others:
+        who = f"{policy.key} and {'another policy' if others == 1 else f'{others} other policies'} let"
     return Finding(
         message=(
-            f"{policy.key} lets the pods of {workload.key} ask no DNS server, but they are told to call {told.value}: "
+            f"{who} the pods of {workload.key} ask no DNS server, but they are told to call {told.value}: "
             "the name does not resolve. Open port 53 for UDP and TCP."
         ),
         severity=Severity.WARNING,
