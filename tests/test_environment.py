@@ -114,6 +114,17 @@ def test_a_chart_test_installs_the_chart_alone() -> None:
     assert not calls(SHOP, (alone, 8080))
 
 
+@pytest.mark.parametrize(("shared", "missed"), [("web cart", False), ("web", True), ("web other", True)])
+def test_the_same_application_in_two_ways_is_not_called(shared: str, *, missed: bool) -> None:
+    """A folder of manifests and a chart have the same Services: nobody deploys both."""
+    service = SERVICE.replace("orders", "{name}")
+    chart = "---\n".join(service.format(name=name, port=8080) for name in ("orders", "web", "cart"))
+    folder = "---\n".join([CALLER, *(service.format(name=name, port=80) for name in shared.split())])
+    caller = tied(ManifestTarget("kubernetes"), folder)
+    found = Environment([caller, tied(HelmTarget("shop-chart"), chart)]).callers()
+    assert [one.id for one in found] == (["manifests:kubernetes"] if missed else [])
+
+
 def test_a_settled_namespace_has_to_be_the_one_that_is_called() -> None:
     elsewhere = SERVICE.replace("name: orders", "name: orders, namespace: sales").format(port=8080)
     near = CALLER.replace("name: shop", "name: shop, namespace: web")

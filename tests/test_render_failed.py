@@ -52,6 +52,12 @@ def test_one_chart_with_two_values_files_is_one_chart() -> None:
     assert severity(twice, other_targets((), twice)) is Severity.ERROR
 
 
+def test_a_values_file_that_is_an_example_is_not_all_that_a_chart_is_given() -> None:
+    for name, expected in (("values.example.yaml", Severity.NOTE), ("values-prod.yaml", Severity.ERROR)):
+        failures = [nil(A), nil(HelmTarget("charts/a", (f"charts/a/{name}",)))]
+        assert severity(failures, other_targets((), failures)) is expected
+
+
 def test_who_installs_a_chart_gives_all_there_is() -> None:
     together = [nil(A), nil(INSTALLED)]
     assert severity(together, other_targets((), together)) is Severity.ERROR

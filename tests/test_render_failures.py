@@ -251,6 +251,17 @@ def test_a_dependency_that_is_named_otherwise_is_a_mistake(
     )
 
 
+@pytest.mark.parametrize("text", ["index .Values .Values.appName", "index .Values.appName"])
+def test_a_value_that_an_index_asks_for_is_one_that_the_chart_wants(
+    helm: Engine, tmp_path: Path, text: str
+) -> None:
+    files = chart(
+        "x", {"templates/a.yaml": f'a: {{{{ {text} "port" }}}}\n', "values.yaml": "app: {port: 80}\n"}
+    )
+    failure = failed(helm.render(helm_target("x"), write_files(tmp_path, files)))
+    assert (failure.wants, failure.has) == ("appName", ("app",))
+
+
 def test_a_library_chart_is_a_reason(helm: Engine, tmp_path: Path) -> None:
     tree = write_files(tmp_path, chart("x", {}, more="type: library\n"))
     assert refused(helm.render(helm_target("x"), tree)) == "a library chart"

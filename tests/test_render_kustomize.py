@@ -355,7 +355,9 @@ def test_a_component_for_what_its_overlay_lacks_is_a_mistake(kustomize: Engine, 
     overlay = f"{HEAD}{RESOURCES}components:\n- ../c\n"
     files = {K: overlay, "o/d.yaml": SERVICE, "c/kustomization.yaml": component, "c/d.yaml": DEPLOYMENT}
     failure = failed(kustomize.render(overlay_target(write_files(tmp_path, files), "o"), Tree(tmp_path)))
-    assert failure.message == "c cannot be built: a patch is for Deployment/web, which no resource there makes"
+    assert (
+        failure.message == "c cannot be built: a patch is for Deployment/web, which no resource there makes"
+    )
     assert place(failure) == "c/d.yaml:4:3"
 
 

@@ -58,6 +58,10 @@ class TargetInterface:
     meetings: tuple[Meeting, ...] = ()
 
 
+_SEVERAL = 2
+"""As many Services of the same names are no accident."""
+
+
 class Environment:
     """The targets of a run, tied together by the calls between them.
 
@@ -82,6 +86,10 @@ class Environment:
         for one in self._interfaces:
             for service in one.services:
                 self._offers[service.service.key.name].append((one.target, service))
+        self._names: dict[str, frozenset[str]] = {
+            one.target.id: frozenset(each.service.key.name for each in one.services)
+            for one in self._interfaces
+        }
         self._meetings: dict[int, list[tuple[Target, Meeting]]] = defaultdict(list)
         for one in self._interfaces:
             for met in one.meetings:
@@ -164,13 +172,23 @@ class Environment:
             if named or self.named(other):
                 if named & self.named(other):
                     yield replace(service, stated=True)
-            elif self._guess and _yard(other) == _yard(target) and not self._is_mere_default(other):
+            elif self._guess and self._may_meet(target, other):
                 charts[other.kind, other.path, _installed_as(other)].append((other, service))
         label = environment_of(target)
         for offers in charts.values():
             same = [one for other, one in offers if environment_of(other) == label]
             general = [one for other, one in offers if label and not environment_of(other)]
             yield from same or general or (() if label else (one for _, one in offers))
+
+    def _may_meet(self, target: Target, other: Target) -> bool:
+        """Whether nothing tells that they are not deployed together.
+
+        Where one has every Service of the other, and several, they are the same application in two ways: a chart, and a
+        folder of manifests beside it.
+        """
+        fewer, more = sorted((self._names.get(one.id, frozenset()) for one in (target, other)), key=len)
+        twins = len(fewer) >= _SEVERAL and fewer <= more
+        return not twins and _yard(other) == _yard(target) and not self._is_mere_default(other)
 
     def _is_mere_default(self, target: Target) -> bool:
         """Whether it is a chart's own values alone, while the repository says how the chart is installed."""

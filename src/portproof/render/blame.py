@@ -47,6 +47,7 @@ _NOISE = re.compile(
 _YAML_LINE = re.compile(r"\bline (\d{1,9})\b")
 _VALUES_FILE = re.compile(r"failed to (?:parse|read) (?P<name>[^\n]{1,500}?): ")
 _TOP_KEY = re.compile(r"^[\"']?([A-Za-z_][\w-]*)[\"']?:", re.MULTILINE)
+_NIL = re.compile(r"nil pointer|index of untyped nil|value is nil; should be of type")
 _TOP_VALUE = re.compile(r"\.Values(?:\.(?P<field>\w+)| \"(?P<key>[^\"]+)\")")
 _FIELD = re.compile(r"chart\.metadata\.(\w+)|chart requires (kubeVersion)")
 
@@ -174,7 +175,7 @@ class Blame:
 
     def _wanted(self, cause: str, at: str) -> str:
         """The top-level value that is nil at `at` because no values file has it; empty for any other cause."""
-        if "nil pointer" not in cause:
+        if not _NIL.search(cause):
             return ""
         found = _TOP_VALUE.search(at)
         name = (found["field"] or found["key"]) if found else ""

@@ -24,6 +24,7 @@ Severity:
   several charts read the same top-level value, which none of them has, because a shared
   file is given to all. Or a chart reads a top-level value which its own files don't have,
   unless the name looks like a typo; with `--base` that is an error if the base rendered. A
+  values file that is an example (`values.example.yaml`) need not have it either. A
   chart without a `values.yaml` gets its values in layers, from whoever installs it.
   Such a chart is checked with placeholders for what it wants, as far as its error, or the
   condition around a `fail`, says what that is. The report names them.
@@ -75,6 +76,10 @@ RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=lambda _graph: ())
 
 
 _FAILING = re.compile(r"(?:^|[-_.])(?:fail|fails|failing|failure|invalid|negative|rejected)(?:[-_.]|$)")
+
+
+_EXAMPLE = re.compile(r"(?:^|[-_.])(?:examples?|sample|template|dist)(?:[-_.]|$)")
+"""The name of a values file that is to be copied and completed: what it lacks is given from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ def severity(
     )
     is_given_more = all(
         _wanted(failure)
-        and not failure.target.values
+        and all(_EXAMPLE.search(path.rpartition("/")[2]) for path in failure.target.values)
         and not any(is_near_name(failure.wants, key) for key in failure.has)
         for failure in known
     )
