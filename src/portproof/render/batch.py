@@ -9,6 +9,7 @@ are rendered by themselves, as ever.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from portproof.discover.model import HelmTarget, Mount
 from portproof.process import Completed
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.copying import CopyError, write_text
-from portproof.render.excerpt import excerpt
+from portproof.render.excerpt import excerpt, has_names
 from portproof.render.helm import Assembled, Helm, documents, lasting, put_together
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.render.tool_output import Places
@@ -132,7 +133,7 @@ def _member(number: int, chart: EditedChart) -> _Member | None:
 
 def _named(text: str) -> Iterator[tuple[str, str]]:
     """The named templates of a file, each with the text from its beginning to that of the next."""
-    found = list(_DEFINES.finditer(text))
+    found = list(_DEFINES.finditer(text)) if has_names(text) else []
     bounds = pairwise([*(one.start() for one in found), len(text)])
     return ((one[1], text[start:end]) for one, (start, end) in zip(found, bounds, strict=True))
 
@@ -198,10 +199,11 @@ def _lay_out(one: _Member, folder: Path) -> None:
     if one.files is None:
         put_together(tree, target.mounts or (Mount(".", target.chart),), folder, [])
         return
+    base = str(folder)  # strings: a Path for each file costs more than to write it
     for place in dict.fromkeys(parent(place) for place in one.files):
-        (folder / place).mkdir(parents=True, exist_ok=True)
+        os.makedirs(f"{base}/{place}", exist_ok=True)  # noqa: PTH103
     for place, path in one.files.items():
-        write_text(folder / place, tree.text_or_none(path) or "")
+        write_text(f"{base}/{place}", tree.text_or_none(path) or "")
 
 
 def _given(helm: Helm, one: _Member) -> Iterator[str]:
@@ -239,7 +241,8 @@ def _as_by_itself(member: _Member, printed: Sequence[RenderedDocument]) -> Rende
             return None
         other = by_source[own.source].popleft()
         text = other.text.replace(f"# Source: {_AROUND}/charts/", "# Source: ", 1)
-        if text != own.text and _DIGEST.sub("", put_back(text)) != _DIGEST.sub("", own.text):
+        plain_text = put_back(text)
+        if plain_text != own.text and _DIGEST.sub("", plain_text) != _DIGEST.sub("", own.text):
             return None
         found.append(replace(own, text=text))
     return replace(member.chart.plain, documents=tuple(found))

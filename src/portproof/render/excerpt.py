@@ -45,7 +45,12 @@ def excerpt(target: HelmTarget, tree: Tree, asked: Collection[RelPath]) -> dict[
 
 def _is_apart(place: RelPath, text: str) -> bool:
     """Whether a file is a template that has nothing which another could ask for by name."""
-    return "/templates/" in f"/{place}" and "define" not in text and "block" not in text
+    return "/templates/" in f"/{place}" and not has_names(text)
+
+
+def has_names(text: str) -> bool:
+    """Whether a template may define named ones; cheap, for the many that do not."""
+    return "define" in text or "block" in text
 
 
 def _names(text: str) -> Iterator[str]:
