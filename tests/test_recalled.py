@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
 
+from portproof.config import Config
+from portproof.discover.find import discover
 from portproof.discover.kept import KeptTargets
+from portproof.discover.record import NotKeptError
 from portproof.flags import Flags
 from portproof.session import Prepared, Request, prepare
-from tests.e2e.program import Repository
+from portproof.session.recalled import NOT_ASKED
+from portproof.source import Tree
+from tests.e2e.program import Program, Repository, environment
 from tests.e2e.test_shop_mutations import MUTATIONS, Mutation
 
 MakeRepository = Callable[[str], Repository]
+
+SECONDS = re.compile(r'"seconds": [0-9.e-]+')
 
 APPLICATION = """apiVersion: argoproj.io/v1alpha1
 kind: Application
@@ -207,7 +216,60 @@ def test_what_a_change_makes_of_the_targets_is_what_looking_finds(
         assert Said.by(looked(base=base)) == Said.by(looked(base=base, no_cache=True))
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
-def test_a_wrong_line_finds_the_targets_as_they_are(mutation: Mutation, shop: Repository) -> None:
+def test_with_a_wrong_line_the_targets_are_those_that_looking_finds(shop: Repository) -> None:
+    taken = 0
+    for mutation in MUTATIONS:
+        mutation.apply(shop)
+        known = looked()
+        assert Said.by(known) == Said.by(looked(no_cache=True)), str(mutation)
+        taken += is_recalled(known)
+        shop.git("checkout", "--quiet", "--", ".")
+    assert taken > len(MUTATIONS) / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutation", MUTATIONS[::8], ids=str)
+def test_the_report_is_the_same_byte_for_byte(mutation: Mutation, shop: Repository, tmp_path: Path) -> None:
     mutation.apply(shop)
-    assert Said.by(looked()) == Said.by(looked(no_cache=True))
+    program = Program(environment() | {"PORTPROOF_RENDER_CACHE": str(tmp_path / "cache")})
+    asked = ("check", "--format", "json", "--base", "HEAD")
+    taken, found = program(*asked), program(*asked, "--no-cache")
+    assert is_recalled(looked())
+    assert taken.code == found.code == 1
+    assert SECONDS.sub("", taken.stdout) == SECONDS.sub("", found.stdout)
+
+
+def test_a_plain_check_keeps_what_a_later_change_takes(make_repository: MakeRepository) -> None:
+    shop = make_repository("shop")
+    looked(base=None)
+    shop.replace("charts/shop/values.yaml", "    targetPort: 8443", "    targetPort: 8444")
+    shop.commit()
+    assert is_recalled(looked(base="HEAD"))
+    shop.replace("charts/shop/values.yaml", "    targetPort: 8444", "    targetPort: 8445")
+    assert is_recalled(looked(base="HEAD"))
+    assert is_recalled(looked(base="HEAD~1"))
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_list_that_was_forged_leads_nowhere(tmp_path: Path) -> None:
+    for file in (tmp_path / "cache").glob("*/*"):
+        _, _, body = file.read_text().partition("\n")
+        forged = body.replace("charts/payments", "../../payments")
+        file.write_text(f"{hashlib.sha256(forged.encode()).hexdigest()}\n{forged}")
+    with pytest.raises(NotKeptError):
+        tuple(looked().discovery.everything)
+
+
+def test_discovery_asks_nothing_of_a_configuration_that_does_not_count(shop: Repository) -> None:
+    asked: set[str] = set()
+
+    class Listening(Config):
+        def __getattribute__(self, name: str) -> object:
+            asked.add(name)
+            return super().__getattribute__(name)
+
+    discover(Tree(shop.root), (".",), Listening())
+    known = {one.name for one in fields(Config)}
+    assert {"exclude", "charts", "ignored"} <= asked & known
+    assert not asked & NOT_ASKED
+    assert known > NOT_ASKED

@@ -46,7 +46,9 @@ MAX_TRIED = 3
 MAX_EDITS = 500
 """With more edits the work is that of the change."""
 
-_NOT_ASKED = ("jobs", "fail_on", "select", "ignore", "ignores", "severity", "baseline", "timeout", "what_if")
+NOT_ASKED = frozenset(
+    {"jobs", "fail_on", "select", "ignore", "ignores", "severity", "baseline", "timeout", "what_if"}
+)
 """Fields of a configuration that no target depends on."""
 
 
@@ -141,7 +143,7 @@ class Recalled:
         """What of the configuration decides what is found."""
         named = {one.name: getattr(self.config, one.name) for one in fields(self.config)}
         return repr(
-            [(name, _sorted(value)) for name, value in sorted(named.items()) if name not in _NOT_ASKED]
+            [(name, _sorted(value)) for name, value in sorted(named.items()) if name not in NOT_ASKED]
         )
 
 
