@@ -64,8 +64,9 @@ class Sources:
 
 def sites_of(finding: Finding) -> list[Site]:
     """Every field that a finding speaks about, without repeats."""
-    changed = (site for remedy in finding.remedies for site, _ in remedy.changes)
-    return list(dict.fromkeys((finding.primary, *(label.site for label in finding.related), *changed)))
+    changed = [site for remedy in finding.remedies for site, _ in remedy.changes]
+    like = (one.like for one in finding.remedies if one.like is not None)
+    return list(dict.fromkeys((finding.primary, *(label.site for label in finding.related), *changed, *like)))
 
 
 def in_question(finding: Finding, origins: Mapping[Site, Origin]) -> set[Site]:

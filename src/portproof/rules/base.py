@@ -29,13 +29,15 @@ class Remedy:
     """A way to cure a finding: give each of these fields a new value. `description` completes "Fix: ...".
 
     What is not `recommended` makes the finding go away, but nothing says that it is what was meant: it is never the fix.
-    A field that is not there yet is written beside another one of the same mapping: `beside`.
+    A field that is not there yet is written beside another one of the same mapping: `beside`. `like` is the field of the
+    other end that holds the new value.
     """
 
     description: str
     changes: tuple[tuple[Site, Scalar], ...]
     recommended: bool = True
     beside: Site | None = None
+    like: Site | None = None
 
 
 @dataclass(frozen=True, slots=True)

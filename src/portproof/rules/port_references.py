@@ -144,13 +144,18 @@ def _remedies(
         return []
     remedies = []
     if edge.port is not None:
-        remedies.append(Remedy(f"set the port to {value}", ((edge.port, value),)))
+        remedies.append(Remedy(f"set the port to {value}", ((edge.port, value),), like=_like(meant, value)))
     wanted = edge.wanted
     end = _other_end(meant, edge)
     if end is not None and wanted is not None and not meant.implicit and not _is_used(graph, meant):
         field = "port" if isinstance(wanted, int) else "port name"
         remedies.append(Remedy(f"set the Service's {field} to {wanted}", ((end, wanted),)))
     return remedies
+
+
+def _like(port: ServicePort, value: Scalar) -> Site:
+    """The field of a Service's port that holds what is asked for."""
+    return port.name if port.name is not None and port.name.value == value else port.number
 
 
 def _other_end(port: ServicePort, edge: ServiceEdge) -> Site | None:

@@ -6,9 +6,11 @@ rendering see it: a ``targetPort``, a network policy or an annotation has the nu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from portproof.graph.model import Site
+from portproof.render.model import Rendering
 from portproof.rules.base import Severity
 from portproof.rules.evaluate import Evaluation, RuleFinding
 from portproof.whatif.values import Setting
@@ -16,6 +18,18 @@ from portproof.whatif.values import Setting
 _PODS = frozenset(
     {"Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "ReplicationController"}
 )
+_OF_PODS = re.compile(rf"(?m)^kind: *[\"']?(?:Service|{'|'.join(sorted(_PODS))})[\"']?\s*$")
+_SCRAPED = "/port"
+"""How the annotations end that say where to scrape."""
+
+
+def may_be_taken(rendering: Rendering, settings: Iterable[Setting]) -> bool:
+    """Whether anything but Services and what pods run has a number that the settings move, or may have it."""
+    moved = [str(one.number) for one in settings if one.number is not None]
+    others = (
+        one.text for one in rendering.documents if not _OF_PODS.search(one.text) or _SCRAPED in one.text
+    )
+    return any(number in text for text in others for number in moved)
 
 
 def taken_from_services(evaluation: Evaluation, settings: Iterable[Setting]) -> tuple[RuleFinding, ...]:

@@ -9,15 +9,15 @@ from functools import cached_property
 from portproof.discover.model import HelmTarget
 from portproof.graph.model import PortGraph
 from portproof.pipeline import Plan
-from portproof.render.model import Rendering
+from portproof.render.model import RenderFailure, Rendering
 from portproof.resources import ResourceKey
 from portproof.resources import read as read_resources
 from portproof.rules.base import Scalar, Severity, Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate, graph_of
 from portproof.source import RelPath
-from portproof.whatif.mistaken import taken_from_services
-from portproof.whatif.values import Setting, Values, parts_of, variant
+from portproof.whatif.mistaken import may_be_taken, taken_from_services
+from portproof.whatif.values import Setting, Values, named_in, parts_of, variant
 
 MAX_RENDERS = 40
 """Renders of one chart that look for the values; nearly always two are enough."""
@@ -26,7 +26,13 @@ MAX_TOGETHER = 3
 """Settings that a finding may need at once: nobody promises more."""
 
 _FIRST = 3
-"""Settings that are tried alone, before all are halved."""
+"""Settings that are tried alone, or with the part that they belong to, before all are halved."""
+
+_BLAMED = 6
+"""How often what a failure speaks of is left out, before what is left is halved."""
+
+_HALVED = 10
+"""Renders that look for the fewest settings of one finding by halving."""
 
 _OBJECTS = 6
 """Templates of optional objects that are looked at with their part alone."""
@@ -68,6 +74,7 @@ class Search:
     certain: bool = False
     renders: int = 0
     rendered: dict[tuple[Setting, ...], Rendering | None] = field(default_factory=dict)
+    failed: dict[tuple[Setting, ...], RenderFailure] = field(default_factory=dict)
     seen: dict[tuple[tuple[Setting, ...], bool], Evaluation | None] = field(default_factory=dict)
 
     @cached_property
@@ -95,7 +102,9 @@ class Search:
         both = next((one for one in every if parts and self.asked(tuple(one), moves=True) is not None), [])
         yield from self._found(both, self.known.union(*(one.keys for one in alone)), moves=True)
         graph = graph_of(self._rendered(tuple(parts)) or self.plain, self.rule_set)
-        names = self._largest([*self.values.names(taken, _names(graph))], moves=True)
+        names = [*self.values.names(taken, _names(graph))]
+        if names and self.asked((*parts, *names), moves=True) is None:
+            parts, names = [], self._largest(names, moves=True)
         yield from self._found([*parts, *names] if names else [], self.known, moves=True)
 
     def _alone(self, parts: Sequence[Setting], known: frozenset[FindingKey]) -> Iterator[Shown]:
@@ -133,14 +142,36 @@ class Search:
             yield Shown(shows, frozenset(keys), moves)
 
     def _largest(self, settings: list[Setting], *, moves: bool) -> list[Setting]:
-        """As many of the settings as render together; what fails is halved and left out."""
+        """As many of the settings as render together; what a failure speaks of is left out, else it is halved."""
+        left = settings
+        for _ in range(_BLAMED):
+            if not left or self.asked(tuple(left), moves=moves) is not None:
+                return left
+            culprits = self._blamed(left)
+            if not culprits:
+                break
+            left = [one for one in left if one not in culprits]
+        return self._halved(left, moves=moves)
+
+    def _blamed(self, settings: Sequence[Setting]) -> Sequence[Setting]:
+        """The settings that a failure to render them speaks of: in its words and the line it blames, else in that template."""
+        failure = self.failed.get(tuple(settings))
+        if failure is None:
+            return ()
+        site = failure.site
+        text = "" if site is None else self.plan.tree.text_or_none(site.path) or ""
+        lines = text.split("\n")
+        line = lines[site.line - 1] if site is not None and site.line <= len(lines) else ""
+        return named_in(settings, f"{failure.message}\n{line}") or named_in(settings, text)
+
+    def _halved(self, settings: list[Setting], *, moves: bool) -> list[Setting]:
         if not settings or self.asked(tuple(settings), moves=moves) is not None:
             return settings
         if len(settings) == 1 or self.renders >= self.limit // 2:
             return []
         half = len(settings) // 2
-        left = self._largest(settings[:half], moves=moves)
-        right = self._largest(settings[half:], moves=moves)
+        left = self._halved(settings[:half], moves=moves)
+        right = self._halved(settings[half:], moves=moves)
         both = [*left, *right]
         if not left or not right or self.asked(tuple(both), moves=moves) is not None:
             return both
@@ -155,12 +186,13 @@ class Search:
             return bool(self._alike(tuple(some), key, whole, moves=moves))
 
         likely = [*dict.fromkeys(_likely(settings, key, whole, self.plan, moves=moves))]
-        for one in likely[:_FIRST]:
-            if shows([one]):
-                return (one,)
+        for some in _first(likely, settings):
+            if shows(some):
+                return some
         left = likely if likely and shows(likely) else [*settings]
         parts = 2
-        while len(left) > 1 and self.renders < self.limit:
+        end = min(self.limit, self.renders + _HALVED)
+        while len(left) > 1 and self.renders < end:
             size = -(-len(left) // parts)
             without = ([*left[:at], *left[at + size :]] for at in range(0, len(left), size))
             smaller = next((one for one in without if one and shows(one)), None)
@@ -213,6 +245,8 @@ class Search:
             return None
         rules = self.rule_set.only(*_COMPARED)
         found = compared(evaluate(answer, rules), answer, rules, still)
+        if not may_be_taken(answer, settings):
+            return found
         taken = taken_from_services(evaluate(answer, self.rule_set.without(*_COMPARED)), settings)
         if taken:
             had = evaluate(still, self.rule_set.without(*_COMPARED)).keys
@@ -233,6 +267,8 @@ class Search:
             answer = self.plan.fresh(target, replace(tree, overlay={**tree.overlay, path: text}))
             is_whole = isinstance(answer, Rendering) and not answer.problems
             self.rendered[settings] = answer if is_whole and isinstance(answer, Rendering) else None
+            if isinstance(answer, RenderFailure):
+                self.failed[settings] = answer
         return self.rendered[settings]
 
 
@@ -243,10 +279,21 @@ def _names(graph: PortGraph) -> frozenset[object]:
     return frozenset({*services, *pods} - {None})
 
 
+def _first(likely: Sequence[Setting], settings: Sequence[Setting]) -> Iterator[tuple[Setting, ...]]:
+    """What is tried first for a finding: each likely setting alone, then with the parts that it lies in."""
+    alone = likely[:_FIRST]
+    yield from ((one,) for one in alone)
+    for one in alone:
+        around = tuple(part for part in settings if _is_around(part, one))
+        if around and len(around) < MAX_TOGETHER:
+            yield (*around, one)
+
+
 def _is_around(part: Setting, other: Setting) -> bool:
     """Whether a setting switches on the part that the other is a part of: ``metrics.enabled``, ``metrics.monitor.enabled``."""
     *above, last = part.path
-    return bool(above) and last == "enabled" and part != other and [*other.path[: len(above)]] == above
+    is_part = part.is_part and last in ("enabled", "create", "install")
+    return bool(above) and is_part and part != other and [*other.path[: len(above)]] == above
 
 
 def _sources(evaluation: Evaluation) -> Mapping[ResourceKey, RelPath | None]:

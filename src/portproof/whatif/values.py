@@ -93,6 +93,26 @@ def parts_of(settings: Iterable[Setting]) -> tuple[Setting, ...]:
     return tuple(one for one in settings if one.is_part)
 
 
+def named_in(settings: Iterable[Setting], text: str) -> tuple[Setting, ...]:
+    """Those of the settings of whose keys a text names most, from their second step on: ``smtp.address`` of ``global.smtp.enabled``.
+
+    A subchart knows its values without its own name.
+    """
+    named = {one: max(_named_steps(one, text, start) for start in (0, 1)) for one in settings}
+    most = max(named.values(), default=0)
+    return tuple(one for one, steps in named.items() if steps == most) if most else ()
+
+
+def _named_steps(one: Setting, text: str, start: int) -> int:
+    """How many steps of a key, from one of the first two on, a text names behind each other."""
+    steps = [step for step in one.path[start:] if isinstance(step, str) and step != "global"]
+    for length in range(len(steps), 0, -1):
+        words = rf"(?<![\w-])(?:global\.)?{re.escape('.'.join(steps[:length]))}(?![\w-])"
+        if re.search(words, text):
+            return length
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Values:
     """The ``values.yaml`` of a chart: its data, the keys that comments say not to move, and where its scalars stand.
