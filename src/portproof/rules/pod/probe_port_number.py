@@ -1,7 +1,8 @@
 """A probe uses a port number that its container very probably does not listen on.
 
 A probe may use a number that its container does not declare, because health
-endpoints often have a separate port. So the rule needs evidence, and all of
+endpoints often have a separate port. So the rule needs evidence. Either the number
+is that of a Service's own `port`, which sends to a port of this container, or all of
 this must hold:
 
 * the number is a near miss of one declared port (3001 for 3000).
@@ -43,6 +44,25 @@ Bad::
           readinessProbe: {httpGet: {path: /, port: http}}
           livenessProbe: {httpGet: {path: /, port: 3001}}
 
+Bad (the number is the Service's port)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports: [{port: 80, targetPort: http}]
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 3000}]
+          livenessProbe: {httpGet: {path: /, port: 80}}
+
 Good::
 
     apiVersion: v1
@@ -62,8 +82,10 @@ Not reported when:
 * a container of the pod declares the number.
 * a Service sends traffic to the number.
 * the container declares no TCP port.
-* no declared port is near, unless a change moved one of the two.
-* two probes use the number, unless a change moved the declared port.
+* no declared port is near, unless a change moved one of the two, or a Service has
+  the number.
+* two probes use the number, unless a change moved the declared port, or a Service has
+  the number.
 * `host` points elsewhere.
 * the number is a usual port for health checks or metrics (8081, 9000, 10254,
   15021 and the like), unless a change moved one of the two.
@@ -76,9 +98,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from portproof.graph.answers import answer, checks, target_number
+from portproof.graph.answers import answer, checks, resolve, target_number
 from portproof.graph.evidence import HEALTH_PORTS, is_near_miss, numbers_in_settings, probed_numbers
-from portproof.graph.model import Container, ContainerPort, Missed, PortCheck, PortGraph, Role, Workload
+from portproof.graph.meant import only
+from portproof.graph.model import (
+    Container,
+    ContainerPort,
+    Missed,
+    PortCheck,
+    PortGraph,
+    Role,
+    Service,
+    Workload,
+)
 from portproof.graph.past import container_before, declared_before, program_changed
 from portproof.graph.phrasing import clauses, declared, listing
 from portproof.graph.referrers import renumbering
@@ -106,7 +138,9 @@ def _missing(
 ) -> Iterator[tuple[Container, PortCheck]]:
     """The probes and hooks by number of which nothing but the container itself could say that it listens there."""
     known = {port.value for other in workload.containers for port in other.ports}
-    known |= numbers_in_settings(workload) | workload.annotation_numbers | aimed
+    # An annotation may say the port of a Service by the same mistake.
+    offered = {port.number.value for one in graph.services_of(workload) for port in one.ports}
+    known |= numbers_in_settings(workload) | (workload.annotation_numbers - offered) | aimed
     for one, edge in checks(workload):
         container, number = edge.whom.container, one.port.value
         if container is None or container.role is Role.INIT or not isinstance(number, int):
@@ -173,6 +207,16 @@ def _finding(
     assert isinstance(number, int)  # noqa: S101 - `_missing` looked
     tcp = [port for port in container.ports if port.protocol == "TCP"]
     near = [port for port in tcp if is_near_miss(port.value, number)]
+    behind = _behind(graph, workload, container, number)
+    if behind is not None and number not in HEALTH_PORTS:
+        service, meant = behind
+        return _told(
+            workload,
+            container,
+            one,
+            meant,
+            [f"{number} is the port of {service.key}, which sends to {meant.value}"],
+        )
     others = list(probed_numbers(container, apart_from=one))
     moved = _moved_alone(graph, workload, container, one)
     if moved is not None and number not in others:
@@ -190,11 +234,32 @@ def _finding(
         reasons.append(f"a Service sends traffic to {meant.value}")
     else:
         return None
+    return _told(workload, container, one, meant, [*reasons, f"nothing else mentions {number}"])
+
+
+def _behind(
+    graph: PortGraph, workload: Workload, container: Container, number: int
+) -> tuple[Service, ContainerPort] | None:
+    """The Service whose own port has the number, and the one port of the container that it sends to; None without them."""
+    found = {
+        (service, reached)
+        for service in graph.services_of(workload)
+        for port in service.ports
+        if port.number.value == number and not port.implicit and not service.headless
+        if (reached := resolve(port, workload)) is not None and reached in container.ports
+    }
+    return only(found)
+
+
+def _told(
+    workload: Workload, container: Container, one: PortCheck, meant: ContainerPort, reasons: Sequence[str]
+) -> Finding:
+    number = one.port.value
     return Finding(
         message=(
             f"The {one.label} of container {container.name!r} in {workload.key} uses port {number}, but the container "
             f"declares {declared(container.ports)}: the probe will probably fail. "
-            f"Evidence: {clauses([*reasons, f'nothing else mentions {number}'])}."
+            f"Evidence: {clauses(reasons)}."
         ),
         severity=Severity.WARNING,
         primary=one.port,
