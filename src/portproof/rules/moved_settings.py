@@ -117,12 +117,9 @@ def _of(
 
 
 def _number_in(setting: NamedValue, start: int, end: int, name: str) -> Site:
-    """The number there in the text of a setting; the whole field where that is all: it may be no text, but a number."""
+    """The number there in the text of a setting."""
     piece = Piece(setting.offset + start, setting.offset + end, name)
-    is_all = not setting.line and not setting.offset and setting.text == setting.text[start:end]
-    return Site(
-        setting.site.resource, setting.site.path, int(setting.text[start:end]), None if is_all else piece
-    )
+    return Site(setting.site.resource, setting.site.path, int(setting.text[start:end]), piece)
 
 
 def _label(setting: NamedValue) -> str:

@@ -124,7 +124,9 @@ class _Search:
                 continue
             before, held = self._data[one.resource], lookup(data, one.path)
             if one.piece is not None:
-                held = pieces.origin_of(one.piece, lookup(before, one.path), held, stand_ins)
+                # Without its quotes, a number that was text is none any longer.
+                text = str(held) if type(held) is int else held
+                held = pieces.origin_of(one.piece, lookup(before, one.path), text, stand_ins)
             place = by_sentinel.get(str(held))
             if place is not None and same_lengths(before, data, one.path):
                 self.found[one] = Origin(place.span, place.old, Proof.PROVEN)
