@@ -448,6 +448,15 @@ def test_a_chart_that_wants_a_value_is_checked_with_a_placeholder(
     assert (found["findings"], found["summary"]["failed"]) == ([], 0)
 
 
+def test_an_entry_of_a_mapping_that_nobody_gives_is_a_placeholder(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.write(wanting("'{{ index .Values._cluster \"root-host\" }}'"))
+    found = portproof.check()
+    assert {one["rule"] for one in found["findings"]} == {"render-failed", "service-target-number"}
+    assert found["targets"][0]["reason"].endswith("that nobody gives: _cluster.root-host")
+
+
 def test_what_depends_on_a_placeholder_is_no_finding(portproof: Program, repository: Repository) -> None:
     files = wanting("b")
     port = '{{ required "set the port" .Values.port }}'

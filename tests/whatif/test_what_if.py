@@ -775,3 +775,32 @@ def test_a_scheme_is_no_name_of_a_port(repository: Repository, portproof: Progra
     )
 
     assert told(portproof.check("--what-if")) == []
+
+
+VIRTUAL_SERVICE = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: NAMESPACE}
+spec:
+  hosts: [web.example.net]
+  http:
+    - route:
+        - destination: {host: web.mesh.svc.cluster.local, port: {number: 8080}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("namespace", "found"), [("{{ .Release.Namespace }}", []), ("shop", ["route-backend-service"])]
+)
+def test_nobody_says_the_namespace_of_a_release(
+    repository: Repository, portproof: Program, namespace: str, found: list[str]
+) -> None:
+    service = SERVICE.replace("{name: web, labels", f"{{name: web, namespace: {namespace}, labels")
+    repository.write(
+        {
+            "chart/templates/service.yaml": service,
+            "chart/templates/route.yaml": VIRTUAL_SERVICE.replace("NAMESPACE", namespace),
+        }
+    )
+
+    assert [one["rule"] for one in portproof.check()["findings"]] == found

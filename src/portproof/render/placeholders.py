@@ -40,6 +40,7 @@ _REQUIRED = re.compile(
     r"\brequired\s+(?:\"(?:[^\"\\]|\\.)*\"|`[^`]*`|\([^()]*\))\s+\(?\s*\$?\.Values((?:\.\w+)+)"
     r"|\$?\.Values((?:\.\w+)+)\s*\|\s*required\b"
 )
+_INDEX = re.compile(r"\bindex\s+\$?\.Values((?:\.\w+)+)\s+\"([\w.-]+)\"")
 _RANGE = re.compile(r"\brange\s(?:[^{}]*:=)?\s*\$?\.Values((?:\.\w+)+)\s*-?\}\}")
 _SUBCHART = re.compile(r"/charts/([^/]+)")
 _NUMERIC = re.compile(r"(?:port|ports?number|replicas|count|size|seconds|timeout|id|limit)\Z", re.IGNORECASE)
@@ -140,6 +141,11 @@ def _wanted(stderr: str, tree: Tree, paths: ChartPaths) -> Iterator[tuple[ValueP
         texts = [*said[-1:], here]
         found = (_steps(one) for each in texts for one in _VALUE.findall(each))
         yield from ((_placed(steps, outer["name"]), here) for steps in found if nil[1] in steps[1:])
+    elif "index of untyped nil" in text or "index of nil pointer" in text:
+        texts = [*said[-1:], here]
+        for each in texts:
+            for one in _INDEX.finditer(each):
+                yield _placed((*_steps(one[1]), one[2]), outer["name"]), here
     elif "execution error at" in text:
         message = text.partition("): ")[2].strip()
         for line in (here, *_saying(message, tree, paths)):

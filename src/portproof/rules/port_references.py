@@ -247,7 +247,10 @@ def _nowhere(edge: ServiceEdge) -> Finding:
 
 
 def _states_namespace(resource: Resource) -> bool:
-    return bool(lookup(resource.data, ("metadata", "namespace")))
+    """Whether a namespace is written down: in a chart, helm's ``default`` stands in for one that nobody has said yet."""
+    namespace = lookup(resource.data, ("metadata", "namespace"))
+    of_chart = "/templates/" in f"/{resource.document.source or ''}"
+    return bool(namespace) and not (of_chart and namespace == "default")
 
 
 def _misplaced(edge: ServiceEdge, there: Service) -> Finding:
