@@ -34,6 +34,7 @@ from repositories import expand, name, share, table
 from workbench import Bench, opened
 
 from portproof import pipeline, resources
+from portproof.combined import combine
 from portproof.discover.model import Target
 from portproof.graph import link
 from portproof.outcome import FindingGroup
@@ -186,7 +187,7 @@ def trial(bench: Bench, mutant: Mutant) -> Result:
     loud = [one for one in about if one.finding.severity in _LOUD]
     _locate(result, loud, mutant, tree)
     _heal(result, loud, bench, mutant, tree)
-    result.together = _healing(pipeline.combine(outcome, prover).edits, bench, mutant, tree)
+    result.together = _healing(combine(outcome, prover).edits, bench, mutant, tree)
     return result
 
 

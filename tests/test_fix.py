@@ -10,6 +10,7 @@ from threading import Barrier
 import pytest
 
 from portproof import pipeline, write
+from portproof.combined import combine
 from portproof.discover.model import HelmTarget, Target
 from portproof.errors import ConflictError
 from portproof.fix import Learnt, Prover
@@ -90,7 +91,7 @@ def test_a_fix_that_breaks_another_target_is_not_offered(tmp_path: Path) -> None
     # What is left would silence the finding; nothing says that the container listens there.
     assert found.fix is None
     assert [one.description for one in found.alternatives] == ["set containerPort to 8081"]
-    assert not pipeline.combine(*proven(tmp_path, default, prod)).edits
+    assert not combine(*proven(tmp_path, default, prod)).edits
 
 
 def test_equal_findings_of_several_targets_are_one(tmp_path: Path) -> None:
@@ -139,14 +140,14 @@ def test_tracing_counts_findings_and_proving_those_that_are_one(tmp_path: Path) 
 
 def test_combined_fixes_are_proven_together_and_written_once(tmp_path: Path) -> None:
     target = incident(tmp_path)
-    combined = pipeline.combine(*proven(tmp_path, target))
+    combined = combine(*proven(tmp_path, target))
     assert write.write(combined.edits, combined.tree) == ["web/values.yaml"]
     assert (tmp_path / "web/values.yaml").read_text() == "service: 8080\ncontainer: 8080\nprobe: http\n"
     assert not run(tmp_path, target).merged
 
 
 def test_a_file_that_changed_meanwhile_is_not_written(tmp_path: Path) -> None:
-    combined = pipeline.combine(*proven(tmp_path, incident(tmp_path)))
+    combined = combine(*proven(tmp_path, incident(tmp_path)))
     (tmp_path / "web/values.yaml").write_text("service: 1\n")
     with pytest.raises(ConflictError, match="changed while"):
         write.write(combined.edits, combined.tree)
@@ -156,7 +157,7 @@ def test_a_file_that_changed_meanwhile_is_not_written(tmp_path: Path) -> None:
 def test_writing_keeps_mode_and_line_ends(tmp_path: Path) -> None:
     target = incident(tmp_path, "service: 8081\r\ncontainer: 8080\r\nprobe: http\r\n")
     (tmp_path / "web/values.yaml").chmod(0o640)
-    combined = pipeline.combine(*proven(tmp_path, target))
+    combined = combine(*proven(tmp_path, target))
     write.write(combined.edits, combined.tree)
     assert (
         tmp_path / "web/values.yaml"
@@ -165,7 +166,7 @@ def test_writing_keeps_mode_and_line_ends(tmp_path: Path) -> None:
 
 
 def test_a_link_is_not_written_through(tmp_path: Path) -> None:
-    combined = pipeline.combine(*proven(tmp_path, incident(tmp_path)))
+    combined = combine(*proven(tmp_path, incident(tmp_path)))
     file = tmp_path / "web/values.yaml"
     file.rename(tmp_path / "elsewhere.yaml")
     file.symlink_to(tmp_path / "elsewhere.yaml")

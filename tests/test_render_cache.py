@@ -99,15 +99,50 @@ def test_an_error_reaches_all_who_wait_and_is_not_kept() -> None:
 
 def test_the_least_recently_used_go_when_the_budget_is_spent() -> None:
     fake = Fake(size=4000)
-    render = remember(fake, budget=10_000)  # two of them
+    render = remember(fake, at_hand=10_000, packed=0)  # two of them
     one, two, three = (HelmTarget(name) for name in ("one", "two", "three"))
     for target in (one, two, one, three, one, two):
         render(target, TREE)
     assert [target.path for target, _ in fake.asked] == ["one", "two", "three", "two"]
 
 
-def test_what_is_larger_than_the_budget_is_given_and_not_kept() -> None:
+def test_older_renderings_are_packed_and_come_out_as_they_were() -> None:
+    document = RenderedDocument("kind: \ud800 Service\n" * 1000, "web/templates/a.yaml", 3, 7, "chart 1.0")
+    asked: list[Target] = []
+
+    def draw(target: Target, _tree: Tree) -> Rendering:
+        asked.append(target)
+        return Rendering(target, (document, RenderedDocument(target.path)), seconds=0.5, took="1.2.3")
+
+    render = remember(draw, at_hand=30_000, packed=20_000)
+    targets = [HelmTarget(f"chart-{number}") for number in range(10)]
+    first = [render(target, TREE) for target in targets]
+    assert [render(target, TREE) for target in reversed(targets)] == first[::-1]
+    assert asked == targets, (
+        "ten of twenty thousand characters each, in twenty thousand bytes and one at hand"
+    )
+
+
+def test_the_packed_ones_are_bounded_too() -> None:
+    fake = Fake()
+    render = remember(fake, at_hand=0, packed=5500)  # one at hand, and five
+    targets = [HelmTarget(f"chart-{number}") for number in range(10)]
+    for target in (*targets, *targets[4:], *targets[:4]):
+        render(target, TREE)
+    assert [target for target, _ in fake.asked] == [*targets, *targets[:4]]
+
+
+def test_failures_are_packed_as_they_are() -> None:
+    fake = Fake()
+    render = remember(fake, at_hand=0)
+    bad = Tree(TREE.root, {"web/bad": ""})
+    first = render(TARGET, bad)
+    render(HelmTarget("other"), TREE)
+    assert render(TARGET, bad) is first
+
+
+def test_the_last_one_is_at_hand_whatever_its_size() -> None:
     fake = Fake(size=20_000)
-    render = remember(fake, budget=10_000)
-    assert render(TARGET, TREE) == render(TARGET, TREE)
-    assert len(fake.asked) == 2
+    render = remember(fake, at_hand=10_000, packed=0)
+    assert render(TARGET, TREE) is render(TARGET, TREE)
+    assert len(fake.asked) == 1

@@ -265,8 +265,8 @@ def test_only_the_first_document_is_read_when_one_is_asked_for() -> None:
 
 def test_what_is_remembered_is_bounded_by_the_size_of_the_texts() -> None:
     memory = yamldoc._Memory(100)
-    memory.put("a" * 30, 0)
-    assert memory.get("a" * 30) is None, "larger than a quarter"
+    memory.put("a" * 51, 0)
+    assert memory.get("a" * 51) is None, "larger than half"
     for letter in "abcde":
         memory.put(letter * 25, letter)
     assert [memory.get(letter * 25) for letter in "abcde"] == [None, ("b",), ("c",), ("d",), ("e",)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from portproof import live
+from portproof.combined import Combined
 from portproof.compare import Introduced
 from portproof.discover.kept import ids_of
 from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, StreamTarget, Target
@@ -18,7 +19,6 @@ from portproof.graph.moved import Move
 from portproof.outcome import FindingGroup, Outcome, TargetResult, fingerprint_of, unchecked_fingerprint
 from portproof.parts.model import Failed, Idle, Lost, Part
 from portproof.patch import unified_many
-from portproof.pipeline import Combined
 from portproof.render.inflating import OF_CHARTS
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.report.fixes import Fixes

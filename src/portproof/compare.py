@@ -14,7 +14,8 @@ from portproof.config import Config
 from portproof.discover.model import Discovery, Target
 from portproof.environment import is_collection, mentions, together
 from portproof.outcome import Outcome, TracedFinding, keys_of
-from portproof.pipeline import Plan, Progress, Survey
+from portproof.parallel import Progress
+from portproof.pipeline import Plan, Survey
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.revision import Comparison
 from portproof.rules.evaluate import FindingKey

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from portproof.pipeline import Progress
+    from portproof.parallel import Progress
 
 
 def say(text: str) -> None:

@@ -13,7 +13,7 @@ import fnmatch
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
@@ -47,14 +47,21 @@ _APART = frozenset(
 )
 
 
+_NOTHING = Surroundings()
+
+
 @dataclass(frozen=True, slots=True)
 class TargetInterface:
-    """What a target offers to others, what it asks of Services that it does not have, and which numbers work in it."""
+    """What a target offers to others, what it asks of Services that it does not have, and which numbers work in it.
+
+    It is kept to the end of a run, and has nothing of the graph but these. `offers` are set where an environment is stated
+    to have nothing else: only there somebody asks for them.
+    """
 
     target: Target
     services: tuple[Neighbour, ...]
     calls: tuple[ServiceEdge, ...]
-    offers: Surroundings = field(default_factory=Surroundings)
+    offers: Surroundings = _NOTHING
     meetings: tuple[Meeting, ...] = ()
 
 
@@ -137,7 +144,7 @@ class Environment:
 
     def deserted(self, target: Target, after: Evaluation) -> frozenset[FindingKey]:
         """The calls of other targets that would miss, as findings, if `target` rendered to what `after` is about."""
-        changed = interface_of(target, after)
+        changed = interface_of(target, after, offers=bool(self._complete))
         before = [one for each in self._interfaces if each.target.id == target.id for one in each.services]
         names = _lost(before, changed.services)
         if not names:
@@ -358,15 +365,15 @@ def _words(tree: Tree, file: RelPath) -> frozenset[str]:
     return frozenset(_WORD.findall(tree.text_or_none(file) or ""))
 
 
-def interface_of(target: Target, evaluation: Evaluation) -> TargetInterface:
-    """What `target`, rendered, offers and calls; nothing for a chart's own tests."""
+def interface_of(target: Target, evaluation: Evaluation, *, offers: bool = False) -> TargetInterface:
+    """What `target`, rendered, offers and calls; nothing for a chart's own tests. With `offers` those, too."""
     if isinstance(target, HelmTarget) and any(map(_is_for_tests, target.values)):
         return TargetInterface(target, (), ())
     return TargetInterface(
         target,
         tuple(Neighbour(one, target.id, one.key in evaluation.settled) for one in evaluation.services),
         evaluation.calls,
-        evaluation.offers,
+        evaluation.offers if offers else _NOTHING,
         evaluation.meetings,
     )
 

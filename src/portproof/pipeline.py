@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
-from typing import TypeVar
 
-from portproof import judge, process
+from portproof import judge
 from portproof.across import Abroad
 from portproof.discover.charts import MAX_RELEASE
 from portproof.discover.kept import ids_of, near
@@ -24,7 +23,7 @@ from portproof.environment import (
     mentions,
     missing_services,
 )
-from portproof.fix import Ends, Proposal, Prover
+from portproof.fix import Ends, Prover
 from portproof.graph.model import PortGraph
 from portproof.graph.moved import Move, Moves
 from portproof.outcome import (
@@ -36,6 +35,7 @@ from portproof.outcome import (
     joined,
     keys_of,
 )
+from portproof.parallel import Progress, each, silent
 from portproof.placing import Asked, Past, places
 from portproof.propose import propose, votes, with_way_back
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
@@ -60,17 +60,6 @@ from portproof.suppressions.collected import SuppressionInputs, Suppressions
 from portproof.take_back import taken_back
 from portproof.trace.probe import origins
 from portproof.trace.templates import written as actions
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
-
-Progress = Callable[[str, int, int], None]
-"""Is given what is done (``rendered``), with how many, and of how many: of targets, or once they are rendered of findings."""
-
-
-def silent(_what: str, _done: int, _total: int) -> None:
-    """Progress that nobody looks at."""
-
 
 MAX_JUDGED = 250_000
 """Findings that all proofs together look through: each asks all rules again. 500 of one target can all have a fix; of a
@@ -145,7 +134,7 @@ def survey(plan: Plan, progress: Progress = silent) -> Survey:
     with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
         if plan.targets:
             pool.submit(warm_up)
-        results = _each(pool, partial(_check_one, plan, None), plan.targets, partial(progress, "rendered"))
+        results = each(pool, partial(_check_one, plan, None), plan.targets, partial(progress, "rendered"))
         more = _instead(pool, plan, results)
         results += more
         own = [one.interface for one in results if one.interface is not None]
@@ -163,7 +152,7 @@ def survey(plan: Plan, progress: Progress = silent) -> Survey:
                 one.target for one in results if one.target.id in again and environment.around(one.target)
             ]
             lonely += [one.target for one in results if environment.surroundings(one.target) is not None]
-            second = _each(pool, partial(_check_one, plan, environment), list(dict.fromkeys(lonely)))
+            second = each(pool, partial(_check_one, plan, environment), list(dict.fromkeys(lonely)))
             by_id = {one.target.id: one for one in second}
             results = [by_id.get(one.target.id, one) for one in results]
     return Survey(tuple(results), environment, neighbours, tuple(one.target for one in more))
@@ -185,7 +174,7 @@ def _instead(pool: ThreadPoolExecutor, plan: Plan, results: Sequence[TargetResul
         able = {base.id: base for one in failed for base in plan.bases.get(one.id, ())}
         able = {id_: base for id_, base in able.items() if id_ not in seen and base.folder not in reached}
         seen |= able.keys()
-        latest = _each(pool, partial(_check_one, plan, None), sorted(able.values(), key=lambda one: one.id))
+        latest = each(pool, partial(_check_one, plan, None), sorted(able.values(), key=lambda one: one.id))
         found += [one for one in latest if not isinstance(one.outcome, RenderFailure)]
     return found
 
@@ -225,7 +214,7 @@ def finish(
         certain = drop_mismatched_alternatives(results, plan.everything)
         sizes = [len(one.evaluation.found) for one in certain if one.evaluation is not None]
         told = partial(_told_of, progress, [0, *accumulate(sizes)])
-        traced = _each(pool, partial(_trace_one, plan, survey.environment), certain, told)
+        traced = each(pool, partial(_trace_one, plan, survey.environment), certain, told)
         traced = _with_abroad(plan, traced, further.abroad)
         suppressions = Suppressions(
             plan.ignores, plan.tree, {one.target: one.annotated for one in results if one.annotated}
@@ -236,8 +225,8 @@ def finish(
         some, left = _affordable(verdict.open, results)
         ends = _ends([one for group in traced for one in group])
         prove = partial(propose, prover, votes(verdict.open), ends)
-        proved = _each(pool, prove, some, partial(progress, "proved"))
-        proved = _each(pool, partial(_take_back, plan, prover, ends), proved)
+        proved = each(pool, prove, some, partial(progress, "proved"))
+        proved = each(pool, partial(_take_back, plan, prover, ends), proved)
         merged = joined((*proved, *left))
     looked_at = judge.LookedAt(plan.tree, plan.fresh, plan.rule_set, plan.whole, plan.elsewhere)
     idle = judge.idle(looked_at, suppressions, results, verdict.used)
@@ -247,28 +236,6 @@ def finish(
 def _told_of(progress: Progress, findings: Sequence[int], targets: int, _total: int) -> None:
     """Say how many findings are traced, by how many of the `targets` are; `findings` has the number of the first so many."""
     progress("traced", findings[targets], findings[-1])
-
-
-def _each(
-    pool: ThreadPoolExecutor,
-    work: Callable[[_In], _Out],
-    items: Sequence[_In],
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> list[_Out]:
-    """Map over `items` in parallel; results in the order of `items`. The first error stops what has not begun."""
-    results: list[_Out] = []
-    futures = [pool.submit(work, item) for item in items]
-    try:
-        for future in futures:
-            results.append(future.result())
-            progress(len(results), len(items))
-    except BaseException:  # an interrupt too: the pool waits for what is running
-        process.kill_all()
-        raise
-    finally:
-        for future in futures:
-            future.cancel()
-    return results
 
 
 def _neighbours(
@@ -282,7 +249,7 @@ def _neighbours(
         others = [one for one in every if one.id not in known and mentions(one, plan.tree, names)]
     else:
         others = list(plan.beside(results))
-    found = _each(pool, partial(_check_one, plan, None), others)
+    found = each(pool, partial(_check_one, plan, None), others)
     return tuple(one.interface for one in found if one.interface is not None)
 
 
@@ -336,7 +303,7 @@ def _check_one(plan: Plan, environment: Environment | None, target: Target) -> T
         len(answer.documents),
         answer.seconds,
         evaluation if evaluation.found or annotated else None,
-        interface_of(target, evaluation),
+        interface_of(target, evaluation, offers=bool(plan.complete)),
         annotated,
         answer.without,
         answer.took,
@@ -493,81 +460,3 @@ def _is_as_before(plan: Plan, edits: Sequence[Edit]) -> bool:
 
 def _texts(rendering: Rendering) -> list[str]:
     return sorted(one.text for one in rendering.documents)
-
-
-@dataclass(frozen=True, slots=True)
-class Combined:
-    """The first fixes of all findings together, proven together.
-
-    `tree` holds the text of the edited files as they were when this was proven; `cured` are the findings that are gone
-    with them, whether by a fix of their own or by another's; `left_out` those whose fix does not go together with the others'.
-    """
-
-    tree: Tree
-    edits: tuple[Edit, ...]
-    cured: tuple[FindingGroup, ...]
-    left_out: tuple[FindingGroup, ...]
-
-
-def combine(outcome: Outcome, prover: Prover, *, unsafe: bool = False) -> Combined:
-    """Join the proven, safe fixes into one change, and prove that as well; the others too where `unsafe` ones are wanted.
-
-    The fixes that cure most are taken first; a finding that another's fix has cured already needs none of its own.
-    """
-    chosen_of = {id(one): one.safe_fix or (one.fix if unsafe else None) for one in outcome.merged}
-    fixes = {key: fix for key, fix in chosen_of.items() if fix is not None}
-    fixable = sorted(
-        (one for one in outcome.merged if id(one) in fixes),
-        key=lambda one: -len(fixes[id(one)].proven.cures),
-    )
-    paths = {edit.span.path for fix in fixes.values() for edit in fix.edits}
-    texts = {path: prover.tree.text(path) for path in paths}
-    pinned = Tree(prover.tree.root, {**prover.tree.overlay, **texts})
-    taken: set[Edit] = set()
-    cured: frozenset[tuple[str, FindingKey]] = frozenset()
-    chosen: list[FindingGroup] = []
-    for one in fixable:
-        if not _keys_of(one) <= cured:
-            chosen.append(one)
-            cured |= fixes[id(one)].proven.cures
-    every = {edit for one in chosen for edit in fixes[id(one)].edits}
-    together = prover.prove(tuple(every), _finding_keys(chosen), pinned)
-    if together is not None:
-        return Combined(pinned, tuple(sorted(every)), _cured(outcome, together.cures, every, fixes), ())
-    cured = frozenset()
-    left_out: list[FindingGroup] = []
-    for one in fixable:  # some do not go together: take them one by one, each proven on top of the others
-        if _keys_of(one) <= cured:
-            continue
-        edits = taken | set(fixes[id(one)].edits)
-        proven = prover.prove(tuple(edits), _finding_keys([one]), pinned)
-        if proven is None or not cured <= proven.cures:
-            left_out.append(one)
-        else:
-            taken, cured = edits, proven.cures
-    return Combined(pinned, tuple(sorted(taken)), _cured(outcome, cured, taken, fixes), tuple(left_out))
-
-
-def _cured(
-    outcome: Outcome,
-    cures: frozenset[tuple[str, FindingKey]],
-    edits: Collection[Edit],
-    fixes: Mapping[int, Proposal],
-) -> tuple[FindingGroup, ...]:
-    """The findings that are gone. One of other values is by its own fix, which was proven with those."""
-
-    def is_gone(one: FindingGroup) -> bool:
-        if not one.first.when:
-            return _keys_of(one) <= cures
-        fix = fixes.get(id(one))
-        return fix is not None and set(edits).issuperset(fix.edits)
-
-    return tuple(filter(is_gone, outcome.merged))
-
-
-def _keys_of(one: FindingGroup) -> frozenset[tuple[str, FindingKey]]:
-    return frozenset((member.target.id, member.found.key) for member in one.members)
-
-
-def _finding_keys(several: Iterable[FindingGroup]) -> frozenset[FindingKey]:
-    return frozenset(member.found.key for one in several for member in one.members)

@@ -39,7 +39,7 @@ MAX_UNFOLDED = 100_000
 
 TEXT_UNIT = 100
 
-_REMEMBERED = 8 * 1024 * 1024
+_REMEMBERED = 1536 * 1024
 """Characters of text whose data is kept: renderings of one chart or folder have most of their documents in common."""
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -58,12 +58,12 @@ _SEPARATOR = re.compile(r"\n(?:---(?=[ \t\r\n]|\Z)|\.\.\.[ \t]*\r?(?=\n|\Z))")
 class _Memory:
     """The data of the texts that were read last.
 
-    Bounded by the size of the texts, not by their number: data takes up to twenty times the room of its text.
+    Bounded by the size of the texts, not by their number: data takes up to ten times the room of its text.
     """
 
     def __init__(self, room: int) -> None:
         self.room = room
-        self.largest = room // 4
+        self.largest = room // 2
         self.kept: OrderedDict[str, Any] = OrderedDict()
         self.lock = Lock()
 

@@ -267,6 +267,23 @@ def _is_below(path: FieldPath, shared: Collection[FieldPath]) -> bool:
     return any(isinstance(step, int) for step in path) or any(one in shared for one in through)
 
 
+_MAX_WORD = 64
+_MAX_WORDS = 20_000
+_words: dict[str, str] = {}
+
+
+def _shared(text: str) -> str:
+    """The same text, as one object for all documents: manifests say the same few words again and again.
+
+    That is half of what their data takes. `sys.intern` would keep the words of every text, in some versions of Python.
+    """
+    if len(text) > _MAX_WORD:
+        return text
+    if len(_words) >= _MAX_WORDS:
+        _words.clear()
+    return _words.setdefault(text, text)
+
+
 class _Builder:
     """Builds plain data from nodes; a node that is referred to twice is built once."""
 
@@ -296,7 +313,7 @@ class _Builder:
                         raise _at(node, "a merge of something that is not a mapping")
                     result.update(source)
             else:
-                result[key] = value
+                result[_shared(key)] = value
         return result
 
 
@@ -309,9 +326,9 @@ def _scalar(node: ScalarNode) -> Any:
     if node.tag in _NUMBERS:  # such a tag makes a number of a quoted text, too
         value = plain_value(text)
         return text if value is None or isinstance(value, bool) else value
-    if node.style or node.tag == "tag:yaml.org,2002:str":  # quoted, a block, or tagged !!str
-        return text
-    return plain_value(text)
+    is_text = node.style or node.tag == "tag:yaml.org,2002:str"  # quoted, a block, or tagged !!str
+    value = text if is_text else plain_value(text)
+    return _shared(text) if value is text else value
 
 
 _PREFIX = re.compile(r"(?:[&!]\S*[ \t\r\n]+)+")

@@ -23,9 +23,9 @@ from portproof.session import Request, Session, port_diff, report_of, root_and_p
 from portproof.timings import Stage, timed
 
 if TYPE_CHECKING:
+    from portproof.combined import Combined
     from portproof.flags import Given
     from portproof.outcome import FindingGroup, Outcome
-    from portproof.pipeline import Combined
     from portproof.report.model import Report
 
 
@@ -130,11 +130,11 @@ def fix(request: Request, *, write_files: bool, unsafe: bool = False) -> int:
             next_step="Run `portproof fix` in the repository that the manifests come from.",
         )
     with session(request) as run:
-        from portproof import pipeline
+        from portproof.combined import combine
         from portproof.write import write
 
         outcome = replace(run.outcome, merged=run.news)
-        combined = pipeline.combine(outcome, run.prover, unsafe=unsafe)
+        combined = combine(outcome, run.prover, unsafe=unsafe)
     if write_files:
         for path in write(combined.edits, combined.tree):
             say(f"fixed {path}")

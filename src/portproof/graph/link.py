@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -152,28 +153,32 @@ def _service(resource: Resource) -> Service:
         type=str(spec.get("type") or "ClusterIP"),
         selector=labels(spec.get("selector")),
         headless=spec.get("clusterIP") == "None",
-        ports=tuple(
-            _service_port(resource.key, ("spec", "ports", index), port)
-            for index, port in indexed(spec.get("ports"))
-        ),
+        ports=tuple(_service_port(resource.key, index, port) for index, port in indexed(spec.get("ports"))),
     )
 
 
-def _service_port(key: ResourceKey, path: FieldPath, data: Mapping[str, Any]) -> ServicePort:
-    number = Site(key, (*path, "port"), scalar(data.get("port")))
+@lru_cache(maxsize=1000)
+def _path(index: int, *field: str) -> FieldPath:
+    """One object for all Services: what each target offers is kept to the end of a run."""
+    return "spec", "ports", index, *field
+
+
+def _service_port(key: ResourceKey, index: int, data: Mapping[str, Any]) -> ServicePort:
+    path = partial(_path, index)
+    number = Site(key, path("port"), scalar(data.get("port")))
     target = data.get("targetPort")
     implicit = (
         target in (None, "", 0) and target is not False
     )  # k/k pkg/apis/core/v1/defaults.go: the value of port
     return ServicePort(
         number=number,
-        name=optional(key, (*path, "name"), data.get("name")),
-        target=number if implicit else Site(key, (*path, "targetPort"), scalar(target)),
+        name=optional(key, path("name"), data.get("name")),
+        target=number if implicit else Site(key, path("targetPort"), scalar(target)),
         implicit=implicit,
         protocol=protocol(data),
-        node_port=nonzero(key, (*path, "nodePort"), data.get("nodePort")),
-        path=path,
-        protocol_site=optional(key, (*path, "protocol"), data.get("protocol")),
+        node_port=nonzero(key, path("nodePort"), data.get("nodePort")),
+        path=path(),
+        protocol_site=optional(key, path("protocol"), data.get("protocol")),
     )
 
 

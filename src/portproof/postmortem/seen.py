@@ -18,7 +18,8 @@ from portproof.environment import Environment, TargetInterface, interface_of, is
 from portproof.graph.model import Neighbour
 from portproof.graph.moved import Moves
 from portproof.outcome import failure_key
-from portproof.pipeline import Plan, silent
+from portproof.parallel import silent
+from portproof.pipeline import Plan
 from portproof.postmortem.callers import callers
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.revision import Comparison
@@ -141,7 +142,8 @@ class Commits:
         answer = self._answer(comparison, revision, now.target)
         if not isinstance(answer, Rendering):
             return None
-        return interface_of(now.target, evaluate(answer, self._plan.rule_set))
+        offers = bool(self._plan.complete)
+        return interface_of(now.target, evaluate(answer, self._plan.rule_set), offers=offers)
 
     def _seen(self, answer: _Answer, interfaces: tuple[TargetInterface, ...]) -> Seen:
         if not isinstance(answer, Rendering):

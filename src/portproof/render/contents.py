@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,8 @@ from portproof.render.copying import MAX_BYTES, MAX_FILES
 from portproof.source import Tree
 
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-_MAX_KNOWN = 50_000
+_MAX_KNOWN = 5_000
+"""Files whose digests are known: those of a chart are asked for once for each of its values files, and each time before and after."""
 
 
 class UnknownContentError(Exception):
@@ -29,12 +31,12 @@ class UnknownContentError(Exception):
 
 @dataclass(slots=True)
 class Digests:
-    """The digests of files; those of the tree are read once, as long as they look the same.
+    """The digests of files; those of the tree that were read last are not read again, as long as they look the same.
 
     Files elsewhere are copies that are made and removed again, and look alike.
     """
 
-    _known: dict[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
+    _known: OrderedDict[str, tuple[tuple[int, ...], str]] = field(default_factory=OrderedDict)
 
     def file(self, real: str, *, keep: bool) -> tuple[str, int]:
         """Digest and size of a file, a path without links. Raises `UnknownContentError`."""
@@ -50,8 +52,10 @@ class Digests:
                 digest = hashlib.sha256(stream.readall()).hexdigest()
         except OSError as error:
             raise UnknownContentError from error
-        if keep and len(self._known) < _MAX_KNOWN:
+        if keep:
             self._known[real] = (stamp, digest)
+            if len(self._known) > _MAX_KNOWN:
+                self._known.popitem(last=False)
         return digest, status.st_size
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import unicodedata
@@ -52,7 +53,11 @@ def write(report: Report) -> str:
 
 def dumps(value: Any) -> str:
     """JSON for people and programs: indented, readable, and without a character that a terminal would obey."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    written = io.StringIO()
+    # `json.dumps` would hold each word of a large report in a list first, which takes ten times the room of its text.
+    for words in json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False).iterencode(value):
+        written.write(words)
+    text = written.getvalue()
     # Only a string can hold it, and in the log of a workflow it would start a command.
     text = BRACKET.sub(r"#\\u0023", text)
     if text.isascii() and "\x7f" not in text:

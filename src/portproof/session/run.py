@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from portproof.compare import Compared, Introduced
     from portproof.fix import Prover
     from portproof.outcome import FindingGroup, Outcome
+    from portproof.parallel import Progress
     from portproof.parts.model import Part
-    from portproof.pipeline import Plan, Progress
+    from portproof.pipeline import Plan
     from portproof.render.engine import Engine
     from portproof.render.model import Renderer
     from portproof.report.fixes import Fixes
@@ -275,6 +276,7 @@ def _part_of(run: Session, *, together: bool = False) -> Part:
 
 def combined_fixes(run: Session) -> Fixes:
     """The safe fixes of all findings as one patch, itself proven. Only while the renderer lives."""
-    from portproof import assemble, pipeline
+    from portproof import assemble
+    from portproof.combined import combine
 
-    return assemble.fixes(run.outcome, pipeline.combine(run.outcome, run.prover))
+    return assemble.fixes(run.outcome, combine(run.outcome, run.prover))
