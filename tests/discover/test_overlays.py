@@ -301,6 +301,19 @@ class TestKustomizations:
         repository.add({"a/kustomization.yaml": text})
         assert repository.skips() == [("kustomize:a", f"{reason} (a/kustomization.yaml:1)", True)]
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "namespace: {{ .name }}\n",
+            "resources:\n{{- if .db }}\n- db.yaml\n{{- end }}\n",
+            "kind: Kustomization\napiVersion: kustomize.config.k8s.io/v1beta1\nresources:\n<% parts %>\n",
+        ],
+    )
+    def test_the_template_of_a_kustomization_is_a_skip(self, repository: Repository, text: str) -> None:
+        repository.add({"new/kustomization.yaml": text})
+        assert ("kustomize:new", "a template for another tool", False) in repository.skips()
+        assert repository.targets() == []
+
     def test_a_kustomization_inside_templates_is_a_skip(self, repository: Repository) -> None:
         repository.add({"web/Chart.yaml": chart("web"), "web/templates/kustomization.yaml": ""})
         assert repository.skips() == [("kustomize:web/templates", "inside the templates of web", False)]

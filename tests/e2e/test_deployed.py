@@ -250,6 +250,24 @@ CHART_LAYOUTS = {
         "  - {path: spec/valuesFrom/name, kind: HelmRelease}\n",
         "apps/shop.yaml": HELM_RELEASE + "  valuesFrom: [{kind: ConfigMap, name: shop}]\n",
     },
+    "helm release, values that an overlay adds to the ConfigMap of its base": {
+        **VALUES,
+        "base/kustomization.yaml": "resources: [shop.yaml]\nconfigurations: [names.yaml]\n"
+        "configMapGenerator: [{name: shop, files: [base.yaml=values.yaml]}]\n",
+        "base/names.yaml": "nameReference:\n- kind: ConfigMap\n  version: v1\n  fieldSpecs:\n"
+        "  - {path: spec/valuesFrom/name, kind: HelmRelease}\n",
+        "base/shop.yaml": HELM_RELEASE
+        + "  valuesFrom: [{kind: ConfigMap, name: shop, valuesKey: base.yaml}]\n",
+        "base/values.yaml": "service: {port: 80}\n",
+        "apps/kustomization.yaml": "resources: [../base]\ncomponents: [../part]\n"
+        "configMapGenerator: [{name: shop, behavior: merge, files: [prod.yaml=../env/prod.yaml]}]\n"
+        "patches:\n- target: {kind: HelmRelease}\n"
+        "  patch: |\n    - op: add\n      path: /spec/valuesFrom/-\n"
+        "      value: {kind: ConfigMap, name: shop, valuesKey: prod.yaml}\n",
+        "part/kustomization.yaml": "kind: Component\n"
+        "configMapGenerator: [{name: shop, behavior: merge, files: [prod.yaml=values.yaml]}]\n",
+        "part/values.yaml": "service: {target: 8080}\n",
+    },
     "helm release, a patch after helm": {
         "apps/shop.yaml": HELM_RELEASE
         + "  postRenderers:\n  - kustomize:\n      images: [{name: registry.example.org/web, newTag: '2'}]\n      patches:\n      - target: {kind: Service}\n"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from portproof.discover.charts import enclosing_chart
 from portproof.discover.dependencies import ChartFiles
+from portproof.discover.facts import Facts
 from portproof.discover.gitops.deployment import Build
 from portproof.discover.gitops.given import GivenError
 from portproof.discover.gitops.kustomizing import edited
@@ -116,6 +117,8 @@ def _no_kustomization(graph: _Graph, folder: RelPath, charts: frozenset[RelPath]
     chart = enclosing_chart(folder, charts)
     if chart is not None and "templates" in folder[len(chart) :].split("/"):
         return f"inside the templates of {chart}"
+    if graph.is_for_a_tool(folder):
+        return "a template for another tool"
     return "its kustomization.yaml is an object of Flux" if graph.is_object_of_flux(folder) else ""
 
 
@@ -241,9 +244,16 @@ class _Graph:
 
     def is_object_of_flux(self, folder: RelPath) -> bool:
         """Whether what is called a kustomization is a Kustomization for Flux, which kustomize cannot build."""
+        return any(_OF_FLUX.search(text) for text in self._texts(folder))
+
+    def is_for_a_tool(self, folder: RelPath) -> bool:
+        """Whether what is called a kustomization has yet to be filled in by another tool, and is no YAML until then."""
+        given = map(Facts, self._texts(folder))
+        return any(one.is_filled_in or one.is_for_a_tool for one in given)
+
+    def _texts(self, folder: RelPath) -> list[str]:
         here = self.listing.folder(folder)
-        texts = (self.tree.text_or_none(here.child(name)) or "" for name in _names(here))
-        return any(_OF_FLUX.search(text) for text in texts)
+        return [self.tree.text_or_none(here.child(name)) or "" for name in _names(here)]
 
     def is_kustomization(self, folder: RelPath) -> bool:
         """Whether a folder that another one refers to has a kustomization: without one, its files are plain manifests."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from portproof.discover.gitops.deployment import nearest
 from portproof.discover.gitops.described import objects
+from portproof.discover.model import KustomizeTarget
 from portproof.source import RelPath, Tree, join, parent
 from portproof.yamldoc import FieldPath
 
@@ -39,6 +40,19 @@ class Stores:
 
     def find(self, kind: str, name: str, asked_by: RelPath) -> Stored | None:
         """The object of that name that is nearest to the file that asks for it; None without one, or with two as near."""
+        found = self._called(kind, name)
+        chosen = nearest([one.file for one in found], asked_by)
+        return next((one for one in found if one.file == chosen), None)
+
+    def built(self, kind: str, name: str, key: str, target: KustomizeTarget) -> list[Stored]:
+        """Where a key of an object may come from that a kustomization builds, the outermost one alone if it has it.
+
+        An overlay and its components may each add keys to the object of their base (``behavior: merge``).
+        """
+        found = [one for one in self._called(kind, name) if key in one.keys and one.file in target.files]
+        return [one for one in found if parent(one.file) == target.folder][:1] or found
+
+    def _called(self, kind: str, name: str) -> list[Stored]:
         if self.known is None:
             self.known = defaultdict(list)
             for file in self.files:
@@ -46,9 +60,7 @@ class Stores:
                     for key, stored in _stored(file, one.number, one.data):
                         self.known[key].append(stored)
         # in a rendering the name of a generated one ends in a hash of what it holds
-        found = self.known.get((kind, name)) or self.known.get((kind, _HASH.sub("", name)), [])
-        chosen = nearest([one.file for one in found], asked_by)
-        return next((one for one in found if one.file == chosen), None)
+        return self.known.get((kind, name)) or self.known.get((kind, _HASH.sub("", name)), [])
 
 
 def _stored(file: RelPath, number: int, data: Mapping[str, Any]) -> Iterable[tuple[tuple[str, str], Stored]]:

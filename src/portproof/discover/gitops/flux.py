@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portproof.discover.gitops.application import KEY, checked, value_file
-from portproof.discover.gitops.config_maps import Stores
+from portproof.discover.gitops.config_maps import Stored, Stores
 from portproof.discover.gitops.deployment import (
     UNKNOWN,
     Build,
@@ -25,7 +25,7 @@ from portproof.discover.gitops.deployment import (
 )
 from portproof.discover.gitops.described import HELM, KUSTOMIZE, Described
 from portproof.discover.gitops.flux_sources import remote_chart
-from portproof.discover.model import Install, RemoteChart
+from portproof.discover.model import Install, KustomizeTarget, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, is_within, join, normalise
 from portproof.yamldoc import FieldPath, lookup
@@ -236,10 +236,10 @@ class Flux:
         files: list[RelPath] = []
         parts: list[tuple[int, int, FieldPath]] = []
         for _, entry in one.mappings("spec", "valuesFrom"):
-            stored = self.stores.find(str(entry.get("kind")), str(entry.get("name")), one.file)
-            key = str(entry.get("valuesKey") or "values.yaml")
             if self._is_single(entry):
                 continue
+            key = str(entry.get("valuesKey") or "values.yaml")
+            stored = self._stored(one, str(entry.get("kind")), str(entry.get("name")), key)
             if stored is None or not stored.readable or key not in stored.keys or entry.get("targetPath"):
                 if entry.get("optional") is True and stored is None:
                     continue
@@ -250,6 +250,14 @@ class Flux:
                 parts.append((before + len(files), stored.document, (*stored.at, key)))
                 files.append(stored.file)
         return tuple(files), tuple(parts), ""
+
+    def _stored(self, one: Described, kind: str, name: str, key: str) -> Stored | None:
+        """What holds a key of an object that `one` refers to."""
+        target = one.parent.target if one.parent else None
+        built = self.stores.built(kind, name, key, target) if isinstance(target, KustomizeTarget) else []
+        if built:
+            return built[0] if len(built) == 1 else None
+        return self.stores.find(kind, name, one.file)
 
     def _single_values(self, one: Described) -> tuple[str, ...]:
         """Where the single values go that objects of the cluster give."""
