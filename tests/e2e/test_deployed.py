@@ -258,15 +258,16 @@ CHART_LAYOUTS = {
         "  - {path: spec/valuesFrom/name, kind: HelmRelease}\n",
         "base/shop.yaml": HELM_RELEASE
         + "  valuesFrom: [{kind: ConfigMap, name: shop, valuesKey: base.yaml}]\n",
-        "base/values.yaml": "service: {port: 80}\n",
+        "base/values.yaml": "service: {port: 1}\n",
         "apps/kustomization.yaml": "resources: [../base]\ncomponents: [../part]\n"
-        "configMapGenerator: [{name: shop, behavior: merge, files: [prod.yaml=../env/prod.yaml]}]\n"
+        "configMapGenerator: [{name: shop, behavior: merge, files: [base.yaml, prod.yaml=../env/prod.yaml]}]\n"
         "patches:\n- target: {kind: HelmRelease}\n"
         "  patch: |\n    - op: add\n      path: /spec/valuesFrom/-\n"
         "      value: {kind: ConfigMap, name: shop, valuesKey: prod.yaml}\n",
+        "apps/base.yaml": "service: {port: 80}\n",
         "part/kustomization.yaml": "kind: Component\n"
-        "configMapGenerator: [{name: shop, behavior: merge, files: [prod.yaml=values.yaml]}]\n",
-        "part/values.yaml": "service: {target: 8080}\n",
+        "configMapGenerator: [{name: shop, behavior: merge, files: [part.yaml=values.yaml]}]\n",
+        "part/values.yaml": "service: {target: 9999}\n",
     },
     "helm release, a patch after helm": {
         "apps/shop.yaml": HELM_RELEASE
@@ -732,6 +733,18 @@ def test_what_another_tool_has_to_fill_in_or_fetch_is_unread(
     found = discover(Tree(repository.root))
     assert [one.id for one in found.targets] == ["helm:charts/web"]
     assert found.unread == (Unread(file, *unread),)
+
+
+def test_a_value_of_which_a_component_has_the_last_word_is_not_guessed(
+    portproof: Program, repository: Repository
+) -> None:
+    layout = CHART_LAYOUTS["helm release, values that an overlay adds to the ConfigMap of its base"]
+    part = layout["part/kustomization.yaml"].replace("part.yaml=", "prod.yaml=")
+    repository.write({**CHART, **layout, "part/kustomization.yaml": part})
+    report = portproof.check()
+    assert report["findings"] == []
+    reasons = [one["reason"] for one in report["targets"] if one["status"] == "skipped"]
+    assert reasons == ["as installed by 'shop': it reads values from objects in the cluster (valuesFrom)"]
 
 
 def test_a_new_folder_of_a_generator_is_a_new_environment_in_a_pull_request(

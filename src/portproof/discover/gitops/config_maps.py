@@ -15,6 +15,7 @@ from portproof.source import RelPath, Tree, join, parent
 from portproof.yamldoc import FieldPath
 
 _HASH = re.compile(r"-[0-9a-z]{10}\Z")
+_COMPONENT = re.compile(r"^[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?Component\b", re.MULTILINE)
 _ENCRYPTED = re.compile(r"^ENC\[")
 
 
@@ -45,11 +46,14 @@ class Stores:
         return next((one for one in found if one.file == chosen), None)
 
     def built(self, kind: str, name: str, key: str, target: KustomizeTarget) -> list[Stored]:
-        """Where a key of an object may come from that a kustomization builds, the outermost one alone if it has it.
+        """Where a key of an object may come from that a kustomization builds.
 
-        An overlay and its components may each add keys to the object of their base (``behavior: merge``).
+        An overlay and its components may each add keys to the object of their base (``behavior: merge``): the overlay comes
+        after its bases, and its components after the overlay.
         """
         found = [one for one in self._called(kind, name) if key in one.keys and one.file in target.files]
+        if any(_COMPONENT.search(self.tree.text_or_none(one.file) or "") for one in found):
+            return found
         return [one for one in found if parent(one.file) == target.folder][:1] or found
 
     def _called(self, kind: str, name: str) -> list[Stored]:
