@@ -148,7 +148,7 @@ def test_archives_are_passed_over_unless_they_are_named(tmp_path: Path, name: st
     assert [target.id for target in discover(Tree(tmp_path), (name,)).targets] == [f"manifests:{name}"]
 
 
-@pytest.mark.parametrize("name", [".fttemplates", "_template", "__templates__"])
+@pytest.mark.parametrize("name", [".fttemplates", "_template", "__templates__", "_flux_templates"])
 def test_what_a_generator_copies_is_passed_over_unless_they_are_named(tmp_path: Path, name: str) -> None:
     file = tmp_path / name / "app.yaml"
     file.parent.mkdir()

@@ -31,8 +31,11 @@ _OF_TOOLS = frozenset(
 _PRUNED = _CACHES | _OF_TOOLS | {"node_modules", "bower_components", "venv", "site-packages"}
 _TEST_DATA = frozenset({"test-data", "__fixtures__", "__snapshot__", "__snapshots__"})
 _ARCHIVES = frozenset({".archive", ".archived", "_archive", "_archived"})
-_SCAFFOLDS = re.compile(r"[._]+(?:ft)?(?:template|boilerplate|scaffold|skeleton)s?_*")
-"""Folders whose files a generator copies and fills in, as Folder Templates of VS Code does with ``.fttemplates``."""
+_SCAFFOLDS = re.compile(r"[._]+(?:[a-z0-9]+[-_])?(?:ft)?(?:template|boilerplate|scaffold|skeleton)s?_*")
+"""Folders whose files a generator copies and fills in, as Folder Templates of VS Code does with ``.fttemplates``.
+
+Or a person does, with ``_flux_templates``.
+"""
 _TEXTS = (".yaml", ".yml", ".json")
 _TESTS = frozenset({"test", "tests", "__tests__", "spec", "e2e"})
 
