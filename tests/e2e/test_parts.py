@@ -385,6 +385,7 @@ WANTED = {
         "{}\n",
         "cors.origins",
     ),
+    "a text": ("'{{ .Values.page | trim | upper }}'", "{}\n", "page"),
     "a credential": ("'{{ .Values.password | b64enc }}'", "{}\n", "password"),
     "a guard": ("'{{ if not .Values.host }}{{ fail \"set a host\" }}{{ end }}'", "host: ''\n", "host"),
     "a guard that wants one of two": (

@@ -21,7 +21,9 @@ MAX_TEXT = 256 * 1024
 _BUILD = re.compile(r"docker(?:[ \t]+buildx)?[ \t]+build[ \t]+(?P<rest>[^\n;&|]{1,1000})")
 _OPTION = re.compile(r"(?P<name>--tag|--file|-t|-f)(?:[ =])[ \t]*(?P<value>[^\s'\"]{1,300})")
 _OTHER_OPTION = re.compile(r"--?[a-z][\w-]*(?:=\S+)?")
-_HOST = re.compile(r"\A(?:(?:localhost|127\.0\.0\.1|[\w.-]+\.(?:local|localhost|internal))(?::\d+)?/|[\w-]+:\d+/)")
+_HOST = re.compile(
+    r"\A(?:(?:localhost|127\.0\.0\.1|[\w.-]+\.(?:local|localhost|internal))(?::\d+)?/|[\w-]+:\d+/)"
+)
 _NOT_LITERAL = re.compile(r"[${}<>%*]")
 
 

@@ -258,8 +258,11 @@ class Helm:
             if done.ok:
                 self.placeholders[tree.root, target] = given
                 found = tuple(lasting(documents(done.stdout, paths.template), tree))
+                first = next(iter(given.values))[0]
+                wants = failure.wants or ("" if first in failure.has else first)
+                problems = (replace(failure, wants=wants),)
                 return Rendering(
-                    target, found, (failure,), failure.seconds + done.seconds, placeholders=given.names
+                    target, found, problems, failure.seconds + done.seconds, placeholders=given.names
                 )
             given = None if tree.overlay else given.further(done.stderr, tree, paths)
         return None
