@@ -165,6 +165,11 @@ def is_public(image: str) -> bool:
     return name in _TOLD_BY_FLAGS or name in _TOLD_BY_FILES
 
 
+def may_tell(variable: str) -> bool:
+    """Whether a variable of that name may say where to listen."""
+    return _TELLING.search(variable) is not None
+
+
 def is_version_known(image: str) -> bool:
     """Whether the tag says which of its ports the image listens on; a digest, ``latest`` and versions to come may not."""
     rows = _BY_TAG.get(name_of(image))
@@ -211,7 +216,7 @@ def _has_unread_variables(container: Mapping[str, Any], readable: Collection[str
         source = mapping(variable.get("valueFrom"))
         config = mapping(source.get("configMapKeyRef")).get("name")
         known = not source or str(config or "") in readable
-        if not known and _TELLING.search(str(variable.get("name") or "")):
+        if not known and may_tell(str(variable.get("name") or "")):
             return True
     return False
 

@@ -242,7 +242,7 @@ def _facts_of_others(
         yield Fact.ORPHAN
     if list(orphans) == [meant]:
         yield Fact.ONLY_ORPHAN
-    if wanted in reached or wanted in _numbers_of_policies(graph):
+    if wanted in reached or wanted in numbers_of_policies(graph):
         yield Fact.OTHERS_AGREE
 
 
@@ -450,6 +450,7 @@ def _probes_use_declared(workload: Workload, meant: ContainerPort) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _numbers_of_policies(graph: PortGraph) -> frozenset[int]:
+def numbers_of_policies(graph: PortGraph) -> frozenset[int]:
+    """The numbers that policies and monitors of a rendering mention."""
     found = [numbers_in(one.data.get("spec")) for one in graph.resources if one.key.kind in _CORROBORATING]
     return frozenset().union(*found)

@@ -109,8 +109,10 @@ Not reported when:
 * a Probe names a host without a namespace: Prometheus or its prober calls it from its
   own namespace.
 * a pod calls the Service in front of it.
-* the pods of the Service alone read the ConfigMap. If others do, too: the address is no
-  URL and has a port of these pods, or its name is about listening or peers.
+* the pods of the Service alone read the ConfigMap.
+* they share the ConfigMap with others, and the address is no URL and has a port of
+  these pods.
+* they share the ConfigMap with others, and the name is about listening or peers.
 * the port of a URL is set next to it, such as `PROXY` and `PROXY_PORT`, or `--db-url`
   and `--db-port`.
 * the number after a name is not a port, as in `image: redis:7`.

@@ -108,6 +108,7 @@ Not reported when:
 * another container of the pod mentions the number, or declares no port.
 * injection adds ports to the pods.
 * no Service and no probe uses the port.
+* a change moves the port and the Service with it: `container-port-moved` reports that.
 """
 
 from __future__ import annotations
@@ -121,6 +122,7 @@ from portproof.graph.witness import Built
 from portproof.rules.base import Finding, Remedy, Severity, rule
 from portproof.rules.pod import listening
 from portproof.rules.pod.misdeclared import may_be_misdeclared, reaching
+from portproof.rules.pod.moved_ports import moved_ports
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -134,6 +136,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     if not suspects:
         return
     told = {(workload.key, one.container.path) for workload, one in listening.read(graph)}
+    told |= {(one.workload.key, one.container.path) for one in moved_ports(graph)}
     for workload, container, port in suspects:
         built = container.built
         number = container.built_port

@@ -109,6 +109,7 @@ Not reported when:
 * another container of the pod declares no port, because it may listen there.
 * injection adds ports to the pods.
 * no Service and no probe uses the port.
+* a change moves the port and the Service with it: `container-port-moved` reports that.
 """
 
 from __future__ import annotations
@@ -122,6 +123,7 @@ from portproof.graph.referrers import moving
 from portproof.rules.base import Finding, Remedy, Severity, rule
 from portproof.rules.pod import listening
 from portproof.rules.pod.misdeclared import may_be_misdeclared, reaching
+from portproof.rules.pod.moved_ports import moved_ports
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -135,6 +137,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     if not suspects:
         return
     told = {(workload.key, one.container.path) for workload, one in listening.read(graph)}
+    told |= {(one.workload.key, one.container.path) for one in moved_ports(graph)}
     for workload, container, port in suspects:
         going = reaching(graph, workload, container, port, container.default_ports)
         if going and (workload.key, container.path) not in told:
