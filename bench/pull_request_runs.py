@@ -138,7 +138,7 @@ def _base_row(label: str, some: Sequence[Outcome]) -> tuple[object, ...]:
         sum(one.cure == "base's text" for one in single),
         sum(one.cure == "moved along" for one in single),
         len(together),
-        sum(bool(one.said) for one in together),
+        sum(bool(one.alarms) for one in together),
         sum(one.exit not in (0, 1) for one in some),
         f"{sum(one.seconds for one in some):.0f}",
     )

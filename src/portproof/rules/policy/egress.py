@@ -40,7 +40,7 @@ def egress_scopes(graph: PortGraph) -> Iterator[PolicyScope]:
             end = ends.of(policy, rule)
             if end is None or not any(end.pods.lacks(opening) for opening in rule.openings):
                 continue
-            gate = AllowedPorts(one for one in sources.rules(policy) if _leads(one, end.workloads))
+            gate = AllowedPorts(one for one in sources.rules(policy) if leads(one, end.workloads))
             services = dict.fromkeys(service for one in end.workloads for service in graph.services_of(one))
             lost = [one for service in services for one in closed_targets(graph, service, [gate])]
             shut = _is_shut(gate, end.workloads)
@@ -109,6 +109,6 @@ def _is_shut(gate: AllowedPorts, workloads: Sequence[Workload]) -> bool:
     )
 
 
-def _leads(rule: PolicyRule, workloads: Sequence[Workload]) -> bool:
+def leads(rule: PolicyRule, workloads: Sequence[Workload]) -> bool:
     """Whether a rule may lead to one of these pods."""
     return rule.peers is None or any(peer.matches(one.labels) for peer in rule.peers for one in workloads)
