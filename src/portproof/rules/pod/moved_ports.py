@@ -15,7 +15,7 @@ from portproof.graph.past import container_before, declared_before, program_chan
 from portproof.graph.weighing import numbers_of_policies
 from portproof.yamldoc import lookup
 
-_VERSION = re.compile(r"@sha256:|:[^/]*\d[^/]*\Z")
+_VERSION = re.compile(r"@sha256:|:[^/:\d]*\d[^/:]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
