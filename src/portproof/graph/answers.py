@@ -216,10 +216,14 @@ def answers(port: ServicePort, wanted: object, by: MatchBy = MatchBy.EITHER) -> 
 
 
 def is_said_by_itself(graph: PortGraph, edge: Edge[ServiceName | Pods], services: Sequence[Service]) -> bool:
-    """Whether the pods behind the Service say this of themselves: an address to bind to, or one of their peers."""
+    """Whether the pods behind the Service say this of themselves: an address to bind to, or one of their peers.
+
+    Those behind a Service of another target say nothing here.
+    """
     return any(
         one.key == edge.holder or _reads(one, edge.holder)
         for service in services
+        if service in graph.selections
         for one in graph.select(service).workloads
     )
 
