@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -231,7 +231,6 @@ def _as_by_itself(member: _Member, printed: Sequence[RenderedDocument]) -> Rende
     plain = member.chart.plain.documents
     if len(several) != sum(laid_out is None or one.source in laid_out for one in plain):
         return None
-    put_back = _put_back(member.chart.stand_ins)
     found = []
     for own in plain:
         if laid_out is not None and own.source not in laid_out:
@@ -241,13 +240,14 @@ def _as_by_itself(member: _Member, printed: Sequence[RenderedDocument]) -> Rende
             return None
         other = by_source[own.source].popleft()
         text = other.text.replace(f"# Source: {_AROUND}/charts/", "# Source: ", 1)
-        plain_text = put_back(text)
+        plain_text = _put_back(text, member.chart.stand_ins)
         if plain_text != own.text and _DIGEST.sub("", plain_text) != _DIGEST.sub("", own.text):
             return None
         found.append(replace(own, text=text))
     return replace(member.chart.plain, documents=tuple(found))
 
 
-def _put_back(stand_ins: Mapping[str, str]) -> Callable[[str], str]:
-    pattern = re.compile("|".join(sorted(map(re.escape, stand_ins), key=len, reverse=True)))
-    return lambda text: pattern.sub(lambda match: stand_ins[match[0]], text)
+def _put_back(text: str, stand_ins: Mapping[str, str]) -> str:
+    for stand_in, meant in stand_ins.items():  # none is in another, or in what one stands for
+        text = text.replace(stand_in, meant)
+    return text

@@ -42,34 +42,37 @@ class Candidate:
 
 def candidates(inputs: Mapping[RelPath, str], texts: Iterable[str]) -> list[Candidate]:
     """Every place in the input files of a target, given with what they hold, that reads like one of `texts`."""
-    patterns = [(text, _pattern(text)) for text in sorted(set(texts))]
-    found: list[Candidate] = []
-    for path, content in inputs.items():
-        for text, pattern in patterns:
-            if text in content:
-                found += _in_file(path, content, text, pattern)
-    return sorted(found)
+    words = sorted(set(texts))
+    return sorted(
+        one for path, content in inputs.items() for word in words for one in _in_file(path, content, word)
+    )
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    # The text stands first and what may not be before it looks back over it: the search for a literal is far faster.
-    word = re.escape(text)
-    if text.isdigit():
-        return re.compile(rf"{word}(?<![\w-]{word})(?<!\d\.{word})(?![\w-])(?!\.\d)")
-    # A word of a template is not a name when it is part of a path, a field (.Values.http) or a URL.
-    return re.compile(rf"{word}(?<![\w./$-]{word})(?![\w./-])(?!:/)")
+_BEFORE_NUMBER = re.compile(r"(?<![\w-])(?<!\d\.)")
+_AFTER_NUMBER = re.compile(r"(?![\w-])(?!\.\d)")
+_BEFORE_NAME = re.compile(r"(?<![\w./$-])")
+_AFTER_NAME = re.compile(r"(?![\w./-])(?!:/)")
+"""A word of a template is not a name when it is part of a path, a field (``.Values.http``) or a URL."""
 
 
-def _in_file(path: RelPath, content: str, text: str, pattern: re.Pattern[str]) -> Iterator[Candidate]:
-    for match in pattern.finditer(content):
-        rank = 0 if text.isdigit() else _rank_of_name(path, content, match)
-        if rank is not None:
-            yield Candidate(rank, Span(path, match.start(), match.end()), text)
+def _in_file(path: RelPath, content: str, text: str) -> Iterator[Candidate]:
+    is_number = text.isdigit()
+    before, after = (_BEFORE_NUMBER, _AFTER_NUMBER) if is_number else (_BEFORE_NAME, _AFTER_NAME)
+    start = content.find(text)
+    while start >= 0:
+        end = start + len(text)
+        if before.match(content, start) and after.match(content, end):
+            rank = 0 if is_number else _rank_of_name(path, content, start, end)
+            if rank is not None:
+                yield Candidate(rank, Span(path, start, end), text)
+            start = content.find(text, end)
+        else:
+            start = content.find(text, start + 1)
 
 
-def _rank_of_name(path: RelPath, content: str, match: re.Match[str]) -> int | None:
-    start = content.rfind("\n", 0, match.start()) + 1
-    before, after = content[start : match.start()], content[match.end() : match.end() + 2]
+def _rank_of_name(path: RelPath, content: str, start: int, end: int) -> int | None:
+    line = content.rfind("\n", 0, start) + 1
+    before, after = content[line:start], content[end : end + 2]
     if "#" in before and before.lstrip().startswith("#"):
         return None
     if re.match(r"[\"']?:", after):
