@@ -13,8 +13,10 @@ import pytest
 
 from portproof.config import Config
 from portproof.discover.find import discover
-from portproof.discover.kept import KeptTargets
+from portproof.discover.kept import KeptTargets, speaking_of
+from portproof.discover.model import Discovery
 from portproof.discover.record import NotKeptError
+from portproof.environment import mentioning, mentions
 from portproof.flags import Flags
 from portproof.session import Prepared, Request, prepare
 from portproof.session.recalled import NOT_ASKED
@@ -50,22 +52,17 @@ class Said:
     """What a run says there is, in words that hold all of it."""
 
     targets: str
-    found: str
-    skips: str
-    unread: str
-    bases: str
+    found: Mapping[str, str]
     ignored: frozenset[str]
 
     @classmethod
     def by(cls, ready: Prepared) -> Said:
         found = ready.discovery
+        said = {one.name: getattr(found, one.name) for one in fields(Discovery) if one.name != "learnt"}
+        said |= {"targets": tuple(found.targets), "everything": tuple(found.everything)}
+        said["bases"] = sorted(found.bases.items())
         return cls(
-            repr(ready.targets),
-            repr([*found.everything, *found.targets]),
-            repr(found.skips),
-            repr(found.unread),
-            repr(sorted((id_, several) for id_, several in found.bases.items())),
-            ready.config.ignored,
+            repr(ready.targets), {name: repr(what) for name, what in said.items()}, ready.config.ignored
         )
 
 
@@ -248,6 +245,22 @@ def test_a_plain_check_keeps_what_a_later_change_takes(make_repository: MakeRepo
     shop.replace("charts/shop/values.yaml", "    targetPort: 8444", "    targetPort: 8445")
     assert is_recalled(looked(base="HEAD"))
     assert is_recalled(looked(base="HEAD~1"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [{"redis"}, {"web", "mailer"}, {"shop-web"}, {"payments"}, {"new"}, {"nobody"}, set()],
+    ids=sorted,
+)
+def test_who_mentions_a_name_is_known_as_if_all_files_were_read(names: set[str], shop: Repository) -> None:
+    shop.replace("charts/shop/templates/worker.yaml", "6060 # pprof", "6061 # pprof")
+    shop.write({"linked/real-values.yaml": "replicas: nobody\n"})
+    ready = looked()
+    every = ready.discovery.everything
+    assert is_recalled(ready)
+    told = {one.id for one in mentioning(every, ready.tree, names)}
+    assert told == {one.id for one in tuple(every) if mentions(one, ready.tree, names)}
+    assert names in (set(), {"nobody"}) or 0 < len(speaking_of(every, names)) < len(every)
 
 
 @pytest.mark.usefixtures("shop")

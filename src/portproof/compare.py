@@ -12,7 +12,7 @@ from portproof.across import Abroad, Part, broken_between, mentions_any
 from portproof.base_revision import Base, BaseRevision, is_new, past_of, stale_failures
 from portproof.config import Config
 from portproof.discover.model import Discovery, Target
-from portproof.environment import is_collection, mentions, together
+from portproof.environment import is_collection, mentioning, together
 from portproof.outcome import Outcome, TracedFinding, keys_of
 from portproof.parallel import Progress
 from portproof.pipeline import Plan, Survey
@@ -204,8 +204,7 @@ def _callers_of_lost_ports(base: Base, head: Survey, plan: Plan) -> set[Target]:
     """Targets that the difference concerns only through a Service: it lost a port, and they may call it."""
     names = head.environment.lost_since(base.interfaces)
     known = {target.id for target in plan.targets}
-    every = plan.everything if names else ()
-    return {one for one in every if one.id not in known and mentions(one, plan.tree, names)}
+    return {one for one in mentioning(plan.everything, plan.tree, names) if one.id not in known}
 
 
 def _abroad(revision: BaseRevision, plan: Plan, head: Survey) -> tuple[Abroad, ...]:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from portproof.discover.kept import speaking_of
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.discover.places import environment_in, named_by_values
 from portproof.graph.answers import unanswered
@@ -348,20 +349,30 @@ def missing_services(several: Iterable[TargetInterface]) -> frozenset[str]:
     )
 
 
+def mentioning(targets: Sequence[Target], tree: Tree, names: Collection[str]) -> list[Target]:
+    """Those of `targets` that may call or have a Service of these names."""
+    return [one for one in speaking_of(targets, names) if mentions(one, tree, names)]
+
+
 def mentions(target: Target, tree: Tree, names: Collection[str]) -> bool:
     """Whether `target` may call or have a Service of these names: its release is called so, or its files say so."""
     if not names:
         return False
-    if isinstance(target, HelmTarget):
-        files = target.value_files
-        if any(name == target.release or name.startswith(f"{target.release}-") for name in names):
-            return True
-    else:
-        files = target.files
-    return any(name in words for words in (_words(tree, file) for file in files) for name in names)
+    release = target.release if isinstance(target, HelmTarget) else ""
+    if release and any(name == release or name.startswith(f"{release}-") for name in names):
+        return True
+    return any(
+        name in words for words in (words_in(tree, file) for file in speaking_files(target)) for name in names
+    )
 
 
-def _words(tree: Tree, file: RelPath) -> frozenset[str]:
+def speaking_files(target: Target) -> tuple[RelPath, ...]:
+    """The files of a target in which it mentions Services."""
+    return target.value_files if isinstance(target, HelmTarget) else target.files
+
+
+def words_in(tree: Tree, file: RelPath) -> frozenset[str]:
+    """The words of a file that may be names of Services."""
     return frozenset(_WORD.findall(tree.text_or_none(file) or ""))
 
 

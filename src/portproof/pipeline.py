@@ -20,7 +20,7 @@ from portproof.environment import (
     TargetInterface,
     interface_of,
     is_collection,
-    mentions,
+    mentioning,
     missing_services,
 )
 from portproof.fix import Ends, Prover
@@ -245,8 +245,7 @@ def _neighbours(
     if plan.beside is None:
         names = missing_services(one.interface for one in results if one.interface is not None)
         known = {target.id for target in plan.targets}
-        every = plan.everything if names else ()
-        others = [one for one in every if one.id not in known and mentions(one, plan.tree, names)]
+        others = [one for one in mentioning(plan.everything, plan.tree, names) if one.id not in known]
     else:
         others = list(plan.beside(results))
     found = each(pool, partial(_check_one, plan, None), others)

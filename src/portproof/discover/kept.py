@@ -5,7 +5,7 @@ A run that is about a few files of many asks for the targets `near` them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import overload
 
 from portproof.discover.model import Target
@@ -14,11 +14,19 @@ from portproof.source import RelPath
 
 
 class KeptTargets(Sequence[Target]):
-    """Targets in the order of their `ids`; `make` gives one by its number, and `folders` says which ones have a folder."""
+    """Targets in the order of their `ids`; `make` gives one by its number, and `folders` says which ones have a folder.
+
+    `speakers` gives the targets that may mention some names, by their numbers, where that is known.
+    """
 
     def __init__(
-        self, ids: Sequence[str], folders: Mapping[RelPath, Sequence[int]], make: Callable[[int], Target]
+        self,
+        ids: Sequence[str],
+        folders: Mapping[RelPath, Sequence[int]],
+        make: Callable[[int], Target],
+        speakers: Callable[[Collection[str]], Collection[int] | None] = lambda _names: None,
     ) -> None:
+        self.speakers = speakers
         self.ids = frozenset(ids)
         self._count = len(ids)
         self._folders = folders
@@ -50,6 +58,14 @@ def near(targets: Sequence[Target], paths: Iterable[RelPath]) -> Sequence[Target
     if not isinstance(targets, KeptTargets):
         return targets
     return targets.at({folder for path in paths for folder in (path, *ancestors(path))})
+
+
+def speaking_of(targets: Sequence[Target], names: Collection[str]) -> Sequence[Target]:
+    """Those that may mention any of `names`; all, where nobody has noted their words."""
+    numbers = targets.speakers(names) if isinstance(targets, KeptTargets) and names else None
+    if not names:
+        return ()
+    return targets if numbers is None else [targets[one] for one in sorted(numbers)]
 
 
 def ids_of(targets: Sequence[Target]) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -38,6 +38,14 @@ _TYPES = {
 """What a discovery is made of. What hangs on a rendering (`Parent`) is not kept."""
 
 
+_OTHERS = tuple(
+    one.name
+    for one in fields(Discovery)
+    if one.name not in ("targets", "everything", "skips", "unread", "bases", "learnt")
+)
+"""What else there is is small, and read at once."""
+
+
 class NotKeptError(Exception):
     """A discovery has something that text cannot hold, or a text has no discovery."""
 
@@ -62,10 +70,14 @@ def written(found: Discovery) -> dict[str, str]:
         "skips": "\n".join(map(_line, found.skips)),
         "unread": "\n".join(map(_line, found.unread)),
         "bases": json.dumps({id_: _line(several) for id_, several in found.bases.items()}),
+        **{name: _line(getattr(found, name)) for name in _OTHERS},
     }
 
 
-def read(texts: Mapping[str, object]) -> Discovery:
+def read(
+    texts: Mapping[str, object],
+    speakers: Callable[[Collection[str]], Collection[int] | None] = lambda _names: None,
+) -> Discovery:
     """The discovery that was `written`. Raises `NotKeptError`."""
     try:
         lines = {
@@ -73,6 +85,7 @@ def read(texts: Mapping[str, object]) -> Discovery:
             for name in ("targets", "ids", "skips", "unread")
         }
         folders, bases = (json.loads(str(texts[name])) for name in ("folders", "bases"))
+        others = {name: _value(json.loads(str(texts[name]))) for name in _OTHERS}
         skips, unread = ([_value(json.loads(one)) for one in lines[name]] for name in ("skips", "unread"))
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise NotKeptError from error
@@ -83,8 +96,14 @@ def read(texts: Mapping[str, object]) -> Discovery:
     ):
         raise NotKeptError
     made, ids = lines["targets"], lines["ids"]
-    targets = KeptTargets(ids, folders, lambda number: _target(made[number], ids[number]))
-    return Discovery(targets, tuple(skips), targets, tuple(unread), bases=_Bases(bases))
+    targets = KeptTargets(ids, folders, lambda number: _target(made[number], ids[number]), speakers)
+    kept: dict[str, Any] = {
+        "targets": targets,
+        "everything": targets,
+        "skips": tuple(skips),
+        "unread": tuple(unread),
+    }
+    return Discovery(**kept, **others, bases=_Bases(bases))
 
 
 class _Bases(Mapping[str, tuple[KustomizeTarget, ...]]):

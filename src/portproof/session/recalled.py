@@ -14,14 +14,15 @@ import shutil
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
 from portproof import git_index
 from portproof.config import Config
+from portproof.discover import spoken
 from portproof.discover.facts import agree
-from portproof.discover.model import Discovery
+from portproof.discover.model import Discovery, Target
 from portproof.discover.record import NotKeptError, read, written
 from portproof.discover.walk import pruned
 from portproof.errors import UsageError
@@ -67,26 +68,37 @@ class Recalled:
             (tree, self.store.get(self._key(tree))) for tree in trees(self.git, self._commits, back=MAX_BACK)
         )
         for tree, entry in islice(((tree, entry) for tree, entry in known if entry), MAX_TRIED):
-            if not self._is_same(tree, entry):
+            edits = self._edits(tree, _Lines(str(entry.get("read", ""))))
+            if edits is None or entry.get("around") != self._around:
                 continue
             try:
                 ignored = frozenset(str(entry.get("ignored", "")).splitlines())
-                return read(entry), replace(self.config, ignored=ignored)
+                doubtful = {*edits, *str(entry.get("edited", "")).splitlines()}
+                found = read(entry, partial(self._speakers, tree, doubtful))
+                return found, replace(self.config, ignored=ignored)
             except NotKeptError:
                 self.store.drop(self._key(tree))
         return None
 
     def keep(self, found: Discovery, noted: Collection[RelPath], ignored: Collection[RelPath]) -> None:
         """Keep what was found in this tree, for the commit that it is most like; `noted` are the files that were read."""
+        from portproof.environment import words_in  # noqa: PLC0415 - with the second half of the program
+
         around = self._around
         if around is None or any(skip.configured for skip in found.skips):
             return
         more = {"read": _lines(self._read(noted)), "around": around, "ignored": "\n".join(sorted(ignored))}
         for tree in trees(self.git, self._commits, back=0):
-            if self._is_edited_alike(tree, _Lines(more["read"])):
+            edits = self._edits(tree, _Lines(more["read"]))
+            if edits is not None:
                 with suppress(NotKeptError):
-                    entry: Entry = {**written(found), **more}
+                    entry: Entry = {**written(found), **more, "edited": "\n".join(sorted(edits))}
                     self.store.put(self._key(tree), entry)
+                    words = spoken.written(
+                        found.everything, self._spoken, partial(words_in, Tree(self.git.root))
+                    )
+                    if words:
+                        self.store.put(self._key(tree, "words"), words)
                     self.store.close()
                 return
 
@@ -94,22 +106,25 @@ class Recalled:
     def _commits(self) -> tuple[str, ...]:
         return (self.base, "HEAD") if self.base else ("HEAD",)
 
-    def _is_same(self, tree: str, entry: Entry) -> bool:
-        """Whether what was found in a tree is what there is now."""
-        known = str(entry.get("read", ""))
-        return self._around == entry.get("around") is not None and self._is_edited_alike(tree, _Lines(known))
+    def _speakers(
+        self, tree: str, doubtful: Collection[RelPath], names: Collection[str]
+    ) -> Collection[int] | None:
+        """The targets that may mention some names, by their numbers."""
+        entry = self.store.get(self._key(tree, "words"))
+        return None if entry is None else spoken.speakers(entry, names, doubtful)
 
-    def _is_edited_alike(self, tree: str, files: Collection[RelPath]) -> bool:
-        """Whether only files differ from those of a tree that were not read, and all their facts are the same."""
+    def _edits(self, tree: str, files: Collection[RelPath]) -> Collection[RelPath] | None:
+        """The files that read otherwise in a tree; None where one of those was read, or gives another answer now."""
         paths = edited(self.git, tree)
         if paths is None or len(paths) > MAX_EDITS or any(path in files for path in paths):
-            return False
+            return None
         old = Comparison(tree, paths, GitFiles(self.git, tree)).texts(paths)
         new = Tree(self.git.root)
-        return all(
+        agreed = all(
             path in old and (text := new.text_or_none(path)) is not None and agree(old[path], text)
             for path in paths
         )
+        return paths if agreed else None
 
     @cached_property
     def _has_links(self) -> bool | None:
@@ -129,13 +144,25 @@ class Recalled:
 
     def _read(self, paths: Collection[RelPath]) -> frozenset[RelPath]:
         """The files that were read, by the names under which git has them, too."""
-        root = os.path.realpath(self.git.root)
+        root = self.git.root
         there = {path for path in paths if os.path.isfile(f"{root}/{path}")}  # noqa: PTH113 - of thousands
-        real = (os.path.relpath(os.path.realpath(f"{root}/{path}"), root) for path in there)
-        return frozenset(there.union(real) if self._has_links else there)
+        return frozenset(there.union(map(self._real, there)))
 
-    def _key(self, tree: str) -> str:
-        parts = [FORMAT, own_code(), self._asked, tree]
+    def _real(self, path: RelPath) -> RelPath:
+        """The name of a file without links."""
+        if not self._has_links:
+            return path
+        root = os.path.realpath(self.git.root)
+        return os.path.relpath(os.path.realpath(f"{root}/{path}"), root)
+
+    def _spoken(self, target: Target) -> Iterator[RelPath]:
+        """The files in which a target mentions Services, by the names that an edit of them has."""
+        from portproof.environment import speaking_files  # noqa: PLC0415 - as above
+
+        return map(self._real, speaking_files(target))
+
+    def _key(self, tree: str, what: str = "targets") -> str:
+        parts = [FORMAT, own_code(), self._asked, tree, what]
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
     @cached_property
