@@ -56,14 +56,15 @@ def _growth_text(rows: Rows) -> Iterator[str]:
     yield "A generated repository: charts with two values files each, an overlay for every fifth, a library for every tenth."
     yield "Each cell has processor seconds: those of portproof itself, and those of helm and kustomize."
     yield ""
-    columns = ("check", "warm", "one chart", "library", "broken edge")
+    columns = ("check", "warm", "one chart", "one chart, kept", "library", "broken edge, kept")
     heads = (
         "charts",
         "all",
         "all again",
         "one chart changes",
+        "one chart, with a cache",
         "the library changes",
-        "an edge breaks",
+        "an edge breaks, with a cache",
         "memory",
     )
     cells = [
@@ -73,9 +74,12 @@ def _growth_text(rows: Rows) -> Iterator[str]:
     yield from _table(heads, *cells)
     if len(rows) > 1:
         first, last = rows[0], rows[-1]
-        ratio = last["one chart"]["own"] / first["one chart"]["own"]
+        ratio = last["one chart, kept"]["own"] / first["one chart, kept"]["own"]
         yield ""
-        yield f"One chart of {last['key']} costs {ratio:.2f} times the processor time of one chart of {first['key']} (budget: 1.3)."
+        yield (
+            f"With the cache that a check of the base has left, one chart of {last['key']} costs portproof {ratio:.2f} times "
+            f"the processor time of one chart of {first['key']} (budget: 1.3)."
+        )
 
 
 def _second_text(rows: Rows) -> Iterator[str]:

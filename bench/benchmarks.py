@@ -90,8 +90,8 @@ def _growth(charts: int) -> dict[str, Any]:
         root = Path(folder) / "repository"
         generated.make(root, charts)
         found: dict[str, Any] = {"check": _times(turns, root, *CHECK)}
+        cache = Path(folder) / "cache"
         if "--no-cache" in options("check"):
-            cache = Path(folder) / "cache"
             first = portproof(root, *CHECK, cache_folder=cache)
             second = _medians([portproof(root, *CHECK, cache_folder=cache) for _ in range(TURNS)])
             found |= {"cold": _medians([first]), "warm": second}
@@ -101,9 +101,19 @@ def _growth(charts: int) -> dict[str, Any]:
             ("broken edge", generated.BROKEN_EDGE),
         ):
             generated.write(root, change)
-            found[name] = _times(TURNS if name != "library" else turns, root, *CHECK, "--base", "HEAD")
+            turns_of_it = TURNS if name != "library" else turns
+            found[name] = _times(turns_of_it, root, *CHECK, "--base", "HEAD")
+            if cache.exists():
+                found[f"{name}, kept"] = _medians([_after(cache, root) for _ in range(turns_of_it)])
             generated.git(root, "checkout", "--quiet", "--", ".")
     return found
+
+
+def _after(cache: Path, root: Path) -> Ran:
+    """A pull request that begins with what a check of its base has kept, as with `actions/cache`."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        own = shutil.copytree(cache, Path(folder) / "cache")
+        return portproof(root, *CHECK, "--base", "HEAD", cache_folder=own)
 
 
 def second(kept: Kept, chosen: argparse.Namespace) -> None:

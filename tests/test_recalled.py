@@ -37,6 +37,13 @@ spec:
     path: charts/payments
     helm: {valuesObject: {port: 8443}}
 """
+USER = """apiVersion: v2
+name: user
+version: 1.0.0
+dependencies:
+  - {name: lib, version: 1.x.x, repository: "https://example.org"}
+  - {name: other, version: 1.x.x, repository: "https://example.org"}
+"""
 CHART = "apiVersion: v2\nname: new\nversion: 1.0.0\n"
 OBJECT = "apiVersion: v1\nkind: Service\nmetadata: {name: new}\nspec: {ports: [{port: 80}]}\n"
 
@@ -86,6 +93,11 @@ def shop(make_repository: MakeRepository) -> Repository:
             "apps/other.yaml": APPLICATION.replace("valuesObject: {port: 8443}", "valueFiles: [values.yaml]"),
             "linked/real-values.yaml": "replicas: 3\n",
             "plain/new.yaml": OBJECT,
+            "images/kustomization.yaml": "resources: [all.yaml]\nimages:\n  - name: web\n    newTag: v1\n",
+            "images/all.yaml": OBJECT,
+            "lib/Chart.yaml": "apiVersion: v2\nname: lib\nversion: 1.0.0\ntype: library\n",
+            "charts/user/Chart.yaml": USER,
+            "charts/user/templates/all.yaml": OBJECT,
         }
     )
     (repository.root / "charts/payments/values-linked.yaml").symlink_to("../../linked/real-values.yaml")
@@ -149,6 +161,8 @@ NEUTRAL: Mapping[str, Callable[[Repository], None]] = {
     "a manifest": edit("plain/new.yaml", "port: 80", "port: 81"),
     "a patch": edit("k8s/overlays/prod/patches/scale.yaml", "replicas: 12", "replicas: 14"),
     "a base's manifest": edit("k8s/base/redis/redis.yaml", "containerPort: 6379", "containerPort: 6380"),
+    "a chart's version": edit("charts/payments/Chart.yaml", "\nversion: ", "\nversion: 1"),
+    "an image's tag": edit("images/kustomization.yaml", "newTag: v1", "newTag: v2"),
     "what is no YAML": write({"README.md": "# The shop\n"}),
     "behind a link": write({"linked/real-values.yaml": "replicas: 4\n"}),
 }
@@ -160,6 +174,9 @@ CHANGES: Mapping[str, Callable[[Repository], None]] = {
     "a values file moves": move("charts/shop/values-prod.yaml", "charts/shop/values-live.yaml"),
     "a new values file": write({"charts/payments/values-prod.yaml": "replicas: 3\n"}),
     "a chart's name": edit("charts/payments/Chart.yaml", "name: payments", "name: payouts"),
+    "a library's version": edit("lib/Chart.yaml", "version: 1", "version: 2"),
+    "a dependency's place": edit("charts/user/Chart.yaml", "dependencies:", "# needed\ndependencies:"),
+    "an image's name": edit("images/kustomization.yaml", "newTag: v1", "newTag: {}"),
     "a chart becomes a library": edit(
         "charts/payments/Chart.yaml", "name: payments", "name: payments\ntype: library"
     ),

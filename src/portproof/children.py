@@ -28,7 +28,7 @@ from portproof.discover.model import (
     KustomizeTarget,
     Parent,
 )
-from portproof.discover.reading import aside, facts
+from portproof.discover.reading import aside, facts, skim
 from portproof.discover.unread import Unread
 from portproof.render.model import RenderedDocument, Renderer, Rendering
 from portproof.source import RelPath, Tree, join, parent
@@ -176,7 +176,7 @@ class _Speaking:
 
     def _changes_what_it_lists(self, kustomization: RelPath) -> bool:
         if kustomization not in self.kustomizations:
-            text = self.tree.text_or_none(kustomization) or ""
+            text = skim(self.tree).text_or_none(kustomization) or ""
             changes = bool(_CHANGES.search(text))
             if not changes and _PATCHES.search(text):
                 patches = read_mapping(text).get("patches", True)

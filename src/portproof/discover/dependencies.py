@@ -12,6 +12,7 @@ from typing import Any
 
 from portproof.discover.mention import mention
 from portproof.discover.model import Dependency, Mount
+from portproof.discover.reading import skim
 from portproof.discover.versions import satisfies
 from portproof.discover.walk import EscapeError, Folder, Listing, ResolvedPath, ancestors, resolve
 from portproof.source import RelPath, SourceError, Tree, is_within, join
@@ -87,9 +88,12 @@ class ChartFiles:
                     other in charts for other in ancestors(path)
                 ):  # no copy that another one has vendored
                     self.named.setdefault(self.read(path).name, []).append(path)
+        named = self.named.get(wanted.name, ())
+        for path in named:
+            self.tree.text_or_none(_below(path, "Chart.yaml"))  # its version counts
         found = [
             path
-            for path in self.named.get(wanted.name, ())
+            for path in named
             if satisfies(self.read(path).version, wanted.version)
             and (self.read(path).library or _only_helpers(listing, path))
         ]
@@ -261,7 +265,9 @@ class _Assembler:
         top = self.listing.folder(source)
         older = "requirements.yaml" in (*top.files, *top.links)
         file = _below(source, "requirements.yaml" if older else "Chart.yaml")
-        return mention(self.files.tree, file, wanted.repository or wanted.name)
+        # what has a colon in it is in no idle line
+        tree = skim(self.files.tree) if ":" in wanted.repository else self.files.tree
+        return mention(tree, file, wanted.repository or wanted.name)
 
 
 def _only_helpers(listing: Listing, chart: RelPath) -> bool:
@@ -302,7 +308,7 @@ def _below(folder: RelPath, path: RelPath) -> RelPath:
 def _mapping(tree: Tree, folder: RelPath, name: str) -> dict[str, Any]:
     try:
         path = resolve(tree.root, _below(folder, name)).path
-        data = load(tree.text(path))
+        data = load((skim(tree) if name == "Chart.yaml" else tree).text(path))
     except (EscapeError, SourceError, YamlError):
         return {}
     return data if isinstance(data, dict) else {}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from portproof.discover.kinds import WITH_PORTS
+from portproof.discover.model import KUSTOMIZATION_NAMES
 from portproof.yamldoc import YamlError, load, load_all, split
 
 DESCRIPTIONS = ("Application", "ApplicationSet", "HelmRelease", "Kustomization")
@@ -139,10 +140,37 @@ class Facts:
 _EVERY = tuple(one for one in vars(Facts).values() if isinstance(one, property))
 
 
+_IDLE: Mapping[str, re.Pattern[str]] = {
+    "Chart.yaml": re.compile(r"(?:version|appVersion):[ \t]+([\"']?)[\w.+-]+\1[ \t\r]*"),
+    **dict.fromkeys(
+        KUSTOMIZATION_NAMES, re.compile(r"(?:[ \t]*(?:- )?)?newTag:[ \t]+([\"']?)[\w.+-]+\1[ \t\r]*")
+    ),
+}
+"""Lines of files, by their names, that decide nothing for those who `skim` them."""
+
+
 def agree(one: str, other: str) -> bool:
     """Whether two texts give the same answers."""
     first, second = Facts(one), Facts(other)
     return one == other or all(ask.__get__(first) == ask.__get__(second) for ask in _EVERY)
+
+
+def skimmed_alike(path: str, one: str, other: str) -> bool:
+    """Whether two texts of a file differ in idle lines alone, each in its place and with the same key and quotes."""
+    idle = _IDLE.get(path.rpartition("/")[2])
+    before, after = one.split("\n"), other.split("\n")
+    if idle is None or len(before) != len(after):
+        return False
+    return all(
+        old == new or (_head_of(idle, old) is not None and _head_of(idle, old) == _head_of(idle, new))
+        for old, new in zip(before, after, strict=True)
+    )
+
+
+def _head_of(idle: re.Pattern[str], line: str) -> tuple[str, str] | None:
+    """What an idle line begins with, and its quotes; None for another line."""
+    found = idle.fullmatch(line)
+    return None if found is None else (line.partition(":")[0], found[1])
 
 
 def kinds_of(text: str) -> frozenset[str]:

@@ -17,6 +17,7 @@ from portproof.discover.helm_charts import Charts
 from portproof.discover.lacking import without
 from portproof.discover.model import KUSTOMIZATION_NAMES, Inflation, KustomizeTarget, Lack, Skip
 from portproof.discover.plain import may_have_ports
+from portproof.discover.reading import skim
 from portproof.discover.references import GENERATORS, References, read_plugin_file, read_references
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Folder, Listing, walk
@@ -253,7 +254,7 @@ class _Graph:
 
     def _texts(self, folder: RelPath) -> list[str]:
         here = self.listing.folder(folder)
-        return [self.tree.text_or_none(here.child(name)) or "" for name in _names(here)]
+        return [skim(self.tree).text_or_none(here.child(name)) or "" for name in _names(here)]
 
     def is_kustomization(self, folder: RelPath) -> bool:
         """Whether a folder that another one refers to has a kustomization: without one, its files are plain manifests."""

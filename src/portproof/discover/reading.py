@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from portproof.discover.facts import Facts
 from portproof.source import RelPath, Tree
@@ -10,12 +10,13 @@ from portproof.source import RelPath, Tree
 
 @dataclass(frozen=True, slots=True)
 class Noted(Tree):
-    """A tree that notes which of its files are `read`: what they say may decide anything.
+    """A tree that notes which of its files are `read`: what they say may decide anything; and which are only `skimmed`.
 
     Trees that are made of it by ``dataclasses.replace`` note them in the same place.
     """
 
     read: set[RelPath] = field(default_factory=set, compare=False)
+    skimmed: set[RelPath] = field(default_factory=set, compare=False)
 
     def text(self, path: RelPath) -> str:
         """See `Tree.text`."""
@@ -26,6 +27,11 @@ class Noted(Tree):
 def aside(tree: Tree) -> Tree:
     """The same tree, but what is read there is not noted: for those who ask for `Facts` alone, and for renderers."""
     return Tree(tree.root, tree.overlay) if isinstance(tree, Noted) else tree
+
+
+def skim(tree: Tree) -> Tree:
+    """The same tree for those to whom idle lines (`facts.skimmed_alike`) are all the same."""
+    return replace(tree, read=tree.skimmed) if isinstance(tree, Noted) else tree
 
 
 def facts(tree: Tree, path: RelPath) -> Facts:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portproof.discover.mention import mention
-from portproof.discover.model import Lack
+from portproof.discover.model import KUSTOMIZATION_NAMES, Lack
+from portproof.discover.reading import skim
 from portproof.discover.remote_bases import may_be_fetched
 from portproof.discover.walk import EscapeError, ResolvedPath, resolve
 from portproof.source import RelPath, SourceError, Tree, join
@@ -141,7 +142,8 @@ class _Reader:
     def load(self, path: RelPath) -> list[dict[str, Any]]:
         """The documents of a file. One that kustomize may be able to read and we are not is refused."""
         try:
-            text = self.tree.text(path)
+            is_own = path.rpartition("/")[2] in KUSTOMIZATION_NAMES
+            text = (skim(self.tree) if is_own else self.tree).text(path)
         except SourceError as error:
             self._refuse(f"{path} cannot be read: {error.reason}", "")
             return []

@@ -75,7 +75,7 @@ def look(request: Request, asked: Asked, comparison: Comparison | None) -> Looke
 
         known = known or recalled(request, asked.tree.root, asked.config, comparison)
         if known is not None:
-            known.keep(looked.found, noted.read, looked.config.ignored)
+            known.keep(looked.found, noted, looked.config.ignored)
     return looked
 
 

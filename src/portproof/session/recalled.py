@@ -21,8 +21,9 @@ from pathlib import Path
 from portproof import git_index
 from portproof.config import Config
 from portproof.discover import spoken
-from portproof.discover.facts import agree
+from portproof.discover.facts import agree, skimmed_alike
 from portproof.discover.model import Discovery, Target
+from portproof.discover.reading import Noted
 from portproof.discover.record import NotKeptError, read, written
 from portproof.discover.walk import pruned
 from portproof.errors import UsageError
@@ -68,7 +69,7 @@ class Recalled:
             (tree, self.store.get(self._key(tree))) for tree in trees(self.git, self._commits, back=MAX_BACK)
         )
         for tree, entry in islice(((tree, entry) for tree, entry in known if entry), MAX_TRIED):
-            edits = self._edits(tree, _Lines(str(entry.get("read", ""))))
+            edits = self._edits(tree, entry)
             if edits is None or entry.get("around") != self._around:
                 continue
             try:
@@ -80,16 +81,21 @@ class Recalled:
                 self.store.drop(self._key(tree))
         return None
 
-    def keep(self, found: Discovery, noted: Collection[RelPath], ignored: Collection[RelPath]) -> None:
-        """Keep what was found in this tree, for the commit that it is most like; `noted` are the files that were read."""
+    def keep(self, found: Discovery, noted: Noted, ignored: Collection[RelPath]) -> None:
+        """Keep what was found in this tree, for the commit that it is most like."""
         from portproof.environment import words_in  # noqa: PLC0415 - with the second half of the program
 
         around = self._around
         if around is None or any(skip.configured for skip in found.skips):
             return
-        more = {"read": _lines(self._read(noted)), "around": around, "ignored": "\n".join(sorted(ignored))}
+        more = {
+            "read": _lines(self._read(noted.read)),
+            "skimmed": _lines(self._read(noted.skimmed)),
+            "around": around,
+            "ignored": "\n".join(sorted(ignored)),
+        }
         for tree in trees(self.git, self._commits, back=0):
-            edits = self._edits(tree, _Lines(more["read"]))
+            edits = self._edits(tree, more)
             if edits is not None:
                 with suppress(NotKeptError):
                     entry: Entry = {**written(found), **more, "edited": "\n".join(sorted(edits))}
@@ -113,15 +119,19 @@ class Recalled:
         entry = self.store.get(self._key(tree, "words"))
         return None if entry is None else spoken.speakers(entry, names, doubtful)
 
-    def _edits(self, tree: str, files: Collection[RelPath]) -> Collection[RelPath] | None:
+    def _edits(self, tree: str, known: Entry) -> Collection[RelPath] | None:
         """The files that read otherwise in a tree; None where one of those was read, or gives another answer now."""
+        files, skimmed = _Lines(str(known.get("read", ""))), _Lines(str(known.get("skimmed", "")))
         paths = edited(self.git, tree)
         if paths is None or len(paths) > MAX_EDITS or any(path in files for path in paths):
             return None
         old = Comparison(tree, paths, GitFiles(self.git, tree)).texts(paths)
         new = Tree(self.git.root)
         agreed = all(
-            path in old and (text := new.text_or_none(path)) is not None and agree(old[path], text)
+            path in old
+            and (text := new.text_or_none(path)) is not None
+            and agree(old[path], text)
+            and (path not in skimmed or skimmed_alike(path, old[path], text))
             for path in paths
         )
         return paths if agreed else None
