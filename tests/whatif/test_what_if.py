@@ -804,3 +804,34 @@ def test_nobody_says_the_namespace_of_a_release(
     )
 
     assert [one["rule"] for one in portproof.check()["findings"]] == found
+
+
+def test_who_switches_a_part_on_fills_its_lists(repository: Repository, portproof: Program) -> None:
+    service = SERVICE.replace("metadata: {name: web,", "metadata: {name: more,").partition("    - {")[0]
+    ports = "    {{- range .Values.monitor.ports }}\n    - {port: {{ .port }}}\n    {{- end }}\n"
+    more = f"{{{{- if .Values.monitor.enabled }}}}\n{service}{ports}{{{{- end }}}}\n"
+    repository.write({"chart/templates/more.yaml": more})
+
+    assert told(portproof.check("--what-if")) == []
+
+    literal = more.replace(ports, "    - {port: 80, targetPort: web}\n")
+    repository.write({"chart/templates/more.yaml": literal})
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == ["service-target-name"]
+
+
+def test_a_subchart_that_is_a_chart_itself_is_tried_there(repository: Repository, portproof: Program) -> None:
+    dependency = (
+        "dependencies: [{name: web, version: 0.1.0, repository: 'file://../chart', condition: web.enabled}]\n"
+    )
+    repository.write(
+        {
+            "chart/templates/ingress.yaml": INGRESS,
+            "umbrella/Chart.yaml": CHART.replace("name: web", "name: umbrella") + dependency,
+            "umbrella/values.yaml": "web: {enabled: true, service: {port: 8080}}\n",
+        }
+    )
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert finding["targets"] == ["helm:chart"]
+    assert list(finding["when"]) == ["service.port"]

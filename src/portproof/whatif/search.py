@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from portproof.rules.edges import edges
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate, graph_of
 from portproof.source import RelPath
 from portproof.whatif.mistaken import may_be_taken, taken_from_services
-from portproof.whatif.values import Setting, Values, named_in, parts_of, variant
+from portproof.whatif.values import Setting, Values, named_in, parts_of, subcharts, variant
 
 MAX_RENDERS = 40
 """Renders of one chart that look for the values; nearly always two are enough."""
@@ -85,24 +85,34 @@ class Search:
             return None
         return answer
 
+    @cached_property
+    def apart(self) -> frozenset[object]:
+        """The names of subcharts that are charts of the repository themselves: they are tried there."""
+        charts = {one.chart for one in self.plan.everything if isinstance(one, HelmTarget)}
+        return frozenset(name for name, folder in subcharts(self.target, self.plan.tree) if folder in charts)
+
+    def _own(self, settings: Iterable[Setting]) -> list[Setting]:
+        """The settings but for those inside of such subcharts."""
+        return [one for one in settings if one.path[0] not in self.apart or one.path[1:] == ("enabled",)]
+
     def run(self) -> Iterator[Shown]:
         """What appears when parts are switched on, then what does not follow when ports move: those of optional parts last."""
         if self.plain is None:
             return
-        parts = self._largest([*self.values.switches()], moves=False)
+        parts = self._largest(self._own(self.values.switches()), moves=False)
         shown = [*self._found(parts, self.known, moves=False)]
         yield from shown
         if not self.certain:
             yield from self._alone(parts, self.known.union(*(one.keys for one in shown)))
         taken = "".join(one.text for one in self.plain.documents)
-        ports = self._largest([*self.values.ports(taken)], moves=True)
+        ports = self._largest(self._own(self.values.ports(taken)), moves=True)
         alone = [*self._found(ports, self.known, moves=True)]
         yield from alone
-        every = ([*parts, *self.values.ports(taken, parts)], [*parts, *ports])
+        every = ([*parts, *self._own(self.values.ports(taken, parts))], [*parts, *ports])
         both = next((one for one in every if parts and self.asked(tuple(one), moves=True) is not None), [])
         yield from self._found(both, self.known.union(*(one.keys for one in alone)), moves=True)
         graph = graph_of(self._rendered(tuple(parts)) or self.plain, self.rule_set)
-        names = [*self.values.names(taken, _names(graph))]
+        names = self._own(self.values.names(taken, _names(graph)))
         if names and self.asked((*parts, *names), moves=True) is None:
             parts, names = [], self._largest(names, moves=True)
         yield from self._found([*parts, *names] if names else [], self.known, moves=True)
@@ -237,8 +247,12 @@ class Search:
             return None
         if not moves:
             found = evaluate(answer, self.rule_set.without(*_COMPARED))
-            # Nobody has these values: what is worth a note only is not worth that.
-            worth = tuple(one for one in found.found if one.finding.severity is not Severity.NOTE)
+            # Nobody has these values: what is worth a note only is not worth that. Who switches a part on fills its lists.
+            worth = tuple(
+                one
+                for one in found.found
+                if one.finding.severity is not Severity.NOTE and one.finding.primary.path[-1:] != ("ports",)
+            )
             return replace(found, found=worth)
         still = self._rendered(parts_of(settings))
         if still is None:

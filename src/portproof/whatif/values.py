@@ -6,6 +6,7 @@ Only keys that the chart's own ``values.yaml`` has count: that file is what a ch
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from copy import deepcopy
@@ -26,6 +27,7 @@ MAX_PORTS = 200
 """Ports of one chart that are moved: as many as there are numbers to give them."""
 
 _PORT = re.compile(r"(?:^|[a-z_.-])(?:p|P)ort\Z|\Aport|PORT\Z")
+_FILE = "file://"
 _NAME = re.compile(r"(?i)(?:name|port)\Z")
 _LISTENS = re.compile(r"(?i)addr|listen|bind")
 _ADDRESS = re.compile(r"(?:0\.0\.0\.0|\[::\]|\*)?:[1-9]\d{1,4}")
@@ -208,6 +210,23 @@ def variant(
     """
     path = f"values-{name}.yaml"
     return replace(target, values=(*target.values, path)), path, values.file(settings)
+
+
+def subcharts(target: HelmTarget, tree: Tree) -> Iterator[tuple[str, RelPath]]:
+    """The charts in other folders of the repository that a chart depends on, by the key of their values."""
+    for name in ("Chart.yaml", "requirements.yaml"):
+        text = tree.text_or_none(name if target.chart == "." else f"{target.chart}/{name}")
+        try:
+            documents = [] if text is None else yamldoc.documents(text)
+        except YamlError:
+            continue
+        data = documents[0].data if documents and isinstance(documents[0].data, dict) else {}
+        entries = data.get("dependencies")
+        for entry in entries if isinstance(entries, list) else ():
+            where = str(entry.get("repository")) if isinstance(entry, dict) else ""
+            if where.startswith(_FILE):
+                folder = posixpath.normpath(posixpath.join(target.chart, where.removeprefix(_FILE)))
+                yield str(entry.get("alias") or entry.get("name")), folder
 
 
 def own_file(target: HelmTarget) -> RelPath:
