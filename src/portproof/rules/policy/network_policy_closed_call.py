@@ -1,8 +1,8 @@
 """Pods are told to call a Service, but their egress policies leave its pods closed.
 
-A policy with egress rules closes everything that it does not list. The rule reports
-one whose pods have the address of a Service in a command, an argument or a variable,
-if no policy for them opens the port of the pods behind that Service.
+A policy with egress rules closes everything that it does not list. The rule looks at
+pods that have the address of a Service in a command, an argument or a variable. It
+reports their policy if no policy opens the port of the pods behind that Service.
 
 Why it matters:
 
