@@ -1,10 +1,10 @@
-# The image of the action: Python, portproof with its libraries, helm and kustomize; no git, no compiler, no pip.
+# The image of the action: Python, portproof with its libraries, helm, kustomize and git's one binary; no compiler, no pip.
 #
 #   docker build -t portproof .
 #   docker run --rm -v "$PWD:/work:ro" -w /work portproof check
 #
-# Everything that is fetched has a SHA-256 in this repository: the libraries in image/*.txt, helm and kustomize in
-# src/portproof/pins.py. The base has one where it is given by digest, as the release workflow does:
+# What is fetched has a SHA-256 in this repository: the libraries in image/*.txt, helm and kustomize in
+# src/portproof/pins.py. git comes from the base's distribution, which signs it. The base has one where it is given by digest, as the release workflow does:
 #   docker build --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:... .
 #
 # The base has a stage of its own because Dependabot reads no version out of an ARG.
@@ -41,12 +41,19 @@ RUN python -m pip --python /build/venv/bin/python wheel \
  && python -m pip --python /opt/portproof/bin/python install --quiet --no-compile --no-index --no-deps dist/*.whl
 
 
+# --- git for --base: the one binary, which needs no library that the base lacks; no transports, no perl, no hooks
+FROM ${PYTHON_IMAGE} AS git
+RUN apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends git
+
+
 # --- what users get
 FROM ${PYTHON_IMAGE}
 COPY --from=tools /opt/tools /opt/tools
 COPY --from=packages /opt/portproof /opt/portproof
+COPY --from=git /usr/bin/git /usr/bin/git
 COPY image/compile.py /tmp/
 RUN ["/opt/portproof/bin/python", "/tmp/compile.py"]
+RUN ["git", "--version"]
 RUN python -B -m pip uninstall --quiet --yes --root-user-action=ignore pip setuptools wheel \
  && rm -rf /tmp/* /root/.cache
 

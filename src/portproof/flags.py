@@ -15,6 +15,10 @@ FAIL_ON = ("error", "warning", "note", "never")
 """The severities that can be the lowest one that makes the exit code 1."""
 
 
+STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+"""What people write for a PATH that is standard input."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flag:
     """An option of a command line. `many` may be given several times, and each time with several values, by commas.

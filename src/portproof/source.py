@@ -176,6 +176,11 @@ def root_and_paths(given: tuple[str, ...], known: Path | None = None) -> tuple[P
     for text, path in zip(given or (".",), absolute, strict=True):
         if not path.exists():
             raise UsageError(f"{text}: no such file or folder", next_step="Name a path that exists.")
+        if not (path.is_file() or path.is_dir()):
+            raise UsageError(
+                f"{text} is neither a file nor a folder",
+                next_step="Pipe manifests into standard input: `portproof check - < FILE`.",
+            )
     resolved = [path.resolve() for path in absolute]
     root = known or work_tree(resolved[0])
     if root is None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from portproof.discover.model import STREAM, StreamTarget
+from portproof.discover.model import StreamTarget
 from portproof.errors import UsageError
-from portproof.flags import Flags
+from portproof.flags import STANDARD_INPUT, Flags
 from portproof.render.plain import MAX_CHARACTERS
 from portproof.yamldoc import split
 
@@ -21,9 +21,14 @@ _TOP_KIND = re.compile(r"^kind:", re.MULTILINE)
 """More than one in a document: somebody has joined files that do not begin with ``---``."""
 
 
+def is_named(paths: Iterable[str]) -> bool:
+    """Whether one of the paths of a command line is standard input."""
+    return any(path in STANDARD_INPUT for path in paths)
+
+
 def is_asked_for(paths: Sequence[str], flags: Flags) -> bool:
     """Whether the paths of a command line are standard input. Raises `UsageError` where that goes with nothing else."""
-    if STREAM not in paths:
+    if not is_named(paths):
         return False
     if len(paths) > 1:
         raise UsageError(

@@ -50,7 +50,7 @@ def test_only_what_the_base_does_not_have_is_fixed(portproof: Program, make_repo
     run = portproof("fix", "--base", "main")
     assert run.code == 0, run.stderr
     assert re.findall(r"^\+\+\+ (.*)$", run.stdout, re.MULTILINE) == ["b/new/all.yaml"]
-    assert "1 of 1 introduced findings have a proven, safe fix" in run.stderr
+    assert "1 of 1 introduced finding has a proven, safe fix" in run.stderr
     assert "1 already in the base; without --base they are fixed, too" in run.stderr
     assert portproof("fix", "--base", "main", "--write").code == 0
     assert repository.read("new/all.yaml").decode() == GOOD

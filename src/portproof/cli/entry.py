@@ -100,9 +100,14 @@ def _exhausted(error: OSError) -> int:
     """The machine has no room: nobody's mistake in the program, and nothing that a trace would explain."""
     _print_no_more()
     what = f": {error.filename}" if error.filename else ""
+    next_step = (
+        "Run portproof where it can write. `portproof fix` without --write prints the fixes as a patch."
+        if error.errno == errno.EROFS
+        else "Free some space, then run portproof again. Output needs it, and so do temporary files in TMPDIR."
+    )
     return _complain(
         f"{(error.strerror or str(error)).lower()}{what}",
-        "Free some space, then run portproof again. Output needs it, and so do temporary files in TMPDIR.",
+        next_step,
         ExitCode.USAGE,
     )
 

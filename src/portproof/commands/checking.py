@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from portproof import standard_input
 from portproof.commands.output import print_document, seen_from_here, with_timings, write_text
 from portproof.commands.replay import Printed, Replay
 from portproof.console import say
-from portproof.discover.model import STREAM
 from portproof.errors import ExitCode, UsageError
 from portproof.session import Request, Session, port_diff, report_of, root_and_paths, session
 from portproof.timings import Stage, timed
@@ -110,11 +110,12 @@ def _root(given: Given) -> Path | None:
 
 def _write_baseline(file: Path, run: Session) -> None:
     """Write the findings that do not count from now on."""
+    from portproof.report.summary_line import plural
     from portproof.suppressions.baseline import written
 
     known = run.outcome.verdict.known
     write_text(file, written(known), root=run.ready.tree.root)
-    say(f"{file} holds {len({one.fingerprint for one in known})} known findings")
+    say(f"{file} holds {plural(len({one.fingerprint for one in known}), 'known finding')}")
     if run.ready.path_of(file) != run.ready.config.baseline:
         say(f"  next: Add `baseline: {file}` to portproof.yaml, and commit both.")
 
@@ -124,7 +125,7 @@ def fix(request: Request, *, write_files: bool, unsafe: bool = False) -> int:
 
     With a base, only what the base does not have is fixed. Raises `UsageError` for standard input, which is no file.
     """
-    if STREAM in request.paths:
+    if standard_input.is_named(request.paths):
         raise UsageError(
             "fix cannot edit standard input",
             next_step="Run `portproof fix` in the repository that the manifests come from.",
@@ -163,24 +164,32 @@ def _print_patch(combined: Combined, given: Given) -> None:
 
 def _say_fixed(run: Session, outcome: Outcome, left: int, how: str, *, unsafe: bool) -> None:
     """How many findings are fixed; of those that the base has, too, only that there are some."""
+    from portproof.report.summary_line import plural
+
     found = len(outcome.merged)
-    what = "introduced findings" if run.introduced else "findings"
-    say(
-        f"{found - left} of {found} {what} have a {_wanted(unsafe)}{f' ({how})' if how and found > left else ''}"
-    )
+    what, done = "introduced finding" if run.introduced else "finding", found - left
+    if found:
+        have = "has" if done == 1 else "have"
+        say(
+            f"{done} of {plural(found, what)} {have} a {_wanted(unsafe)}{f' ({how})' if how and done else ''}"
+        )
+    else:
+        say(f"Nothing to fix: no {what}s")
     old = len(run.outcome.merged) - found
     if old:
         say(f"  {old} already in the base; without --base they are fixed, too")
 
 
 def _say_unseen(run: Session) -> None:
+    from portproof.report.summary_line import plural
+
     outcome = run.outcome
     ignored = len(outcome.verdict.ignored)
     failed = sum(one.outcome is not None or bool(one.problems) for one in outcome.checked)
     if ignored:
         say(f"  {ignored} suppressed; `portproof check` shows how")
     if failed:
-        say(f"  {failed} targets not checked; `portproof check` shows why")
+        say(f"  {plural(failed, 'target')} not checked; `portproof check` shows why")
 
 
 def _wanted(unsafe: bool) -> str:

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portproof import __version__
+from portproof import __version__, standard_input
 from portproof.commands.output import print_document, seen_from_here, write_text
 from portproof.console import say
-from portproof.discover.model import STREAM
 from portproof.errors import ExitCode, UsageError
 from portproof.session import Request, port_map, root_and_paths
 from portproof.source import Tree
@@ -107,7 +106,7 @@ def _say_dead_links(monitoring: Monitoring, probed: Sequence[Probed], request: R
     from portproof.portmap import documents
     from portproof.portmap.monitor import dead_links
 
-    root, _ = root_and_paths(() if STREAM in request.paths else request.paths)
+    root, _ = root_and_paths(() if standard_input.is_named(request.paths) else request.paths)
     try:
         pages = {one.name: one.text or "" for one in documents.find((), root)}
     except UsageError:  # no file has a block

@@ -22,7 +22,7 @@ from portproof import git_index
 from portproof.commands.output import print_document, write_text
 from portproof.console import say
 from portproof.errors import PortproofError
-from portproof.flags import Flags
+from portproof.flags import STANDARD_INPUT, Flags
 from portproof.own_code import own_code
 from portproof.renderings import renderings_folder
 from portproof.source import root_and_paths
@@ -148,7 +148,7 @@ def replay(
     """
     reads_git = flags.base is not None or flags.shard is not None
     is_not_kept = flags.no_cache or flags.write_baseline or flags.timings
-    if is_not_kept or reads_git or "-" in paths:
+    if is_not_kept or reads_git or not STANDARD_INPUT.isdisjoint(paths):
         return None
     root, _ = root_and_paths(paths)
     folder = renderings_folder(environ, root)

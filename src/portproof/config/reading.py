@@ -16,6 +16,7 @@ from portproof.source import LineIndex, SourceError, read_text
 from portproof.yamldoc import YamlError, documents
 
 NAMES = ("portproof.yaml", ".portproof.yaml")
+_MISNAMED = ("portproof.yml", ".portproof.yml", ".github/portproof.yaml", ".github/portproof.yml")
 
 
 def load(root: Path, given: str | None = None, vocabulary: Vocabulary | None = None) -> FileConfig:
@@ -31,6 +32,7 @@ def load(root: Path, given: str | None = None, vocabulary: Vocabulary | None = N
             f"both {found[0]} and {found[1]} exist", next_step="Keep one, or name one with --config."
         )
     if not found:
+        _refuse_misnamed(root)
         return FileConfig()
     if not (root / found[0]).resolve().is_relative_to(root.resolve()):
         raise ConfigError(
@@ -38,6 +40,15 @@ def load(root: Path, given: str | None = None, vocabulary: Vocabulary | None = N
             next_step="Put the file itself into the repository, or name it with --config.",
         )
     return parse(_read(root / found[0], found[0]), found[0], vocabulary)
+
+
+def _refuse_misnamed(root: Path) -> None:
+    """Raise `ConfigError` for a file that somebody takes for the configuration: nothing in it would hold."""
+    name = next((one for one in _MISNAMED if os.path.lexists(root / one)), None)
+    if name is not None:
+        raise ConfigError(
+            f"{name} is not read", next_step=f"Rename it to {NAMES[0]}, or name it with --config."
+        )
 
 
 def parse(text: str, name: str, vocabulary: Vocabulary | None = None) -> FileConfig:

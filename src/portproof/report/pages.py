@@ -199,11 +199,11 @@ def targets_text(discovery: Discovery, paths: Sequence[str] = (".",)) -> str:
     for target in discovery.targets:
         lines.append(visible(target.id))
         lines += [f"  {visible(one_line(_as_words(one)))}" for one in _deployed_by(discovery, target)]
-    if not lines:
+    if not lines and not any(skip.counts for skip in discovery.skips):
         under = ", ".join(map(visible, paths))
         lines.append(f"Nothing to check under {under}: no chart, kustomization or manifest was found")
     if discovery.skips:
-        lines += ["", "Not rendered:"]
+        lines += ["", "Not rendered:"] if lines else ["Not rendered:"]
         rows = [(f"  {visible(skip.id)}", visible(one_line(skip.reason))) for skip in discovery.skips]
         lines += _table(rows).splitlines()
     if discovery.unread:

@@ -80,7 +80,7 @@ def headline(report: Report, as_path: Callable[[str], str] | None = None) -> str
 
 
 def _nothing_found(report: Report, as_path: Callable[[str], str] | None) -> str:
-    under = f" under {listed(tuple(map(as_path, report.paths)))}" if as_path else ""
+    under = f" under {listed(tuple(map(as_path, report.given.paths or report.paths)))}" if as_path else ""
     aside = (
         f" ({plural(len(report.skips), 'folder')} skipped; `portproof targets` lists them)"
         if report.skips

@@ -4,27 +4,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from portproof import yamldoc
 from portproof.children import discover_all
 from portproof.config import Config, FileConfig
 from portproof.discover.find import discover
 from portproof.discover.gitignore import ignored_by_git
 from portproof.discover.model import Discovery, Target
 from portproof.discover.reading import Noted
-from portproof.errors import ConfigError, ToolError
+from portproof.errors import ConfigError, ToolError, UsageError
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.session.ad_hoc import alone
 from portproof.session.programs import Programs, engine_of
 from portproof.session.request import Request
-from portproof.source import RelPath, Tree
+from portproof.source import RelPath, Tree, is_within
 
 if TYPE_CHECKING:
     from portproof.render.engine import Engine
     from portproof.revision import Comparison
+
+_MANIFESTS = (".yaml", ".yml", ".json")
 
 MIN_KEPT = 200
 """Fewer targets are found sooner than git says what differs."""
@@ -87,6 +90,7 @@ def _looked_through(request: Request, asked: Asked) -> Looked:
         config = replace(config, ignored=config.ignored | ignored)
         found = discover(tree, paths, config)
     _refuse_what_is_not_there(request, asked.file, found)
+    _refuse_what_is_no_yaml(tree, paths, found)
     with _Rendered(request, config) as rendered:
         found = alone(discover_all(tree, paths, config, rendered, found), config)
     return Looked(found, config, rendered.answers, rendered.is_certain)
@@ -134,3 +138,21 @@ def _refuse_what_is_not_there(request: Request, file: FileConfig, found: Discove
         f"{file.path}:{wrong.configured}: {named}",
         next_step="Correct the path, or remove it. `portproof init` prints what there is.",
     )
+
+
+def _refuse_what_is_no_yaml(tree: Tree, paths: Iterable[RelPath], found: Discovery) -> None:
+    """Raise `UsageError` for a file that is named and that nothing reads, if the reason is that it cannot be read as YAML."""
+    for path in paths:
+        known = any(one.reads(path) for one in found.everything) or any(
+            is_within(path, skip.path) for skip in found.skips
+        )
+        text = None if known or not path.endswith(_MANIFESTS) else tree.text_or_none(path)
+        if text is None:
+            continue
+        try:
+            yamldoc.documents(text)
+        except yamldoc.YamlError as error:
+            raise UsageError(
+                f"{path}:{error.line}: not YAML: {error.problem}",
+                next_step="Correct the file, or name the folder of what reads it.",
+            ) from error

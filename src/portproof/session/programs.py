@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
+from portproof import standard_input
 from portproof.config import Config
 from portproof.console import say
-from portproof.discover.model import STREAM
 from portproof.render.engine import Engine, RenderOptions
 from portproof.render.starts import KeptStarts
 from portproof.renderings import renderings_folder
@@ -55,7 +55,7 @@ def _kept(request: Request) -> KeptStarts:
     """What earlier runs have rendered, unless the command line or the environment says that nothing is kept."""
     if request.flags.no_cache:
         return KeptStarts()
-    root, _ = root_and_paths(() if STREAM in request.paths else request.paths, request.root)
+    root, _ = root_and_paths(() if standard_input.is_named(request.paths) else request.paths, request.root)
     folder = renderings_folder(request.environ, root)
     if folder is None:
         return KeptStarts()
