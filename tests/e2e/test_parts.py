@@ -32,6 +32,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 LACKING = {
     "a remote base": f"resources: [../base, '{REMOTE}']\n",
     "a remote file": "resources: [../base, 'https://example.com/x.yaml']\n",
+    "a remote file of a ConfigMap": "resources: [../base]\n"
+    "configMapGenerator: [{name: board, files: ['a.json=https://example.com/a.json', theirs.yaml]}]\n",
     "a chart of a registry": "resources: [../base]\nhelmCharts: [{name: redis, repo: 'https://example.com'}]\n",
     "a generator that runs a program": "resources: [../base]\ngenerators: [sops.yaml]\n",
     "a generator of others": "resources: [../base]\ngenerators: [g.yaml]\n",

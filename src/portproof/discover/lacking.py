@@ -46,9 +46,17 @@ def _without(data: Mapping[str, Any], lack: Lack) -> dict[str, Any]:
         if key.casefold() not in names:
             left[key] = value
         elif lack.text and isinstance(value, list):
-            rest = [item for item in value if lack.text not in _texts_of(item)]
+            rest = [_without_file(item, lack.text) for item in value if lack.text not in _texts_of(item)]
             left |= {key: rest} if rest else {}
     return left
+
+
+def _without_file(item: object, text: str) -> object:
+    """An entry, without one of its ``files`` if it is a generator."""
+    files = item.get("files") if isinstance(item, dict) else None
+    if not isinstance(item, dict) or not isinstance(files, list):
+        return item
+    return {**item, "files": [one for one in files if one != text]}
 
 
 def idle_patch(tree: Tree, files: Iterable[RelPath], message: str) -> Lack | None:

@@ -18,7 +18,7 @@ from portproof.discover.lacking import without
 from portproof.discover.model import KUSTOMIZATION_NAMES, Inflation, KustomizeTarget, Lack, Skip
 from portproof.discover.plain import may_have_ports
 from portproof.discover.reading import skim
-from portproof.discover.references import GENERATORS, References, read_plugin_file, read_references
+from portproof.discover.references import GENERATORS, SOURCES, References, read_plugin_file, read_references
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Folder, Listing, walk
 from portproof.source import RelPath, Tree
@@ -173,6 +173,8 @@ def _kind(lack: Lack) -> str:
     """What a part is, for `Unread`."""
     if lack.fields == (GENERATORS,):
         return "generator"
+    if lack.fields == SOURCES:
+        return "remote-file"
     return "remote-base" if lack.text else "helm-charts"
 
 

@@ -27,6 +27,7 @@ _FUNCTIONS = ("config.kubernetes.io/function", "config.k8s.io/function")
 """Annotations that have a container or a program run (kustomize v5, ``kyaml/fn/runtime/runtimeutil``)."""
 
 GENERATORS = "generators"
+SOURCES = ("configMapGenerator", "secretGenerator")
 _CHARTS = "helmCharts"
 _OLD_CHARTS = "helmChartInflationGenerator"
 _OBJECTS = ("resources", "bases")
@@ -118,9 +119,9 @@ class _Reader:
             if not _is_inline(text):
                 self.take(text, "patch")
         self._take_paths(data, "patches", "patchesJson6902", "replacements", "openapi")
-        for key in ("configMapGenerator", "secretGenerator"):
+        for key in SOURCES:
             for generator in _values(data, key):
-                self._take_sources(generator)
+                self._take_sources(generator, may_lack=True)
 
     def _read_parts(self, data: dict[str, Any]) -> None:
         """Look at what adds objects."""
@@ -235,13 +236,18 @@ class _Reader:
                 for text in _texts(item, "path") if isinstance(item, dict) else ():
                     self.take(text, "file")
 
-    def _take_sources(self, generator: Any) -> None:
+    def _take_sources(self, generator: Any, *, may_lack: bool = False) -> None:
         """The ``files`` (``key=path`` or a path), ``envs`` and ``env`` of a ConfigMap or Secret generator."""
         if not isinstance(generator, dict):
             return
         for text in _texts(generator, "files"):
             key, equals, path = text.partition("=")
-            self.take(path if equals and not is_remote(key) else text, "file")
+            place = path if equals and not is_remote(key) else text
+            if may_lack and is_remote(place):
+                reason = self._placed(f"remote file {_short(place)}: not fetched", place)
+                self.found.lacks.append(Lack(self.file, SOURCES, text, reason))
+            else:
+                self.take(place, "file")
         for text in _texts(generator, "envs", "env"):
             self.take(text, "file")
 

@@ -40,6 +40,7 @@ _UNREAD = {
     "terraform": "Terraform release",
     "remote-chart": "remote chart",
     "remote-base": "remote base",
+    "remote-file": "remote file",
     "helm-charts": "helmCharts field",
     "dependency": "chart dependency",
     "generated-file": "generated file",
