@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from portproof.discover.overlays import MANY
 from tests.e2e.program import Program, Repository
 from tests.e2e.test_layouts import broken_manifests
 
@@ -98,6 +99,29 @@ spec: {defaultBackend: {service: {name: apis, port: {number: 80}}}}
     assert [one["rule"] for one in portproof.check()["findings"]] == ["ingress-service"]
     repository.write({"prod/kustomization.yaml": LACKING["a remote base"]})
     assert portproof.check()["findings"] == []
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("count", [MANY - 1, MANY])
+def test_what_a_pipeline_writes_beside_many_kustomizations_is_done_without(
+    portproof: Program, repository: Repository, count: int, *, there: bool
+) -> None:
+    overlays = {
+        f"prod/{number}/kustomization.yaml": f"namePrefix: x{number}-\nresources: [../../base, ./helm-all.yaml]\n"
+        for number in range(count)
+    }
+    one = {"old/helm-all.yaml": THEIRS} if there else {}
+    repository.write({**BASE, "base/all.yaml": BROKEN, **overlays, **one})
+    found = portproof.check()
+    rules = {one["rule"] for one in found["findings"]}
+    if there or count < MANY:
+        assert "render-failed" in rules
+        return
+    assert rules == {"service-target-number"}
+    assert len(found["targets"]) == len(found["unread"]) == count
+    assert {one["kind"] for one in found["unread"]} == {"generated-file"}
+    said = "without a part: prod/0/helm-all.yaml, which many kustomizations list and none has"
+    assert found["targets"][0]["reason"] == f"{said} (prod/0/kustomization.yaml:2)"
 
 
 BUILT_BY_NOBODY = {

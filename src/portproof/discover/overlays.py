@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +25,8 @@ from portproof.source import RelPath, Tree
 
 _OBJECT = re.compile(r"^[\"']?apiVersion[\"']?:", re.MULTILINE)
 _OF_FLUX = re.compile(r"^[\"']?apiVersion[\"']?:[ \t]*[\"']?kustomize\.toolkit\.fluxcd\.io/", re.MULTILINE)
+MANY = 5
+"""As many kustomizations list a file that none has, before it is taken for one that something writes for each of them."""
 MAX_BUILDS = 64
 """As many ways of building one kustomization are rendered; that there are more is shown."""
 
@@ -74,6 +76,7 @@ def find_overlays(
             skips.append(Skip("kustomize", folder, reason, counts=False))
         else:
             found.append(folder)
+    graph.do_without(_written_elsewhere(graph, found))
     users = _users(graph, found)
     targets: list[KustomizeTarget] = []
     alone = {folder for folder in found if folder in builds or (folder in named and folder != ".")}
@@ -106,6 +109,14 @@ def find_overlays(
         _bases(graph, targets),
         tuple(_unread(targets)),
     )
+
+
+def _written_elsewhere(graph: _Graph, found: Collection[RelPath]) -> frozenset[str]:
+    """The names of files that many kustomizations list beside them and no folder has: a pipeline writes them before a build."""
+    listed = Counter(name for folder in found for name in graph.references(folder).absent_names)
+    names = frozenset(name for name, count in listed.items() if count >= MANY)
+    present = {name for folder in graph.listing.folders.values() for name in folder.files} if names else set()
+    return names - present
 
 
 def kustomization_at(tree: Tree, folder: RelPath) -> KustomizeTarget | Skip:
@@ -175,7 +186,9 @@ def _kind(lack: Lack) -> str:
         return "generator"
     if lack.fields == SOURCES:
         return "remote-file"
-    return "remote-base" if lack.text else "helm-charts"
+    if not lack.text:
+        return "helm-charts"
+    return "remote-base" if lack.reason.startswith("remote ") else "generated-file"
 
 
 def _generated(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> tuple[RelPath, ...]:
@@ -213,7 +226,8 @@ def _as_deployed(graph: _Graph, folder: RelPath, builds: Iterable[Build]) -> Ite
         except GivenError as error:
             yield Skip("kustomize", folder, f"as built by {install.name!r}: {error}")
             continue
-        found = _Graph(tree, graph.listing, graph.hosts).target(folder)
+        again = _Graph(tree, graph.listing, graph.hosts, elsewhere=graph.elsewhere)
+        found = again.target(folder)
         if isinstance(found, KustomizeTarget):
             more = {*found.files, install.file, *install.also} - {install.read_from if install.parent else ""}
             yield replace(found, files=tuple(sorted(more)), install=install)
@@ -232,6 +246,7 @@ class _Graph:
     hosts: Collection[str] | None = None
     known: dict[RelPath, References] = field(default_factory=dict)
     inflated: dict[RelPath, tuple[Inflation, ...]] = field(default_factory=dict)
+    elsewhere: frozenset[str] = frozenset()
     chart_files: ChartFiles = field(init=False)
 
     def __post_init__(self) -> None:
@@ -243,7 +258,14 @@ class _Graph:
             made = tuple(name for name in KUSTOMIZATION_NAMES if here.child(name) in self.tree.overlay)
             names = _names(here) or made
             self.known[folder] = read_references(self.tree, folder, names, self.hosts)
+            self.known[folder].do_without(self.elsewhere)
         return self.known[folder]
+
+    def do_without(self, names: frozenset[str]) -> None:
+        """Do without the files of these names, wherever one is listed and not there."""
+        self.elsewhere = names
+        for one in self.known.values():
+            one.do_without(names)
 
     def is_object_of_flux(self, folder: RelPath) -> bool:
         """Whether what is called a kustomization is a Kustomization for Flux, which kustomize cannot build."""

@@ -51,7 +51,7 @@ class References:
     """What the kustomization in `folder` refers to.
 
     `folders` are kustomizations whose objects it takes in; `plugins` those whose objects configure generators,
-    transformers and validators. `refused` is why kustomize must not be started on it, `lacks` are entries without which it
+    transformers and validators. `absent` are resources that are not there, as the lacks that they may be. `refused` is why kustomize must not be started on it, `lacks` are entries without which it
     may be. `charted` are the kustomizations with charts.
     """
 
@@ -64,6 +64,16 @@ class References:
     refused: str | None = None
     lacks: list[Lack] = field(default_factory=list)
     charted: set[RelPath] = field(default_factory=set)
+    absent: list[Lack] = field(default_factory=list)
+
+    def do_without(self, names: Collection[str]) -> None:
+        """Have the build do without those of the `absent` files that have one of these names."""
+        self.lacks += [one for one in self.absent if _name(one.text) in names and one not in self.lacks]
+
+    @property
+    def absent_names(self) -> frozenset[str]:
+        """The names of the `absent` files."""
+        return frozenset(_name(one.text) for one in self.absent)
 
 
 def read_references(
@@ -214,6 +224,9 @@ class _Reader:
             self.found.folders.add(place.path)
         elif place is not None and place.kind == "file":
             self.found.resources.add(place.path)
+        elif place is not None and text.endswith((".yaml", ".yml")) and self.file:
+            reason = self._placed(f"{place.path}, which many kustomizations list and none has", text)
+            self.found.absent.append(Lack(self.file, (*_OBJECTS, "components"), text, reason))
 
     def _take_plugin(self, text: str) -> None:
         if _is_inline(text):
@@ -278,6 +291,10 @@ class _Reader:
     def _placed(self, reason: str, text: str) -> str:
         place = mention(self.tree, self.file, text) if self.file else ""
         return f"{reason} ({place})" if place else reason
+
+
+def _name(text: str) -> str:
+    return text.rpartition("/")[2]
 
 
 def _is_inline(text: str) -> bool:

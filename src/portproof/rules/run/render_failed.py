@@ -51,6 +51,8 @@ Not reported when:
 * an overlay needs a file of a `secretGenerator` that is missing: it is taken for empty.
 * an overlay lists a missing file that is named after a Secret, unless the name says that it may be
   kept (`sealed-secret.yaml`): it is taken for empty.
+* five kustomizations or more list a file that none of them has, and nothing else in the repository:
+  they are built without it.
 * a kustomization lists five files or more that are missing, and these are most of its resources:
   something else writes them.
 * an overlay needs a file that controller-gen or operator-sdk generates in a project of
