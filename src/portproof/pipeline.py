@@ -396,6 +396,8 @@ def _affordable(
     groups: Sequence[FindingGroup], results: Sequence[TargetResult]
 ) -> tuple[list[FindingGroup], list[FindingGroup]]:
     """The groups for which fixes are proven, within `MAX_JUDGED` and `MAX_READ`, and the others."""
+    if not groups:
+        return [], []
     findings = {one.target.id: len(keys_of(one) or ()) for one in results}
     resources = {one.target.id: one.resources for one in results}
     some: list[FindingGroup] = []

@@ -11,6 +11,7 @@ from portproof.graph.images import is_placeholder_image, name_of
 from portproof.graph.model import Container, ContainerPort, PortGraph, Reached, ServicePort, Workload
 from portproof.resources import ResourceKey
 from portproof.source import RelPath
+from portproof.yamldoc import FieldPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ def image_of(workload: Workload, container: Container) -> str:
 
 
 def _meetings(graph: PortGraph, target: str) -> Iterator[Meeting]:
+    images: dict[tuple[Workload, FieldPath], str] = {}  # one text for all ports of a container
     for service in graph.services:
         file = graph.read_from[service].document.source
         for port in service.ports:
@@ -55,7 +57,7 @@ def _meetings(graph: PortGraph, target: str) -> Iterator[Meeting]:
                     continue
                 ends = reply.ports if isinstance(reply, Reached) else ()
                 for container, number, told in _met(workload, port, ends):
-                    image = image_of(workload, container)
+                    image = images.setdefault((workload, container.path), image_of(workload, container))
                     yield Meeting(target, service.key, workload.key, image, number, told, file)
 
 
