@@ -114,13 +114,14 @@ def _yes(one: bool) -> str:
 def _shards_text(rows: Rows) -> Iterator[str]:
     yield "## Shards"
     yield ""
-    yield f"Processor seconds of {rows[0]['charts']} generated charts, the renderers' included (budget: longest at most 1.2 times the mean)."
+    yield "Processor seconds, the renderers' included, cut by what targets cost in the one run (budget: longest at most 1.2 times the mean)."
     yield ""
     yield from _table(
-        ("shards", "one run", "longest shard", "longest / mean", "merge", "same report"),
+        ("repository", "shards", "one run", "longest shard", "longest / mean", "merge", "same report"),
         *(
             (
-                one["key"],
+                one["repository"],
+                one["shards"],
                 f"{one['whole']:.1f} s",
                 f"{one['longest']:.1f} s",
                 f"{one['longest'] / one['mean']:.2f}",

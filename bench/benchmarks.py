@@ -145,25 +145,35 @@ def _timeless(output: bytes) -> bytes:
 def shards(kept: Kept, chosen: argparse.Namespace) -> None:
     """How even the shards are, and whether they come to the same report."""
     for total in (1, 2, 4, 8):
-        kept.row("shards", str(total), partial(_shards, chosen.sharded, total))
+        kept.row("shards", str(total), partial(_generated_shards, chosen.sharded, total))
+        for repository in expand(chosen.repositories):
+            kept.row("shards", f"{repository.name} {total}", partial(_shards, repository, total))
 
 
-def _shards(charts: int, total: int) -> dict[str, Any]:
+def _generated_shards(charts: int, total: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         root = Path(folder) / "repository"
         generated.make(root, charts)
         generated.write(root, generated.BROKEN_EDGE)
-        whole = portproof(root, *CHECK)
+        return _shards(root, total) | {"repository": f"{charts} generated charts"}
+
+
+def _shards(root: Path, total: int) -> dict[str, Any]:
+    """The shards of a repository, cut by what its targets cost in a run over all."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        costs = str(Path(folder) / "costs.json")
+        whole = portproof(root, *CHECK, "--report", f"json={costs}")
         runs, files = [], []
         for index in range(1, total + 1):
             files.append(str(Path(folder) / f"shard-{index}.json"))
-            words = ("--shard", f"{index}/{total}", "--report", f"json={files[-1]}")
+            words = ("--shard", f"{index}/{total}", "--costs", costs, "--report", f"json={files[-1]}")
             runs.append(portproof(root, "check", "--offline", *words))
         argv = [*PROGRAM, "merge", "--format", "json", *files]
         seconds, cpu, merged = command_cpu(argv, root)
     loads = [one.cpu for one in runs]
     return {
-        "charts": charts,
+        "repository": root.name,
+        "shards": total,
         "whole": whole.cpu,
         "longest": max(loads),
         "mean": statistics.mean(loads),

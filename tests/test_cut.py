@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,19 +81,35 @@ def test_an_estimate_grows_with_what_is_read(tmp_path: Path) -> None:
     assert 0 < found[0] < found[1]
 
 
+def recorded(file: Path, *findings: Any, **seconds: float) -> dict[str, float]:
+    targets = [{"id": id_, "seconds": one, "resources": 0} for id_, one in seconds.items()]
+    file.write_text(json.dumps({"targets": targets, "findings": findings}))
+    return cut.costs_in(file)
+
+
 def test_recorded_seconds_stand_beside_estimates_of_what_is_new(tmp_path: Path) -> None:
     estimates = {"a": 1.0, "b": 1.0, "new": 3.0}
-    report = {
-        "targets": [{"id": "a", "seconds": 0.2}, {"id": "b", "seconds": 0.6}, {"id": "gone", "seconds": 9}]
-    }
-    (tmp_path / "report.json").write_text(json.dumps(report))
-    known = cut.seconds_in(tmp_path / "report.json")
+    known = recorded(tmp_path / "report.json", a=0.2, b=0.6, gone=9)
     assert cut.measured(estimates, known) == pytest.approx({"a": 0.2, "b": 0.6, "new": 1.2})
     assert cut.measured(estimates, {}) == estimates
+
+
+def test_findings_and_their_fixes_cost_renders(tmp_path: Path) -> None:
+    found = {"targets": ["a", "b"], "fix": None, "alternatives": []}
+    mended = {"targets": ["a"], "fix": {}, "alternatives": [{}]}
+    costs = recorded(tmp_path / "report.json", found, mended, a=1.0, b=1.0, c=1.0)
+    assert costs == {"a": 1 + 2 + 2, "b": 1 + 2, "c": 1}
+
+
+def test_manifests_cost_what_their_resources_do(tmp_path: Path) -> None:
+    targets = [{"id": id_, "seconds": 0.0, "resources": size} for id_, size in (("a", 300), ("b", 100))]
+    (tmp_path / "report.json").write_text(json.dumps({"targets": targets, "findings": []}))
+    costs = cut.costs_in(tmp_path / "report.json")
+    assert costs["a"] == pytest.approx(3 * costs["b"])
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"targets": [{"id": "a"}]}', '{"targets": 1}'])
 def test_a_file_of_costs_that_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "costs.json").write_text(text)
     with pytest.raises(UsageError, match="not a JSON report"):
-        cut.seconds_in(tmp_path / "costs.json")
+        cut.costs_in(tmp_path / "costs.json")

@@ -29,6 +29,12 @@ _BYTE = {"helm": 2e-6, "kustomize": 5e-6, "manifests": 3e-6}
 _LEAST = 0.001
 """Seconds of what was skipped, and of what took less than a report says."""
 
+_RESOURCE = 0.001
+"""Seconds that reading a resource and asking the rules about it takes: all that a folder of manifests costs."""
+
+_TRACING = 2
+"""Renders of a target beside the first one if it has findings, whatever their number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -159,18 +165,31 @@ def _bytes(paths: Iterable[RelPath], tree: Tree, sizes: dict[RelPath, int]) -> i
     return total
 
 
-def measured(estimates: Mapping[str, float], seconds: Mapping[str, float]) -> dict[str, float]:
-    """The estimates, with the seconds that targets took in another run in place of theirs."""
-    known = {id_: max(seconds[id_], _LEAST) for id_ in estimates if id_ in seconds}
+def measured(estimates: Mapping[str, float], costs: Mapping[str, float]) -> dict[str, float]:
+    """The estimates, with what targets cost in another run in place of theirs."""
+    known = {id_: max(costs[id_], _LEAST) for id_ in estimates if id_ in costs}
     scale = sum(known.values()) / sum(estimates[id_] for id_ in known) if known else 1.0
     return {id_: known.get(id_, cost * scale) for id_, cost in estimates.items()}
 
 
-def seconds_in(file: Path) -> dict[str, float]:
-    """The seconds of the targets in a JSON report. Raises `UsageError` for what is none."""
+def costs_in(file: Path) -> dict[str, float]:
+    """What each target of a JSON report cost, in seconds: its renders, those for its findings too, and the rules.
+
+    The report has the seconds of the first render; findings are traced by a few more, and each fix is proven by one. Raises
+    `UsageError` for what is no report.
+    """
     try:
         data = json.loads(file.read_bytes())
-        return {str(one["id"]): float(one["seconds"]) for one in data["targets"]}
+        renders: dict[str, int] = {}
+        for finding in data["findings"]:
+            proofs = (finding["fix"] is not None) + len(finding["alternatives"])
+            for id_ in finding["targets"]:
+                renders[id_] = renders.get(id_, 1 + _TRACING) + proofs
+        return {
+            str(one["id"]): float(one["seconds"]) * renders.get(one["id"], 1)
+            + _RESOURCE * int(one["resources"])
+            for one in data["targets"]
+        }
     except OSError as error:
         raise UsageError(
             f"--costs {file}: {(error.strerror or 'cannot be read').lower()}",

@@ -82,7 +82,7 @@ def shared(request: Request, ready: Prepared) -> Shared | None:
         )
     costs = cutting.estimated(ready.targets, ready.tree)
     if flags.costs is not None:
-        costs = cutting.measured(costs, cutting.seconds_in(Path(flags.costs)))
+        costs = cutting.measured(costs, cutting.costs_in(Path(flags.costs)))
     whole_charts = tries_values(request, ready)
     return Shared(share, cutting.cut(ready.targets, share.total, costs, whole_charts=whole_charts))
 
