@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 Rows: TypeAlias = list[dict[str, Any]]
+
+NOT_RUN = "not run"
+"""What stands in a cell that was not measured."""
 
 
 def page(rows_of: Callable[[str], Rows]) -> str:
@@ -17,6 +22,8 @@ def page(rows_of: Callable[[str], Rows]) -> str:
     for part, write in _WRITERS.items():
         if rows := rows_of(part):
             text += ["", *write(rows), "", f"Measured on {max(one['date'] for one in rows)}."]
+    if missing := [part for part in _WRITERS if not rows_of(part)]:
+        text += ["", f"Not run yet: {', '.join(missing)}."]
     return "\n".join(text) + "\n"
 
 
@@ -38,16 +45,35 @@ def _machine() -> Iterator[str]:
     yield f"* Python {platform.python_version()}, helm {helm.strip()}"
 
 
-def _table(*rows: Sequence[object]) -> Iterator[str]:
-    head, *rest = rows
-    yield "| " + " | ".join(map(str, head)) + " |"
-    yield "|---" + "|---:" * (len(head) - 1) + "|"
-    for row in rest:
-        yield "| " + " | ".join(map(str, row)) + " |"
+_Column: TypeAlias = Callable[[dict[str, Any]], object]
 
 
-def _cell(one: dict[str, float] | None) -> str:
-    return "" if one is None else f"{one['own']:.1f} + {one['tools']:.1f}"
+def _table(rows: Rows, columns: Mapping[str, _Column]) -> Iterator[str]:
+    """A line for each row, and what each of the `columns` makes of it by the head of that column."""
+    lines: list[list[object]] = [[*columns], *([cell(one) for cell in columns.values()] for one in rows)]
+    head, *rest = ("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    yield from (head, "|---" + "|---:" * (len(columns) - 1) + "|", *rest)
+
+
+def _seconds(name: str, digits: int = 2) -> _Column:
+    return lambda one: f"{one[name]:.{digits}f} s"
+
+
+def _ratio(above: str, below: str) -> _Column:
+    return lambda one: f"{one[above] / one[below]:.2f}"
+
+
+def _mib(one: dict[str, Any]) -> str:
+    return f"{one['mib']:.0f} MiB"
+
+
+def _cpu(name: str) -> _Column:
+    """Processor seconds of portproof itself, and of helm and kustomize."""
+    return lambda one: f"{one[name]['own']:.1f} + {one[name]['tools']:.1f}" if name in one else NOT_RUN
+
+
+def _same(one: dict[str, Any]) -> str:
+    return "yes" if one["same"] else "**no**"
 
 
 def _growth_text(rows: Rows) -> Iterator[str]:
@@ -56,22 +82,19 @@ def _growth_text(rows: Rows) -> Iterator[str]:
     yield "A generated repository: charts with two values files each, an overlay for every fifth, a library for every tenth."
     yield "Each cell has processor seconds: those of portproof itself, and those of helm and kustomize."
     yield ""
-    columns = ("check", "warm", "one chart", "one chart, kept", "library", "broken edge, kept")
-    heads = (
-        "charts",
-        "all",
-        "all again",
-        "one chart changes",
-        "one chart, with a cache",
-        "the library changes",
-        "an edge breaks, with a cache",
-        "memory",
+    yield from _table(
+        rows,
+        {
+            "charts": itemgetter("key"),
+            "all": _cpu("check"),
+            "all again": _cpu("warm"),
+            "one chart changes": _cpu("one chart"),
+            "one chart, with a cache": _cpu("one chart, kept"),
+            "the library changes": _cpu("library"),
+            "an edge breaks, with a cache": _cpu("broken edge, kept"),
+            "memory": lambda one: _mib(one["check"]),
+        },
     )
-    cells = [
-        (one["key"], *(_cell(one.get(name)) for name in columns), f"{one['check']['mib']:.0f} MiB")
-        for one in rows
-    ]
-    yield from _table(heads, *cells)
     if len(rows) > 1:
         first, last = rows[0], rows[-1]
         ratio = last["one chart, kept"]["own"] / first["one chart, kept"]["own"]
@@ -88,27 +111,20 @@ def _second_text(rows: Rows) -> Iterator[str]:
     yield "Of an unchanged repository, with the renderings of the first run (budget: 10 times faster)."
     yield ""
     yield from _table(
-        ("repository", "first", "second", "times faster", "times less processor time", "same report"),
-        *(
-            (
-                one["key"],
-                f"{one['first']['seconds']:.2f} s",
-                f"{one['second']['seconds']:.2f} s",
-                f"{one['first']['seconds'] / one['second']['seconds']:.1f}",
-                f"{_cpu(one['first']) / _cpu(one['second']):.1f}",
-                _yes(one["same"]),
-            )
-            for one in rows
-        ),
+        rows,
+        {
+            "repository": itemgetter("key"),
+            "first": lambda one: _seconds("seconds")(one["first"]),
+            "second": lambda one: _seconds("seconds")(one["second"]),
+            "times faster": lambda one: f"{one['first']['seconds'] / one['second']['seconds']:.1f}",
+            "times less processor time": lambda one: f"{_both(one['first']) / _both(one['second']):.1f}",
+            "same report": _same,
+        },
     )
 
 
-def _cpu(one: dict[str, float]) -> float:
+def _both(one: dict[str, float]) -> float:
     return one["own"] + one["tools"]
-
-
-def _yes(one: bool) -> str:
-    return "yes" if one else "**no**"
 
 
 def _shards_text(rows: Rows) -> Iterator[str]:
@@ -117,19 +133,16 @@ def _shards_text(rows: Rows) -> Iterator[str]:
     yield "Processor seconds, the renderers' included, cut by what targets cost in the one run (budget: longest at most 1.2 times the mean)."
     yield ""
     yield from _table(
-        ("repository", "shards", "one run", "longest shard", "longest / mean", "merge", "same report"),
-        *(
-            (
-                one["repository"],
-                one["shards"],
-                f"{one['whole']:.1f} s",
-                f"{one['longest']:.1f} s",
-                f"{one['longest'] / one['mean']:.2f}",
-                f"{one['merge']:.1f} s",
-                _yes(one["same"]),
-            )
-            for one in rows
-        ),
+        rows,
+        {
+            "repository": itemgetter("repository"),
+            "shards": itemgetter("shards"),
+            "one run": _seconds("whole", 1),
+            "longest shard": _seconds("longest", 1),
+            "longest / mean": _ratio("longest", "mean"),
+            "merge": _seconds("merge", 1),
+            "same report": _same,
+        },
     )
 
 
@@ -139,18 +152,15 @@ def _bare_text(rows: Rows) -> Iterator[str]:
     yield "helm and kustomize alone, for the same targets, as many at a time (budget: 0.9 together)."
     yield ""
     yield from _table(
-        ("repository", "renders", "portproof", "bare", "ratio", "memory"),
-        *(
-            (
-                one["key"],
-                one["renders"],
-                f"{one['portproof']:.2f} s",
-                f"{one['bare']:.2f} s",
-                f"{one['portproof'] / one['bare']:.2f}",
-                f"{one['mib']:.0f} MiB",
-            )
-            for one in rows
-        ),
+        rows,
+        {
+            "repository": itemgetter("key"),
+            "renders": itemgetter("renders"),
+            "portproof": _seconds("portproof"),
+            "bare": _seconds("bare"),
+            "ratio": _ratio("portproof", "bare"),
+            "memory": _mib,
+        },
     )
     ours, bare_ = (sum(one[name] for one in rows) for name in ("portproof", "bare"))
     yield ""
@@ -180,10 +190,12 @@ def _beside_text(rows: Rows) -> Iterator[str]:
     yield "with the defaults. portproof renders each chart with each of its values files, and runs everything in the repository."
     yield ""
     names = ("kube-linter", "kube-score", "portproof", "portproof again")
-    yield from _table(
-        ("repository", "charts", *names),
-        *((one["key"], one["charts"], *(f"{one[name]:.2f} s" for name in names)) for one in rows),
-    )
+    columns = {name: partial(_seconds_or_not, name) for name in names}
+    yield from _table(rows, {"repository": itemgetter("key"), "charts": itemgetter("charts"), **columns})
+
+
+def _seconds_or_not(name: str, one: dict[str, Any]) -> object:
+    return _seconds(name)(one) if name in one else NOT_RUN
 
 
 def _found_text(rows: Rows) -> Iterator[str]:
@@ -192,20 +204,13 @@ def _found_text(rows: Rows) -> Iterator[str]:
     yield "Mutants in charts: one change of text after which a port reference no longer arrives ([how](../bench/README.md))."
     yield "Found: there is something new to say. Located: the changed line is named, and proven."
     yield ""
-    yield from _table(
-        ("repository", "mutants", "kube-linter", "kube-score", "portproof", "located"),
-        *(
-            (
-                one["key"],
-                one["mutants"],
-                one["kube_linter"],
-                one["kube_score"],
-                one["portproof"],
-                one["located"],
-            )
-            for one in rows
-        ),
-    )
+    names = ("mutants", "kube_linter", "kube_score", "portproof", "located")
+    columns = {name.replace("_", "-"): partial(_number_or_not, name) for name in names}
+    yield from _table(rows, {"repository": itemgetter("key"), **columns})
+
+
+def _number_or_not(name: str, one: dict[str, Any]) -> object:
+    return NOT_RUN if one[name] is None else one[name]
 
 
 _WRITERS: dict[str, Callable[[Rows], Iterator[str]]] = {

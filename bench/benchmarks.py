@@ -38,6 +38,9 @@ from portproof.session import Programs
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 CHECK = ("check", "--offline", "--format", "json")
+MANY = 40
+"""Charts that are worth several machines."""
+
 TURNS = 3
 """How often what is compared takes turns; the median counts."""
 
@@ -147,7 +150,8 @@ def shards(kept: Kept, chosen: argparse.Namespace) -> None:
     for total in (1, 2, 4, 8):
         kept.row("shards", str(total), partial(_generated_shards, chosen.sharded, total))
         for repository in expand(chosen.repositories):
-            kept.row("shards", f"{repository.name} {total}", partial(_shards, repository, total))
+            if len(list(repository.rglob("Chart.yaml"))) >= MANY:
+                kept.row("shards", f"{repository.name} {total}", partial(_shards, repository, total))
 
 
 def _generated_shards(charts: int, total: int) -> dict[str, Any]:
@@ -200,13 +204,14 @@ def _beside(repository: Path) -> dict[str, Any]:
     helm = os.environ["PORTPROOF_HELM"]
     piped = f'for chart; do "{helm}" template release-name "$chart" 2>/dev/null | "{score}" score -; done'
     commands = {
-        "kube-linter": [linter, "lint", *charts],
-        "kube-score": ["bash", "-c", piped, "score", *charts],
+        "kube-linter": linter and [linter, "lint", *charts],
+        "kube-score": score and ["bash", "-c", piped, "score", *charts],
     }
-    times: dict[str, list[float]] = {name: [] for name in (*commands, "portproof", "portproof again")}
+    here = {name: argv for name, argv in commands.items() if argv}
+    times: dict[str, list[float]] = {name: [] for name in (*here, "portproof", "portproof again")}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for turn in range(TURNS):
-            for name, argv in commands.items():
+            for name, argv in here.items():
                 times[name].append(command_cpu(argv, repository)[0])
             cache = Path(folder) / str(turn)
             times["portproof"].append(portproof(repository, *CHECK, cache_folder=cache).seconds)

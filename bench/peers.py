@@ -11,9 +11,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mutants import Mutant
@@ -30,8 +31,8 @@ TOOLS = {
 }
 
 
-def find(tool: str) -> str:
-    """The path of a tool. Ends the program where it is not built yet."""
+def find(tool: str) -> str | None:
+    """The path of a tool; None where it is not built, which is said."""
     place = (
         os.environ.get("GOBIN")
         or subprocess.run(["go", "env", "GOPATH"], capture_output=True, text=True, check=True).stdout.strip()
@@ -39,19 +40,19 @@ def find(tool: str) -> str:
     )
     found = shutil.which(tool) or shutil.which(tool, path=place)
     if found is None:
-        raise SystemExit(f"{tool} is not here: go install {TOOLS[tool]}")
+        print(f"{tool} is not here: go install {TOOLS[tool]}", file=sys.stderr)
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Of how many mutants in charts each program has something new to say."""
+    """Of how many mutants in charts each program has something new to say; None for one that is not here."""
 
     mutants: int
     portproof: int
     located: int
-    kube_linter: int
-    kube_score: int
+    kube_linter: int | None
+    kube_score: int | None
 
 
 def found(repository: Path, limit: int, seed: str) -> Found:
@@ -62,8 +63,8 @@ def found(repository: Path, limit: int, seed: str) -> Found:
         charts = [one for one in chosen if isinstance(one.target, HelmTarget)]
         ours = [trial(bench, one) for one in charts]
         helm = str(bench.ready.config.helm or os.environ["PORTPROOF_HELM"])
-        lint = sum(_is_new(clone, one, lambda chart: _linted(linter, chart)) for one in charts)
-        scored = sum(_is_new(clone, one, lambda chart: _scored(score, helm, chart)) for one in charts)
+        lint = None if linter is None else _told(clone, charts, partial(_linted, linter))
+        scored = None if score is None else _told(clone, charts, partial(_scored, score, helm))
     return Found(
         len(charts),
         sum(one.found for one in ours),
@@ -71,6 +72,11 @@ def found(repository: Path, limit: int, seed: str) -> Found:
         lint,
         scored,
     )
+
+
+def _told(clone: Path, charts: Sequence[Mutant], ask: Callable[[Path], set[tuple[str, ...]]]) -> int:
+    """Of how many mutants a program says something."""
+    return sum(_is_new(clone, one, ask) for one in charts)
 
 
 def _is_new(clone: Path, mutant: Mutant, ask: Callable[[Path], set[tuple[str, ...]]]) -> bool:
