@@ -114,6 +114,14 @@ def test_a_chart_test_installs_the_chart_alone() -> None:
     assert not calls(SHOP, (alone, 8080))
 
 
+def test_a_service_of_the_targets_own_comes_before_those_of_others() -> None:
+    """It is in another namespace as it stands: where the caller goes is said when it is applied."""
+    own = SERVICE.format(port=80).replace("name: orders", "name: orders, namespace: shop")
+    caller = tied(ManifestTarget("kubernetes"), f"{CALLER}---\n{own}")
+    found = Environment([caller, tied(ORDERS, SERVICE.format(port=8080))])
+    assert (list(found.callers()), found.around(caller.target)) == ([], {})
+
+
 @pytest.mark.parametrize(("shared", "missed"), [("web cart", False), ("web", True), ("web other", True)])
 def test_the_same_application_in_two_ways_is_not_called(shared: str, *, missed: bool) -> None:
     """A folder of manifests and a chart have the same Services: nobody deploys both."""

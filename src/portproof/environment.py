@@ -174,13 +174,16 @@ class Environment:
         """The Services of that name that are deployed with `target`: of each chart, those of the same environment."""
         charts: dict[tuple[str, str, str], list[tuple[Target, Neighbour]]] = defaultdict(list)
         named = self.named(target)
+        has_its_own = name in self._names.get(
+            target.id, ()
+        )  # in another namespace, or in one that is not known
         for other, service in self._offers.get(name, ()):
             if other.path == target.path and not _both_installed(target, other):
                 continue
             if named or self.named(other):
                 if named & self.named(other):
                     yield replace(service, stated=True)
-            elif self._guess and self._may_meet(target, other):
+            elif self._guess and not has_its_own and self._may_meet(target, other):
                 charts[other.kind, other.path, _installed_as(other)].append((other, service))
         label = environment_of(target)
         for offers in charts.values():

@@ -10,7 +10,7 @@ from portproof.graph.answers import answers
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.meant import first_unique, only
 from portproof.graph.model import MatchBy, PortGraph, Relation, Service, ServiceEdge, ServicePort, Site
-from portproof.graph.names import digits, is_digits, is_near_name, label_problem
+from portproof.graph.names import digits, is_digits, is_near_name, is_placeholder, label_problem
 from portproof.graph.past import redirected
 from portproof.graph.phrasing import listing, offered
 from portproof.graph.purpose import has_words
@@ -220,7 +220,8 @@ def _in_another_namespace(graph: PortGraph, edge: ServiceEdge) -> Service | None
     holder = graph.resource(edge.holder)
     if found is None or holder is None or found.key.namespace == edge.whom.namespace:
         return None
-    written = edge.whom.stated or _states_namespace(holder)
+    stated = edge.whom.stated and not is_placeholder(edge.whom.namespace)
+    written = stated or (not edge.whom.stated and _states_namespace(holder))
     return found if written and _states_namespace(graph.read_from[found]) else None
 
 
@@ -250,7 +251,7 @@ def _states_namespace(resource: Resource) -> bool:
     """Whether a namespace is written down: in a chart, helm's ``default`` stands in for one that nobody has said yet."""
     namespace = lookup(resource.data, ("metadata", "namespace"))
     of_chart = "/templates/" in f"/{resource.document.source or ''}"
-    return bool(namespace) and not (of_chart and namespace == "default")
+    return bool(namespace) and not is_placeholder(namespace) and not (of_chart and namespace == "default")
 
 
 def _misplaced(edge: ServiceEdge, there: Service) -> Finding:

@@ -87,6 +87,7 @@ Not reported when:
 * nothing of the above shows what is meant, or it shows several.
 * what may be meant lacks the port, or another monitor selects it.
 * the selector has `matchExpressions`, or only says that a switch is on.
+* a namespace is a placeholder that is filled in later (`${NAMESPACE}`).
 * all labels but one agree, and a custom resource may have what is meant.
 * `monitor-lost-targets` reports the monitor.
 """
@@ -101,7 +102,7 @@ from portproof.graph import own
 from portproof.graph.fields import labels
 from portproof.graph.meant import only
 from portproof.graph.model import PortGraph, Service, Site, Workload
-from portproof.graph.names import is_near_name
+from portproof.graph.names import is_near_name, is_placeholder
 from portproof.resources import ResourceKey
 from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 from portproof.rules.monitoring import monitor_lost_targets
@@ -243,7 +244,8 @@ def _has_port(graph: PortGraph, endpoint: Endpoint, target: _Target) -> bool:
 
 def _is_written(graph: PortGraph, key: ResourceKey) -> bool:
     resource = graph.resource(key)
-    return resource is not None and bool(lookup(resource.data, ("metadata", "namespace")))
+    written = resource and lookup(resource.data, ("metadata", "namespace"))
+    return bool(written) and not is_placeholder(written)
 
 
 def _finding(endpoint: Endpoint, found: _Meant) -> Finding:

@@ -15,8 +15,9 @@ Severity:
   names. Wherever the pods are, also for digits in quotes, which can't be a port's name.
   The same goes for a number in `port` of a PodMonitor, which the API server rejects.
 * **warning**: when the monitor looks in all namespaces, because pods of other releases
-  may be meant. Also when its other endpoints find targets and the name isn't a typo of
-  a declared one: it may be for another version.
+  may be meant.
+* **note**: when its other endpoints find targets and the name isn't a typo of a declared one:
+  it may be for another version, or for pods that aren't in the rendered manifests.
 
 Fix:
 

@@ -15,8 +15,9 @@ Severity:
   names. Wherever the Services are, also for a number in `port`, which the API server
   rejects, and for digits in quotes in `targetPort`.
 * **warning**: when the monitor looks in all namespaces, because Services of other
-  releases may be meant. Also when its other endpoints find targets and the name isn't a
-  typo of an existing one: it may be for another version.
+  releases may be meant.
+* **note**: when its other endpoints find targets and the name isn't a typo of an existing one:
+  it may be for another version, or for Services that aren't in the rendered manifests.
 
 Fix:
 

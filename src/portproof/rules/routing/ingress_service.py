@@ -59,7 +59,7 @@ Good::
 Not reported when:
 
 * no Service in the namespace has a similar name, and none elsewhere has the same.
-* the namespace of one of the two is not written in the manifests.
+* the namespace of one of the two is not written in the manifests, or is a placeholder (`${NAMESPACE}`).
 * a name has fewer than four letters, and there are other Services, or others name it.
 * more than one Service has a similar name.
 * the names differ in their digits.

@@ -14,7 +14,7 @@ from portproof.graph.answers import resolve
 from portproof.graph.fields import labels
 from portproof.graph.meant import only
 from portproof.graph.model import RUNTIME_LABELS, PortGraph, Service, Workload
-from portproof.graph.names import digits, is_elected, is_near_name
+from portproof.graph.names import digits, is_elected, is_near_name, is_placeholder
 from portproof.graph.past import lost_pods
 from portproof.yamldoc import lookup
 
@@ -137,4 +137,4 @@ def _is_elsewhere(graph: PortGraph, service: Service, workload: Workload) -> boo
     if workload.key.name != service.key.name or _is_near_by(service, workload):
         return False
     written = (lookup(graph.read_from[one].data, ("metadata", "namespace")) for one in (service, workload))
-    return all(written) and not _differing(service, workload)
+    return all(one and not is_placeholder(one) for one in written) and not _differing(service, workload)

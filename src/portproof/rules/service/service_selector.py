@@ -96,6 +96,7 @@ Not reported when:
 * the values differ in their digits (`web-1` and `web-2`).
 * another Service selects that workload.
 * several workloads may be meant.
+* a namespace is a placeholder that is filled in later (`${NAMESPACE}`).
 * only Jobs or hooks match.
 * a label is set at run time (`statefulset.kubernetes.io/pod-name`), also by a program that
   chooses a leader among the pods (`role: master`).
