@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish")
 
+_SPLIT, _SPLIT_ONCE = 'string split ","', 'string split --max 1 ","'
 _ENDINGS = {
     "json": "json",
     "sarif": "sarif",
@@ -34,7 +35,9 @@ def script(app: click.Command, shell: str) -> str:
     kind = get_completion_class(shell)
     if kind is None:
         raise ValueError(shell)
-    return f"{kind(app, {}, 'portproof', '_PORTPROOF_COMPLETE').source()}\n"
+    source = kind(app, {}, "portproof", "_PORTPROOF_COMPLETE").source()
+    # click's script for fish takes each comma for the one after the type, also those of a list and of a summary.
+    return f"{source.replace(_SPLIT, _SPLIT_ONCE)}\n"
 
 
 def complete_rules(
