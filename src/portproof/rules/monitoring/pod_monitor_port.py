@@ -17,7 +17,7 @@ Severity:
 * **warning**: when the monitor looks in all namespaces, because pods of other releases
   may be meant.
 * **note**: when its other endpoints find targets and the name isn't a typo of a declared one:
-  it may be for another version, or for pods that aren't in the rendered manifests.
+  it may be for another version, or for other pods.
 
 Fix:
 

@@ -17,7 +17,7 @@ Severity:
 * **warning**: when the monitor looks in all namespaces, because Services of other
   releases may be meant.
 * **note**: when its other endpoints find targets and the name isn't a typo of an existing one:
-  it may be for another version, or for Services that aren't in the rendered manifests.
+  it may be for another version, or for other Services.
 
 Fix:
 
