@@ -199,6 +199,9 @@ CHANGES: Mapping[str, Callable[[Repository], None]] = {
     "a manifest for another tool": write({"deploy/legacy/backoffice.yaml": f"#@ load('ytt')\n{OBJECT}"}),
     "an empty folder": lambda repository: (repository.root / "charts/empty").mkdir(),
     "a repository in this one": own_repository,
+    "a repository around a chart's files": lambda repository: repository.write(
+        {"charts/payments/.git/config": "", "charts/payments/values.yaml": "replicas: 7\n"}
+    ),
     "a submodule": submodule,
     "what git takes for unchanged": assume_unchanged,
     "what git leaves away": leave_away,

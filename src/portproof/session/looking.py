@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from portproof.children import discover_all
 from portproof.config import Config, FileConfig
 from portproof.discover.find import discover
 from portproof.discover.gitignore import ignored_by_git
-from portproof.discover.model import Discovery, Target
+from portproof.discover.kept import near
+from portproof.discover.model import Discovery, HelmTarget, Target
 from portproof.discover.reading import Noted
 from portproof.errors import ConfigError, ToolError, UsageError
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
@@ -69,7 +71,9 @@ def look(request: Request, asked: Asked, comparison: Comparison | None) -> Looke
 
         known = recalled(request, asked.tree.root, asked.config, comparison)
         found = None if known is None else known.found()
-        if found is not None:
+        if found is not None and not _has_repository(
+            asked.tree, near(found[0].everything, comparison.changed)
+        ):
             return Looked(*found)
     noted = Noted(asked.tree.root)
     looked = _looked_through(request, replace(asked, tree=noted))
@@ -80,6 +84,20 @@ def look(request: Request, asked: Asked, comparison: Comparison | None) -> Looke
         if known is not None:
             known.keep(looked.found, noted, looked.config.ignored)
     return looked
+
+
+def _has_repository(tree: Tree, targets: Sequence[Target]) -> bool:
+    """Whether a chart holds a ``.git`` that nobody has seen there: git does not list it where it has the files around it."""
+    charts = {
+        mount.source
+        for one in targets
+        if isinstance(one, HelmTarget) and not one.git
+        for mount in one.mounts
+        if mount.source != "."
+    }
+    return any(
+        ".git" in (*folders, *files) for one in charts for _, folders, files in os.walk(tree.on_disk(one))
+    )
 
 
 def _looked_through(request: Request, asked: Asked) -> Looked:
