@@ -139,6 +139,11 @@ def own_repository(repository: Repository) -> None:
     Repository(repository.root / "nested").commit()
 
 
+def around_a_chart(repository: Repository) -> None:
+    repository.write({"charts/payments/.git/config": ""})
+    repository.replace("charts/payments/values.yaml", "containerPort: 9080", "containerPort: 9081")
+
+
 def assume_unchanged(repository: Repository) -> None:
     repository.git("update-index", "--assume-unchanged", "charts/payments/Chart.yaml")
     repository.replace("charts/payments/Chart.yaml", "name: payments", "name: payouts")
@@ -199,9 +204,7 @@ CHANGES: Mapping[str, Callable[[Repository], None]] = {
     "a manifest for another tool": write({"deploy/legacy/backoffice.yaml": f"#@ load('ytt')\n{OBJECT}"}),
     "an empty folder": lambda repository: (repository.root / "charts/empty").mkdir(),
     "a repository in this one": own_repository,
-    "a repository around a chart's files": lambda repository: repository.write(
-        {"charts/payments/.git/config": "", "charts/payments/values.yaml": "replicas: 7\n"}
-    ),
+    "a repository around a chart's files": around_a_chart,
     "a submodule": submodule,
     "what git takes for unchanged": assume_unchanged,
     "what git leaves away": leave_away,

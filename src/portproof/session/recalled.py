@@ -22,7 +22,7 @@ from portproof import git_index
 from portproof.config import Config
 from portproof.discover import spoken
 from portproof.discover.facts import agree, skimmed_alike
-from portproof.discover.model import Discovery, Target
+from portproof.discover.model import Discovery, HelmTarget, Target
 from portproof.discover.reading import Noted
 from portproof.discover.record import NotKeptError, read, written
 from portproof.discover.walk import pruned
@@ -87,6 +87,8 @@ class Recalled:
 
         around = self._around
         if around is None or any(skip.configured for skip in found.skips):
+            return
+        if any(map(_is_around_a_repository, found.everything)):
             return
         more = {
             "read": _lines(self._read(noted.read)),
@@ -220,6 +222,11 @@ class _Lines(Collection[RelPath]):
 
 def _lines(paths: Collection[RelPath]) -> str:
     return "\n".join(["", *sorted(paths), ""])
+
+
+def _is_around_a_repository(target: Target) -> bool:
+    """Whether a ``.git`` lies in a chart that is not all of the tree: git says nothing of it."""
+    return isinstance(target, HelmTarget) and target.git and all(one.source != "." for one in target.mounts)
 
 
 def _sorted(value: object) -> object:
