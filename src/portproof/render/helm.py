@@ -139,7 +139,7 @@ class Helm:
         found = self._with_parts(target, tree, archives, tuple(one for one in absent if is_named(one)))
         if isinstance(found, Rendering) and found.documents and not found.placeholders:
             return replace(found, without=(reason, *found.without))
-        return NotRendered(target, reason)
+        return NotRendered(target, reason, without=found if isinstance(found, RenderFailure) else None)
 
     def _with_parts(
         self,

@@ -60,12 +60,14 @@ class RenderFailure:
 class NotRendered:
     """A target that cannot be rendered here for a reason that is nobody's mistake, such as a chart to be fetched.
 
-    `missing` is the file that would have to be made first, where that is the reason.
+    `missing` is the file that would have to be made first, where that is the reason. `without` says what failed when it was
+    rendered without what cannot be had: that may be a reason of its own.
     """
 
     target: Target
     reason: str
     missing: RelPath = ""
+    without: RenderFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from functools import cached_property
 from portproof.discover.model import HelmTarget
 from portproof.graph.model import PortGraph
 from portproof.pipeline import Plan
-from portproof.render.model import RenderFailure, Rendering
+from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.resources import ResourceKey
 from portproof.resources import read as read_resources
 from portproof.rules.base import Scalar, Severity, Trait
@@ -281,8 +281,9 @@ class Search:
             answer = self.plan.fresh(target, replace(tree, overlay={**tree.overlay, path: text}))
             is_whole = isinstance(answer, Rendering) and not answer.problems
             self.rendered[settings] = answer if is_whole and isinstance(answer, Rendering) else None
-            if isinstance(answer, RenderFailure):
-                self.failed[settings] = answer
+            failure = answer.without if isinstance(answer, NotRendered) else answer
+            if isinstance(failure, RenderFailure):
+                self.failed[settings] = failure
         return self.rendered[settings]
 
 

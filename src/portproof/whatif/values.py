@@ -106,9 +106,9 @@ def named_in(settings: Iterable[Setting], text: str) -> tuple[Setting, ...]:
 
 
 def _named_steps(one: Setting, text: str, start: int) -> int:
-    """How many steps of a key, from one of the first two on, a text names behind each other."""
+    """How many steps of a key, from one of the first two on, a text names behind each other; not its last alone."""
     steps = [step for step in one.path[start:] if isinstance(step, str) and step != "global"]
-    for length in range(len(steps), 0, -1):
+    for length in range(len(steps), start, -1):
         words = rf"(?<![\w-])(?:global\.)?{re.escape('.'.join(steps[:length]))}(?![\w-])"
         if re.search(words, text):
             return length
