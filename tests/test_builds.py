@@ -19,7 +19,7 @@ WEB = 'FROM python:3.13\nEXPOSE 8000\nCMD ["uvicorn", "app:app", "--port", "8000
 def known(root: Path, image: str = "acme/web:1", **fields: object) -> Built | None:
     """What is known of a container of that image in a repository."""
     builds = Builds(Tree(root), builders(walk(root, (".",), ())))
-    return built.read({"image": image, **fields}, builds.of)
+    return built.read({"image": image, **fields}, builds)
 
 
 def write(root: Path, **files: str) -> None:
@@ -152,7 +152,7 @@ class TestImages:
 
     def test_a_tree_of_too_many_files_says_nothing(self, tmp_path: Path) -> None:
         files = {f"a{index}/Dockerfile": WEB for index in range(600)} | {"web/Dockerfile": WEB}
-        assert Builds(Tree(tmp_path, files), tuple(files)).of("acme/web") is None
+        assert Builds(Tree(tmp_path, files), tuple(files))("acme/web") is None
 
 
 class TestWitnesses:

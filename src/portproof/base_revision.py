@@ -12,6 +12,7 @@ from pathlib import Path
 
 from portproof import pipeline
 from portproof.across import Part
+from portproof.builds.images import Builds
 from portproof.changed_lines import ChangedLines
 from portproof.children import discover_all
 from portproof.config import Config
@@ -253,6 +254,10 @@ class BaseRevision:
         self._trees.update(dict.fromkeys(same, plan.tree))
         # What the targets offer that the difference does not concern is the same in both.
         plan = replace(plan, neighbours=head.neighbours, witness=lambda _target: None)
+        images = plan.rule_set.images
+        if isinstance(images, Builds):
+            before = images.before(self._comparison.changed, self._comparison.texts)
+            plan = replace(plan, rule_set=replace(plan.rule_set, images=before))
         if not self._is_open:
             layout = self._layout(plan)
             base = self._asked(plan, layout)

@@ -69,3 +69,35 @@ def test_a_declaration_that_neither_dockerfile_nor_service_follows(
 ) -> None:
     _repository(tmp_path, 8080, 8000)
     assert portproof.check(tmp_path)["findings"] == []
+
+
+_EARLIER = _DOCKERFILE.replace("8000", "8080")
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"deploy/more.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: more}\n"}]
+)
+def test_a_change_of_the_dockerfile_leaves_the_declared_port_behind(
+    portproof: Program, tmp_path: Path, more: dict[str, str]
+) -> None:
+    repository = _repository(tmp_path, 8080, "http", _EARLIER)
+    repository.write({"web/Dockerfile": _DOCKERFILE, **more})
+    repository.commit()
+    (finding,) = portproof.check(tmp_path, "--base", "HEAD~1")["findings"]
+    assert (finding["rule"], finding["introduced"]) == ("dockerfile-port", True)
+
+
+def test_a_change_of_the_dockerfile_takes_the_declared_port_along(portproof: Program, tmp_path: Path) -> None:
+    repository = _repository(tmp_path, 8080, "http", _EARLIER)
+    repository.write({"web/Dockerfile": _DOCKERFILE})
+    repository.replace("deploy/web.yaml", "8080", "8000")
+    repository.commit()
+    assert portproof.check(tmp_path, "--base", "HEAD~1")["findings"] == []
+
+
+def test_a_dockerfile_that_contradicted_before_is_no_news(portproof: Program, tmp_path: Path) -> None:
+    repository = _repository(tmp_path, 8080, "http")
+    repository.write({"web/Dockerfile": _DOCKERFILE.replace("3.13", "3.14")})
+    repository.commit()
+    (finding,) = portproof.check(tmp_path, "--base", "HEAD~1")["findings"]
+    assert (finding["rule"], finding["introduced"]) == ("dockerfile-port", False)

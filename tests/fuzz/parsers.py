@@ -258,7 +258,7 @@ def image_build(text: str) -> None:
     files = {"a/Dockerfile": text, "compose.yaml": text}
     images = Builds(Tree(scratch(), files), tuple(files))
     for image in ("a", "a/b:1"):
-        found = built.read({"image": image}, images.of)
+        found = built.read({"image": image}, images)
         assert found is None or found.number is None or found.number in found.said
 
 

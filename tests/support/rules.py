@@ -60,7 +60,7 @@ def _images(text: str) -> Images:
     """What the files of the text build."""
     found = [(part, match) for _, part in yamldoc.split(text) if (match := _BUILD.match(part))]
     files = {match["path"]: part[match.end() :] for part, match in found}
-    return Builds(Tree(Path("nowhere"), files), tuple(sorted(files))).of
+    return Builds(Tree(Path("nowhere"), files), tuple(sorted(files)))
 
 
 def _document(offset: int, text: str) -> RenderedDocument:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -15,9 +15,9 @@ from portproof.builds import dockerfile, recipes
 from portproof.builds.dockerfile import Stage
 from portproof.builds.model import BuiltImage, ContextFile
 from portproof.builds.recipes import Recipe
-from portproof.discover.builders import is_dockerfile
+from portproof.discover.builders import is_builder, is_dockerfile
 from portproof.discover.walk import EscapeError, resolve
-from portproof.source import RelPath, Tree, join
+from portproof.source import RelPath, Tree, is_within, join
 
 MAX_FILES = 500
 """Dockerfiles and descriptions that are read; nothing is known of a tree with more."""
@@ -39,7 +39,7 @@ class Builds:
     _known: dict[str, BuiltImage | None] = field(default_factory=dict, compare=False, repr=False)
     _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
 
-    def of(self, image: str) -> BuiltImage | None:
+    def __call__(self, image: str) -> BuiltImage | None:
         """What builds `image`; None where nothing does, and where several may."""
         name = recipes.name_of(image).lower()
         if not self.files or not name:
@@ -49,9 +49,31 @@ class Builds:
                 self._known[name] = self._find(name)
             return self._known[name]
 
-    def at(self, tree: Tree, files: Sequence[RelPath]) -> Builds:
-        """The same of another revision."""
-        return Builds(tree, tuple(files))
+    def before(
+        self, changed: Collection[RelPath], texts: Callable[[Collection[RelPath]], Mapping[RelPath, str]]
+    ) -> Builds:
+        """The same in the base of a change to some files; `texts` gives what those held that were there."""
+        own = {one for one in changed if is_builder(one) or _is_settings(one)}
+        if not own:
+            return self
+        old = texts(own)
+        overlay = {**self.tree.overlay, **{path: old.get(path, "") for path in own}}
+        files = {one for one in self.files if one not in own} | set(filter(is_builder, old))
+        return Builds(Tree(self.tree.root, overlay), tuple(sorted(files)))
+
+    def built_anew(self, changed: Collection[RelPath]) -> frozenset[str]:
+        """The last parts of the names of images of which a change may say where their programs listen."""
+        own = [one for one in changed if is_dockerfile(one) or _is_settings(one)]
+        several = (one for some in self._recipes.values() for one in some) if own else ()
+        return frozenset(
+            name.rpartition("/")[2].lower()
+            for one in several
+            if any(
+                path == one.dockerfile or (_is_settings(path) and is_within(path, one.context))
+                for path in own
+            )
+            for name in one.names
+        )
 
     def _find(self, name: str) -> BuiltImage | None:
         last = name.rpartition("/")[2]
@@ -127,6 +149,10 @@ class Builds:
             text = self.tree.text_or_none(path if path in self.tree.overlay else found.path) or ""
             if len(text) <= recipes.MAX_TEXT:
                 yield ContextFile(path, place, text)
+
+
+def _is_settings(path: RelPath) -> bool:
+    return _SETTINGS.fullmatch(path.rpartition("/")[2]) is not None
 
 
 def _means(one: Recipe, image: str) -> bool:

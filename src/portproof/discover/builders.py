@@ -20,15 +20,15 @@ def is_dockerfile(path: RelPath) -> bool:
     return _DOCKERFILE.fullmatch(path.rpartition("/")[2]) is not None
 
 
+def is_builder(path: RelPath) -> bool:
+    """Whether a file is one of those by its name and place."""
+    folder, _, name = path.rpartition("/")
+    is_workflow = folder == _WORKFLOWS and name.endswith((".yaml", ".yml"))
+    return bool(is_dockerfile(name) or COMPOSE.fullmatch(name) or SKAFFOLD.fullmatch(name) or is_workflow)
+
+
 def builders(listing: Listing) -> tuple[RelPath, ...]:
     """Those files, sorted; none where no Dockerfile is among them."""
-    found = [
-        folder.child(name)
-        for folder in listing.folders.values()
-        for name in folder.files
-        if is_dockerfile(name)
-        or COMPOSE.fullmatch(name)
-        or SKAFFOLD.fullmatch(name)
-        or (folder.path == _WORKFLOWS and name.endswith((".yaml", ".yml")))
-    ]
-    return tuple(sorted(found)) if any(map(is_dockerfile, found)) else ()
+    paths = (folder.child(name) for folder in listing.folders.values() for name in folder.files)
+    found = sorted(filter(is_builder, paths))
+    return tuple(found) if any(map(is_dockerfile, found)) else ()

@@ -14,6 +14,7 @@ from portproof import config as configuration
 from portproof import standard_input
 from portproof.config import Config, FileConfig
 from portproof.console import say
+from portproof.discover.builders import is_dockerfile
 from portproof.discover.kept import ids_of, near
 from portproof.discover.model import STREAM, Discovery, Target
 from portproof.errors import UsageError
@@ -81,8 +82,9 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
     targets = found.targets
     reconfigured = request.file is None and comparison is not None and CONFIG_NAMES & comparison.changed
     if comparison is not None and not reconfigured:
-        several = near(targets, comparison.changed)
-        targets = tuple(target for target in several if comparison.affects(target))
+        built = _of_images(tree, found, comparison)
+        several = targets if built else near(targets, comparison.changed)
+        targets = tuple(one for one in several if one.id in built or comparison.affects(one))
     return Prepared(
         tree,
         paths,
@@ -95,6 +97,21 @@ def prepare(request: Request, comparison: Comparison | None = None) -> Prepared:
         looked.rendered,
         looked.is_certain,
     )
+
+
+def _of_images(tree: Tree, found: Discovery, comparison: Comparison) -> frozenset[str]:
+    """The ids of targets that may have an image of whose Dockerfile the comparison says something else."""
+    if not any(map(is_dockerfile, found.builders)):
+        return frozenset()
+    from portproof.builds.images import Builds
+
+    names = Builds(tree, found.builders).built_anew(comparison.changed)
+    if not names:
+        return frozenset()
+    from portproof.across import mentions_any
+
+    known: dict[RelPath, frozenset[str]] = {}
+    return frozenset(one.id for one in found.targets if mentions_any(one, tree, names, known))
 
 
 def _prepare_stream(request: Request) -> Prepared:

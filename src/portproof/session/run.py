@@ -199,7 +199,7 @@ def _asked(ready: Prepared) -> RuleSet:
     from portproof.builds.images import Builds
     from portproof.rules.rule_set import selected_rules
 
-    return replace(selected_rules(ready.config), images=Builds(ready.tree, ready.discovery.builders).of)
+    return replace(selected_rules(ready.config), images=Builds(ready.tree, ready.discovery.builders))
 
 
 def _rules(request: Request, ready: Prepared) -> RuleSet:
