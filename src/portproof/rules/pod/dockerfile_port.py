@@ -23,6 +23,9 @@ The image has to be certain, too. One Dockerfile only may build an image of that
 * as a service of Docker Compose.
 * in a folder of that name.
 
+With `--base`, targets that name such an image are checked too if only its Dockerfile
+changes.
+
 Why it matters:
 
 Requests to the declared port are refused.
