@@ -61,8 +61,8 @@ def path(tmp_path: Path) -> str:
 
 def ran(script: str, path: str, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """A script of a job. Lines that install are left out: `tests/packaging` has those."""
-    lines = [line for line in script.splitlines() if not re.search(r"\bpip\b|-m venv|PATH=", line)]
-    assert any("portproof check" in line for line in lines)
+    lines = [line for line in script.splitlines() if not re.search(r"\b(?:pip|go) install\b", line)]
+    assert any(line.split()[:1] in (["portproof"], ["reviewdog"]) for line in lines)
     return subprocess.run(
         ["sh", "-e", "-c", "\n".join(lines)],
         env=environment() | {"PATH": path, **variables},
@@ -122,9 +122,12 @@ def test_azure(clone: Repository, path: str) -> None:
 
 def test_bitbucket(clone: Repository, path: str) -> None:
     steps = yaml.safe_load(section("Bitbucket"))["pipelines"]["pull-requests"]["**"]
-    (step,) = [one["step"] for one in steps]
-    assert step["clone"]["depth"] == "full"
-    done = ran("\n".join(step["script"]), path, {"BITBUCKET_PR_DESTINATION_COMMIT": base(clone)})
+    check, report = [one["step"] for one in steps]
+    assert check["clone"]["depth"] == "full"
+    done = ran("\n".join(check["script"]), path, {"BITBUCKET_PR_DESTINATION_COMMIT": base(clone)})
+    assert done.returncode == 0, done.stderr
+    assert [Path(one).is_file() for one in check["artifacts"]] == [True]
+    done = ran("\n".join(report["script"]), path, {})
     assert done.returncode == 0, done.stderr
     given = Path("reviewdog.args").read_text().split()
     assert {"-f=rdjson", "-reporter=bitbucket-code-report", "-filter-mode=nofilter"} <= set(given)

@@ -20,7 +20,7 @@ from tests.support.action import World, below, files_of, outputs_of, writing
 
 pytestmark = pytest.mark.skipif(not IMAGE, reason="no PORTPROOF_IMAGE; .ci/image builds one and runs these")
 
-ABSENT = ("git", "gcc", "cc", "ld", "make", "pip", "pip3", "curl", "wget", "ssh")
+ABSENT = ("gcc", "cc", "ld", "make", "pip", "pip3", "curl", "wget", "ssh")
 
 
 @pytest.fixture

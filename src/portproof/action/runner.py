@@ -33,7 +33,15 @@ def run(
     waits: Waits = USUAL,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Run the action with the variables of a runner; gives the exit code. `waits` are the client's."""
+    """Run the action with the variables of a runner; gives the exit code. `waits` are the client's.
+
+    Raises `UsageError` where no runner has started it.
+    """
+    if not environ.get("GITHUB_ACTIONS"):
+        raise UsageError(
+            "`portproof action` runs in workflows of GitHub only",
+            next_step='Run `portproof check`; in the image: `docker run --rm -v "$PWD:/work:ro" -w /work IMAGE check`.',
+        )
     token = inputs.token(environ)
     secret = inputs.variables("github-token")
     clean = {name: value for name, value in environ.items() if name not in secret}
