@@ -866,7 +866,17 @@ def test_a_run_knows_the_token_by_its_client_only(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("portproof.action.runner.act", looked_at)
     secret = canary()
     variables = dict.fromkeys(inputs.variables("github-token"), secret)
-    assert run({**variables, "GITHUB_EVENT_NAME": "push", "GITHUB_WORKSPACE": str(tmp_path)}) == 0
+    assert (
+        run(
+            {
+                **variables,
+                "GITHUB_ACTIONS": "true",
+                "GITHUB_EVENT_NAME": "push",
+                "GITHUB_WORKSPACE": str(tmp_path),
+            }
+        )
+        == 0
+    )
     (known,) = seen
     assert "GITHUB_WORKSPACE" in known
     assert secret not in known
