@@ -248,7 +248,9 @@ class _Answers:
                 if same is None and len(own) == 1 and users[own[0].file] == 1:
                     one = replace(one, file=own[0].file)  # noqa: PLW2901 - nobody else makes another one of it
                 found.setdefault(repr((one.data, same and same.file)), same or one)
-        return Children(tuple(found.values()), frozenset(files))
+        overlays = (one for one in parents if isinstance(one, KustomizeTarget) and one.id in held)
+        built = frozenset(path for one in overlays for path in one.files)
+        return Children(tuple(found.values()), frozenset(files), built)
 
     def _in(self, parent: HelmTarget | KustomizeTarget) -> tuple[Described, ...] | None:
         if parent.id not in self.known:

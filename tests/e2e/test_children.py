@@ -317,3 +317,31 @@ def test_a_description_of_a_rendering_is_judged_by_the_change(
     assert finding["introduced"] is True
     assert place(finding["location"]).startswith("root/templates/apps.yaml:")
     assert finding["fix"]["edits"][0]["new"] == "8080"
+
+
+FOR_ALL = """resources: [../apps]
+patches:
+  - target: {kind: HelmRelease}
+    patch: |
+      apiVersion: helm.toolkit.fluxcd.io/v2
+      kind: HelmRelease
+      metadata: {name: whatever}
+      spec: {values: {service: {target: 8080}}}
+"""
+
+
+@pytest.mark.parametrize("builds", [True, False])
+def test_a_patch_for_all_changes_what_its_kustomization_builds(
+    portproof: Program, repository: Repository, *, builds: bool
+) -> None:
+    other = HELM_RELEASE.replace("name: shop", "name: other", 1) + "  values: {service: {target: 8081}}\n"
+    plugin = "apiVersion: example.com/v1\nkind: Other\nmetadata: {name: x}\n"
+    overlay = FOR_ALL if builds else f"{FOR_ALL}transformers: [t.yaml]\n"
+    repository.write({**CHART, **RELEASE, "prod/kustomization.yaml": overlay, "prod/t.yaml": plugin})
+    repository.write({"other/kustomization.yaml": "resources: [other.yaml]\n", "other/other.yaml": other})
+    repository.write({"other/kustomization.yaml": "namePrefix: x-\nresources: [other.yaml]\n"})
+    report = portproof.check()
+    (finding,) = report["findings"]
+    assert (finding["rule"], finding["location"]["path"]) == ("service-target-number", "other/other.yaml")
+    (shop,) = (one for one in report["targets"] if "helm:" in one["id"] and "shop" in one["id"])
+    assert shop["status"] == ("checked" if builds else "skipped")

@@ -73,7 +73,7 @@ def find_deployments(
     texts, stores = _texts(tree, _files(listing, charts))
     every = [_named(one) for one in _deployments(place, texts, stores, children)]
     installed = _told_apart([one for one in every if isinstance(one, Installed)])
-    patched = _patched_among(texts, {one.install.name for one in installed})
+    patched = _patched_among(texts, {one.install.name for one in installed}, children.built)
     installs: dict[RelPath, list[Installed]] = defaultdict(list)
     builds: dict[RelPath, list[Build]] = defaultdict(list)
     remote: list[Installed] = []
@@ -228,15 +228,24 @@ def _told_apart(installed: Iterable[Installed]) -> list[Installed]:
     return found
 
 
-def _patched_among(texts: Mapping[RelPath, str], names: Collection[str]) -> frozenset[str]:
-    """Those of the installs called `names` whose values a kustomization changes: what they are then is not known."""
+def _patched_among(
+    texts: Mapping[RelPath, str], names: Collection[str], built: Collection[RelPath]
+) -> frozenset[str]:
+    """Those of the installs called `names` whose values a kustomization changes: what they are then is not known.
+
+    A patch without a name may change any of them; those that one of the kustomizations that have been `built` changes are
+    known, and a component changes those of its users.
+    """
     if not names:
         return frozenset()
     # a whole HelmRelease names its chart; what names none is a patch, or holds patches
     perhaps = ((file, text) for file, text in texts.items() if "patch" in text or "chart:" not in text)
     found = (one for file, text in perhaps if "values" in text for one in objects(file, text))
-    patched = frozenset(name for one in found for name in _patched(one))
-    return frozenset(names) if "" in patched else patched & frozenset(names)
+    patched: set[str] = set()
+    for one in found:
+        is_known = one.file in built or (built and one.text("kind") == "Component")
+        patched.update(name for name in _patched(one) if name or not is_known)
+    return frozenset(names) if "" in patched else frozenset(names).intersection(patched)
 
 
 def _patched(one: Described) -> Iterator[str]:

@@ -63,10 +63,14 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """The descriptions that renderings hold; those in `files` are deployed as these say, not as they stand there."""
+    """The descriptions that renderings hold; those in `files` are deployed as these say, not as they stand there.
+
+    `built` are the files that go into these renderings.
+    """
 
     objects: tuple[Described, ...] = ()
     files: frozenset[RelPath] = frozenset()
+    built: frozenset[RelPath] = frozenset()
 
     def overlay(self) -> Mapping[RelPath, str]:
         """What a tree has to say of them, by their paths."""
