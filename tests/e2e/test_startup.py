@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 HEAVY = {"yaml", "jsonpath_ng", "jinja2", "github", "subprocess", "concurrent.futures", "urllib.request"}
 AFTER_THE_FIRST_RENDER = {
@@ -50,3 +53,21 @@ def test_the_first_render_waits_for_half_of_the_program_only() -> None:
     assert "portproof.render.helm" in modules
     assert not {"jsonpath_ng", "jinja2", "github"} & modules
     assert not AFTER_THE_FIRST_RENDER & modules
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_what_was_said_before_is_said_again_without_rules_and_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("PORTPROOF_RENDER_CACHE", str(tmp_path / "cache"))
+    for name in ("GITHUB_ACTIONS", "TF_BUILD"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/all.yaml").write_text(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n"
+    )
+    words = ["check", str(tmp_path / "tree"), "--format", kind]
+    script = f"from portproof.cli import app; app({words}, standalone_mode=False)"
+    assert {"portproof.report", "portproof.rules.base"} <= loaded(script)
+    modules = loaded(script)
+    assert not {"portproof.discover", "portproof.report", "portproof.rules", "portproof.graph"} & modules

@@ -24,11 +24,12 @@ def print_document(text: str, kind: str) -> None:
 
     Its words are those of the files under check, and GitHub and Azure obey what a step prints.
     """
-    from portproof.report.safe import for_log  # noqa: PLC0415 - after the first renders
-
     text = with_timings(text) if kind == "json" else text
-    is_read = any(os.environ.get(name) for name in ("GITHUB_ACTIONS", "TF_BUILD"))
-    click.echo(for_log(text, kind) if is_read else text, nl=False, color=True)
+    if any(os.environ.get(name) for name in ("GITHUB_ACTIONS", "TF_BUILD")):
+        from portproof.report.safe import for_log  # noqa: PLC0415 - after the first renders
+
+        text = for_log(text, kind)
+    click.echo(text, nl=False, color=True)
 
 
 def write_text(file: Path, text: str, *, root: Path | None = None) -> None:
@@ -79,11 +80,14 @@ def _reason(error: OSError) -> str:
 def with_timings(text: str) -> str:
     """A JSON document with where the time went, if that is measured."""
     from portproof import timings  # noqa: PLC0415
+
+    taken = timings.taken()
+    if taken is None:  # a run that says again what it has said loads nothing more
+        return text
     from portproof.report.json_ import dumps  # noqa: PLC0415
     from portproof.report.timing_table import data  # noqa: PLC0415
 
-    taken = timings.taken()
-    return text if taken is None else dumps({**json.loads(text), "timings": data(taken)})
+    return dumps({**json.loads(text), "timings": data(taken)})
 
 
 def seen_from_here(root: Path) -> Callable[[RelPath], str]:
