@@ -20,6 +20,10 @@ from portproof.rules import all_rules
 from portproof.rules.evaluate import Evaluation, RuleSet, evaluate
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {{name: orders}}\nspec:\n  ports: [{{port: {port}}}]\n"
+INGRESS = (
+    "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: shop}\n"
+    "spec: {defaultBackend: {service: {name: '${SERVICE}', port: {number: 8002}}}}\n"
+)
 CALLER = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {url: 'http://orders:80'}\n"
 
 
@@ -120,6 +124,12 @@ def test_a_service_of_the_targets_own_comes_before_those_of_others() -> None:
     caller = tied(ManifestTarget("kubernetes"), f"{CALLER}---\n{own}")
     found = Environment([caller, tied(ORDERS, SERVICE.format(port=8080))])
     assert (list(found.callers()), found.around(caller.target)) == ([], {})
+
+
+def test_a_name_that_is_filled_in_later_means_nobody() -> None:
+    caller = tied(ManifestTarget("deploy/k8s"), INGRESS)
+    other = tied(ManifestTarget("deploy/old"), SERVICE.format(port=80).replace("orders", '"${SERVICE}"'))
+    assert list(Environment([caller, other]).callers()) == []
 
 
 @pytest.mark.parametrize(("shared", "missed"), [("web cart", False), ("web", True), ("web other", True)])

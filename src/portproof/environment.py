@@ -22,6 +22,7 @@ from portproof.discover.places import environment_in, named_by_values
 from portproof.graph.answers import unanswered
 from portproof.graph.meetings import Meeting
 from portproof.graph.model import Neighbour, ServiceEdge, Surroundings
+from portproof.graph.names import is_placeholder
 from portproof.rules.callers.caller_service_port import RULE
 from portproof.rules.evaluate import Evaluation, FindingKey
 from portproof.source import RelPath, Tree, parent
@@ -174,9 +175,8 @@ class Environment:
         """The Services of that name that are deployed with `target`: of each chart, those of the same environment."""
         charts: dict[tuple[str, str, str], list[tuple[Target, Neighbour]]] = defaultdict(list)
         named = self.named(target)
-        has_its_own = name in self._names.get(
-            target.id, ()
-        )  # in another namespace, or in one that is not known
+        # Its own is in another namespace, or in one that is not known; a placeholder stands for any name.
+        has_its_own = name in self._names.get(target.id, ()) or is_placeholder(name)
         for other, service in self._offers.get(name, ()):
             if other.path == target.path and not _both_installed(target, other):
                 continue

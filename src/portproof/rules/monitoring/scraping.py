@@ -174,7 +174,7 @@ def _beside_others(found: Finding) -> Finding:
     if isinstance(found.primary.value, str) and is_near_name(found.primary.value, str(found.expected)):
         return found
     text = f"{found.message} Its other endpoints may find targets."
-    return replace(found, message=text, severity=Severity.NOTE)
+    return replace(found, message=text, severity=Severity.NOTE, expected=None, remedies=())
 
 
 def _keeping(monitors: Monitors, found: Finding) -> Finding:
