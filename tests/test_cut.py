@@ -101,6 +101,11 @@ def test_findings_and_their_fixes_cost_renders(tmp_path: Path) -> None:
     assert costs == {"a": 1 + 2 + 2, "b": 1 + 2, "c": 1}
 
 
+def test_what_was_skipped_has_the_estimate(tmp_path: Path) -> None:
+    known = recorded(tmp_path / "report.json", a=0.5, skipped=0.0)
+    assert cut.measured({"a": 1.0, "skipped": 2.0}, known) == {"a": 0.5, "skipped": 1.0}
+
+
 def test_manifests_cost_what_their_resources_do(tmp_path: Path) -> None:
     targets = [{"id": id_, "seconds": 0.0, "resources": size} for id_, size in (("a", 300), ("b", 100))]
     (tmp_path / "report.json").write_text(json.dumps({"targets": targets, "findings": []}))

@@ -27,7 +27,7 @@ _BYTE = {"helm": 2e-6, "kustomize": 5e-6, "manifests": 3e-6}
 
 
 _LEAST = 0.001
-"""Seconds of what was skipped, and of what took less than a report says."""
+"""Seconds of what took less than a report says."""
 
 _RESOURCE = 0.001
 """Seconds that reading a resource and asking the rules about it takes: all that a folder of manifests costs."""
@@ -175,8 +175,9 @@ def measured(estimates: Mapping[str, float], costs: Mapping[str, float]) -> dict
 def costs_in(file: Path) -> dict[str, float]:
     """What each target of a JSON report cost, in seconds: its renders, those for its findings too, and the rules.
 
-    The report has the seconds of the first render; findings are traced by a few more, and each fix is proven by one. Raises
-    `UsageError` for what is no report.
+    The report has the seconds of the first render; findings are traced by a few more, and each fix is proven by one. Of what
+    was skipped it has none, although helm may have been started to see that: such targets are left out. Raises `UsageError`
+    for what is no report.
     """
     try:
         data = json.loads(file.read_bytes())
@@ -189,6 +190,7 @@ def costs_in(file: Path) -> dict[str, float]:
             str(one["id"]): float(one["seconds"]) * renders.get(one["id"], 1)
             + _RESOURCE * int(one["resources"])
             for one in data["targets"]
+            if one["seconds"] or one["resources"]
         }
     except OSError as error:
         raise UsageError(
