@@ -52,6 +52,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "security.md",
         "compatibility.md",
         "benchmarks.md",
+        "compared.md",
         "changelog.md",
     ),
 }
