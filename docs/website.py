@@ -331,6 +331,10 @@ default = "latest"
 _STYLE = """/* a table of rules: a name is read whole, and what it finds needs room; on a phone the rest is scrolled to */
 .md-typeset table:not([class]):has(td:first-child > a) td:first-child { white-space: nowrap; }
 .md-typeset table:not([class]):has(td:first-child > a) td:nth-child(2) { min-width: 12rem; }
+.md-typeset table:not([class]):has(td:first-child > a) th { min-width: 0; }
+
+/* pictures are white, also where the page is dark */
+.md-typeset img { border-radius: 0.4rem; }
 
 /* the theme's own colors of the page that is shown have too little contrast */
 [data-md-color-scheme="default"] .md-nav__link--active, [data-md-color-scheme="default"] .md-nav__link--active * { color: #2f3fb8; }

@@ -31,7 +31,7 @@ def test_the_job_that_uses_the_action_passes(tmp_path: Path) -> None:
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "DOCKER_HOST": DOCKER_HOST,
     }
-    who = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "gc.auto=0")
     for command in (
         ("init", "--quiet", "--initial-branch=main"),
         ("add", "--all"),
