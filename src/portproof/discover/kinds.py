@@ -35,6 +35,7 @@ _CONTROLLERS = frozenset(
     | {"HTTPProxy", "ExtensionService"}  # Contour
     | {"VirtualServer", "VirtualServerRoute", "TransportServer"}  # NGINX
     | {"TCPIngress", "UDPIngress"}  # Kong
+    | {"BackendConfig", "HealthCheckPolicy"}  # Google Cloud
     | {
         "ApisixRoute",
         "RouteTable",
