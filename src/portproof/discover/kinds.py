@@ -51,6 +51,7 @@ _POLICIES = frozenset(
 _MONITORS = frozenset(
     {"ServiceMonitor", "PodMonitor", "Probe", "VMServiceScrape", "VMPodScrape", "VMProbe"}
     | {"PodMonitoring", "ClusterPodMonitoring"}
+    | {"OpenTelemetryCollector"}
 )
 
 WITH_PORTS = WORKLOADS | _FRONTS | _GATEWAY_API | _MESHES | _CONTROLLERS | _POLICIES | _MONITORS
