@@ -222,7 +222,8 @@ def test_order_says_nothing(said: set[str], moved: set[str], order: list[int]) -
     turned = [head[index] for index in order if index < len(head)]
     pods = turned.index(head[1])
     turned[pods] = turned[pods].replace("containers:\n", f"containers:\n{ASIDE}")
-    assert found(base, turned) == found(base, head)
+    # A container aside that declares nothing may be the one that listens: then that both ends moved is not said.
+    assert found(base, turned) == found(base, head) - {(MOVED, "warning")}
 
 
 @pytest.mark.parametrize(
