@@ -95,8 +95,9 @@ def _growth_text(rows: Rows) -> Iterator[str]:
             "memory": lambda one: _mib(one["check"]),
         },
     )
-    if len(rows) > 1:
-        first, last = rows[0], rows[-1]
+    measured = [one for one in rows if "one chart, kept" in one]
+    if len(measured) > 1:
+        first, last = measured[0], measured[-1]
         ratio = last["one chart, kept"]["own"] / first["one chart, kept"]["own"]
         yield ""
         yield (
