@@ -104,7 +104,6 @@ def change(said: Collection[str], moved: Collection[str], *, target: object = No
 
 
 SERVICE, PROBE, SETTING = "service-target-number", "probe-port-number", "listening-port"
-MOVED = "container-port-moved"
 POLICY, SCRAPE = "network-policy-service-port", "scrape-annotation-port"
 
 Row = tuple[str, str, Mapping[str, str]]
@@ -143,10 +142,6 @@ TABLE: tuple[Row, ...] = (
     ("argument", "argument", {SETTING: "warning"}),
     ("file", "file", {SETTING: "warning"}),
     ("variable argument", "argument", {}),
-    # both ends, and nothing that tells the program
-    ("", "target declared", {MOVED: "warning"}),
-    ("", "target declared image", {}),
-    ("variable", "target declared variable", {}),
     # something is left behind by both ends
     ("probe", "target declared", {PROBE: "warning"}),
     ("policy", "target declared", {POLICY: "warning"}),
@@ -167,8 +162,7 @@ def test_what_is_said_of_a_number(said: str, moved: str, expected: Mapping[str, 
 
 
 BY_NAME: tuple[Row, ...] = (
-    ("", "declared", {MOVED: "warning"}),
-    ("", "declared image", {}),
+    ("", "declared", {}),
     ("probe", "declared", {PROBE: "warning"}),
     ("policy", "declared", {POLICY: "warning"}),
     ("annotation", "declared", {SCRAPE: "warning"}),
@@ -193,8 +187,7 @@ def test_a_target_by_name_goes_where_the_declaration_goes(
     "said", [said for count in range(len(SAID) + 1) for said in combinations(SAID, count)], ids=" ".join
 )
 def test_what_moves_together_is_quiet(said: tuple[str, ...], target: str | None) -> None:
-    # Nothing but the two ends: whether the program moves with them, nothing says.
-    assert change(said, PARTS, target=target) == (set() if said else {(MOVED, "warning")})
+    assert change(said, PARTS, target=target) == set()
     assert change(said, [*PARTS, "image"], target=target) == set()
     assert change(said, [], target=target) == change(said, ["image"], target=target) == set()
 
@@ -222,8 +215,7 @@ def test_order_says_nothing(said: set[str], moved: set[str], order: list[int]) -
     turned = [head[index] for index in order if index < len(head)]
     pods = turned.index(head[1])
     turned[pods] = turned[pods].replace("containers:\n", f"containers:\n{ASIDE}")
-    # A container aside that declares nothing may be the one that listens: then that both ends moved is not said.
-    assert found(base, turned) == found(base, head) - {(MOVED, "warning")}
+    assert found(base, turned) == found(base, head)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 A container listens where its program does, whatever port it declares. The rule
 compares with the base revision of a pull request, or of `--base`. It reports a
 declared port that moves together with the Service that reaches it, while image,
-command, arguments, environment and files of the container stay as they are.
+command, arguments, environment and files of the container stay as they are. It has to
+be known what the program does without them: by its image, or by the Dockerfile of the
+repository that builds it.
 
 The usual cause is a value that feeds both `targetPort` and `containerPort`.
 
@@ -15,8 +17,8 @@ answered.
 Severity:
 
 * **error**: the image is a well-known one, and listens on the old port by default.
-* **warning**: any other image, because the base may have been wrong. Also if the
-  Dockerfile of the repository makes the program listen on the old port.
+* **warning**: the Dockerfile of the repository makes the program listen on the old
+  port.
 
 Fix:
 
@@ -97,14 +99,11 @@ Good::
 Not reported when:
 
 * the image, command, arguments, environment or mounted files change, too.
+* nothing says where the program listens: who made the change may know.
 * the image's tag names no version (`latest`): the program may have changed.
-* the repository builds the image, unless its Dockerfile makes the program listen on
-  the old port.
 * a setting, a ConfigMap, an annotation, a probe or a policy says the old or the new
   number.
 * the image is known to listen on the new port.
-* the container takes files from a Secret, or variables that may say where to listen,
-  unless its image is a well-known one.
 * the container still declares the old port.
 * the Service did not reach the port in the base, or does not reach it now.
 * another container of the pod declares no port.

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 from portproof.graph.answers import resolve
 from portproof.graph.evidence import numbers_in_pod_spec, running
-from portproof.graph.fields import indexed, mapping
-from portproof.graph.images import is_version_known, may_tell
+from portproof.graph.images import is_version_known
 from portproof.graph.model import Container, ContainerPort, PortGraph, Role, Service, Workload
 from portproof.graph.past import container_before, declared_before, program_changed, reached_before
 from portproof.graph.weighing import numbers_of_policies
-from portproof.yamldoc import lookup
 
 _VERSION = re.compile(r"@sha256:|:[^/:\d]*\d[^/:]*\Z")
 
@@ -22,7 +20,7 @@ _VERSION = re.compile(r"@sha256:|:[^/:\d]*\d[^/:]*\Z")
 class MovedPort:
     """A `port` of a container that `was` another number in the base; the Services `going` there came along.
 
-    `is_known`: the image is one that listens on the old number by default.
+    `is_known`: the image is one that listens on the old number by default. Else the Dockerfile that builds it says so.
     """
 
     workload: Workload
@@ -53,9 +51,9 @@ def _of(graph: PortGraph, workload: Workload, container: Container) -> Iterator[
         old = then.get(port)
         if old is None or old.value == port.value or port.protocol != "TCP":
             continue
-        going = _following(graph, workload, port, old)
+        known = old.value in container.default_ports and is_version_known(container.image)
+        going = _following(graph, workload, port, old) if known or container.built_port == old.value else []
         if going and _is_told_nowhere(graph, workload, container, (old.value, port.value)):
-            known = old.value in container.default_ports and is_version_known(container.image)
             yield MovedPort(workload, container, port, old.value, tuple(going), known)
 
 
@@ -76,30 +74,11 @@ def _following(
 def _is_told_nowhere(
     graph: PortGraph, workload: Workload, container: Container, numbers: tuple[int, int]
 ) -> bool:
-    """Whether nothing but declarations and Services speaks of the two numbers, and nothing that cannot be read may."""
+    """Whether nothing but declarations, Services and what is in the image speaks of the two numbers."""
     old, new = numbers
     if program_changed(graph, workload, container.name) or any(one.value == old for one in container.ports):
         return False
     if container.built is not None:
         return container.built_port == old
-    if not container.default_ports and _has_secrets(graph, workload, container):
-        return False
     said = numbers_in_pod_spec(workload) | numbers_of_policies(graph)
     return old not in said and new not in said | set(container.default_ports)
-
-
-def _has_secrets(graph: PortGraph, workload: Workload, container: Container) -> bool:
-    """Whether the container takes variables or files from a Secret, which may say another port by now."""
-    data = mapping(lookup(graph.read_from[workload].data, container.path))
-    pod = mapping(lookup(graph.read_from[workload].data, container.path[:-2]))
-    if any(one.get("secretRef") for _, one in indexed(data.get("envFrom"))):
-        return True
-    for _, one in indexed(data.get("env")):
-        if mapping(one.get("valueFrom")).get("secretKeyRef") and may_tell(str(one.get("name"))):
-            return True
-    mounted = {str(one.get("name")) for _, one in indexed(data.get("volumeMounts"))}
-    return any(
-        one.get("secret") or one.get("projected")
-        for _, one in indexed(pod.get("volumes"))
-        if str(one.get("name")) in mounted
-    )
