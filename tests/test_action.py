@@ -843,6 +843,7 @@ def test_what_a_note_or_a_warning_quotes_is_data(tmp_path: Path, capsys: pytest.
     evil = "not compared: x\n::error::y\r##[error]z\x1b[2J @octocat <b>"
     summary = tmp_path / "summary.md"
     environ = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_WORKSPACE": str(tmp_path), f"INPUT_{evil}": "x"}
+    environ |= {"GITHUB_ACTIONS": "true"}
     notes = Notes(environ, summarised=True)
     notes.say(evil)
     notes.say(evil)

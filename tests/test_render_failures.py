@@ -97,7 +97,12 @@ CASES = [
         expected=True,
     ),
     Case("credential", {X: "a: {{ .Values.a | b64enc }}\n"}, f"{X}:1:19", "expected string", expected=True),
-    Case("no credential", {X: "a: {{ .Values.a | upper }}\n"}, f"{X}:1:19", "expected string"),
+    Case(
+        "a text that no placeholder cures",
+        {X: 'a: {{ .Values.a | upper }}{{ if .Values.a }}{{ fail "not that" }}{{ end }}\n'},
+        f"{X}:1:19",
+        "expected string",
+    ),
     Case("required", {X: 'a: {{ required "set a" .Values.a }}\n'}, f"{X}:1:7", "set a", expected=True),
     Case(
         "required in a helper",

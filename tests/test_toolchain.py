@@ -767,7 +767,7 @@ def test_the_switch_is_on_where_our_own_images_and_tests_are_made_and_in_no_rele
     on = {
         file.name for file in OWN if re.search(rf"{WHEEL_SWITCH} ?[?]?= ?1", file.read_text(errors="replace"))
     }
-    assert on == {"Makefile", "image"}
+    assert on == {"Makefile", "image", "validators"}
 
 
 @pytest.mark.skipif(this_platform() != "linux-amd64", reason="the wheel has binaries for linux-amd64 only")

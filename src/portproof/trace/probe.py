@@ -63,9 +63,10 @@ class Tracing:
     def __init__(self, manifests: Manifests, fields: Iterable[Site], tree: Tree) -> None:
         self._manifests = manifests
         self._tree = tree
+        here = {one.key for one in manifests.resources}
         self._wanted = _bounded(
             sorted(
-                set(fields),
+                {one for one in fields if one.resource in here},  # the other end may be in another target
                 key=lambda one: (one.resource, str(one.path), one.piece.start if one.piece else 0),
             )
         )
