@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from portproof.discover.model import KustomizeTarget
+from portproof.source import Tree
 from tests.github import FakeGitHub
 from tests.hostile.support import GIB, Place, overlay
 from tests.hostile.test_charts import PLAIN, bomb
 from tests.hostile.test_overlays import MAP
 from tests.support.action import World, writing
-from tests.support.rendering import chart
+from tests.support.rendering import chart, engine, rendered
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +64,40 @@ def test_two_bombs_at_once_leave_memory_to_others(name: str, tmp_path: Path) -> 
         code, held = largest(command, place.environ(), place.repository)
     assert code == 1
     assert 2 * held + OWN < BUDGET
+
+
+def definitions(count: int) -> str:
+    """Large definitions of resources, as operators bring them: 100 KiB of schema each."""
+    field = {
+        "type": "object",
+        "properties": {f"p{one}": {"type": "string", "description": "x"} for one in range(20)},
+    }
+    schema = {"type": "object", "properties": {f"field{one}": field for one in range(110)}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    return "\n---\n".join(
+        json.dumps(
+            {
+                "apiVersion": "apiextensions.k8s.io/v1",
+                "kind": "CustomResourceDefinition",
+                "metadata": {"name": f"things{one}.example.com"},
+                "spec": {"group": "example.com", "scope": "Namespaced", "versions": [version]},
+            }
+        )
+        for one in range(count)
+    )
+
+
+def test_a_large_overlay_has_enough(tmp_path: Path) -> None:
+    """What operators need is built: the collector starts to work while there is room."""
+    with Place(tmp_path) as place:
+        place.write(overlay("k", "resources: [crds.yaml]\n", **{"crds.yaml": definitions(30)}))
+        with engine(place.root) as made:
+            found = rendered(
+                made.render(
+                    KustomizeTarget("k", ("k/kustomization.yaml", "k/crds.yaml")), Tree(place.repository)
+                )
+            )
+    assert len(found.documents) == 30
 
 
 @pytest.fixture

@@ -17,14 +17,15 @@ from portproof.process import MIB
 # object as a tree of YAML nodes), so its collector only runs less often, which halves its time on large overlays. One
 # thread of Go each, because as many renders run at once as there are processors.
 HELM_TUNING: dict[str, str] = {"GOGC": "off", "GOMEMLIMIT": "300MiB", "GOMAXPROCS": "1"}
-KUSTOMIZE_TUNING: dict[str, str] = {"GOGC": "400", "GOMEMLIMIT": "600MiB", "GOMAXPROCS": "1"}
+KUSTOMIZE_TUNING: dict[str, str] = {"GOGC": "400", "GOMEMLIMIT": "400MiB", "GOMAXPROCS": "1"}
 
 HELM_MEMORY = 1920 * MIB
 KUSTOMIZE_MEMORY = 1920 * MIB
 """Address space, of which Go sets aside 1.1 GiB at its start that it never uses.
 
-The largest overlay that was seen needs 0.4 GiB of its own; charts need 0.1 GiB. Runaway ones are stopped in seconds, and
-two of them at once leave something of 2 GiB.
+The largest overlay that was seen needs 0.4 GiB of its own; charts need 0.1 GiB. So the collector has to work well before
+the rest is used up: what it may leave is bounded above. Runaway ones are stopped in seconds, and two of them at once leave
+something of 2 GiB.
 """
 
 _DEAD_PROXY = "http://127.0.0.1:9"
