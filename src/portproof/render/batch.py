@@ -24,7 +24,8 @@ from portproof.process import Completed
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.copying import CopyError, write_text
 from portproof.render.excerpt import excerpt, has_names
-from portproof.render.helm import Assembled, Helm, documents, lasting, put_together
+from portproof.render.helm import Helm, documents, lasting
+from portproof.render.layout import Assembled, put_together
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.render.tool_output import Places
 from portproof.source import RelPath, Tree, parent

@@ -8,7 +8,6 @@ checkout leaves credentials) is put together in the scratch folder.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,10 +24,10 @@ from portproof.discover.versions import fitting, is_exact
 from portproof.process import Completed, Limits
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.contents import Contents, UnknownContentError
-from portproof.render.copying import CopyError, is_private, make_folder, shadow_folder, write_text
+from portproof.render.copying import CopyError, make_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError, is_named
-from portproof.render.install_values import install_values
 from portproof.render.kubernetes import suitable, unmet
+from portproof.render.layout import Assembled, has_private, is_plain, is_there, put_together, with_values
 from portproof.render.model import FailureSite, NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.placeholders import MAX_VALUES, Placeholders
 from portproof.render.sandboxes import Sandboxes
@@ -110,7 +109,7 @@ class Helm:
             return NotRendered(target, str(error))
         try:
             with self.scratch.folder() as folder:
-                found = self._render(target, tree, _with_values(target, tree, fetched.archive, folder))
+                found = self._render(target, tree, with_values(target, tree, fetched.archive, folder))
         except GivenError as error:
             return RenderFailure(target, str(error))
         except OSError as error:
@@ -151,7 +150,7 @@ class Helm:
         try:
             with self._assembled(target, tree, archives, absent) as assembled:
                 found = self._render(target, tree, assembled)
-            if isinstance(found, RenderFailure) and DENIED in found.message and _has_private(target, tree):
+            if isinstance(found, RenderFailure) and DENIED in found.message and has_private(target, tree):
                 # whoever helm has become may not read what we may
                 with self._assembled(target, tree, archives, absent, linking=False) as assembled:
                     again = self._render(target, tree, assembled)
@@ -357,14 +356,14 @@ class Helm:
         chart_touched = any(is_within(path, mount.source) for path in touched for mount in mounts)
         replaced = target.install is not None and not target.install.defaults
         in_place = linking and not (archives or absent or chart_touched or target.git or replaced)
-        if in_place and all(_is_there(tree, target, mount) for mount in mounts):
+        if in_place and all(is_there(tree, target, mount) for mount in mounts):
             chart = tree.on_disk(target.chart)
             values = [tree.on_disk(path) for path in target.values]
-            if not (touched or target.install) and all(_is_plain(path) for path in values):
+            if not (touched or target.install) and all(is_plain(path) for path in values):
                 yield Assembled(chart, tuple(values), Places.of(tree))
                 return
             with self.scratch.folder() as folder:
-                yield _with_values(target, tree, chart, folder)
+                yield with_values(target, tree, chart, folder)
             return
         with self.scratch.folder() as folder:
             chart = folder / "chart"
@@ -381,21 +380,7 @@ class Helm:
                 make_folder(charts, chart)
                 for file in files:
                     shutil.copyfile(file, charts / file.name)
-            yield _with_values(target, tree, chart, folder, linking=linking)
-
-
-@dataclass(frozen=True, slots=True)
-class Assembled:
-    """What helm is given: a chart, values files and options, and what their paths are called in the repository.
-
-    `files` are those that the options name.
-    """
-
-    chart: Path
-    values: tuple[Path, ...]
-    places: Places
-    options: tuple[str, ...] = ()
-    files: tuple[Path, ...] = ()
+            yield with_values(target, tree, chart, folder, linking=linking)
 
 
 def _texts(contents: Contents, chart: Path) -> Iterator[tuple[str, str]]:
@@ -476,83 +461,3 @@ def _stand_in(absent: Dependency) -> str:
     """A chart without templates. helm asks for its name only, but takes conditions and aliases by its version, too."""
     version = fitting(absent.version)
     return f'apiVersion: v2\nname: "{absent.name}"\nversion: "{version}"\n'
-
-
-def _has_private(target: HelmTarget, tree: Tree) -> bool:
-    """Whether helm would read a file that not everybody may read, but that we may: it loads all that lies in a chart."""
-    folders = (tree.on_disk(mount.source) for mount in target.mounts)
-    files = (path for folder in folders for path in folder.rglob("*"))
-    private = [one for one in (*map(tree.on_disk, target.values), *files) if is_private(one)]
-    return bool(private) and all(os.access(one, os.R_OK) for one in private)
-
-
-def _is_there(tree: Tree, target: HelmTarget, mount: Mount) -> bool:
-    """Whether a mount is nothing but what lies there on disk, perhaps through a link that helm follows too."""
-    if mount.at == ".":
-        return mount.source == target.chart
-    place = tree.on_disk(target.chart) / mount.at
-    return os.path.realpath(place) == os.path.realpath(tree.on_disk(mount.source))
-
-
-def _is_plain(path: Path) -> bool:
-    """Whether helm takes the path for what it is: it splits ``-f`` at commas and reads it as a URL first."""
-    return not any(character in str(path) for character in ',"%')
-
-
-def _with_values(
-    target: HelmTarget, tree: Tree, chart: Path, folder: Path, *, linking: bool = True
-) -> Assembled:
-    """Values files as the tree has them; those that are edited or oddly named are written to the scratch folder.
-
-    So are values that stand in the object that installs the chart.
-    """
-    given = install_values(target, target.install, tree) if target.install else None
-    names: dict[Path, RelPath] = {chart: target.chart}
-    values = []
-    for number, path in enumerate(target.values):
-        file = tree.on_disk(path)
-        text = tree.overlay.get(path)
-        if given and number == len(target.values) - 1:
-            text = given.values
-        elif given and number in given.parts:
-            text = given.parts[number]
-        if text is not None or not _is_plain(file) or not linking:
-            file = folder / f"values-{number}.yaml"
-            names[file] = path
-            if text is not None:
-                write_text(file, text)
-            else:
-                shutil.copyfile(tree.on_disk(path), file)
-        values.append(file)
-    whole = dict(_set_files(target, tree, folder))
-    options = [*(given.options if given else ()), *whole]
-    return Assembled(chart, tuple(values), Places.of(tree, names), tuple(options), tuple(whole.values()))
-
-
-def _set_files(target: HelmTarget, tree: Tree, folder: Path) -> Iterator[tuple[str, Path]]:
-    """The options that give values as whole files, and copies of these whose names need no escape."""
-    for number, (name, path) in enumerate(target.install.set_files if target.install else ()):
-        file = folder / f"value-{number}"
-        text = tree.overlay.get(path)
-        if text is not None:
-            write_text(file, text)
-        else:
-            shutil.copyfile(tree.on_disk(path), file)
-        yield f"--set-file={name}={file}", file
-
-
-def put_together(
-    tree: Tree, mounts: tuple[Mount, ...], to: Path, own: list[RelPath], *, linking: bool = True
-) -> None:
-    """Put every mount in its place, outer ones first; a mount takes the place of what lies there.
-
-    `own` are the places, relative to the chart, that will be written to.
-    """
-    for mount in sorted(mounts, key=lambda one: (one.at != ".", one.at.count("/"), one.at)):
-        prefix = "" if mount.at == "." else f"{mount.at}/"
-        others = [other.at for other in mounts if other.at not in (mount.at, ".")]
-        inner = [at[len(prefix) :] for at in others if at.startswith(prefix)]
-        written = [at[len(prefix) :] for at in own if at.startswith(prefix)]
-        place = to if mount.at == "." else to / mount.at
-        # Schemas are not checked, and a schema can point to any file or host.
-        shadow_folder(tree, mount.source, place, [*inner, "values.schema.json"], written if linking else None)
