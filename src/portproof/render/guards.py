@@ -20,7 +20,8 @@ ValuePath: TypeAlias = tuple[str, ...]
 MAX_FILES = 300
 """As many templates are searched for the words of a refusal."""
 
-_VALUE = re.compile(r"\$?\.Values((?:\.\w+)+)")
+VALUE = re.compile(r"\$?\.Values((?:\.\w+)+)")
+"""A value that a template reads."""
 _NAMED = re.compile(r"(?<![\w.-])\.?((?:\w+\.)*\w+)(?![\w-]|\.\w)")
 _VARIABLE = re.compile(r"\$(\w+)")
 _ASSIGNED = re.compile(r"\$(\w+)\s*:?=\s*(.*)", re.DOTALL)
@@ -32,7 +33,7 @@ def guarding(message: str, tree: Tree, paths: ChartPaths) -> Iterator[ValuePath]
     First what both the condition and the words name, then what the condition does, the innermost first, then the words:
     a word alone names a value only if the chart has that.
     """
-    named = tuple(_steps(one) for one in _NAMED.findall(message.replace(".Values.", "")))
+    named = tuple(value_path(one) for one in _NAMED.findall(message.replace(".Values.", "")))
     own = _data(tree, paths.on_tree("values.yaml"))
     for path in _templates(tree, paths):
         text = tree.text_or_none(path) or ""
@@ -75,10 +76,11 @@ def _read(action: TemplateAction, assigned: dict[str, str]) -> Iterator[ValuePat
     for condition in reversed(action.conditions):
         through = [assigned.get(one, "") for one in _VARIABLE.findall(condition)]
         for text in (condition, *through):
-            yield from (_steps(one) for one in _VALUE.findall(text))
+            yield from (value_path(one) for one in VALUE.findall(text))
 
 
-def _steps(text: str) -> ValuePath:
+def value_path(text: str) -> ValuePath:
+    """A value as templates name it, such as ``.image.tag``, step by step."""
     return tuple(text.strip(".").split("."))
 
 

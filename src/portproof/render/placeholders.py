@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from portproof.render.chartpaths import ChartPaths
-from portproof.render.guards import guarding, is_empty, is_list
+from portproof.render.guards import VALUE, ValuePath, guarding, is_empty, is_list, value_path
 from portproof.render.tool_output import error_text
 from portproof.source import Tree
-
-ValuePath: TypeAlias = tuple[str, ...]
 
 MAX_VALUES = 12
 """As many values are given to one chart; each takes a render."""
@@ -35,7 +33,6 @@ _FRAME = re.compile(
 _AT = re.compile(r"at <(.{0,1000}?)>:\s")
 _NIL = re.compile(r"nil pointer evaluating [^\n]{1,200}?\.(\w+)")
 _NO_STRING = re.compile(r"invalid value; expected string|wrong type for value; expected string")
-_VALUE = re.compile(r"\$?\.Values((?:\.\w+)+)")
 _REQUIRED = re.compile(
     r"\brequired\s+(?:\"(?:[^\"\\]|\\.)*\"|`[^`]*`|\([^()]*\))\s+\(?\s*\$?\.Values((?:\.\w+)+)"
     r"|\$?\.Values((?:\.\w+)+)\s*\|\s*required\b"
@@ -139,24 +136,20 @@ def _wanted(stderr: str, tree: Tree, paths: ChartPaths) -> Iterator[tuple[ValueP
     here = _line(tree, paths, inner)
     if nil is not None:
         texts = [*said[-1:], here]
-        found = (_steps(one) for each in texts for one in _VALUE.findall(each))
+        found = (value_path(one) for each in texts for one in VALUE.findall(each))
         yield from ((_placed(steps, outer["name"]), here) for steps in found if nil[1] in steps[1:])
     elif "index of untyped nil" in text or "index of nil pointer" in text:
         texts = [*said[-1:], here]
         for each in texts:
             for one in _INDEX.finditer(each):
-                yield _placed((*_steps(one[1]), one[2]), outer["name"]), here
+                yield _placed((*value_path(one[1]), one[2]), outer["name"]), here
     elif "execution error at" in text:
         message = text.partition("): ")[2].strip()
         for line in (here, *_saying(message, tree, paths)):
             for one in _REQUIRED.finditer(line):
-                yield _placed(_steps(one[1] or one[2]), outer["name"]), line
+                yield _placed(value_path(one[1] or one[2]), outer["name"]), line
     elif _NO_STRING.search(text):
-        yield from ((_placed(_steps(one), outer["name"]), here) for one in _VALUE.findall(here))
-
-
-def _steps(text: str) -> ValuePath:
-    return tuple(text.strip(".").split("."))
+        yield from ((_placed(value_path(one), outer["name"]), here) for one in VALUE.findall(here))
 
 
 def _placed(path: ValuePath, template: str) -> ValuePath:
