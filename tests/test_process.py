@@ -58,10 +58,10 @@ def test_standard_input_is_empty(tmp_path: Path) -> None:
 
 def test_a_timeout_kills_the_whole_group_and_throws_the_output_away(tmp_path: Path) -> None:
     script = "trap '' TERM INT; echo printed; sleep 60 & echo $! > child; echo $$ > leader; wait"
-    done = sh(script, tmp_path, limits=Limits(seconds=0.5))
+    done = sh(script, tmp_path, limits=Limits(seconds=1))
     assert done.ending is Ending.TIMEOUT
     assert done.stdout == ""
-    assert done.seconds < 2
+    assert done.seconds < 20
     assert not is_running(int((tmp_path / "leader").read_text()))
     assert not is_running(int((tmp_path / "child").read_text()))
 
@@ -74,7 +74,7 @@ def test_what_a_program_leaves_behind_is_killed(tmp_path: Path) -> None:
 
 def test_a_program_that_closes_its_streams_and_runs_on_is_killed_at_the_deadline(tmp_path: Path) -> None:
     script = "echo printed; echo $$ > leader; exec >&- 2>&-; sleep 60"
-    done = sh(script, tmp_path, limits=Limits(seconds=0.5))
+    done = sh(script, tmp_path, limits=Limits(seconds=1))
     assert done.ending is Ending.TIMEOUT
     assert done.stdout == ""
     assert not is_running(int((tmp_path / "leader").read_text()))
@@ -84,7 +84,7 @@ def test_too_much_output_stops_it(tmp_path: Path) -> None:
     done = sh("yes", tmp_path, limits=Limits(seconds=30, output_bytes=MIB))
     assert done.ending is Ending.TOO_MUCH_OUTPUT
     assert done.stdout == ""
-    assert done.seconds < 10
+    assert done.seconds < 25
 
 
 def test_the_limit_of_memory_holds(tmp_path: Path) -> None:

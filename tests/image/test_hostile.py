@@ -196,7 +196,7 @@ def test_the_action_on_a_hostile_repository(scene: Scene, host: Host) -> None:
     write_files(scene.runner.workspace, files)
     started = time.monotonic()
     done = scene.runner.act({**scene.variables(), "INPUT_REPORT-FILE": "report.json"}, options=scene.options)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 120
     assert done.code == 1, done.stdout + done.stderr
     report = (scene.runner.workspace / "report.json").read_text()
     targets = {one["id"]: one for one in json.loads(report)["targets"]}

@@ -33,6 +33,7 @@ _FLAGS = (
     "--remote-debugging-pipe",
 )
 _SECONDS = 30
+_GONE_ON = ("Inspected target navigated or closed", "Execution context was destroyed", "Cannot find context")
 _KEYS = {
     "ArrowUp": 38,
     "ArrowDown": 40,
@@ -42,6 +43,10 @@ _KEYS = {
     "Escape": 27,
     "Tab": 9,
 }
+
+
+class ChromiumError(RuntimeError):
+    """What Chromium answers to a command that it cannot follow."""
 
 
 class Browser:
@@ -66,7 +71,7 @@ class Browser:
             if said.get("id") != self._last:
                 self.events.append(said)
             elif "error" in said:
-                raise RuntimeError(f"{method}: {said['error']}")
+                raise ChromiumError(f"{method}: {said['error']}")
             else:
                 result: dict[str, Any] = said["result"]
                 return result
@@ -125,6 +130,22 @@ class Page:
         if "exceptionDetails" in said:
             raise RuntimeError(json.dumps(said["exceptionDetails"])[:2000])
         return said["result"].get("value")
+
+    def until(self, expression: str) -> None:
+        """Ask again and again until an expression is true, across the pages that the tab goes on to by itself.
+
+        Going on ends the page that was asked, and its answer with it: that question is asked of the next one.
+        """
+        ends = time.monotonic() + _SECONDS
+        while time.monotonic() < ends:
+            try:
+                if self.value(expression):
+                    return
+            except ChromiumError as gone:
+                if not any(one in str(gone) for one in _GONE_ON):
+                    raise
+            time.sleep(0.02)
+        raise RuntimeError(f"not so after {_SECONDS} s: {expression}")
 
     def press(self, *keys: str) -> None:
         """Press keys one after the other, as a person would: names such as ``ArrowDown``, or single characters."""

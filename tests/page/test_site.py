@@ -103,8 +103,5 @@ def test_the_search_finds_a_rule_by_its_name(browser: Browser, address: str) -> 
 
 def test_the_front_door_leads_to_the_newest_version(browser: Browser, address: str) -> None:
     page = browser.open(address)
-    page.value(
-        "new Promise((done) => { const look = () => location.pathname == '/latest/' ? done() : setTimeout(look, 20); look() })"
-    )
-    assert "portproof" in page.value("document.title")
+    page.until("location.pathname == '/latest/' && document.title.includes('portproof')")
     page.close()
