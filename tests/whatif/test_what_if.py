@@ -663,6 +663,26 @@ def test_a_loop_is_wrong_once(repository: Repository, portproof: Program) -> Non
     assert "The same line breaks 1 more of these" in finding["message"]
 
 
+@pytest.mark.parametrize("options", [["--what-if"], ["--base", "HEAD"]])
+def test_what_is_wrong_anyway_is_said_once(
+    repository: Repository, portproof: Program, options: list[str]
+) -> None:
+    """A port that a part puts before it gives it another index."""
+    admin = "    {{- if .Values.admin.enabled }}\n    - {name: admin, port: 9000, targetPort: http}\n    {{- end }}\n"
+    first = SERVICE.index("    - {")
+    service = SERVICE[:first] + admin + SERVICE[first:]
+    repository.write({"chart/values.yaml": VALUES + "admin: {enabled: false}\n"})
+    repository.write({"chart/templates/service.yaml": service})
+    repository.git("add", "-A")
+    repository.git("commit", "-qm", "a port of its own for the admin")
+    repository.write({"chart/templates/service.yaml": service[:-1].removesuffix("http}") + "8088}\n"})
+
+    (finding,) = portproof.check(*options)["findings"]
+
+    assert (finding["rule"], finding["location"]["line"]) == ("service-target-number", 10)
+    assert finding["when"] is None
+
+
 SCAFFOLD = """\
 {{- if .Values.ingress.enabled }}
 apiVersion: networking.k8s.io/v1

@@ -176,9 +176,14 @@ def _at_most_warning(finding: Finding) -> Finding:
 
 
 def _joined(outcome: Outcome, tried: Outcome, variants: Iterable[_Variant]) -> Outcome:
-    """What was found with other values beside what was found anyway."""
+    """What was found with other values beside what was found anyway.
+
+    A port that a part puts before others gives each of them another index: what is wrong there anyway stands at its line.
+    """
     known = {one.target.id: one for one in variants}
-    groups = _by_line([group for one in tried.merged if (group := _named(one, known)) is not None])
+    said = {_line(one) for one in outcome.merged}
+    named = (group for one in tried.merged if (group := _named(one, known)) is not None)
+    groups = _by_line([one for one in named if _line(one) not in said])
     verdict = replace(
         outcome.verdict,
         open=(*outcome.verdict.open, *groups),
@@ -195,8 +200,7 @@ def _by_line(groups: Sequence[FindingGroup]) -> list[FindingGroup]:
     """
     lines: dict[Hashable, list[FindingGroup]] = defaultdict(list)
     for one in groups:
-        origin = one.first.origins.get(one.finding.primary)
-        lines[(one.first.found.rule.id, id(one) if origin is None else origin.span)].append(one)
+        lines[_line(one)].append(one)
     found = []
     for several in lines.values():
         shown = [set(one.first.when) for one in several]
@@ -208,6 +212,12 @@ def _by_line(groups: Sequence[FindingGroup]) -> list[FindingGroup]:
         cures = tuple(one for one in first.proposals if all(one.edits in each for each in edits))
         found.append(replace(first, proposals=cures, alike=tuple(others)))
     return found
+
+
+def _line(group: FindingGroup) -> Hashable:
+    """The rule and the place; a finding without a place is at one of its own."""
+    origin = group.first.origins.get(group.finding.primary)
+    return group.first.found.rule.id, id(group) if origin is None else origin.span
 
 
 def _named(group: FindingGroup, known: Mapping[str, _Variant]) -> FindingGroup | None:
