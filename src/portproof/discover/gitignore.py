@@ -79,6 +79,7 @@ class _Rules:
 
     tree: Tree
     texts: dict[RelPath, str] = field(default_factory=dict)
+    patterns: dict[tuple[RelPath, bool], tuple[GitIgnoreSpecPattern, ...]] = field(default_factory=dict)
     known: dict[RelPath, bool] = field(default_factory=dict)
     ends: dict[RelPath, re.Pattern[str] | None] = field(default_factory=dict)
     fit: dict[tuple[RelPath, str], bool] = field(default_factory=dict)
@@ -115,12 +116,18 @@ class _Rules:
         """Whether the .gitignore files above a path ignore it; the nearest that is about it decides."""
         left = MAX_PATTERNS
         for folder in ancestors(path):
-            patterns = list(islice(patterns_of(self._text(folder), of_folders=is_folder), left))
+            patterns = self._patterns(folder, of_folders=is_folder)[:left]
             left -= len(patterns)
             inside = path if folder == "." else path[len(folder) + 1 :]
             if patterns and matches(patterns, f"{inside}/" if is_folder else inside):
                 return True
         return False
+
+    def _patterns(self, folder: RelPath, *, of_folders: bool) -> tuple[GitIgnoreSpecPattern, ...]:
+        if (folder, of_folders) not in self.patterns:
+            some = islice(patterns_of(self._text(folder), of_folders=of_folders), MAX_PATTERNS)
+            self.patterns[folder, of_folders] = tuple(some)
+        return self.patterns[folder, of_folders]
 
     def _text(self, folder: RelPath) -> str:
         if folder not in self.texts:
