@@ -43,7 +43,7 @@ Server(("::", int(sys.argv[1])), Web).serve_forever()
 
 
 def _do(*command: str, text: str | None = None) -> str:
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
 
@@ -59,7 +59,7 @@ class Cluster:
         """A web server in the node's namespace that knows ``/healthz``, and is ready."""
         command = ["ip", "netns", "exec", self.node, sys.executable, "-I", "-c", _LISTENER, str(port)]
         running = subprocess.Popen(command)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while f":{port} " not in _do("ip", "netns", "exec", self.node, "ss", "-Hltn"):
             assert running.poll() is None
             assert time.monotonic() < until, "the listener does not start"
@@ -83,12 +83,33 @@ class Cluster:
         )
 
     def policy(self, *rules: str) -> None:
-        """Rules for what comes to the node."""
+        """Rules for what comes to the node; those that add to ``@callers`` count connections by their ports."""
         text = "\n".join(rules)
         self._filter(
             self.node,
-            f"table inet policies {{ chain input {{ type filter hook input priority 0\n{text}\n}}\n}}\n",
+            "table inet policies { set callers { type inet_service; size 65535; flags dynamic; }\n"
+            f"chain input {{ type filter hook input priority 0\n{text}\n}}\n}}\n",
         )
+
+    def policy_met(self, attempts: int) -> None:
+        """Wait until that many connections have been added to ``@callers``."""
+        command = (
+            "ip",
+            "netns",
+            "exec",
+            self.node,
+            "nft",
+            "-j",
+            "list",
+            "set",
+            "inet",
+            "policies",
+            "callers",
+        )
+        until = time.monotonic() + 120
+        while len(json.loads(_do(*command))["nftables"][-1]["set"].get("elem", ())) < attempts:
+            assert time.monotonic() < until, "nobody comes"
+            time.sleep(0.05)
 
     def policy_gone(self) -> None:
         """Nothing filters what comes to the node."""
@@ -103,7 +124,7 @@ class Cluster:
             ["ip", "netns", "exec", self.caller, sys.executable, "-I", connect.__file__, *arguments],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         assert not done.stderr

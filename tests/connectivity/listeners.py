@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 Talk = Callable[[socket.socket], None]
@@ -54,9 +54,9 @@ def silent(connection: socket.socket) -> None:
 
 
 def dripping(connection: socket.socket) -> None:
-    """Answer a byte at a time, for longer than anybody waits."""
+    """Answer a byte at a time, until the other side goes away."""
     connection.recv(4096)
-    for _ in range(200):
+    while True:
         connection.sendall(b"H")
         time.sleep(0.05)
 
@@ -64,7 +64,7 @@ def dripping(connection: socket.socket) -> None:
 def endless(connection: socket.socket) -> None:
     """Answer without an end."""
     connection.recv(4096)
-    for _ in range(10_000):
+    while True:
         connection.sendall(b"x" * 65_536)
 
 
@@ -132,8 +132,12 @@ def self_signed(folder: Path) -> Path:
     return both
 
 
+_CLOSED: list[socket.socket] = []
+
+
 def closed() -> int:
-    """A port at which nothing listens."""
-    with closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A port at which nothing listens, and that nobody else is given while this process runs."""
+    one = socket.socket()
+    one.bind(("127.0.0.1", 0))
+    _CLOSED.append(one)
+    return int(one.getsockname()[1])

@@ -37,19 +37,22 @@ from tests.connectivity.listeners import (
 )
 
 FILE = connect.__file__
-ONCE = ("--attempts", "1", "--timeout", "20")
+ONCE = ("--attempts", "1", "--timeout", "60")
+
+ENOUGH = 4
+"""Seconds in which a connection on loopback is made, however busy the machine is."""
 
 
 def run(*arguments: str, code: int = 0) -> list[dict[str, Any]]:
     """What the file prints when it runs by itself."""
     done = subprocess.run(
-        [sys.executable, "-I", FILE, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-I", FILE, *arguments], capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == code, done.stdout + done.stderr
     return [json.loads(one) for one in done.stdout.splitlines()]
 
 
-def asked(edge: str, timeout: float = 20) -> tuple[str, str]:
+def asked(edge: str, timeout: float = 60) -> tuple[str, str]:
     """The result and detail of one attempt at an edge."""
     outcome = connect.opened(Edge.parse(edge), connect.Patience(1, 0, timeout))
     return outcome.result, outcome.detail
@@ -64,7 +67,7 @@ def test_every_edge_is_a_line() -> None:
     assert {one["edge"]: one["result"] for one in lines} == dict(
         zip(edges, ["connected", "refused", "connected"], strict=True)
     )
-    assert all(isinstance(one["milliseconds"], int) and 0 <= one["milliseconds"] < 20_000 for one in lines)
+    assert all(isinstance(one["milliseconds"], int) and 0 <= one["milliseconds"] < 60_000 for one in lines)
 
 
 def test_all_connected_is_success() -> None:
@@ -157,7 +160,7 @@ def test_another_program_gives_a_wrong_answer() -> None:
 
 def test_a_program_that_says_nothing_is_no_matter_of_the_network() -> None:
     with listening(silent) as port:
-        assert asked(f"127.0.0.1:{port}/http/", 0.6) == (
+        assert asked(f"127.0.0.1:{port}/http/", ENOUGH) == (
             "wrong answer",
             "accepts the connection, and does not answer in time",
         )
@@ -177,9 +180,7 @@ def test_a_program_that_hangs_up_gives_a_wrong_answer() -> None:
 @pytest.mark.parametrize("ask", ["http/", "h2", "https/"])
 def test_nobody_can_hold_it_up_or_fill_its_memory(talk: Any, ask: str) -> None:
     with listening(talk) as port:
-        started = time.monotonic()
-        assert asked(f"127.0.0.1:{port}/{ask}", 0.6)[0] == "wrong answer"
-    assert time.monotonic() - started < 30
+        assert asked(f"127.0.0.1:{port}/{ask}", ENOUGH)[0] == "wrong answer"
 
 
 # https
@@ -244,17 +245,15 @@ def test_a_name_that_nobody_knows_is_a_matter_of_dns() -> None:
 
 
 def test_a_name_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = threading.Event()
+    over = threading.Event()
 
     def never(*_: object, **__: object) -> list[Any]:
-        ended.wait(30)
+        over.wait()
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", never)
-    started = time.monotonic()
     assert asked("backend.shop:80/tcp", 0.6) == ("dns", "the name server does not answer in time")
-    assert time.monotonic() - started < 20
-    ended.set()
+    over.set()
 
 
 def test_whatever_goes_wrong_the_edge_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,20 +268,20 @@ def test_whatever_goes_wrong_the_edge_has_a_line(monkeypatch: pytest.MonkeyPatch
 # patience
 
 
-def test_a_port_that_opens_late_is_connected() -> None:
-    port, began = closed(), threading.Event()
-    with listening(lambda _: began.set()) as other:
-        edges = [f"127.0.0.1:{port}/tcp", f"127.0.0.1:{other}/tcp"]
-        command = [sys.executable, "-I", FILE, "--attempts", "50", "--pause", "0.5", *edges]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-            assert began.wait(30)
-            time.sleep(0.3)
-            with closing(socket.create_server(("127.0.0.1", port))):
-                output, _ = running.communicate(timeout=60)
-    lines = {one["edge"]: one for one in map(json.loads, output.splitlines())}
-    assert running.returncode == 0
-    assert lines[edges[0]]["result"] == "connected"
-    assert lines[edges[0]]["detail"].startswith("attempt ")
+def test_a_port_that_opens_late_is_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(socket.socket()) as late:
+        late.bind(("127.0.0.1", 0))
+        pauses: list[float] = []
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                late.listen()
+
+        monkeypatch.setattr(time, "sleep", pause)
+        edge = Edge.parse(f"127.0.0.1:{late.getsockname()[1]}/tcp")
+        outcome = connect.opened(edge, connect.Patience(50, 0.5, 60))
+    assert (outcome.result, outcome.detail, pauses) == ("connected", "attempt 4", [0.5] * 3)
 
 
 def test_a_failure_has_been_tried_again() -> None:
@@ -293,12 +292,18 @@ def test_a_failure_has_been_tried_again() -> None:
 
 
 def test_slow_edges_are_asked_at_the_same_time() -> None:
+    at_once = threading.Barrier(20)
+
+    def talk(connection: socket.socket) -> None:
+        """Nobody gets an answer before all have asked."""
+        connection.recv(4096)
+        at_once.wait(60)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
     with ExitStack() as open_:
-        ports = [open_.enter_context(listening(silent)) for _ in range(20)]
-        started = time.monotonic()
-        lines = run("--attempts", "1", "--timeout", "1", *(f"127.0.0.1:{one}/h2" for one in ports), code=1)
-    assert len(lines) == 20
-    assert time.monotonic() - started < 15
+        ports = [open_.enter_context(listening(talk)) for _ in range(20)]
+        lines = run("--attempts", "1", "--timeout", "60", *(f"127.0.0.1:{one}/http/" for one in ports))
+    assert [one["result"] for one in lines] == ["connected"] * 20
 
 
 # the program

@@ -73,7 +73,7 @@ def cluster(status: dict[str, Any]) -> Iterator[str]:
             thread.join()
 
 
-def waited(tmp_path: Path, status: dict[str, Any], wanted: str) -> tuple[int, str]:
+def waited(tmp_path: Path, status: dict[str, Any], wanted: str, timeout: str) -> tuple[int, str]:
     with cluster(status) as address:
         run = subprocess.run(
             [
@@ -88,7 +88,7 @@ def waited(tmp_path: Path, status: dict[str, Any], wanted: str) -> tuple[int, st
                     "--selector",
                     "app.kubernetes.io/managed-by=portproof",
                 ),
-                *("--for", wanted, "--timeout", "2s"),
+                *("--for", wanted, "--timeout", timeout),
             ],
             capture_output=True,
             text=True,
@@ -107,7 +107,7 @@ def test_the_page_says_one_way_to_wait() -> None:
 @pytest.mark.parametrize("status", [SUCCEEDED, FAILED], ids=["succeeded", "failed"])
 def test_it_ends_with_the_job(tmp_path: Path, status: dict[str, Any]) -> None:
     (wanted,) = set(re.findall(r'--for "(.+?)"', PAGE))
-    code, said = waited(tmp_path, status, wanted)
+    code, said = waited(tmp_path, status, wanted, "180s")
     assert (code, said) == (0, "job.batch/portproof-prod-web condition met\n")
 
 
@@ -115,7 +115,7 @@ def test_it_ends_with_the_job(tmp_path: Path, status: dict[str, Any]) -> None:
 @pytest.mark.parametrize("status", [{}, {"active": 1, "ready": 0}], ids=["new", "active"])
 def test_it_waits_while_the_job_runs(tmp_path: Path, status: dict[str, Any]) -> None:
     (wanted,) = set(re.findall(r'--for "(.+?)"', PAGE))
-    code, said = waited(tmp_path, status, wanted)
+    code, said = waited(tmp_path, status, wanted, "2s")
     assert code == 1
     assert "timed out waiting for the condition" in said
 
@@ -123,6 +123,6 @@ def test_it_waits_while_the_job_runs(tmp_path: Path, status: dict[str, Any]) -> 
 @pytest.mark.slow
 def test_to_wait_for_success_is_to_wait_in_vain_for_what_has_failed(tmp_path: Path) -> None:
     assert "`kubectl wait --for=condition=Complete` waits until its timeout" in PAGE
-    code, said = waited(tmp_path, FAILED, "condition=Complete")
+    code, said = waited(tmp_path, FAILED, "condition=Complete", "2s")
     assert code == 1
     assert "timed out waiting for the condition" in said

@@ -372,14 +372,15 @@ def test_helpers_that_draw_lots_for_nobody_keep_nothing_from_being_kept(counted:
 
 
 def test_what_the_machine_may_be_to_blame_for_is_not_kept(counted: Counted) -> None:
-    (counted.root / "portproof.yaml").write_text("timeout: 1\n")
-    slow = 'case "$1" in template) /bin/sleep 5;; esac'
+    (counted.root / "portproof.yaml").write_text("timeout: 4\n")
+    slow = 'case "$1" in template) /bin/sleep 300;; esac'
     wrapper(counted.folder / "helm", current_helm().argv[0], slow)
     assert "did not finish" in counted.check("chart")
     counted.starts()
     assert "did not finish" in counted.check("chart")
     assert counted.starts() > 0
 
+    (counted.root / "portproof.yaml").unlink()
     wrapper(counted.folder / "helm", current_helm().argv[0], 'case "$1" in template) kill -9 $$;; esac')
     assert "signal" in counted.check("chart")
     counted.starts()
@@ -443,7 +444,7 @@ def test_two_at_once_do_not_disturb_each_other(counted: Counted) -> None:
     several = [
         subprocess.Popen(command, env=counted.environ, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
-    printed = [SECONDS.sub('"seconds": 0', one.communicate(timeout=120)[0]) for one in several]
+    printed = [SECONDS.sub('"seconds": 0', one.communicate(timeout=600)[0]) for one in several]
     assert printed[0] == printed[1]
     counted.starts()
     assert counted.check() == printed[0]

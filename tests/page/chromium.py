@@ -32,7 +32,7 @@ _FLAGS = (
     "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
     "--remote-debugging-pipe",
 )
-_SECONDS = 30
+_SECONDS = 180
 _GONE_ON = ("Inspected target navigated or closed", "Execution context was destroyed", "Cannot find context")
 _KEYS = {
     "ArrowUp": 38,
@@ -130,6 +130,12 @@ class Page:
         if "exceptionDetails" in said:
             raise RuntimeError(json.dumps(said["exceptionDetails"])[:2000])
         return said["result"].get("value")
+
+    def busy(self) -> float:
+        """Processor seconds that the page has taken since it began to load, if the tab was asked before: a busy machine adds none."""
+        self.send("Performance.enable", timeDomain="threadTicks")
+        said = {one["name"]: one["value"] for one in self.send("Performance.getMetrics")["metrics"]}
+        return float(said["TaskDuration"])
 
     def until(self, expression: str) -> None:
         """Ask again and again until an expression is true, across the pages that the tab goes on to by itself.

@@ -16,7 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ PATHS = (
     Probed("prod", "http://api.shop.svc:80/healthz?full=1", HTTP),
     Probed("test", "https://api.test.svc:443/", HTTP),
 )
-MODULES = modules(PATHS).replace("timeout: 5s", "timeout: 2s")
+PATIENCE = 180
+"""Seconds: longer than anything takes that has an end."""
 
 
 def tool(name: str, *args: str, folder: Path) -> str:
@@ -120,19 +121,50 @@ def test_the_exporter_takes_the_modules(tmp_path: Path) -> None:
         tool("prometheus-blackbox-exporter", "--config.file=modules.yaml", "--config.check", folder=tmp_path)
 
 
-def free() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        port: int = server.getsockname()[1]
-        return port
+@contextmanager
+def closed() -> Iterator[int]:
+    """A port at which nothing listens, and that nobody else is given meanwhile."""
+    with closing(socket.socket()) as one:
+        one.bind(("127.0.0.1", 0))
+        yield one.getsockname()[1]
 
 
 @contextmanager
-def running(*command: str, folder: Path) -> Iterator[None]:
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+def running(*command: str, folder: Path) -> Iterator[int]:
+    """A program that takes a port which is free, and the port."""
+    listen = "--web.listen-address=127.0.0.1:0"
+    with subprocess.Popen(
+        [*command, listen], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as child:
         try:
-            yield
+            yield listens(child)
         finally:
             child.terminate()
+
+
+def listens(child: subprocess.Popen[bytes]) -> int:
+    """The port on which a program listens, as soon as it does (proc(5))."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        assert child.poll() is None, f"{child.args!r} ended"
+        sockets = set(opened(child.pid))
+        _, *lines = (line.split() for line in Path(f"/proc/{child.pid}/net/tcp").read_text().splitlines())
+        for line in lines:
+            if line[3] == LISTENS and f"socket:[{line[9]}]" in sockets:
+                return int(line[1].partition(":")[2], 16)
+        time.sleep(0.1)
+    raise AssertionError(f"{child.args!r} does not listen")
+
+
+def opened(pid: int) -> Iterator[str]:
+    """What the descriptors of a program lead to; some may be gone by now."""
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield str(one.readlink())
+
+
+LISTENS = "0A"
+"""The state of a socket that listens, in ``/proc/net/tcp``."""
 
 
 class Listener(socketserver.ThreadingTCPServer):
@@ -154,7 +186,6 @@ class Listener(socketserver.ThreadingTCPServer):
 class _Answer(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         answer = getattr(self.server, "answer")  # noqa: B009 - the type of `server` is that of any
-        self.request.settimeout(10)
         with suppress(OSError):
             if (
                 answer == "grpc"
@@ -162,8 +193,8 @@ class _Answer(socketserver.BaseRequestHandler):
                 self.request.sendall(b"\0\0\0\4\0\0\0\0\0")
                 self.request.recv(64)
             elif answer == "silent":
-                self.request.recv(4096)
-                time.sleep(5)
+                while self.request.recv(4096):
+                    pass
             else:
                 self.request.recv(4096)
                 head = f"HTTP/1.1 {answer} x\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -187,19 +218,12 @@ class _Answer(socketserver.BaseRequestHandler):
     ],
 )
 def test_what_the_exporter_makes_of_a_listener(tmp_path: Path, answer: str, tcp: bool, http: bool) -> None:
-    exporter, closed = free(), free()
-    (tmp_path / "blackbox.yml").write_text(MODULES)
-    with (
-        Listener(answer) as server,
-        running(
-            f"{TOOLS}/prometheus-blackbox-exporter",
-            "--config.file=blackbox.yml",
-            f"--web.listen-address=127.0.0.1:{exporter}",
-            folder=tmp_path,
-        ),
-    ):
+    # Only of a program that says nothing is the end waited for.
+    seconds = 4 if answer == "silent" else PATIENCE
+    (tmp_path / "blackbox.yml").write_text(modules(PATHS).replace("timeout: 5s", f"timeout: {seconds}s"))
+    with Listener(answer) as server, closed() as nobody, blackbox(tmp_path) as exporter:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"127.0.0.1:{closed if answer == 'closed' else server.port}"
+        address = f"127.0.0.1:{nobody if answer == 'closed' else server.port}"
         found = {
             module: success(exporter, module, target)
             for module, target in ((TCP, address), (HTTP, f"http://{address}/healthz"))
@@ -208,55 +232,48 @@ def test_what_the_exporter_makes_of_a_listener(tmp_path: Path, answer: str, tcp:
     assert found == {TCP: tcp, HTTP: http}
 
 
+def blackbox(folder: Path) -> AbstractContextManager[int]:
+    """The exporter with the modules of the folder, and its port."""
+    return running(f"{TOOLS}/prometheus-blackbox-exporter", "--config.file=blackbox.yml", folder=folder)
+
+
 def success(exporter: int, module: str, target: str) -> bool:
-    """Whether a probe succeeds; the exporter may not listen yet."""
+    """Whether a probe succeeds."""
     query = urllib.parse.urlencode({"module": module, "target": target})
-    for _ in range(50):
-        with suppress(urllib.error.URLError, OSError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{exporter}/probe?{query}", timeout=10) as answer:
-                text = answer.read().decode()
-            return "\nprobe_success 1\n" in text
-        time.sleep(0.2)
-    raise AssertionError("the exporter does not answer")
+    with urllib.request.urlopen(f"http://127.0.0.1:{exporter}/probe?{query}", timeout=2 * PATIENCE) as answer:
+        text: str = answer.read().decode()
+    return "\nprobe_success 1\n" in text
 
 
 def asked(url: str) -> Any:
+    """What is there; nothing while Prometheus is not ready."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
             return json.load(answer)
-    except (urllib.error.URLError, OSError):
+    except urllib.error.HTTPError:
         return {"data": {"alerts": []}}
 
 
 def test_the_alert_fires_for_exactly_the_broken_port(tmp_path: Path) -> None:
     """A program listens on one port, and on the other none does, as after the incident."""
-    exporter, prometheus, wrong = free(), free(), free()
-    with closing(socket.create_server(("127.0.0.1", 0), backlog=100)) as listening:
+    (tmp_path / "blackbox.yml").write_text(modules(PATHS))
+    with (
+        closing(socket.create_server(("127.0.0.1", 0), backlog=1000)) as listening,
+        closed() as wrong,
+        blackbox(tmp_path) as exporter,
+    ):
         right = listening.getsockname()[1]
         probed = (Probed("prod", f"127.0.0.1:{right}"), Probed("prod", f"127.0.0.1:{wrong}"))
         made = files(Monitoring(prober=f"127.0.0.1:{exporter}"), probed, "prometheus")
-        scrape = made["scrape.yaml"].replace("30s", "1s").replace("scrape_timeout: 10s", "scrape_timeout: 1s")
+        # An answer that takes longer than that three times in a row would be an alert.
+        scrape = made["scrape.yaml"].replace("30s", "4s").replace("scrape_timeout: 10s", "scrape_timeout: 4s")
         head = "global: {evaluation_interval: 1s}\nrule_files: [alerts.yaml]\n"
         (tmp_path / "prometheus.yml").write_text(head + scrape)
-        (tmp_path / "alerts.yaml").write_text(made["alerts.yaml"].replace("for: 5m", "for: 3s"))
-        (tmp_path / "blackbox.yml").write_text(MODULES)
-        with (
-            running(
-                f"{TOOLS}/prometheus-blackbox-exporter",
-                "--config.file=blackbox.yml",
-                f"--web.listen-address=127.0.0.1:{exporter}",
-                folder=tmp_path,
-            ),
-            running(
-                f"{TOOLS}/prometheus",
-                "--config.file=prometheus.yml",
-                "--storage.tsdb.path=data",
-                f"--web.listen-address=127.0.0.1:{prometheus}",
-                folder=tmp_path,
-            ),
-        ):
+        (tmp_path / "alerts.yaml").write_text(made["alerts.yaml"].replace("for: 5m", "for: 10s"))
+        server = (f"{TOOLS}/prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data")
+        with running(*server, folder=tmp_path) as prometheus:
             firing: list[tuple[str, str]] = []
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENCE
             while not firing and time.monotonic() < deadline:
                 time.sleep(0.5)
                 alerts = asked(f"http://127.0.0.1:{prometheus}/api/v1/alerts")["data"]["alerts"]
