@@ -188,35 +188,52 @@ def _shards(root: Path, total: int) -> dict[str, Any]:
 
 
 def beside(kept: Kept, chosen: argparse.Namespace) -> None:
-    """kube-linter and kube-score on the same charts."""
+    """How long kube-linter and kube-score take for the same charts."""
     for repository in expand(chosen.repositories):
         kept.row("beside", repository.name, partial(_beside, repository))
-        kept.row("found", repository.name, partial(_found, repository, chosen.mutants))
-
-
-def _found(repository: Path, limit: int) -> dict[str, Any]:
-    return asdict(peers.found(repository, limit, "1"))
 
 
 def _beside(repository: Path) -> dict[str, Any]:
     linter, score = peers.find("kube-linter"), peers.find("kube-score")
-    charts = sorted({one["path"] for one in report(repository)["targets"] if one["kind"] == "helm"})
+    targets = [one for one in report(repository)["targets"] if one["kind"] == "helm"]
+    charts = sorted({one["path"] for one in targets if one["status"] == "checked"})
     helm = os.environ["PORTPROOF_HELM"]
-    piped = f'for chart; do "{helm}" template release-name "$chart" 2>/dev/null | "{score}" score -; done'
+    alone = f'"{helm}" template release-name "$chart" 2>/dev/null'
     commands = {
+        "helm": ["bash", "-c", f"for chart; do {alone}; done", "helm", *charts],
         "kube-linter": linter and [linter, "lint", *charts],
-        "kube-score": score and ["bash", "-c", piped, "score", *charts],
+        "kube-score": score
+        and ["bash", "-c", f'for chart; do {alone} | "{score}" score -; done', "score", *charts],
     }
     here = {name: argv for name, argv in commands.items() if argv}
-    times: dict[str, list[float]] = {name: [] for name in (*here, "portproof", "portproof again")}
+    runs: dict[str, list[tuple[float, float]]] = {
+        name: [] for name in (*here, "portproof", "portproof again")
+    }
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for turn in range(TURNS):
             for name, argv in here.items():
-                times[name].append(command_cpu(argv, repository)[0])
-            cache = Path(folder) / str(turn)
-            times["portproof"].append(portproof(repository, *CHECK, cache_folder=cache).seconds)
-            times["portproof again"].append(portproof(repository, *CHECK, cache_folder=cache).seconds)
-    return {"charts": len(charts), **{name: statistics.median(some) for name, some in times.items()}}
+                runs[name].append(command_cpu(argv, repository)[:2])
+            for name in ("portproof", "portproof again"):
+                ran = portproof(repository, *CHECK, *charts, cache_folder=Path(folder) / str(turn))
+                runs[name].append((ran.seconds, ran.cpu))
+    return {
+        "charts": len(charts),
+        "renderings": sum(one["path"] in charts for one in targets),
+        **{
+            name: dict(zip(("seconds", "cpu"), map(statistics.median, zip(*some, strict=True)), strict=True))
+            for name, some in runs.items()
+        },
+    }
+
+
+def found(kept: Kept, chosen: argparse.Namespace) -> None:
+    """What kube-linter and kube-score find of the mutants."""
+    for repository in expand(chosen.repositories):
+        kept.row("found", repository.name, partial(_found, repository, chosen.mutants))
+
+
+def _found(repository: Path, limit: int) -> dict[str, Any]:
+    return {"mutants": [asdict(one) for one in peers.found(repository, limit, "1")]}
 
 
 def bare(kept: Kept, chosen: argparse.Namespace) -> None:
@@ -236,6 +253,8 @@ def _bare(repository: Path) -> dict[str, Any]:
         "renders": len(commands),
         "portproof": statistics.median(one.ours for one in rounds),
         "bare": statistics.median(one.bare for one in rounds),
+        "portproof cpu": statistics.median(one.ours_cpu for one in rounds),
+        "bare cpu": statistics.median(one.bare_cpu for one in rounds),
         "mib": max(one.mib for one in rounds),
     }
 
@@ -268,7 +287,7 @@ def _timings(charts: int) -> dict[str, Any]:
     return {"without": min(one for one, _ in pairs), "with": min(one for _, one in pairs)}
 
 
-PARTS = {one.__name__: one for one in (growth, second, shards, bare, start, timings, beside)}
+PARTS = {one.__name__: one for one in (growth, second, shards, bare, start, timings, beside, found)}
 
 
 def main() -> None:

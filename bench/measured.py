@@ -64,11 +64,16 @@ def options(command: str) -> frozenset[str]:
 
 def command_cpu(argv: Sequence[str], root: Path) -> tuple[float, float, bytes]:
     """Another program: seconds that went by, processor seconds, output; it may fail, as linters do."""
-    before = _cpu(resource.RUSAGE_CHILDREN)
+    before = children_cpu()
     started = time.perf_counter()
     done = subprocess.run(argv, cwd=root, capture_output=True, check=False)
     seconds = time.perf_counter() - started
-    return seconds, _cpu(resource.RUSAGE_CHILDREN) - before, done.stdout
+    return seconds, children_cpu() - before, done.stdout
+
+
+def children_cpu() -> float:
+    """Processor seconds of all that was started here and has ended, with what it had started."""
+    return _cpu(resource.RUSAGE_CHILDREN)
 
 
 def _cpu(who: int) -> float:

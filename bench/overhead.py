@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from measured import children_cpu
 from repositories import PROGRAM, expand, name, report, table
 
 from portproof.discover.model import HelmTarget, KustomizeTarget, Target
@@ -34,11 +35,13 @@ BUDGET_MIB = 200
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One pair of runs, in seconds, and portproof's own peak of memory in MiB."""
+    """One pair of runs, in seconds that went by and in processor seconds, and portproof's own peak of memory in MiB."""
 
     ours: float
     bare: float
     mib: float
+    ours_cpu: float
+    bare_cpu: float
 
 
 def main() -> None:
@@ -116,11 +119,13 @@ def _bare(target: Target, repository: Path, tools: Programs) -> tuple[str, ...]:
 def measure(
     repository: Path, commands: Sequence[Sequence[str]], jobs: int, pool: ThreadPoolExecutor
 ) -> Round:
+    begun = children_cpu()
     ours, mib = run_ours(repository, jobs)
-    started = time.perf_counter()
+    between, started = children_cpu(), time.perf_counter()
     for _ in pool.map(_run, commands):
         pass
-    return Round(ours, time.perf_counter() - started, mib)
+    seconds = time.perf_counter() - started
+    return Round(ours, seconds, mib, between - begun, children_cpu() - between)
 
 
 def _run(argv: Sequence[str]) -> None:

@@ -1,7 +1,9 @@
-"""kube-linter and kube-score on the same charts: how long they take, and what they find of the mutants of `mutate.py`.
+"""kube-linter and kube-score on the same charts: what they find of the mutants of `mutate.py`.
 
-Both are found on PATH or in GOBIN; ``go install`` builds them: `TOOLS` names the versions. kube-linter renders charts itself,
-with their defaults; kube-score gets what helm renders. Neither looks at the source, so what they find has no place in it.
+Both are found on PATH or in GOBIN. They judge the text that portproof judges: what helm renders with the mutant in it and with
+the values of the target. Neither looks at the source, so what they find has no place in it.
+
+Run: ``python bench/peers.py REPOSITORY LIMIT`` prints each mutant, and who finds it.
 """
 
 from __future__ import annotations
@@ -13,119 +15,154 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from mutants import Mutant
-from mutate import mutants, trial
-from repositories import cloned
+from mutate import Result, mutants, trial
+from repositories import cloned, report
 from workbench import opened
 
 from portproof.discover.model import HelmTarget
+from portproof.render.cache import remember
+from portproof.render.model import Renderer, Rendering
 from portproof.source import Tree
 
-TOOLS = {
-    "kube-linter": "golang.stackrox.io/kube-linter/cmd/kube-linter@v0.7.2",
-    "kube-score": "github.com/zegl/kube-score/cmd/kube-score@v1.20.0",
-}
+Said: TypeAlias = frozenset[tuple[str, ...]]
+"""What a program says of a rendering: the check, the object, the message."""
+
+LINTER_CHECKS = ("--add-all-built-in", "--exclude", "schema-validation,privileged-ports")
+"""All checks of kube-linter, but for the one that fetches schemas, and one that repeats each low number whatever asks for it."""
+
+SCORE_CHECKS = ("--all-default-optional",)
+"""All checks of kube-score."""
 
 
 def find(tool: str) -> str | None:
     """The path of a tool; None where it is not built, which is said."""
-    place = (
-        os.environ.get("GOBIN")
-        or subprocess.run(["go", "env", "GOPATH"], capture_output=True, text=True, check=True).stdout.strip()
-        + "/bin"
-    )
+    place = os.environ.get("GOBIN") or str(Path.home() / "go" / "bin")
     found = shutil.which(tool) or shutil.which(tool, path=place)
     if found is None:
-        print(f"{tool} is not here: go install {TOOLS[tool]}", file=sys.stderr)
+        print(f"{tool} is neither on PATH nor in {place}", file=sys.stderr)
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Of how many mutants in charts each program has something new to say; None for one that is not here."""
+class Tried:
+    """One mutant, and who has something new to say; None for a program that is not here.
 
-    mutants: int
-    portproof: int
-    located: int
-    kube_linter: int | None
-    kube_score: int | None
+    Of portproof that is an error or a warning: of the tree as it is, and of the mutant as a change with ``--base``.
+    """
+
+    kind: str
+    place: str
+    change: str
+    portproof: bool
+    located: bool
+    with_base: bool
+    kube_linter: bool | None
+    kube_score: bool | None
+    said: tuple[str, ...]
+    """The new words of the other two."""
 
 
-def found(repository: Path, limit: int, seed: str) -> Found:
-    """Put mutants into a clone, one after another, and ask all three."""
-    linter, score = find("kube-linter"), find("kube-score")
+def found(repository: Path, limit: int, seed: str) -> list[Tried]:
+    """Put mutants into charts, one at a time, and ask all three."""
+    programs = {"kube-linter": (find("kube-linter"), _linted), "kube-score": (find("kube-score"), _scored)}
+    asked = {name: _Asked(program, ask) for name, (program, ask) in programs.items() if program}
     with cloned(repository) as clone, opened(clone) as bench, ThreadPoolExecutor(2) as pool:
         chosen, _ = mutants(bench, limit, seed, pool)
         charts = [one for one in chosen if isinstance(one.target, HelmTarget)]
-        ours = [trial(bench, one) for one in charts]
-        helm = str(bench.ready.config.helm or os.environ["PORTPROOF_HELM"])
-        lint = None if linter is None else _told(clone, charts, partial(_linted, linter))
-        scored = None if score is None else _told(clone, charts, partial(_scored, score, helm))
-    return Found(
-        len(charts),
-        sum(one.found for one in ours),
-        sum(one.located for one in ours),
-        lint,
-        scored,
+        render = remember(bench.render)
+        return [_tried(bench.ready.tree, one, trial(bench, one), render, asked) for one in charts]
+
+
+def _tried(tree: Tree, mutant: Mutant, ours: Result, render: Renderer, asked: dict[str, _Asked]) -> Tried:
+    after = tree.with_edits([mutant.edit])
+    before, now = (_text(mutant, one, render) for one in (tree, after))
+    new = {name: one.says(now) - one.says(before) for name, one in asked.items()}
+    linter, score = ([*new[name]] if name in new else None for name in ("kube-linter", "kube-score"))
+    return Tried(
+        mutant.kind,
+        ours.place,
+        f"{ours.old} -> {ours.new}",
+        ours.found,
+        ours.located,
+        _introduced(after, mutant.edit.span.path),
+        None if linter is None else bool(linter),
+        None if score is None else bool(score),
+        tuple(sorted(": ".join(one) for one in (*(linter or ()), *(score or ())))),
     )
 
 
-def _told(clone: Path, charts: Sequence[Mutant], ask: Callable[[Path], set[tuple[str, ...]]]) -> int:
-    """Of how many mutants a program says something."""
-    return sum(_is_new(clone, one, ask) for one in charts)
-
-
-def _is_new(clone: Path, mutant: Mutant, ask: Callable[[Path], set[tuple[str, ...]]]) -> bool:
-    """Whether a program says something of a chart with the mutant that it does not say without."""
-    chart = clone / mutant.target.path
-    before = ask(chart)
-    file = clone / mutant.edit.span.path
+def _introduced(after: Tree, path: str) -> bool:
+    """Whether the change brings in an error or a warning."""
+    file = after.root / path
     text = file.read_bytes()
     try:
-        file.write_text(Tree(clone).with_edits([mutant.edit]).text(mutant.edit.span.path), encoding="utf-8")
-        return bool(ask(chart) - before)
+        file.write_text(after.text(path), encoding="utf-8", newline="")
+        findings = report(after.root, ("--base", "HEAD"))["findings"]
     finally:
         file.write_bytes(text)
+    return any(one["introduced"] and one["severity"] != "note" for one in findings)
 
 
-def _linted(program: str, chart: Path) -> set[tuple[str, ...]]:
-    done = subprocess.run([program, "lint", "--format", "json", str(chart)], capture_output=True, check=False)
-    try:
-        reports = json.loads(done.stdout or b"{}").get("Reports") or []
-    except ValueError:
-        return set()
-    return {
-        (one["Check"], str(one["Object"].get("K8sObject", "")), one["Diagnostic"]["Message"])
-        for one in reports
-    }
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A program, and how to ask it."""
+
+    program: str
+    ask: Callable[[str, str], Said]
+
+    def says(self, text: str) -> Said:
+        return self.ask(self.program, text)
 
 
-def _scored(program: str, helm: str, chart: Path) -> set[tuple[str, ...]]:
-    rendered = subprocess.run(
-        [helm, "template", "release-name", str(chart)], capture_output=True, check=False
+def _text(mutant: Mutant, tree: Tree, render: Renderer) -> str:
+    rendering = render(mutant.target, tree)
+    assert isinstance(rendering, Rendering)  # or it were no mutant
+    return "\n---\n".join(one.text for one in rendering.documents)
+
+
+def _linted(program: str, text: str) -> Said:
+    printed = _answer([program, "lint", "--format", "json", *LINTER_CHECKS, "-"], text)
+    return frozenset(
+        (one["Check"], _name(one["Object"]["K8sObject"]), one["Diagnostic"]["Message"])
+        for one in printed["Reports"] or ()
     )
-    done = subprocess.run(
-        [program, "score", "--output-format", "json", "-"],
-        input=rendered.stdout,
-        capture_output=True,
-        check=False,
+
+
+def _name(found: dict[str, Any]) -> str:
+    return f"{found['GroupVersionKind']['Kind']}/{found['Name']}"
+
+
+def _scored(program: str, text: str) -> Said:
+    return frozenset(
+        (
+            check["check"]["id"],
+            one["object_name"],
+            f"{comment['path']} {comment['summary']} {comment['description']}",
+        )
+        for one in _answer([program, "score", "--output-format", "json", *SCORE_CHECKS, "-"], text) or ()
+        for check in one["checks"] or ()
+        if not check["skipped"] and check["grade"] < _GOOD
+        for comment in check["comments"] or ()
     )
+
+
+_GOOD = 10
+"""The grade of kube-score for what it has nothing against."""
+
+
+def _answer(argv: Sequence[str], text: str) -> Any:
+    done = subprocess.run(argv, input=text, text=True, capture_output=True, check=False)
     try:
-        objects = json.loads(done.stdout or b"[]")
+        return json.loads(done.stdout)
     except ValueError:
-        return set()
-    return {
-        (str(one.get("object_name")), check["check"]["id"], str(comment.get("summary")))
-        for one in objects or []
-        for check in one.get("checks") or []
-        if not check.get("skipped") and check.get("grade", 10) < 10
-        for comment in check.get("comments") or [{}]
-    }
+        # A silent program would count as one that finds nothing.
+        raise SystemExit(f"{' '.join(argv)} ended with {done.returncode}\n{done.stderr[-2000:]}") from None
 
 
 if __name__ == "__main__":
-    print(found(Path(sys.argv[1]), int(sys.argv[2]), "1"))
+    print(json.dumps([asdict(one) for one in found(Path(sys.argv[1]), int(sys.argv[2]), "1")], indent=1))
