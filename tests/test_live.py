@@ -103,6 +103,12 @@ def test_other_owners_are_nobody_who_stands_for_it() -> None:
     ]
 
 
+def test_a_workload_that_an_operator_made_stands_for_its_pods() -> None:
+    made = workload("StatefulSet", "db", ("Cluster", "db"))
+    pod = workload("Pod", "db-0", ("StatefulSet", "db"), status={"phase": "Running"})
+    assert kept(made, pod) == ["StatefulSet/db"]
+
+
 def test_the_same_name_in_another_namespace_is_somebody_else() -> None:
     here = workload("Pod", "web-a-1", ("ReplicaSet", "web-a"))
     there = Item("ReplicaSet", "other", "web-a", workload("ReplicaSet", "web-a").data)

@@ -113,7 +113,7 @@ def _maker(one: Item) -> _Name | None:
     for owner in owners if isinstance(owners, list) else ():
         if isinstance(owner, dict) and owner.get("controller") is True:
             kind, name = owner.get("kind"), owner.get("name")
-            if isinstance(kind, str) and isinstance(name, str) and kind in _MAKERS[one.kind]:
+            if isinstance(kind, str) and isinstance(name, str) and kind in _MAKERS.get(one.kind, ()):
                 return kind, one.namespace, name
     return None
 
