@@ -161,7 +161,7 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         return Weighed(workload, None)
     if move is not None and move.end is None:
         return _without_end(graph, workload, move)
-    others = other_ports(graph, service, port, workload)
+    others = [*other_ports(graph, service, port, workload)]
     reached = {number for one in others if (number := target_number(one, workload)) is not None}
     orphans = [one for one in declared if one.value not in reached]
     meant = _meant(port, declared, orphans, wanted) if move is None else move.end
@@ -176,7 +176,9 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     if move is not None and move.fact is Fact.DECLARATION_MOVED and meant.value not in _probed(workload):
         facts.discard(Fact.PROBED)  # a probe by name goes where the declaration goes
     facts |= set(_concluded(facts))
-    if _is_excused(graph, workload, meant, facts):
+    if _is_excused(graph, workload, meant, facts) or _is_of_another_program(
+        port, workload, meant, others, facts
+    ):
         return Weighed(workload, None)
     is_said = Fact.OTHERS_AGREE in facts or is_in_pod_spec(workload, wanted)
     return Weighed(
@@ -222,6 +224,23 @@ def _is_excused(graph: PortGraph, workload: Workload, meant: ContainerPort, fact
         return False
     beside = Fact.SAME_NAME not in facts and silent_server(workload, meant) is not None
     return beside or _has_silent_proxy(workload)
+
+
+def _is_of_another_program(
+    port: ServicePort,
+    workload: Workload,
+    meant: ContainerPort,
+    others: Sequence[ServicePort],
+    facts: set[Fact],
+) -> bool:
+    """Whether the number is a usual one of the program that other Service ports reach, and `meant` is of one beside it.
+
+    openHAB declares 8443 and listens on 8080 as well; 9080 is the log shipper's.
+    """
+    if facts & {Fact.SAME_NAME, *_MOVED} or port.target.value not in USUAL_PORTS:
+        return False
+    programs = {found.container for one in others if (found := resolve(one, workload)) is not None}
+    return bool(programs) and meant.container not in programs
 
 
 def _suspect(facts: set[Fact]) -> Suspect:
