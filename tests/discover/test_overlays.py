@@ -58,6 +58,15 @@ class TestKustomizations:
         assert repository.targets() == ["kustomize:web", "manifests:flux"]
         assert ("kustomize:flux", reason, False) in repository.skips()
 
+    def test_a_patch_of_a_kustomization_of_flux_deploys_nothing(self, repository: Repository) -> None:
+        flux = (
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: web}\n"
+            "spec: {postBuild: {substitute: {ENVIRONMENT: prod}}}\n"
+        )
+        repository.add({"web/kustomization.yaml": "", "other/a.yaml": SERVICE, "patches/web.yaml": flux})
+        assert repository.targets() == ["kustomize:web", "manifests:other"]
+        assert repository.find().unread == ()
+
     def test_a_folder_without_a_kustomization_is_no_base_that_could_be_built(
         self, repository: Repository
     ) -> None:

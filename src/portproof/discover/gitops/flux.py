@@ -60,7 +60,7 @@ class Flux:
         generated = _generated(self.objects)
         builds: list[Build] = []
         for one in self.objects:
-            if one.is_a("Kustomization", KUSTOMIZE):
+            if one.is_a("Kustomization", KUSTOMIZE) and not _is_a_patch(one):
                 found = self._kustomization(one, generated)
                 if isinstance(found, Build):
                     builds.append(found)
@@ -311,6 +311,11 @@ def _within(
         if is_within(wanted, to or "."):
             inside = wanted if to in ("", ".") else wanted[len(to) + 1 :]
             yield source or ".", inside
+
+
+def _is_a_patch(one: Described) -> bool:
+    """Whether it only changes an object that is described elsewhere: the API demands a source, and the root needs a path."""
+    return not one.at("spec", "sourceRef") and not one.text("spec", "path")
 
 
 def _repository(url: str) -> str:
