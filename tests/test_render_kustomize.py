@@ -165,7 +165,28 @@ CASES = [
         f"{RESOURCES}patches:\n- path: p.yaml\n  target: {{kind: Deployment}}\n",
         D | {"o/p.yaml": "- op: replace\n  path: /spec/a/b\n  value: 1\n"},
         "o/p.yaml:2:3",
-        "/spec/a/b",
+        "o cannot be built: a patch replaces /spec/a/b, which is not there",
+    ),
+    Case(
+        "a JSON patch that adds below nothing",
+        f"{RESOURCES}patches:\n- path: p.yaml\n  target: {{kind: Deployment}}\n",
+        D | {"o/p.yaml": "- op: add\n  path: /spec/a/b\n  value: 1\n"},
+        "o/p.yaml:2:3",
+        "o cannot be built: a patch adds /spec/a/b, and /spec/a is not there",
+    ),
+    Case(
+        "a JSON patch that removes what is not there",
+        f"{RESOURCES}patches:\n- path: p.yaml\n  target: {{kind: Deployment}}\n",
+        D | {"o/p.yaml": "- op: remove\n  path: /spec/a\n"},
+        "o/p.yaml:2:3",
+        "o cannot be built: a patch removes /spec/a, which is not there",
+    ),
+    Case(
+        "an overlay in the folder of its base",
+        "resources:\n- ..\n",
+        {"kustomization.yaml": f"{HEAD}resources:\n- d.yaml\n", "d.yaml": DEPLOYMENT},
+        f"{K}:4:3",
+        "o cannot be built: o lies in",
     ),
     Case(
         "the same object twice",
@@ -232,7 +253,7 @@ CASES = [
         "resources:\n- ./a\n",
         {"o/a/kustomization.yaml": f"{HEAD}resources:\n- ../\n"},
         "o/a/kustomization.yaml:4:3",
-        "cycle",
+        "o/a cannot be built: o/a lies in o, which it includes",
     ),
     Case(
         "no kind",

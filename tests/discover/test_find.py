@@ -77,3 +77,40 @@ class TestPaths:
             ["helm:charts/web", "kustomize:overlays/dev", "kustomize:overlays/prod", "manifests:k8s"],
             ["helm:charts/lib", "kustomize:base", "manifests:testdata"],
         )
+
+
+WERF = "project: shop\nconfigVersion: 1\n{{ $x := 1 }}\n---\nimage: web\ndockerfile: Dockerfile\n"
+"""A template, and no YAML before it is filled in."""
+
+
+class TestWerf:
+    def test_a_chart_in_the_usual_folder_is_a_target(self, repository: Repository) -> None:
+        repository.add({".helm/Chart.yaml": chart("web"), ".helm/values-prod.yaml": "", "werf.yaml": WERF})
+        found = repository.find()
+        assert [target.id for target in found.targets] == ["helm:.helm", "helm:.helm?values=values-prod.yaml"]
+        assert found.unread == ()
+
+    @pytest.mark.parametrize(
+        ("text", "folder"),
+        [(WERF, ".helm"), (f"{WERF}deploy:\n  helmChartDir: deploy/chart\n", "deploy/chart")],
+    )
+    def test_a_chart_that_only_werf_renders_is_unread(
+        self, repository: Repository, text: str, folder: str
+    ) -> None:
+        repository.add({"werf.yaml": text, f"{folder}/templates/a.yaml": SERVICE})
+        assert [(one.path, one.kind) for one in repository.find().unread] == [(folder, "werf")]
+
+    def test_without_a_chart_there_is_nothing_to_say(self, repository: Repository) -> None:
+        assert repository.add({"werf.yaml": WERF, ".helm/values.yaml": ""}).find().unread == ()
+
+
+def test_a_configuration_of_skaffold_may_be_called_anything(repository: Repository) -> None:
+    repository.add(
+        {
+            "skaffold.yaml": "apiVersion: skaffold/v2beta7\nkind: Config\nmetadata: {name: recipe_box}\n"
+            "deploy: {kustomize: {paths: [o]}}\n",
+            "o/kustomization.yaml": "resources: [a.yaml]",
+            "o/a.yaml": SERVICE,
+        }
+    )
+    assert repository.find().unread == ()

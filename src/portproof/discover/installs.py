@@ -38,6 +38,7 @@ _TOOLS = {
     "skaffold": re.compile(r"skaffold"),
     "chart_testing": re.compile(r"(?:^|/)(?:ct|chart-testing)\.ya?ml\Z"),
     "terraform": re.compile(r"\.tf\Z"),
+    "werf": re.compile(r"(?:^|/)werf\.ya?ml\Z"),
 }
 """How the files of each tool may be called; its reader knows more exactly."""
 
@@ -142,7 +143,7 @@ def is_description(one: Described) -> bool:
 
 
 def _of_other_tools(place: Place) -> Iterator[Deployment]:
-    """What helmfile, Skaffold, Terraform and chart-testing deploy; their files are told by their names."""
+    """What helmfile, Skaffold, Terraform, werf and chart-testing deploy; their files are told by their names."""
     for file in sorted(filter(_OF_A_TOOL.search, files_of(place.listing))):
         reader = next(
             (one for tool, name in _TOOLS.items() if name.search(file) and (one := _reader(tool, file))), None
@@ -166,6 +167,10 @@ def _reader(tool: str, file: RelPath) -> Callable[[Place, RelPath, str], Iterato
         from portproof.discover.gitops import terraform  # noqa: PLC0415
 
         return terraform.deployments
+    if tool == "werf":
+        from portproof.discover.gitops import werf  # noqa: PLC0415
+
+        return werf.deployments
     from portproof.discover.gitops import chart_testing  # noqa: PLC0415
 
     return chart_testing.deployments if chart_testing.is_chart_testing(file) else None

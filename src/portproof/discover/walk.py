@@ -25,9 +25,7 @@ MAX_LINKS = 40
 _CACHES = frozenset(
     {".cache", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".terragrunt-cache", "__pycache__"}
 )
-_OF_TOOLS = frozenset(
-    {".tox", ".nox", ".venv", ".terraform", ".helm", ".direnv", ".eggs", ".gradle", ".svn", ".hg"}
-)
+_OF_TOOLS = frozenset({".tox", ".nox", ".venv", ".terraform", ".direnv", ".eggs", ".gradle", ".svn", ".hg"})
 _PRUNED = _CACHES | _OF_TOOLS | {"node_modules", "bower_components", "venv", "site-packages"}
 _TEST_DATA = frozenset({"test-data", "__fixtures__", "__snapshot__", "__snapshots__"})
 _ARCHIVES = frozenset({".archive", ".archived", "_archive", "_archived"})

@@ -49,9 +49,18 @@ _NOT_MERGED = re.compile(
 _TWICE = re.compile(
     r"(?:resources from '([^'\n]{1,1000})': )?may not add resource with an already registered id: ([\w-]+)\.[\w.\[\]-]*/([^\s.;']{1,253})"
 )
+_BASE_AROUND = re.compile(
+    r"cycle detected: candidate root '([^'\n]{1,1000})' contains visited root '([^'\n]{1,1000})'"
+)
+_NO_FIELD = re.compile(
+    r"(add|remove|replace) operation does not apply: doc is missing (?:path|key): \\?\"?(/[^\s:\"\\]{1,500})"
+    r"|error in (remove) for path: '(/[^'\n]{1,500})'"
+)
 _MADE_ALIKE = re.compile(r"namespace transformation produces ID conflict")
 _KIND_IN_JSON = re.compile(r"\\?\"kind\\?\":\\?\"(\w+)\\?\"")
-_JSON_PATH = re.compile(r"(?:missing path|doc is missing (?:path|key)): (/[^\s:]{0,500})")
+_JSON_PATH = re.compile(
+    r"(?:missing path|doc is missing (?:path|key)): \\?\"?(/[^\s:\"\\]{0,500})|error in remove for path: '(/[^'\n]{0,500})'"
+)
 _ADDING = (
     "resources",
     "bases",
@@ -100,6 +109,19 @@ def _plainly(text: str) -> str | None:
             f"a generator merges into {clean(merged[1])}/{clean(merged[2])}, which no resource there makes. Without "
             "`behavior: merge` it would make one"
         )
+    around = _BASE_AROUND.search(text)
+    if around:
+        base = "the root" if around[1] == "." else clean(around[1])
+        return (
+            f"{clean(around[2])} lies in {base}, which it includes: kustomize rejects that. Move what they share into a "
+            "folder beside the overlays"
+        )
+    patching = _NO_FIELD.search(text)
+    if patching:
+        verb, path = patching[1] or patching[3], clean(patching[2] or patching[4])
+        if verb == "add":
+            return f"a patch adds {path}, and {posixpath.dirname(path)} is not there"
+        return f"a patch {verb}s {path}, which is not there"
     if _MADE_ALIKE.search(text):
         kind = _KIND_IN_JSON.search(text)
         return f"its `namespace` gives several {kind[1] if kind else 'object'}s the same name"
@@ -267,7 +289,7 @@ class OverlayBlame:
             return self._only_place(has_name, is_kind)
         path = _JSON_PATH.search(text)
         if path:
-            value = re.escape(path.group(1))
+            value = re.escape(path.group(1) or path.group(2))
             return self._only_place(
                 re.compile(rf"path[\"']?:[ \t]*[\"']?{value}[\"']?[ \t,}}]*\r?$", re.MULTILINE)
             )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from portproof.discover.charts import release_name
 from portproof.discover.gitops.application import KEY, checked, value_file
 from portproof.discover.gitops.deployment import (
     UNKNOWN,
@@ -80,7 +81,9 @@ class _Config:
             yield Build(path, self._install(self._name(), ()))
 
     def _name(self) -> str:
-        return self.one.text("metadata", "name") or "skaffold"
+        return release_name(
+            self.one.text("metadata", "name"), "skaffold"
+        )  # a configuration may be called anything
 
     def _install(self, name: str, values: FieldPath, **more: Any) -> Install:
         return Install(
