@@ -855,3 +855,144 @@ def test_a_subchart_that_is_a_chart_itself_is_tried_there(repository: Repository
 
     assert finding["targets"] == ["helm:chart"]
     assert list(finding["when"]) == ["service.port"]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        '"{{ .Values.image.repository }}:1"',
+        "nginx:1.27",
+        '"{{ required "which?" .Values.image.repository }}:1"',
+    ],
+    ids=["empty", "bare", "required"],
+)
+def test_a_chart_for_any_image_declares_the_port_of_its_user(
+    repository: Repository, portproof: Program, image: str
+) -> None:
+    taken = DEPLOYMENT.replace("PORT", "{{ .Values.service.port }}")
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + 'image: {repository: ""}\n',
+            "chart/templates/deployment.yaml": taken.replace("registry.example.net/web:1", image),
+        }
+    )
+
+    assert {rule for rule, *_ in told(portproof.check("--what-if"))} <= {"render-failed"}
+
+
+def test_a_web_server_with_files_listens_where_they_say(repository: Repository, portproof: Program) -> None:
+    served = DEPLOYMENT.replace("PORT", "{{ .Values.service.port }}")
+    mounts = "          volumeMounts: [{name: html, mountPath: /usr/share/nginx/html}]\n      volumes: [{name: html, emptyDir: {}}]\n"
+    repository.write(
+        {
+            "chart/templates/deployment.yaml": served.replace("registry.example.net/web:1", "nginx:1.27")
+            + mounts
+        }
+    )
+
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == ["port-follows-service"]
+
+
+def test_a_list_of_ports_is_written_by_who_knows_the_program(
+    repository: Repository, portproof: Program
+) -> None:
+    ports = SERVICE.partition("    - {")[0] + (
+        "    {{- range .Values.ports }}\n    - {name: {{ .name }}, port: {{ .port }}, targetPort: {{ .name }}}\n    {{- end }}\n"
+    )
+    declared = DEPLOYMENT.partition("            - {")[0] + (
+        "            {{- range .Values.ports }}\n            - {name: {{ .name }}, containerPort: {{ .port }}}\n"
+        "            {{- end }}\n"
+    )
+    repository.write(
+        {
+            "chart/values.yaml": "ports:\n  - {name: http, port: 8080}\n",
+            "chart/templates/service.yaml": ports,
+            "chart/templates/deployment.yaml": declared,
+        }
+    )
+
+    assert told(portproof.check("--what-if")) == []
+
+    repository.write({"chart/templates/ingress.yaml": INGRESS})
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == ["port-does-not-follow"]
+
+
+READINESS = "          {{- if .Values.probe.enabled }}\n          readinessProbe: {httpGet: {port: ready}}\n          {{- end }}\n"
+
+
+@pytest.mark.parametrize(
+    ("values", "found"), [("containerPorts: []\n", []), ("", ["probe-port-name"])], ids=["a-list", "no-list"]
+)
+def test_a_probe_comes_with_the_list_of_ports(
+    repository: Repository, portproof: Program, values: str, found: list[str]
+) -> None:
+    container = DEPLOYMENT.partition("          ports:")[0]
+    declared = "          {{- with .Values.containerPorts }}\n          ports: {{ toJson . }}\n          {{- end }}\n"
+    repository.write(
+        {
+            "chart/values.yaml": f"probe: {{enabled: false}}\n{values}",
+            "chart/templates/deployment.yaml": container + declared + READINESS,
+            "chart/templates/service.yaml": "",
+        }
+    )
+
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == found
+
+
+def test_a_service_of_another_part_harms_nobody(repository: Repository, portproof: Program) -> None:
+    metrics = SERVICE.replace("{name: web, labels: {app: web}}", "{name: metrics}").partition("    - {")[0]
+    other = "            {{- if .Values.metrics.enabled }}\n            - {name: metrics, containerPort: 9090}\n            {{- end }}\n"
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "metrics: {enabled: false, service: {enabled: false}}\n",
+            "chart/templates/deployment.yaml": DEPLOYMENT.replace("PORT", "8080") + other,
+            "chart/templates/metrics.yaml": "{{- if .Values.metrics.service.enabled }}\n"
+            + metrics
+            + "    - {name: metrics, port: 9090, targetPort: metrics}\n{{- end }}\n",
+        }
+    )
+
+    assert told(portproof.check("--what-if")) == []
+
+
+@pytest.mark.parametrize(("switch", "found"), [("disabled", []), ("away", ["service-target-name"])])
+def test_what_switches_a_part_off_is_no_part(
+    repository: Repository, portproof: Program, switch: str, found: list[str]
+) -> None:
+    port = "            {{- if not .Values.http.SWITCH }}\n            - {name: http, containerPort: 8080}\n            {{- end }}\n"
+    container = DEPLOYMENT.partition("            - {")[0]
+    declared = f"{container}            - {{name: admin, containerPort: 9000}}\n{port}"
+    repository.write(
+        {
+            "chart/values.yaml": f"{VALUES}http: {{{switch}: false}}\n",
+            "chart/templates/deployment.yaml": declared.replace("SWITCH", switch),
+        }
+    )
+
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == found
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ("| `service.port` | The port to expose. Don't change this. | `8080` |", []),
+        ("| service.port | int | `8080` | If you change this, set WEB_PORT in env, too |", []),
+        ("| `service.port` | The port to expose. | `8080` |", ["port-does-not-follow"]),
+        ("Don't change `service.port` in a hurry.", ["port-does-not-follow"]),
+    ],
+)
+def test_the_readme_says_that_the_port_stays(
+    repository: Repository, portproof: Program, row: str, found: list[str]
+) -> None:
+    repository.write({"chart/README.md": f"# web\n\n{row}\n", "chart/templates/ingress.yaml": INGRESS})
+
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == found
+
+
+def test_a_comment_says_what_the_port_equals(repository: Repository, portproof: Program) -> None:
+    values = VALUES.replace(
+        "service: {port: 8080}", "service:\n  # we recommend service.port == ingress.port\n  port: 8080"
+    )
+    repository.write({"chart/values.yaml": values, "chart/templates/ingress.yaml": INGRESS})
+
+    assert told(portproof.check("--what-if")) == []

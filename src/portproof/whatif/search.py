@@ -12,10 +12,11 @@ from portproof.pipeline import Plan
 from portproof.render.model import NotRendered, RenderFailure, Rendering
 from portproof.resources import ResourceKey
 from portproof.resources import read as read_resources
-from portproof.rules.base import Scalar, Severity, Trait
+from portproof.rules.base import Scalar, Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate, graph_of
 from portproof.source import RelPath
+from portproof.whatif.excused import of_the_chart, worth_saying
 from portproof.whatif.mistaken import may_be_taken, taken_from_services
 from portproof.whatif.values import Setting, Values, named_in, parts_of, subcharts, variant
 
@@ -118,7 +119,10 @@ class Search:
         yield from self._found([*parts, *names] if names else [], self.known, moves=True)
 
     def _alone(self, parts: Sequence[Setting], known: frozenset[FindingKey]) -> Iterator[Shown]:
-        """What appears with one part alone, and not with all: another part has what it asks for."""
+        """What appears with one part alone, and not with all: another part has what it asks for.
+
+        A Service alone is none: who needs its answer switches on what answers, and nobody else asks it.
+        """
         everything = self._rendered(tuple(parts))
         if everything is None or self.plain is None or not parts:
             return
@@ -132,7 +136,8 @@ class Search:
             around = (part for part in parts if _is_around(part, one))
             settings = (*around, one)
             evaluation = self.asked(settings, moves=False) if len(settings) <= MAX_TOGETHER else None
-            keys = frozenset() if evaluation is None else evaluation.keys - known
+            new = frozenset() if evaluation is None else evaluation.keys - known
+            keys = frozenset(key for key in new if key[1].kind != "Service")
             if keys:
                 yield Shown(settings, keys, moves=False, depends=True)
                 known |= keys
@@ -246,19 +251,12 @@ class Search:
         if answer is None:
             return None
         if not moves:
-            found = evaluate(answer, self.rule_set.without(*_COMPARED))
-            # Nobody has these values: what is worth a note only is not worth that. Who switches a part on fills its lists.
-            worth = tuple(
-                one
-                for one in found.found
-                if one.finding.severity is not Severity.NOTE and one.finding.primary.path[-1:] != ("ports",)
-            )
-            return replace(found, found=worth)
+            return worth_saying(evaluate(answer, self.rule_set.without(*_COMPARED)), self.values.data)
         still = self._rendered(parts_of(settings))
         if still is None:
             return None
         rules = self.rule_set.only(*_COMPARED)
-        found = compared(evaluate(answer, rules), answer, rules, still)
+        found = of_the_chart(compared(evaluate(answer, rules), answer, rules, still), settings)
         if not may_be_taken(answer, settings):
             return found
         taken = taken_from_services(evaluate(answer, self.rule_set.without(*_COMPARED)), settings)

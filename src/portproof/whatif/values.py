@@ -37,9 +37,16 @@ _NOT_MOVED = re.compile(
 _MAPPED = re.compile(r"\{\{-?[^{}]*\.path\b(?!s)")
 _FIXED = re.compile(
     r"(?i)must (?:match|be (?:the )?(?:same|equal|identical)|correspond)|do(?:es)? ?n[o']t (?:change|edit|modify)|"
-    r"(?:keep|stay|be) in sync|same as|should match|needs? to match|not configurable|deprecated"
+    r"(?:keep|stay|be) in sync|same as|should match|needs? to match|not configurable|deprecated|"
+    r"[Pp]ort ?== ?\w+\.|(?:if|when) you change (?:this|it)"
 )
-"""What a comment says of a value that is not to be moved by itself."""
+"""What a comment, or the README, says of a value that is not to be moved by itself."""
+
+_ROW = re.compile(r"(?m)^\| *`?([\w.-]+)`? *\|(.*)")
+"""What the README's table says of a value, by its key."""
+
+_OFF = re.compile(r"(?i)disabled?\Z|disable_|disable(?-i:[A-Z])")
+"""How a switch starts that switches a part off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +149,17 @@ class Values:
         lines, index = text.split("\n"), LineIndex.of(text)
         spans = documents[0].spans.items()
         fixed = {path for path, span in spans if _is_fixed(lines, index.position(span.start)[0])}
+        fixed |= set(_fixed_by_readme(target, tree))
         data = documents[0].data
         return cls(data, frozenset(fixed), documents[0].spans, tuple(_entries(data, lines, target, tree)))
 
     def switches(self) -> Iterator[Setting]:
-        """Everything that is off, and the entries of lists that are empty."""
+        """Everything that is off, and the entries of lists that are empty; what switches a part off is none."""
         found = chain(
             (
                 Setting(path, True)
                 for path, value in yamldoc.leaves(self.data)
-                if value is False and _is_plain(path)
+                if value is False and _is_plain(path) and not _OFF.match(str(path[-1]))
             ),
             self.entries,
         )
@@ -271,6 +279,14 @@ def _is_fixed(lines: list[str], line: int) -> bool:
             break
         above.append(text)
     return bool(_FIXED.search(" ".join((own, *above))))
+
+
+def _fixed_by_readme(target: HelmTarget, tree: Tree) -> Iterator[FieldPath]:
+    """The keys whose row in a table of the chart's README says that the value is not to be moved."""
+    text = tree.text_or_none("README.md" if target.chart == "." else f"{target.chart}/README.md") or ""
+    for key, said in _ROW.findall(text):
+        if _FIXED.search(said):
+            yield tuple(key.split("."))
 
 
 def _entries(data: Mapping[str, Any], lines: list[str], target: HelmTarget, tree: Tree) -> Iterator[Setting]:

@@ -1,0 +1,99 @@
+"""What a chart leaves to whoever uses it: findings with other values that say nothing about the chart.
+
+A chart for any image declares the port that its user writes. A list of ports is written as a whole, by somebody who knows
+the program. A probe that names a port is nothing without the list of ports that comes with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from portproof import yamldoc
+from portproof.graph.images import name_of
+from portproof.graph.model import Site
+from portproof.render.placeholders import WORD
+from portproof.rules.base import Severity, Trait
+from portproof.rules.evaluate import Evaluation, RuleFinding
+from portproof.whatif.values import Setting
+
+_LISTS = ("containers", "initContainers")
+_PORTS = re.compile(r"(?i)(?:container_?)?ports\Z")
+_WEB_SERVERS = frozenset({"nginx", "httpd"})
+_TOLD = ("volumeMounts", "command", "args")
+
+
+def worth_saying(found: Evaluation, data: Mapping[str, Any]) -> Evaluation:
+    """What appears with parts switched on, but for notes, which nobody needs who has not these values, and lists to fill.
+
+    `data` are the chart's own values: who switches a part on fills its lists of ports.
+    """
+    lists = has_empty_ports(data)
+    return _only(
+        found,
+        (
+            one
+            for one in found.found
+            if one.finding.severity is not Severity.NOTE
+            and one.finding.primary.path[-1:] != ("ports",)
+            and not (lists and _is_without_ports(found, one.finding.primary))
+        ),
+    )
+
+
+def of_the_chart(found: Evaluation, settings: Iterable[Setting]) -> Evaluation:
+    """What appears when ports move, but for containers that take a port which only their user can know."""
+    listed = {one.number for one in settings if any(isinstance(step, int) for step in one.path)} - {None}
+    return _only(
+        found,
+        (
+            one
+            for one in found.found
+            if Trait.VALUES not in one.rule.traits
+            or not (
+                one.finding.primary.value in listed or _is_anybodys(_container(found, one.finding.primary))
+            )
+        ),
+    )
+
+
+def has_empty_ports(data: object) -> bool:
+    """Whether there is a list of a container's ports to be filled."""
+    return any(bool(_PORTS.match(key)) and not value for key, value in _collections(data))
+
+
+def _only(found: Evaluation, kept: Iterable[RuleFinding]) -> Evaluation:
+    return replace(found, found=tuple(kept))
+
+
+def _collections(data: object) -> Iterator[tuple[str, object]]:
+    """Every mapping and list below a key, with the key."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if isinstance(value, (dict, list)):
+                yield str(key), value
+                yield from _collections(value)
+
+
+def _container(found: Evaluation, site: Site) -> Mapping[str, Any]:
+    """The container that a field belongs to; empty where it belongs to none."""
+    at = next((at for at, step in enumerate(site.path) if step in _LISTS), None)
+    resource = next((one for one in found.manifests.resources if one.key == site.resource), None)
+    one = None if at is None or resource is None else yamldoc.lookup(resource.data, site.path[: at + 2])
+    return one if isinstance(one, dict) else {}
+
+
+def _is_without_ports(found: Evaluation, site: Site) -> bool:
+    """Whether a field belongs to a container that declares no port at all."""
+    container = _container(found, site)
+    return bool(container) and not container.get("ports")
+
+
+def _is_anybodys(container: Mapping[str, Any]) -> bool:
+    """Whether a container runs what the user of the chart says: no image, or a bare web server in the place of one."""
+    image = str(container.get("image") or "")
+    last = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+    is_bare = name_of(image) in _WEB_SERVERS and not any(container.get(one) for one in _TOLD)
+    return bool(container) and (not last or WORD in image or is_bare)
