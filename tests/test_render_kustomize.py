@@ -466,6 +466,30 @@ def test_a_kustomization_that_something_else_fills_in_is_nobodys_mistake(
         assert f"{len(names) - there} of the {len(names)} resources of {K}" in refused(result)
 
 
+@pytest.mark.parametrize(
+    ("folder", "namespace", "copied"),
+    [
+        ("templates", "${CLUSTER_NAME}", True),
+        ("templates", "shop", False),
+        ("overlay", "${CLUSTER_NAME}", False),
+    ],
+)
+def test_a_kustomization_that_a_script_copies_is_nobodys_mistake(
+    kustomize: Engine, tmp_path: Path, folder: str, namespace: str, copied: bool
+) -> None:
+    files = {
+        f"{folder}/kustomization.yaml": f"{HEAD}resources: [made.yaml, there.yaml]\n",
+        f"{folder}/there.yaml": SERVICE.replace("name: web", f"name: web\n  namespace: {namespace}", 1),
+    }
+    tree = write_files(tmp_path, files)
+    result = kustomize.render(overlay_target(tree, folder), tree)
+    if copied:
+        assert f"{folder}/kustomization.yaml is a template" in refused(result)
+    else:
+        assert isinstance(result, RenderFailure)
+        assert "made.yaml is missing" in result.message
+
+
 IGNORED = {".gitignore": "*.env\n"}
 
 

@@ -32,8 +32,12 @@ _KEPT = re.compile(r"sealed|external|encrypted|sops|vault|store|provider|\benc\b
 """What a file of Secrets is called that may be kept in a repository, because it holds nothing secret."""
 _ALIKE = 0.85
 """How much two names are alike when one may be a typo of the other (`difflib`)."""
+MAX_TEMPLATES = 50
+"""As many files of a folder are looked at for variables."""
 MANY = 5
 """As many files a kustomization lacks that something else fills in; fewer may have been forgotten."""
+_TEMPLATES = re.compile(r"(?:\A|/)[._]*(?:[a-z0-9]+[-_])?templates?/")
+_PLACEHOLDER = re.compile(r"\$\{?[A-Z][A-Z0-9_]{2,60}\b")
 _LAYOUT = re.compile(r"^(?:layout|projectName|domain|version):", re.MULTILINE)
 
 
@@ -53,9 +57,23 @@ def mostly_absent(kustomization: RelPath, tree: Tree) -> str:
     """Why a kustomization is none to build yet: it lists many files, and most of them are not there; else empty."""
     listed = _listed(kustomization, _load(tree, kustomization))
     absent = len([*_absent(listed, tree)])
+    if absent and _TEMPLATES.search(kustomization) and _has_placeholders(parent(kustomization), tree):
+        return (
+            f"{kustomization} is a template: what it lists is there once something has filled in its folder"
+        )
     if absent < MANY or absent * 2 <= len(listed):
         return ""
     return f"{absent} of the {len(listed)} resources of {kustomization} are not in the repository: something else writes them"
+
+
+def _has_placeholders(folder: RelPath, tree: Tree) -> bool:
+    """Whether a manifest of a folder has variables that a script fills in (``${CLUSTER}``): its text is no object yet."""
+    try:
+        names = sorted(os.listdir(tree.on_disk(folder)))  # noqa: PTH208 - names only, as everywhere here
+    except OSError:
+        return False
+    manifests = (join(folder, name) for name in names[:MAX_TEMPLATES] if name.endswith(_ENDINGS))
+    return any(path is not None and _PLACEHOLDER.search(_text(tree, ".", path)) for path in manifests)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ Not reported when:
   they are built without it.
 * a kustomization lists five files or more that are missing, and these are most of its resources:
   something else writes them.
+* a kustomization in a folder called `templates` lists a file that is missing, and a manifest beside it
+  has variables (`${CLUSTER}`): a script copies the folder and fills it in.
 * an overlay needs a file that controller-gen or operator-sdk generates in a project of
   theirs.
 * a kustomization has patches, and no resources that they are for: something adds them before it is built.
