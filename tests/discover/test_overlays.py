@@ -278,6 +278,21 @@ class TestKustomizations:
         )
         assert repository.targets() == ["kustomize:a"]
 
+    @pytest.mark.parametrize("folder", ["lib", "lib/web/base"])
+    def test_what_lies_in_a_submodule_that_is_not_checked_out_is_done_without(
+        self, repository: Repository, folder: str
+    ) -> None:
+        modules = '[submodule "lib"]\n\tpath = lib\n\turl = https://x.test/lib\n'
+        overlay = f"resources: [../{folder}, web.yaml]"
+        repository.add({".gitmodules": modules, "prod/kustomization.yaml": overlay, "prod/web.yaml": SERVICE})
+        (repository.root / "lib").mkdir()
+        found = repository.find()
+        assert [one.id for one in found.targets] == ["kustomize:prod"]
+        said = "which is in the git submodule lib, and that is not checked out (prod/kustomization.yaml:1)"
+        assert [(one.kind, one.reason.partition(", ")[2]) for one in found.unread] == [("submodule", said)]
+        repository.add({f"{folder}/kustomization.yaml": ""})
+        assert repository.find().unread == ()
+
     def test_a_remote_base_of_a_base_names_where_it_stands(self, repository: Repository) -> None:
         repository.add(
             {

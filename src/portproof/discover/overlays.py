@@ -18,7 +18,14 @@ from portproof.discover.lacking import without
 from portproof.discover.model import KUSTOMIZATION_NAMES, Inflation, KustomizeTarget, Lack, Skip
 from portproof.discover.plain import may_have_ports
 from portproof.discover.reading import skim
-from portproof.discover.references import GENERATORS, SOURCES, References, read_plugin_file, read_references
+from portproof.discover.references import (
+    GENERATORS,
+    IN_SUBMODULE,
+    SOURCES,
+    References,
+    read_plugin_file,
+    read_references,
+)
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Folder, Listing, walk
 from portproof.source import RelPath, Tree
@@ -188,6 +195,8 @@ def _kind(lack: Lack) -> str:
         return "remote-file"
     if not lack.text:
         return "helm-charts"
+    if IN_SUBMODULE in lack.reason:
+        return "submodule"
     return "remote-base" if lack.reason.startswith("remote ") else "generated-file"
 
 

@@ -10,9 +10,11 @@ with Go's encoding/json, which takes ``Resources``, and a long s for an s, too.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from portproof.discover.mention import mention
@@ -41,6 +43,11 @@ _HOST_LIKE = re.compile(
     r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}(:[0-9]+)?[:/].|.*[?&](ref|version|submodules|timeout)=|.*\.git(/|\Z)|.*_git/",
     re.IGNORECASE,
 )
+GITMODULES = ".gitmodules"
+IN_SUBMODULE = "which is in the git submodule"
+"""What the reason of a `Lack` says of a folder in a submodule."""
+_MODULE = re.compile(r"^\s*path\s*=\s*([^\s#;]{1,500}?)/?\s*$", re.MULTILINE)
+"""The folder of a submodule (git-scm.com, gitmodules)."""
 # What may hide an address in a double-quoted scalar: escapes, and a line that is continued.
 _ESCAPE = re.compile(r"\\[xuU/\r\n]")
 _WORDS = re.compile(r"[\s\"'\[\]{},=]+")
@@ -220,13 +227,23 @@ class _Reader:
 
     def _take_base(self, text: str, *, may_lack: bool) -> None:
         place = self.take(text, "base", may_lack=may_lack)
-        if place is not None and place.kind == "folder":
+        module = "" if place is None or place.kind == "file" or not self.file else self._submodule(place.path)
+        if place is not None and module:
+            reason = f"{place.path}, {IN_SUBMODULE} {module}, and that is not checked out"
+            self._lack((*_OBJECTS, "components"), text, reason, text)
+        elif place is not None and place.kind == "folder":
             self.found.folders.add(place.path)
         elif place is not None and place.kind == "file":
             self.found.resources.add(place.path)
         elif place is not None and text.endswith((".yaml", ".yml")) and self.file:
             reason = self._placed(f"{place.path}, which many kustomizations list and none has", text)
             self.found.absent.append(Lack(self.file, (*_OBJECTS, "components"), text, reason))
+
+    def _submodule(self, path: RelPath) -> str:
+        """The submodule that holds a folder and is empty here; empty where none does."""
+        listed = _MODULE.findall(self.tree.text_or_none(GITMODULES) or "")
+        module = next((one for one in listed if f"{path}/".startswith(f"{one}/")), "")
+        return module if module and _is_empty(self.tree.on_disk(module)) else ""
 
     def _take_plugin(self, text: str) -> None:
         if _is_inline(text):
@@ -291,6 +308,14 @@ class _Reader:
     def _placed(self, reason: str, text: str) -> str:
         place = mention(self.tree, self.file, text) if self.file else ""
         return f"{reason} ({place})" if place else reason
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return not any(entries)
+    except OSError:
+        return True
 
 
 def _name(text: str) -> str:

@@ -44,6 +44,7 @@ _UNREAD = {
     "helm-charts": "helmCharts field",
     "dependency": "chart dependency",
     "generated-file": "generated file",
+    "submodule": "git submodule",
 }
 """Kinds of what is unread, where the word for programs is not the one for people."""
 

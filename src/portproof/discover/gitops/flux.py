@@ -60,7 +60,7 @@ class Flux:
         generated = _generated(self.objects)
         builds: list[Build] = []
         for one in self.objects:
-            if one.is_a("Kustomization", KUSTOMIZE) and not _is_a_patch(one):
+            if one.is_a("Kustomization", KUSTOMIZE) and not self._is_a_patch(one):
                 found = self._kustomization(one, generated)
                 if isinstance(found, Build):
                     builds.append(found)
@@ -104,6 +104,16 @@ class Flux:
             ),
             changes,
         )
+
+    def _is_a_patch(self, one: Described) -> bool:
+        """Whether it only changes an object that is described elsewhere: it has no source, which the API demands.
+
+        Its path may still lead somewhere: then that is what the object deploys with it.
+        """
+        if one.at("spec", "sourceRef"):
+            return False
+        text = one.text("spec", "path")
+        return not text or found_at(self.place.listing, normalise(text)) is None
 
     def _is_elsewhere(self, source: str) -> bool:
         """Whether a GitRepository is of another repository than ``flux-system``, by which Flux reads this one."""
@@ -311,11 +321,6 @@ def _within(
         if is_within(wanted, to or "."):
             inside = wanted if to in ("", ".") else wanted[len(to) + 1 :]
             yield source or ".", inside
-
-
-def _is_a_patch(one: Described) -> bool:
-    """Whether it only changes an object that is described elsewhere: the API demands a source, and the root needs a path."""
-    return not one.at("spec", "sourceRef") and not one.text("spec", "path")
 
 
 def _repository(url: str) -> str:

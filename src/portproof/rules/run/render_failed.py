@@ -44,7 +44,8 @@ No. A chart that needs values is checked as soon as `portproof.yaml` names them:
 Not reported when:
 
 * a chart's dependency isn't vendored and can't be fetched: the chart is rendered without it, if it can be.
-* an overlay refers to something remote: it is built without that, or its bases are checked.
+* an overlay refers to something remote, or to a folder of a git submodule that is not checked out: it is
+  built without that, or its bases are checked.
 * an overlay needs a generator that only others run, such as ksops: it is built without it.
 * an overlay needs a file that is git-ignored and generated outside the repository: a resource or a
   generator's file is taken for empty.
