@@ -22,8 +22,8 @@ Severity:
 Fix:
 
 Sometimes. It sets the field to the port that exists, or gives that port the name that
-the monitor asks for. There is none when several ports could be meant, or when the only one
-speaks another protocol than HTTP.
+the monitor asks for. There is none when several ports could be meant, when the only one
+speaks another protocol than HTTP, or when only one of several selected Services has it.
 
 Bad (a name that no Service has)::
 
@@ -135,7 +135,7 @@ class _Lack:
 
     workloads: Sequence[Workload] = ()
     best: tuple[ServiceEdge, Service] | None = None
-    count: int = 0
+    services: Sequence[Service] = ()
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -177,7 +177,7 @@ def _absent(graph: PortGraph, edges: Iterable[ServiceEdge]) -> _Lack | None:
             return None
         found += ((edge, one) for one in services)
     best = min(found, key=lambda one: clarity(one[1], one[0]), default=None)
-    return None if best is None else _Lack(best=best, count=len(found))
+    return None if best is None else _Lack(best=best, services=[service for _, service in found])
 
 
 def _told(graph: PortGraph, endpoint: Endpoint, lack: _Lack) -> Finding:
@@ -185,11 +185,14 @@ def _told(graph: PortGraph, endpoint: Endpoint, lack: _Lack) -> Finding:
         return undeclared(graph, endpoint, lack.workloads)
     edge, service = lack.best
     found = finding(graph, edge, (service,), does="scrapes", so="nothing is scraped")
-    if lack.count > 1:
-        text = f"{found.message} None of the {lack.count} selected Services has that port."
+    count = len(lack.services)
+    if count > 1:
+        text = f"{found.message} None of the {count} selected Services has that port."
         found = replace(found, message=text)
     meant = next((one for one in service.ports if found.expected == one.name_text), None)
-    if meant is not None and not speaks_http(meant.name_text, meant.number.value):
+    # A port that only one of several Services has is a guess: it may be that of an admission webhook.
+    shared = all(any(one.name_text == found.expected for one in each.ports) for each in lack.services)
+    if meant is not None and not (shared and speaks_http(meant.name_text, meant.number.value)):
         found = replace(found, expected=None, remedies=())
     return replace(found, severity=Severity.WARNING) if endpoint.namespaces is None else found
 
