@@ -88,6 +88,7 @@ Not reported when:
 * a Secret or a ConfigMap that isn't rendered may set it.
 * the Service has no address of its own: it is headless or an `ExternalName`.
 * no container of the same image and tag sets the variable to a number.
+* a script that a ConfigMap gives to the container names the variable and `tcp://`: it expects the address.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ from typing import Any
 from portproof.graph import settings
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import Container, PortGraph, Service, Site, Workload
+from portproof.graph.mounted import mounts
 from portproof.graph.names import is_digits
 from portproof.resources import Resource, ResourceKey
 from portproof.rules.base import Finding, Label, Severity, rule
@@ -112,7 +114,8 @@ _SEPARATORS = re.compile(r"[-.]")
 class _Told:
     """What a container is told by variables: their texts and places, as far as they are known.
 
-    `names` has those whose text is unknown, too; `whole` is False when a source of more of them cannot be read.
+    `names` has those whose text is unknown, too; `whole` is False when a source of more of them cannot be read. `scripts`
+    are the texts of the files that ConfigMaps give it.
     """
 
     workload: Workload
@@ -122,6 +125,7 @@ class _Told:
     names: frozenset[str]
     whole: bool
     linked: bool
+    scripts: tuple[str, ...]
 
     @property
     def runs(self) -> tuple[str, str]:
@@ -182,7 +186,8 @@ def _told(
     sources = [mapping(one.get("configMapRef")).get("name") for _, one in indexed(data.get("envFrom"))]
     whole = all((resource.key.namespace, str(name)) in maps for name in sources)
     linked = pod.get("enableServiceLinks") is not False
-    return _Told(workload, container, data, known, said | known.keys(), whole, linked)
+    scripts = tuple(one.text for one in mounts(resource.key.namespace, pod, data, maps).files)
+    return _Told(workload, container, data, known, said | known.keys(), whole, linked, scripts)
 
 
 def _witness(everybody: list[_Told], variable: str) -> _Told | None:
@@ -194,6 +199,8 @@ def _witness(everybody: list[_Told], variable: str) -> _Told | None:
 def _is_spoiled(one: _Told, witness: _Told, prefix: str) -> bool:
     if not one.linked or not one.whole or f"{prefix}_PORT" in one.names:
         return False
+    if any(f"{prefix}_PORT" in text and "tcp://" in text for text in one.scripts):
+        return False  # the script knows what Kubernetes makes of it
     shared = {name for name in one.names & witness.names if name.startswith(f"{prefix}_")}
     return bool(shared) or one.runs == witness.runs
 
