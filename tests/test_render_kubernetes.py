@@ -85,3 +85,41 @@ def test_several_ranges_have_to_be_met_together() -> None:
     assert suitable(["<1.30", ">=1.26 <1.29"], 35) == "1.28.0"
     assert suitable(["<1.20", ">1.21"], 35) is None
     assert suitable([">=1.36"], 35) is None
+
+
+ASKING = (
+    '{{ if .Values.vpa }}{{ if not (.Capabilities.APIVersions.Has "autoscaling.k8s.io/v1/VerticalPodAutoscaler") }}'
+    '{{ fail "there is no VerticalPodAutoscaler in the cluster" }}{{ end }}{{ end }}\n'
+    '{{- if and (not (.Capabilities.APIVersions.Has "example.org/v1")) (not (.Capabilities.APIVersions.Has "example.org/v2")) -}}\n'
+    '{{ fail "install example.org first" }}\n{{- end }}\n'
+    'kind: A\nseen: {{ .Capabilities.APIVersions.Has "autoscaling.k8s.io/v1/VerticalPodAutoscaler" }}\n'
+)
+
+
+def test_the_cluster_has_the_apis_without_which_a_chart_fails(helm: Engine, tmp_path: Path) -> None:
+    tree = write_files(tmp_path / "r", chart("x", {"templates/a.yaml": ASKING, "values.yaml": "vpa: true\n"}))
+    assert seen(helm, tree) == "true"
+    assert seen(helm, Tree(tree.root, {"x/values.yaml": "vpa: true\nport: 1\n"})) == "true"
+    assert seen(helm, Tree(tree.root, {"x/values.yaml": "vpa: false\n"})) == "true"
+
+
+def test_an_api_that_no_template_fails_for_is_not_there(helm: Engine, tmp_path: Path) -> None:
+    tree = write_files(
+        tmp_path / "r", chart("x", {"templates/a.yaml": ASKING, "values.yaml": "vpa: false\n"})
+    )
+    assert seen(helm, tree) == "false"
+
+
+def test_apis_that_are_said_count(helm: Engine, tmp_path: Path) -> None:
+    tree = write_files(tmp_path / "r", chart("x", {"templates/a.yaml": ASKING, "values.yaml": "vpa: true\n"}))
+    target = replace(helm_target("x"), cluster=Cluster(api_versions=("example.org/v1",)))
+    assert "there is no VerticalPodAutoscaler in the cluster" in failed(helm.render(target, tree)).message
+
+
+@pytest.mark.parametrize("condition", ['.Capabilities.APIVersions.Has "example.org/v1"', ".Values.off"])
+def test_a_chart_that_fails_with_an_api_or_for_another_reason_fails(
+    helm: Engine, tmp_path: Path, condition: str
+) -> None:
+    text = f'{{{{ if or (.Capabilities.APIVersions.Has "apps/v1") ({condition}) }}}}{{{{ fail "never here" }}}}{{{{ end }}}}'
+    tree = write_files(tmp_path / "r", chart("x", {"templates/a.yaml": text, "values.yaml": "off: false\n"}))
+    assert "never here" in failed(helm.render(helm_target("x"), tree)).message

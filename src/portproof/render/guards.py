@@ -1,4 +1,4 @@
-"""The values that a guarded ``fail`` asks for: ``{{ if not .Values.auth.secret }}{{ fail "set auth.secret" }}{{ end }}``.
+"""The values and APIs that a guarded ``fail`` asks for: ``{{ if not .Values.auth.secret }}{{ fail "set auth.secret" }}{{ end }}``.
 
 Nothing is evaluated. The conditions around the ``fail`` and its words name values; those that are empty here are likely to
 be wanted. Which one it is, a render shows: the words are gone, or they are not.
@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from portproof.render.actions import TemplateAction, actions
 from portproof.render.chartpaths import ChartPaths
+from portproof.render.tool_output import error_text
 from portproof.source import RelPath, Tree
 from portproof.yamldoc import YamlError, load, lookup
 
@@ -20,11 +21,25 @@ ValuePath: TypeAlias = tuple[str, ...]
 MAX_FILES = 300
 """As many templates are searched for the words of a refusal."""
 
+FRAME = re.compile(
+    r"(?:^|(?<=template: )|(?<=\n)|(?<=error at \())(?P<name>[^\s:(][^:\n]{0,500}):(?P<line>\d{1,9}):(?:\d{1,9})"
+)
+"""A template and a line, as helm's errors name them."""
 VALUE = re.compile(r"\$?\.Values((?:\.\w+)+)")
 """A value that a template reads."""
+_API = re.compile(r"\.Capabilities\.APIVersions\.Has\s+\"([\w./-]{1,253})\"")
 _NAMED = re.compile(r"(?<![\w.-])\.?((?:\w+\.)*\w+)(?![\w-]|\.\w)")
 _VARIABLE = re.compile(r"\$(\w+)")
 _ASSIGNED = re.compile(r"\$(\w+)\s*:?=\s*(.*)", re.DOTALL)
+
+
+def refusal(stderr: str) -> tuple[str, str] | None:
+    """The template that helm names and the words, if the chart rejects its values or its cluster."""
+    text = error_text(stderr)
+    frame = FRAME.search(text)
+    if frame is None or "execution error at" not in text:
+        return None
+    return frame["name"], text.partition("): ")[2].strip()
 
 
 def guarding(message: str, tree: Tree, paths: ChartPaths) -> Iterator[ValuePath]:
@@ -49,6 +64,17 @@ def guarding(message: str, tree: Tree, paths: ChartPaths) -> Iterator[ValuePath]
                 yield from (one for one in read if one in named)
                 yield from read
     yield from (one for one in named if len(one) > 1 or (isinstance(own, dict) and one[0] in own))
+
+
+def missing_apis(message: str, tree: Tree, paths: ChartPaths) -> Iterator[str]:
+    """The APIs of a cluster that the conditions around a refusal with the words `message` ask for, the innermost first."""
+    for path in _templates(tree, paths):
+        text = tree.text_or_none(path) or ""
+        if "fail" not in text or "APIVersions" not in text:
+            continue
+        for action in actions(text):
+            if action.refuses and not action.demands and action.says(message):
+                yield from (api for one in reversed(action.conditions) for api in _API.findall(one))
 
 
 def is_empty(path: ValuePath, tree: Tree, paths: ChartPaths, subchart: ValuePath = ()) -> bool:

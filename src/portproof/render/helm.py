@@ -26,7 +26,7 @@ from portproof.render.chartpaths import ChartPaths
 from portproof.render.contents import Contents, UnknownContentError
 from portproof.render.copying import CopyError, make_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError, is_named
-from portproof.render.kubernetes import suitable, unmet
+from portproof.render.kubernetes import Demanded, unmet
 from portproof.render.layout import Assembled, has_private, is_plain, is_there, put_together, with_values
 from portproof.render.model import FailureSite, NotRendered, RenderedDocument, RenderFailure, Rendering
 from portproof.render.placeholders import MAX_VALUES, Placeholders
@@ -67,7 +67,7 @@ class Helm:
     kept: KeptStarts = field(default_factory=KeptStarts)
     archives: dict[tuple[Path, ...], str | None] = field(default_factory=dict)
     placeholders: dict[tuple[Path, HelmTarget], Placeholders] = field(default_factory=dict)
-    kubernetes: dict[tuple[Path, HelmTarget], str] = field(default_factory=dict)
+    demanded: dict[tuple[Path, HelmTarget], Demanded] = field(default_factory=dict)
     steady: dict[str, bool] = field(default_factory=dict)
 
     def render(self, target: HelmTarget, tree: Tree) -> Rendering | RenderFailure | NotRendered:
@@ -182,7 +182,7 @@ class Helm:
         tried = self._tried(target, tree, assembled)
         if tried is not None:
             return tried
-        assembled, done = self._for_kubernetes(target, tree, assembled)
+        assembled, done = self._for_cluster(target, tree, assembled)
         if not done.ok and not target.cluster.kube_version and (wanted := unmet(done.stderr)) is not None:
             reason = f"chart requires kubeVersion {clean(wanted[0])}, which none up to 1.{wanted[1]} is"
             return NotRendered(target, f"{reason}; name one under kube-version in portproof.yaml")
@@ -212,31 +212,22 @@ class Helm:
             return failure
         return self._with_placeholders(failure, tree, assembled, done.stderr) or failure
 
-    def _for_kubernetes(
+    def _for_cluster(
         self, target: HelmTarget, tree: Tree, assembled: Assembled
     ) -> tuple[Assembled, Completed]:
-        """Helm's run for a version of Kubernetes that the chart wants, if that is not helm's own.
-
-        What the release or the configuration says of the cluster counts as it is.
-        """
-        known = self.kubernetes.get((tree.root, _as_it_stands(target, tree)))
-        asked = _for_version(assembled, known) if known else assembled
-        done = self.run(target, tree, asked)
-        wanted: list[str] = []
-        newest = 0
-        while not done.ok and not target.cluster.kube_version:
-            found = unmet(done.stderr)
-            if found is None or found[0] in wanted:
-                break
-            wanted.append(found[0])
-            newest = max(newest, found[1])
-            version = suitable(wanted, newest)
-            if version is None:
-                break
-            asked = _for_version(assembled, version)
+        """Helm's run for a cluster that the chart demands, if that is not the one that helm assumes."""
+        demanded = self.demanded.get((tree.root, _as_it_stands(target, tree)), Demanded())
+        while True:
+            asked = replace(assembled, options=(*assembled.options, *demanded.options))
             done = self.run(target, tree, asked)
-            self.kubernetes[tree.root, target] = version
-        return asked, done
+            further = (
+                None
+                if done.ok
+                else demanded.further(done.stderr, target.cluster, tree, ChartPaths(target, tree))
+            )
+            if further is None:
+                return asked, done
+            demanded = self.demanded[tree.root, target] = further
 
     def _with_placeholders(
         self, failure: RenderFailure, tree: Tree, assembled: Assembled, stderr: str
@@ -404,10 +395,6 @@ def _as_it_stands(target: HelmTarget, tree: Tree) -> HelmTarget:
     return (
         replace(target, values=tuple(one for one in target.values if one not in tried)) if tried else target
     )
-
-
-def _for_version(assembled: Assembled, version: str) -> Assembled:
-    return replace(assembled, options=(*assembled.options, f"--kube-version={version}"))
 
 
 def lasting(found: Iterable[RenderedDocument], tree: Tree) -> Iterator[RenderedDocument]:

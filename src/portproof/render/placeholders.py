@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from portproof.render.chartpaths import ChartPaths
-from portproof.render.guards import VALUE, ValuePath, guarding, is_empty, is_list, value_path
+from portproof.render.guards import FRAME, VALUE, ValuePath, guarding, is_empty, is_list, refusal, value_path
 from portproof.render.tool_output import error_text
 from portproof.source import Tree
 
@@ -27,9 +27,6 @@ Value: TypeAlias = str | int | bool | tuple[str, ...]
 WORD = "x-placeholder"
 NUMBER = 47113
 
-_FRAME = re.compile(
-    r"(?:^|(?<=template: )|(?<=\n)|(?<=error at \())(?P<name>[^\s:(][^:\n]{0,500}):(?P<line>\d{1,9}):(?:\d{1,9})"
-)
 _AT = re.compile(r"at <(.{0,1000}?)>:\s")
 _NIL = re.compile(r"nil pointer evaluating [^\n]{1,200}?\.(\w+)")
 _NO_STRING = re.compile(r"invalid value; expected string|wrong type for value; expected string")
@@ -82,8 +79,8 @@ class Placeholders:
 
         A guess after which helm says the same is taken back.
         """
-        refusal = _refusal(stderr)
-        if self.guess is not None and refusal and self.guess[1] == refusal[1]:
+        refused = refusal(stderr)
+        if self.guess is not None and refused and self.guess[1] == refused[1]:
             path = self.guess[0]
             rest = {own: value for own, value in self.values.items() if own != path}
             return Placeholders(rest, vain=self.vain | {path}).further(stderr, tree, paths)
@@ -93,11 +90,11 @@ class Placeholders:
                 is_list = any(steps.endswith(one[1]) for one in _RANGE.finditer(line))
                 value: Value = () if is_list else _placeholder(path, tree, paths)
                 return Placeholders({**self.values, path: value}, vain=self.vain)
-        return self._guessed(refusal, tree, paths) if refusal else None
+        return self._guessed(refused, tree, paths) if refused else None
 
-    def _guessed(self, refusal: tuple[str, str], tree: Tree, paths: ChartPaths) -> Placeholders | None:
+    def _guessed(self, refused: tuple[str, str], tree: Tree, paths: ChartPaths) -> Placeholders | None:
         """These and the likeliest value that a guarded ``fail`` may want and that has not been tried."""
-        template, message = refusal
+        template, message = refused
         subchart = tuple(_SUBCHART.findall(template))
         for steps in guarding(message, tree, paths):
             path = _placed(steps, template)
@@ -106,15 +103,6 @@ class Placeholders:
                 value: Value = (WORD,) if is_list(path, tree, paths) else _placeholder(path, tree, paths)
                 return Placeholders({**self.values, path: value}, (path, message), self.vain)
         return None
-
-
-def _refusal(stderr: str) -> tuple[str, str] | None:
-    """The template that helm names and the words, if the chart rejects its values."""
-    text = error_text(stderr)
-    frame = _FRAME.search(text)
-    if frame is None or "execution error at" not in text:
-        return None
-    return frame["name"], text.partition("): ")[2].strip()
 
 
 def _apart(path: ValuePath, other: ValuePath) -> bool:
@@ -126,7 +114,7 @@ def _apart(path: ValuePath, other: ValuePath) -> bool:
 def _wanted(stderr: str, tree: Tree, paths: ChartPaths) -> Iterator[tuple[ValuePath, str]]:
     """The values that an error may be about, the likeliest first, each with the line that reads it."""
     text = error_text(stderr)
-    frames = list(_FRAME.finditer(text))
+    frames = list(FRAME.finditer(text))
     if not frames:
         return
     # A helper sees the values of the chart whose template calls it.
