@@ -996,3 +996,19 @@ def test_a_comment_says_what_the_port_equals(repository: Repository, portproof: 
     repository.write({"chart/values.yaml": values, "chart/templates/ingress.yaml": INGRESS})
 
     assert told(portproof.check("--what-if")) == []
+
+
+@pytest.mark.parametrize(("switches", "found"), [("tags", []), ("agents", ["host-port-clash"])])
+def test_tags_are_ways_to_install_a_chart(
+    repository: Repository, portproof: Program, switches: str, found: list[str]
+) -> None:
+    agent = DEPLOYMENT.replace("Deployment", "DaemonSet").replace("PORT", "9100, hostPort: 9100")
+    repository.write(
+        {"chart/values.yaml": f"{VALUES}{switches}: {{one: false, two: false}}\n"}
+        | {
+            f"chart/templates/{name}.yaml": f"{{{{- if .Values.{switches}.{name} }}}}\n{agent.replace('web', name)}{{{{- end }}}}\n"
+            for name in ("one", "two")
+        }
+    )
+
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == found

@@ -151,7 +151,7 @@ class Search:
         found: dict[tuple[Setting, ...], set[FindingKey]] = {}
         for key in sorted(evaluation.keys - known, key=str):
             shows = self._smallest(together, key, evaluation, moves=moves)
-            if shows is not None:
+            if shows is not None and not _are_modes(shows):
                 found.setdefault(shows, set()).update(self._alike(shows, key, evaluation, moves=moves))
         for shows, keys in found.items():
             yield Shown(shows, frozenset(keys), moves)
@@ -307,6 +307,11 @@ def _is_around(part: Setting, other: Setting) -> bool:
     *above, last = part.path
     is_part = part.is_part and last in ("enabled", "create", "install")
     return bool(above) and is_part and part != other and [*other.path[: len(above)]] == above
+
+
+def _are_modes(settings: Iterable[Setting]) -> bool:
+    """Whether they set several ``tags``: these choose the subcharts of one way to install a chart, each without the others."""
+    return sum(one.path[0] == "tags" for one in settings) > 1
 
 
 def _sources(evaluation: Evaluation) -> Mapping[ResourceKey, RelPath | None]:
