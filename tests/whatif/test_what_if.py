@@ -221,20 +221,27 @@ def test_the_fix_of_an_optional_part_ends_it(repository: Repository, portproof: 
     assert told(portproof.check("--what-if")) == []
 
 
-def test_another_part_has_what_a_part_asks_for(repository: Repository, portproof: Program) -> None:
-    other = (
-        "{{- if .Values.metrics.enabled }}\n    - {name: metrics, port: 9090, targetPort: http}\n{{- end }}\n"
-    )
+@pytest.mark.parametrize(
+    ("switch", "found"), [("metrics.enabled", ["service-monitor-port"]), ("monitor.metrics", [])]
+)
+def test_another_part_has_what_a_part_asks_for(
+    repository: Repository, portproof: Program, switch: str, found: list[str]
+) -> None:
+    other = f"{{{{- if .Values.{switch} }}}}\n    - {{name: metrics, port: 9090, targetPort: http}}\n{{{{- end }}}}\n"
     repository.write(
         {
-            "chart/values.yaml": VALUES + "metrics: {enabled: false}\n",
+            "chart/values.yaml": "service: {port: 8080}\ncontainer: {port: 8080}\nmetrics: {enabled: false}\n"
+            "monitor: {enabled: false, metrics: false}\n",
             "chart/templates/monitor.yaml": MONITOR,
             "chart/templates/service.yaml": SERVICE + other,
         }
     )
 
-    assert told(portproof.check("--what-if")) == [
-        ("service-monitor-port", "chart/templates/monitor.yaml", 8, {"monitor.enabled": True})
+    findings = portproof.check("--what-if")["findings"]
+
+    assert [one["rule"] for one in findings] == found
+    assert [(one["when"], one["fix"], one["alternatives"]) for one in findings] == [
+        ({"monitor.enabled": True}, None, []) for _ in found
     ]
 
 
@@ -1008,6 +1015,51 @@ def test_tags_are_ways_to_install_a_chart(
         | {
             f"chart/templates/{name}.yaml": f"{{{{- if .Values.{switches}.{name} }}}}\n{agent.replace('web', name)}{{{{- end }}}}\n"
             for name in ("one", "two")
+        }
+    )
+
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == found
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"), [("WEB_PORT", "The variable WEB_PORT tells"), ("CACHE_PROXY_PORT", "Nothing tells")]
+)
+def test_a_proxy_of_a_program_is_not_where_it_listens(
+    repository: Repository, portproof: Program, variable: str, said: str
+) -> None:
+    taken = DEPLOYMENT.replace("PORT", "{{ .Values.service.port }}")
+    env = f"          env: [{{name: {variable}, value: '8080'}}]\n"
+    repository.write({"chart/templates/deployment.yaml": taken + env})
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert finding["rule"] == "port-follows-service"
+    assert f"{said} its program" in finding["message"]
+
+
+ACTION = """\
+{{- if .Values.production }}
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, annotations: {{ toJson .Values.annotations }}}
+spec:
+  ingressClassName: alb
+  defaultBackend: {service: {name: BACKEND, port: {name: PORT}}}
+{{- end }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "port", "found"),
+    [("redirect", "use-annotation", []), ("web", "https", ["ingress-backend-port"])],
+)
+def test_who_switches_a_part_on_writes_its_annotations(
+    repository: Repository, portproof: Program, backend: str, port: str, found: list[str]
+) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "production: false\nannotations: {}\n",
+            "chart/templates/ingress.yaml": ACTION.replace("BACKEND", backend).replace("PORT", port),
         }
     )
 

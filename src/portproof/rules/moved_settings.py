@@ -26,6 +26,8 @@ _LISTENS = re.compile(r"(?i)port|listen|bind|addr|(?<![a-z])(?:-p|serve|server|h
 _CALLS = re.compile(
     r"(?i)upstream|backend|remote|proxy_pass|target|timeout|interval|size|limit|buffer|memory|max_"
 )
+_PROXY = re.compile(r"(?i)_proxy_port\Z")
+"""Who a program sends its own requests through: no place where it listens."""
 _HOST = re.compile(r"(?<=[\w.\])]):\Z")
 _ANYWHERE = re.compile(r"(?<![\w.\])])(?:0\.0\.0\.0|\[::\]|\$\([A-Z_]*IP\)):\Z")
 
@@ -81,7 +83,8 @@ def telling(
     texts = _texts(graph.read_from[workload], container, settings.config_maps(graph.resources))
     for one in texts.values():
         found = list(_NUMBER.finditer(one.text))
-        if one.line or not _LISTENS.search(one.name) or _CALLS.search(one.name) or len(found) != 1:
+        calls = _CALLS.search(one.name) or _PROXY.search(one.name)
+        if one.line or calls or not _LISTENS.search(one.name) or len(found) != 1:
             continue
         start, end = found[0].span()
         if int(found[0][0]) == number and not _HOST.search(one.text[:start]):

@@ -1,7 +1,8 @@
 """What a chart leaves to whoever uses it: findings with other values that say nothing about the chart.
 
 A chart for any image declares the port that its user writes. A list of ports is written as a whole, by somebody who knows
-the program. A probe that names a port is nothing without the list of ports that comes with it.
+the program. A probe that names a port is nothing without the list of ports that comes with it, and an Ingress of AWS is nothing
+without its annotations.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from portproof.whatif.values import Setting
 _LISTS = ("containers", "initContainers")
 _PORTS = re.compile(r"(?i)(?:container_?)?ports\Z")
 _WEB_SERVERS = frozenset({"nginx", "httpd"})
+_BY_ANNOTATION = "use-annotation"
+"""The port of an Ingress whose action is in an annotation."""
 _TOLD = ("volumeMounts", "command", "args")
 
 
 def worth_saying(found: Evaluation, data: Mapping[str, Any]) -> Evaluation:
-    """What appears with parts switched on, but for notes, which nobody needs who has not these values, and lists to fill.
+    """What appears with parts switched on, but for notes, which nobody needs who has not these values, and what is to be filled.
 
-    `data` are the chart's own values: who switches a part on fills its lists of ports.
+    `data` are the chart's own values: who switches a part on fills its lists of ports, and its annotations.
     """
     lists = has_empty_ports(data)
     return _only(
@@ -38,6 +41,7 @@ def worth_saying(found: Evaluation, data: Mapping[str, Any]) -> Evaluation:
             for one in found.found
             if one.finding.severity is not Severity.NOTE
             and one.finding.primary.path[-1:] != ("ports",)
+            and one.finding.primary.value != _BY_ANNOTATION
             and not (lists and _is_without_ports(found, one.finding.primary))
         ),
     )

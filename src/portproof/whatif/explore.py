@@ -6,6 +6,7 @@ it, as one more target: the same chart with one more values file, which only the
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ from portproof.trace.templates import written
 from portproof.whatif.scope import Scope, known_before
 from portproof.whatif.search import Search, Shown
 from portproof.whatif.values import Values, own_file, parts_of, variant, when
+
+_WORD = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +230,8 @@ def _named(group: FindingGroup, known: Mapping[str, _Variant]) -> FindingGroup |
     if first.shown.moves and not _is_written(members[0]):  # what stands in values can be moved along
         return None
     names = {one.target.id: one.plain.id for one in known.values()}
-    proposals = tuple(_renamed(one, names) for one in group.proposals if not _is_of_try(one, known.values()))
+    cures = () if first.shown.depends else group.proposals  # another part has what is asked for
+    proposals = tuple(_renamed(one, names) for one in cures if not _is_of_try(one, known.values()))
     return replace(group, members=members, proposals=proposals)
 
 
@@ -257,9 +261,12 @@ def _is_written(one: TracedFinding) -> bool:
 
 def _is_of_try(proposal: Proposal, tried: Iterable[_Variant]) -> bool:
     """Whether a fix is about the values that were tried, not about the chart."""
-    files = {one.file for one in tried}
-    moved = frozenset[object]().union(*(one.shown.numbers for one in tried))
-    return any(edit.span.path in files or edit.new.strip("\"'") in moved for edit in proposal.edits)
+    tries = [*tried]
+    files = {one.file for one in tries}
+    moved = frozenset[object]().union(*(one.shown.numbers for one in tries))
+    return any(
+        edit.span.path in files or not moved.isdisjoint(_WORD.findall(edit.new)) for edit in proposal.edits
+    )
 
 
 def _renamed(proposal: Proposal, names: Mapping[str, str]) -> Proposal:

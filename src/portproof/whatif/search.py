@@ -121,7 +121,8 @@ class Search:
     def _alone(self, parts: Sequence[Setting], known: frozenset[FindingKey]) -> Iterator[Shown]:
         """What appears with one part alone, and not with all: another part has what it asks for.
 
-        A Service alone is none: who needs its answer switches on what answers, and nobody else asks it.
+        A Service alone is none: who needs its answer switches on what answers, and nobody else asks it. Nor is what a part
+        beside it has, below the same key: who sets one reads the other.
         """
         everything = self._rendered(tuple(parts))
         if everything is None or self.plain is None or not parts:
@@ -138,6 +139,9 @@ class Search:
             evaluation = self.asked(settings, moves=False) if len(settings) <= MAX_TOGETHER else None
             new = frozenset() if evaluation is None else evaluation.keys - known
             keys = frozenset(key for key in new if key[1].kind != "Service")
+            if keys:
+                beside = self.asked(tuple(part for part in parts if part.path[0] == one.path[0]), moves=False)
+                keys = keys if beside is None else keys & beside.keys
             if keys:
                 yield Shown(settings, keys, moves=False, depends=True)
                 known |= keys
