@@ -63,8 +63,6 @@ _IRRELEVANT = frozenset(
         "HorizontalPodAutoscaler",
         "PrometheusRule",
         # What controllers write into a cluster.
-        "Endpoints",
-        "EndpointSlice",
         "ControllerRevision",
         "Event",
         "Lease",

@@ -72,15 +72,40 @@ def meant(graph: PortGraph, service: Service) -> Meant | None:
             _only(service, [one for one in typos if one in free], Witness.TYPO) if len(typos) == 1 else None
         )
     fitting = [(one, key) for one, key in near if one in free and _serves_all(service, one)]
+    named = [(one, key) for one, key in fitting if _has_its_name(service, one, key)]
+    if len(named) == 1:
+        return Meant(named[0][0], (named[0][1],), Witness.ALL_BUT_ONE)
+    prefixed = [(one, key) for one, key in fitting if _differs_in_prefix(service, one, key)]
+    if len(prefixed) == 1:
+        return Meant(prefixed[0][0], (prefixed[0][1],), Witness.TYPO)
     if len(near) == 1 and fitting:
         one, key = fitting[0]
         value, label = service.selector[key], one.labels.get(key)
-        named = one.key.name == service.key.name and digits(value) == digits(label or value)
-        if named or (len(service.selector) > 1 and label is None):
+        if len(service.selector) > 1 and label is None:
             return Meant(one, (key,), Witness.ALL_BUT_ONE)
         if len(free) == 1 and is_near_name(value, label or ""):
             return Meant(one, (key,), Witness.TYPO)
     return _only(service, [one for one in free if _is_elsewhere(graph, service, one)], Witness.NAMESPACE)
+
+
+def without_selector(graph: PortGraph) -> Iterator[tuple[Service, Workload]]:
+    """The Services that select nothing because they have no selector, each with the Deployment whose name and ports it has.
+
+    A program that leads may write the Endpoints of its Service itself; those are StatefulSets or custom resources.
+    """
+    if graph.unknown_owners:
+        return
+    written = {one.key.namespace for one in graph.resources if one.key.kind in ("Endpoints", "EndpointSlice")}
+    for service in graph.services:
+        if service.selector or service.type == "ExternalName" or service.key.namespace in written:
+            continue
+        meant = [
+            one
+            for one in graph.workloads
+            if one.key.kind == "Deployment" and one.key.name == service.key.name and _is_near_by(service, one)
+        ]
+        if len(meant) == 1 and _serves_all(service, meant[0]):
+            yield service, meant[0]
 
 
 def is_deserted(graph: PortGraph, service: Service) -> bool:
@@ -119,6 +144,22 @@ def _lacking(service: Service, workload: Workload) -> list[str]:
 def _is_typo(service: Service, workload: Workload, key: str) -> bool:
     value = service.selector[key]
     return len(value) >= _SHORTEST and is_near_name(value, workload.labels.get(key, ""))
+
+
+def _has_its_name(service: Service, workload: Workload, key: str) -> bool:
+    value = service.selector[key]
+    same = digits(value) == digits(workload.labels.get(key, value))
+    return workload.key.name == service.key.name and same
+
+
+def _differs_in_prefix(service: Service, workload: Workload, key: str) -> bool:
+    """Whether only one of the two has the application's name before it: ``backend`` and ``shop-backend``.
+
+    A word behind it means something else: ``web-worker``, ``web-canary``.
+    """
+    value, label = service.selector[key], workload.labels.get(key, "")
+    shorter, longer = sorted((value, label), key=len)
+    return len(shorter) >= _SHORTEST and longer.endswith(f"-{shorter}") and digits(value) == digits(label)
 
 
 def _has_itself(graph: PortGraph, service: Service, workload: Workload) -> bool:

@@ -2,14 +2,17 @@
 
 A Service finds its pods by the labels of their templates. A selector that
 matches nothing is legal, and often the pods are deployed elsewhere. But one of
-these shows that a workload was meant which no other Service selects:
+these shows that a workload was meant:
 
-* One value of the selector is a typo for the label of its pods.
+* One value of the selector is a typo for the label of its pods, or only one of the two has
+  the application's name before it (`backend` and `shop-backend`).
 * The workload itself has all the labels, but its template does not.
 * All keys but one agree, and its pods declare every port of the Service. It also has
   the Service's name, or its pods lack that one of several keys.
 * It has the Service's name and the labels, but in another namespace. Both namespaces
   are written in the manifests.
+* The Service has no selector at all. A Deployment has its name and declares every port of it,
+  and no Endpoints are written down.
 
 Why it matters:
 
@@ -94,7 +97,7 @@ Not reported when:
 * a workload matches.
 * nothing of the above shows that a workload is meant.
 * the values differ in their digits (`web-1` and `web-2`).
-* another Service selects that workload.
+* another Service selects that workload, unless it is the Service that has no selector.
 * several workloads may be meant.
 * a namespace is a placeholder that is filled in later (`${NAMESPACE}`).
 * only Jobs or hooks match.
@@ -107,10 +110,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from portproof.graph.model import PortGraph, Service, Site
+from portproof.graph.model import PortGraph, Service, Site, Workload
 from portproof.graph.phrasing import listing
 from portproof.rules.base import Finding, Remedy, Severity, Trait, rule
-from portproof.rules.service.selecting import Meant, Witness, is_deserted, meant, selects_nothing
+from portproof.rules.service.selecting import (
+    Meant,
+    Witness,
+    is_deserted,
+    meant,
+    selects_nothing,
+    without_selector,
+)
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -121,6 +131,19 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield _finding(service, found)
         elif is_deserted(graph, service):
             yield _deserted(service)
+    for service, workload in without_selector(graph):
+        yield _without_selector(service, workload)
+
+
+def _without_selector(service: Service, workload: Workload) -> Finding:
+    return Finding(
+        message=(
+            f"{service.key} has no selector, and nothing here writes Endpoints, so the Service has none. {workload.key} has "
+            "its name and declares its ports. Does the Service mean its pods?"
+        ),
+        severity=Severity.WARNING,
+        primary=Site(service.key, ("metadata", "name"), service.key.name),
+    )
 
 
 def _deserted(service: Service) -> Finding:
