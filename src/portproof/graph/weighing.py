@@ -85,6 +85,7 @@ class Fact(Enum):
     OWN_PORT = auto()
     OTHERS_AGREE = auto()
     OTHERS_UNDECLARED = auto()
+    COPIED = auto()
     TARGET_MOVED = auto()
     DECLARATION_MOVED = auto()
     DECLARATION_GONE = auto()
@@ -108,7 +109,7 @@ _TABLE: tuple[tuple[frozenset[Fact], frozenset[Fact], Confidence], ...] = (
     (frozenset({Fact.FITS, Fact.SUPPORTED}), frozenset({Fact.OTHERS_AGREE}), Confidence.CERTAIN),
     (frozenset({Fact.SLIP}), frozenset(), Confidence.LIKELY),
     (frozenset({Fact.FITS, Fact.SUPPORTED}), frozenset(), Confidence.LIKELY),
-    (frozenset({Fact.FITS, Fact.NEAR}), frozenset({Fact.OTHERS_AGREE}), Confidence.LIKELY),
+    (frozenset({Fact.FITS, Fact.NEAR}), frozenset({Fact.OTHERS_AGREE, Fact.COPIED}), Confidence.LIKELY),
     (frozenset({Fact.FITS, Fact.REPEATS}), frozenset({Fact.OTHERS_AGREE}), Confidence.LIKELY),
     (frozenset({Fact.TARGET_MOVED}), frozenset(), Confidence.LIKELY),
     (frozenset({Fact.FITS}), frozenset(), Confidence.DOUBTFUL),
@@ -171,6 +172,7 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
         *_facts_of_pods(workload, port, meant, declared),
         *_facts_of_services(service, port, workload, meant),
         *_facts_of_others(graph, wanted, reached, orphans, meant),
+        *([Fact.COPIED] if _is_copied(graph, port, workload, meant) else []),
         *([] if move is None else [move.fact]),
     }
     if move is not None and move.fact is Fact.DECLARATION_MOVED and meant.value not in _probed(workload):
@@ -263,6 +265,17 @@ def _facts_of_others(
         yield Fact.ONLY_ORPHAN
     if wanted in reached or wanted in numbers_of_policies(graph):
         yield Fact.OTHERS_AGREE
+
+
+def _is_copied(graph: PortGraph, port: ServicePort, workload: Workload, meant: ContainerPort) -> bool:
+    """Whether the declaration was probably copied from another workload's, whose own number it is.
+
+    Then `port` and ``targetPort``, which agree, are the ones that somebody thought about.
+    """
+    if not _is_written_twice(port) or meant.value in USUAL_PORTS:
+        return False
+    others = (one for one in graph.workloads if one.key.name != workload.key.name)
+    return any(declared.value == meant.value for one in others for declared in one.ports)
 
 
 def _move(graph: PortGraph, service: Service, port: ServicePort, workload: Workload) -> Move | None:
@@ -369,14 +382,15 @@ def _reasons(facts: set[Fact], port: ServicePort, workload: Workload, meant: Con
         Fact.CONFIGURED: f"the container's settings mention {meant.value}",
         Fact.DEFAULT_OF_IMAGE: f"{image_listening(workload, meant.value)} listens on {meant.value} by default",
         Fact.BUILT: f"{built_to_listen(workload, meant.value)} makes the program listen on {meant.value}",
-        Fact.NEAR: f"{odd} looks like a typo for {right}",
+        Fact.COPIED: f"another workload declares {meant.value}, too",
+        Fact.NEAR: "" if Fact.COPIED in facts else f"{odd} looks like a typo for {right}",
         Fact.SAME_NAME: f"both ports are named {str(meant.name_text)!r}",
         Fact.ONLY_ORPHAN: f"no other Service port reaches {meant.value}",
         Fact.REPEATS: f"{wanted} only repeats the Service's port",
     }
     if Fact.DECLARATION_MOVED in facts and wanted in _probed(workload):
         yield f"the probes still use {wanted}"
-    yield from (text for fact, text in words.items() if fact in facts)
+    yield from (text for fact, text in words.items() if text and fact in facts)
 
 
 def _may_well_listen(workload: Workload, wanted: int, declared: Sequence[ContainerPort]) -> bool:

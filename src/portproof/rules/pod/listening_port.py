@@ -63,7 +63,9 @@ Requests to the declared port are refused.
 
 Severity:
 
-* **warning**: always, because only the program knows which settings it reads.
+* **warning**: because only the program knows which settings it reads.
+* **note**: when the setting is the variable `PORT`, and both a Service and a probe of the container go
+  to the declared port. Many programs do not read that variable, and the pods would never become ready.
 
 Fix:
 
@@ -274,6 +276,12 @@ def _name(port: ContainerPort) -> str:
     return str(port.name.value) if port.name is not None else ""
 
 
+def _is_outvoted(told: Sequence[Listening], going: Sequence[str]) -> bool:
+    """Whether a Service and a probe stand against a variable that any program may read, and many do not."""
+    probed = sum(one.startswith("the ") for one in going)
+    return {one.name for one in told} == {"PORT"} and not told[0].file and 0 < probed < len(going)
+
+
 def _finding(
     graph: PortGraph,
     workload: Workload,
@@ -292,9 +300,9 @@ def _finding(
         message=(
             f"In {workload.key}, {one.label} tells container {one.container.name!r} to listen on {one.number}. But "
             f"{listing(going[:3])} {verb} {meant.value}, the port that the container declares: requests there are "
-            "refused."
+            f"refused{' if the program reads it' if _is_outvoted(told, going) else ''}."
         ),
-        severity=Severity.WARNING,
+        severity=Severity.NOTE if _is_outvoted(told, going) else Severity.WARNING,
         primary=one.site if one.file else meant.number,
         expected=meant.value if one.file else one.number if changes else None,
         related=(

@@ -39,7 +39,8 @@ Severity:
   both what callers expect (443, 5432). Also for any other change that moves one
   of the two.
 * **note**: when only the declaration contradicts the number, or when another
-  Service, a policy or the image's Dockerfile mentions the number too. The declaration may have been copied
+  Service, a policy or the image's Dockerfile mentions the number too. Also when `port` repeats
+  the number, and another workload declares what this one does. The declaration may have been copied
   and be wrong itself. Also when a change removes all declared ports and nothing else.
 
 Fix:
