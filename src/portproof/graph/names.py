@@ -17,7 +17,9 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _QUALIFIED = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _DOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 _MAX_DOMAIN = 253
-_PLACEHOLDER = re.compile(r"[${}<>%@]|\A[A-Z0-9]+(?:_[A-Z0-9]+)+\Z|\A(?:x{3,}|X{3,})\Z")
+_PLACEHOLDER = re.compile(
+    r"[${}<>%@]|\[\[|\A_*[A-Z0-9]+(?:_[A-Z0-9]+)+_*\Z|\A__[A-Z0-9]+__\Z|\A(?:CHANGE|REPLACE)ME\Z|\A(?:x{3,}|X{3,})\Z"
+)
 _SECURED = frozenset({"amqp", "ftp", "grpc", "http", "imap", "ldap", "mqtt", "pop", "redis", "smtp", "ws"})
 """Protocols whose secured twin ends in s: ``http`` is no typo for ``https``."""
 
@@ -44,7 +46,7 @@ def is_elected(key: str, value: str) -> bool:
 
 
 def is_placeholder(value: object) -> bool:
-    """Whether `value` is filled in after rendering: ``${PORT}`` of Flux and envsubst, ``{{ port }}``, ``HTTP_PORT``, ``xxx``."""
+    """Whether `value` is filled in after rendering: ``${PORT}`` of Flux and envsubst, ``{{ port }}``, ``HTTP_PORT``, ``__PORT__``, ``xxx``."""
     return isinstance(value, str) and _PLACEHOLDER.search(value) is not None
 
 
