@@ -304,6 +304,7 @@ def test_what_is_nobodys_mistake_is_a_reason(
         ("config/crd//bases/x.yaml", {}, "needs config/crd/bases, which controller-gen generates"),
         ("config/crd//bases/x.yaml", {"config/crd/bases/y.yaml": SERVICE}, "which controller-gen generates"),
         ("config/manifests//bases/x.clusterserviceversion.yaml", {}, "which operator-sdk generates"),
+        ("o//base", {"Makefile": "x:\n\tcp -r crd o/base && true\n"}, "needs o/base, which Makefile writes"),
     ],
 )
 def test_what_is_made_elsewhere_is_a_reason(
@@ -404,6 +405,46 @@ def test_what_more_than_generators_read_is_missed(
     files = {".gitignore": "*.env\n", "o/d.yaml": SERVICE, K: f"{HEAD}{RESOURCES}{SECRETS}{more}"}
     tree = write_files(tmp_path, files)
     assert reason in refused(kustomize.render(overlay_target(tree, "o"), tree))
+
+
+WRITTEN = {
+    "copied by a Makefile": ("Makefile", "crd:\n\tcp crd/x.yaml o/made.yaml\n\tkustomize build o\n"),
+    "moved by a Makefile, quietly": ("Makefile", "crd:\n\t@mv x.yaml ./o/made.yaml\n"),
+    "redirected": ("hack/release.sh", 'envsubst < x.tpl > "$ROOT/o/made.yaml"\n'),
+    "through tee": ("o/build.sh", "helm template . | tee made.yaml | wc -l\n"),
+    "named by an option": (".github/workflows/x.yaml", "run: kustomize build x --output=o/made.yaml\n"),
+    "under a name": ("o/run.sh", 'OUT="${DIR}/made.yaml"\ncp x "${DIR}/"\nyq . x > "${OUT}"\n'),
+}
+READ = {
+    "applied": ("Makefile", "crd:\n\tkubectl apply -f o/made.yaml\n"),
+    "copied from": ("Makefile", "crd:\n\tcp o/made.yaml x.yaml\n"),
+    "another folder's": ("Makefile", "crd:\n\tcp x.yaml p/made.yaml\n"),
+    "a longer name": ("Makefile", "crd:\n\tcp x.yaml o/made.yaml.bak\n"),
+    "a name that is read": ("o/run.sh", 'IN="o/made.yaml"\nyq . "${IN}" > x.yaml\n'),
+    "errors": ("o/run.sh", "yq . x.yaml 2>made.yaml\n"),
+}
+
+
+@pytest.mark.parametrize("script", WRITTEN.values(), ids=WRITTEN)
+def test_a_resource_that_a_script_writes_is_done_without(
+    kustomize: Engine, tmp_path: Path, script: tuple[str, str]
+) -> None:
+    where, text = script
+    files = {K: f"{HEAD}resources:\n- d.yaml\n- made.yaml\n", "o/d.yaml": SERVICE, where: text}
+    tree = write_files(tmp_path, files)
+    found = kustomize.render(overlay_target(tree, "o"), tree)
+    assert isinstance(found, Rendering)
+    assert found.without == (f"o/made.yaml, which {where} writes",)
+
+
+@pytest.mark.parametrize("script", READ.values(), ids=READ)
+def test_a_resource_that_scripts_only_read_is_missed(
+    kustomize: Engine, tmp_path: Path, script: tuple[str, str]
+) -> None:
+    where, text = script
+    files = {K: f"{HEAD}resources:\n- d.yaml\n- made.yaml\n", "o/d.yaml": SERVICE, where: text}
+    tree = write_files(tmp_path, files)
+    assert "o/made.yaml is missing" in failed(kustomize.render(overlay_target(tree, "o"), tree)).message
 
 
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\n"

@@ -17,6 +17,8 @@ from typing import Any
 from portproof import yamldoc
 from portproof.discover.gitignore import MAX_PATH, MAX_PATTERNS, matches, patterns_of
 from portproof.discover.model import KUSTOMIZATION_NAMES
+from portproof.render.tool_output import clean
+from portproof.render.written import writer
 from portproof.source import RelPath, SourceError, Tree, join, parent
 
 _ENDINGS = (".yaml", ".yml", ".json")
@@ -50,7 +52,8 @@ def reason(path: RelPath, tree: Tree) -> str:
         return f"which {maker} generates and the repository does not contain"
     if _is_kept_out(path, tree):
         return "which looks like a Secret that is kept out of the repository"
-    return ""
+    script = writer(path, tree)
+    return f"which {clean(script)} writes" if script else ""
 
 
 def mostly_absent(kustomization: RelPath, tree: Tree) -> str:
