@@ -10,11 +10,22 @@ import pytest
 
 from portproof.discover.find import discover
 from portproof.render.engine import Engine
+from portproof.render.model import Rendering
 from portproof.rules.run.render_failed import OtherTargets, severity
 from portproof.rules.severity import Severity
 from portproof.source import Tree
 
-from .support.rendering import HELMS, chart, engine, failed, helm_target, place, refused, write_files
+from .support.rendering import (
+    HELMS,
+    chart,
+    engine,
+    failed,
+    helm_target,
+    place,
+    refused,
+    rendered,
+    write_files,
+)
 
 
 @dataclass(frozen=True)
@@ -254,6 +265,76 @@ def test_a_dependency_that_is_named_otherwise_is_a_mistake(
         failure.message
         == f"the chart in {where} is named shop-web, not web: helm finds no dependency of that name"
     )
+
+
+LIBRARY = chart(
+    "charts/common",
+    {"templates/_n.tpl": '{{ define "common.name" }}x{{ end }}'},
+    name="common",
+    more="type: library\n",
+)
+INCLUDES = {"templates/a.yaml": 'a: {{ include "common.name" . }}\n'}
+
+
+def umbrella(*parts: str) -> dict[str, str]:
+    entries = "".join(f"- {{name: {one}, version: 0.1.0, repository: 'file://../{one}'}}\n" for one in parts)
+    return chart("charts/whole", {}, name="whole", more=f"dependencies:\n{entries}")
+
+
+def test_a_part_of_an_umbrella_has_templates_from_another_part(helm: Engine, tmp_path: Path) -> None:
+    files = LIBRARY | chart("charts/web", INCLUDES, name="web") | umbrella("common", "web")
+    tree = write_files(tmp_path, files)
+    targets = {one.path: one for one in discover(tree).targets}
+    reason = refused(helm.render(targets["charts/web"], tree))
+    assert reason == 'a part of charts/whole, which has the template "common.name"'
+    assert rendered(helm.render(targets["charts/whole"], tree)).documents
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"), [("common.names", ("common", "web")), ("common.name", ("web",)), ("common.name", ())]
+)
+def test_a_template_that_no_umbrella_has_is_a_mistake(
+    helm: Engine, tmp_path: Path, name: str, parts: tuple[str, ...]
+) -> None:
+    own = {"templates/a.yaml": f'a: {{{{ include "{name}" . }}}}\n'}
+    tree = write_files(tmp_path, LIBRARY | chart("charts/web", own, name="web") | umbrella(*parts))
+    target = next(one for one in discover(tree).targets if one.path == "charts/web")
+    assert f'no template "{name}"' in failed(helm.render(target, tree)).message
+
+
+def test_a_template_of_what_a_subchart_lacks_is_a_reason(helm: Engine, tmp_path: Path) -> None:
+    lacks = "dependencies:\n- {name: redis, version: 1.2.3, repository: 'https://charts.example.com'}\n"
+    own = {"templates/a.yaml": 'a: {{ include "redis.host" . }}\n'}
+    tree = write_files(tmp_path, chart("charts/web", own, name="web", more=lacks) | umbrella("web"))
+    target = next(one for one in discover(tree).targets if one.path == "charts/whole")
+    reason = refused(helm.render(target, tree))
+    assert (
+        reason
+        == "dependencies of charts/web not vendored: redis; run `helm dependency build charts/web` first"
+    )
+
+
+def test_a_template_of_a_subchart_that_is_there_is_a_mistake(helm: Engine, tmp_path: Path) -> None:
+    lacks = "dependencies:\n- {name: redis, version: 1.2.3, repository: 'https://charts.example.com'}\n"
+    own = {"templates/a.yaml": 'a: {{ include "web.host" . }}\n'}
+    tree = write_files(tmp_path, chart("charts/web", own, name="web", more=lacks) | umbrella("web"))
+    target = next(one for one in discover(tree).targets if one.path == "charts/whole")
+    assert 'no template "web.host"' in failed(helm.render(target, tree)).message
+
+
+def test_a_value_that_a_function_gets_instead_of_a_text_is_one_that_the_chart_wants(
+    helm: Engine, tmp_path: Path
+) -> None:
+    own = {
+        "templates/a.yaml": 'a: {{ "X" | replace "A" .Values.account | replace "X" .Values.stage }}\n',
+        "values.yaml": "account: '1'\n",
+    }
+    tree = write_files(tmp_path, chart("x", own))
+    found = helm.render(helm_target("x"), tree)
+    failure = failed(found)
+    assert (failure.wants, failure.has) == ("stage", ("account",))
+    assert isinstance(found, Rendering)
+    assert found.documents[0].text.endswith("a: x-placeholder\n")
 
 
 @pytest.mark.parametrize("text", ["index .Values .Values.appName", "index .Values.appName"])

@@ -40,6 +40,7 @@ from portproof.report.summary_line import PLACED, TOOK, WITHOUT, field_of, plura
 from portproof.resources import ResourceKey
 from portproof.rules.base import Label, Scalar
 from portproof.rules.evaluate import FindingKey, RuleSet
+from portproof.rules.run import render_failed
 from portproof.source import Edit, LineIndex, RelPath, Span, Tree
 from portproof.suppressions.model import Suppression
 from portproof.suppressions.unused import UnusedSuppression
@@ -463,15 +464,16 @@ def _failures(outcome: Outcome, places: _Places, introduced: Introduced | None) 
     """What could not be rendered."""
     for one in outcome.checked:
         target = one.target
+        is_made = render_failed.is_made_of_defaults(target)
         for failure in one.failures:
             ignore = outcome.verdict.excused.get(failure)
             yield Failed(
                 target=target.id,
                 kind=target.kind,
                 path=target.path,
-                values=target.values,
+                values=() if is_made else target.values,
                 inferred=isinstance(target, HelmTarget) and target.inferred,
-                installed=isinstance(target, HelmTarget) and target.install is not None,
+                installed=isinstance(target, HelmTarget) and target.install is not None and not is_made,
                 remote=isinstance(target, HelmTarget) and target.remote is not None,
                 message=failure.message,
                 site=failure.site,

@@ -345,3 +345,22 @@ def test_a_patch_for_all_changes_what_its_kustomization_builds(
     assert (finding["rule"], finding["location"]["path"]) == ("service-target-number", "other/other.yaml")
     (shop,) = (one for one in report["targets"] if "helm:" in one["id"] and "shop" in one["id"])
     assert shop["status"] == ("checked" if builds else "skipped")
+
+
+@pytest.mark.parametrize(
+    ("files", "severity"),
+    [
+        ({}, "note"),
+        ({"apps/values-prod.yaml": "target: 8090\n"}, "error"),
+        ({"root.yaml": ROOT["root/templates/apps.yaml"]}, "error"),
+        ({"root/" + name.partition("/")[2]: text for name, text in ROOT.items()}, "note"),
+    ],
+    ids=["its defaults", "other values", "an application's values", "what a chart's defaults give it"],
+)
+def test_what_a_chart_makes_of_its_defaults_gives_no_more_than_these(
+    portproof: Program, repository: Repository, files: dict[str, str], severity: str
+) -> None:
+    lacking = "a: {{ .Values.stage.name }}\n"
+    repository.write({**CHART, **APPS, "charts/web/templates/stage.yaml": lacking, **files})
+    found = [one for one in portproof.check()["findings"] if one["rule"] == "render-failed"]
+    assert [one["severity"] for one in found] == [severity]

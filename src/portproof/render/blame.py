@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from portproof import yamldoc
 from portproof.discover.model import HelmTarget
 from portproof.render import actions
+from portproof.render.borrowed import lender
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.tool_output import Places, clean, crashed, error_text
@@ -47,7 +48,9 @@ _NOISE = re.compile(
 _YAML_LINE = re.compile(r"\bline (\d{1,9})\b")
 _VALUES_FILE = re.compile(r"failed to (?:parse|read) (?P<name>[^\n]{1,500}?): ")
 _TOP_KEY = re.compile(r"^[\"']?([A-Za-z_][\w-]*)[\"']?:", re.MULTILINE)
-_NIL = re.compile(r"nil pointer|index of untyped nil|value is nil; should be of type")
+_NIL = re.compile(
+    r"nil pointer|index of untyped nil|value is nil; should be of type|wrong type for value; expected string; got interface \{\}"
+)
 _TOP_VALUE = re.compile(r"\.Values(?:\.(?P<field>\w+)| \"(?P<key>[^\"]+)\")")
 _FIELD = re.compile(r"chart\.metadata\.(\w+)|chart requires (kubeVersion)")
 
@@ -152,12 +155,15 @@ class Blame:
             f"the template does not render to valid YAML: {_plainly(found['message'])}", site
         )
 
-    def _frames(self, text: str) -> RenderFailure | None:
+    def _frames(self, text: str) -> RenderFailure | NotRendered | None:
         """An error while a template runs: the innermost frame is the line that is wrong."""
         frames = list(_FRAME.finditer(text))
         if not frames:
             return None
         cause = _CALLING.sub("", text[frames[-1].end() :]).strip()
+        elsewhere = lender(cause, self.target, self.tree, self.paths)
+        if elsewhere:
+            return NotRendered(self.target, elsewhere)
         lines = [cause]
         site = None
         for number, frame in enumerate(reversed(frames)):

@@ -137,7 +137,8 @@ def _wanted(stderr: str, tree: Tree, paths: ChartPaths) -> Iterator[tuple[ValueP
             for one in _REQUIRED.finditer(line):
                 yield _placed(value_path(one[1] or one[2]), outer["name"]), line
     elif _NO_STRING.search(text):
-        yield from ((_placed(value_path(one), outer["name"]), here) for one in VALUE.findall(here))
+        found = (value_path(one) for each in (*said[-1:], here) for one in VALUE.findall(each))
+        yield from ((_placed(steps, outer["name"]), here) for steps in found)
 
 
 def _placed(path: ValuePath, template: str) -> ValuePath:

@@ -23,7 +23,8 @@ Severity:
   credential (`b64enc`) that they omit. It may render with another of its values files. Or
   several charts read the same top-level value, which none of them has, because a shared
   file is given to all. Or a chart reads a top-level value which its own files don't have,
-  unless the name looks like a typo; with `--base` that is an error if the base rendered. A
+  unless the name looks like a typo; with `--base` that is an error if the base rendered. An
+  Application that another chart makes from its own defaults gives a chart no more than its defaults. A
   values file that is an example (`values.example.yaml`) need not have it either. A
   chart without a `values.yaml` gets its values in layers, from whoever installs it.
   Such a chart is checked with placeholders for what it wants, as far as its error, or the
@@ -60,7 +61,11 @@ Not reported when:
   has variables (`${CLUSTER}`): a script copies the folder and fills it in.
 * an overlay needs a file that controller-gen or operator-sdk generates in a project of
   theirs.
+* an overlay needs a file that a script of the repository writes (`cp crd.yaml config/crd/test/base.yaml`): a resource is
+  taken for empty.
 * a kustomization has patches, and no resources that they are for: something adds them before it is built.
+* a chart includes a template that it does not have, and is a part of an umbrella that has it in another part.
+* a chart includes a template of a dependency that one of its subcharts lacks.
 """
 
 from __future__ import annotations
@@ -154,6 +159,15 @@ def severity(
         return Severity.NOTE if lacks_values or is_given_more else RULE.severity
     # Who installs it may well give them; a change that asks for more breaks it.
     return Severity.WARNING if lacks_values else RULE.severity
+
+
+def is_made_of_defaults(target: Target) -> bool:
+    """Whether a chart makes the object that installs another, and has only its own defaults for that."""
+    install = target.install if isinstance(target, HelmTarget) else None
+    if install is None or install.parent is None:
+        return False
+    maker = install.parent.target
+    return isinstance(maker, HelmTarget) and (not maker.values or is_made_of_defaults(maker))
 
 
 def _is_inferred(target: Target) -> bool:
