@@ -118,6 +118,42 @@ def test_a_computed_field_is_only_hinted(tmp_path: Path) -> None:
     assert at(tmp_path, origin) == "web/templates/s.yaml:8: ${+port}"
 
 
+LABELS = """apiVersion: v1
+kind: Service
+metadata:
+  name: "{{ .Release.Name }}-web"
+  labels:
+    part: ${part}
+spec:
+  selector:
+    part: ${part}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: "{{ .Release.Name }}-db"
+spec:
+  ports:
+  - name: db
+    port: 5432
+  selector:
+    part: ${part}
+"""
+
+
+@pytest.mark.parametrize(("name", "line"), [("shop-web", 9), ("shop-db", 20)])
+def test_a_hint_is_within_the_keys_of_the_field_and_in_the_document_of_the_resource(
+    tmp_path: Path, name: str, line: int
+) -> None:
+    target = chart(tmp_path, {"values.yaml": "{}\n", "templates/s.yaml": LABELS})
+    text = f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{selector: {{part: x}}}}\n"
+    read = resources.read(Rendering(target, (RenderedDocument(text, "web/templates/s.yaml"),)))
+    site = Site(read.resources[0].key, ("spec", "selector", "part"), "x")
+    origin = hints.best(read, site, Tree(tmp_path))
+    assert origin is not None
+    assert at(tmp_path, origin) == f"web/templates/s.yaml:{line}: ${{part}}"
+
+
 def test_words_that_are_parts_of_other_words_are_no_candidates(tmp_path: Path) -> None:
     target = chart(
         tmp_path,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 
 from portproof import yamldoc
 from portproof.discover.model import HelmTarget, KustomizeTarget, RemoteChart
 from portproof.discover.remote_charts import place_of
 from portproof.graph.model import Piece, Site
-from portproof.resources import Manifests, Resource
+from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.source import SourceError, Span, Tree
 from portproof.trace import pieces
 from portproof.trace.model import Origin, Proof
@@ -136,14 +137,70 @@ def _in_template(path: str, one: Site, tree: Tree) -> Origin | None:
     content = tree.text_or_none(path)
     if content is None:
         return None
-    key = next((step for step in reversed(one.path) if isinstance(step, str)), "")
-    lines = list(re.finditer(rf"^[ \t-]*{re.escape(key)}[ \t]*:[ \t]*(.*?)[ \t]*\r?$", content, re.MULTILINE))
-    for match in (*(found for found in lines if str(one.value) in found.group(1)), *lines):
-        return Origin(Span(path, match.start(1), match.end(1)), match.group(1), Proof.HINTED)
+    keys = [str(step) for step in one.path if isinstance(step, str)]
+    lines = [found for found in _KEY.finditer(content) if keys and found["key"].strip("\"'") == keys[-1]]
+    if lines:
+        own = _lines_of(content, one.resource)
+        around = {found: _parents(content, found) for found in lines}
+        found = max(
+            lines,
+            key=lambda each: (
+                each.start() in own,
+                _agreeing(around[each], keys[-2::-1]),
+                str(one.value) in each["text"],
+            ),
+        )
+        return Origin(Span(path, found.start("text"), found.end("text")), found["text"], Proof.HINTED)
     match_kind = re.search(rf"^kind:[ \t]*({re.escape(one.resource.kind)})\b", content, re.MULTILINE)
     if match_kind is None:
         return None
     return Origin(Span(path, match_kind.start(1), match_kind.end(1)), match_kind.group(1), Proof.HINTED)
+
+
+_KEY = re.compile(
+    r"^(?P<indent>[ \t]*(?:-[ \t]+)*)(?P<key>[\w./-]+|\"[^\"\n]+\"|'[^'\n]+')[ \t]*:(?!\S)[ \t]*(?P<text>.*?)[ \t]*\r?$",
+    re.MULTILINE,
+)
+"""A line of a template that writes a key; those of the template language do not begin so."""
+
+
+def _lines_of(content: str, key: ResourceKey) -> range:
+    """The offsets of the document in a template that makes a resource of that kind and name, as far as its text says so."""
+    said = list(re.finditer(rf"^kind:[ \t]*[\"']?{re.escape(key.kind)}\b", content, re.MULTILINE))
+    documents = [
+        range(
+            content.rfind("\n---", 0, one.start()) + 1, _or_end(content, content.find("\n---", one.start()))
+        )
+        for one in said
+    ]
+    if not documents:
+        return range(len(content))
+    return max(documents, key=lambda one: _alike(content[one.start : one.stop], key.name))
+
+
+def _or_end(content: str, offset: int) -> int:
+    return len(content) if offset < 0 else offset
+
+
+def _alike(document: str, name: str) -> int:
+    """How many letters of the name the document spells out; -1 when it spells another."""
+    said = re.search(r"^[ \t]+name:[ \t]*(.*?)[ \t]*\r?$", document, re.MULTILINE)
+    parts = [part.strip("\"' ") for part in re.split(r"\{\{.*?\}\}", said[1])] if said else []
+    return sum(map(len, parts)) if all(part in name for part in parts) else -1
+
+
+def _parents(content: str, line: re.Match[str]) -> Iterator[str]:
+    """The keys that stand around a line of a template, by their indents, the nearest first."""
+    width = len(line["indent"])
+    for above in reversed(list(_KEY.finditer(content, 0, line.start()))):
+        if len(above["indent"]) < width:
+            width = len(above["indent"])
+            yield above["key"].strip("\"'")
+
+
+def _agreeing(found: Iterator[str], wanted: Sequence[str]) -> int:
+    """How many keys agree before the first that does not."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(found, wanted, strict=False)))
 
 
 def _in_overlay_files(target: KustomizeTarget, one: Site, tree: Tree) -> Origin | None:
