@@ -3,7 +3,8 @@
 The ports that a container declares are only information: another number does
 not make nginx or an exporter listen there. The rule reports a Service or a probe that uses the
 only TCP port that a container declares, when its image listens elsewhere and
-nothing changes that.
+nothing changes that. Where the only container of a pod declares no port, it reports
+the `targetPort` of its Services.
 
 The images are public ones with a documented port: exporters of the Prometheus
 project, databases, web servers and tools (`graph/images.py` lists them). They
@@ -25,7 +26,8 @@ Fix:
 
 Sometimes. It sets `containerPort`, and the Services and probes that use its
 number, to the image's port. There is none when such a Service has no
-`targetPort` or selects other workloads too.
+`targetPort` or selects other workloads too. Where nothing is declared, it sets or adds
+the `targetPort`.
 
 Bad::
 
@@ -46,6 +48,23 @@ Bad::
           image: prom/blackbox-exporter:v0.25.0
           args: [--config.file=/config/blackbox.yaml]
           ports: [{name: http, containerPort: 80}]
+
+Bad (nothing is declared)::
+
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports:
+        - {port: 8080}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, labels: {app: web}}
+    spec:
+      containers:
+        - {name: nginx, image: "nginx:1.27"}
 
 Good::
 
@@ -94,6 +113,8 @@ Not reported when:
 * the image listens elsewhere in other versions or variants, and its tag doesn't
   name a known one (`influxdb:latest`).
 * the container declares another TCP port.
+* nothing is declared, and Services send to several numbers, or the pod has another container.
+* nothing is declared, and the Service is headless or selects other workloads, too.
 * a Service or a probe of the pod uses a port of the image.
 * a variable, an argument, an annotation or a ConfigMap of the pod mentions the
   declared number.
@@ -117,17 +138,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.graph.images import is_version_known
-from portproof.graph.model import Container, ContainerPort, PortGraph, Role, Workload
+from portproof.graph.model import (
+    Container,
+    ContainerPort,
+    PortGraph,
+    Role,
+    Service,
+    ServicePort,
+    Site,
+    Workload,
+)
 from portproof.graph.phrasing import listing
 from portproof.graph.referrers import moving
 from portproof.rules.base import Finding, Remedy, Severity, rule
 from portproof.rules.pod import listening
-from portproof.rules.pod.misdeclared import may_be_misdeclared, reaching
+from portproof.rules.pod.misdeclared import is_mentioned, may_be_misdeclared, reaching
 from portproof.rules.pod.moved_ports import moved_ports
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each container whose image listens on another port than it declares."""
+    yield from _undeclared(graph)
     suspects = [
         (workload, container, port)
         for workload in graph.workloads
@@ -170,6 +201,54 @@ def _finding(
         primary=port.number,
         expected=main if changes else None,
         remedies=(Remedy(f"set containerPort to {main}", changes),) if changes else (),
+    )
+
+
+def _undeclared(graph: PortGraph) -> Iterator[Finding]:
+    """A finding for each Service whose target is not where the image of a container that declares nothing listens."""
+    for workload in graph.workloads:
+        running = [one for one in workload.containers if one.role is not Role.INIT]
+        if len(running) != 1 or running[0].ports or workload.opaque or not running[0].default_ports:
+            continue
+        container = running[0]
+        targets = [
+            (service, port)
+            for service in graph.services_of(workload)
+            for port in service.ports
+            if not service.headless and port.protocol == "TCP" and isinstance(port.target.value, int)
+        ]
+        numbers = {port.target.value for _, port in targets if isinstance(port.target.value, int)}
+        if len(numbers) != 1 or not is_version_known(container.image):
+            continue
+        number = next(iter(numbers))
+        if number in container.default_ports or is_mentioned(workload, number):
+            continue
+        for service, port in targets:
+            selected = graph.select(service)
+            if selected.workloads == (workload,) and not selected.unknown:
+                yield _aimed_elsewhere(workload, container, service, port)
+
+
+def _aimed_elsewhere(
+    workload: Workload, container: Container, service: Service, port: ServicePort
+) -> Finding:
+    main = container.default_ports[0]
+    image = container.image.partition("@")[0]
+    added = Site(port.number.resource, (*port.path, "targetPort"), None)
+    remedy = (
+        Remedy(f"add targetPort: {main}", ((added, main),), beside=port.number)
+        if port.implicit
+        else Remedy(f"set targetPort to {main}", ((port.target, main),))
+    )
+    return Finding(
+        message=(
+            f"{service.key} sends port {port.number.value} to {port.target.value} of {workload.key}, but {image} listens "
+            f"on {main} by default and nothing changes that: requests are refused."
+        ),
+        severity=Severity.WARNING,
+        primary=port.target,
+        expected=None if port.implicit else main,
+        remedies=(remedy,),
     )
 
 

@@ -19,6 +19,12 @@ def may_be_misdeclared(
     return not known & set(listening) and not _is_said(workload, port.value)
 
 
+def is_mentioned(workload: Workload, number: int) -> bool:
+    """Whether something of the pod mentions the number, a probe included."""
+    probed = {check.port.value for one in workload.containers for check in one.checks}
+    return number in probed or _is_said(workload, number)
+
+
 def _is_said(workload: Workload, number: int) -> bool:
     """Whether something other than the probes mentions the number: they repeat the declaration."""
     running = [one.mentions for one in workload.containers if one.role is not Role.INIT]
