@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from portproof.graph.model import PortGraph, Relation, ServiceEdge
+from portproof.graph.model import PortGraph, Relation, ServiceEdge, Workload
 
 _ROUTES = (
     Relation.INGRESS,
@@ -30,16 +30,31 @@ def routes(graph: PortGraph) -> tuple[ServiceEdge, ...]:
     return graph.asking(*_ROUTES)
 
 
+def calls(graph: PortGraph) -> tuple[ServiceEdge, ...]:
+    """The calls of pods that can only mean a Service of their own namespace.
+
+    Of two labels, ``web-0.web``, the first may be a pod of a headless Service. A file has addresses of parts that are
+    switched off.
+    """
+    return tuple(
+        one
+        for one in graph.asking(Relation.CALLER)
+        if one.whom.namespace == one.holder.namespace and one.holder.kind != "ConfigMap"
+    )
+
+
 def absent(graph: PortGraph) -> tuple[ServiceEdge, ...]:
-    """The routes to Services that are not there.
+    """The routes to Services that are not there, and the calls.
 
     None if there are no Services at all, and none to those that an operator may make for a custom resource.
     """
-    return tuple(one for one in routes(graph) if _is_lost(graph, one)) if graph.services else ()
+    if not graph.services:
+        return ()
+    return tuple(one for one in (*routes(graph), *calls(graph)) if _is_lost(graph, one))
 
 
 def lost(graph: PortGraph, release: str) -> tuple[ServiceEdge, ...]:
-    """The routes to Services that are not there, and that have the name of the release in theirs."""
+    """The routes to Services that are not there, and that have the name of the release in theirs; calls, too."""
     word = re.compile(rf"(?<![a-z0-9]){re.escape(release)}(?![a-z0-9])")
     return tuple(one for one in absent(graph) if word.search(one.whom.name))
 
@@ -61,7 +76,16 @@ def _is_lost(graph: PortGraph, edge: ServiceEdge) -> bool:
     name = edge.whom.name
     if graph.variants(*edge.whom.place) or name in graph.neighbours:
         return False
+    if edge.relation is Relation.CALLER and any(_is_pod(name, one) for one in graph.workloads):
+        return False
     return not (edge.idle or edge.wanted == "use-annotation" or may_be_made(graph, name))
+
+
+def _is_pod(name: str, workload: Workload) -> bool:
+    """Whether that is the name of a pod, under which its containers reach themselves."""
+    beginning, _, number = name.rpartition("-")
+    own = name == workload.key.name and workload.key.kind == "Pod"
+    return own or (number.isdigit() and beginning == workload.key.name)
 
 
 def may_be_made(graph: PortGraph, name: str) -> bool:

@@ -352,7 +352,7 @@ def _own_names(
     if other is None:
         return frozenset()
     there = _linked(_with_images(other, rule_set), rule_set, {}, None, frozenset())
-    return own.moved(own.routes(graph), own.routes(there))
+    return own.moved(own.routes(graph), own.routes(there)) | own.moved(own.calls(graph), own.calls(there))
 
 
 def _severity(finding: Finding, target: Target) -> Severity:

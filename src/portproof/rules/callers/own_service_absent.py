@@ -1,14 +1,15 @@
-"""A route names a Service of its own release, and the chart does not make that Service.
+"""A route or a call names a Service of its own release, and the chart does not make that Service.
 
 If the name of a Service has the release's name in it, the chart is rendered once more, under
 another release name. A name that changes with it can only be that of a Service of the chart
 itself. In what is rendered already, `release-name` stands for a release without a name, as helm
-has it. The rule checks Ingress backends, routes of the Gateway API and of other controllers, and webhooks.
+has it. The rule checks Ingress backends, routes of the Gateway API and of other controllers, webhooks, and the addresses
+in arguments and variables of pods, the test pods of helm included.
 
 Why it matters:
 
 No release has that Service. The Ingress answers 503, the route sends its requests nowhere, and
-the API server cannot reach the webhook.
+the API server cannot reach the webhook. A call fails because the name does not resolve.
 
 Severity:
 
@@ -29,6 +30,24 @@ Bad::
     apiVersion: v1
     kind: Service
     metadata: {name: release-name-shop}
+    spec:
+      selector: {app: shop}
+      ports:
+        - {port: 80}
+
+Bad (a test that calls another name)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: release-name-test, annotations: {helm.sh/hook: test}}
+    spec:
+      restartPolicy: Never
+      containers:
+        - {name: wget, image: busybox, command: [wget], args: ["release-name-shop:80"]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: release-name-shop-web}
     spec:
       selector: {app: shop}
       ports:
@@ -59,6 +78,8 @@ Not reported when:
 * the rendering has a custom resource whose name is the beginning of the Service's: its operator may
   make the Service, as those of databases do.
 * the values are in a chart's `ci` folder, which tries parts of a chart.
+* the address is in a ConfigMap: the file of a program has those of parts that are switched off.
+* a call states another namespace, or may mean a pod: `db-0.db:5432`, or the pod's own name.
 * the port is `use-annotation`, or the backend has the weight 0.
 * the same Ingress or route names the Service before: it is reported once.
 * `ingress-service`, `route-backend-service` or `service-absent` reports the name.
@@ -70,10 +91,13 @@ from collections.abc import Iterator
 
 from portproof.discover.model import UNNAMED
 from portproof.graph import own
-from portproof.graph.model import PortGraph, ServiceEdge
+from portproof.graph.model import PortGraph, Relation, ServiceEdge, Site
 from portproof.graph.past import redirected
 from portproof.rules.base import Finding, Label, Severity, Trait, rule
 from portproof.rules.port_references import absent_services
+
+_ROUTES = ("sends traffic to", "no request gets through")
+_CALLS = ("calls", "the name does not resolve")
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -103,17 +127,24 @@ def _finding(graph: PortGraph, edge: ServiceEdge) -> Finding:
         for port in service.ports
         if edge.wanted in (port.number.value, port.name_text)
     ]
+    does, so = _CALLS if edge.relation is Relation.CALLER else _ROUTES
     return Finding(
         message=(
-            f"{edge.holder} sends traffic to Service/{name}, which nothing renders: its name has the release's name in "
-            "it, so no other release has it, and no request gets through."
+            f"{edge.holder} {does} Service/{name}, which nothing renders: its name has the release's name in it, so no "
+            f"other release has it, and {so}."
         ),
         severity=Severity.WARNING,
-        primary=edge.whom.site,
+        primary=_host(edge),
         related=tuple(
             Label(port.number, f"Service/{port.number.resource.name} has that port") for port in having[:2]
         ),
     )
+
+
+def _host(edge: ServiceEdge) -> Site:
+    """The field that names the Service; of a call the whole text, for its piece is the port."""
+    site = edge.whom.site
+    return site if site.piece is None else Site(site.resource, site.path, None)
 
 
 RULE = rule(
