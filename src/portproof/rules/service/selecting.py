@@ -28,6 +28,7 @@ class Witness(Enum):
     TYPO = auto()
     OWN_LABELS = auto()
     ALL_BUT_ONE = auto()
+    OTHER_KEY = auto()
     NAMESPACE = auto()
 
 
@@ -71,6 +72,11 @@ def meant(graph: PortGraph, service: Service) -> Meant | None:
         return (
             _only(service, [one for one in typos if one in free], Witness.TYPO) if len(typos) == 1 else None
         )
+    renamed = [
+        (one, key) for one, key in near if one in free and _has_it_under_another_key(service, one, key)
+    ]
+    if len(renamed) == 1:
+        return Meant(renamed[0][0], (renamed[0][1],), Witness.OTHER_KEY)
     fitting = [(one, key) for one, key in near if one in free and _serves_all(service, one)]
     named = [(one, key) for one, key in fitting if _has_its_name(service, one, key)]
     if len(named) == 1:
@@ -160,6 +166,12 @@ def _differs_in_prefix(service: Service, workload: Workload, key: str) -> bool:
     value, label = service.selector[key], workload.labels.get(key, "")
     shorter, longer = sorted((value, label), key=len)
     return len(shorter) >= _SHORTEST and longer.endswith(f"-{shorter}") and digits(value) == digits(label)
+
+
+def _has_it_under_another_key(service: Service, workload: Workload, key: str) -> bool:
+    """Whether the workload has the Service's name, and its pods the wanted value in another label only."""
+    has = key not in workload.labels and service.selector[key] in workload.labels.values()
+    return has and workload.key.name == service.key.name
 
 
 def _has_itself(graph: PortGraph, service: Service, workload: Workload) -> bool:

@@ -9,6 +9,7 @@ these shows that a workload was meant:
 * The workload itself has all the labels, but its template does not.
 * All keys but one agree, and its pods declare every port of the Service. It also has
   the Service's name, or its pods lack that one of several keys.
+* It has the Service's name, and its pods have the wanted value in another label.
 * It has the Service's name and the labels, but in another namespace. Both namespaces
   are written in the manifests.
 * The Service has no selector at all. A Deployment has its name and declares every port of it,
@@ -189,6 +190,9 @@ def _message(service: Service, found: Meant, key: str, label: str | None) -> str
         return f"{nobody}. {workload} has that label itself, but the template of its pods does not."
     if found.witness is Witness.TYPO:
         return f"{nobody}. Did you mean {label!r}, as in {workload}, which no Service selects?"
+    if found.witness is Witness.OTHER_KEY:
+        other = next(one for one, text in found.workload.labels.items() if text == value)
+        return f"{nobody}. {workload} has that value in {other}, and no Service selects it."
     has = f"whose pods have {label!r} there" if label is not None else "whose pods lack that label"
     return f"{nobody}. Everything else fits {workload}, {has}, and no other Service selects it."
 
