@@ -22,12 +22,11 @@ def risks(
     `effects` are those on all targets that read the edited files, `guess` that nothing speaks for this end of the edge.
     What `follows` the other end holds its value in every environment.
     """
-    found = [GUESS] if guess else []
-    for one in effects:
-        found += _in_target(one)
+    found = [risk for one in effects for risk in _in_target(one)]
     if not follows:
         found += sharing.contradictions(effects)
-    return tuple(dict.fromkeys(found))
+    # What is known to speak against a fix says more than that nothing speaks for it.
+    return tuple(dict.fromkeys(found)) or ((GUESS,) if guess else ())
 
 
 @dataclass(frozen=True, slots=True)
