@@ -231,7 +231,10 @@ def _found_text(rows: Rows) -> Iterator[str]:
     yield from _found_table(mutants, "kind")
     missed = [one for one in mutants if not one["with_base"] and (one["kube_linter"] or one["kube_score"])]
     yield ""
-    yield f"Found by one of the others and not by portproof with `--base`: {len(missed)}."
+    yield (
+        f"Found by one of the others and not by portproof with `--base`: {len(missed)}, of which "
+        f"{sum(one['noted'] for one in missed)} are notes of portproof."
+    )
 
 
 def _found_table(mutants: Rows, key: str) -> Iterator[str]:

@@ -27,6 +27,7 @@ from workbench import opened
 from portproof.discover.model import HelmTarget
 from portproof.render.cache import remember
 from portproof.render.model import Renderer, Rendering
+from portproof.rules.base import Severity
 from portproof.source import Tree
 
 Said: TypeAlias = frozenset[tuple[str, ...]]
@@ -52,13 +53,15 @@ def find(tool: str) -> str | None:
 class Tried:
     """One mutant, and who has something new to say; None for a program that is not here.
 
-    Of portproof that is an error or a warning: of the tree as it is, and of the mutant as a change with ``--base``.
+    Of portproof that is an error or a warning: of the tree as it is, and of the mutant as a change with ``--base``. `noted`
+    says that it is a note instead.
     """
 
     kind: str
     place: str
     change: str
     portproof: bool
+    noted: bool
     located: bool
     with_base: bool
     kube_linter: bool | None
@@ -88,6 +91,7 @@ def _tried(tree: Tree, mutant: Mutant, ours: Result, render: Renderer, asked: di
         ours.place,
         f"{ours.old} -> {ours.new}",
         ours.found,
+        ours.severity == Severity.NOTE.value,
         ours.located,
         _introduced(after, mutant.edit.span.path),
         None if linter is None else bool(linter),
