@@ -1064,3 +1064,24 @@ def test_who_switches_a_part_on_writes_its_annotations(
     )
 
     assert [rule for rule, *_ in told(portproof.check("--what-if"))] == found
+
+
+@pytest.mark.parametrize(("switch", "found"), [("hostNetwork", []), ("onNodes", ["host-port-clash"])])
+def test_two_parts_in_the_network_of_their_nodes(
+    repository: Repository, portproof: Program, switch: str, found: list[str]
+) -> None:
+    network = f"{{{{ .Values.NAME.{switch} }}}}"
+    agent = (
+        DEPLOYMENT.replace("Deployment", "DaemonSet")
+        .replace("PORT", "9100")
+        .replace("      containers:", f"      hostNetwork: {network}\n      containers:")
+    )
+    repository.write(
+        {"chart/values.yaml": f"{VALUES}one: {{{switch}: false}}\ntwo: {{{switch}: false}}\n"}
+        | {
+            f"chart/templates/{name}.yaml": agent.replace("NAME", name).replace("web", name)
+            for name in ("one", "two")
+        }
+    )
+
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == found

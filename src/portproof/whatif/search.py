@@ -313,9 +313,14 @@ def _is_around(part: Setting, other: Setting) -> bool:
     return bool(above) and is_part and part != other and [*other.path[: len(above)]] == above
 
 
-def _are_modes(settings: Iterable[Setting]) -> bool:
-    """Whether they set several ``tags``: these choose the subcharts of one way to install a chart, each without the others."""
-    return sum(one.path[0] == "tags" for one in settings) > 1
+def _are_modes(settings: Sequence[Setting]) -> bool:
+    """Whether they choose several ways to install a chart at once, each of which is for itself.
+
+    ``tags`` choose the subcharts of one way. Who gives two parts the network of their nodes chooses their ports, too.
+    """
+    tags = sum(one.path[0] == "tags" for one in settings)
+    on_nodes = sum(one.path[-1] == "hostNetwork" for one in settings)
+    return max(tags, on_nodes) > 1
 
 
 def _sources(evaluation: Evaluation) -> Mapping[ResourceKey, RelPath | None]:
