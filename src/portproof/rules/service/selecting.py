@@ -43,8 +43,11 @@ class Meant:
 
 def selects_nothing(graph: PortGraph) -> Iterator[Service]:
     """The Services whose selectors match no pods of any workload here, not even of Jobs."""
+    nested = {service for service, _ in nested_selectors(graph)}
     for service in graph.services:
         if not service.selector or service.type == "ExternalName" or RUNTIME_LABELS & service.selector.keys():
+            continue
+        if service in nested:
             continue
         if lost_pods(graph, service) is not None:  # service-lost-pods says it, whatever the names
             continue
@@ -92,6 +95,18 @@ def meant(graph: PortGraph, service: Service) -> Meant | None:
         if len(free) == 1 and is_near_name(value, label or ""):
             return Meant(one, (key,), Witness.TYPO)
     return _only(service, [one for one in free if _is_elsewhere(graph, service, one)], Witness.NAMESPACE)
+
+
+def nested_selectors(graph: PortGraph) -> Iterator[tuple[Service, str]]:
+    """The Services whose selectors have labels one level too deep, each with the key that holds them.
+
+    A Service's selector is a map of texts (``core/v1`` ServiceSpec), unlike a Deployment's.
+    """
+    for service in graph.services:
+        selector = lookup(graph.read_from[service].data, ("spec", "selector"))
+        for key, value in selector.items() if isinstance(selector, dict) else ():
+            if isinstance(value, dict):
+                yield service, str(key)
 
 
 def without_selector(graph: PortGraph) -> Iterator[tuple[Service, Workload]]:

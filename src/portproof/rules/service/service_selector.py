@@ -21,8 +21,9 @@ The Service has no endpoints, so nothing answers its clients.
 
 Severity:
 
-* **error**: nothing in an environment has such pods, and `environments` in
-  `portproof.yaml` says that it is `complete`.
+* **error**: the selector has labels within `matchLabels`, as those of Deployments have; the API
+  server rejects such a Service. Also when nothing in an environment has such pods, and
+  `environments` in `portproof.yaml` says that it is `complete`.
 * **warning**: otherwise, because the pods may be deployed elsewhere.
 
 Fix:
@@ -119,6 +120,7 @@ from portproof.rules.service.selecting import (
     Witness,
     is_deserted,
     meant,
+    nested_selectors,
     selects_nothing,
     without_selector,
 )
@@ -134,6 +136,19 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield _deserted(service)
     for service, workload in without_selector(graph):
         yield _without_selector(service, workload)
+    for service, key in nested_selectors(graph):
+        yield _nested(service, key)
+
+
+def _nested(service: Service, key: str) -> Finding:
+    return Finding(
+        message=(
+            f"{service.key} has {key} in its selector, and the API server rejects it: the labels belong directly under "
+            "selector in a Service."
+        ),
+        severity=Severity.ERROR,
+        primary=Site(service.key, ("spec", "selector", key), None),
+    )
 
 
 def _without_selector(service: Service, workload: Workload) -> Finding:
