@@ -289,6 +289,20 @@ def test_a_chart_is_rendered_without_a_dependency_that_cannot_be_had(
     assert portproof.check("--offline")["findings"] == []
 
 
+def test_a_value_of_its_own_that_such_a_chart_wants_gets_a_placeholder(
+    portproof: Program, repository: Repository
+) -> None:
+    wanted = '{{ if not .Values.secret }}{{ fail "set secret" }}{{ end }}\n'
+    repository.write({**CHART, "charts/shop/templates/secret.yaml": wanted})
+    found = portproof.check("--offline")
+    assert {one["rule"] for one in found["findings"]} == {"render-failed", "service-target-number"}
+    assert found["targets"][0]["reason"].endswith("placeholders for values that nobody gives: secret")
+    assert [one["kind"] for one in found["unread"]] == ["dependency"]
+    repository.write({"charts/shop/templates/secret.yaml": "# {{ .Values.cache.image.tag }}\n"})
+    found = portproof.check("--offline")
+    assert ([one["status"] for one in found["targets"]], found["findings"]) == (["skipped"], [])
+
+
 @pytest.mark.parametrize(
     ("file", "text"),
     [

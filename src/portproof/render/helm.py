@@ -46,6 +46,9 @@ ASSUMED = (
 """What every cluster is taken to have beyond what helm knows: charts put their monitors behind a question for it, and
 have nothing else to offer where it is not there."""
 
+_NAMED = re.compile(r"\b(?:name|alias):[ \t]*[\"']?([\w.-]+)")
+"""What a dependency is called in a ``Chart.yaml``; its values have that name."""
+
 _IN_CLUSTER = "it does not render without the values of Secrets of the cluster"
 _WITH_DEPENDENCIES = ("Chart.yaml", "requirements.yaml")
 _TEST = re.compile(r"""helm\.sh/hook["']?[ ]*:[ ]*["']?[\w, -]{0,100}\btest""")
@@ -129,14 +132,18 @@ class Helm:
         """The chart without the dependencies that cannot be had, each an empty chart of its name.
 
         Not where it takes values or templates from one of them: then what is left is not what is installed. A value that
-        it lacks without them may be one of theirs.
+        it lacks without them under the name of one may be one of theirs.
         """
         archives, absent = self.fetcher.fetch_some(target)
-        described = (tree.text_or_none(f"{target.chart}/{name}") or "" for name in _WITH_DEPENDENCIES)
+        described = [tree.text_or_none(f"{target.chart}/{name}") or "" for name in _WITH_DEPENDENCIES]
         if any("import-values" in text for text in described):
             return NotRendered(target, reason)
         found = self._with_parts(target, tree, archives, tuple(one for one in absent if is_named(one)))
-        if isinstance(found, Rendering) and found.documents and not found.placeholders:
+        theirs = {"global", *(name for text in described for name in _NAMED.findall(text))}
+        own = isinstance(found, Rendering) and theirs.isdisjoint(
+            one.partition(".")[0] for one in found.placeholders
+        )
+        if isinstance(found, Rendering) and found.documents and own:
             return replace(found, without=(reason, *found.without))
         return NotRendered(target, reason, without=found if isinstance(found, RenderFailure) else None)
 
