@@ -15,7 +15,8 @@ Severity:
 Fix:
 
 Sometimes. It sets `serviceName` to the one Service here that fits. There is
-none when no Service fits, or several do.
+none when no Service fits, or several do, or the only one selects pods of other
+workloads, too.
 
 Bad (absent)::
 
@@ -129,7 +130,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         if named:
             yield _mismatch(governing, named[0], fitting[0] if len(names) == 1 else None)
         elif len(names) == 1:
-            yield _absent(governing, fitting[0])
+            yield _absent(governing, fitting[0], shared=len(graph.select(fitting[0]).workloads) > 1)
 
 
 def _governs(service: Service, labels: Mapping[str, str]) -> bool | None:
@@ -143,18 +144,20 @@ def _governs(service: Service, labels: Mapping[str, str]) -> bool | None:
     return not differing
 
 
-def _absent(governing: GoverningService, fitting: Service) -> Finding:
+def _absent(governing: GoverningService, fitting: Service, *, shared: bool) -> Finding:
+    """The finding for an absent Service; one that selects pods of other workloads, too, is not meant instead."""
+    kind = "headless " if fitting.headless else ""
+    meant = "" if shared else f" Did you mean {fitting.key}, the {kind}Service that selects them?"
     return Finding(
         message=(
             f"{governing.name.resource} names Service/{governing.name.value} in serviceName, which does not exist here: "
-            f"its pods get no DNS names. Did you mean {fitting.key}, the {'headless ' if fitting.headless else ''}Service "
-            "that selects them?"
+            f"its pods get no DNS names.{meant}"
         ),
         severity=Severity.WARNING,
         primary=governing.name,
-        expected=fitting.key.name,
+        expected=None if shared else fitting.key.name,
         related=_label(fitting),
-        remedies=_remedies(governing, fitting),
+        remedies=() if shared else _remedies(governing, fitting),
     )
 
 
