@@ -50,6 +50,22 @@ CASES = [
         f"{X}:3:1",
         "cannot be parsed: unexpected EOF",
     ),
+    Case(
+        "a version that is yet to be filled in",
+        {
+            X: 'a: {{ semverCompare ">=1.0.0" .Values.image.tag }}\n',
+            "values.yaml": "image:\n  tag: placeholder\n",
+        },
+        f"{X}:1:7",
+        "invalid semantic version",
+        expected=True,
+    ),
+    Case(
+        "a version that is none",
+        {X: 'a: {{ semverCompare ">=1.0.0" .Values.image.tag }}\n', "values.yaml": "image:\n  tag: stable\n"},
+        f"{X}:1:7",
+        "invalid semantic version",
+    ),
     Case("unknown function", {X: "a: 1\nb: {{ nosuch 1 }}\n"}, f"{X}:2:1", 'function "nosuch" not defined'),
     Case(
         "nil pointer",

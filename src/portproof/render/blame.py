@@ -52,6 +52,11 @@ _NIL = re.compile(
     r"nil pointer|index of untyped nil|value is nil; should be of type|wrong type for value; expected string; got interface \{\}"
 )
 _TOP_VALUE = re.compile(r"\.Values(?:\.(?P<field>\w+)| \"(?P<key>[^\"]+)\")")
+_FILLED_IN = re.compile(
+    r":[ \t]*([\"']?)(?:placeholder|change[-_]?me|replace[-_]?me|todo|tbd)\1[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A value that is a word for one: whoever installs the chart gives another."""
 _FIELD = re.compile(r"chart\.metadata\.(\w+)|chart requires (kubeVersion)")
 
 
@@ -176,7 +181,8 @@ class Blame:
             lines.append(f"  … ({len(frames) - MAX_FRAMES} more)")
         # A credential that the defaults leave out is demanded like one that is `required`.
         left_out = cause.startswith("invalid value; expected string") and frames[-1]["at"] == "b64enc"
-        failure = self._failure("\n".join(lines), site, demanded=left_out)
+        no_version = "invalid semantic version" in cause and self._is_filled_in()
+        failure = self._failure("\n".join(lines), site, demanded=left_out or no_version)
         return replace(failure, wants=self._wanted(cause, frames[-1]["at"]), has=self._top_keys())
 
     def _wanted(self, cause: str, at: str) -> str:
@@ -186,6 +192,10 @@ class Blame:
         found = _TOP_VALUE.search(at)
         name = (found["field"] or found["key"]) if found else ""
         return "" if name in self._top_keys() else name
+
+    def _is_filled_in(self) -> bool:
+        """Whether the chart's own values are yet to be filled in."""
+        return _FILLED_IN.search(self._text(self.paths.on_tree("values.yaml"))) is not None
 
     def _top_keys(self) -> tuple[str, ...]:
         """The top-level keys of the target's values files."""
