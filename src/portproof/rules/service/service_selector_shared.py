@@ -5,6 +5,8 @@ traffic to are declared by the pods of one alone, and that is another one for ea
 Service. In a kustomization, `commonLabels` does this: it also changes selectors, so
 that a label which told the workloads apart becomes the same everywhere.
 
+The parts of an umbrella chart may even call all their objects by the name of the release.
+
 Why it matters:
 
 A Service spreads its requests over all pods that it selects. Those that reach the pods
@@ -125,6 +127,9 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for services in groups.values():
         workloads = graph.select(services[0]).workloads if len(services) > 1 else ()
         owners = _owners(services, workloads) if len(workloads) > 1 else {}
+        if owners and len({one.key for one in services}) == 1:
+            yield _namesakes(services, workloads)
+            continue
         for service, owner in owners.items():
             yield _finding(service, owner, services, workloads)
 
@@ -141,6 +146,20 @@ def _owners(services: Sequence[Service], workloads: Sequence[Workload]) -> Mappi
             return {}
         found[service] = able[0]
     return found if len(set(found.values())) == len(found) else {}
+
+
+def _namesakes(services: Sequence[Service], workloads: Sequence[Workload]) -> Finding:
+    """The finding for parts of a chart that call everything by the name of the release."""
+    service, kinds = services[0], sorted({one.key.kind for one in workloads})
+    key, value = next(iter(service.selector.items()))
+    return Finding(
+        message=(
+            f"{len(services)} Services here are named {service.key.name}, each for another {' or '.join(kinds)} of that "
+            "name: a cluster keeps one of a name, so the requests to the others fail."
+        ),
+        severity=Severity.WARNING,
+        primary=Site(service.key, ("spec", "selector", key), value),
+    )
 
 
 def _finding(
