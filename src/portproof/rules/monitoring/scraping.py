@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from portproof.graph.evidence import is_near_miss, numbers_in_settings
 from portproof.graph.meant import first_unique
-from portproof.graph.model import ContainerPort, Missed, Pods, PortGraph, Workload
+from portproof.graph.model import ContainerPort, Missed, Pods, PortGraph, ServicePort, Workload
 from portproof.graph.names import is_digits, is_near_name, is_placeholder
 from portproof.graph.phrasing import declared
 from portproof.graph.purpose import has_words, speaks_http
@@ -76,15 +76,19 @@ def undeclared(graph: PortGraph, endpoint: Endpoint, workloads: Sequence[Workloa
     wanted = endpoint.port.value
     assert wanted is not None  # noqa: S101 - an endpoint has a port
     first = workloads[0]
-    meant = None if wanted in numbers_in_settings(first) else _meant(first, wanted)
+    sent = [
+        one for service in graph.services_of(first) for one in service.ports if one.target.value == wanted
+    ]
+    is_known = wanted in numbers_in_settings(first) or any(isinstance(wanted, int) for _ in sent)
+    meant = None if is_known else _meant(first, wanted)
     value = _value(endpoint, meant)
     what = f"port {wanted}" if isinstance(wanted, int) else f"the port named {wanted!r}"
     who = f"of {first.key}, which declares {declared(first.ports)}"
     if len(workloads) > 1:
         who = f"of {len(workloads)} workloads, and none declares it ({first.key} declares {declared(first.ports)})"
     advice = (
-        f" Declare {wanted} in the container that listens there."
-        if wanted in numbers_in_settings(first)
+        f" Declare {wanted} in the container that listens there{_or_by_name(() if endpoint.pods else sent)}."
+        if is_known
         else ""
     )
     shown = (meant,) if meant else first.ports[:3]
@@ -98,6 +102,12 @@ def undeclared(graph: PortGraph, endpoint: Endpoint, workloads: Sequence[Workloa
         related=tuple(Label(one.name or one.number, f"{first.key} declares it here") for one in shown),
         remedies=tuple(_remedies(graph, endpoint, workloads, meant, value)),
     )
+
+
+def _or_by_name(sent: Sequence[ServicePort]) -> str:
+    """The other way: a Service's port that sends to the number is found whatever the pods declare."""
+    named = [one for one in sent if one.name_text]
+    return f", or scrape the port named {named[0].name_text} of {named[0].number.resource}" if named else ""
 
 
 def _meant(workload: Workload, wanted: Scalar) -> ContainerPort | None:
