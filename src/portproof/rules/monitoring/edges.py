@@ -64,7 +64,12 @@ def pod_edge(endpoint: Endpoint, pods: Pods) -> PodEdge:
 
 
 def annotation_edges(graph: PortGraph, scrape: Scrape) -> Iterator[PodEdge]:
-    """An edge to each workload whose pods are scraped for an annotation of theirs, or of a Service in front of them."""
+    """An edge to each workload whose pods are scraped for an annotation of theirs, or of a Service in front of them.
+
+    None where the annotation is empty: it asks for no port.
+    """
+    if scrape.port.value == "":
+        return
     unknown = graph.select(scrape.service).unknown if scrape.service is not None else ""
     for pods in [Pods(one) for one in scrape.workloads] or [Pods(None, unknown)]:
         yield Edge(

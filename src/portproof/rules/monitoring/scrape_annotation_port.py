@@ -9,8 +9,8 @@ needs evidence, one of these:
 * Exactly one declared port has a name for metrics.
 
 Nothing else may mention the number. On a Service, too, the number means a port of the
-pods: Prometheus asks each endpoint and not the Service. A name is ignored, and then all
-declared ports of the pods are scraped.
+pods: Prometheus asks each endpoint and not the Service. A name is ignored, and so is an empty value: then all
+declared ports of the pods are scraped. An empty value comes from a template whose value does not exist.
 
 The base revision of a pull request, or of `--base`, is evidence too. If the two met there,
 the rule reports a change that moves only the declared port.
@@ -76,6 +76,17 @@ Bad (a name)::
           image: web:1
           ports: [{name: http, containerPort: 8080}, {name: metrics, containerPort: 9090}]
 
+Bad (empty)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, annotations: {prometheus.io/scrape: "true", prometheus.io/port: ""}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          ports: [{name: http, containerPort: 8080}, {name: metrics, containerPort: 9090}]
+
 Bad (no number)::
 
     apiVersion: v1
@@ -112,6 +123,7 @@ Not reported when:
 * the pods end, as those of Jobs do.
 * injection adds ports to the pods.
 * the value is the name of a port, and the pods declare no other one.
+* the value is empty, and the pods declare one port, or `prometheus.io/scrape` is not there.
 * the value is a list of numbers with commas.
 * the value is a placeholder (`${PORT}`).
 """
@@ -245,6 +257,8 @@ def _written(scrape: Scrape, number: int) -> Scalar:
 
 def _text(scrape: Scrape, text: str) -> Finding | None:
     """What to say of a text that is no number."""
+    if not text:
+        return _empty(scrape)
     if is_placeholder(text) or all(part.strip().isdigit() for part in text.split(",")):
         return None
     names = [port for port in scrape.service.ports if port.name_text == text] if scrape.service else []
@@ -260,6 +274,28 @@ def _text(scrape: Scrape, text: str) -> Finding | None:
         ),
         severity=Severity.WARNING,
         primary=scrape.port,
+    )
+
+
+def _empty(scrape: Scrape) -> Finding | None:
+    """What to say of an annotation without a value: what is scraped is every declared port."""
+    ports = [port for one in scrape.workloads for port in one.ports if port.protocol == "TCP"]
+    if len({port.value for port in ports}) < 2:
+        return None
+    meant = {port.value for port in ports if port.name and purpose(str(port.name.value)) is Purpose.METRICS}
+    number = str(next(iter(meant))) if len(meant) == 1 else None
+    who = f"of {scrape.workloads[0].key} " if scrape.service is not None else ""
+    return Finding(
+        message=(
+            f"{scrape.port.resource} asks to be scraped, but its annotation {ANNOTATION} is empty: all ports {who}are "
+            f"scraped, {declared(ports)}{'' if number is None else f', and not only {number}'}."
+        ),
+        severity=Severity.WARNING,
+        primary=scrape.port,
+        expected=number,
+        remedies=()
+        if number is None
+        else (Remedy(f"set {ANNOTATION} to {number}", ((scrape.port, number),)),),
     )
 
 

@@ -25,7 +25,7 @@ _SWITCH = "prometheus.io/scrape"
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """What the annotation holds at `port`: a number, or a text that is none.
+    """What the annotation holds at `port`: a number, or a text that is none; empty text where no value came.
 
     `workloads` are the pods that are scraped, `service` the Service if the annotation is one's; `others` are the
     numbers in the other annotations beside it.
@@ -56,7 +56,7 @@ def _annotation(
 ) -> Iterator[tuple[Site, frozenset[int]]]:
     found = mapping(mapping(holder.get("metadata")).get("annotations"))
     value = scalar(found.get(ANNOTATION))
-    if value in (None, "") or str(found.get(_SWITCH, "true")).lower() != "true":
+    if value is None or str(found.get(_SWITCH, "true" if value != "" else "")).lower() != "true":
         return
     where = (*path, "metadata", "annotations", ANNOTATION)
     if isinstance(value, str) and is_digits(value) and len(value) <= 5:
