@@ -12,16 +12,18 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
+from typing import TypeVar
 
 from portproof.discover.kept import speaking_of
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
 from portproof.discover.places import environment_in, named_by_values
 from portproof.graph.answers import unanswered
 from portproof.graph.meetings import Meeting
-from portproof.graph.model import Neighbour, ServiceEdge, Surroundings
+from portproof.graph.model import Neighbour, Service, ServiceEdge, Surroundings
 from portproof.graph.names import is_placeholder
 from portproof.rules.callers.caller_service_port import RULE
 from portproof.rules.evaluate import Evaluation, FindingKey
@@ -50,6 +52,7 @@ _APART = frozenset(
 
 
 _NOTHING = Surroundings()
+_Value = TypeVar("_Value", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +99,13 @@ class Environment:
             for service in one.services:
                 self._offers[service.service.key.name].append((one.target, service))
         self._names: dict[str, frozenset[str]] = {
-            one.target.id: frozenset(each.service.key.name for each in one.services)
+            one.target.id: _shared(frozenset(each.service.key.name for each in one.services))
             for one in self._interfaces
         }
-        self._meetings: dict[int, list[tuple[Target, Meeting]]] = defaultdict(list)
+        self._working: dict[int, list[TargetInterface]] = defaultdict(list)
         for one in self._interfaces:
-            for met in one.meetings:
-                self._meetings[met.number].append((one.target, met))
+            for number in {met.number for met in one.meetings}:
+                self._working[number].append(one)
 
     def around(self, target: Target) -> Mapping[str, tuple[Neighbour, ...]]:
         """The Services of other targets that `target` names, by name."""
@@ -132,8 +135,10 @@ class Environment:
         yard = _yard(target)
         return tuple(
             met
-            for other, met in self._meetings.get(number, ())
-            if other.id != target.id and _yard(other) == yard
+            for one in self._working.get(number, ())
+            if one.target.id != target.id and _yard(one.target) == yard
+            for met in one.meetings
+            if met.number == number
         )
 
     def callers(self) -> Iterator[Target]:
@@ -385,11 +390,22 @@ def interface_of(target: Target, evaluation: Evaluation, *, offers: bool = False
         return TargetInterface(target, (), ())
     return TargetInterface(
         target,
-        tuple(Neighbour(one, target.id, one.key in evaluation.settled) for one in evaluation.services),
+        tuple(Neighbour(_lean(one), target.id, one.key in evaluation.settled) for one in evaluation.services),
         evaluation.calls,
         evaluation.offers if offers else _NOTHING,
         evaluation.meetings,
     )
+
+
+def _lean(service: Service) -> Service:
+    """The Service, which has most in common with those of the same chart with other values."""
+    return replace(service, key=_shared(service.key), ports=_shared(service.ports))
+
+
+@lru_cache(maxsize=1000)
+def _shared(value: _Value) -> _Value:
+    """One object for all that are equal, as long as they follow one another: what each target offers is kept to the end."""
+    return value
 
 
 def environment_of(target: Target) -> str:

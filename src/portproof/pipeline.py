@@ -141,8 +141,9 @@ def survey(plan: Plan, progress: Progress = silent) -> Survey:
         neighbours: tuple[TargetInterface, ...] = ()
         guess = not is_collection(plan.everything)
         tie = partial(Environment, stated=plan.environments, guess=guess, complete=plan.complete)
-        environment = tie(own)
-        if any(Trait.SPANS_TARGETS in one.traits for one in plan.rule_set.rules):
+        if not any(Trait.SPANS_TARGETS in one.traits for one in plan.rule_set.rules):
+            environment = tie(own)
+        else:
             neighbours = _neighbours(pool, plan, results) if plan.neighbours is None else plan.neighbours
             # Who runs them together or apart, they are in one order.
             environment = tie(sorted((*own, *neighbours), key=lambda one: one.target.id))

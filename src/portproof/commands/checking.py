@@ -53,10 +53,11 @@ def check(request: Request, output: Output, past: Replay | None = None) -> int:
         is_certain = run.is_certain()
     if request.flags.write_baseline:
         _write_baseline(Path(request.flags.write_baseline), run)
-    root = run.ready.tree.root
-    printed = _printed(report, run.ready.config.fail_on, root, output)
+    root, fail_on, notes, tools = run.ready.tree.root, run.ready.config.fail_on, run.ready.notes, _tools(run)
+    del run  # what there is to print of thousands of targets takes the room of what was found
+    printed = _printed(report, fail_on, root, output)
     if past is not None and is_certain:
-        past.keep(replace(printed, notes=run.ready.notes), _tools(run))
+        past.keep(replace(printed, notes=notes), tools)
     return output.say(printed, root)
 
 

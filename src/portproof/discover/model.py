@@ -7,6 +7,7 @@ gone, `uses` about what somebody names on a command line, and `folders` are wher
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
@@ -204,6 +205,11 @@ class HelmTarget:
         The name of the object that installs it stands behind its file: ``?values=/apps/shop.yaml#backend``. A remote chart
         is known by that alone: ``helm:apps/redis.yaml#redis``.
         """
+        # Many tables have it as their key to the end of a run.
+        return sys.intern(self._id)
+
+    @property
+    def _id(self) -> str:
         sets = [f"set={one}" for one in self.sets]
         if not self.values:
             return f"helm:{self.chart}{'?' if sets else ''}{'&'.join(sets)}"
@@ -319,7 +325,7 @@ class KustomizeTarget:
     def id(self) -> str:
         """``kustomize:overlays/prod``, and ``?by=/apps/shop.yaml#shop`` where that description changes what is built."""
         by = f"?by=/{self.install.file}#{self.install.name}" if self.install else ""
-        return f"kustomize:{self.folder}{by}"
+        return sys.intern(f"kustomize:{self.folder}{by}")
 
     @property
     def values(self) -> tuple[RelPath, ...]:
@@ -389,7 +395,7 @@ class ManifestTarget:
     @property
     def id(self) -> str:
         """``manifests:deploy``, or ``manifests:deploy/install.yaml``."""
-        return f"manifests:{self.folder}"
+        return sys.intern(f"manifests:{self.folder}")
 
     @property
     def values(self) -> tuple[RelPath, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import struct
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from portproof.render.copying import MAX_BYTES, MAX_FILES
 from portproof.source import Tree
 
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-_MAX_KNOWN = 5_000
+_MAX_KNOWN = 1_000
 """Files whose digests are known: those of a chart are asked for once for each of its values files, and each time before and after."""
 
 
@@ -36,7 +37,7 @@ class Digests:
     Files elsewhere are copies that are made and removed again, and look alike.
     """
 
-    _known: OrderedDict[str, tuple[tuple[int, ...], str]] = field(default_factory=OrderedDict)
+    _known: OrderedDict[str, tuple[bytes, bytes]] = field(default_factory=OrderedDict)
 
     def file(self, real: str, *, keep: bool) -> tuple[str, int]:
         """Digest and size of a file, a path without links. Raises `UnknownContentError`."""
@@ -45,18 +46,25 @@ class Digests:
                 status = os.fstat(stream.fileno())
                 if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
                     raise UnknownContentError
-                stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+                stamp = _stamp(status)
                 known = self._known.get(real) if keep else None
                 if known is not None and known[0] == stamp:
-                    return known[1], status.st_size
-                digest = hashlib.sha256(stream.readall()).hexdigest()
+                    return known[1].hex(), status.st_size
+                digest = hashlib.sha256(stream.readall())
         except OSError as error:
             raise UnknownContentError from error
         if keep:
-            self._known[real] = (stamp, digest)
+            self._known[real] = (stamp, digest.digest())
             if len(self._known) > _MAX_KNOWN:
                 self._known.popitem(last=False)
-        return digest, status.st_size
+        return digest.hexdigest(), status.st_size
+
+
+def _stamp(status: os.stat_result) -> bytes:
+    """By which a file is known again, in little room."""
+    return struct.pack(
+        "=QQqqq", status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    )
 
 
 @dataclass(slots=True)
