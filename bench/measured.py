@@ -43,6 +43,7 @@ def portproof(root: Path, *words: str, cache_folder: Path | None = None) -> Ran:
         if cache_folder is None and "--no-cache" in options(words[0]):
             argv.append("--no-cache")
         environ = os.environ | ({} if cache_folder is None else {"PORTPROOF_RENDER_CACHE": str(cache_folder)})
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled once
         started = time.perf_counter()
         done = subprocess.run(argv, cwd=root, env=environ, capture_output=True, check=False)
         seconds = time.perf_counter() - started

@@ -27,7 +27,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from portproof import process
 from portproof.errors import ToolError
 from portproof.pins import OFFICIAL, Build, Catalogue, Wheel
 from portproof.tool_file import LARGE, MAX_BINARY, identity, read_json, remember, write_json
@@ -303,6 +302,8 @@ def _identify(path: Path, programs: tuple[str, ...], search: Search) -> tuple[st
 def _ask(program: str, path: Path) -> str | None:
     """Ask the file for its version as if it were `program`; None when it does not answer like it."""
     import tempfile  # noqa: PLC0415 - start-up: needed only when nothing is remembered
+
+    from portproof import process  # noqa: PLC0415 - as above
 
     with tempfile.TemporaryDirectory(prefix="portproof-", ignore_cleanup_errors=True) as folder:
         homes = ("HOME", "TMPDIR", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_PLUGINS")

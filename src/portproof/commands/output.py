@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,10 +80,9 @@ def _reason(error: OSError) -> str:
 
 def with_timings(text: str) -> str:
     """A JSON document with where the time went, if that is measured."""
-    from portproof import timings  # noqa: PLC0415
-
-    taken = timings.taken()
-    if taken is None:  # a run that says again what it has said loads nothing more
+    timings = sys.modules.get("portproof.timings")  # a run that says again what it has said has not loaded it
+    taken = None if timings is None else timings.taken()
+    if taken is None:
         return text
     from portproof.report.json_ import dumps  # noqa: PLC0415
     from portproof.report.timing_table import data  # noqa: PLC0415

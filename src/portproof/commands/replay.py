@@ -5,17 +5,15 @@ is kept only where it is certain that nothing else was read: no network, no char
 another one.
 """
 
-# Every file of a repository passes here, and strings are several times faster than Path objects.
-# ruff: noqa: PTH123
-
 from __future__ import annotations
 
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from portproof import git_index
@@ -37,6 +35,7 @@ MAX_FILES = 200_000
 MAX_BYTES = 1024 * 1024 * 1024
 """A larger tree is not looked through: checking it may be less work."""
 
+_PIECE = 256 * 1024
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -128,13 +127,12 @@ class Replay:
                 os.path.relpath(self.root, here),
             ]
             parts += [_file(name) for name in (self.flags.config, self.flags.baseline) if name]
-            parts += _tree(str(self.root), os.path.realpath(self.store.folder))
-            parts.append(_index(self.root))
+            tree = _tree(str(self.root), os.path.realpath(self.store.folder))
+            for part in chain(parts, tree, (_index(self.root),)):
+                data = part.encode("utf-8", "surrogateescape")
+                found.update(b"%d:%s" % (len(data), data))
         except (OSError, _UncertainError):
             return None
-        for part in parts:
-            data = part.encode("utf-8", "surrogateescape")
-            found.update(b"%d:%s" % (len(data), data))
         return found.hexdigest()
 
 
@@ -172,57 +170,68 @@ def _printed(entry: Entry) -> Printed | None:
     return Printed(code, texts[0], tuple(texts[2:]), tuple(said))
 
 
-def _tree(root: str, leave_out: str) -> list[str]:
+def _tree(root: str, leave_out: str) -> Iterator[str]:
     """Names, kinds and contents of all that lies below a folder, but for git's own and what is at the path `leave_out`.
 
     Raises `OSError` for what cannot be read, `_UncertainError` for more than can be looked through.
     """
-    lines: list[str] = []
-    left = MAX_BYTES
+    files, left, room = MAX_FILES, MAX_BYTES, _room()
     pending = [(root, "")]
     while pending:
         folder, prefix = pending.pop()
         with os.scandir(folder) as entries:
             for one in sorted(entries, key=lambda entry: entry.name):
                 name = prefix + one.name
+                files -= 1
                 if one.name == ".git":
-                    lines.append(f"git {name}")
+                    yield f"git {name}"
                 elif one.path == leave_out:
                     pass
                 elif one.is_symlink():
-                    lines.append(f"link {name} {os.readlink(one.path)}")  # noqa: PTH115
+                    yield f"link {name} {os.readlink(one.path)}"  # noqa: PTH115
                 elif one.is_dir():
-                    lines.append(f"folder {name}")
+                    yield f"folder {name}"
                     pending.append((one.path, f"{name}/"))
                 else:
-                    size, digest = _content(one.path)
+                    size, digest = _content(one.path, room)
                     left -= size
-                    lines.append(f"{digest} {name}")
-        if left < 0 or len(lines) > MAX_FILES:
+                    yield f"{digest} {name}"
+        if left < 0 or files < 0:
             raise _UncertainError
-    return lines
 
 
-def _content(path: str) -> tuple[int, str]:
-    """Size and digest of a file; of what is none, that."""
+def _content(path: str, room: memoryview) -> tuple[int, str]:
+    """Size and digest of a file, which passes through a `room`; of what is none, that."""
     try:
         handle = os.open(path, _READING)
     except OSError:
         if stat.S_ISREG(os.lstat(path).st_mode):
             raise
         return 0, "odd"
-    with open(handle, "rb", buffering=0) as stream:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             return 0, "odd"
         if status.st_size > MAX_BYTES:
             raise _UncertainError
-        return status.st_size, hashlib.sha256(stream.readall()).hexdigest()
+        read = os.readv(handle, (room,))
+        found = hashlib.sha256(room[:read])
+        while read == len(room):  # of a file there is less only at its end
+            read = os.readv(handle, (room,))
+            found.update(room[:read])
+        return status.st_size, found.hexdigest()
+    finally:
+        os.close(handle)
 
 
 def _file(name: str) -> str:
     path = os.path.realpath(name)
-    return _content(path)[1] if os.path.lexists(path) else ""
+    return _content(path, _room())[1] if os.path.lexists(path) else ""
+
+
+def _room() -> memoryview:
+    """One for all files: new memory for each would cost as much as their digests."""
+    return memoryview(bytearray(_PIECE))
 
 
 def _index(root: Path) -> str:
