@@ -525,10 +525,25 @@ def test_a_kustomization_that_a_script_copies_is_nobodys_mistake(
     tree = write_files(tmp_path, files)
     result = kustomize.render(overlay_target(tree, folder), tree)
     if copied:
-        assert f"{folder}/kustomization.yaml is a template" in refused(result)
+        assert f"{folder}/kustomization.yaml is a template: it can be built once" in refused(result)
     else:
         assert isinstance(result, RenderFailure)
         assert "made.yaml is missing" in result.message
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_a_template_that_is_no_object_yet_is_nobodys_mistake(
+    kustomize: Engine, tmp_path: Path, filled: bool
+) -> None:
+    folder = "templates/app"
+    service = SERVICE.replace("name: web", "name: web" if filled else "name: {{APP_NAME}}")
+    files = {f"{folder}/kustomization.yaml": f"{HEAD}resources: [web.yaml]\n", f"{folder}/web.yaml": service}
+    tree = write_files(tmp_path, files)
+    result = kustomize.render(overlay_target(tree, folder), tree)
+    if filled:
+        assert isinstance(result, Rendering)
+    else:
+        assert f"{folder}/kustomization.yaml is a template" in refused(result)
 
 
 IGNORED = {".gitignore": "*.env\n"}

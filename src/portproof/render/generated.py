@@ -39,7 +39,7 @@ MAX_TEMPLATES = 50
 MANY = 5
 """As many files a kustomization lacks that something else fills in; fewer may have been forgotten."""
 _TEMPLATES = re.compile(r"(?:\A|/)[._]*(?:[a-z0-9]+[-_])?templates?/")
-_PLACEHOLDER = re.compile(r"\$\{?[A-Z][A-Z0-9_]{2,60}\b")
+_PLACEHOLDER = re.compile(r"\$\{?[A-Z][A-Z0-9_]{2,60}\b|\{\{[^{}\n]{1,100}\}\}|__[A-Z][A-Z0-9_]{1,60}__")
 _LAYOUT = re.compile(r"^(?:layout|projectName|domain|version):", re.MULTILINE)
 
 
@@ -54,6 +54,13 @@ def reason(path: RelPath, tree: Tree) -> str:
         return "which looks like a Secret that is kept out of the repository"
     script = writer(path, tree)
     return f"which {clean(script)} writes" if script else ""
+
+
+def of_a_template(kustomization: RelPath, tree: Tree) -> str:
+    """Why a kustomization is none to build: a script copies the folder, and fills in its manifests; else empty."""
+    if _TEMPLATES.search(kustomization) and _has_placeholders(parent(kustomization), tree):
+        return f"{kustomization} is a template: it can be built once something has copied its folder and filled it in"
+    return ""
 
 
 def mostly_absent(kustomization: RelPath, tree: Tree) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ OF_CHARTS = "helmCharts: "
 """What a reason begins with why a chart, or a part of it, is not among the resources of an overlay."""
 
 RenderChart = Callable[[HelmTarget, Tree], "Rendering | RenderFailure | NotRendered"]
+
+_FILE = "portproof-helm-chart-"
+INFLATED = re.compile(rf"(?:.*/)?{_FILE}(\d{{1,4}})\.yaml")
+"""The file that stands in for a chart of a kustomization, by its number."""
 
 
 @dataclass(slots=True)
@@ -74,7 +79,7 @@ def _rendered(
     found.problems += answer.problems
     if not answer.documents:
         return ""
-    name = f"portproof-helm-chart-{one.number}.yaml"
+    name = f"{_FILE}{one.number}.yaml"
     place = name if parent(one.file) == "." else f"{parent(one.file)}/{name}"
     found.changed[place] = "".join(f"---\n{document.text.strip(chr(10))}\n" for document in answer.documents)
     return name

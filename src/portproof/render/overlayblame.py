@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from portproof import yamldoc
 from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget
 from portproof.render import generated
+from portproof.render.inflating import INFLATED
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.tool_output import Places, clean, crashed, error_text
 from portproof.source import LineIndex, RelPath, SourceError, Tree, is_inside, join, normalise
@@ -127,7 +128,11 @@ def _plainly(text: str) -> str | None:
         return f"its `namespace` gives several {kind[1] if kind else 'object'}s the same name"
     twice = _TWICE.search(text)
     if twice:
-        by = f"{clean(twice[1])} adds" if twice[1] else "its resources add"
+        chart = twice[1] and INFLATED.fullmatch(twice[1])
+        named = (
+            f"entry {int(chart[1]) + 1} of its helmCharts adds" if chart else f"{clean(twice[1] or '')} adds"
+        )
+        by = named if twice[1] else "its resources add"
         return f"{by} {clean(twice[2])}/{clean(twice[3])} once more"
     return None
 
@@ -152,8 +157,10 @@ class OverlayBlame:
                 return NotRendered(self.target, f"it needs {clean(path)}, {why}", missing=path)
         folder, inner = self._innermost(text)
         failed = self._kustomization(folder)
-        nothing = self._nothing_to_build(folder, inner) or (
-            generated.mostly_absent(failed, self.tree) if failed and _GONE.search(inner) else ""
+        nothing = (
+            self._nothing_to_build(folder, inner)
+            or (generated.of_a_template(failed, self.tree) if failed else "")
+            or (generated.mostly_absent(failed, self.tree) if failed and _GONE.search(inner) else "")
         )
         if nothing:
             return NotRendered(self.target, nothing)

@@ -57,8 +57,8 @@ Not reported when:
   they are built without it.
 * a kustomization lists five files or more that are missing, and these are most of its resources:
   something else writes them.
-* a kustomization in a folder called `templates` lists a file that is missing, and a manifest beside it
-  has variables (`${CLUSTER}`): a script copies the folder and fills it in.
+* a kustomization in a folder called `templates` cannot be built, and a manifest beside it has variables
+  (`${CLUSTER}`, `{{APP}}`): something copies the folder and fills it in.
 * an overlay needs a file that controller-gen or operator-sdk generates in a project of
   theirs.
 * an overlay needs a file that a script of the repository writes (`cp crd.yaml config/crd/test/base.yaml`): a resource is
