@@ -53,6 +53,8 @@ def calls(caller: Target, *others: tuple[Target, int]) -> bool:
         (KustomizeTarget("apps/a/overlays/eu-west"), "eu-west"),
         (KustomizeTarget("apps/a/production"), "production"),
         (KustomizeTarget("clusters/one/apps"), "one"),
+        (KustomizeTarget("clusters/stages/dev/apps"), "dev"),
+        (KustomizeTarget("clusters/stages/one/apps"), "one"),
         (ManifestTarget("deploy/dev"), "dev"),
         (ManifestTarget("deploy/device"), ""),
     ],

@@ -67,6 +67,23 @@ class TestKustomizations:
         assert repository.targets() == ["kustomize:web", "manifests:other"]
         assert repository.find().unread == ()
 
+    @pytest.mark.parametrize(
+        ("folder", "environment"),
+        [("clusters/prod", "prod"), ("clusters/stages/dev/clusters/amer", "dev"), ("flux", "")],
+    )
+    def test_a_kustomization_of_flux_is_of_the_cluster_whose_folder_it_lies_in(
+        self, repository: Repository, folder: str, environment: str
+    ) -> None:
+        flux = (
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: web}\n"
+            "spec: {path: ./web, targetNamespace: shop, sourceRef: {kind: GitRepository, name: flux-system}}\n"
+        )
+        repository.add({"web/kustomization.yaml": "resources: [a.yaml]", "web/a.yaml": SERVICE})
+        repository.add({f"{folder}/web.yaml": flux})
+        (target,) = [one for one in repository.find().targets if isinstance(one, KustomizeTarget)]
+        assert target.install is not None
+        assert target.install.environment == environment
+
     def test_a_folder_without_a_kustomization_is_no_base_that_could_be_built(
         self, repository: Repository
     ) -> None:

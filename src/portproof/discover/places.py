@@ -26,9 +26,12 @@ def named_by_values(name: str) -> str:
 
 
 def environment_in(path: str) -> str:
-    """The environment that the steps of a path name, the outermost first; empty for none."""
+    """The environment that the steps of a path name, the outermost first; empty for none.
+
+    In ``clusters/stages/dev`` that is ``dev``: a folder of environments is none.
+    """
     steps = _ENDING.sub("", path).split("/")
     for above, step in zip(["", *steps], steps, strict=False):
-        if above in OF_ENVIRONMENTS or ENVIRONMENT.match(step):
+        if (above in OF_ENVIRONMENTS and step not in OF_ENVIRONMENTS) or ENVIRONMENT.match(step):
             return step
     return ""

@@ -26,6 +26,7 @@ from portproof.discover.gitops.deployment import (
 from portproof.discover.gitops.described import HELM, KUSTOMIZE, Described
 from portproof.discover.gitops.flux_sources import remote_chart
 from portproof.discover.model import Install, KustomizeTarget, RemoteChart
+from portproof.discover.places import OF_ENVIRONMENTS
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, is_within, join, normalise
 from portproof.yamldoc import FieldPath, lookup
@@ -291,8 +292,8 @@ def shortened(name: str) -> str:
 
 def environment_of(file: RelPath) -> str:
     """The cluster whose folder a Flux object lies in (``clusters/prod/apps.yaml``); empty when there is no such folder."""
-    steps = file.split("/")[:-1]
-    return next((below for above, below in itertools.pairwise(steps) if above == "clusters"), "")
+    steps = itertools.dropwhile(lambda step: step != "clusters", file.split("/")[:-1])
+    return next((step for step in steps if step not in OF_ENVIRONMENTS), "")
 
 
 def _generated(objects: Collection[Described]) -> Mapping[str, Sequence[tuple[str, str]]]:
