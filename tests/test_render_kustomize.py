@@ -328,11 +328,11 @@ def test_a_pattern_that_is_none_or_takes_long_ignores_nothing(
 ) -> None:
     missing = "a" * 180
     tree = write_files(tmp_path, {K: f"{HEAD}resources:\n- {missing}\n", ".gitignore": f"{line}\n" * 5000})
-    started = time.monotonic()
+    started = time.process_time()
     failed(kustomize.render(overlay_target(tree, "o"), tree))
     write_files(tmp_path, {".gitignore": f"{line}\n" * 100 + f"{missing}\n"})
     refused(kustomize.render(overlay_target(tree, "o"), tree))
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 SECRETS = """secretGenerator:

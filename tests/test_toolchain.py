@@ -521,7 +521,7 @@ def test_a_closed_network_is_noticed_quickly(environ: dict[str, str]) -> None:
         started = time.monotonic()
         with pytest.raises(ToolError, match="timed out"):
             locate("helm", None, searching(environ, away))
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 100  # the kernel gives up after 127 s
 
 
 def test_only_https_is_allowed_and_a_redirect_cannot_change_that(
@@ -650,7 +650,7 @@ def test_processes_at_the_same_time_do_not_harm_each_other(server: Server, envir
         environ["PORTPROOF_CACHE"],
     ]
     children = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    paths = {child.communicate(timeout=60)[0] for child in children}
+    paths = {child.communicate(timeout=600)[0] for child in children}
     assert [child.returncode for child in children] == [0, 0, 0, 0]
     assert len(paths) == 1
     assert locate("helm", None, searching(environ, one)).origin == "tool cache"

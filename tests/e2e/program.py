@@ -27,7 +27,7 @@ _SCRUBBED_NAMES = frozenset(
     {"CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "TERM"}
 )
 _SCHEMA = json.loads((Path(portproof.__file__).parent / "report" / "report.schema.json").read_text())
-_SECONDS = 120
+_SECONDS = 600
 
 
 def is_scrubbed(name: str) -> bool:

@@ -28,7 +28,7 @@ def git_apply(folder: Path, patch: str, *options: str) -> None:
         env=environment() | {"GIT_CEILING_DIRECTORIES": str(folder.parent)} if not options else environment(),
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr.decode()
 

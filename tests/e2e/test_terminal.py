@@ -26,7 +26,7 @@ def on_terminal(columns: int, stated: int | None = None) -> list[str]:
         env=environment() | ({} if stated is None else {"COLUMNS": str(stated)}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 1, done.stderr

@@ -62,7 +62,7 @@ class Shop:
             seconds_between_requests=None,
             seconds_between_writes=None,
             retry=repeat or retry(),
-            timeout=5,
+            timeout=60,
             api_version="2022-11-28",
         )
         self.stack.callback(client.close)

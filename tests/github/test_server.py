@@ -19,7 +19,7 @@ def status_of(error: pytest.ExceptionInfo[GithubException]) -> int:
 
 def raw(shop: Shop, path: str, **headers: str) -> requests.Response:
     headers.setdefault("Authorization", f"Bearer {shop.writer.value}")
-    return requests.get(shop.fake.url + path, headers=headers, timeout=5, allow_redirects=False)
+    return requests.get(shop.fake.url + path, headers=headers, timeout=60, allow_redirects=False)
 
 
 def test_a_pull_request_has_both_ends(shop: Shop) -> None:
@@ -184,7 +184,7 @@ def test_trees_commits_and_comparisons(shop: Shop) -> None:
 def test_a_wrong_token_and_none_at_all(shop: Shop) -> None:
     assert raw(shop, "/repos/octo/shop", Authorization="Bearer ghs_guess").status_code == 401
     assert raw(shop, "/repos/octo/shop", Authorization="").status_code == 401
-    assert requests.get(shop.fake.url + "/repos/octo/shop", timeout=5).status_code == 404  # private
+    assert requests.get(shop.fake.url + "/repos/octo/shop", timeout=60).status_code == 404  # private
     assert [one.token for one in shop.fake.log] == ["wrong", "wrong", "none"]
     assert not any("authorization" in one.headers for one in shop.fake.log)
 
@@ -246,14 +246,14 @@ def test_an_artifact_is_on_another_host_that_refuses_our_token(shop: Shop) -> No
     repository = shop.connect(shop.writer).get_repo("octo/shop")
     (artifact,) = repository.get_workflow_run(run.id).get_artifacts()
     headers = {"Authorization": f"Bearer {shop.writer.value}"}
-    found = requests.get(artifact.archive_download_url, headers=headers, timeout=5)
+    found = requests.get(artifact.archive_download_url, headers=headers, timeout=60)
     assert found.content == next(iter(run.artifacts.values())).data
     assert shop.fake.log[-1].host == "storage"
     assert shop.fake.log[-1].token == "none"
     location = found.history[0].headers["Location"]
-    assert requests.get(location, headers=headers, timeout=5).status_code == 400
+    assert requests.get(location, headers=headers, timeout=60).status_code == 400
     next(iter(run.artifacts.values())).expired = True
-    assert requests.get(artifact.archive_download_url, headers=headers, timeout=5).status_code == 410
+    assert requests.get(artifact.archive_download_url, headers=headers, timeout=60).status_code == 410
 
 
 def test_the_rate_limit_counts_and_ends(shop: Shop) -> None:

@@ -15,7 +15,7 @@ from tests.support.rendering import chart
 
 pytestmark = pytest.mark.slow
 
-HOG = "timeout: 2\n"
+HOG = "timeout: 6\n"
 PLAIN = {"templates/map.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"}
 
 
@@ -280,4 +280,4 @@ def test_whatever_is_malformed_is_a_result(tmp_path: Path) -> None:
             for path, text in chart("x", {**PLAIN, **more}).items()
         }
     expect = {f"helm:x{number}": "" for number in range(len(MALFORMED))}
-    run_case(Case("malformed", lambda _: files, expect, code=1, seconds=60), tmp_path)
+    run_case(Case("malformed", lambda _: files, expect, code=1, seconds=120), tmp_path)

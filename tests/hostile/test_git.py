@@ -51,7 +51,7 @@ class Trap:
             stdin=subprocess.DEVNULL,
             stdout=terminal,
             stderr=terminal,
-            timeout=60,
+            timeout=600,
             check=False,
         )
         os.close(terminal)

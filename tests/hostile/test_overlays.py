@@ -234,15 +234,15 @@ CASES = [
     Case(
         "overlays that multiply",
         lambda _: {
-            "portproof.yaml": "timeout: 4\n",
+            "portproof.yaml": "timeout: 6\n",
             **overlay("k0", "resources: [s.yaml]\n", **{"s.yaml": MAP}),
             **{path: text for n in range(1, 15) for half in "ab" for path, text in overlay(f"k{n}{half}", f"namePrefix: {half}\nresources: [../k{n - 1}{'a' if n > 1 else ''}, ../k{n - 1}{'b' if n > 1 else ''}]\n" if n > 1 else f"namePrefix: {half}\nresources: [../k0]\n").items()},
         },
         {"kustomize:k14a": "failed: ", "kustomize:k14b": "failed: "},
         code=1,
-        seconds=40,
+        seconds=80,
     ),
-    Case("a bomb of aliases in a resource", lambda _: {"portproof.yaml": "timeout: 4\n", **overlay("k", "resources: [s.yaml]\n", **{"s.yaml": MAP + bomb()})}, {"kustomize:k": "failed: "}, code=1),
+    Case("a bomb of aliases in a resource", lambda _: {"portproof.yaml": "timeout: 6\n", **overlay("k", "resources: [s.yaml]\n", **{"s.yaml": MAP + bomb()})}, {"kustomize:k": "failed: "}, code=1),
 ]  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def fetched(hosts: Hosts, tmp_path: Path, repository: str = "") -> str:
     options = RenderOptions(
         offline=False,
         cache=tmp_path / "cache",
-        seconds=30.0,
+        seconds=60.0,
         hosts=("127.0.0.1",),
         environ={"SSL_CERT_FILE": str(certificate())},
     )

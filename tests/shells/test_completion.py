@@ -16,7 +16,7 @@ from portproof.cli.completion import SHELLS
 from portproof.rules.listing import listed
 from tests.e2e.program import Process, environment
 
-_SECONDS = 120
+_SECONDS = 600
 _HOME, _KILL, _TAB = "\x01", "\x15", "\t"
 
 

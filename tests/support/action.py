@@ -196,7 +196,7 @@ class World:
             cwd=self.checkout,
             capture_output=True,
             check=False,
-            timeout=120,
+            timeout=600,
         )
 
     def assert_absent(self, secret: str, ran: Ran) -> None:
