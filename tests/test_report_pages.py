@@ -236,6 +236,12 @@ def test_a_target_says_who_deploys_it() -> None:
     assert [one["deployed_by"][0]["name"] for one in json.loads(pages.targets_json(found))] == ["shop", "web"]
 
 
+def test_a_tool_whose_file_has_no_name_is_named_once() -> None:
+    by = Install("chart-testing", 0, file="ct.yaml", tool="chart-testing")
+    found = Discovery((HelmTarget("charts/a", release="a", install=by),), ())
+    assert "  by chart-testing (ct.yaml, release a, namespace default)\n" in pages.targets_text(found)
+
+
 def test_what_was_not_looked_at_is_listed_with_the_reason() -> None:
     found = replace(DISCOVERY, unread=(Unread("envs/prod.yaml", "values", "keys of two charts"),))
     assert pages.targets_text(found).endswith(

@@ -352,7 +352,10 @@ def _as_words(one: Mapping[str, str]) -> str:
     keys = ("chart", "release", "namespace", "environment", "rendered_by")
     more = [f"{key} {one[key]}" for key in keys if one.get(key)]
     more = [text.replace("_", " ") if text.startswith("rendered_by") else text for text in more]
-    return f"by {one['kind']} {one['name']} ({', '.join((one['path'], *more))})"
+    by = " ".join(
+        dict.fromkeys((one["kind"], one["name"]))
+    )  # the configuration of chart-testing has no name of its own
+    return f"by {by} ({', '.join((one['path'], *more))})"
 
 
 def _json(value: object) -> str:
