@@ -88,9 +88,11 @@ def test_the_comments_are_true_when_they_are_uncommented(portproof: Program, rep
     assert portproof.check()["summary"]["error"] == 2
 
 
-@pytest.mark.usefixtures("repository")
-def test_without_anything_to_say_it_is_valid(portproof: Program) -> None:
+def test_without_anything_to_say_it_says_so_and_is_valid(portproof: Program, repository: Repository) -> None:
     assert portproof("init", "--write").code == 0
+    assert repository.read("portproof.yaml") == (
+        b"# portproof finds what is here by itself. Every key is optional: see docs/configuration.md.\n"
+    )
     assert portproof.check()["findings"] == []
 
 

@@ -31,7 +31,7 @@ def init(request: Request, *, write_file: bool) -> int:
         )
     write_text(place, text)
     say(f"wrote {place}")
-    say("  next: Remove the # from what is true, then run `portproof check`.")
+    say("  next: Look it over, then run `portproof check`.")
     return ExitCode.OK
 
 

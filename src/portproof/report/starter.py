@@ -22,12 +22,13 @@ _HEAD = (
     "# What portproof checks here beyond what it always finds. Every key is optional: see docs/configuration.md.",
     "# What is uncertain is a comment. Remove the # from what is true.",
 )
+_NOTHING = "# portproof finds what is here by itself. Every key is optional: see docs/configuration.md."
 
 
 def starter(discovery: Discovery, failed: Mapping[str, str], together: Mapping[str, Sequence[str]]) -> str:
     """The file. `failed` says why targets do not render, by their ids; `together` are ids that may be deployed together."""
-    lines = [*_HEAD, *_charts(discovery, failed), *_environments(together), *_unread(discovery.unread)]
-    return "\n".join(lines) + "\n"
+    found = [*_charts(discovery, failed), *_environments(together), *_unread(discovery.unread)]
+    return "\n".join([*_HEAD, *found] if found else [_NOTHING]) + "\n"
 
 
 def _charts(discovery: Discovery, failed: Mapping[str, str]) -> Iterator[str]:
