@@ -140,10 +140,15 @@ def test_both_ends_are_values(repository: Repository, portproof: Program) -> Non
     assert told(portproof.check("--what-if")) == []
 
 
-def test_a_comment_says_that_the_port_stays(repository: Repository, portproof: Program) -> None:
+@pytest.mark.parametrize(
+    "comment",
+    ["must match the ingress", "These ports shall be equal to the pods' ports", "has to match PORT"],
+)
+def test_a_comment_says_that_the_port_stays(repository: Repository, portproof: Program, comment: str) -> None:
     repository.write(
         {
-            "chart/values.yaml": "service:\n  # must match the ingress\n  port: 8080\ncontainer: {port: 8080}\n"
+            "chart/values.yaml": f"service:\n  # {comment}\n  port: 8080\n"
+            "container: {port: 8080}\n"
             "monitor: {enabled: false}\n",
             "chart/templates/ingress.yaml": INGRESS,
         }
@@ -946,6 +951,28 @@ def test_a_probe_comes_with_the_list_of_ports(
     assert [rule for rule, *_ in told(portproof.check("--what-if"))] == found
 
 
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [("containerPorts: []\n", []), ("", ["service-monitor-port"])],
+    ids=["a-list", "no-list"],
+)
+def test_a_monitor_comes_with_the_list_of_ports(
+    repository: Repository, portproof: Program, values: str, found: list[str]
+) -> None:
+    container = DEPLOYMENT.partition("          ports:")[0]
+    repository.write(
+        {
+            "chart/values.yaml": f"service: {{port: 8080}}\nmonitor: {{enabled: false}}\n{values}",
+            "chart/templates/deployment.yaml": container
+            + "          {{- with .Values.containerPorts }}\n          ports: {{ toJson . }}\n          {{- end }}\n",
+            "chart/templates/service.yaml": SERVICE.replace("targetPort: http", "targetPort: 8080"),
+            "chart/templates/monitor.yaml": MONITOR.replace("port: metrics", "targetPort: 9355"),
+        }
+    )
+
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == found
+
+
 def test_a_service_of_another_part_harms_nobody(repository: Repository, portproof: Program) -> None:
     metrics = SERVICE.replace("{name: web, labels: {app: web}}", "{name: metrics}").partition("    - {")[0]
     other = "            {{- if .Values.metrics.enabled }}\n            - {name: metrics, containerPort: 9090}\n            {{- end }}\n"
@@ -1022,13 +1049,19 @@ def test_tags_are_ways_to_install_a_chart(
 
 
 @pytest.mark.parametrize(
-    ("variable", "said"), [("WEB_PORT", "The variable WEB_PORT tells"), ("CACHE_PROXY_PORT", "Nothing tells")]
+    ("variable", "value", "said"),
+    [
+        ("WEB_PORT", "8080", "The variable WEB_PORT tells"),
+        ("WEB_ADDRESS", "0.0.0.0:8080", "The variable WEB_ADDRESS tells"),
+        ("WEB_ADDRESS", "shop:8080", "Nothing tells"),
+        ("CACHE_PROXY_PORT", "8080", "Nothing tells"),
+    ],
 )
-def test_a_proxy_of_a_program_is_not_where_it_listens(
-    repository: Repository, portproof: Program, variable: str, said: str
+def test_what_tells_a_program_where_it_listens(
+    repository: Repository, portproof: Program, variable: str, value: str, said: str
 ) -> None:
     taken = DEPLOYMENT.replace("PORT", "{{ .Values.service.port }}")
-    env = f"          env: [{{name: {variable}, value: '8080'}}]\n"
+    env = f"          env: [{{name: {variable}, value: '{value}'}}]\n"
     repository.write({"chart/templates/deployment.yaml": taken + env})
 
     (finding,) = portproof.check("--what-if")["findings"]

@@ -87,7 +87,7 @@ def telling(
         if one.line or calls or not _LISTENS.search(one.name) or len(found) != 1:
             continue
         start, end = found[0].span()
-        if int(found[0][0]) == number and not _HOST.search(one.text[:start]):
+        if int(found[0][0]) == number and not _is_elsewhere(one.text[:start]):
             site = _number_in(one, start, end, one.name.strip())
             yield MovedSetting(container, number, None, site, _label(one))
 
@@ -148,9 +148,13 @@ def _moves(old: str, new: str) -> Iterator[tuple[int, int, int, str]]:
             continue
         pairs = zip(_NUMBER.finditer(old, *before), _NUMBER.finditer(new, *at), strict=True)
         for one, other in pairs:
-            head = new[at[0] : other.start()]
-            if one[0] != other[0] and (_ANYWHERE.search(head) or not _HOST.search(head)):
+            if one[0] != other[0] and not _is_elsewhere(new[at[0] : other.start()]):
                 yield int(one[0]), other.start(), other.end(), shape
+
+
+def _is_elsewhere(head: str) -> bool:
+    """Whether what is before a number is a host: it is somebody else's. All addresses of one's own are none."""
+    return bool(_HOST.search(head)) and not _ANYWHERE.search(head)
 
 
 def _lines(text: str) -> Mapping[str, tuple[int, int]]:

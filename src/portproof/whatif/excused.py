@@ -16,6 +16,7 @@ from portproof import yamldoc
 from portproof.graph.images import name_of
 from portproof.graph.model import Site
 from portproof.render.placeholders import WORD
+from portproof.resources import Resource
 from portproof.rules.base import Severity, Trait
 from portproof.rules.evaluate import Evaluation, RuleFinding
 from portproof.whatif.values import Setting
@@ -23,6 +24,8 @@ from portproof.whatif.values import Setting
 _LISTS = ("containers", "initContainers")
 _PORTS = re.compile(r"(?i)(?:container_?)?ports\Z")
 _WEB_SERVERS = frozenset({"nginx", "httpd"})
+_ASKING = frozenset({"Service", "ServiceMonitor", "PodMonitor"})
+"""What asks pods for the ports that they declare."""
 _BY_ANNOTATION = "use-annotation"
 """The port of an Ingress whose action is in an annotation."""
 _TOLD = ("volumeMounts", "command", "args")
@@ -34,6 +37,7 @@ def worth_saying(found: Evaluation, data: Mapping[str, Any]) -> Evaluation:
     `data` are the chart's own values: who switches a part on fills its lists of ports, and its annotations.
     """
     lists = has_empty_ports(data)
+    nothing = lists and not any(map(_declares, found.manifests.resources))
     return _only(
         found,
         (
@@ -42,6 +46,7 @@ def worth_saying(found: Evaluation, data: Mapping[str, Any]) -> Evaluation:
             if one.finding.severity is not Severity.NOTE
             and one.finding.primary.path[-1:] != ("ports",)
             and one.finding.primary.value != _BY_ANNOTATION
+            and not (nothing and one.finding.primary.resource.kind in _ASKING)
             and not (lists and _is_without_ports(found, one.finding.primary))
         ),
     )
@@ -87,6 +92,19 @@ def _container(found: Evaluation, site: Site) -> Mapping[str, Any]:
     resource = next((one for one in found.manifests.resources if one.key == site.resource), None)
     one = None if at is None or resource is None else yamldoc.lookup(resource.data, site.path[: at + 2])
     return one if isinstance(one, dict) else {}
+
+
+def _declares(resource: Resource) -> bool:
+    """Whether a container of a resource declares a port."""
+    return any(key == "ports" and value for key, value in _collections(_template(resource.data)))
+
+
+def _template(data: Mapping[str, Any]) -> object:
+    """The containers of what makes pods; nothing of anything else."""
+    spec = yamldoc.lookup(data, ("spec", "template", "spec"))
+    found = spec if isinstance(spec, dict) else yamldoc.lookup(data, ("spec",))
+    some = found.get("containers") if isinstance(found, dict) else None
+    return dict(enumerate(some)) if isinstance(some, list) else None
 
 
 def _is_without_ports(found: Evaluation, site: Site) -> bool:

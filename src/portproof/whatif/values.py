@@ -36,8 +36,9 @@ _NOT_MOVED = re.compile(
 )
 _MAPPED = re.compile(r"\{\{-?[^{}]*\.path\b(?!s)")
 _FIXED = re.compile(
-    r"(?i)must (?:match|be (?:the )?(?:same|equal|identical)|correspond)|do(?:es)? ?n[o']t (?:change|edit|modify)|"
-    r"(?:keep|stay|be) in sync|same as|should match|needs? to match|not configurable|deprecated|"
+    r"(?i)(?:must|shall|should|ha(?:s|ve) to|needs? to) (?:match|be (?:the )?(?:same|equal|identical)|correspond)|"
+    r"do(?:es)? ?n[o']t (?:change|edit|modify)|"
+    r"(?:keep|stay|be) in sync|same as|not configurable|deprecated|"
     r"[Pp]ort ?== ?\w+\.|(?:if|when) you change (?:this|it)"
 )
 """What a comment, or the README, says of a value that is not to be moved by itself."""
