@@ -161,6 +161,13 @@ CASES = [
         "unable to parse",
     ),
     Case(
+        "an inline patch that names nothing",
+        f"{RESOURCES}patches:\n- target: {{kind: Deployment}}\n  patch: |-\n    $patch: delete\n",
+        D,
+        f"{K}:8:5",
+        "o cannot be built: a patch names no `kind` and `metadata.name`",
+    ),
+    Case(
         "a JSON patch that does not apply",
         f"{RESOURCES}patches:\n- path: p.yaml\n  target: {{kind: Deployment}}\n",
         D | {"o/p.yaml": "- op: replace\n  path: /spec/a/b\n  value: 1\n"},

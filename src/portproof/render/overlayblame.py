@@ -11,6 +11,7 @@ The innermost level is the one that counts; the repetition at its end is left ou
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
 import re
@@ -57,6 +58,7 @@ _NO_FIELD = re.compile(
     r"(add|remove|replace) operation does not apply: doc is missing (?:path|key): \\?\"?(/[^\s:\"\\]{1,500})"
     r"|error in (remove) for path: '(/[^'\n]{1,500})'"
 )
+_UNNAMED_PATCH = re.compile(r"unable to parse SM or JSON patch from \[patch: (\"[^\n]{1,2000}\")\]")
 _MADE_ALIKE = re.compile(r"namespace transformation produces ID conflict")
 _KIND_IN_JSON = re.compile(r"\\?\"kind\\?\":\\?\"(\w+)\\?\"")
 _JSON_PATH = re.compile(
@@ -123,6 +125,9 @@ def _plainly(text: str) -> str | None:
         if verb == "add":
             return f"a patch adds {path}, and {posixpath.dirname(path)} is not there"
         return f"a patch {verb}s {path}, which is not there"
+    unnamed = _UNNAMED_PATCH.search(text)
+    if unnamed and _is_nobodys(unnamed[1]):
+        return "a patch names no `kind` and `metadata.name`, which kustomize asks for, also beside a `target`"
     if _MADE_ALIKE.search(text):
         kind = _KIND_IN_JSON.search(text)
         return f"its `namespace` gives several {kind[1] if kind else 'object'}s the same name"
@@ -135,6 +140,15 @@ def _plainly(text: str) -> str | None:
         by = named if twice[1] else "its resources add"
         return f"{by} {clean(twice[2])}/{clean(twice[3])} once more"
     return None
+
+
+def _is_nobodys(quoted: str) -> bool:
+    """Whether a patch that kustomize quotes is a mapping without the name of an object."""
+    try:
+        data = yamldoc.load(json.loads(quoted))
+    except (ValueError, yamldoc.YamlError):
+        return False
+    return isinstance(data, dict) and not (data.get("kind") and yamldoc.lookup(data, ("metadata", "name")))
 
 
 @dataclass(frozen=True, slots=True)
