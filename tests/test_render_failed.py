@@ -56,6 +56,9 @@ def test_a_values_file_that_is_an_example_is_not_all_that_a_chart_is_given() -> 
     for name, expected in (("values.example.yaml", Severity.NOTE), ("values-prod.yaml", Severity.ERROR)):
         failures = [nil(A), nil(HelmTarget("charts/a", (f"charts/a/{name}",)))]
         assert severity(failures, other_targets((), failures)) is expected
+    template = HelmTarget("charts/a", ("charts/a/values.project-template.yaml",))
+    assert severity([demanded(template)], OtherTargets()) is Severity.NOTE
+    assert severity([RenderFailure(template, "no such function")], OtherTargets()) is Severity.ERROR
 
 
 def test_who_installs_a_chart_gives_all_there_is() -> None:

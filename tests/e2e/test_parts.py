@@ -438,6 +438,11 @@ WANTED = {
         "strict: true\nranges: []\n",
         "ranges",
     ),
+    "a guard beside one of the same text": (
+        """'{{ if not .Values.sessionID }}{{ fail "no session" }}{{ end }}{{ if eq .Values.sessionID "0" }}{{ end }}'""",
+        "sessionID: ''\n",
+        "sessionID",
+    ),
     "a guard of a variable": (
         "'{{ $word := .Values.auth.word }}{{ if not $word }}{{ fail (printf \"a word for %s\" .Release.Name) }}{{ end }}'",
         "auth: {word: ''}\n",

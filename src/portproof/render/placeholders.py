@@ -37,7 +37,9 @@ _REQUIRED = re.compile(
 _INDEX = re.compile(r"\bindex\s+\$?\.Values((?:\.\w+)+)\s+\"([\w.-]+)\"")
 _RANGE = re.compile(r"\brange\s(?:[^{}]*:=)?\s*\$?\.Values((?:\.\w+)+)\s*-?\}\}")
 _SUBCHART = re.compile(r"/charts/([^/]+)")
-_NUMERIC = re.compile(r"(?:port|ports?number|replicas|count|size|seconds|timeout|id|limit)\Z", re.IGNORECASE)
+_NUMERIC = re.compile(
+    r"(?:port|ports?number|replicas|count|size|seconds|timeout|\A[ug]id|limit)\Z", re.IGNORECASE
+)
 _SWITCH = re.compile(r"(?:enabled?|create|disabled?)\Z", re.IGNORECASE)
 
 

@@ -25,7 +25,7 @@ Severity:
   file is given to all. Or a chart reads a top-level value which its own files don't have,
   unless the name looks like a typo; with `--base` that is an error if the base rendered. An
   Application that another chart makes from its own defaults gives a chart no more than its defaults. A
-  values file that is an example (`values.example.yaml`) need not have it either. A
+  values file that is an example (`values.example.yaml`) need not have it either, and may be rejected. A
   chart without a `values.yaml` gets its values in layers, from whoever installs it.
   Such a chart is checked with placeholders for what it wants, as far as its error, or the
   condition around a `fail`, says what that is. The report names them.
@@ -148,7 +148,7 @@ def severity(
         or all(not failure.target.values and failure.target.path in others.rendered for failure in known)
     )
     is_given_more = all(
-        _wanted(failure)
+        (_wanted(failure) or failure.demanded)
         and all(_EXAMPLE.search(path.rpartition("/")[2]) for path in failure.target.values)
         and not any(is_near_name(failure.wants, key) for key in failure.has)
         for failure in known
