@@ -318,6 +318,13 @@ def test_a_template_that_no_umbrella_has_is_a_mistake(
     assert f'no template "{name}"' in failed(helm.render(target, tree)).message
 
 
+def test_what_lies_beside_a_chart_may_be_no_chart(helm: Engine, tmp_path: Path) -> None:
+    odd = {"charts/a/Chart.yaml": "dependencies: 3\n", "charts/b/Chart.yaml": "- [\n", "charts/c": "x"}
+    tree = write_files(tmp_path, odd | LIBRARY | chart("charts/web", INCLUDES, name="web"))
+    target = next(one for one in discover(tree).targets if one.path == "charts/web")
+    assert 'no template "common.name"' in failed(helm.render(target, tree)).message
+
+
 def test_a_template_of_what_a_subchart_lacks_is_a_reason(helm: Engine, tmp_path: Path) -> None:
     lacks = "dependencies:\n- {name: redis, version: 1.2.3, repository: 'https://charts.example.com'}\n"
     own = {"templates/a.yaml": 'a: {{ include "redis.host" . }}\n'}

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from portproof.discover.model import KustomizeTarget
+from portproof.render import written
 from portproof.render.engine import Engine
 from portproof.render.generated import MANY, MAX_EMPTY
 from portproof.render.model import NotRendered, RenderFailure, Rendering
@@ -452,6 +454,24 @@ def test_a_resource_that_scripts_only_read_is_missed(
     files = {K: f"{HEAD}resources:\n- d.yaml\n- made.yaml\n", "o/d.yaml": SERVICE, where: text}
     tree = write_files(tmp_path, files)
     assert "o/made.yaml is missing" in failed(kustomize.render(overlay_target(tree, "o"), tree)).message
+
+
+def test_scripts_outside_the_repository_are_not_read(kustomize: Engine, tmp_path: Path) -> None:
+    write_files(tmp_path, {"out/build.sh": "cp x.yaml o/made.yaml\n"})
+    files = {K: f"{HEAD}resources:\n- d.yaml\n- made.yaml\n", "o/d.yaml": SERVICE}
+    tree = write_files(tmp_path / "in", files)
+    (tmp_path / "in/hack").symlink_to(tmp_path / "out")
+    (tmp_path / "in/o/build.sh").symlink_to(tmp_path / "out/build.sh")
+    found = kustomize.render(KustomizeTarget("o", ("o/d.yaml", K)), tree)
+    assert "o/made.yaml is missing" in failed(found).message
+
+
+@pytest.mark.parametrize("line", ["cp " * 90, "a_=/" * 70, "> a/" * 70, "mv x/ y/ " * 30])
+def test_long_scripts_are_looked_at_in_little_time(tmp_path: Path, line: str) -> None:
+    tree = write_files(tmp_path, {"Makefile": f"{line}made.yamlx\n" * 600})
+    started = time.process_time()
+    assert written.writer("o/made.yaml", tree) == ""
+    assert time.process_time() - started < 2
 
 
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\n"

@@ -161,6 +161,15 @@ def resolve(root: Path, path: RelPath) -> ResolvedPath:
     return ResolvedPath("/".join(done) or ".", kind)
 
 
+def names_in(root: Path, folder: RelPath) -> list[str]:
+    """The names of what lies in a folder of the tree, in their order and without links; none where it is no such folder."""
+    try:
+        place = root / resolve(root, folder).path
+        return sorted(one.name for one in place.iterdir() if not one.is_symlink())
+    except (EscapeError, OSError):
+        return []
+
+
 def pruned(path: RelPath) -> RelPath:
     """The first folder of a path that is passed over for its name alone, ended by a slash; else the path."""
     steps = path.split("/")

@@ -12,6 +12,7 @@ from itertools import islice
 
 from portproof import yamldoc
 from portproof.discover.model import HelmTarget
+from portproof.discover.walk import names_in
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.tool_output import clean
 from portproof.source import RelPath, Tree, join, parent
@@ -57,10 +58,7 @@ def _beside(chart: RelPath, tree: Tree) -> Iterator[RelPath]:
     """The folders of charts beside a chart and above it."""
     above = parent(chart)
     for folder in (above, parent(above)):
-        try:
-            names = sorted(one.name for one in tree.on_disk(folder).iterdir())
-        except OSError:
-            continue
+        names = names_in(tree.root, folder)
         found = [folder, *(name if folder == "." else f"{folder}/{name}" for name in names)]
         yield from (one for one in found if one != chart and _file(one, "Chart.yaml", tree))
 
@@ -73,7 +71,8 @@ def _local_parts(chart: RelPath, tree: Tree) -> list[RelPath]:
         except yamldoc.YamlError:
             continue
         entries = data.get("dependencies") if isinstance(data, dict) else None
-        said = [str(one.get("repository")) for one in entries or () if isinstance(one, dict)]
+        listed = entries if isinstance(entries, list) else ()
+        said = [str(one.get("repository")) for one in listed if isinstance(one, dict)]
         folders = [one.removeprefix("file://") for one in said if one.startswith("file://")]
         if folders:
             return [path for one in folders if (path := join(chart, one)) is not None]
@@ -82,11 +81,7 @@ def _local_parts(chart: RelPath, tree: Tree) -> list[RelPath]:
 
 def _templates(chart: RelPath, tree: Tree) -> Iterator[str]:
     folder = "templates" if chart == "." else f"{chart}/templates"
-    try:
-        names = sorted(one.name for one in tree.on_disk(folder).iterdir())
-    except OSError:
-        return
-    for name in islice(names, MAX_FILES):
+    for name in islice(names_in(tree.root, folder), MAX_FILES):
         yield _file(folder, name, tree)
 
 

@@ -10,11 +10,14 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from portproof.discover.walk import names_in
 from portproof.source import RelPath, Tree, parent
 
 MAX_SCRIPTS = 60
 MAX_LENGTH = 200_000
-"""Longer scripts, in characters, are not read."""
+MAX_LINE = 300
+MAX_LINES = 100
+"""Longer scripts and longer lines, in characters, are not looked at, nor more lines of one: patterns take their time."""
 
 _SCRIPT = re.compile(
     r"(?:GNU)?[Mm]akefile|.+\.(?:mk|sh|bash|ps1)|[Jj]ustfile|[Tt]askfile\.ya?ml|Earthfile|Jenkinsfile"
@@ -27,7 +30,7 @@ _BEFORE = r"(?:[^\s\"'`;&|<>()]*/)?"
 _WRITES = (
     r"(?<![0-9&])>>?[ \t]*[\"']?{file}",
     r"\btee[ \t]+(?:-a[ \t]+)?[\"']?{file}",
-    r"(?:^|[\s;&|@])(?:cp|mv)[ \t][^\n;&|]*[ \t][\"']?{file}[\"']?[ \t]*(?=$|[;&|\n])",
+    r"(?:^|[\s;&|@])(?:cp|mv)[ \t][^;&|]*[ \t][\"']?{file}[\"']?[ \t]*(?=$|[;&|])",
     r"(?:-o|-O|--output|--output-file)[ =][\"']?{file}",
 )
 """How a shell writes a file."""
@@ -46,19 +49,27 @@ def writer(path: RelPath, tree: Tree) -> RelPath:
 
 
 def _writes(text: str, path: RelPath) -> bool:
-    file = rf"(?P<file>{_BEFORE}{re.escape(path.rpartition('/')[2])})(?![\w./-])"
-    if any(_is_meant(found["file"], path) for found in _found(_WRITES, file, text)):
-        return True
-    for found in _found((_KEEPS,), file, text):
-        variable = rf"(?P<file>\$[{{(]?{re.escape(found['name'])}\b[}})]?)"
-        if _is_meant(found["file"], path) and any(_found(_WRITES, variable, text)):
+    name = path.rpartition("/")[2]
+    file = rf"(?P<file>{_BEFORE}{re.escape(name)})(?![\w./-])"
+    for line in _lines(text, name):
+        if any(_is_meant(found["file"], path) for found in _found(_WRITES, file, line)):
             return True
+        for kept in _found((_KEEPS,), file, line):
+            variable = rf"(?P<file>\$[{{(]?{re.escape(kept['name'])}\b[}})]?)"
+            written = (any(_found(_WRITES, variable, one)) for one in _lines(text, kept["name"]))
+            if _is_meant(kept["file"], path) and any(written):
+                return True
     return False
 
 
-def _found(patterns: tuple[str, ...], file: str, text: str) -> Iterator[re.Match[str]]:
+def _lines(text: str, word: str) -> Iterator[str]:
+    """The lines with a word in them."""
+    return islice((one for one in text.split("\n") if word in one and len(one) <= MAX_LINE), MAX_LINES)
+
+
+def _found(patterns: tuple[str, ...], file: str, line: str) -> Iterator[re.Match[str]]:
     for pattern in patterns:
-        yield from re.finditer(pattern.replace("{file}", file), text, re.MULTILINE)
+        yield from re.finditer(pattern.replace("{file}", file), line)
 
 
 def _is_meant(said: str, path: RelPath) -> bool:
@@ -82,8 +93,5 @@ def _scripts(path: RelPath, tree: Tree) -> Iterator[RelPath]:
 
 
 def _named(folder: RelPath, names: re.Pattern[str], tree: Tree) -> Iterator[RelPath]:
-    try:
-        beside = sorted(one.name for one in tree.on_disk(folder).iterdir())
-    except OSError:
-        return
-    yield from (name if folder == "." else f"{folder}/{name}" for name in beside if names.fullmatch(name))
+    beside = (name for name in names_in(tree.root, folder) if names.fullmatch(name))
+    yield from (name if folder == "." else f"{folder}/{name}" for name in beside)
