@@ -118,33 +118,52 @@ Not reported when:
 * the number after a name is not a port, as in `image: redis:7`.
 * the address is in a comment.
 * the address contains a placeholder, such as `${PORT}`.
+* the same text has five ports or more of the Service that it lacks: a program opens them
+  when it runs.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from portproof.graph.answers import is_said_by_itself, missed
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge
+from portproof.resources import ResourceKey
 from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding
+from portproof.yamldoc import FieldPath
+
+_Text: TypeAlias = tuple[ResourceKey, FieldPath, tuple[str, str]]
+"""A field that has addresses, and the Service that they name."""
+
+MANY = 5
+"""As many ports of one Service that it lacks are no typos in one text: a program opens them when it runs."""
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each call of a port that its Service does not have."""
-    for call in graph.asking(Relation.CALLER):
-        services = missed(graph, call)
-        if not services:
+    found = [(call, services) for call in graph.asking(Relation.CALLER) if (services := missed(graph, call))]
+    ports: dict[_Text, set[object]] = defaultdict(set)
+    for call, _ in found:
+        ports[_text_of(call)].add(call.wanted)
+    for call, services in found:
+        if len(ports[_text_of(call)]) >= MANY:
             continue
         if any(one.headless for one in services):
             if all(_is_typo(graph, one, call.wanted) for one in services):
                 yield replace(_finding(graph, call, services), severity=Severity.WARNING)
             continue
-        found = _finding(graph, call, services)
-        shared = found.severity is Severity.ERROR and is_said_by_itself(graph, call, services)
-        yield replace(found, severity=Severity.WARNING) if shared else found
+        wrong = _finding(graph, call, services)
+        shared = wrong.severity is Severity.ERROR and is_said_by_itself(graph, call, services)
+        yield replace(wrong, severity=Severity.WARNING) if shared else wrong
+
+
+def _text_of(call: ServiceEdge) -> _Text:
+    return call.holder, call.whom.site.path, call.whom.place
 
 
 def _is_typo(graph: PortGraph, service: Service, wanted: object) -> bool:
