@@ -52,6 +52,38 @@ Bad::
     spec:
       defaultBackend: {service: {name: web, port: {number: 8080}}}
 
+Bad (an address with a number)::
+
+    # base
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports: [{port: 8080}]
+    ---
+    # base
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: shop}
+    spec:
+      containers:
+        - {name: shop, image: shop:1, env: [{name: WEB_URL, value: "http://web:8080/api"}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web}
+    spec:
+      selector: {app: web}
+      ports: [{port: 21007}]
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: shop}
+    spec:
+      containers:
+        - {name: shop, image: shop:1, env: [{name: WEB_URL, value: "http://web:8080/api"}]}
+
 Good::
 
     # base
@@ -144,6 +176,7 @@ Not reported when:
 * a setting of the program says the number that the target moves to.
 * the values do not render, or the comment above the key says that it has to stay.
 * the reference does not meet in the defaults either.
+* an address names a headless Service, or the Service of the pods that are told it.
 * only the number that a container declares moves, and no argument, variable or file
   tells its program.
 """
@@ -185,7 +218,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     seen: set[Site] = set()
     for known, edge in identities(graph, dict.fromkeys(edges(graph))):
         old, asking = then.get(known), _place(edge)
-        if old is None or asking is None or asking in seen or asking.piece is not None:
+        if old is None or asking is None or asking in seen or not _is_asked_of(graph, edge, asking):
             continue
         met = answer(graph.base, old) if edge.wanted is not None and edge.wanted == old.wanted else None
         if not isinstance(met, Reached) or not isinstance(answer(graph, edge), Missed):
@@ -210,6 +243,15 @@ def _place(edge: AnyEdge) -> Site | None:
     if edge.port is None and edge.relation is Relation.WEBHOOK and isinstance(edge.whom, ServiceName):
         return edge.whom.site
     return edge.port
+
+
+def _is_asked_of(graph: PortGraph, edge: AnyEdge, asking: Site) -> bool:
+    """Whether the number in a text is one that a Service answers: callers of a headless one reach the pods themselves."""
+    if asking.piece is None:
+        return True
+    if edge.relation is not Relation.CALLER or not isinstance(edge.whom, ServiceName):
+        return False
+    return not any(one.headless for one in graph.variants(*edge.whom.place))
 
 
 def _asking(one: LeftBehind) -> Site | None:
