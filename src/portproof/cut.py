@@ -32,8 +32,16 @@ _LEAST = 0.001
 _RESOURCE = 0.001
 """Seconds that reading a resource and asking the rules about it takes: all that a folder of manifests costs."""
 
-_TRACING = 2
-"""Renders of a target beside the first one if it has findings, whatever their number."""
+_TRACING = 3
+"""Renders of a target beside the first one if it has findings, whatever their number; what is done between them takes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What an earlier run took: `seconds` for each target, by its id, and which of them have `findings`."""
+
+    seconds: Mapping[str, float]
+    findings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +85,20 @@ class Cut:
         return self.shards[share.index - 1]
 
 
-def cut(targets: Sequence[Target], total: int, costs: Mapping[str, float], *, whole_charts: bool) -> Cut:
-    """Give each of `total` shards about the same cost. With `whole_charts` none is ever taken apart."""
-    cost_of = {one.id: costs[one.id] for one in targets}
+def cut(targets: Sequence[Target], total: int, costs: Costs, *, whole_charts: bool) -> Cut:
+    """Give each of `total` shards about the same cost. With `whole_charts` none is ever taken apart.
+
+    Nor is what has findings: they come from files in common, and each part would be traced and mended with all others.
+    """
+    cost_of = {one.id: costs.seconds[one.id] for one in targets}
     limit = sum(cost_of.values()) / total / 2
     units: list[tuple[float, tuple[Target, ...]]] = []
     for unit in _together(targets):
         cost = sum(cost_of[one.id] for one in unit)
-        apart = cost > limit and len(unit) > 1 and not _is_inseparable(unit, whole_charts=whole_charts)
+        whole = _is_inseparable(unit, whole_charts=whole_charts) or any(
+            one.id in costs.findings for one in unit
+        )
+        apart = cost > limit and len(unit) > 1 and not whole
         units += [(cost_of[one.id], (one,)) for one in unit] if apart else [(cost, unit)]
     units.sort(key=lambda unit: (-unit[0], unit[1][0].id))
     loads = [(0.0, number) for number in range(total)]
@@ -165,14 +179,15 @@ def _bytes(paths: Iterable[RelPath], tree: Tree, sizes: dict[RelPath, int]) -> i
     return total
 
 
-def measured(estimates: Mapping[str, float], costs: Mapping[str, float]) -> dict[str, float]:
+def measured(estimates: Mapping[str, float], costs: Costs) -> Costs:
     """The estimates, with what targets cost in another run in place of theirs."""
-    known = {id_: max(costs[id_], _LEAST) for id_ in estimates if id_ in costs}
+    seconds = costs.seconds
+    known = {id_: max(seconds[id_], _LEAST) for id_ in estimates if id_ in seconds}
     scale = sum(known.values()) / sum(estimates[id_] for id_ in known) if known else 1.0
-    return {id_: known.get(id_, cost * scale) for id_, cost in estimates.items()}
+    return replace(costs, seconds={id_: known.get(id_, cost * scale) for id_, cost in estimates.items()})
 
 
-def costs_in(file: Path) -> dict[str, float]:
+def costs_in(file: Path) -> Costs:
     """What each target of a JSON report cost, in seconds: its renders, those for its findings too, and the rules.
 
     The report has the seconds of the first render; findings are traced by a few more, and each fix is proven by one. Of what
@@ -186,12 +201,13 @@ def costs_in(file: Path) -> dict[str, float]:
             proofs = (finding["fix"] is not None) + len(finding["alternatives"])
             for id_ in finding["targets"]:
                 renders[id_] = renders.get(id_, 1 + _TRACING) + proofs
-        return {
+        seconds = {
             str(one["id"]): float(one["seconds"]) * renders.get(one["id"], 1)
             + _RESOURCE * int(one["resources"])
             for one in data["targets"]
             if one["seconds"] or one["resources"]
         }
+        return Costs(seconds, frozenset(map(str, renders)))
     except OSError as error:
         raise UsageError(
             f"--costs {file}: {(error.strerror or 'cannot be read').lower()}",

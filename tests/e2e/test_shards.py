@@ -178,6 +178,30 @@ def test_callers_in_other_shards(portproof: Program, make_repository: Make, repo
     assert {one["rule"] for one in report["findings"]} == {"caller-service-port", "service-target-number"}
 
 
+def test_names_that_templates_put_together(portproof: Program, make_repository: Make, reports: Path) -> None:
+    """No file has the name of the Service that is called from another shard."""
+    front = app("front", peer="{{ .Values.whose }}-back:81")
+    front["charts/front/values.yaml"] += "whose: acme\n"
+    make_repository("").write(front | app("acme-back", target="8081") | app("lonely"))
+    report = compare(portproof, reports, (2, 3))
+    assert {one["rule"] for one in report["findings"]} == {"caller-service-port", "service-target-number"}
+
+
+def test_a_shard_renders_its_own_targets_and_who_speaks_of_their_services(
+    portproof: Program, make_repository: Make, reports: Path
+) -> None:
+    files = app("back", target="8081") | app("front", peer="back:80")
+    for number in range(6):
+        files |= app(f"lonely-{number}x")
+    make_repository("").write(files)
+    others = []
+    for file in shards(portproof, reports, 4, "--no-cache", "--timings"):
+        data = json.loads(Path(file).read_text())
+        renders = {row["name"]: row["count"] for row in data["timings"]["renders"]}
+        others.append(renders["of targets"] - len(data["targets"]))
+    assert sorted(others) == [0, 0, 1, 1]  # that of the caller, and that of the called
+
+
 def test_a_number_that_works_in_another_environment_of_another_shard(
     portproof: Program, make_repository: Make, reports: Path
 ) -> None:

@@ -80,9 +80,10 @@ def shared(request: Request, ready: Prepared) -> Shared | None:
             "--write-baseline cannot be combined with --shard",
             next_step="Drop --shard: a baseline records every finding.",
         )
-    costs = cutting.estimated(ready.targets, ready.tree)
+    estimates = cutting.estimated(ready.targets, ready.tree)
+    costs = cutting.Costs(estimates)
     if flags.costs is not None:
-        costs = cutting.measured(costs, cutting.costs_in(Path(flags.costs)))
+        costs = cutting.measured(estimates, cutting.costs_in(Path(flags.costs)))
     whole_charts = tries_values(request, ready)
     return Shared(share, cutting.cut(ready.targets, share.total, costs, whole_charts=whole_charts))
 
