@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -156,6 +156,7 @@ def part(asked: Assignment, outcome: Outcome, introduced: Introduced | None = No
     fixes = _Fixes(places, _cured_by(outcome.merged), asked.exclusions)
     made = _made_elsewhere(outcome.checked)
     brought = frozenset[Suppression]() if introduced is None else introduced.brought
+    given = frozenset(folder for one in discovery.unread for folder in one.folders)
     known, checked = ids_of(discovery.targets), {one.target.id for one in outcome.checked}
     wanted = known & (checked if asked.targets is None else {one.id for one in asked.targets})
     return Part(
@@ -179,7 +180,7 @@ def part(asked: Assignment, outcome: Outcome, introduced: Introduced | None = No
             )
             for one in outcome.verdict.ignored
         ),
-        failures=tuple(_failures(outcome, places, introduced)),
+        failures=tuple(_failures(outcome, places, introduced, given)),
         lost=tuple(_lost(outcome, places, brought)),
         rendered=tuple(
             one.target.path
@@ -460,8 +461,19 @@ def fixes(outcome: Outcome, combined: Combined) -> Fixes:
     )
 
 
-def _failures(outcome: Outcome, places: _Places, introduced: Introduced | None) -> Iterator[Failed]:
-    """What could not be rendered."""
+def _values_are_guessed(target: Target, failure: RenderFailure, given: Collection[RelPath]) -> bool:
+    """Whether a failure may be of the values that we give to a chart, and not of those that it is deployed with."""
+    if not isinstance(target, HelmTarget) or target.inferred:
+        return isinstance(target, HelmTarget)
+    return (
+        not target.values and target.path in given and "at <" in failure.message
+    )  # an expression was evaluated
+
+
+def _failures(
+    outcome: Outcome, places: _Places, introduced: Introduced | None, given: Collection[RelPath]
+) -> Iterator[Failed]:
+    """What could not be rendered. Charts in the folders `given` are deployed with values that nobody knows."""
     for one in outcome.checked:
         target = one.target
         is_made = render_failed.is_made_of_defaults(target)
@@ -472,7 +484,7 @@ def _failures(outcome: Outcome, places: _Places, introduced: Introduced | None) 
                 kind=target.kind,
                 path=target.path,
                 values=() if is_made else target.values,
-                inferred=isinstance(target, HelmTarget) and target.inferred,
+                inferred=_values_are_guessed(target, failure, given),
                 installed=isinstance(target, HelmTarget) and target.install is not None and not is_made,
                 remote=isinstance(target, HelmTarget) and target.remote is not None,
                 message=failure.message,

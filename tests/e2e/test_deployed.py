@@ -835,6 +835,38 @@ def test_an_overlay_is_checked_without_the_files_that_are_made_elsewhere(
     ]
 
 
+PLUGIN = "  - plugin: {configMapRef: {name: values}}\n"
+OF_PLUGIN = (
+    "    metadata: {name: web}\n    spec:\n      destination: {namespace: web}\n"
+    f"      source: {{repoURL: {HERE}, path: PATH, helm: {{valuesObject: {{storage: {{enabled: '{{{{.on}}}}'}}}}}}}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "template", "severity"),
+    [
+        ("charts/web/", '{{- if eq .Values.storage.enabled "true" }}a: 1{{ end }}', "note"),
+        ("charts/other", '{{- if eq .Values.storage.enabled "true" }}a: 1{{ end }}', "error"),
+        ("charts/web/", "{{- if eq .Values.storage.enabled }", "error"),
+    ],
+    ids=["wants another type", "another chart", "does not parse"],
+)
+def test_a_chart_that_is_deployed_with_values_nobody_knows_need_not_render_with_its_own(
+    portproof: Program, repository: Repository, path: str, template: str, severity: str
+) -> None:
+    chart = {
+        **CHART,
+        "charts/web/values.yaml": CHART["charts/web/values.yaml"] + "storage: {enabled: true}\n",
+    }
+    deployed = applicationset(PLUGIN, OF_PLUGIN.replace("PATH", path))
+    repository.write({**chart, "charts/web/templates/pvc.yaml": template, "apps/web.yaml": deployed})
+    report = portproof.check()
+    (finding,) = (one for one in report["findings"] if one["rule"] == "render-failed")
+    assert finding["severity"] == severity
+    (unread,) = report["unread"]
+    assert unread["reason"] == "shops: its generator plugin runs a plugin"
+
+
 def test_values_files_without_the_charts_own_are_all_that_counts(
     portproof: Program, repository: Repository
 ) -> None:

@@ -119,7 +119,10 @@ def test_the_broken_port_is_found_where_it_is_written_and_mended(
 def test_what_two_entries_make_is_named_by_the_entry(portproof: Program, repository: Repository) -> None:
     repository.write({**CHART, "base/kustomization.yaml": ENTRY + ENTRY.partition("\n")[2]})
     (finding,) = errors(portproof.check("base/kustomization.yaml"))
-    assert finding["message"] == "base cannot be built: entry 2 of its helmCharts adds Service/shop-web once more"
+    assert (
+        finding["message"]
+        == "base cannot be built: entry 2 of its helmCharts adds Service/shop-web once more"
+    )
     assert finding["location"]["path"] == "base/kustomization.yaml"
 
 

@@ -182,8 +182,9 @@ def _of_set(place: Place, one: Described) -> Iterator[Deployment]:
     found, reasons = applicationset.applications(place.tree, place.listing, one)
     for fill, data in found:
         yield from application.deployments(place, replace(one, data=data), fill)
+    folders = tuple(applicationset.folders(one)) if reasons else ()
     for reason in reasons:
-        yield Unread(one.file, "applicationset", f"{one.text('metadata', 'name')}: {reason}")
+        yield Unread(one.file, "applicationset", f"{one.text('metadata', 'name')}: {reason}", folders)
 
 
 def _files(listing: Listing, charts: Collection[RelPath]) -> Iterator[RelPath]:

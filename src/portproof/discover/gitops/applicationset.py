@@ -20,7 +20,7 @@ from portproof.discover.gitops.fasttemplate import flatten
 from portproof.discover.gitops.filling import Fill, FillError, Part, deep, fill, fill_text, merged
 from portproof.discover.gitops.gotemplate import normalised
 from portproof.discover.walk import Listing
-from portproof.source import RelPath, Tree, is_within, parent
+from portproof.source import RelPath, Tree, is_within, normalise, parent
 from portproof.yamldoc import FieldPath, YamlError, load, load_all, lookup
 
 MAX_SETS = 1000
@@ -84,6 +84,17 @@ def applications(
         except FillError as error:
             reasons.append(str(error))
     return found, reasons
+
+
+def folders(one: Described) -> Iterator[RelPath]:
+    """The folders that the template of a set deploys, whatever its generators make; those that they fill in left out."""
+    spec: FieldPath = ("spec", "template", "spec")
+    several = [entry for _, entry in one.mappings(*spec, "sources")] or [one.at(*spec, "source")]
+    for source in several:
+        text = lookup(source, ("path",))
+        path = normalise(text) if isinstance(text, str) and "{{" not in text else None
+        if path is not None:
+            yield path
 
 
 def _on_another_cluster(

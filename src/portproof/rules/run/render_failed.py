@@ -29,7 +29,8 @@ Severity:
   chart without a `values.yaml` gets its values in layers, from whoever installs it.
   Such a chart is checked with placeholders for what it wants, as far as its error, or the
   condition around a `fail`, says what that is. The report names them.
-  A note, too, when it rejects values that are meant to fail (`ci/tls-failure.yaml`), or
+  A note, too, when an ApplicationSet deploys the chart with values that only a cluster, a forge
+  or a plugin knows. Or when it rejects values that are meant to fail (`ci/tls-failure.yaml`), or
   values that only their place gives to it. Or when a chart that needs values is one which a
   change adds, or which was not checked before the change either.
 
