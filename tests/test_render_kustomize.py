@@ -212,6 +212,13 @@ CASES = [
         "o cannot be built: a generator merges into ConfigMap/x, which no resource there makes",
     ),
     Case(
+        "a generator that merges into what has another namespace",
+        f"{RESOURCES}configMapGenerator:\n- name: x\n  namespace: dev\n  behavior: merge\n  literals: [A=1]\n",
+        D,
+        f"{K}:6:9",
+        "o cannot be built: a generator merges into ConfigMap/x of namespace dev, which no resource there makes",
+    ),
+    Case(
         "two namespaces that become one",
         f"namespace: shop\n{RESOURCES}",
         {

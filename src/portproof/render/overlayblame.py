@@ -46,7 +46,8 @@ _UNKNOWN_FIELD = re.compile(r"unknown field \\?\"([^\"\\\n]{1,200})")
 _NO_MATCH = re.compile(r"no matches for Id ([\w-]+)\.[\w.\[\]-]*/([^\s.;]{1,253})")
 _NOT_PATCHED = re.compile(rf"{_NO_MATCH.pattern}[^\n]*failed to find unique target for patch")
 _NOT_MERGED = re.compile(
-    r"merging from generator [^\n]{1,200}?Kind:\\?\"(\w+)\\?\"[^\n]{1,100}?Name:\\?\"([^\"\\]{1,253})\\?\"[^\n]{1,200}does not exist"
+    r"merging from generator [^\n]{1,200}?Kind:\\?\"(\w+)\\?\"[^\n]{1,100}?Name:\\?\"([^\"\\]{1,253})\\?\""
+    r"(?:, Namespace:\\?\"([^\"\\]{0,253}))?[^\n]{1,200}does not exist"
 )
 _TWICE = re.compile(
     r"(?:resources from '([^'\n]{1,1000})': )?may not add resource with an already registered id: ([\w-]+)\.[\w.\[\]-]*/([^\s.;']{1,253})"
@@ -108,8 +109,9 @@ def _plainly(text: str) -> str | None:
         return f"a patch is for {clean(patched[1])}/{clean(patched[2])}, which no resource there makes"
     merged = _NOT_MERGED.search(text)
     if merged:
+        place = f" of namespace {clean(merged[3])}" if merged[3] else ""
         return (
-            f"a generator merges into {clean(merged[1])}/{clean(merged[2])}, which no resource there makes. Without "
+            f"a generator merges into {clean(merged[1])}/{clean(merged[2])}{place}, which no resource there makes. Without "
             "`behavior: merge` it would make one"
         )
     around = _BASE_AROUND.search(text)
