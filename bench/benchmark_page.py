@@ -21,10 +21,17 @@ def page(rows_of: Callable[[str], Rows]) -> str:
     text = [_INTRODUCTION, *_machine()]
     for part, write in _WRITERS.items():
         if rows := rows_of(part):
-            text += ["", *write(rows), "", f"Measured on {max(one['date'] for one in rows)}."]
+            text += ["", *write(rows), "", _measured(rows)]
     if missing := [part for part in _WRITERS if not rows_of(part)]:
         text += ["", f"Not run yet: {', '.join(missing)}."]
     return "\n".join(text) + "\n"
+
+
+def _measured(rows: Rows) -> str:
+    """When, and how busy the machine was if that was more than the runs themselves keep busy."""
+    load = max(one.get("load", 0) for one in rows)
+    busy = f", while {load:.0f} programs wanted its cores" if load > 2 * len(os.sched_getaffinity(0)) else ""
+    return f"Measured on {max(one['date'] for one in rows)}{busy}."
 
 
 _INTRODUCTION = """# Benchmarks
@@ -196,6 +203,7 @@ def _beside_text(rows: Rows) -> Iterator[str]:
     yield "* helm alone, and kube-score behind a pipe, render each chart once, with its defaults."
     yield "* kube-linter does the same in its own process. It starts no renderer."
     yield "* portproof renders each chart with each of its values files. It has to start a renderer, and traces what it finds."
+    yield "* Again, it renders only the charts that differ each time, such as by a random password."
     yield ""
     columns: dict[str, _Column] = {
         "repository": itemgetter("key"),

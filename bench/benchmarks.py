@@ -4,7 +4,7 @@ Run: ``python bench/benchmarks.py --keep FOLDER [--sizes 10,100,1000,3000] [--re
 has been measured; what is there is not measured again without ``--again``, so a run that was cut off goes on. After each
 part docs/benchmarks.md is written from all that is there (``--page`` names another file).
 
-Ratios compare runs that took turns on one machine. Processor time is that of portproof itself, or of it and the renderers
+Ratios compare runs that took turns on one machine; how busy it was, each row says. Processor time is that of portproof itself, or of it and the renderers
 that it starts; it says what a busy machine would hide.
 """
 
@@ -59,7 +59,8 @@ class Kept:
         if file.exists() and not self._again:
             return
         print(f"{part}: {key} …", file=sys.stderr)
-        found = {"key": key, "date": dt.datetime.now(dt.UTC).date().isoformat(), **measure()}
+        now = {"date": dt.datetime.now(dt.UTC).date().isoformat(), "load": round(os.getloadavg()[0], 1)}
+        found = {"key": key, **now, **measure()}
         file.write_text(json.dumps(found, indent=2) + "\n")
 
     def rows(self, part: str) -> list[dict[str, Any]]:
