@@ -38,6 +38,7 @@ from portproof.outcome import (
 from portproof.parallel import Progress, each, silent
 from portproof.placing import Asked, Past, places
 from portproof.propose import propose, votes, with_way_back
+from portproof.render.borrowed import umbrellas
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.resources import read as read_resources
 from portproof.rules.base import Remedy, Trait
@@ -280,8 +281,13 @@ def _witnesses(plan: Plan, environment: Environment | None, target: Target) -> W
 
 
 def _renamed(plan: Plan, target: Target) -> Rendering | None:
-    """What a chart renders to as another release, whose name begins like its own: names are often made of that."""
+    """What a chart renders to as another release, whose name begins like its own: names are often made of that.
+
+    None for a part of an umbrella that nothing installs by itself: the release is that of the umbrella, and has the other parts.
+    """
     if not isinstance(target, HelmTarget) or len(target.release) >= MAX_RELEASE:
+        return None
+    if target.install is None and any(umbrellas(target.chart, plan.tree)):
         return None
     answer = plan.render(replace(target, release=f"{target.release}x"), plan.tree)
     return answer if isinstance(answer, Rendering) else None

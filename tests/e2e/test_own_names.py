@@ -97,3 +97,23 @@ def test_what_was_nowhere_before_a_change_is_no_news(portproof: Program, tmp_pat
     repository.replace("chart/templates/all.yaml", "name: http", "name: web")
     (finding,) = portproof.check("--base", "HEAD", tmp_path)["findings"]
     assert (finding["rule"], finding["introduced"]) == ("own-service-absent", False)
+
+
+def test_a_part_of_an_umbrella_may_mean_another_part(portproof: Program, tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    part = "apiVersion: v2\nname: whole\nversion: 1.0.0\ndependencies:\n- {name: shop, version: 1.0.0, repository: 'file://../chart'}\n"
+    front = "apiVersion: v1\nkind: Service\nmetadata: {name: '{{ .Release.Name }}-frontend'}\n"
+    front += "spec: {ports: [{port: 80}]}\n"
+    repository.write(
+        _chart("{{ .Release.Name }}-frontend") | {"whole/Chart.yaml": part, "whole/templates/a.yaml": front}
+    )
+    repository.commit()
+    assert portproof.check(tmp_path)["findings"] == []
+    repository.write({"whole/templates/a.yaml": front.replace("frontend", "front")})
+    found = portproof.check(tmp_path)["findings"]
+    assert [(one["rule"], one["targets"]) for one in found] == [("own-service-absent", ["helm:whole"])]
+    application = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: shop}\n"
+    repository.write({"app.yaml": application + "spec: {source: {path: chart, repoURL: .}}\n"})
+    found = portproof.check(tmp_path)["findings"]
+    ids = sorted(target.partition("?")[0] for one in found for target in one["targets"])
+    assert ids == ["helm:chart", "helm:whole"]

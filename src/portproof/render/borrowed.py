@@ -44,14 +44,17 @@ def _not_vendored(template: str, target: HelmTarget, paths: ChartPaths) -> str:
 def _whole(template: str, target: HelmTarget, tree: Tree) -> str:
     """The chart of the repository that has this one as a part, and the template in another part."""
     defined = re.compile(rf"\bdefine[ \t]+\"{re.escape(template)}\"")
-    for umbrella in islice(_beside(target.chart, tree), MAX_CHARTS):
-        parts = _local_parts(umbrella, tree)
-        if target.chart not in parts:
-            continue
-        others = (umbrella, *(one for one in parts if one != target.chart))
+    for umbrella in umbrellas(target.chart, tree):
+        others = (umbrella, *(one for one in _local_parts(umbrella, tree) if one != target.chart))
         if any(defined.search(text) for one in others for text in _templates(one, tree)):
             return f'a part of {clean(umbrella)}, which has the template "{clean(template)}"'
     return ""
+
+
+def umbrellas(chart: RelPath, tree: Tree) -> Iterator[RelPath]:
+    """The charts beside a chart and above it that have it as a ``file://`` dependency."""
+    beside = islice(_beside(chart, tree), MAX_CHARTS)
+    yield from (one for one in beside if chart in _local_parts(one, tree))
 
 
 def _beside(chart: RelPath, tree: Tree) -> Iterator[RelPath]:

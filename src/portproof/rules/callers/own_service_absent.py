@@ -77,6 +77,8 @@ Not reported when:
   installed into that of the backend.
 * the rendering has a custom resource whose name is the beginning of the Service's: its operator may
   make the Service, as those of databases do.
+* the chart is a part of an umbrella in the repository, and nothing installs it by itself: another part
+  may have the Service.
 * the values are in a chart's `ci` folder, which tries parts of a chart.
 * the address is in a ConfigMap: the file of a program has those of parts that are switched off.
 * a call states another namespace, or may mean a pod: `db-0.db:5432`, or the pod's own name.
