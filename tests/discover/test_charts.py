@@ -88,6 +88,13 @@ class TestCharts:
         repository.add({"common/Chart.yaml": chart("common", kind="library")})
         assert repository.find() == Discovery((), (Skip("helm", "common", "a library chart", counts=False),))
 
+    def test_a_starter_is_no_target(self, repository: Repository) -> None:
+        repository.add({"starters/web/Chart.yaml": chart("<CHARTNAME>"), "web/Chart.yaml": chart("web")})
+        assert (repository.targets(), repository.skips()) == (
+            ["helm:web"],
+            [("helm:starters/web", "a starter, of which helm makes other charts", False)],
+        )
+
     def test_a_subchart_is_no_target(self, repository: Repository) -> None:
         repository.add({"web/Chart.yaml": chart("web"), "web/charts/db/Chart.yaml": chart("db")})
         assert (repository.targets(), repository.skips()) == (

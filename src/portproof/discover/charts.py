@@ -55,12 +55,16 @@ def chart_folders(listing: Listing) -> frozenset[RelPath]:
     )
 
 
+_STARTER = re.compile(r"<\w+>")
+"""What stands for the name of a chart until ``helm create --starter`` has put one there."""
+
+
 def find_charts(
     tree: Tree, listing: Listing, config: Config, installs: Mapping[RelPath, tuple[Installed, ...]]
 ) -> Charts:
     """Find the charts of the listing, and how they are installed.
 
-    Subcharts, library charts and charts inside templates are skips.
+    Subcharts, library charts, starters and charts inside templates are skips.
     """
     folders = chart_folders(listing)
     files = ChartFiles(tree)
@@ -71,6 +75,8 @@ def find_charts(
         reason = _part_of(chart, folders)
         if reason is None and files.read(chart).library:
             reason = "a library chart"
+        if reason is None and _STARTER.fullmatch(files.read(chart).name):
+            reason = "a starter, of which helm makes other charts"
         if reason is not None:
             skips.append(Skip("helm", chart, reason, counts=False))
             continue
