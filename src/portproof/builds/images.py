@@ -82,7 +82,7 @@ class Builds:
         guessed = [
             one for one in self._recipes.get(last, ()) if not one.stated and one.dockerfile not in named
         ]
-        found = stated or ([] if name in self._bases else guessed)
+        found = stated or ([] if name in self._bases | self._pulled else guessed)
         if not found or len({(one.dockerfile, one.target) for one in (*found, *guessed)}) != 1:
             return None
         mapped = tuple(dict.fromkeys(port for one in (*found, *guessed) for port in one.mapped))
@@ -114,6 +114,12 @@ class Builds:
         """The images from which others are built here: a container of that name has that one, probably."""
         texts = (self.tree.text_or_none(one) or "" for one in sorted(self._dockerfiles))
         return frozenset(recipes.name_of(base).lower() for text in texts for base in dockerfile.bases(text))
+
+    @cached_property
+    def _pulled(self) -> frozenset[str]:
+        """The images of which a Compose file says that they come from a registry."""
+        texts = ((one, self.tree.text_or_none(one) or "") for one in self.files if not is_dockerfile(one))
+        return frozenset(name for path, text in texts for name in recipes.pulled(path, text))
 
     def _all(self) -> Iterator[Recipe]:
         for path in self.files:

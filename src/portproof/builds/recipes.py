@@ -24,6 +24,7 @@ _OTHER_OPTION = re.compile(r"--?[a-z][\w-]*(?:=\S+)?")
 _HOST = re.compile(
     r"\A(?:(?:localhost|127\.0\.0\.1|[\w.-]+\.(?:local|localhost|internal))(?::\d+)?/|[\w-]+:\d+/)"
 )
+_IN_A_VERSION = re.compile(r":v?\d[\w.-]*\Z")
 _NOT_LITERAL = re.compile(r"[${}<>%*]")
 
 
@@ -73,6 +74,19 @@ def of_description(path: RelPath, text: str) -> Iterator[Recipe]:
     for data in found:
         if isinstance(data, dict):
             yield from read(path, data)
+
+
+def pulled(path: RelPath, text: str) -> frozenset[str]:
+    """The images that a Compose file does not build, and takes in a version: they come from a registry."""
+    if len(text) > MAX_TEXT or not COMPOSE.fullmatch(path.rpartition("/")[2]):
+        return frozenset()
+    try:
+        found = [one.get("services") for one in load_all(text) if isinstance(one, dict)]
+    except YamlError:
+        return frozenset()
+    several = [one for some in found if isinstance(some, dict) for one in some.values()]
+    images = [str(one.get("image")) for one in several if isinstance(one, dict) and "build" not in one]
+    return frozenset(name_of(one).lower() for one in images if _IN_A_VERSION.search(one))
 
 
 def _recipe(
