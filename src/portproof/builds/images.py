@@ -77,12 +77,13 @@ class Builds:
 
     def _find(self, name: str) -> BuiltImage | None:
         last = name.rpartition("/")[2]
-        stated = [one for one in self._recipes.get(last, ()) if one.stated and _means(one, name)]
+        whole = name in self._pulled  # then an image of the same last part is not meant
+        stated = [one for one in self._recipes.get(last, ()) if one.stated and _means(one, name, whole=whole)]
         named = self._stated - {one.dockerfile for one in stated}  # what builds an image of another name
         guessed = [
             one for one in self._recipes.get(last, ()) if not one.stated and one.dockerfile not in named
         ]
-        found = stated or ([] if name in self._bases | self._pulled else guessed)
+        found = stated or ([] if whole or name in self._bases else guessed)
         if not found or len({(one.dockerfile, one.target) for one in (*found, *guessed)}) != 1:
             return None
         mapped = tuple(dict.fromkeys(port for one in (*found, *guessed) for port in one.mapped))
@@ -161,7 +162,8 @@ def _is_settings(path: RelPath) -> bool:
     return _SETTINGS.fullmatch(path.rpartition("/")[2]) is not None
 
 
-def _means(one: Recipe, image: str) -> bool:
-    """Whether a description says this image, in whichever registry where it leaves that open."""
+def _means(one: Recipe, image: str, *, whole: bool) -> bool:
+    """Whether a description says this image, in whichever registry where it leaves that open, unless it has to say the `whole`."""
     last = image.rpartition("/")[2]
-    return any(name.lower() in (image, f"*/{last}", last) for name in one.names)
+    meant = (image,) if whole else (image, f"*/{last}", last)
+    return any(name.lower() in meant for name in one.names)

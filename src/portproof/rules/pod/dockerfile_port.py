@@ -97,8 +97,8 @@ Not reported when:
 * several Dockerfiles, or several stages, may build the image.
 * another Dockerfile of the repository is made from the image.
 * the image is a well-known public one.
-* only the name of a folder says that the Dockerfile builds the image, and a Compose file takes the image in a
-  version without building it.
+* a Compose file takes the image in a version without building it, and nothing else says that the
+  Dockerfile builds an image of that whole name.
 * the container has its own `command` in place of `ENTRYPOINT` and `CMD`, or its own
   `args` in place of `CMD`, and `EXPOSE` is all that is left.
 * the program is a client whose `-p` is another one's port (`psql`).
