@@ -393,16 +393,27 @@ def interface_of(target: Target, evaluation: Evaluation, *, offers: bool = False
         tuple(Neighbour(_lean(one), target.id, one.key in evaluation.settled) for one in evaluation.services),
         evaluation.calls,
         evaluation.offers if offers else _NOTHING,
-        evaluation.meetings,
+        tuple(map(_lean_meeting, evaluation.meetings)),
     )
 
 
 def _lean(service: Service) -> Service:
     """The Service, which has most in common with those of the same chart with other values."""
-    return replace(service, key=_shared(service.key), ports=_shared(service.ports))
+    selector = _mapping(tuple(service.selector.items()))
+    return replace(service, key=_shared(service.key), selector=selector, ports=_shared(service.ports))
 
 
-@lru_cache(maxsize=1000)
+def _lean_meeting(met: Meeting) -> Meeting:
+    return replace(met, service=_shared(met.service), workload=_shared(met.workload))
+
+
+@lru_cache(maxsize=100)
+def _mapping(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """As `_shared`."""
+    return dict(items)
+
+
+@lru_cache(maxsize=100)
 def _shared(value: _Value) -> _Value:
     """One object for all that are equal, as long as they follow one another: what each target offers is kept to the end."""
     return value

@@ -13,9 +13,9 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def replace(
-    file: Path, data: bytes, *, mode: int | None = None, durable: bool = False, folder: int | None = None
+    file: Path, *data: bytes, mode: int | None = None, durable: bool = False, folder: int | None = None
 ) -> None:
-    """Put `data` in the place of `file`, be it there or not; a reader sees the old file or the new one, nothing between.
+    """Put `data`, in parts, in the place of `file`, be it there or not; a reader sees the old file or the new one, nothing between.
 
     A link gives way to the file. `mode` are its permissions, those of any new file when None. A `durable` file outlives
     a crash of the machine. With `folder`, the descriptor of one, `file` is a name in it. Raises `OSError`, and leaves
@@ -27,7 +27,7 @@ def replace(
         with os.fdopen(handle, "wb") as stream:
             if mode is not None:
                 os.fchmod(handle, mode)
-            stream.write(data)
+            stream.writelines(data)
             if durable:
                 stream.flush()
                 os.fsync(handle)

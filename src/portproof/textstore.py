@@ -80,16 +80,16 @@ class TextStore:
 
     def put(self, key: str, entry: Entry) -> None:
         """Keep an entry; one that is too large, or a folder that does not take it, is passed over."""
-        text = json.dumps({**entry, "format": FORMAT, "key": key}, ensure_ascii=False, sort_keys=True)
-        try:
-            body = text.encode()
+        whole = {**entry, "format": FORMAT, "key": key}
+        try:  # without names: of a text of megabytes there are few copies at a time
+            body = json.dumps(whole, ensure_ascii=False, sort_keys=True).encode()
         except UnicodeEncodeError:
             return
-        data = hashlib.sha256(body).hexdigest().encode() + b"\n" + body
-        if len(data) > min(MAX_ENTRY_BYTES, self._max_bytes):
+        digest = hashlib.sha256(body).hexdigest().encode() + b"\n"
+        if len(digest) + len(body) > min(MAX_ENTRY_BYTES, self._max_bytes):
             return
         with suppress(OSError), self._part(key, make=True) as part:
-            files.replace(Path(key), data, mode=0o600, folder=part)
+            files.replace(Path(key), digest, body, mode=0o600, folder=part)
             _give(key, part)
             self._written = True
 
