@@ -617,6 +617,72 @@ webhooks:
 """
 
 
+DENYING = """{{- if .Values.policy.enabled }}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  {{- if .Values.policy.denyAll }}
+  ingress: []
+  {{- else }}
+  ingress:
+    - ports: [{port: https}]
+  {{- end }}
+{{- end }}
+"""
+
+
+def test_a_policy_that_another_switch_empties(repository: Repository, portproof: Program) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": FILES["chart/values.yaml"] + "policy: {enabled: false, denyAll: false}\n",
+            "chart/templates/policy.yaml": DENYING,
+        }
+    )
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], finding["location"]["line"]) == ("network-policy-port", 11)
+    assert finding["when"] == {"policy.enabled": True}
+
+
+CALLER = """apiVersion: v1
+kind: Service
+metadata: {name: "{{ .Release.Name }}-back"}
+spec:
+  selector: {app: back}
+  ports: [{port: {{ .Values.back.port }}, targetPort: 9000}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: front}
+spec:
+  containers:
+    - name: front
+      image: example.com/front:1
+      env:
+        - name: BACK_URL
+          value: "http://{{ .Release.Name }}-back:8080/api"
+"""
+
+
+def test_an_address_with_a_number(repository: Repository, portproof: Program) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": FILES["chart/values.yaml"] + "back: {port: 8080}\n",
+            "chart/templates/caller.yaml": CALLER,
+        }
+    )
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], finding["location"]["line"]) == ("port-does-not-follow", 17)
+    assert finding["when"].keys() == {"back.port"}
+    (edit,) = finding["fix"]["edits"]
+    assert (edit["old"], edit["new"]) == ("8080", "{{ .Values.back.port }}")
+
+
 def test_a_webhook_that_leaves_its_port_out(repository: Repository, portproof: Program) -> None:
     repository.write(
         {

@@ -19,6 +19,7 @@ from portproof.source import RelPath
 from portproof.whatif.excused import of_the_chart, worth_saying
 from portproof.whatif.mistaken import may_be_taken, taken_from_services
 from portproof.whatif.values import Setting, Values, named_in, parts_of, subcharts, variant
+from portproof.yamldoc import lookup
 
 MAX_RENDERS = 40
 """Renders of one chart that look for the values; nearly always two are enough."""
@@ -122,7 +123,7 @@ class Search:
         """What appears with one part alone, and not with all: another part has what it asks for.
 
         A Service alone is none: who needs its answer switches on what answers, and nobody else asks it. Nor is what a part
-        beside it has, below the same key: who sets one reads the other.
+        beside it has, below the same key: who sets one reads the other. A part that takes the question away has no answer.
         """
         everything = self._rendered(tuple(parts))
         if everything is None or self.plain is None or not parts:
@@ -130,6 +131,8 @@ class Search:
         graph = graph_of(everything, self.rule_set)
         old = {one.key for one in read_resources(self.plain).resources}
         asking = {edge.holder for edge in edges(graph)} - old
+        # A switch that denies everything leaves a policy with nothing to ask for.
+        asking |= {one.key for one in graph.resources if one.key.kind == "NetworkPolicy"} - old
         sources = sorted({one.document.source or "" for one in graph.resources if one.key in asking})
         texts = [self.plan.tree.text_or_none(path) or "" for path in sources[:_OBJECTS] if path]
         first = (next((one for one in parts if f"Values.{one.key}" in text), None) for text in texts)
@@ -141,7 +144,7 @@ class Search:
             keys = frozenset(key for key in new if key[1].kind != "Service")
             if keys:
                 beside = self.asked(tuple(part for part in parts if part.path[0] == one.path[0]), moves=False)
-                keys = keys if beside is None else keys & beside.keys
+                keys = keys if beside is None else _unanswered(keys, beside)
             if keys:
                 yield Shown(settings, keys, moves=False, depends=True)
                 known |= keys
@@ -304,6 +307,13 @@ def _first(likely: Sequence[Setting], settings: Sequence[Setting]) -> Iterator[t
         around = tuple(part for part in settings if _is_around(part, one))
         if around and len(around) < MAX_TOGETHER:
             yield (*around, one)
+
+
+def _unanswered(keys: frozenset[FindingKey], beside: Evaluation) -> frozenset[FindingKey]:
+    """The findings that are there with other parts, too, or whose field those parts take away."""
+    resources = {one.key: one for one in beside.manifests.resources}
+    gone = (key for key in keys if key[1] in resources and lookup(resources[key[1]].data, key[2]) is None)
+    return (keys & beside.keys).union(gone)
 
 
 def _is_around(part: Setting, other: Setting) -> bool:
