@@ -813,6 +813,17 @@ def test_an_entry_of_a_list_is_a_comment(repository: Repository, portproof: Prog
     assert list(finding["when"]) == ["ingress.enabled", "ingress.hosts"]
 
 
+def test_each_list_has_the_entries_of_its_own_comment(repository: Repository, portproof: Program) -> None:
+    ingress = SCAFFOLD.replace("ENTRY", "{{ . }}").replace("NAME", "web")
+    comment = "ingress:\n  enabled: false\n  hosts: []\n  #  - host: web.example.net\n  #    paths: [/]\n"
+    other = "other:\n  hosts: []\n  #  - other.example.net\n"
+    repository.write({"chart/values.yaml": VALUES + other + comment, "chart/templates/ingress.yaml": ingress})
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert finding["when"]["ingress.hosts"] == '[{"host": "web.example.net", "paths": ["/"]}]'
+
+
 def test_a_comment_that_is_no_example_is_not_tried(repository: Repository, portproof: Program) -> None:
     ingress = SCAFFOLD.replace("ENTRY", "{{ . }}").replace("NAME", "web")
     comment = "ingress:\n  enabled: false\n  hosts: []\n  # - {host: [\n"

@@ -34,6 +34,7 @@ _ADDRESS = re.compile(r"(?:0\.0\.0\.0|\[::\]|\*)?:[1-9]\d{1,4}")
 _NOT_MOVED = re.compile(
     r"(?i)nodePort|hostPort|proxy|database|redis|postgres|mysql|smtp|kafka|external|remote"
 )
+_NO_HOSTS = re.compile(r"\s*hosts:\s*\[\s*\]\s*\Z")
 _MAPPED = re.compile(r"\{\{-?[^{}]*\.path\b(?!s)")
 _FIXED = re.compile(
     r"(?i)(?:must|shall|should|ha(?:s|ve) to|needs? to) (?:match|be (?:the )?(?:same|equal|identical)|correspond)|"
@@ -292,13 +293,14 @@ def _fixed_by_readme(target: HelmTarget, tree: Tree) -> Iterator[FieldPath]:
 
 def _entries(data: Mapping[str, Any], lines: list[str], target: HelmTarget, tree: Tree) -> Iterator[Setting]:
     """What a chart's empty lists of hosts and paths may hold: the example in the comment below, or the root path."""
-    for path, value in _lists(data):
-        key = path[-1]
-        if value or key not in ("hosts", "paths"):
-            continue
+    empty = [path for path, value in _lists(data) if not value and path[-1] in ("hosts", "paths")]
+    hosts = [path for path in empty if path[-1] == "hosts"]
+    places = [number for number, line in enumerate(lines) if _NO_HOSTS.match(line.partition(" #")[0])]
+    examples = dict(zip(hosts, places, strict=True)) if len(hosts) == len(places) else {}
+    for path in empty:
         above = yamldoc.lookup(data, path[:-1])
-        if key == "hosts":
-            example = _example(lines, path)
+        if path[-1] == "hosts":
+            example = _example(lines, examples[path]) if path in examples else None
             if example:
                 yield Setting(path, json.dumps(example), listed=True)
         elif isinstance(above, dict) and "host" in above and path[:-2]:
@@ -317,13 +319,9 @@ def _lists(data: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, list[An
             yield from _lists(value, (*path, step))
 
 
-def _example(lines: list[str], path: FieldPath) -> list[Any]:
-    """The entries that the comment right below an empty list has; empty where it has none, or where there are several such lists."""
-    own = re.compile(rf"\s*{re.escape(str(path[-1]))}:\s*\[\s*\]\s*\Z")
-    places = [number for number, line in enumerate(lines) if own.match(line.partition(" #")[0])]
-    if len(places) != 1:
-        return []
-    below = takewhile(lambda line: line.lstrip().startswith("#"), lines[places[0] + 1 :])
+def _example(lines: list[str], place: int) -> list[Any]:
+    """The entries that the comment right below an empty list has, which is in that line; empty where it has none."""
+    below = takewhile(lambda line: line.lstrip().startswith("#"), lines[place + 1 :])
     texts = [line.lstrip()[1:] for line in below]
     start = next((number for number, text in enumerate(texts) if text.lstrip().startswith("- ")), len(texts))
     indent = len(texts[start]) - len(texts[start].lstrip()) if start < len(texts) else 0
