@@ -1195,3 +1195,21 @@ def test_two_parts_in_the_network_of_their_nodes(
     )
 
     assert [rule for rule, *_ in told(portproof.check("--what-if"))] == found
+
+
+@pytest.mark.parametrize(("switch", "found"), [("useHostPort", []), ("exposed", ["host-port"])])
+def test_host_ports_and_the_network_of_nodes_are_two_ways(
+    repository: Repository, portproof: Program, switch: str, found: list[str]
+) -> None:
+    opened = f"            {{{{- if .Values.{switch} }}}}\n              hostPort: 80\n            {{{{- end }}}}\n"
+    container = DEPLOYMENT.partition("            - {")[0].replace(
+        "      containers:", "      hostNetwork: {{ .Values.useHostNetwork }}\n      containers:"
+    )
+    repository.write(
+        {
+            "chart/values.yaml": f"{VALUES}useHostNetwork: false\n{switch}: false\n",
+            "chart/templates/deployment.yaml": f"{container}            - name: http\n              containerPort: 8080\n{opened}",
+        }
+    )
+
+    assert sorted({rule for rule, *_ in told(portproof.check("--what-if"))}) == found

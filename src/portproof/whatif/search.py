@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -38,6 +39,9 @@ _HALVED = 10
 
 _OBJECTS = 6
 """Templates of optional objects that are looked at with their part alone."""
+
+_ON_NODES = re.compile(r"(?i)(?:use_?)?host_?(?:network|ports?)")
+"""Switches that open ports of nodes."""
 
 _COMPARED = (Trait.VALUES, Trait.WHAT_IF)
 
@@ -326,10 +330,11 @@ def _is_around(part: Setting, other: Setting) -> bool:
 def _are_modes(settings: Sequence[Setting]) -> bool:
     """Whether they choose several ways to install a chart at once, each of which is for itself.
 
-    ``tags`` choose the subcharts of one way. Who gives two parts the network of their nodes chooses their ports, too.
+    ``tags`` choose the subcharts of one way. Who gives two parts the network of their nodes chooses their ports, too; and to
+    one that has it, host ports give nothing.
     """
     tags = sum(one.path[0] == "tags" for one in settings)
-    on_nodes = sum(one.path[-1] == "hostNetwork" for one in settings)
+    on_nodes = sum(_ON_NODES.fullmatch(str(one.path[-1])) is not None for one in settings)
     return max(tags, on_nodes) > 1
 
 
