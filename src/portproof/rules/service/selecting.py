@@ -98,14 +98,14 @@ def meant(graph: PortGraph, service: Service) -> Meant | None:
 
 
 def nested_selectors(graph: PortGraph) -> Iterator[tuple[Service, str]]:
-    """The Services whose selectors have labels one level too deep, each with the key that holds them.
+    """The Services whose selectors are written like a Deployment's, each with the key that holds the labels.
 
-    A Service's selector is a map of texts (``core/v1`` ServiceSpec), unlike a Deployment's.
+    A Service's selector is a map of texts (``core/v1`` ServiceSpec). Other maps in it may be ``{label}``, to be filled in.
     """
     for service in graph.services:
         selector = lookup(graph.read_from[service].data, ("spec", "selector"))
         for key, value in selector.items() if isinstance(selector, dict) else ():
-            if isinstance(value, dict):
+            if key in ("matchLabels", "matchExpressions") and isinstance(value, (dict, list)):
                 yield service, str(key)
 
 
