@@ -158,7 +158,7 @@ def weigh(graph: PortGraph, service: Service, port: ServicePort, workload: Workl
     wanted = port.target.value
     declared = [one for one in workload.ports if one.protocol == port.protocol]
     move = _move(graph, service, port, workload)
-    if not isinstance(wanted, int) or (move is None and _may_well_listen(workload, wanted, declared)):
+    if not isinstance(wanted, int) or (move is None and _may_well_listen(workload, port, wanted, declared)):
         return Weighed(workload, None)
     if move is not None and move.end is None:
         return _without_end(graph, workload, move)
@@ -393,12 +393,14 @@ def _reasons(facts: set[Fact], port: ServicePort, workload: Workload, meant: Con
     yield from (text for fact, text in words.items() if text and fact in facts)
 
 
-def _may_well_listen(workload: Workload, wanted: int, declared: Sequence[ContainerPort]) -> bool:
+def _may_well_listen(
+    workload: Workload, port: ServicePort, wanted: int, declared: Sequence[ContainerPort]
+) -> bool:
     """Whether a program of the pod may well listen on `wanted`, or nothing is known about where its programs listen."""
     return (
         wanted in HABITUAL_PORTS
         or is_in_pod_spec(workload, wanted)
-        or (wanted in EXPORTERS_PORTS and _is_called(workload, _EXPORTER))
+        or (_is_an_exporters(workload, wanted) and not _is_typo_of_namesake(port, wanted, declared))
         or bool(image_listening(workload, wanted))
         or bool(built_to_listen(workload, wanted))
         or not declared
@@ -406,6 +408,19 @@ def _may_well_listen(workload: Workload, wanted: int, declared: Sequence[Contain
         or any(not isinstance(one.number.value, int) for one in declared)
         or any(are_of_one_program(wanted, one.value) for one in declared)
         or (wanted in GATEWAYS_PORTS and _is_called(workload, _GATEWAY))
+    )
+
+
+def _is_an_exporters(workload: Workload, wanted: int) -> bool:
+    """Whether an exporter of the pod may open the number without declaring it."""
+    return wanted in EXPORTERS_PORTS and _is_called(workload, _EXPORTER)
+
+
+def _is_typo_of_namesake(port: ServicePort, wanted: int, declared: Sequence[ContainerPort]) -> bool:
+    """Whether the number is a near miss of the declared port that has the name of the Service's port."""
+    return port.name is not None and any(
+        one.name is not None and one.name.value == port.name.value and is_near_miss(wanted, one.value)
+        for one in declared
     )
 
 

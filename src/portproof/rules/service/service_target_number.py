@@ -114,7 +114,8 @@ Not reported when:
   5672, or 8443 and 8444 of Kong or Kourier).
 * another port of the same Service reaches the port that the number is near to.
 * well-known programs open the number without declaring it (9443, 10250, 15021).
-* the number is between 9100 and 9999, and the pod has an exporter.
+* the number is between 9100 and 9999, and the pod has an exporter, unless it's a near
+  miss of a port with the Service port's name.
 * another selected workload declares the number.
 * the Service is headless: clients connect to the container directly.
 * a proxy in the pod declares no port, and the number isn't a near miss: the
