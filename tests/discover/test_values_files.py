@@ -159,6 +159,25 @@ def test_what_is_no_values_file_is_neither(repository: Repository, path: str, te
     assert (inferred(repository), unread(repository)) == ({}, {})
 
 
+@pytest.mark.parametrize("charts", [{}, shop()])
+def test_values_of_a_chart_from_elsewhere_are_unread(repository: Repository, charts: dict[str, str]) -> None:
+    repository.add(charts | {"monitoring/loki-values.yaml": "loki: {}\ngateway: {}\n"})
+    assert unread(repository) == {
+        "monitoring/loki-values.yaml": "its chart is not in this repository; check what it renders: "
+        "`helm template CHART -f monitoring/loki-values.yaml | portproof check -`"
+    }
+
+
+def test_values_that_a_release_gives_to_a_chart_of_a_registry_are_read(repository: Repository) -> None:
+    release = (
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: loki}\nspec:\n  sources:\n"
+        "  - {repoURL: https://charts.example.net, chart: loki, targetRevision: 1.0.0, helm: {valueFiles: [$own/loki-values.yaml]}}\n"
+        "  - {repoURL: https://git.example.net/own.git, ref: own}\n"
+    )
+    repository.add({"loki-values.yaml": "loki: {}\n", "app.yaml": release})
+    assert [one.path for one in repository.find().unread if one.kind == "values"] == []
+
+
 def test_a_template_for_another_tool_is_unread(repository: Repository) -> None:
     repository.add(shop() | {"envs/prod.yaml": PROD + "{{- if .Values.x }}\nimage: {}\n{{- end }}\n"})
     assert unread(repository) == {"envs/prod.yaml": "a template that another tool fills in"}

@@ -40,8 +40,9 @@ def discover(
     wanted = Wanted(paths, None if config.offline else config.allow_hosts)
     overlays = find_overlays(tree, listing, charts.folders, deployed.builds, wanted)
     plain = find_manifests(tree, listing, charts.folders, overlays.files, deployed.together())
-    values = find_values(tree, listing, charts, overlays.files)
     remote = list(remote_charts.targets(deployed.remote))
+    theirs = {path for one in remote for path in one.values}
+    values = find_values(tree, listing, charts, overlays.files | theirs)
     found: list[Target] = [*charts.targets, *remote, *values.targets, *overlays.targets, *plain.targets]
     targets = tuple(sorted(found, key=lambda one: one.id))
     skips = [*listing.skips, *charts.skips, *overlays.skips, *plain.skips]

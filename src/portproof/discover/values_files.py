@@ -3,7 +3,8 @@
 A file is taken for values of a chart when its keys are the chart's and its place says so: it lies in the chart, or nothing
 on the way from the folder that both lie in speaks of anything but that chart and an environment. What has the keys and not
 the place is unread, with the lines of ``portproof.yaml`` that make it a target: a chart never gets the values of another.
-What an Application, a HelmRelease or the configuration gives to a chart is not looked at again.
+What an Application, a HelmRelease or the configuration gives to a chart is not looked at again. A file that is called values
+and has those of no chart here is unread: whoever installs that chart has it from elsewhere.
 """
 
 from __future__ import annotations
@@ -71,8 +72,6 @@ class Found:
 def find_values(tree: Tree, listing: Listing, charts: Charts, read: Collection[RelPath]) -> Found:
     """Look for values of the charts among the files that nobody gives to them; `read` are files that others read."""
     known = [_Chart(tree, one, charts) for one in charts.plain.values()]
-    if not known:
-        return Found()
     given = {path for one in charts.targets for path in one.values}
     given |= {path for one in charts.skips for path in one.values}
     given |= {path for one in charts.targets if one.install for path in one.install.also}
@@ -83,8 +82,8 @@ def find_values(tree: Tree, listing: Listing, charts: Charts, read: Collection[R
         keys = own.keys
         if not keys or own.is_encrypted or {"apiVersion", "kind"} <= keys:
             continue
-        answer = _owner(path, keys, known)
-        if answer is None:
+        answer = _owner(path, keys, known) or _of_elsewhere(path, charts.folders)
+        if not answer:
             continue
         if own.is_filled_in:
             unread.append(Unread(path, "values", "a template that another tool fills in"))
@@ -191,6 +190,14 @@ def _owner(path: RelPath, keys: _Keys, charts: Sequence[_Chart]) -> _Chart | str
     return (
         f"its keys are those of {found[0].folder}, but its place says {unknown!r}; {_paste(found[0], path)}"
     )
+
+
+def _of_elsewhere(path: RelPath, charts: Collection[RelPath]) -> str:
+    """Why a file that is called values is not looked at, if no chart is around it; else empty."""
+    stem = _ENDING.sub("", path.rpartition("/")[2])
+    if not _VALUES.search(stem) or any(one in charts for one in ancestors(path)):
+        return ""
+    return f"its chart is not in this repository; check what it renders: `helm template CHART -f {path} | portproof check -`"
 
 
 def _named(path: RelPath, top: RelPath, chart: _Chart) -> int:
