@@ -20,6 +20,11 @@ metadata: {name: web}
 spec: {selector: {app: web}, ports: [{port: 80}]}
 ---
 apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
 kind: Pod
 metadata: {name: web, labels: {app: web}}
 spec: {containers: [{name: web, ports: [{containerPort: 80}]}]}
@@ -33,8 +38,9 @@ data:
 
 
 def checked(folder: Path, count: int) -> Report:
-    """A ConfigMap with so many addresses of a port that is not there."""
-    (folder / "all.yaml").write_text(WEB + "".join(f"    http://web:{9000 + one}/\n" for one in range(count)))
+    """A ConfigMap with so many addresses of ports that are not there, of two Services: few enough of each to be mistakes."""
+    lines = (f"    http://{('web', 'shop')[one % 2]}:{9000 + one}/\n" for one in range(count))
+    (folder / "all.yaml").write_text(WEB + "".join(lines))
     with session(Request(paths=(str(folder),), root=folder)) as run:
         return report_of(run)
 
@@ -52,7 +58,7 @@ def test_a_fix_is_proven_for_as_many_as_there_is_room_for(
 def test_a_proof_counts_by_the_resources_that_it_looks_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "MAX_READ", 3 * 2)  # each proof looks through three resources
+    monkeypatch.setattr(pipeline, "MAX_READ", 4 * 2)  # each proof looks through four resources
     found = checked(tmp_path, 6).results
     assert [one.fix is not None for one in found] == [True] * 2 + [False] * 4
 

@@ -46,7 +46,7 @@ _HOST_LIKE = re.compile(
 GITMODULES = ".gitmodules"
 IN_SUBMODULE = "which is in the git submodule"
 """What the reason of a `Lack` says of a folder in a submodule."""
-_MODULE = re.compile(r"^\s*path\s*=\s*([^\s#;]{1,500}?)/?\s*$", re.MULTILINE)
+_MODULE = re.compile(r"^[ \t]*path[ \t]*=[ \t]*([^\s#;]{1,500})[ \t]*$", re.MULTILINE)
 """The folder of a submodule (git-scm.com, gitmodules)."""
 # What may hide an address in a double-quoted scalar: escapes, and a line that is continued.
 _ESCAPE = re.compile(r"\\[xuU/\r\n]")
@@ -241,7 +241,7 @@ class _Reader:
 
     def _submodule(self, path: RelPath) -> str:
         """The submodule that holds a folder and is empty here; empty where none does."""
-        listed = _MODULE.findall(self.tree.text_or_none(GITMODULES) or "")
+        listed = [one.rstrip("/") for one in _MODULE.findall(self.tree.text_or_none(GITMODULES) or "")]
         module = next((one for one in listed if f"{path}/".startswith(f"{one}/")), "")
         return module if module and _is_empty(self.tree.on_disk(module)) else ""
 

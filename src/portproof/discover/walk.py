@@ -166,7 +166,7 @@ def names_in(root: Path, folder: RelPath) -> list[str]:
     try:
         place = root / resolve(root, folder).path
         return sorted(one.name for one in place.iterdir() if not one.is_symlink())
-    except (EscapeError, OSError):
+    except (EscapeError, OSError, ValueError):  # a name with a null byte is a ValueError
         return []
 
 
