@@ -463,11 +463,12 @@ def fixes(outcome: Outcome, combined: Combined) -> Fixes:
 
 def _values_are_guessed(target: Target, failure: RenderFailure, given: Collection[RelPath]) -> bool:
     """Whether a failure may be of the values that we give to a chart, and not of those that it is deployed with."""
-    if not isinstance(target, HelmTarget) or target.inferred:
-        return isinstance(target, HelmTarget)
-    return (
-        not target.values and target.path in given and "at <" in failure.message
-    )  # an expression was evaluated
+    if not isinstance(target, HelmTarget):
+        return False
+    is_evaluated = (
+        "at <" in failure.message
+    )  # of an expression: a template that does not parse is broken anyway
+    return target.inferred or (not target.values and target.path in given and is_evaluated)
 
 
 def _failures(

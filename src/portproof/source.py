@@ -226,6 +226,11 @@ def join(folder: RelPath, path: str) -> RelPath | None:
     return normalise(path if folder == "." else f"{folder}/{path}")
 
 
+def below(folder: RelPath, name: str) -> RelPath:
+    """What is called `name` in `folder`; that is a plain name or path, without ``..``."""
+    return name if folder == "." else f"{folder}/{name}"
+
+
 def parent(path: RelPath) -> RelPath:
     """The folder that holds `path`."""
     return path.rpartition("/")[0] or "."

@@ -22,7 +22,7 @@ from portproof.discover.plain import may_have_ports
 from portproof.discover.walk import EscapeError, ancestors, resolve
 from portproof.revision import Comparison
 from portproof.rules.run.target_unchecked import UncheckedTarget
-from portproof.source import RelPath, Tree, is_within, parent
+from portproof.source import RelPath, Tree, below, is_within, parent
 
 DESCRIPTORS = frozenset({"Chart.yaml", "requirements.yaml", *KUSTOMIZATION_NAMES})
 """Files that make a folder a target."""
@@ -242,8 +242,8 @@ class _Search:
 
     def _descriptor(self, target: HelmTarget | KustomizeTarget) -> RelPath:
         if isinstance(target, HelmTarget):
-            return target.chart if target.remote else _below(target.chart, "Chart.yaml")
-        names = (_below(target.folder, name) for name in KUSTOMIZATION_NAMES)
+            return target.chart if target.remote else below(target.chart, "Chart.yaml")
+        names = (below(target.folder, name) for name in KUSTOMIZATION_NAMES)
         return next((one for one in names if one in target.files), target.folder)
 
     def _read_descriptors(self, target: Target) -> list[RelPath]:
@@ -279,7 +279,3 @@ class _Search:
 
     def _is_here(self, path: RelPath) -> bool:
         return os.path.lexists(self.head.tree.on_disk(path))
-
-
-def _below(folder: RelPath, name: str) -> RelPath:
-    return name if folder == "." else f"{folder}/{name}"

@@ -15,7 +15,7 @@ from portproof.discover.model import Dependency, Mount
 from portproof.discover.reading import skim
 from portproof.discover.versions import satisfies
 from portproof.discover.walk import EscapeError, Folder, Listing, ResolvedPath, ancestors, resolve
-from portproof.source import RelPath, SourceError, Tree, is_within, join
+from portproof.source import RelPath, SourceError, Tree, below, is_within, join
 from portproof.yamldoc import YamlError, load
 
 MAX_FOLDERS = 20_000
@@ -90,7 +90,7 @@ class ChartFiles:
                     self.named.setdefault(self.read(path).name, []).append(path)
         named = self.named.get(wanted.name, ())
         for path in named:
-            self.tree.text_or_none(_below(path, "Chart.yaml"))  # its version counts
+            self.tree.text_or_none(below(path, "Chart.yaml"))  # its version counts
         found = [
             path
             for path in named
@@ -147,7 +147,7 @@ class _Assembler:
         if not vendored:
             self._mount(at, source)
             self._look_through(at, source, ())
-        charts = self.listing.folder(self._follow(_below(source, "charts")).path)
+        charts = self.listing.folder(self._follow(below(source, "charts")).path)
         there = self._add_vendored(at, charts, trail)
         used = {*charts.folders, *charts.links}
         mounted: set[RelPath] = set()
@@ -169,7 +169,7 @@ class _Assembler:
                 raise RefusedError(f"its file:// dependencies form a loop: {steps}")
             mounted.add(found)
             name = _free_name(found, wanted.name, used)
-            self.add(_below(at, f"charts/{name}"), found, (*trail, found), vendored=False)
+            self.add(below(at, f"charts/{name}"), found, (*trail, found), vendored=False)
 
     def _mount(self, at: RelPath, source: RelPath) -> None:
         self.parts.mounts.append(Mount(at, source))
@@ -197,10 +197,10 @@ class _Assembler:
                 continue
             if place.path in above:
                 raise RefusedError(f"the link {folder.child(name)} is part of a loop")
-            self._mount(_below(at, name), place.path)
-            self._look_through(_below(at, name), place.path, above)
+            self._mount(below(at, name), place.path)
+            self._look_through(below(at, name), place.path, above)
         for name in folder.folders:
-            self._look_through(_below(at, name), folder.child(name), above)
+            self._look_through(below(at, name), folder.child(name), above)
 
     def _follow(self, link: RelPath) -> ResolvedPath:
         try:
@@ -217,9 +217,9 @@ class _Assembler:
                 continue
             if _has_chart(self.listing.folder(place.path)):
                 names.add(self.files.read(place.path).name)
-                self.add(_below(at, f"charts/{name}"), place.path, trail, vendored=True)
+                self.add(below(at, f"charts/{name}"), place.path, trail, vendored=True)
         self.parts.archives += [
-            _below(at, f"charts/{name}") for name in _archives(charts) if not name.startswith(_IGNORED)
+            below(at, f"charts/{name}") for name in _archives(charts) if not name.startswith(_IGNORED)
         ]
         return names
 
@@ -231,7 +231,7 @@ class _Assembler:
 
     def _has_its_own(self, library: RelPath) -> bool:
         """Whether a chart has what it depends on itself: the one in the registry is packed with it."""
-        charts = self.listing.folder(_below(library, "charts"))
+        charts = self.listing.folder(below(library, "charts"))
         vendored = {self.files.read(charts.child(name)).name for name in charts.folders}
         return all(
             one.name in vendored
@@ -264,7 +264,7 @@ class _Assembler:
         """The file and line that ask for a dependency."""
         top = self.listing.folder(source)
         older = "requirements.yaml" in (*top.files, *top.links)
-        file = _below(source, "requirements.yaml" if older else "Chart.yaml")
+        file = below(source, "requirements.yaml" if older else "Chart.yaml")
         # what has a colon in it is in no idle line
         tree = skim(self.files.tree) if ":" in wanted.repository else self.files.tree
         return mention(tree, file, wanted.repository or wanted.name)
@@ -272,7 +272,7 @@ class _Assembler:
 
 def _only_helpers(listing: Listing, chart: RelPath) -> bool:
     """Whether all templates of a chart are for others: helm renders none whose name begins with an underscore."""
-    top = _below(chart, "templates")
+    top = below(chart, "templates")
     folders = [folder for path, folder in listing.folders.items() if is_within(path, top)]
     names = [name for folder in folders for name in (*folder.files, *folder.links)]
     return bool(names) and all(name.startswith("_") or name == "NOTES.txt" for name in names)
@@ -301,13 +301,9 @@ def _free_name(source: RelPath, name: str, used: set[str]) -> str:
     return free
 
 
-def _below(folder: RelPath, path: RelPath) -> RelPath:
-    return path if folder == "." else f"{folder}/{path}"
-
-
 def _mapping(tree: Tree, folder: RelPath, name: str) -> dict[str, Any]:
     try:
-        path = resolve(tree.root, _below(folder, name)).path
+        path = resolve(tree.root, below(folder, name)).path
         data = load((skim(tree) if name == "Chart.yaml" else tree).text(path))
     except (EscapeError, SourceError, YamlError):
         return {}

@@ -20,7 +20,7 @@ from portproof.discover.places import ENVIRONMENT, OF_ENVIRONMENTS
 from portproof.discover.reading import facts
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Folder, Listing, ancestors
-from portproof.source import RelPath, Tree, is_within, parent
+from portproof.source import RelPath, Tree, below, is_within, parent
 
 _Keys: TypeAlias = frozenset[str]
 
@@ -124,9 +124,9 @@ class _Chart:
         """The first keys of its own values, and its dependencies'."""
         if self._keys is None:
             chart = self.charts.files.read(self.folder)
-            below = {name for one in chart.dependencies for name in (one.name, one.alias)} - {""}
-            own = facts(self.tree, _below(self.folder, "values.yaml")).keys
-            self._keys = own | below | {"global"}
+            parts = {name for one in chart.dependencies for name in (one.name, one.alias)} - {""}
+            own = facts(self.tree, below(self.folder, "values.yaml")).keys
+            self._keys = own | parts | {"global"}
         return self._keys
 
     @property
@@ -136,7 +136,7 @@ class _Chart:
             files = (
                 path
                 for path in self.plain.inputs(self.tree)
-                if is_within(path, _below(self.folder, "templates"))
+                if is_within(path, below(self.folder, "templates"))
             )
             self._read = frozenset(key for path in files for key in facts(self.tree, path).reads)
         return self._read
@@ -276,10 +276,6 @@ def _common(path: RelPath, folder: RelPath) -> RelPath:
 
 def _inside(path: RelPath, folder: RelPath) -> str:
     return path if folder == "." else path[len(folder) + 1 :]
-
-
-def _below(folder: RelPath, name: str) -> RelPath:
-    return name if folder == "." else f"{folder}/{name}"
 
 
 def _as_word(name: str) -> str:

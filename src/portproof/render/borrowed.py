@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from portproof import yamldoc
+from portproof.discover.dependencies import ChartFiles
 from portproof.discover.model import HelmTarget
 from portproof.discover.walk import names_in
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.tool_output import clean
-from portproof.source import RelPath, Tree, join, parent
+from portproof.source import RelPath, Tree, below, join, parent
 
 MAX_CHARTS = 200
 MAX_FILES = 200
@@ -62,31 +62,18 @@ def _beside(chart: RelPath, tree: Tree) -> Iterator[RelPath]:
     above = parent(chart)
     for folder in (above, parent(above)):
         names = names_in(tree.root, folder)
-        found = [folder, *(name if folder == "." else f"{folder}/{name}" for name in names)]
-        yield from (one for one in found if one != chart and _file(one, "Chart.yaml", tree))
+        found = [folder, *(below(folder, name) for name in names)]
+        yield from (one for one in found if one != chart and tree.text_or_none(below(one, "Chart.yaml")))
 
 
 def _local_parts(chart: RelPath, tree: Tree) -> list[RelPath]:
     """The folders of the ``file://`` dependencies of a chart."""
-    for name in ("requirements.yaml", "Chart.yaml"):
-        try:
-            data = yamldoc.load(_file(chart, name, tree))
-        except yamldoc.YamlError:
-            continue
-        entries = data.get("dependencies") if isinstance(data, dict) else None
-        listed = entries if isinstance(entries, list) else ()
-        said = [str(one.get("repository")) for one in listed if isinstance(one, dict)]
-        folders = [one.removeprefix("file://") for one in said if one.startswith("file://")]
-        if folders:
-            return [path for one in folders if (path := join(chart, one)) is not None]
-    return []
+    said = (one.repository for one in ChartFiles(tree).read(chart).dependencies)
+    folders = (join(chart, one.removeprefix("file://")) for one in said if one.startswith("file://"))
+    return [path for path in folders if path is not None]
 
 
 def _templates(chart: RelPath, tree: Tree) -> Iterator[str]:
-    folder = "templates" if chart == "." else f"{chart}/templates"
+    folder = below(chart, "templates")
     for name in islice(names_in(tree.root, folder), MAX_FILES):
-        yield _file(folder, name, tree)
-
-
-def _file(folder: RelPath, name: str, tree: Tree) -> str:
-    return tree.text_or_none(name if folder == "." else f"{folder}/{name}") or ""
+        yield tree.text_or_none(below(folder, name)) or ""

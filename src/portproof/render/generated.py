@@ -17,9 +17,10 @@ from typing import Any
 from portproof import yamldoc
 from portproof.discover.gitignore import MAX_PATH, MAX_PATTERNS, matches, patterns_of
 from portproof.discover.model import KUSTOMIZATION_NAMES
+from portproof.discover.walk import names_in
 from portproof.render.tool_output import clean
 from portproof.render.written import writer
-from portproof.source import RelPath, SourceError, Tree, join, parent
+from portproof.source import RelPath, SourceError, Tree, below, join, parent
 
 _ENDINGS = (".yaml", ".yml", ".json")
 MAX_EMPTY = 8
@@ -67,10 +68,6 @@ def mostly_absent(kustomization: RelPath, tree: Tree) -> str:
     """Why a kustomization is none to build yet: it lists many files, and most of them are not there; else empty."""
     listed = _listed(kustomization, _load(tree, kustomization))
     absent = len([*_absent(listed, tree)])
-    if absent and _TEMPLATES.search(kustomization) and _has_placeholders(parent(kustomization), tree):
-        return (
-            f"{kustomization} is a template: what it lists is there once something has filled in its folder"
-        )
     if absent < MANY or absent * 2 <= len(listed):
         return ""
     return f"{absent} of the {len(listed)} resources of {kustomization} are not in the repository: something else writes them"
@@ -78,12 +75,8 @@ def mostly_absent(kustomization: RelPath, tree: Tree) -> str:
 
 def _has_placeholders(folder: RelPath, tree: Tree) -> bool:
     """Whether a manifest of a folder has variables that a script fills in (``${CLUSTER}``): its text is no object yet."""
-    try:
-        names = sorted(os.listdir(tree.on_disk(folder)))  # noqa: PTH208 - names only, as everywhere here
-    except OSError:
-        return False
-    manifests = (join(folder, name) for name in names[:MAX_TEMPLATES] if name.endswith(_ENDINGS))
-    return any(path is not None and _PLACEHOLDER.search(_text(tree, ".", path)) for path in manifests)
+    names = names_in(tree.root, folder)[:MAX_TEMPLATES]
+    return any(_PLACEHOLDER.search(_text(tree, folder, name)) for name in names if name.endswith(_ENDINGS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +176,7 @@ def _is_kept_out(path: RelPath, tree: Tree) -> bool:
 
 
 def _text(tree: Tree, folder: RelPath, name: str) -> str:
-    return tree.text_or_none(name if folder == "." else f"{folder}/{name}") or ""
+    return tree.text_or_none(below(folder, name)) or ""
 
 
 def _folders_above(path: RelPath) -> Iterator[RelPath]:

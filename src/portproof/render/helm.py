@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from portproof import process, yamldoc
+from portproof.discover.dependencies import ChartFiles
 from portproof.discover.gitops.given import GivenError
 from portproof.discover.model import Dependency, HelmTarget, Mount, RemoteChart
 from portproof.discover.remote_charts import place_of
@@ -45,9 +46,6 @@ ASSUMED = (
 )
 """What every cluster is taken to have beyond what helm knows: charts put their monitors behind a question for it, and
 have nothing else to offer where it is not there."""
-
-_NAMED = re.compile(r"\b(?:name|alias):[ \t]*[\"']?([\w.-]+)")
-"""What a dependency is called in a ``Chart.yaml``; its values have that name."""
 
 _IN_CLUSTER = "it does not render without the values of Secrets of the cluster"
 _WITH_DEPENDENCIES = ("Chart.yaml", "requirements.yaml")
@@ -139,7 +137,8 @@ class Helm:
         if any("import-values" in text for text in described):
             return NotRendered(target, reason)
         found = self._with_parts(target, tree, archives, tuple(one for one in absent if is_named(one)))
-        theirs = {"global", *(name for text in described for name in _NAMED.findall(text))}
+        declared = ChartFiles(tree).read(target.chart).dependencies
+        theirs = {"global", *(name for one in declared for name in (one.name, one.alias))}
         own = isinstance(found, Rendering) and theirs.isdisjoint(
             one.partition(".")[0] for one in found.placeholders
         )

@@ -24,7 +24,7 @@ from portproof.render import generated
 from portproof.render.inflating import INFLATED
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.tool_output import Places, clean, crashed, error_text
-from portproof.source import LineIndex, RelPath, SourceError, Tree, is_inside, join, normalise
+from portproof.source import LineIndex, RelPath, SourceError, Tree, below, is_inside, join, normalise
 
 _LEVEL = re.compile(r"recursed accumulation of path \\?'([^'\n]{1,1000}?)\\?': ")
 _WRAPPING = re.compile(
@@ -396,7 +396,7 @@ class OverlayBlame:
         return FailureSite(path)
 
     def _kustomization(self, folder: RelPath) -> RelPath | None:
-        paths = (name if folder == "." else f"{folder}/{name}" for name in KUSTOMIZATION_NAMES)
+        paths = (below(folder, name) for name in KUSTOMIZATION_NAMES)
         return next((path for path in paths if self._is_file(path)), None)
 
     def _is_file(self, path: RelPath) -> bool:

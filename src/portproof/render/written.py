@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from portproof.discover.walk import names_in
-from portproof.source import RelPath, Tree, parent
+from portproof.source import RelPath, Tree, below, parent
 
 MAX_SCRIPTS = 60
 MAX_LENGTH = 200_000
@@ -94,4 +94,4 @@ def _scripts(path: RelPath, tree: Tree) -> Iterator[RelPath]:
 
 def _named(folder: RelPath, names: re.Pattern[str], tree: Tree) -> Iterator[RelPath]:
     beside = (name for name in names_in(tree.root, folder) if names.fullmatch(name))
-    yield from (name if folder == "." else f"{folder}/{name}" for name in beside)
+    yield from (below(folder, name) for name in beside)
