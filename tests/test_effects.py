@@ -54,6 +54,12 @@ def test_ports_and_names_that_come_and_go_are_told() -> None:
         assert change.after == "metrics"
 
 
+def test_what_a_port_is_called_is_told_although_no_edit_says_it() -> None:
+    """An expression that is put back renders to the name."""
+    told = Change(KEY, ("spec", "ports", 1, "name"), "tcp-smpt", "tcp-smtp")
+    assert redacted(told, {"tcp-smpt", "{{ .Values.port.name }}"}) == told
+
+
 def test_what_is_empty_can_be_kept_in_sets_too() -> None:
     text = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {volumes: [{name: a, emptyDir: {}}]}\n"
     before, after = (

@@ -21,6 +21,8 @@ _HARMLESS = re.compile(r"[0-9]{1,5}|[0-9a-f]{32,128}")
 
 _LONG = 253
 _PORT_OR_NAME = re.compile(r"(?i)port|protocol|\Aname\Z|\Akind\Z")
+_PORT_NAME = re.compile(r"[a-z0-9-]{1,15}")
+"""What a port may be called (IANA_SVC_NAME, RFC 6335)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +84,17 @@ def _scalar(value: Any) -> Any:
 def redacted(change: Change, words: Collection[str]) -> Change:
     """`change` as it may be told: of a text only what differs, and of that only numbers and what holds one of `words`.
 
-    `words` are the texts that the edits take away and put there. A field may hold a whole configuration file or a URL
+    `words` are the texts that the edits take away and put there; the name of a port is told as it is. A field may hold a whole configuration file or a URL
     with a password in it, which are nobody's business.
     """
     before, after = change.before, change.after
-    if before in words and after in words:
+    of_port = _PORT_OR_NAME.search(str(change.path[-1]) if change.path else "") is not None
+    names = of_port and all(_PORT_NAME.fullmatch(str(one)) for one in (before, after))
+    if names or (before in words and after in words):
         return change
     if isinstance(before, str) and isinstance(after, str):
         before, after = _differing_part(before, after, words)
-    elif not _PORT_OR_NAME.search(str(change.path[-1]) if change.path else ""):
+    elif not of_port:
         before, after = (_single(one, words) if isinstance(one, str) else one for one in (before, after))
     return replace(change, before=before, after=after)
 
