@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from portproof import yamldoc
+from portproof.graph.names import port_name_problem
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.resources import ResourceKey, objects
 from portproof.yamldoc import FieldPath, leaves
@@ -21,8 +22,6 @@ _HARMLESS = re.compile(r"[0-9]{1,5}|[0-9a-f]{32,128}")
 
 _LONG = 253
 _PORT_OR_NAME = re.compile(r"(?i)port|protocol|\Aname\Z|\Akind\Z")
-_PORT_NAME = re.compile(r"[a-z0-9-]{1,15}")
-"""What a port may be called (IANA_SVC_NAME, RFC 6335)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def redacted(change: Change, words: Collection[str]) -> Change:
     """
     before, after = change.before, change.after
     of_port = _PORT_OR_NAME.search(str(change.path[-1]) if change.path else "") is not None
-    names = of_port and all(_PORT_NAME.fullmatch(str(one)) for one in (before, after))
+    names = of_port and not any(port_name_problem(str(one)) for one in (before, after))
     if names or (before in words and after in words):
         return change
     if isinstance(before, str) and isinstance(after, str):
