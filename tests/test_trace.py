@@ -154,6 +154,59 @@ def test_a_hint_is_within_the_keys_of_the_field_and_in_the_document_of_the_resou
     assert at(tmp_path, origin) == f"web/templates/s.yaml:{line}: ${{part}}"
 
 
+VARIABLES = """apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+spec:
+  containers:
+  - name: web
+    env:
+    {{- include "web.database" . | nindent 4 }}
+    - name: MODE
+      value: "hostname"
+    {{- if .Values.driver }}
+    - name: DRIVER
+      value: {{ .Values.driver | quote }}
+    {{- else }}
+    - name: DRIVER
+      value: http://{{ include "web.fullname" . }}-{{ .Values.name }}:4444
+    {{- end }}
+    - value: {{ .Values.level }}
+      name: LEVEL
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (2, '17: http://{{ include "web.fullname" . }}-{{ .Values.name }}:4444'),
+        (3, "19: {{ .Values.level }}"),
+    ],
+)
+def test_a_hint_is_beside_the_name_of_the_variable_and_spells_its_value(
+    tmp_path: Path, number: int, line: str
+) -> None:
+    target = chart(tmp_path, {"values.yaml": "{}\n", "templates/p.yaml": VARIABLES})
+    env = [
+        {"name": "DATABASE", "value": "db"},
+        {"name": "MODE", "value": "hostname"},
+        {"name": "DRIVER", "value": "http://web-chrome:4444"},
+        {"name": "LEVEL", "value": "1"},
+    ]
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web"},
+        "spec": {"containers": [{"name": "web", "env": env}]},
+    }
+    read = resources.read(Rendering(target, (RenderedDocument(yamldoc.dump(pod), "web/templates/p.yaml"),)))
+    path = ("spec", "containers", 0, "env", number, "value")
+    origin = hints.best(read, Site(read.resources[0].key, path, env[number]["value"]), Tree(tmp_path))
+    assert origin is not None
+    assert at(tmp_path, origin) == f"web/templates/p.yaml:{line}"
+
+
 def test_words_that_are_parts_of_other_words_are_no_candidates(tmp_path: Path) -> None:
     target = chart(
         tmp_path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from portproof import yamldoc
@@ -123,7 +123,8 @@ def best(manifests: Manifests, one: Site, tree: Tree) -> Origin | None:
     resource = next((found for found in manifests.resources if found.key == one.resource), None)
     if resource is None or resource.document.source is None:
         return None
-    return _in_template(resource.document.source, one, tree)
+    beside = yamldoc.lookup(resource.data, one.path[:-1])
+    return _in_template(resource.document.source, one, beside if isinstance(beside, dict) else {}, tree)
 
 
 def _at_version(chart: RemoteChart, tree: Tree) -> Origin | None:
@@ -132,8 +133,11 @@ def _at_version(chart: RemoteChart, tree: Tree) -> Origin | None:
     return None if span is None or text is None else Origin(span, text[span.start : span.end], Proof.HINTED)
 
 
-def _in_template(path: str, one: Site, tree: Tree) -> Origin | None:
-    """The line of the template that writes the field, else the one that names the resource's kind."""
+def _in_template(path: str, one: Site, beside: Mapping[str, object], tree: Tree) -> Origin | None:
+    """The line of the template that writes the field, else the one that names the resource's kind.
+
+    `beside` is the mapping that has the field: the variable of a container is the one below its own name.
+    """
     content = tree.text_or_none(path)
     if content is None:
         return None
@@ -147,7 +151,9 @@ def _in_template(path: str, one: Site, tree: Tree) -> Origin | None:
             key=lambda each: (
                 each.start() in own,
                 _agreeing(around[each], keys[-2::-1]),
+                sum(str(beside.get(key)) == text for key, text in _siblings(content, each)),
                 str(one.value) in each["text"],
+                _spelled(each["text"], str(beside.get(keys[-1]))),
             ),
         )
         return Origin(Span(path, found.start("text"), found.end("text")), found["text"], Proof.HINTED)
@@ -185,8 +191,34 @@ def _or_end(content: str, offset: int) -> int:
 def _alike(document: str, name: str) -> int:
     """How many letters of the name the document spells out; -1 when it spells another."""
     said = re.search(r"^[ \t]+name:[ \t]*(.*?)[ \t]*\r?$", document, re.MULTILINE)
-    parts = [part.strip("\"' ") for part in re.split(r"\{\{.*?\}\}", said[1])] if said else []
-    return sum(map(len, parts)) if all(part in name for part in parts) else -1
+    return _spelled(said[1], name) if said else 0
+
+
+def _spelled(text: str, value: str) -> int:
+    """How many letters of a value the text of a template spells out, its actions aside; -1 when it spells another."""
+    parts = [part.strip("\"' ") for part in re.split(r"\{\{.*?\}\}", text)]
+    return sum(map(len, parts)) if all(part in value for part in parts) else -1
+
+
+def _siblings(content: str, line: re.Match[str]) -> Iterator[tuple[str, str]]:
+    """The keys beside that of a line, with their texts: those of the same entry of a list, where it is in one."""
+    width = len(line["indent"])
+    above = reversed([*takewhile(lambda one: one.start() < line.start(), _KEY.finditer(content))])
+    if "-" not in line["indent"]:
+        yield from _until_entry(above, width)
+    below = takewhile(lambda one: "-" not in one["indent"], _KEY.finditer(content, line.end()))
+    yield from _until_entry(below, width)
+
+
+def _until_entry(lines: Iterable[re.Match[str]], width: int) -> Iterator[tuple[str, str]]:
+    """The keys at the same indent, up to the first line of the entry, or to what is further out."""
+    for one in lines:
+        if len(one["indent"]) < width:
+            return
+        if len(one["indent"]) == width:
+            yield one["key"].strip("\"'"), one["text"].strip("\"'")
+            if "-" in one["indent"]:
+                return
 
 
 def _parents(content: str, line: re.Match[str]) -> Iterator[str]:
