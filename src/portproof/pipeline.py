@@ -272,7 +272,7 @@ def _evaluated(plan: Plan, environment: Environment | None, rendering: Rendering
     around = {} if environment is None else environment.around(target)
     found = evaluate(rendering, plan.rule_set, around, _witnesses(plan, environment, target))
     plain = plan.default(target)
-    return found if plain is None else compared(found, rendering, plan.rule_set, plain)
+    return found if plain is None else compared(found, rendering, plan.rule_set, plain, around)
 
 
 def _witnesses(plan: Plan, environment: Environment | None, target: Target) -> Witnesses:

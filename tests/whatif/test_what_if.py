@@ -334,6 +334,58 @@ def test_a_secret_may_tell_the_program(repository: Repository, portproof: Progra
     assert told(portproof.check()) == []
 
 
+OVERRIDDEN = {
+    "chart/values.yaml": 'fullnameOverride: ""\n' + VALUES,
+    "chart/templates/service.yaml": SERVICE.replace(
+        "name: web, labels", "name: {{ .Values.fullnameOverride | default .Release.Name }}, labels"
+    ),
+    "chart/templates/ingress.yaml": INGRESS.replace("8080", "{{ .Values.service.port }}").replace(
+        "name: web\n      port", "name: {{ .Release.Name }}\n      port"
+    ),
+}
+"""A chart whose Ingress asks for the Service by the name of the chart, whatever the Service is called."""
+
+
+def test_a_values_file_renames_a_service(repository: Repository, portproof: Program) -> None:
+    repository.write({**OVERRIDDEN, "chart/values-prod.yaml": "fullnameOverride: shop\n"})
+
+    (finding,) = portproof.check()["findings"]
+
+    assert (finding["rule"], finding["severity"]) == ("service-name-does-not-follow", "warning")
+    assert finding["targets"] == ["helm:chart?values=values-prod.yaml"]
+    assert (finding["location"]["path"], finding["location"]["line"]) == ("chart/templates/ingress.yaml", 7)
+    (edit,) = finding["fix"]["edits"]
+    assert edit["new"] == "{{ .Values.fullnameOverride | default .Release.Name }}"
+
+    repository.git("apply", "-", stdin=finding["fix"]["patch"])
+    assert told(portproof.check()) == []
+
+
+def test_another_release_has_a_service_of_the_old_name(repository: Repository, portproof: Program) -> None:
+    other = {
+        "other/Chart.yaml": CHART.replace("name: web", "name: other"),
+        "other/values.yaml": VALUES,
+        "other/templates/service.yaml": SERVICE,
+        "other/templates/deployment.yaml": DEPLOYMENT.replace("PORT", "8080"),
+    }
+    repository.write({**OVERRIDDEN, **other, "chart/values-prod.yaml": "fullnameOverride: shop\n"})
+
+    assert told(portproof.check()) == []
+
+
+def test_a_chart_under_another_name(repository: Repository, portproof: Program) -> None:
+    repository.write(OVERRIDDEN)
+
+    assert told(portproof.check()) == []
+    report = portproof.check("--what-if")
+
+    rule, when = "service-name-does-not-follow", {"fullnameOverride": "other"}
+    assert told(report) == [(rule, "chart/templates/ingress.yaml", 7, when)]
+    (finding,) = report["findings"]
+    repository.git("apply", "-", stdin=finding["fix"]["patch"])
+    assert told(portproof.check("--what-if")) == []
+
+
 def test_what_a_guard_excludes_is_not_tried(repository: Repository, portproof: Program) -> None:
     guard = '{{- if .Values.legacy }}{{ fail "legacy mode is gone" }}{{ end }}\n'
     repository.write(

@@ -90,10 +90,21 @@ def before(
     """What the resources of a rendering, its Services with what they select, and its workloads were in `base`.
 
     The same is what has the same group, kind, namespace and name. A namespace may be added to all, and a name may be made
-    up at each render: then it is the only one of that name, or the only one of its kind that looks like it.
+    up at each render: then it is the only one of that name, or the only one of its kind that looks like it. In a chart it
+    may have another name because the values say so: then its template makes nothing else of its kind.
     """
     keys = dict.fromkeys(one.key for one in resources)
-    known = paired(workloads, base.workloads, _key, _name, _place, _labels, _programs)
+    alone = {**_alone(base.resources), **_alone(resources)}
+    known = paired(
+        workloads,
+        base.workloads,
+        _key,
+        _name,
+        _place,
+        _labels,
+        _programs,
+        lambda one: alone.get(one.key),
+    )
 
     def behind(one: Service) -> Hashable:
         """A Service by its pods, whatever they are called."""
@@ -102,10 +113,22 @@ def before(
         return (pods, _numbers(one)) if pods else None
 
     return Before(
-        paired(services, base.services, _key, _name, _selected, behind),
+        paired(services, base.services, _key, _name, _selected, behind, lambda one: alone.get(one.key)),
         known,
-        paired(keys, dict.fromkeys(one.key for one in base.resources), who, _own_name, _without_hash),
+        paired(
+            keys, dict.fromkeys(one.key for one in base.resources), who, _own_name, _without_hash, alone.get
+        ),
     )
+
+
+def _alone(resources: Sequence[Resource]) -> Mapping[ResourceKey, Hashable]:
+    """The template of a chart that makes each resource, where it makes nothing else of that kind."""
+    made: dict[Hashable, set[ResourceKey]] = defaultdict(set)
+    for one in resources:
+        source = one.document.source or ""
+        if "/templates/" in f"/{source}":
+            made[one.key.group, one.key.kind, source].add(one.key)
+    return {key: place for place, keys in made.items() if len(keys) == 1 for key in keys}
 
 
 def _key(one: Service | Workload) -> Hashable:

@@ -190,18 +190,36 @@ def _is_beside_nothing(graph: PortGraph, site: Site) -> bool:
     )
 
 
-def compared(known: Evaluation, rendering: Rendering, rule_set: RuleSet, defaults: Rendering) -> Evaluation:
+def compared(
+    known: Evaluation,
+    rendering: Rendering,
+    rule_set: RuleSet,
+    defaults: Rendering,
+    neighbours: Mapping[str, tuple[Neighbour, ...]] = MappingProxyType({}),
+) -> Evaluation:
     """What is `known` of a rendering, with what the rules say that compare it to the chart's `defaults`."""
     if rendering.placeholders != defaults.placeholders:  # a number that was made up is none that moved
         return known
+    if rendering.without or defaults.without:
+        rule_set = rule_set.without(Trait.NEEDS_ALL)
     new = _numbers(rendering) - _numbers(defaults)
-    if (
-        not new and not rule_set.only(Trait.WHAT_IF).rules
-    ):  # names of ports are moved, too, but only to try it
+    # Names of ports are moved, too, but only to try it.
+    if not new and not rule_set.only(Trait.WHAT_IF).rules and not _asks_as_before(known, defaults):
         return known
     if new.keys() & (_secret(rendering) - _secret(defaults)):  # a Secret may be what tells the program
         rule_set = rule_set.without(Trait.VALUES)
-    return replace(known, found=(*known.found, *_of_values(known.manifests, rule_set, rendering, defaults)))
+    more = _of_values(known.manifests, rule_set, rendering, defaults, neighbours)
+    # What other values do to a field says more than that nothing answers it.
+    said = {(one.finding.primary, one.finding.severity) for one in more}
+    kept = (one for one in known.found if (one.finding.primary, one.finding.severity) not in said)
+    return replace(known, found=(*kept, *more))
+
+
+def _asks_as_before(known: Evaluation, defaults: Rendering) -> bool:
+    """Whether something asks for a Service that is not there, and may be in the defaults."""
+    names = {one.whom.name for one in known.calls}
+    services = (one.text for one in defaults.documents if names and _IS_SERVICE.search(one.text))
+    return any(name in text for text in services for name in names)
 
 
 _COMPARED = (Trait.VALUES, Trait.WHAT_IF)
@@ -209,6 +227,7 @@ _NUMBER = re.compile(
     r"(?i)(?:port|addr|address|listen|bind)\"?[:=] *[\"']?(?:0\.0\.0\.0|\[::\]|\*)?:?(\d{1,5})\b"
 )
 
+_IS_SERVICE = re.compile(r"(?m)^kind: *[\"']?Service\b")
 _IS_SECRET = re.compile(r"(?m)^kind: *\"?Secret\b")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}")
 _DIGITS = re.compile(r"\d{1,5}")
@@ -234,13 +253,17 @@ def _decoded(word: str) -> str:
 
 
 def _of_values(
-    read: Manifests, rule_set: RuleSet, rendering: Rendering, defaults: Rendering
+    read: Manifests,
+    rule_set: RuleSet,
+    rendering: Rendering,
+    defaults: Rendering,
+    neighbours: Mapping[str, tuple[Neighbour, ...]],
 ) -> tuple[RuleFinding, ...]:
     """What the rules say that compare a rendering with that of the defaults."""
     asked = rule_set.only(*_COMPARED)
     if not asked.rules:
         return ()
-    graph = _linked(read, asked, {}, defaults, frozenset())
+    graph = _linked(read, asked, neighbours, defaults, frozenset())
     found = findings(graph, asked, read.target, _COMPARED)
     if rendering.placeholders:
         return tuple(_with_placeholders(graph, found, rendering.placeholders))

@@ -150,7 +150,8 @@ def _at_actions(
     `moved` are the numbers that ports are moved to, by the target. A number that stays is right or wrong where it is.
     """
     first, primary = group.first, group.finding.primary
-    is_called = primary.path[-2:] == ("service", "name")  # a webhook that leaves its port out
+    # A webhook that leaves its port out, and what asks for a Service by another name than its own.
+    is_called = primary.path[-1:] == ("name",) and primary.path[-2:-1] != ("port",)
     if primary.value not in moved[first.target.id] and not is_called:
         return group
     known = {one.target.id: one.evaluation for one in tried.checked}

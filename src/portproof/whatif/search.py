@@ -122,6 +122,10 @@ class Search:
         if names and self.asked((*parts, *names), moves=True) is None:
             parts, names = [], self._largest(names, moves=True)
         yield from self._found([*parts, *names] if names else [], self.known, moves=True)
+        override = [*self.values.override(taken)]
+        if self.asked((*parts, *override), moves=True) is None:
+            parts = []
+        yield from self._found([*parts, *override] if override else [], self.known, moves=True)
 
     def _alone(self, parts: Sequence[Setting], known: frozenset[FindingKey]) -> Iterator[Shown]:
         """What appears with one part alone, and not with all: another part has what it asks for.

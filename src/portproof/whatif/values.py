@@ -11,7 +11,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from itertools import chain, takewhile
+from itertools import chain, count, takewhile
 from typing import Any, TypeAlias
 
 from portproof import yamldoc
@@ -46,6 +46,9 @@ _FIXED = re.compile(
 
 _ROW = re.compile(r"(?m)^\| *`?([\w.-]+)`? *\|(.*)")
 """What the README's table says of a value, by its key."""
+
+_OVERRIDES = ("fullnameOverride", "nameOverride")
+"""What a chart names its objects by, instead of its release and itself; of both, the first says all."""
 
 _OFF = re.compile(r"(?i)disabled?\Z|disable_|disable(?-i:[A-Z])")
 """How a switch starts that switches a part off."""
@@ -177,16 +180,16 @@ class Values:
         used = set(re.findall(r"\d{5}", taken))
         numbers = (number for number in range(21007, 31000, 13) if str(number) not in used)
         on = {one.path for one in parts}
-        count = 0
+        moved = 0
         for path, value in yamldoc.leaves(self.data):
-            is_moved = path not in self.fixed and not self._is_off(path, on) and count < MAX_PORTS
+            is_moved = path not in self.fixed and not self._is_off(path, on) and moved < MAX_PORTS
             if is_moved and _is_port(path, value):
                 yield Setting(path, next(numbers))
             elif is_moved and _is_address(path, value):
                 yield Setting(path, f"{str(value).rpartition(':')[0]}:{next(numbers)}")
             else:
                 continue
-            count += 1
+            moved += 1
 
     def names(self, taken: str, known: Container[object]) -> Iterator[Setting]:
         """Every value that is the name of a port, one of those that are `known`, each with an unused name of its own."""
@@ -195,6 +198,13 @@ class Values:
         for path, value in yamldoc.leaves(self.data):
             if isinstance(value, str) and value in known and path not in self.fixed and _is_name(path):
                 yield Setting(path, next(unused))
+
+    def override(self, taken: str) -> Iterator[Setting]:
+        """The value that names the chart's objects, with a name of its own: none that the text `taken` has."""
+        key = next((one for one in _OVERRIDES if one in self.data), None)
+        if key is not None and isinstance(self.data[key] or "", str) and (key,) not in self.fixed:
+            names = chain(("other",), (f"other-{number}" for number in count(2)))
+            yield Setting((key,), next(name for name in names if name not in taken))
 
     def _is_off(self, path: FieldPath, on: Container[FieldPath]) -> bool:
         """Whether a value belongs to a part that is switched off: its program does not listen."""
