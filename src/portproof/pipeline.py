@@ -11,7 +11,6 @@ from itertools import accumulate
 
 from portproof import judge
 from portproof.across import Abroad
-from portproof.discover.charts import MAX_RELEASE
 from portproof.discover.kept import ids_of, near
 from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, Target
 from portproof.edits import Attempt, Sources, in_question, requoted, sites_of
@@ -38,8 +37,8 @@ from portproof.outcome import (
 from portproof.parallel import Progress, each, silent
 from portproof.placing import Asked, Past, places
 from portproof.propose import propose, votes, with_way_back
-from portproof.render.borrowed import umbrellas
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
+from portproof.render.releases import renamed, switched_off
 from portproof.resources import read as read_resources
 from portproof.rules.base import Remedy, Trait
 from portproof.rules.edges import edges
@@ -277,20 +276,17 @@ def _evaluated(plan: Plan, environment: Environment | None, rendering: Rendering
 
 def _witnesses(plan: Plan, environment: Environment | None, target: Target) -> Witnesses:
     surroundings = None if environment is None else environment.surroundings(target)
-    return Witnesses(plan.witness(target), plan.kept(target), partial(_renamed, plan, target), surroundings)
+    other = partial(_renamed, plan, target)
+    off = partial(_switched_off, plan, target)
+    return Witnesses(plan.witness(target), plan.kept(target), other, off, surroundings)
 
 
 def _renamed(plan: Plan, target: Target) -> Rendering | None:
-    """What a chart renders to as another release, whose name begins like its own: names are often made of that.
+    return renamed(plan.render, target, plan.tree) if isinstance(target, HelmTarget) else None
 
-    None for a part of an umbrella that nothing installs by itself: the release is that of the umbrella, and has the other parts.
-    """
-    if not isinstance(target, HelmTarget) or len(target.release) >= MAX_RELEASE:
-        return None
-    if target.install is None and any(umbrellas(target.chart, plan.tree)):
-        return None
-    answer = plan.render(replace(target, release=f"{target.release}x"), plan.tree)
-    return answer if isinstance(answer, Rendering) else None
+
+def _switched_off(plan: Plan, target: Target) -> frozenset[str]:
+    return switched_off(target, plan.tree) if isinstance(target, HelmTarget) else frozenset()
 
 
 def _check_one(plan: Plan, environment: Environment | None, target: Target) -> TargetResult:

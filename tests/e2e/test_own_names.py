@@ -117,3 +117,72 @@ def test_a_part_of_an_umbrella_may_mean_another_part(portproof: Program, tmp_pat
     found = portproof.check(tmp_path)["findings"]
     ids = sorted(target.partition("?")[0] for one in found for target in one["targets"])
     assert ids == ["helm:chart", "helm:whole"]
+
+
+_CALLER = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+        - name: web
+          image: shop:1
+          env: [{name: CACHE_URL, value: 'redis://{{ .Release.Name }}-image-cache:6379'}]
+          ports: [{containerPort: 8080}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "rules"),
+    [
+        ("imageCache: {enabled: false}\n", []),
+        ("imageCacheEnabled: false\n", []),
+        ("image-cache: false\n", []),
+        ("imageCache: {enabled: true}\n", ["own-service-absent"]),
+        ("imageCache: {ingress: {enabled: false}}\n", ["own-service-absent"]),
+        ("mage: {enabled: false}\n", ["own-service-absent"]),
+    ],
+)
+def test_a_call_to_a_part_that_is_switched_off_is_a_setting_for_later(
+    portproof: Program, tmp_path: Path, values: str, rules: list[str]
+) -> None:
+    repository = Repository(tmp_path)
+    files = _chart("{{ .Release.Name }}-web") | {"chart/values.yaml": values}
+    files["chart/templates/all.yaml"] = (
+        files["chart/templates/all.yaml"].partition("---\n")[2] + "---\n" + _CALLER
+    )
+    repository.write(files)
+    repository.commit()
+    assert [one["rule"] for one in portproof.check(tmp_path)["findings"]] == rules
+
+
+@pytest.mark.parametrize(
+    "helm", ["values: 'cache: {enabled: false}'", "parameters: [{name: cache.enabled, value: 'false'}]"]
+)
+def test_an_application_switches_a_part_off_as_well(portproof: Program, tmp_path: Path, helm: str) -> None:
+    repository = Repository(tmp_path)
+    files = _chart("") | {"chart/values.yaml": "cache: {enabled: true}\n"}
+    files["chart/templates/all.yaml"] = (
+        files["chart/templates/all.yaml"].partition("---\n")[2]
+        + "---\n"
+        + _CALLER.replace("image-cache", "cache")
+    )
+    application = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: shop}\n"
+    source = f"{{path: chart, repoURL: ., helm: {{{helm}}}}}"
+    repository.write(files | {"app.yaml": application + f"spec: {{source: {source}}}\n"})
+    repository.commit()
+    found = portproof.check(tmp_path)["findings"]
+    assert [target for one in found for target in one["targets"]] == ["helm:chart"]
+
+
+def test_a_route_to_a_part_that_is_switched_off_is_open_and_leads_nowhere(
+    portproof: Program, tmp_path: Path
+) -> None:
+    repository = Repository(tmp_path)
+    values = {"chart/values.yaml": "frontend: {enabled: false}\n"}
+    repository.write(_chart("{{ .Release.Name }}-frontend") | values)
+    repository.commit()
+    assert [one["rule"] for one in portproof.check(tmp_path)["findings"]] == ["own-service-absent"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from portproof.graph.model import PortGraph, Relation, ServiceEdge, Workload
 
@@ -70,6 +70,16 @@ def moved(here: Sequence[ServiceEdge], there: Sequence[ServiceEdge]) -> frozense
     return frozenset(one for one, other in pairs if one != other) - {
         one for one, other in pairs if one == other
     }
+
+
+def is_of_part(name: str, release: str, parts: Container[str]) -> bool:
+    """Whether the name of a Service of the release has the name of one of these parts of its chart in it.
+
+    The parts are written as the words of the name without what is between them: ``aiproxy`` of ``shop-ai-proxy``.
+    """
+    words = [word for word in name.replace(release, "", 1).split("-") if word]
+    places = range(len(words) + 1)
+    return any("".join(words[start:end]) in parts for start in places for end in places[start + 1 :])
 
 
 def _is_lost(graph: PortGraph, edge: ServiceEdge) -> bool:

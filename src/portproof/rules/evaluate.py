@@ -117,12 +117,13 @@ class Witnesses:
 
     `base` is what it rendered to in the base revision, where a change concerns it; `kept` are Services that are in files
     that others read by now. `renamed` renders it under another name of the release; it is asked only if the names of
-    absent Services may come from there. `surroundings` are all other Services and pods of its environment, if that is known.
+    absent Services may come from there, and so is `switched_off`, the parts that the target's values leave out. `surroundings` are all other Services and pods of its environment, if that is known.
     """
 
     base: Rendering | None = None
     kept: frozenset[str] = frozenset()
     renamed: Callable[[], Rendering | None] = lambda: None
+    switched_off: Callable[[], frozenset[str]] = frozenset
     surroundings: Surroundings | None = None
 
 
@@ -149,7 +150,7 @@ def evaluate(
     """
     read = _with_images(rendering, rule_set)
     graph = _linked(read, rule_set, neighbours, witnesses.base, witnesses.kept)
-    names = _own_names(graph, rule_set, rendering.target, witnesses.renamed)
+    names = _own_names(graph, rule_set, rendering.target, witnesses)
     graph = replace(graph, own_names=names, surroundings=witnesses.surroundings)
     if rendering.without:
         able = tuple(one for one in rule_set.rules if Trait.NEEDS_ALL not in one.traits)
@@ -359,10 +360,8 @@ def _with_images(rendering: Rendering, rule_set: RuleSet) -> Manifests:
     return replace(read_resources(rendering), images=rule_set.images)
 
 
-def _own_names(
-    graph: PortGraph, rule_set: RuleSet, target: Target, renamed: Callable[[], Rendering | None]
-) -> frozenset[str]:
-    """The names of absent Services that change with the release."""
+def _own_names(graph: PortGraph, rule_set: RuleSet, target: Target, witnesses: Witnesses) -> frozenset[str]:
+    """The names of absent Services that change with the release; of those that pods call, none of a part that is off."""
     from portproof.graph import own  # noqa: PLC0415
 
     if not isinstance(target, HelmTarget) or not rule_set.has("own-service-absent"):
@@ -371,11 +370,14 @@ def _own_names(
         return frozenset()
     if not own.lost(graph, target.release):
         return frozenset()
-    other = renamed()
+    other = witnesses.renamed()
     if other is None:
         return frozenset()
     there = _linked(_with_images(other, rule_set), rule_set, {}, None, frozenset())
-    return own.moved(own.routes(graph), own.routes(there)) | own.moved(own.calls(graph), own.calls(there))
+    called = own.moved(own.calls(graph), own.calls(there))
+    off = witnesses.switched_off() if called else frozenset()
+    called = frozenset(name for name in called if not own.is_of_part(name, target.release, off))
+    return own.moved(own.routes(graph), own.routes(there)) | called
 
 
 def _severity(finding: Finding, target: Target) -> Severity:
