@@ -87,8 +87,8 @@ def test_a_page_tells_every_severity_and_no_other(rule_id: str) -> None:
         assert rule.severity.value in told
     else:
         found = claimed(rule)
-        # What the defaults of a chart leave unset is a note: that is judged after the rule.
-        notes = {"note"} if any(one.unset for one in found) else set()
+        # What the values of a chart leave unset is a note: that is judged after the rule.
+        notes = {"note"} if any(one.unset or one.awaited for one in found) else set()
         known = {one.severity.value for one in found} | notes
         # Which targets are deployed together, and whether that is a guess, no fixture of one rendering shows.
         more = {"error", "warning"} if Trait.SPANS_TARGETS in rule.traits else set()

@@ -494,6 +494,44 @@ def test_a_chart_that_wants_a_value_is_checked_with_a_placeholder(
     assert (found["findings"], found["summary"]["failed"]) == ([], 0)
 
 
+_LISTED = """apiVersion: v1
+kind: Service
+metadata: {name: api}
+spec: {selector: {app: api}, ports: [{port: 80, targetPort: http}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api}
+spec:
+  selector: {matchLabels: {app: api}}
+  template:
+    metadata: {labels: {app: api}}
+    spec:
+      containers:
+        - name: api
+          image: api:{{ .Values.image.tag }}
+          ports: {{ .Values.ports | toJson }}
+          readinessProbe: {httpGet: {port: http}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "severities"),
+    [
+        ("ports: []\n", {"note"}),
+        ("ports: [{containerPort: 8080}]\n", {"error"}),
+        ("ports: []\nimage: {tag: 1.0.0}\n", {"error"}),
+    ],
+)
+def test_who_gives_a_chart_the_values_that_it_wants_may_list_its_ports(
+    portproof: Program, repository: Repository, values: str, severities: set[str]
+) -> None:
+    repository.write(wanting("x", values) | {"shop/templates/all.yaml": _LISTED})
+    found = [one for one in portproof.check()["findings"] if one["rule"] != "render-failed"]
+    assert {one["rule"] for one in found} == {"service-target-name", "probe-port-name"}
+    assert {one["severity"] for one in found} == severities
+
+
 def test_an_entry_of_a_mapping_that_nobody_gives_is_a_placeholder(
     portproof: Program, repository: Repository
 ) -> None:

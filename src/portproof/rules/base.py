@@ -46,7 +46,8 @@ class Finding:
 
     `primary` is the field that is wrong; `expected` is what it should hold when there is one answer. `remedies` come
     best supported first, for either end of the mismatch. The finding does not know its rule, file or line. `unset` says
-    that the field is there and empty, as a template leaves it when its value was not given.
+    that the field is there and empty, as a template leaves it when its value was not given; `awaited`, that the other end
+    declares no port at all, as a template leaves it when nobody lists any.
     """
 
     message: str
@@ -56,6 +57,7 @@ class Finding:
     related: tuple[Label, ...] = ()
     remedies: tuple[Remedy, ...] = ()
     unset: bool = False
+    awaited: bool = False
 
 
 Check: TypeAlias = Callable[[PortGraph], Iterable[Finding]]

@@ -157,16 +157,16 @@ def evaluate(
         rule_set = replace(rule_set, rules=able)
     found = findings(graph, rule_set, rendering.target)
     if rendering.placeholders:
-        found = tuple(_with_placeholders(graph, found, rendering.placeholders))
+        found = tuple(_with_placeholders(graph, found, rule_set, rendering.placeholders))
     return evaluation(read, graph, found)
 
 
 def _with_placeholders(
-    graph: PortGraph, found: Iterable[RuleFinding], names: tuple[str, ...]
+    graph: PortGraph, found: Iterable[RuleFinding], rule_set: RuleSet, names: tuple[str, ...]
 ) -> Iterator[RuleFinding]:
     """Those that depend on no placeholder, each saying that there are some.
 
-    Where a value is empty, nobody gives that one either.
+    Where a value is empty, nobody gives that one either. Who gives the others may list the ports that a pod lacks, too.
     """
     said = (
         f"The chart was rendered with placeholders for values that nobody gives it here: {', '.join(names)}."
@@ -178,7 +178,9 @@ def _with_placeholders(
         is_made_up = any(mark in text for text in texts for mark in (WORD, str(NUMBER)))
         if not is_made_up and not _is_beside_nothing(graph, finding.primary):
             message, evidence, rest = finding.message.partition(" Evidence: ")
-            yield replace(one, finding=replace(finding, message=f"{message} {said}{evidence}{rest}"))
+            severity = rule_set.severity(one.rule.id, Severity.NOTE) if finding.awaited else finding.severity
+            words = f"{message} {said}{evidence}{rest}"
+            yield replace(one, finding=replace(finding, message=words, severity=severity))
 
 
 def _is_beside_nothing(graph: PortGraph, site: Site) -> bool:
@@ -267,7 +269,7 @@ def _of_values(
     graph = _linked(read, asked, neighbours, defaults, frozenset())
     found = findings(graph, asked, read.target, _COMPARED)
     if rendering.placeholders:
-        return tuple(_with_placeholders(graph, found, rendering.placeholders))
+        return tuple(_with_placeholders(graph, found, rule_set, rendering.placeholders))
     return found
 
 

@@ -12,7 +12,9 @@ gRPC probe.
 
 Severity:
 
-* **error**: always.
+* **error**: in general.
+* **note**: the container declares no port at all, in a chart that wants values: whoever gives
+  those may list the ports.
 
 Fix:
 
@@ -160,6 +162,7 @@ def _missing(graph: PortGraph, workload: Workload, container: Container, one: Po
         expected=expected,
         related=_related(meant, elsewhere, name),
         remedies=_remedies(graph, workload, one, meant),
+        awaited=not container.ports,
     )
 
 

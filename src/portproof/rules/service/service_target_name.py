@@ -16,7 +16,8 @@ Severity:
 * **warning**: on a headless Service when one declared port was probably meant,
   because its clients find the pods by DNS, whatever the port.
 * **note**: on any other headless Service, and when only some of the workloads
-  declare the name, as in a blue-green switch or with pods of different roles.
+  declare the name, as in a blue-green switch or with pods of different roles. Also when they
+  declare no port at all in a chart that wants values: whoever gives those may list the ports.
 
 Fix:
 
@@ -161,6 +162,7 @@ def _unreached(graph: PortGraph, service: Service, port: ServicePort, missing: S
             for workload, one in found
         ),
         remedies=_remedies(graph, port, expected, found),
+        awaited=not any(one.ports for one in missing),
     )
 
 
