@@ -22,7 +22,8 @@ Severity:
   share the ConfigMap with others: which of them reads the address isn't known.
 * **note**: a URL names no port, and the Service lacks the default port of its scheme.
   Some programs add a port of their own. Also when a setting named after TLS has the port, and the
-  same caller has a working address of that Service without TLS (`--url-tls` beside `--url`).
+  same caller has a working address of that Service without TLS (`--url-tls` beside `--url`). Also when
+  the address is that of a page, which programs compare or link (`CORS_ORIGINS`, `FRONTEND_URL`).
 
 Fix:
 
@@ -125,7 +126,6 @@ Not reported when:
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -133,19 +133,15 @@ from typing import TypeAlias
 
 from portproof.graph.answers import answer, is_said_by_itself, missed
 from portproof.graph.evidence import is_near_miss
+from portproof.graph.handed_on import is_for_tls, is_origin
 from portproof.graph.model import PortGraph, Reached, Relation, Service, ServiceEdge
 from portproof.resources import ResourceKey
 from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding
-from portproof.yamldoc import FieldPath, lookup
+from portproof.yamldoc import FieldPath
 
 _Text: TypeAlias = tuple[ResourceKey, FieldPath, tuple[str, str]]
 """A field that has addresses, and the Service that they name."""
-
-_FOR_TLS = re.compile(
-    r"(?i)(?<![a-z])(?:tls|ssl|https|secure)[\"']?[\s:=]\s*[\"']?[a-z][a-z0-9.+-]*://[^\s/]*\Z"
-)
-"""How a text ends before the port of an address whose setting is called after TLS."""
 
 MANY = 5
 """As many ports of one Service that it lacks are no typos in one text: a program opens them when it runs."""
@@ -165,7 +161,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 yield replace(_finding(graph, call, services), severity=Severity.WARNING)
             continue
         wrong = _finding(graph, call, services)
-        if _is_for_tls(graph, call):
+        if _is_for_tls(graph, call) or is_origin(graph, call):
             yield replace(wrong, severity=Severity.NOTE, expected=None, remedies=())
             continue
         shared = wrong.severity is Severity.ERROR and is_said_by_itself(graph, call, services)
@@ -181,23 +177,13 @@ def _is_for_tls(graph: PortGraph, call: ServiceEdge) -> bool:
 
     A program is given both, and asks for the one where TLS is switched on; the Service opens its port then.
     """
-    return bool(_FOR_TLS.search(_before(graph, call))) and any(
+    return is_for_tls(graph, call) and any(
         other.holder == call.holder
         and other.whom.place == call.whom.place
         and isinstance(answer(graph, other), Reached)
-        and not _FOR_TLS.search(_before(graph, other))
+        and not is_for_tls(graph, other)
         for other in graph.asking(Relation.CALLER)
     )
-
-
-def _before(graph: PortGraph, call: ServiceEdge) -> str:
-    """What the text of a call says before its port, behind the name of the variable that holds it."""
-    site = call.whom.site
-    resource = graph.resource(site.resource)
-    if resource is None or site.piece is None:
-        return ""
-    name = lookup(resource.data, (*site.path[:-1], "name")) if site.path[-1:] == ("value",) else ""
-    return f"{name}={str(lookup(resource.data, site.path))[: site.piece.start]}"
 
 
 def _is_typo(graph: PortGraph, service: Service, wanted: object) -> bool:

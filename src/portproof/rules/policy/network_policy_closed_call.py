@@ -100,6 +100,8 @@ Not reported when:
 * a policy that may select the pods is none of Kubernetes' own, such as Cilium's.
 * the address is in a ConfigMap: others may read it.
 * no workload here is behind the Service, or its pods' port is not known.
+* the name of the setting says that the address is for others, such as browsers (`CORS_ORIGIN`,
+  `FRONTEND_URL`, `CALLBACK_URL`).
 * the pods call themselves, use the node's network, or run to completion.
 """
 
@@ -108,6 +110,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from portproof.graph.answers import answer, target_number
+from portproof.graph.handed_on import is_handed_on
 from portproof.graph.model import (
     PortGraph,
     Reached,
@@ -158,7 +161,8 @@ def _calls(graph: PortGraph, workload: Workload) -> Iterator[tuple[ServiceEdge, 
     """The Services that a workload is told to call, with the port that it reaches; none of its own."""
     own = graph.services_of(workload)
     for call in graph.asking(Relation.CALLER):
-        services = graph.variants(*call.whom.place) if call.holder == workload.key else ()
+        is_own = call.holder == workload.key and not is_handed_on(graph, call)
+        services = graph.variants(*call.whom.place) if is_own else ()
         found = answer(graph, call) if len(services) == 1 and services[0] not in own else None
         ports = found.ports if isinstance(found, Reached) else ()
         for port in ports[:1]:

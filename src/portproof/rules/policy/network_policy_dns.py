@@ -66,7 +66,7 @@ Not reported when:
 * the policy has no egress rule: nothing is meant to be called.
 * the policy selects all pods of its namespace, or is not a NetworkPolicy of Kubernetes.
 * the pods are on the node's network, or have DNS servers of their own (`dnsPolicy: None`).
-* nothing tells the pods a name.
+* nothing tells the pods a name, but for browsers and other callers (`CORS_ORIGIN`, `CALLBACK_URL`).
 * another policy for the same pods is reported: one rule for DNS is enough.
 """
 
@@ -76,6 +76,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from portproof.graph.handed_on import is_handed_on
 from portproof.graph.labelled import Labelled
 from portproof.graph.model import PortGraph, Relation, Site, Workload
 from portproof.rules.base import Finding, Label, Severity, Trait, rule
@@ -151,7 +152,12 @@ def _told(graph: PortGraph, workload: Workload) -> Site | None:
     own = {one.key for one in graph.services_of(workload)}
     for call in graph.asking(Relation.CALLER):
         services = graph.variants(*call.whom.place)
-        if call.holder == workload.key and services and services[0].key not in own:
+        if (
+            call.holder == workload.key
+            and services
+            and services[0].key not in own
+            and not is_handed_on(graph, call)
+        ):
             return Site(call.whom.site.resource, call.whom.site.path, call.whom.name)
     return None
 
