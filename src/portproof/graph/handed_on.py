@@ -16,6 +16,9 @@ _KEY = re.compile(
 )
 """The name of the setting whose value ends there, in a line of a text: ``--cors-origin=http://a:80,http://``."""
 
+MAX_LINE = 500
+"""Characters before an address in which the name of its setting is looked for."""
+
 _TLS = re.compile(r"(?:^|[-_.])(?:tls|ssl|https|secure)\Z")
 _ORIGINS = re.compile(
     r"(?:^|[-_.])(?:cors|origins?|referr?ers?|allowed-hosts?)(?:\Z|[-_.])|"
@@ -54,7 +57,8 @@ def _name(graph: PortGraph, call: ServiceEdge) -> str:
     if resource is None or not site.path:
         return ""
     text = str(lookup(resource.data, site.path))
-    line = text[: site.piece.start if site.piece else len(text)].rpartition("\n")[2]
+    end = site.piece.start if site.piece else len(text)
+    line = text[max(0, end - MAX_LINE) : end].rpartition("\n")[2]
     key = _KEY.search(line)
     if key:
         return key[1].lower().replace("_", "-").strip("-")
