@@ -349,10 +349,12 @@ def _related(one: FindingGroup, places: _Places) -> Iterator[Related]:
 
 
 def _more(one: FindingGroup) -> str:
-    """How many more findings of the same rule the same line brings in."""
+    """How many more findings of the same rule the same line, or the same moved value, brings in."""
     count = len(one.alike)
     where = len({each.finding.primary.resource for each in (one, *one.alike)})
-    return f"The same line breaks {count} more of these, in {plural(where, 'object')} together."
+    places = {each.first.origins.get(each.finding.primary) for each in (one, *one.alike)}
+    cause = "value" if one.first.when and len(places) > 1 else "line"
+    return f"The same {cause} breaks {count} more of these, in {plural(where, 'object')} together."
 
 
 def _change(move: Move) -> Change:

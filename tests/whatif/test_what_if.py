@@ -1265,3 +1265,44 @@ def test_host_ports_and_the_network_of_nodes_are_two_ways(
     )
 
     assert sorted({rule for rule, *_ in told(portproof.check("--what-if"))}) == found
+
+
+THREE_PROBES = (
+    DEPLOYMENT.replace("PORT", "{{ .Values.container.port }}").rstrip()
+    + """
+          args: ["--port={{ .Values.container.port }}"]
+          startupProbe: {httpGet: {path: /healthz, port: 8080}}
+          livenessProbe: {httpGet: {path: /healthz, port: 8080}}
+          readinessProbe: {httpGet: {path: /healthz, port: 8080}}
+"""
+)
+
+
+def test_a_value_that_several_places_of_a_file_do_not_follow_is_one_finding(
+    repository: Repository, portproof: Program
+) -> None:
+    repository.write({"chart/templates/deployment.yaml": THREE_PROBES})
+
+    (finding,) = portproof.check("--what-if")["findings"]
+
+    assert (finding["rule"], list(finding["when"])) == ("port-does-not-follow", ["container.port"])
+    assert "The same value breaks 2 more of these, in 1 object together." in finding["message"]
+    assert {one["location"]["line"] for one in [finding, *finding["related"]]} >= {15, 16, 17}
+    assert [one["new"] for one in finding["fix"]["edits"]] == ["{{ .Values.container.port }}"] * 3
+    repository.git("apply", "-", stdin=finding["fix"]["patch"])
+    assert told(portproof.check("--what-if")) == []
+
+
+def test_a_value_that_two_files_do_not_follow_is_a_finding_for_each(
+    repository: Repository, portproof: Program
+) -> None:
+    repository.write(
+        {
+            "chart/templates/ingress.yaml": INGRESS,
+            "chart/templates/other.yaml": INGRESS.replace("name: web}", "name: other}", 1),
+        }
+    )
+
+    findings = portproof.check("--what-if")["findings"]
+
+    assert [one["location"]["path"].rpartition("/")[2] for one in findings] == ["ingress.yaml", "other.yaml"]

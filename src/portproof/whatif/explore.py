@@ -7,15 +7,14 @@ it, as one more target: the same chart with one more values file, which only the
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
 from portproof import pipeline
 from portproof.discover.model import HelmTarget, Target
-from portproof.fix import Proposal
+from portproof.fix import Proposal, Prover
 from portproof.outcome import FindingGroup, Outcome, TargetResult, TracedFinding, keys_of
 from portproof.pipeline import Plan, Survey
 from portproof.render.model import Renderer
@@ -25,6 +24,7 @@ from portproof.rules.evaluate import FindingKey, RuleSet
 from portproof.source import RelPath, Span, Tree
 from portproof.trace.model import Origin
 from portproof.trace.templates import written
+from portproof.whatif.causes import by_line, by_value, line_of
 from portproof.whatif.scope import Scope, known_before
 from portproof.whatif.search import Search, Shown
 from portproof.whatif.values import Values, own_file, parts_of, variant, when
@@ -69,12 +69,12 @@ def explored(plan: Plan, survey: Survey, rule_set: RuleSet, outcome: Outcome, sc
     if not variants:
         return outcome
     tree = replace(plan.tree, overlay={**plan.tree.overlay, **texts})
-    tried = _again(plan, rule_set, tree, variants)
+    tried, prover = _again(plan, rule_set, tree, variants)
     moves = {one.target.id: one.shown.numbers for one in variants}
     tried = replace(
         tried, merged=tuple(_at_actions(moves, one, tried, tree, plan.fresh) for one in tried.merged)
     )
-    return _joined(outcome, tried, variants)
+    return _joined(outcome, tried, variants, prover)
 
 
 def _name(chart: HelmTarget, number: int) -> str:
@@ -119,8 +119,8 @@ def _searched(
     return found
 
 
-def _again(plan: Plan, rule_set: RuleSet, tree: Tree, variants: Sequence[_Variant]) -> Outcome:
-    """The findings of the variants, each by itself, with their places and fixes."""
+def _again(plan: Plan, rule_set: RuleSet, tree: Tree, variants: Sequence[_Variant]) -> tuple[Outcome, Prover]:
+    """The findings of the variants, each by itself, with their places and fixes; and what has proven those."""
     targets = tuple(one.target for one in variants)
     moved: dict[str, Target] = {one.target.id: one.still for one in variants if one.shown.moves}
     asked = replace(
@@ -139,7 +139,8 @@ def _again(plan: Plan, rule_set: RuleSet, tree: Tree, variants: Sequence[_Varian
     seen = pipeline.survey(asked)
     wanted = {one.target.id: one.shown for one in variants}
     results = tuple(_only(one, wanted[one.target.id]) for one in seen.results)
-    return pipeline.finish(asked, replace(seen, results=results), pipeline.prover_of(asked, seen))
+    prover = pipeline.prover_of(asked, seen)
+    return pipeline.finish(asked, replace(seen, results=results), prover), prover
 
 
 def _at_actions(
@@ -179,15 +180,15 @@ def _at_most_warning(finding: Finding) -> Finding:
     return replace(finding, severity=Severity.WARNING) if finding.severity is Severity.ERROR else finding
 
 
-def _joined(outcome: Outcome, tried: Outcome, variants: Iterable[_Variant]) -> Outcome:
+def _joined(outcome: Outcome, tried: Outcome, variants: Iterable[_Variant], prover: Prover) -> Outcome:
     """What was found with other values beside what was found anyway.
 
     A port that a part puts before others gives each of them another index: what is wrong there anyway stands at its line.
     """
     known = {one.target.id: one for one in variants}
-    said = {_line(one) for one in outcome.merged}
+    said = {line_of(one) for one in outcome.merged}
     named = (group for one in tried.merged if (group := _named(one, known)) is not None)
-    groups = _by_line([one for one in named if _line(one) not in said])
+    groups = by_value(by_line([one for one in named if line_of(one) not in said]), prover)
     verdict = replace(
         outcome.verdict,
         open=(*outcome.verdict.open, *groups),
@@ -195,33 +196,6 @@ def _joined(outcome: Outcome, tried: Outcome, variants: Iterable[_Variant]) -> O
         used=outcome.verdict.used | tried.verdict.used,
     )
     return replace(outcome, merged=(*outcome.merged, *groups), verdict=verdict)
-
-
-def _by_line(groups: Sequence[FindingGroup]) -> list[FindingGroup]:
-    """The findings, those of one rule at one line as one: a loop over ports is wrong once, whatever port shows it.
-
-    What fewer values show needs no more of them. The first stands for all, with the proposals that all have.
-    """
-    lines: dict[Hashable, list[FindingGroup]] = defaultdict(list)
-    for one in groups:
-        lines[_line(one)].append(one)
-    found = []
-    for several in lines.values():
-        shown = [set(one.first.when) for one in several]
-        least = [
-            one for one, own in zip(several, shown, strict=True) if not any(own > each for each in shown)
-        ]
-        first, *others = sorted(least, key=lambda one: len(one.first.when))
-        edits = [{each.edits for each in one.proposals} for one in others]
-        cures = tuple(one for one in first.proposals if all(one.edits in each for each in edits))
-        found.append(replace(first, proposals=cures, alike=tuple(others)))
-    return found
-
-
-def _line(group: FindingGroup) -> Hashable:
-    """The rule and the place; a finding without a place is at one of its own."""
-    origin = group.first.origins.get(group.finding.primary)
-    return group.first.found.rule.id, id(group) if origin is None else origin.span
 
 
 def _named(group: FindingGroup, known: Mapping[str, _Variant]) -> FindingGroup | None:
