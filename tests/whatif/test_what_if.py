@@ -1306,3 +1306,43 @@ def test_a_value_that_two_files_do_not_follow_is_a_finding_for_each(
     findings = portproof.check("--what-if")["findings"]
 
     assert [one["location"]["path"].rpartition("/")[2] for one in findings] == ["ingress.yaml", "other.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ("config: {http: {port: 8080}}\n", 0),
+        ("config: {listen: '0.0.0.0:8080'}\n", 0),
+        ("extraEnv:\n  # - name: PORT\n  #   value: 8080\n  other: x\n", 0),
+        ("config:\n  # server:\n  #   port: 8080\n  other: x\n", 0),
+        ("config: {proxy: 'http://proxy:8080'}\n", 1),
+        ("config: {http: {port: 8081}}\n", 1),
+        ("policy:\n  # - port: 8080\n  other: x\n", 1),
+    ],
+)
+def test_another_value_tells_the_program_its_port(
+    repository: Repository, portproof: Program, more: str, found: int
+) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + more,
+            "chart/templates/deployment.yaml": DEPLOYMENT.replace("PORT", "{{ .Values.service.port }}"),
+        }
+    )
+
+    assert len(portproof.check("--what-if")["findings"]) == found
+
+
+@pytest.mark.parametrize(("beside", "found"), [('targetPort: ""', 0), ('other: ""', 1)])
+def test_a_target_that_falls_back_to_the_port_has_a_value_of_its_own(
+    repository: Repository, portproof: Program, beside: str, found: int
+) -> None:
+    target = "targetPort: {{ .Values.service.targetPort | default .Values.service.port }}"
+    repository.write(
+        {
+            "chart/values.yaml": VALUES.replace("port: 8080}", f"port: 8080, {beside}}}", 1),
+            "chart/templates/service.yaml": SERVICE.replace("targetPort: http", target),
+        }
+    )
+
+    assert len(portproof.check("--what-if")["findings"]) == found

@@ -19,7 +19,9 @@ from portproof.render.placeholders import WORD
 from portproof.resources import Resource
 from portproof.rules.base import Severity, Trait
 from portproof.rules.evaluate import Evaluation, RuleFinding
-from portproof.whatif.values import Setting
+from portproof.whatif.documented import is_told
+from portproof.whatif.values import Setting, Values
+from portproof.yamldoc import FieldPath
 
 _LISTS = ("containers", "initContainers")
 _PORTS = re.compile(r"(?i)(?:container_?)?ports\Z")
@@ -52,20 +54,28 @@ def worth_saying(found: Evaluation, data: Mapping[str, Any]) -> Evaluation:
     )
 
 
-def of_the_chart(found: Evaluation, settings: Iterable[Setting]) -> Evaluation:
-    """What appears when ports move, but for containers that take a port which only their user can know."""
-    listed = {one.number for one in settings if any(isinstance(step, int) for step in one.path)} - {None}
+def of_the_chart(found: Evaluation, settings: Iterable[Setting], values: Values) -> Evaluation:
+    """What appears when ports move, but for containers that take a port which only their user can know.
+
+    Nor is one worth a word whose program is told the number by another value: who sets one sets both.
+    """
+    moved = {one.number: one.path for one in settings if one.number is not None}
+    listed = {number for number, path in moved.items() if any(isinstance(step, int) for step in path)}
+
+    def is_left(one: RuleFinding) -> bool:
+        site = one.finding.primary
+        return site.value in listed or _is_anybodys(_container(found, site)) or _is_told(one, moved, values)
+
     return _only(
-        found,
-        (
-            one
-            for one in found.found
-            if Trait.VALUES not in one.rule.traits
-            or not (
-                one.finding.primary.value in listed or _is_anybodys(_container(found, one.finding.primary))
-            )
-        ),
+        found, (one for one in found.found if Trait.VALUES not in one.rule.traits or not is_left(one))
     )
+
+
+def _is_told(one: RuleFinding, moved: Mapping[int, FieldPath], values: Values) -> bool:
+    """Whether another value says the number that a port had before a setting moved it."""
+    path = next((path for number, path in moved.items() if number == one.finding.primary.value), None)
+    was = None if path is None else yamldoc.lookup(values.data, path)
+    return path is not None and isinstance(was, int) and is_told(was, values.text, values.data, path)
 
 
 def has_empty_ports(data: object) -> bool:

@@ -25,6 +25,7 @@ from portproof.source import RelPath, Span, Tree
 from portproof.trace.model import Origin
 from portproof.trace.templates import written
 from portproof.whatif.causes import by_line, by_value, line_of
+from portproof.whatif.documented import falls_back
 from portproof.whatif.scope import Scope, known_before
 from portproof.whatif.search import Search, Shown
 from portproof.whatif.values import Values, own_file, parts_of, variant, when
@@ -202,7 +203,7 @@ def _named(group: FindingGroup, known: Mapping[str, _Variant]) -> FindingGroup |
     """A finding of variants as one of the charts; None where a place does not bear it out."""
     members = tuple(_member(one, known[one.target.id]) for one in group.members)
     first = known[group.first.target.id]
-    if first.shown.moves and not _is_written(members[0]):  # what stands in values can be moved along
+    if first.shown.moves and not _is_written(members[0], first.values):
         return None
     names = {one.target.id: one.plain.id for one in known.values()}
     cures = () if first.shown.depends else group.proposals  # another part has what is asked for
@@ -228,10 +229,11 @@ def _placed(origin: Origin, tried: _Variant) -> Origin | None:
     return replace(origin, span=Span(own_file(tried.plain), span.start, span.end), partners=())
 
 
-def _is_written(one: TracedFinding) -> bool:
-    """Whether the field is a matter of a template."""
+def _is_written(one: TracedFinding, values: Values) -> bool:
+    """Whether the field is a matter of a template: what stands in values, or may stand there, can be moved along."""
     origin = one.origins.get(one.found.finding.primary)
-    return origin is not None and "/templates/" in f"/{origin.span.path}"
+    is_template = origin is not None and "/templates/" in f"/{origin.span.path}"
+    return origin is not None and is_template and not falls_back(origin.text, values.data)
 
 
 def _is_of_try(proposal: Proposal, tried: Iterable[_Variant]) -> bool:

@@ -271,7 +271,8 @@ class Search:
         if still is None:
             return None
         rules = self.rule_set.only(*_COMPARED)
-        found = of_the_chart(compared(evaluate(answer, rules), answer, rules, still), settings)
+        found = compared(evaluate(answer, rules), answer, rules, still)
+        found = of_the_chart(found, settings, self.values)
         if not may_be_taken(answer, settings):
             return found
         taken = taken_from_services(evaluate(answer, self.rule_set.without(*_COMPARED)), settings)

@@ -129,7 +129,7 @@ def _named_steps(one: Setting, text: str, start: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The ``values.yaml`` of a chart: its data, the keys that comments say not to move, and where its scalars stand.
+    """The ``values.yaml`` of a chart: its data and text, the keys that comments say not to move, and where its scalars stand.
 
     `entries` are what its lists of hosts and paths may hold, where they are empty: a part without any asks for nothing.
     """
@@ -137,6 +137,7 @@ class Values:
     data: Mapping[str, Any]
     fixed: frozenset[FieldPath]
     spans: Mapping[FieldPath, ScalarSpan]
+    text: str
     entries: tuple[Setting, ...] = ()
 
     @classmethod
@@ -156,7 +157,8 @@ class Values:
         fixed = {path for path, span in spans if _is_fixed(lines, index.position(span.start)[0])}
         fixed |= set(_fixed_by_readme(target, tree))
         data = documents[0].data
-        return cls(data, frozenset(fixed), documents[0].spans, tuple(_entries(data, lines, target, tree)))
+        entries = tuple(_entries(data, lines, target, tree))
+        return cls(data, frozenset(fixed), documents[0].spans, text, entries)
 
     def switches(self) -> Iterator[Setting]:
         """Everything that is off, and the entries of lists that are empty; what switches a part off is none."""

@@ -1,0 +1,70 @@
+"""What a chart's ``values.yaml`` says of a port elsewhere: another value, or the example in a comment, that is set along with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from portproof import yamldoc
+from portproof.yamldoc import FieldPath
+
+_CONFIG = re.compile(r"(?i)conf|settings|properties|args|env(?!oy)|options|flags|command")
+"""Keys below which a chart's user writes what a program is told."""
+
+_KEY = re.compile(
+    r"(?P<lead>[ #]*)(?P<items>(?:- +)*)(?P<key>[\w.$/-]+|\"[^\"]+\"|'[^']+') *[:=](?=\s|\Z|[^/])"
+)
+_DEFAULTS = re.compile(r"\|\s*default\b|\b(?:default|coalesce)\s")
+_VALUES = re.compile(r"\.Values\.([\w.]+)")
+
+
+def is_told(number: int, text: str, data: Mapping[str, Any], moved: FieldPath) -> bool:
+    """Whether values besides the `moved` one say a number where they say what a program is told, be it in a comment.
+
+    Who moves a port there has to set both: ``service.port`` and ``config.server.port``.
+    """
+    said = re.compile(
+        rf"(?<![\w.])(?<![A-Za-z]:){number}(?![\w.])"
+    )  # what has a host before it is somebody else's
+    leaves = (path for path, value in yamldoc.leaves(data) if path != moved and said.search(str(value)))
+    if any(map(_is_config, leaves)):
+        return True
+    # A comment below the same key of a configuration describes the value itself.
+    return not _is_config(moved) and any(
+        said.search(value) and _is_config(path) for path, value in _comments(text)
+    )
+
+
+def falls_back(action: str, data: Mapping[str, Any]) -> bool:
+    """Whether an action of a template reads a value that the chart leaves empty, and else another: who sets one sets both.
+
+    ``{{ .Values.service.targetPort | default .Values.service.port }}``, with ``targetPort: ""`` beside ``port``.
+    """
+    if not _DEFAULTS.search(action):
+        return False
+    paths = [tuple(one.split(".")) for one in _VALUES.findall(action)]
+    return any(_is_there(data, path) and not yamldoc.lookup(data, path) for path in paths)
+
+
+def _is_config(path: FieldPath) -> bool:
+    return any(_CONFIG.search(str(step)) for step in path)
+
+
+def _is_there(data: Mapping[str, Any], path: FieldPath) -> bool:
+    above = yamldoc.lookup(data, path[:-1])
+    return isinstance(above, dict) and path[-1] in above
+
+
+def _comments(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every key with a value that stands in a comment, as the keys that it lies below, comments or not, by their columns."""
+    above: list[tuple[int, str]] = []
+    for line in text.split("\n"):
+        found = _KEY.match(line)
+        if found is None:
+            continue
+        column = len(found["lead"]) + len(found["items"])
+        above = [one for one in above if one[0] < column]
+        above.append((column, found["key"].strip("\"'")))
+        if "#" in found["lead"] and found["lead"].strip().strip("#").strip() == "":
+            yield tuple(key for _, key in above), line[found.end() :]
