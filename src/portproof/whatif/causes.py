@@ -1,4 +1,4 @@
-"""Which findings with other values are one to whoever mends the chart: those of one line, and those that one value shows in one file."""
+"""Which findings with other values are one to whoever mends the chart: those of one line, and those of a value in one file."""
 
 from __future__ import annotations
 
@@ -32,14 +32,17 @@ def by_line(groups: Sequence[FindingGroup]) -> list[FindingGroup]:
 
 
 def by_value(groups: Sequence[FindingGroup], prover: Prover) -> list[FindingGroup]:
-    """The findings, those of one rule that one moved port shows in one file as one: three probes that keep its number.
+    """The findings, those of one rule that the same values show in one file as one: three probes that keep a number.
 
     The first stands for all, with one fix for all of them. Where some have a fix and others have none, each is for itself.
     """
-    values: dict[Hashable, list[FindingGroup]] = defaultdict(list)
-    for one in groups:
-        values[_value_of(one)].append(one)
-    return [one for several in values.values() for one in _as_one(several, prover)]
+    shown: dict[tuple[Hashable, frozenset[str]], list[FindingGroup]] = {}
+    for one in sorted(groups, key=lambda one: len(one.first.when)):
+        file, values = _file_of(one), _deciding(one)
+        first = next((key for key in shown if key[0] == file and key[1] <= values), (file, values))
+        shown.setdefault(first, []).append(one)
+    joined = {id(one): _as_one(several, prover) for several in shown.values() for one in several[:1]}
+    return [one for each in groups for one in joined.get(id(each), ())]
 
 
 def line_of(group: FindingGroup) -> Hashable:
@@ -48,12 +51,16 @@ def line_of(group: FindingGroup) -> Hashable:
     return group.first.found.rule.id, id(group) if origin is None else origin.span
 
 
-def _value_of(group: FindingGroup) -> Hashable:
-    """The rule, the file, and the ports that are moved; of a finding that no moved port shows, itself."""
-    first = group.first
-    origin = first.origins.get(group.finding.primary)
-    moved = frozenset(key for key, value in first.when if value is not True)
-    return (first.found.rule.id, origin.span.path, moved) if origin and moved else id(group)
+def _file_of(group: FindingGroup) -> Hashable:
+    """The rule and the file; a finding without a place is in one of its own."""
+    origin = group.first.origins.get(group.finding.primary)
+    return group.first.found.rule.id, id(group) if origin is None else origin.span.path
+
+
+def _deciding(group: FindingGroup) -> frozenset[str]:
+    """The values that show a finding: the ports that are moved, else the parts that are switched on."""
+    shown = group.first.when
+    return frozenset(key for key, value in shown if value is not True) or frozenset(key for key, _ in shown)
 
 
 def _as_one(several: Sequence[FindingGroup], prover: Prover) -> Sequence[FindingGroup]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from portproof import yamldoc
 from portproof.yamldoc import FieldPath
 
-_CONFIG = re.compile(r"(?i)conf|settings|properties|args|env(?!oy)|options|flags|command")
-"""Keys below which a chart's user writes what a program is told."""
+_CONFIG = re.compile(r"(?i)conf|settings|properties|args|env(?!oy)|options|flags|command|listen|bind|addr")
+"""Keys below which a chart's user writes what a program is told, and what such a value is called."""
 
 _KEY = re.compile(
     r"(?P<lead>[ #]*)(?P<items>(?:- +)*)(?P<key>[\w.$/-]+|\"[^\"]+\"|'[^']+') *[:=](?=\s|\Z|[^/])"
 )
+_OF_PORTS = frozenset({"name", "port", "number", "containerPort", "targetPort"})
+_NAMED = re.compile(r"\bname\b *:")
+_DECLARES = re.compile(r"\bcontainerPort\b *:")
+_NEAR = 3
+"""Lines of a template that are one port: its name, and its number below."""
+
 _DEFAULTS = re.compile(r"\|\s*default\b|\b(?:default|coalesce)\s")
 _VALUES = re.compile(r"\.Values\.([\w.]+)")
 
@@ -36,6 +42,26 @@ def is_told(number: int, text: str, data: Mapping[str, Any], moved: FieldPath) -
     )
 
 
+def has_example(wanted: object, text: str) -> bool:
+    """Whether a comment has a port of that name or number in a collection of ports: who switches on what asks for it adds it."""
+    return any(
+        str(wanted) in (_scalar(value) if path[-1] in _OF_PORTS else "", path[-1])
+        for path, value in _comments(text)
+        if any(step.lower().endswith("ports") for step in path[:-1])
+    )
+
+
+def may_be_declared(name: str, texts: Iterable[str]) -> bool:
+    """Whether a template declares a port of that name somewhere: with a value that no switch sets."""
+    named = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])")
+    return any(
+        named.search(line) and _DECLARES.search("\n".join(lines[number : number + _NEAR]))
+        for lines in (text.split("\n") for text in texts)
+        for number, line in enumerate(lines)
+        if _NAMED.search(line)
+    )
+
+
 def falls_back(action: str, data: Mapping[str, Any]) -> bool:
     """Whether an action of a template reads a value that the chart leaves empty, and else another: who sets one sets both.
 
@@ -45,6 +71,11 @@ def falls_back(action: str, data: Mapping[str, Any]) -> bool:
         return False
     paths = [tuple(one.split(".")) for one in _VALUES.findall(action)]
     return any(_is_there(data, path) and not yamldoc.lookup(data, path) for path in paths)
+
+
+def _scalar(text: str) -> str:
+    """The scalar that a line has behind its key."""
+    return text.partition(" #")[0].strip().strip("\"'")
 
 
 def _is_config(path: FieldPath) -> bool:

@@ -8,8 +8,8 @@ without its annotations.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from portproof import yamldoc
@@ -19,7 +19,7 @@ from portproof.render.placeholders import WORD
 from portproof.resources import Resource
 from portproof.rules.base import Severity, Trait
 from portproof.rules.evaluate import Evaluation, RuleFinding
-from portproof.whatif.documented import is_told
+from portproof.whatif.documented import has_example, is_told, may_be_declared
 from portproof.whatif.values import Setting, Values
 from portproof.yamldoc import FieldPath
 
@@ -33,13 +33,35 @@ _BY_ANNOTATION = "use-annotation"
 _TOLD = ("volumeMounts", "command", "args")
 
 
-def worth_saying(found: Evaluation, data: Mapping[str, Any]) -> Evaluation:
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a chart may have with further values: its own values, its templates, the names that its ports have anyway."""
+
+    values: Values
+    templates: Sequence[str]
+    names: frozenset[object]
+
+
+def worth_saying(found: Evaluation, offer: Offer) -> Evaluation:
     """What appears with parts switched on, but for notes, which nobody needs who has not these values, and what is to be filled.
 
-    `data` are the chart's own values: who switches a part on fills its lists of ports, and its annotations.
+    Who switches a part on fills its lists of ports, and its annotations. A chart that names no image has its user's ports.
     """
-    lists = has_empty_ports(data)
+    lists = has_empty_ports(offer.values.data)
     nothing = lists and not any(map(_declares, found.manifests.resources))
+    containers = [one for each in found.manifests.resources for one in _containers(each)]
+    is_generic = bool(containers) and not any(_image(one) for one in containers)
+    names = offer.names.union(_names(containers))
+
+    def is_left(one: RuleFinding) -> bool:
+        site = one.finding.primary
+        is_name = isinstance(site.value, str) and not site.value.isdecimal()
+        return (
+            (nothing and site.resource.kind in _ASKING)
+            or (lists and _is_without_ports(found, site))
+            or (is_name and (is_generic or _may_be_added(str(site.value), names, offer)))
+        )
+
     return _only(
         found,
         (
@@ -48,9 +70,15 @@ def worth_saying(found: Evaluation, data: Mapping[str, Any]) -> Evaluation:
             if one.finding.severity is not Severity.NOTE
             and one.finding.primary.path[-1:] != ("ports",)
             and one.finding.primary.value != _BY_ANNOTATION
-            and not (nothing and one.finding.primary.resource.kind in _ASKING)
-            and not (lists and _is_without_ports(found, one.finding.primary))
+            and not is_left(one)
         ),
+    )
+
+
+def _may_be_added(name: str, names: frozenset[object], offer: Offer) -> bool:
+    """Whether further values give the chart a port of a name: an example in a comment, or what a template declares."""
+    return has_example(name, offer.values.text) or (
+        name not in names and may_be_declared(name, offer.templates)
     )
 
 
@@ -106,15 +134,31 @@ def _container(found: Evaluation, site: Site) -> Mapping[str, Any]:
 
 def _declares(resource: Resource) -> bool:
     """Whether a container of a resource declares a port."""
-    return any(key == "ports" and value for key, value in _collections(_template(resource.data)))
+    return any(one.get("ports") for one in _containers(resource))
 
 
-def _template(data: Mapping[str, Any]) -> object:
+def _containers(resource: Resource) -> Iterator[Mapping[str, Any]]:
     """The containers of what makes pods; nothing of anything else."""
-    spec = yamldoc.lookup(data, ("spec", "template", "spec"))
-    found = spec if isinstance(spec, dict) else yamldoc.lookup(data, ("spec",))
+    spec = yamldoc.lookup(resource.data, ("spec", "template", "spec"))
+    found = spec if isinstance(spec, dict) else yamldoc.lookup(resource.data, ("spec",))
     some = found.get("containers") if isinstance(found, dict) else None
-    return dict(enumerate(some)) if isinstance(some, list) else None
+    yield from (one for one in (some if isinstance(some, list) else ()) if isinstance(one, dict))
+
+
+def _names(containers: Iterable[Mapping[str, Any]]) -> Iterator[object]:
+    """The names of the ports that containers declare."""
+    for one in containers:
+        ports = one.get("ports")
+        for port in ports if isinstance(ports, list) else ():
+            if isinstance(port, dict):
+                yield port.get("name")
+
+
+def _image(container: Mapping[str, Any]) -> str:
+    """The image of a container, without its tag; empty where its user has to say it."""
+    image = str(container.get("image") or "")
+    last = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+    return "" if not last or WORD in image else image
 
 
 def _is_without_ports(found: Evaluation, site: Site) -> bool:
@@ -125,7 +169,6 @@ def _is_without_ports(found: Evaluation, site: Site) -> bool:
 
 def _is_anybodys(container: Mapping[str, Any]) -> bool:
     """Whether a container runs what the user of the chart says: no image, or a bare web server in the place of one."""
-    image = str(container.get("image") or "")
-    last = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+    image = _image(container)
     is_bare = name_of(image) in _WEB_SERVERS and not any(container.get(one) for one in _TOLD)
-    return bool(container) and (not last or WORD in image or is_bare)
+    return bool(container) and (not image or is_bare)

@@ -7,17 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from portproof.discover.chart_files import chart_files
 from portproof.discover.model import HelmTarget
 from portproof.graph.model import PortGraph
 from portproof.pipeline import Plan
 from portproof.render.model import NotRendered, RenderFailure, Rendering
-from portproof.resources import ResourceKey
+from portproof.resources import Resource, ResourceKey
 from portproof.resources import read as read_resources
 from portproof.rules.base import Scalar, Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate, graph_of
 from portproof.source import RelPath
-from portproof.whatif.excused import of_the_chart, worth_saying
+from portproof.whatif.excused import Offer, of_the_chart, worth_saying
 from portproof.whatif.mistaken import may_be_taken, taken_from_services
 from portproof.whatif.values import Setting, Values, named_in, parts_of, subcharts, variant
 from portproof.yamldoc import lookup
@@ -50,7 +51,7 @@ _COMPARED = (Trait.VALUES, Trait.WHAT_IF)
 class Shown:
     """Settings of a chart, and the findings that appear with them alone; `moves` says that they move ports.
 
-    With other parts than these the findings are not there if `depends`.
+    With other parts the question is not there if `depends`.
     """
 
     settings: tuple[Setting, ...]
@@ -92,6 +93,14 @@ class Search:
         return answer
 
     @cached_property
+    def offer(self) -> Offer:
+        """What the chart may have with further values."""
+        files = chart_files([self.target.chart], self.plan.tree)
+        texts = [self.plan.tree.text_or_none(one) or "" for one in files if "/templates/" in f"/{one}"]
+        names = frozenset[object]() if self.plain is None else _names(graph_of(self.plain, self.rule_set))
+        return Offer(self.values, texts, names)
+
+    @cached_property
     def apart(self) -> frozenset[object]:
         """The names of subcharts that are charts of the repository themselves: they are tried there."""
         charts = {one.chart for one in self.plan.everything if isinstance(one, HelmTarget)}
@@ -128,15 +137,15 @@ class Search:
         yield from self._found([*parts, *override] if override else [], self.known, moves=True)
 
     def _alone(self, parts: Sequence[Setting], known: frozenset[FindingKey]) -> Iterator[Shown]:
-        """What appears with one part alone, and not with all: another part has what it asks for.
+        """What appears with one part alone, and not with all, because another part takes the question away.
 
-        A Service alone is none: who needs its answer switches on what answers, and nobody else asks it. Nor is what a part
-        beside it has, below the same key: who sets one reads the other. A part that takes the question away has no answer.
+        What another part has is none: who switches on what asks for it switches that on, too. Nor is a Service alone.
         """
-        everything = self._rendered(tuple(parts))
-        if everything is None or self.plain is None or not parts:
+        whole = self._rendered(tuple(parts))
+        if whole is None or self.plain is None or not parts:
             return
-        graph = graph_of(everything, self.rule_set)
+        graph = graph_of(whole, self.rule_set)
+        everything = {one.key: one for one in graph.resources}
         old = {one.key for one in read_resources(self.plain).resources}
         asking = {edge.holder for edge in edges(graph)} - old
         # A switch that denies everything leaves a policy with nothing to ask for.
@@ -151,8 +160,7 @@ class Search:
             new = frozenset() if evaluation is None else evaluation.keys - known
             keys = frozenset(key for key in new if key[1].kind != "Service")
             if keys:
-                beside = self.asked(tuple(part for part in parts if part.path[0] == one.path[0]), moves=False)
-                keys = keys if beside is None else _unanswered(keys, beside)
+                keys = _unanswered(keys, everything)
             if keys:
                 yield Shown(settings, keys, moves=False, depends=True)
                 known |= keys
@@ -266,7 +274,7 @@ class Search:
         if answer is None:
             return None
         if not moves:
-            return worth_saying(evaluate(answer, self.rule_set.without(*_COMPARED)), self.values.data)
+            return worth_saying(evaluate(answer, self.rule_set.without(*_COMPARED)), self.offer)
         still = self._rendered(parts_of(settings))
         if still is None:
             return None
@@ -318,11 +326,13 @@ def _first(likely: Sequence[Setting], settings: Sequence[Setting]) -> Iterator[t
             yield (*around, one)
 
 
-def _unanswered(keys: frozenset[FindingKey], beside: Evaluation) -> frozenset[FindingKey]:
-    """The findings that are there with other parts, too, or whose field those parts take away."""
-    resources = {one.key: one for one in beside.manifests.resources}
-    gone = (key for key in keys if key[1] in resources and lookup(resources[key[1]].data, key[2]) is None)
-    return (keys & beside.keys).union(gone)
+def _unanswered(
+    keys: frozenset[FindingKey], everything: Mapping[ResourceKey, Resource]
+) -> frozenset[FindingKey]:
+    """The findings whose field is not there with all parts: they take it away, and do not have what it asks for."""
+    return frozenset(
+        key for key in keys if key[1] in everything and lookup(everything[key[1]].data, key[2]) is None
+    )
 
 
 def _is_around(part: Setting, other: Setting) -> bool:

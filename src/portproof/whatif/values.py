@@ -32,7 +32,7 @@ _NAME = re.compile(r"(?i)(?:name|port)\Z")
 _LISTENS = re.compile(r"(?i)addr|listen|bind")
 _ADDRESS = re.compile(r"(?:0\.0\.0\.0|\[::\]|\*)?:[1-9]\d{1,4}")
 _NOT_MOVED = re.compile(
-    r"(?i)nodePort|hostPort|proxy|database|redis|postgres|mysql|smtp|kafka|external|remote"
+    r"(?i)nodePort|hostPort|proxy|database|redis|postgres|mysql|smtp|kafka|external|remote|extra_?(?:args|env)"
 )
 _NO_HOSTS = re.compile(r"\s*hosts:\s*\[\s*\]\s*\Z")
 _MAPPED = re.compile(r"\{\{-?[^{}]*\.path\b(?!s)")
