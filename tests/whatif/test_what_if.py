@@ -142,7 +142,16 @@ def test_both_ends_are_values(repository: Repository, portproof: Program) -> Non
 
 @pytest.mark.parametrize(
     "comment",
-    ["must match the ingress", "These ports shall be equal to the pods' ports", "has to match PORT"],
+    [
+        "must match the ingress",
+        "These ports shall be equal to the pods' ports",
+        "has to match PORT",
+        "If changed, pass the argument -web.listen-address",
+        "Should only be changed if you use a custom image",
+        "If you use a different port make sure it matches the probes",
+        "Only changes the container port",
+        "(keep them equal to this if you override it)",
+    ],
 )
 def test_a_comment_says_that_the_port_stays(repository: Repository, portproof: Program, comment: str) -> None:
     repository.write(

@@ -40,7 +40,9 @@ _FIXED = re.compile(
     r"(?i)(?:must|shall|should|ha(?:s|ve) to|needs? to) (?:match|be (?:the )?(?:same|equal|identical)|correspond)|"
     r"do(?:es)? ?n[o']t (?:change|edit|modify)|"
     r"(?:keep|stay|be) in sync|same as|not configurable|deprecated|"
-    r"[Pp]ort ?== ?\w+\.|(?:if|when) you change (?:this|it)"
+    r"[Pp]ort ?== ?\w+\.|(?:if|when) (?:you change (?:this|it)|you use a different port|changed|changing)|"
+    r"keep (?:it|this|them|both) (?:equal|the same|in sync)|make sure (?:that )?(?:it|this|they) mat?ch|"
+    r"only (?:be )?changed? (?:it |this )?i[fs] you|only changes (?:the )?container ?port"
 )
 """What a comment, or the README, says of a value that is not to be moved by itself."""
 
