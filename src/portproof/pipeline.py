@@ -71,6 +71,11 @@ MAX_READ = 30_000
 _BACK = Remedy("take this part of the change back", ())
 
 
+def certain(_failure: RenderFailure, _tree: Tree) -> str:
+    """No doubt about any failure."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a run is to do: check `targets` of `tree`; `everything` are all targets that a fix must not break.
@@ -83,6 +88,7 @@ class Plan:
     values is compared with, by the id of the one that has them. `past` is what else is known of the base, once that was
     asked. `bases` are checked instead of a target that cannot be rendered, by its id. `elsewhere` are the ids of targets
     that another run checks, and `beside` tells which of those have to be asked what they offer, by what these say.
+    `doubt` says why a failure to render is perhaps nobody's mistake.
     """
 
     tree: Tree
@@ -104,6 +110,7 @@ class Plan:
     bases: Mapping[str, tuple[KustomizeTarget, ...]] = field(default_factory=dict)
     elsewhere: frozenset[str] = frozenset()
     beside: Callable[[Sequence[TargetResult]], Sequence[Target]] | None = None
+    doubt: Callable[[RenderFailure, Tree], str] = certain
 
     def default(self, target: Target) -> Rendering | None:
         """What the chart of a target renders to with its own values alone; None where nothing is compared with it."""
@@ -169,6 +176,7 @@ def _instead(pool: ThreadPoolExecutor, plan: Plan, results: Sequence[TargetResul
     if not any(one.outcome is not None for one in latest):
         return []
     seen = {*ids_of(plan.everything)}
+    plan = replace(plan, doubt=certain)
     while failed := [one.target for one in latest if one.outcome is not None]:
         rendered = [one.target for one in (*results, *found) if one.outcome is None]
         reached = {root for one in rendered if isinstance(one, KustomizeTarget) for root in one.roots}
@@ -293,7 +301,7 @@ def _check_one(plan: Plan, environment: Environment | None, target: Target) -> T
     """What a target has to say, with what the others of its environment have where that is known."""
     answer = plan.render(target, plan.tree)
     if isinstance(answer, RenderFailure):
-        return TargetResult(target, answer, (), 0, answer.seconds, None)
+        return TargetResult(target, _doubted(plan, answer), (), 0, answer.seconds, None)
     if isinstance(answer, NotRendered):
         return TargetResult(target, answer, (), 0, 0.0, None)
     evaluation = _evaluated(plan, environment, answer)
@@ -311,6 +319,14 @@ def _check_one(plan: Plan, environment: Environment | None, target: Target) -> T
         answer.took,
         answer.placeholders,
     )
+
+
+def _doubted(plan: Plan, failure: RenderFailure) -> RenderFailure | NotRendered:
+    """A failure, unless it may be nobody's mistake. What rendered in the base is broken by the change, whatever it is."""
+    if plan.witness(failure.target) is not None:
+        return failure
+    reason = plan.doubt(failure, plan.tree)
+    return NotRendered(failure.target, reason) if reason else failure
 
 
 def _trace_one(plan: Plan, environment: Environment, one: TargetResult) -> list[TracedFinding]:

@@ -18,6 +18,7 @@ BASE = {"base/kustomization.yaml": "resources: [all.yaml]\n"}
 PLUGIN = "apiVersion: example.com/v1\nkind: Secrets\nmetadata: {name: x}\n"
 INFLATOR = "{apiVersion: builtin, kind: HelmChartInflationGenerator, metadata: {name: x}, name: redis}"
 FUNCTION = "config.kubernetes.io/function: 'exec: {path: ksops}'"
+DEPLOYED = {"deploy.sh": "kubectl apply -k prod\n"}
 SOPS = f"apiVersion: viaduct.ai/v1\nkind: ksops\nmetadata: {{name: x, annotations: {{{FUNCTION}}}}}\nfiles: [s.yaml]\n"
 
 
@@ -143,6 +144,7 @@ def test_the_base_of_an_overlay_that_cannot_be_built_is_checked(
     overlay, status = BUILT_BY_NOBODY[case]
     files = {
         **BASE,
+        **DEPLOYED,
         "prod/kustomization.yaml": overlay,
         "prod/g.yaml": PLUGIN,
         "prod/several.yaml": f"{THEIRS}---\n{THEIRS.replace('shop', 'other')}",
@@ -168,7 +170,7 @@ def test_a_base_that_only_its_overlay_completes_is_not_said_to_be_broken(
     field = "{kind: Service, name: api, apiVersion: v1}, fieldref: {fieldpath: metadata.namespace}"
     base = f"resources: [all.yaml]\nvars: [{{name: NS, objref: {field}}}]\n"
     overlay = "resources: [../base]\nnamespace: shop\npatches: [{path: gone.yaml}]\n"
-    repository.write({"base/kustomization.yaml": base, "base/all.yaml": SOUND})
+    repository.write({**DEPLOYED, "base/kustomization.yaml": base, "base/all.yaml": SOUND})
     repository.write({"prod/kustomization.yaml": overlay})
     found = portproof.check()
     assert [(one["rule"], one["targets"]) for one in found["findings"]] == [
@@ -183,6 +185,7 @@ def test_a_base_that_another_overlay_has_is_no_target(portproof: Program, reposi
     repository.write(
         {
             **BASE,
+            **DEPLOYED,
             "base/all.yaml": BROKEN,
             "dev/kustomization.yaml": "resources: [../base]\npatches: [{path: p.yaml, target: {kind: Service}}]\n",
             "dev/p.yaml": patch,

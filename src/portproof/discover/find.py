@@ -61,6 +61,7 @@ def discover(
         },
         overlays.bases,
         builders(listing),
+        tuple(sorted(folder for folder, builds in deployed.builds.items() if builds)),
     )
 
 

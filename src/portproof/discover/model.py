@@ -532,7 +532,7 @@ class Discovery:
     `everything` are the targets of the whole tree: an edit under one path may break what lies elsewhere. `unread` is what
     looks deployable and makes no target. `learnt` says, by a target's kind and folder, which descriptions deploy it.
     `bases` are the kustomizations that those of a target build on, by its id: targets where it cannot be built. `builders`
-    are files that say how images are built, where there is a Dockerfile.
+    are files that say how images are built, where there is a Dockerfile. `deployed` are the folders that descriptions deploy.
     """
 
     targets: Sequence[Target]
@@ -542,3 +542,4 @@ class Discovery:
     learnt: Mapping[tuple[str, RelPath], tuple[Install, ...]] = field(default_factory=dict, compare=False)
     bases: Mapping[str, tuple[KustomizeTarget, ...]] = field(default_factory=dict, compare=False)
     builders: tuple[RelPath, ...] = field(default=(), compare=False)
+    deployed: tuple[RelPath, ...] = field(default=(), compare=False)

@@ -213,7 +213,7 @@ class Kustomize:
         explained = OverlayBlame(target, tree, Places.of(tree, {root: "."})).explain(done.stderr)
         if isinstance(explained, NotRendered):
             return explained
-        return RenderFailure(target, explained.message, explained.site, seconds=done.seconds)
+        return replace(explained, seconds=done.seconds)
 
     def _limits(self) -> Limits:
         return self.confines.limits(self.seconds, KUSTOMIZE_MEMORY)

@@ -44,7 +44,7 @@ class RenderFailure:
     `message` is one or a few lines in the tool's words, without paths of the machine it ran on. With `demanded` a chart
     demands a value on purpose that it was not given: by ``required`` or a guarded ``fail``, or by encoding a credential.
     `wants` is the top-level value that a template reads and none of the target's values files has, where that is the cause;
-    `has` are those that they have.
+    `has` are those that they have. `lacks` is the file or folder that is missing, where that is the cause.
     """
 
     target: Target
@@ -54,6 +54,7 @@ class RenderFailure:
     seconds: float = 0.0
     wants: str = ""
     has: tuple[str, ...] = ()
+    lacks: RelPath = ""
 
 
 @dataclass(frozen=True, slots=True)

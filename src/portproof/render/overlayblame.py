@@ -181,25 +181,27 @@ class OverlayBlame:
         if nothing:
             return NotRendered(self.target, nothing)
         site = self._site(folder, inner)
-        cause = self._missing_input(inner) or _plainly(inner)
+        lacks, missing = self._missing_input(inner) or ("", None)
+        cause = missing or _plainly(inner)
         if cause is not None:
             here = "the kustomization at the root" if folder == "." else folder
-            return RenderFailure(self.target, f"{here} cannot be built: {cause}", site)
+            return RenderFailure(self.target, f"{here} cannot be built: {cause}", site, lacks=lacks)
         message = clean(_short(inner))
         if site is not None and not message.startswith(site.path) and folder != self.target.folder:
             message = f"{message} (in {folder})"
         return RenderFailure(self.target, message or "kustomize failed without an error message", site)
 
-    def _missing_input(self, text: str) -> str | None:
-        """Which file or kustomization is missing; None for any other cause."""
+    def _missing_input(self, text: str) -> tuple[RelPath, str] | None:
+        """Which file, or kustomization of which folder, is missing, and that in words; None for any other cause."""
         without = _WITHOUT.search(text)
         if without:
-            return f"{clean(without.group(1))} has no kustomization.yaml"
+            folder = normalise(without.group(1)) or ""
+            return folder, f"{clean(without.group(1))} has no kustomization.yaml"
         for path in self._missing(text):
             if not os.path.lexists(self.tree.on_disk(path)) and path not in self.tree.overlay:
-                return f"{clean(path)} is missing"
+                return path, f"{clean(path)} is missing"
             if os.path.isdir(self.tree.on_disk(path)) and self._kustomization(path) is None:  # noqa: PTH112
-                return f"{clean(path)} has no kustomization.yaml"
+                return path, f"{clean(path)} has no kustomization.yaml"
         return None
 
     def _nothing_to_build(self, folder: RelPath, text: str) -> str:

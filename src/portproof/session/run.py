@@ -174,6 +174,7 @@ def _checked(request: Request, ready: Prepared, base: Path, told: Progress, plan
 def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Renderer) -> Plan:
     """What to do, with one memory of what has been rendered for all of it."""
     from portproof.discover.variants import defaults
+    from portproof.doubts.judged import Doubts
     from portproof.pipeline import Plan
     from portproof.rules.base import Trait
 
@@ -191,6 +192,7 @@ def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Ren
         complete=ready.config.complete,
         bases=ready.discovery.bases,
         defaults=defaults(ready.targets),
+        doubt=Doubts(ready.discovery.deployed).reason,
     )
 
 

@@ -14,7 +14,11 @@ What can't be rendered can't be checked, and it can't be installed either.
 
 Severity:
 
-* **error**: when the chart, overlay or manifest is broken.
+* **error**: when the chart, overlay or manifest is broken in what the repository holds. Examples are text that
+  is not YAML, a template that does not parse, an object twice and a patch for nothing. A missing file is an error only with evidence. Nothing
+  in the repository speaks of making it. And a file of nearly its name is there, or something in the repository
+  deploys just this overlay: an Application, a script, the documentation. With `--base`, whatever rendered in the
+  base is an error.
 * **warning**: with `--base`, when a change makes a chart that rendered need values which its own don't have. Or when a
   values file that is known by its place is broken itself. Or when a chart of a registry rejects what
   the repository gives it, unless it rendered in the base.
@@ -60,6 +64,12 @@ Not reported when:
   something else writes them.
 * a kustomization in a folder called `templates` cannot be built, and a manifest beside it has variables
   (`${CLUSTER}`, `{{APP}}`): something copies the folder and fills it in.
+* an overlay lacks a file that a script, a pipeline, code or the documentation may make: it is skipped, and the
+  reason says what to run first.
+* an overlay lacks a file, and nothing in the repository deploys it: it is skipped, too.
+* the chart or overlay lies in a folder of what is copied or kept (`templates`, `boilerplate`, `archive`, `testdata`).
+* a file has marks of another template engine (`{% if %}`, `<APP_NAME>`), or a chart calls functions of another tool, such
+  as helmfile or werf.
 * an overlay needs a file that controller-gen or operator-sdk generates in a project of
   theirs.
 * an overlay needs a file that a script of the repository writes (`cp crd.yaml config/crd/test/base.yaml`): a resource is

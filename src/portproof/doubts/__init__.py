@@ -1,0 +1,1 @@
+"""What speaks against calling a failure to render a mistake of the repository."""

@@ -1,0 +1,117 @@
+"""Whether a failure to render is a mistake of the repository, or waits for something that is made elsewhere.
+
+What the repository holds itself is certain: text that is not YAML, a template that does not parse, an object twice. What
+it does not hold is not: a script, a pipeline or a person may make a missing file before anybody builds the overlay. So a
+missing file is a mistake only with evidence.
+
+* Nothing in the repository speaks of making it.
+* And something that is there was meant: a typo, a wrong number of ``../``. Or something here deploys just this target: an
+  Application, a Flux Kustomization, a command of a script, a pipeline or the documentation.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from portproof.discover.model import HelmTarget, KustomizeTarget, Target
+from portproof.doubts.meant import meant
+from portproof.doubts.mentions import Mentions
+from portproof.render.model import RenderFailure
+from portproof.source import RelPath, Tree, parent
+
+_COPIED = re.compile(
+    r"(?:\A|/)[._]*(?:[\w-]*[-_])?(?:templates?|fttemplates?|boilerplates?|skeletons?|scaffold(?:s|ing)?|starters?|blueprints?|cookiecutter[^/]*)(?=/|\Z)",
+    re.IGNORECASE,
+)
+"""Folders of what is copied and filled in before anybody builds it."""
+_LEFT = re.compile(
+    r"(?:\A|/)[._]*(?:archived?|archives|attic|backups?|deprecated|disabled|legacy|obsolete|old|unused|wip|testdata|fixtures?|__fixtures__|invalid|broken)(?=/|\Z)",
+    re.IGNORECASE,
+)
+"""Folders of what nobody deploys: it is kept, or meant to be broken."""
+_FILLED_IN = re.compile(
+    r"\{%|<%|\[\[ ?\.?\w|<[A-Z][A-Z0-9_-]{2,40}>|\{\{ ?cookiecutter|\$\{\{ ?values|@@\w+@@|%%\w+%%"
+)
+"""What other template engines fill in before helm or kustomize sees the file."""
+_UNKNOWN_FUNCTION = re.compile(r"function \"(?P<name>\w{1,100})\" not defined")
+_OF_TOOLS = re.compile(
+    r"werf_\w+|include_file|readFile|readDir|readDirEntries|requiredEnv|exec|envExec|isFile|isDir|fetchSecretValue|"
+    r"expandSecretRefs|setValueAtPath|ConfigOption\w*|LicenseFieldValue|repl\w*|env|expandenv"
+)
+"""Functions that helmfile, werf and others add to those of helm."""
+_NO_KUSTOMIZATION = re.compile(
+    r"kustomize[ \t]+(?:create|init)\b|(?:>|\btee[ \t])[^\n]{0,200}kustomization\.ya?ml"
+)
+
+
+@dataclass
+class Doubts:
+    """What is known of the whole repository; `deployed` are the folders that descriptions deploy."""
+
+    deployed: Collection[RelPath]
+    _mentions: dict[Path, Mentions] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def reason(self, failure: RenderFailure, tree: Tree) -> str:
+        """Why a failure is perhaps nobody's mistake, with what to do next; empty where it is one."""
+        target = failure.target
+        if not isinstance(target, KustomizeTarget | HelmTarget):
+            return ""
+        first = failure.message.partition("\n")[0]
+        folder = (
+            target.path
+            if failure.site is None or isinstance(target, HelmTarget)
+            else parent(failure.site.path)
+        )
+        for words, what in (
+            (_COPIED, "is copied and filled in before it is built"),
+            (_LEFT, "is deployed by nobody"),
+        ):
+            where = words.search(folder) or words.search(target.path)
+            if where:
+                return f"{first}. What lies in a folder called {where[0].strip('/')} {what}"
+        if failure.site is not None and _is_filled_in(failure, tree):
+            return f"{first}. {failure.site.path} is a template of another engine, which fills it in first"
+        if isinstance(target, HelmTarget):
+            return _other_tool(failure.message)
+        return self._missing(failure, first, tree) if failure.lacks else ""
+
+    def _missing(self, failure: RenderFailure, first: str, tree: Tree) -> str:
+        path = failure.lacks
+        texts = self._texts(tree)
+        if tree.on_disk(path).is_dir():  # it lies here, and has no kustomization
+            maker = texts.says(_NO_KUSTOMIZATION)
+            return f"{first}. {maker} makes kustomizations: run it first" if maker else ""
+        maker = texts.maker(path)
+        if maker:
+            return f"{first}. {maker} may make it: run that first"
+        kustomization = failure.site.path if failure.site else path
+        if meant(path, kustomization, tree) or self._is_deployed(failure.target, texts):
+            return ""
+        return f"{first}. Nothing here deploys {failure.target.path}: add the file, or take its name out of {kustomization}"
+
+    def _is_deployed(self, target: Target, texts: Mentions) -> bool:
+        assert isinstance(target, KustomizeTarget)  # noqa: S101 - only kustomizations lack files
+        described = target.install is not None or target.folder in self.deployed
+        return described or bool(texts.builder(target.folder))
+
+    def _texts(self, tree: Tree) -> Mentions:
+        with self._lock:
+            return self._mentions.setdefault(tree.root, Mentions(tree.root))
+
+
+def _is_filled_in(failure: RenderFailure, tree: Tree) -> bool:
+    """Whether the file that fails has marks of another template engine on lines of its own making."""
+    text = tree.text_or_none(failure.site.path) if failure.site else None
+    return text is not None and _FILLED_IN.search(text) is not None
+
+
+def _other_tool(message: str) -> str:
+    found = _UNKNOWN_FUNCTION.search(message)
+    if found is None or not _OF_TOOLS.fullmatch(found["name"]):
+        return ""
+    return f"its templates call {found['name']}, which another tool than helm has"

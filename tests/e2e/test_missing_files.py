@@ -1,0 +1,136 @@
+"""A file that an overlay names and nobody has: a mistake where something here says so, else something to be made first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import Program, Repository
+from tests.e2e.test_layouts import broken_manifests
+
+SOUND = broken_manifests().replace("8081", "8080")
+OVERLAY = "resources: [../../base, ports.yaml]\n"
+TREE = {
+    "base/kustomization.yaml": "resources: [all.yaml]\n",
+    "base/all.yaml": SOUND,
+    "overlays/prod/kustomization.yaml": OVERLAY,
+}
+NETWORK = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ports}\n"
+APPLICATION = """apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: shop}
+spec:
+  destination: {namespace: shop}
+  source: {repoURL: https://example.com/shop.git, path: overlays/prod}
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    monkeypatch.chdir(tmp_path)
+    found = Repository(tmp_path)
+    found.write(TREE)
+    found.commit()
+    return found
+
+
+WRONG = {
+    "an Application deploys it": {"apps/shop.yaml": APPLICATION},
+    "a script deploys it": {"deploy.sh": 'kubectl apply -k "$ROOT/overlays/$ENV"\n'},
+    "the documentation deploys it": {
+        "README.md": "Run `kustomize build overlays/prod | kubectl apply -f -`.\n"
+    },
+    "a file of nearly its name is there": {"overlays/prod/portz.yaml": NETWORK},
+    "a file of another ending is there": {"overlays/prod/ports.yml": NETWORK},
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_missing_file_is_a_mistake_where_something_says_so(
+    portproof: Program, repository: Repository, case: str
+) -> None:
+    repository.write(WRONG[case])
+    found = portproof.check()
+    ((finding),) = (one for one in found["findings"] if one["rule"] == "render-failed")
+    assert finding["severity"] == "error"
+    assert "overlays/prod/ports.yaml is missing" in finding["message"]
+    assert finding["location"]["path"] == "overlays/prod/kustomization.yaml"
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "Nothing here deploys overlays/prod: add the file, or take its name out of"),
+        ({"overlays/prod/other.yaml": NETWORK}, "Nothing here deploys overlays/prod"),
+        ({"deploy.sh": "kubectl apply -k overlays/stage\n"}, "Nothing here deploys overlays/prod"),
+    ],
+)
+def test_a_missing_file_that_nothing_speaks_of_is_to_be_made_first(
+    portproof: Program, repository: Repository, files: dict[str, str], said: str
+) -> None:
+    repository.write(files)
+    found = portproof.check()
+    assert found["findings"] == []
+    (target,) = (one for one in found["targets"] if one["id"] == "kustomize:overlays/prod")
+    assert target["status"] == "skipped"
+    assert target["reason"].startswith("overlays/prod cannot be built: overlays/prod/ports.yaml is missing. ")
+    assert said in target["reason"]
+    assert portproof("check", "--strict").code == 1
+
+
+MAKERS = {
+    "deploy.sh": "sops -d secrets/ports.yaml > overlays/prod/ports.yaml\nkubectl apply -k overlays/prod\n",
+    ".github/workflows/deploy.yaml": "run: |\n  yq .ports all.yaml > overlays/$ENV/ports.yaml\n",
+    "tools/make.py": "for env in envs:\n    write(f'overlays/{env}/ports.yaml')\n",
+    "README.md": "Copy `ports.yaml` from the vault: `cp ~/ports.yaml overlays/prod/ports.yaml`.\n",
+    "hack/all.sh": 'for each in a b; do render "$each" > "overlays/prod/$each.yaml"; done\n',
+}
+
+
+@pytest.mark.parametrize("path", MAKERS)
+def test_a_missing_file_that_something_here_may_make_is_nobodys_mistake(
+    portproof: Program, repository: Repository, path: str
+) -> None:
+    repository.write({"apps/shop.yaml": APPLICATION, path: MAKERS[path]})
+    found = portproof.check()
+    assert [one["rule"] for one in found["findings"]] == []
+    reasons = [one["reason"] for one in found["targets"] if one["path"] == "overlays/prod"]
+    assert any(path in reason for reason in reasons if reason), reasons
+
+
+@pytest.mark.parametrize("folder", ["templates/shop", "archive/shop", "boilerplate"])
+def test_what_is_copied_or_kept_is_no_mistake(
+    portproof: Program, repository: Repository, folder: str
+) -> None:
+    repository.write(
+        {f"{folder}/kustomization.yaml": "resources: [gone.yaml]\n", "x.sh": f"kubectl apply -k {folder}\n"}
+    )
+    assert [one for one in portproof.check(folder)["findings"] if one["rule"] == "render-failed"] == []
+    repository.write(
+        {"shop/kustomization.yaml": "resources: [gone.yaml]\n", "x.sh": "kubectl apply -k shop\n"}
+    )
+    assert [one["severity"] for one in portproof.check("shop")["findings"]] == ["error"]
+
+
+def test_a_change_that_takes_away_a_file_breaks_the_overlay_whatever_else_is_known(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.write({"overlays/prod/ports.yaml": NETWORK})
+    repository.commit()
+    (repository.root / "overlays/prod/ports.yaml").rename(repository.root / "overlays/prod/network.yaml")
+    (finding,) = portproof.check("--base", "HEAD")["findings"]
+    assert (finding["rule"], finding["severity"], finding["introduced"]) == ("render-failed", "error", True)
+    repository.commit()
+    repository.write({"base/all.yaml": broken_manifests()})
+    assert "render-failed" not in {one["rule"] for one in portproof.check("--base", "HEAD")["findings"]}
+
+
+def test_a_change_that_names_a_file_which_is_not_there_breaks_the_overlay(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.write({"overlays/prod/kustomization.yaml": "resources: [../../base]\n"})
+    repository.commit()
+    repository.write({"overlays/prod/kustomization.yaml": OVERLAY})
+    (finding,) = portproof.check("--base", "HEAD")["findings"]
+    assert (finding["rule"], finding["severity"], finding["introduced"]) == ("render-failed", "error", True)
