@@ -79,6 +79,14 @@ def test_a_chart_that_renders_with_other_values_lacks_only_values() -> None:
     assert severity([RenderFailure(PROD, "nil pointer")], other_targets([A], [])) is Severity.ERROR
 
 
+def test_a_key_below_one_that_a_chart_has_is_a_value_that_it_lacks() -> None:
+    lacking = replace(nil(A), wants="image.registry", has=("image.name", "image.tag"))
+    assert severity([lacking], OtherTargets()) is Severity.NOTE
+    assert severity([lacking], OtherTargets(), compared=True) is Severity.ERROR
+    assert severity([replace(lacking, target=PROD)], OtherTargets()) is Severity.ERROR
+    assert severity([replace(lacking, wants="image.tagg")], OtherTargets()) is Severity.ERROR
+
+
 def test_an_overlay_does_not_excuse_a_chart_in_its_folder() -> None:
     failure = RenderFailure(A, "nil pointer")
     assert severity([failure], other_targets([KustomizeTarget("charts/a")], [failure])) is Severity.ERROR

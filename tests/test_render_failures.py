@@ -360,6 +360,15 @@ def test_a_value_that_a_function_gets_instead_of_a_text_is_one_that_the_chart_wa
     assert found.documents[0].text.endswith("a: x-placeholder\n")
 
 
+def test_a_key_below_one_that_is_there_is_one_that_the_chart_wants(helm: Engine, tmp_path: Path) -> None:
+    own = {
+        "templates/a.yaml": "a: {{ .Values.image.registry.host }}\n",
+        "values.yaml": "image: {name: web, tag: v1}\n",
+    }
+    failure = failed(helm.render(helm_target("x"), write_files(tmp_path, chart("x", own))))
+    assert (failure.wants, failure.has) == ("image.registry", ("image.name", "image.tag"))
+
+
 @pytest.mark.parametrize("text", ["index .Values .Values.appName", "index .Values.appName"])
 def test_a_value_that_an_index_asks_for_is_one_that_the_chart_wants(
     helm: Engine, tmp_path: Path, text: str

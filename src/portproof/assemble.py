@@ -12,7 +12,14 @@ from portproof import live
 from portproof.combined import Combined
 from portproof.compare import Introduced
 from portproof.discover.kept import ids_of
-from portproof.discover.model import Discovery, HelmTarget, KustomizeTarget, StreamTarget, Target
+from portproof.discover.model import (
+    Discovery,
+    HelmTarget,
+    KustomizeTarget,
+    ManifestTarget,
+    StreamTarget,
+    Target,
+)
 from portproof.discover.unread import Unread
 from portproof.fix import Proposal
 from portproof.graph.moved import Move
@@ -210,6 +217,8 @@ def _absent(checked: Iterable[TargetResult]) -> list[Unread]:
         if isinstance(target, HelmTarget):
             file = f"{target.path}/Chart.yaml".removeprefix("./")
             found |= {Unread(file, "dependency", reason) for reason in one.without}
+        elif isinstance(target, ManifestTarget):
+            found |= {Unread(target.path, "manifest", reason) for reason in one.without}
         elif isinstance(target, KustomizeTarget):
             known = {
                 *(lack.reason for lack in target.lacks if not lack.fetchable),

@@ -306,16 +306,18 @@ def _check_one(plan: Plan, environment: Environment | None, target: Target) -> T
         return TargetResult(target, answer, (), 0, 0.0, None)
     evaluation = _evaluated(plan, environment, answer)
     annotated = annotated_in(evaluation.manifests)
+    doubted = {one: _doubted(plan, one) for one in evaluation.manifests.problems}
+    unsure = dict.fromkeys(one.reason for one in doubted.values() if isinstance(one, NotRendered))
     return TargetResult(
         target,
         None,
-        evaluation.manifests.problems,
+        tuple(one for one in doubted.values() if isinstance(one, RenderFailure)),
         len(answer.documents),
         answer.seconds,
         evaluation if evaluation.found or annotated else None,
         interface_of(target, evaluation, offers=bool(plan.complete)),
         annotated,
-        answer.without,
+        tuple(dict.fromkeys((*answer.without, *unsure))),
         answer.took,
         answer.placeholders,
     )

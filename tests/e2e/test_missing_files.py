@@ -99,6 +99,18 @@ def test_a_missing_file_that_something_here_may_make_is_nobodys_mistake(
     assert any(path in reason for reason in reasons if reason), reasons
 
 
+def test_a_manifest_of_tests_may_be_no_yaml(portproof: Program, repository: Repository) -> None:
+    broken = "kind: Service\napiVersion: v1\nspec: {ports: [\n"
+    repository.write({"test/e2e/broken.yaml": broken, "test/e2e/all.yaml": SOUND})
+    found = portproof.check("test/e2e")
+    assert [one for one in found["findings"] if one["rule"] == "render-failed"] == []
+    (unread,) = found["unread"]
+    assert unread["kind"] == "manifest"
+    assert "not YAML" in unread["reason"]
+    repository.write({"deploy/broken.yaml": broken, "deploy/all.yaml": SOUND})
+    assert [one["rule"] for one in portproof.check("deploy")["findings"]] == ["render-failed"]
+
+
 @pytest.mark.parametrize("folder", ["templates/shop", "archive/shop", "boilerplate"])
 def test_what_is_copied_or_kept_is_no_mistake(
     portproof: Program, repository: Repository, folder: str

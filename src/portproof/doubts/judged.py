@@ -17,7 +17,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from portproof.discover.model import HelmTarget, KustomizeTarget, Target
+from portproof.discover.model import HelmTarget, KustomizeTarget, StreamTarget, Target
 from portproof.doubts.meant import meant
 from portproof.doubts.mentions import Mentions
 from portproof.render.model import RenderFailure
@@ -29,10 +29,10 @@ _COPIED = re.compile(
 )
 """Folders of what is copied and filled in before anybody builds it."""
 _LEFT = re.compile(
-    r"(?:\A|/)[._]*(?:archived?|archives|attic|backups?|deprecated|disabled|legacy|obsolete|old|unused|wip|testdata|fixtures?|__fixtures__|invalid|broken)(?=/|\Z)",
+    r"(?:\A|/)[._]*(?:archived?|archives|attic|backups?|deprecated|disabled|legacy|obsolete|old|unused|wip|tests?|testing|e2e|testdata|fixtures?|__fixtures__|invalid|broken)(?=/|\Z)",
     re.IGNORECASE,
 )
-"""Folders of what nobody deploys: it is kept, or meant to be broken."""
+"""Folders of what nobody deploys: it is kept, or belongs to tests and may be meant to be broken."""
 _FILLED_IN = re.compile(
     r"\{%|<%|\[\[ ?\.?\w|<[A-Z][A-Z0-9_-]{2,40}>|\{\{ ?cookiecutter|\$\{\{ ?values|@@\w+@@|%%\w+%%"
 )
@@ -59,7 +59,7 @@ class Doubts:
     def reason(self, failure: RenderFailure, tree: Tree) -> str:
         """Why a failure is perhaps nobody's mistake, with what to do next; empty where it is one."""
         target = failure.target
-        if not isinstance(target, KustomizeTarget | HelmTarget):
+        if isinstance(target, StreamTarget):
             return ""
         first = failure.message.partition("\n")[0]
         folder = (

@@ -27,6 +27,7 @@ from portproof.render.chartpaths import ChartPaths
 from portproof.render.contents import Contents, UnknownContentError
 from portproof.render.copying import CopyError, make_folder, write_text
 from portproof.render.fetch import Fetcher, FetchError, is_named
+from portproof.render.guards import ValuePath
 from portproof.render.kubernetes import Demanded, unmet
 from portproof.render.layout import Assembled, has_private, is_plain, is_there, put_together, with_values
 from portproof.render.model import FailureSite, NotRendered, RenderedDocument, RenderFailure, Rendering
@@ -254,9 +255,8 @@ class Helm:
             if done.ok:
                 self.placeholders[tree.root, target] = given
                 found = tuple(lasting(documents(done.stdout, paths.template), tree))
-                first = next(iter(given.values))[0]
-                wants = failure.wants or ("" if first in failure.has else first)
-                problems = (replace(failure, wants=wants),)
+                wants, has = _lacking(next(iter(given.values)), failure, tree)
+                problems = (replace(failure, wants=wants, has=has),)
                 return Rendering(
                     target, found, problems, failure.seconds + done.seconds, placeholders=given.names
                 )
@@ -378,6 +378,24 @@ class Helm:
                 for file in files:
                     shutil.copyfile(file, charts / file.name)
             yield with_values(target, tree, chart, folder, linking=linking)
+
+
+def _lacking(path: ValuePath, failure: RenderFailure, tree: Tree) -> tuple[str, tuple[str, ...]]:
+    """The value on the way to `path` that the chart's own values do not have, and those beside it; ``image.tag``."""
+    if failure.wants or path[0] not in failure.has:
+        return failure.wants or path[0], failure.has
+    assert isinstance(failure.target, HelmTarget)  # noqa: S101 - it is this renderer's
+    try:
+        values = yamldoc.load(tree.text_or_none(f"{failure.target.chart}/values.yaml") or "")
+    except yamldoc.YamlError:
+        return "", failure.has
+    for length in range(1, len(path)):
+        there = yamldoc.lookup(values, path[:length])
+        beside = tuple(map(str, there)) if isinstance(there, dict) else ()
+        if path[length] not in beside:
+            before = ".".join(path[:length])
+            return f"{before}.{path[length]}", tuple(f"{before}.{one}" for one in beside)
+    return "", failure.has
 
 
 def _texts(contents: Contents, chart: Path) -> Iterator[tuple[str, str]]:

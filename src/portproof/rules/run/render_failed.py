@@ -27,7 +27,8 @@ Severity:
   credential (`b64enc`) that they omit. It may render with another of its values files. Or
   several charts read the same top-level value, which none of them has, because a shared
   file is given to all. Or a chart reads a top-level value which its own files don't have,
-  unless the name looks like a typo; with `--base` that is an error if the base rendered. An
+  unless the name looks like a typo; with `--base` that is an error if the base rendered. Likewise for a key below
+  one that they have. An
   Application that another chart makes from its own defaults gives a chart no more than its defaults. A
   values file that is an example (`values.example.yaml`) need not have it either, and may be rejected. A
   chart without a `values.yaml` gets its values in layers, from whoever installs it.
@@ -67,7 +68,8 @@ Not reported when:
 * an overlay lacks a file that a script, a pipeline, code or the documentation may make: it is skipped, and the
   reason says what to run first.
 * an overlay lacks a file, and nothing in the repository deploys it: it is skipped, too.
-* the chart or overlay lies in a folder of what is copied or kept (`templates`, `boilerplate`, `archive`, `testdata`).
+* the chart, overlay or manifest lies in a folder of what is copied, kept or tested (`boilerplate`, `archive`,
+  `testdata`).
 * a file has marks of another template engine (`{% if %}`, `<APP_NAME>`), or a chart calls functions of another tool, such
   as helmfile or werf.
 * an overlay needs a file that controller-gen or operator-sdk generates in a project of
