@@ -21,7 +21,7 @@ MAX_LINE = 500
 
 _TLS = re.compile(r"(?:^|[-_.])(?:tls|ssl|https|secure)\Z")
 _ORIGINS = re.compile(
-    r"(?:^|[-_.])(?:cors|origins?|referers?|referrers?|allowed-hosts?)(?:\Z|[-_.])|"
+    r"(?:^|[-_.])(?:cors|origins?|refer+ers?|allowed-hosts?)(?:\Z|[-_.])|"
     r"^(?:app[-_.])?(?:frontend|front-end|client|website|site)(?:[-_.](?:app|base|server|service))?[-_.](?:url|uri|host|origin)s?\Z"
 )
 """Settings with the address of what browsers show: its origin, and where links lead."""
