@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portproof import resources
+from portproof.discover.model import HelmTarget
 from portproof.graph import link, pairing
 from portproof.graph.model import PortGraph
+from portproof.render.model import RenderedDocument, Rendering
 from tests.support.rules import read
 
 Item = tuple[str, int]
@@ -97,3 +101,30 @@ def test_a_generated_config_map_is_known_without_its_hash() -> None:
     base = graph(CONFIG % ("web-6h29kb54gd", 8080))
     (pair,) = graph(CONFIG % ("web-m9tk4d7g2h", 3000), base).before.keys.items()
     assert [one.name for one in pair] == ["web-m9tk4d7g2h", "web-6h29kb54gd"]
+
+
+def made(path: str, *names: str, base: PortGraph | None = None) -> PortGraph:
+    """Services without a selector, made by one template."""
+    text = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {ports: [{port: 80}]}\n"
+    documents = tuple(RenderedDocument(text % name, path) for name in names)
+    return link.build(resources.read(Rendering(HelmTarget("web", (), release="web"), documents)), base=base)
+
+
+def test_what_a_template_makes_alone_is_the_same_whatever_it_is_called() -> None:
+    base = made("web/templates/service.yaml", "web")
+    now = made("web/templates/service.yaml", "shop", base=base)
+    assert [(new.key.name, old.key.name) for new, old in now.before.services.items()] == [("shop", "web")]
+    assert {new.name: old.name for new, old in now.before.keys.items()} == {"shop": "web"}
+
+
+@pytest.mark.parametrize(
+    ("path", "then", "now"),
+    [
+        ("web/templates/service.yaml", ["web", "api"], ["web", "shop"]),  # one was removed, another added
+        ("web/templates/service.yaml", ["web"], ["shop", "api"]),
+        ("manifests/service.yaml", ["web"], ["shop"]),
+    ],
+)
+def test_a_file_that_makes_several_tells_nothing(path: str, then: list[str], now: list[str]) -> None:
+    graph = made(path, *now, base=made(path, *then))
+    assert all(new.key == old.key for new, old in graph.before.services.items())
