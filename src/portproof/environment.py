@@ -60,7 +60,8 @@ class TargetInterface:
     """What a target offers to others, what it asks of Services that it does not have, and which numbers work in it.
 
     It is kept to the end of a run, and has nothing of the graph but these. `offers` are set where an environment is stated
-    to have nothing else: only there somebody asks for them.
+    to have nothing else: only there somebody asks for them. `plain` are the names that its own Services had before a
+    kustomization renamed them.
     """
 
     target: Target
@@ -68,6 +69,7 @@ class TargetInterface:
     calls: tuple[ServiceEdge, ...]
     offers: Surroundings = _NOTHING
     meetings: tuple[Meeting, ...] = ()
+    plain: frozenset[str] = frozenset()
 
 
 _SEVERAL = 2
@@ -109,9 +111,8 @@ class Environment:
 
     def around(self, target: Target) -> Mapping[str, tuple[Neighbour, ...]]:
         """The Services of other targets that `target` names, by name."""
-        names = {
-            call.whom.name for one in self._interfaces if one.target.id == target.id for call in one.calls
-        }
+        own = [one for one in self._interfaces if one.target.id == target.id]
+        names = {call.whom.name for one in own for call in one.calls}.union(*(one.plain for one in own))
         found = {name: tuple(self._neighbours(target, name)) for name in sorted(names)}
         return {name: neighbours for name, neighbours in found.items() if neighbours}
 
@@ -394,7 +395,15 @@ def interface_of(target: Target, evaluation: Evaluation, *, offers: bool = False
         evaluation.calls,
         evaluation.offers if offers else _NOTHING,
         tuple(map(_lean_meeting, evaluation.meetings)),
+        _plain(evaluation),
     )
+
+
+def _plain(evaluation: Evaluation) -> frozenset[str]:
+    """The names that Services had before a kustomization renamed them."""
+    affixes = evaluation.manifests.affixes
+    names = (affix.plain(one.key.name) for affix in affixes for one in evaluation.services)
+    return frozenset(name for name in names if name is not None)
 
 
 def _lean(service: Service) -> Service:

@@ -11,6 +11,7 @@ from typing import Any
 from portproof import live, yamldoc
 from portproof.builds.model import Images, none_built
 from portproof.discover.model import HelmTarget, StreamTarget, Target
+from portproof.render.affixes import Affix
 from portproof.render.model import FailureSite, RenderedDocument, RenderFailure, Rendering
 from portproof.render.patches import Crowded
 from portproof.timings import Stage, timed
@@ -129,13 +130,14 @@ class Resource:
 class Manifests:
     """The resources of a rendering that can matter to ports, in printed order, and the documents that are not YAML.
 
-    `crowded` are ports of one number in patches. `images` says which images of it the repository builds.
+    `crowded` are ports of one number in patches, `affixes` what kustomizations put around names. `images` says which images of it the repository builds.
     """
 
     target: Target
     resources: tuple[Resource, ...]
     problems: tuple[RenderFailure, ...] = ()
     crowded: tuple[Crowded, ...] = ()
+    affixes: tuple[Affix, ...] = ()
     images: Images = field(default=none_built, compare=False, repr=False)
 
 
@@ -176,7 +178,7 @@ def _read(rendering: Rendering) -> Manifests:
         for (key, _, document, inside), data in zip(found, read_as, strict=True)
         if data is not None
     )
-    return Manifests(target, tuple(resources), tuple(problems), rendering.crowded)
+    return Manifests(target, tuple(resources), tuple(problems), rendering.crowded, rendering.affixes)
 
 
 def of_kinds(rendering: Rendering, kinds: Collection[str]) -> tuple[Resource, ...]:

@@ -186,3 +186,68 @@ def test_a_route_to_a_part_that_is_switched_off_is_open_and_leads_nowhere(
     repository.write(_chart("{{ .Release.Name }}-frontend") | values)
     repository.commit()
     assert [one["rule"] for one in portproof.check(tmp_path)["findings"]] == ["own-service-absent"]
+
+
+_REDIS = """apiVersion: v1
+kind: Service
+metadata: {name: redis}
+spec:
+  selector: {app: redis}
+  ports:
+    - {port: 6379}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data:
+  REDIS_HOST: redis
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: vote}
+spec:
+  containers:
+    - name: vote
+      image: registry.example.net/vote:1
+      envFrom:
+        - configMapRef: {name: settings}
+"""
+
+
+@pytest.mark.parametrize(
+    ("overlay", "found"),
+    [("namePrefix: dev-", True), ("nameSuffix: -two", True), ("namespace: dev", False)],
+)
+def test_what_a_kustomization_renames_is_not_called_by_its_plain_name(
+    portproof: Program, tmp_path: Path, overlay: str, found: bool
+) -> None:
+    repository = Repository(tmp_path)
+    repository.write(
+        {
+            "base/kustomization.yaml": "resources: [all.yaml]\n",
+            "base/all.yaml": _REDIS,
+            "overlays/dev/kustomization.yaml": f"resources: [../../base]\n{overlay}\n",
+        }
+    )
+    repository.commit()
+    for cached in range(2):
+        findings = portproof.check(tmp_path)["findings"]
+        places = [(one["rule"], place(one["location"])) for one in findings]
+        assert places == [("service-name-prefix", "base/all.yaml:13:15-13:20")] * found, cached
+
+
+def test_what_another_overlay_of_the_environment_has_is_no_lost_name(
+    portproof: Program, tmp_path: Path
+) -> None:
+    repository = Repository(tmp_path)
+    repository.write(
+        {
+            "base/kustomization.yaml": "resources: [all.yaml]\n",
+            "base/all.yaml": _REDIS,
+            "apps/dev/vote/kustomization.yaml": "resources: [../../../base]\nnamePrefix: dev-\n",
+            "apps/dev/redis/kustomization.yaml": "resources: [redis.yaml]\n",
+            "apps/dev/redis/redis.yaml": _REDIS.partition("---")[0],
+        }
+    )
+    repository.commit()
+    assert portproof.check(tmp_path)["findings"] == []

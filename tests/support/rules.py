@@ -16,6 +16,7 @@ from portproof.discover.model import ManifestTarget
 from portproof.graph import link
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.references import ReferenceKind
+from portproof.render.affixes import affixes_in
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.render.patches import in_patch
 from portproof.resources import Manifests, Resource, ResourceKey
@@ -29,6 +30,8 @@ _BASE = re.compile(r"\s*# base\n")
 """The first line of a document that is of the base revision: the others are what a change makes of it."""
 _PATCH = re.compile(r"\s*# patch\n")
 """The first line of a patch of a kustomization, whose result the other documents are."""
+_KUSTOMIZATION = re.compile(r"\s*# kustomization\n")
+"""The first line of a kustomization, which the other documents are what is built of."""
 _BUILD = re.compile(
     r"\s*# (?P<path>\S*(?:Dockerfile|compose\.yaml|skaffold\.yaml|\.properties|\.conf|\.github/workflows/\S+))\n"
 )
@@ -42,16 +45,18 @@ def read(text: str, *, base: bool = False) -> Manifests:
     """Resources of rendered text; ``# Source:`` begins a document of a chart, ``# File:`` one of a plain manifest.
 
     Documents that begin with ``# base`` are read only for the `base`, the others only for what is there now. Those that
-    begin with ``# patch`` are patches. Those that begin with the path of a Dockerfile, or of what belongs to one, are files.
+    begin with ``# patch`` are patches, those with ``# kustomization`` kustomizations. Those that begin with the path of a Dockerfile, or of what belongs to one, are files.
     """
-    patches = [part for _, part in yamldoc.split(text) if _PATCH.match(part) or _BUILD.match(part)]
+    marks = (_PATCH, _BUILD, _KUSTOMIZATION)
+    patches = [part for _, part in yamldoc.split(text) if any(one.match(part) for one in marks)]
+    affixes = tuple(one for part in patches if _KUSTOMIZATION.match(part) for one in affixes_in(part))
     documents = tuple(
         _document(offset, part)
         for offset, part in yamldoc.split(text)
         if bool(_BASE.match(part)) is base and part not in patches
     )
     crowded = tuple(one for part in patches if _PATCH.match(part) for one in in_patch(part))
-    found = resources.read(Rendering(ManifestTarget("x"), documents, crowded=crowded))
+    found = resources.read(Rendering(ManifestTarget("x"), documents, crowded=crowded, affixes=affixes))
     assert not found.problems, found.problems
     return replace(found, images=_images(text))
 

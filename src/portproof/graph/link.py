@@ -93,6 +93,7 @@ def _linked(
         base=base,
         kept=kept,
         crowded=manifests.crowded,
+        affixes=manifests.affixes,
         before=Before() if base is None else pairing.before(resources, selections, found, base),
     )
 

@@ -10,6 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from portproof.graph.names import is_digits
 from portproof.graph.witness import Built
+from portproof.render.affixes import Affix
 from portproof.render.patches import Crowded
 from portproof.resources import Resource, ResourceKey
 from portproof.yamldoc import FieldPath, lookup
@@ -464,7 +465,8 @@ class PortGraph:
     numbers that they ask for, by the Service's namespace and name. `neighbours` are the Services of other targets, by name.
     `base` is the graph of the same target in the base revision, where there is one: a witness of what worked. `before`
     says what is the same there. `kept` are the names of Services that the change has put into files of others: they are not
-    gone. `surroundings` are what else there is, where all that there is is known. `crowded` are ports of one number in patches. `own_names` are names of Services that change with the release, so that no other release has them.
+    gone. `surroundings` are what else there is, where all that there is is known. `crowded` are ports of one number in patches, `affixes` what
+    kustomizations put around names. `own_names` are names of Services that change with the release, so that no other release has them.
     """
 
     services: tuple[Service, ...]
@@ -486,6 +488,7 @@ class PortGraph:
     own_names: frozenset[str] = frozenset()
     surroundings: Surroundings | None = None
     crowded: tuple[Crowded, ...] = ()
+    affixes: tuple[Affix, ...] = ()
     before: Before = field(default_factory=Before)
 
     def of_kind(self, kind: str, *groups: str) -> tuple[Resource, ...]:

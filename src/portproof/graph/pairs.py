@@ -54,6 +54,11 @@ def paired(settings: Iterable[NamedValue]) -> Iterator[tuple[NamedValue, NamedVa
             yield host, near[0]
 
 
+def names_host(name: str) -> bool:
+    """Whether a setting of that name holds a host: ``REDIS_HOST``."""
+    return _HOST.match(name) is not None
+
+
 def _base(pattern: re.Pattern[str], one: NamedValue) -> str | None:
     match = pattern.match(one.name)
     return None if match is None else re.sub(r"[\s._\-\"']", "", match["base"].lower())

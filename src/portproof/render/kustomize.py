@@ -21,6 +21,7 @@ from portproof.discover.lacking import idle_patch, without
 from portproof.discover.model import Install, KustomizeTarget
 from portproof.process import Completed, Limits
 from portproof.render import generated
+from portproof.render.affixes import affixes
 from portproof.render.attaching import attach
 from portproof.render.copying import CopyError, copy_files, is_private, write_text
 from portproof.render.fetch import Fetcher
@@ -201,8 +202,13 @@ class Kustomize:
         given = {"copy": root} if root != tree.root else self._read_in_place(target, tree)
         done = self._run(root if target.folder == "." else root / target.folder, tree, given, *options)
         if done.ok:
-            found = crowded(target, tree)
-            return Rendering(target, _documents(done.stdout), seconds=done.seconds, crowded=found)
+            return Rendering(
+                target,
+                _documents(done.stdout),
+                seconds=done.seconds,
+                crowded=crowded(target, tree),
+                affixes=affixes(target, tree),
+            )
         stop = stopped("kustomize", done, self._limits())
         if stop is not None:
             return RenderFailure(target, stop, seconds=done.seconds)

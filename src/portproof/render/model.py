@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from portproof.discover.model import Target
+from portproof.render.affixes import Affix
 from portproof.render.patches import Crowded
 from portproof.source import RelPath, Tree
 
@@ -78,7 +79,7 @@ class Rendering:
     `without` says what is not among them because it cannot be had here: a remote base, a chart of a registry. `placeholders`
     are values that nobody gives the chart here, and that were made up; what it says about them is one of the problems. `took`
     says which version of a chart was taken, where that is not written down. `crowded` are ports of one number in patches,
-    of which kustomize leaves one.
+    of which kustomize leaves one; `affixes` are what kustomizations put around names.
     """
 
     target: Target
@@ -89,6 +90,7 @@ class Rendering:
     placeholders: tuple[str, ...] = ()
     took: str = ""
     crowded: tuple[Crowded, ...] = ()
+    affixes: tuple[Affix, ...] = ()
 
 
 Renderer: TypeAlias = Callable[[Target, Tree], "Rendering | RenderFailure | NotRendered"]
