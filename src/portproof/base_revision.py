@@ -316,6 +316,7 @@ class BaseRevision:
                 targets=targets,
                 everything=targets,
                 bases={},
+                doubt=pipeline.certain,
                 defaults=defaults(found),
                 render=lambda target, _layout: plan.render(target, _tree_of(target, trees, layout)),
             )

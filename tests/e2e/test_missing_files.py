@@ -35,14 +35,17 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     return found
 
 
+OTHER = APPLICATION.replace("overlays/prod", "base")
 WRONG = {
+    "nothing says what is deployed": {},
     "an Application deploys it": {"apps/shop.yaml": APPLICATION},
-    "a script deploys it": {"deploy.sh": 'kubectl apply -k "$ROOT/overlays/$ENV"\n'},
+    "a script deploys it": {"deploy.sh": 'kubectl apply -k "$ROOT/overlays/$ENV"\n', "a.yaml": OTHER},
     "the documentation deploys it": {
-        "README.md": "Run `kustomize build overlays/prod | kubectl apply -f -`.\n"
+        "README.md": "Run `kustomize build overlays/prod | kubectl apply -f -`.\n",
+        "a.yaml": OTHER,
     },
-    "a file of nearly its name is there": {"overlays/prod/portz.yaml": NETWORK},
-    "a file of another ending is there": {"overlays/prod/ports.yml": NETWORK},
+    "a file of nearly its name is there": {"overlays/prod/portz.yaml": NETWORK, "a.yaml": OTHER},
+    "a file of another ending is there": {"overlays/prod/ports.yml": NETWORK, "a.yaml": OTHER},
 }
 
 
@@ -61,7 +64,7 @@ def test_a_missing_file_is_a_mistake_where_something_says_so(
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, "Nothing here deploys overlays/prod: add the file, or take its name out of"),
+        ({}, "Nothing here deploys overlays/prod: add what is missing, or take its name out of"),
         ({"overlays/prod/other.yaml": NETWORK}, "Nothing here deploys overlays/prod"),
         ({"deploy.sh": "kubectl apply -k overlays/stage\n"}, "Nothing here deploys overlays/prod"),
     ],
@@ -69,7 +72,7 @@ def test_a_missing_file_is_a_mistake_where_something_says_so(
 def test_a_missing_file_that_nothing_speaks_of_is_to_be_made_first(
     portproof: Program, repository: Repository, files: dict[str, str], said: str
 ) -> None:
-    repository.write(files)
+    repository.write({**files, "apps/shop.yaml": OTHER})
     found = portproof.check()
     assert found["findings"] == []
     (target,) = (one for one in found["targets"] if one["id"] == "kustomize:overlays/prod")
@@ -134,7 +137,7 @@ def test_a_change_that_takes_away_a_file_breaks_the_overlay_whatever_else_is_kno
     (finding,) = portproof.check("--base", "HEAD")["findings"]
     assert (finding["rule"], finding["severity"], finding["introduced"]) == ("render-failed", "error", True)
     repository.commit()
-    repository.write({"base/all.yaml": broken_manifests()})
+    repository.write({"base/all.yaml": broken_manifests(), "apps/shop.yaml": OTHER})
     assert "render-failed" not in {one["rule"] for one in portproof.check("--base", "HEAD")["findings"]}
 
 

@@ -5,8 +5,9 @@ it does not hold is not: a script, a pipeline or a person may make a missing fil
 missing file is a mistake only with evidence.
 
 * Nothing in the repository speaks of making it.
-* And something that is there was meant: a typo, a wrong number of ``../``. Or something here deploys just this target: an
-  Application, a Flux Kustomization, a command of a script, a pipeline or the documentation.
+* And where the repository describes what it deploys, in Applications or Flux Kustomizations, this target is among it. Or
+  a command of a script, a pipeline or the documentation builds it. Or something that is there was meant: a typo, a
+  wrong number of ``../``. Without any such descriptions every overlay is deployed by hand.
 """
 
 from __future__ import annotations
@@ -92,11 +93,11 @@ class Doubts:
         kustomization = failure.site.path if failure.site else path
         if meant(path, kustomization, tree) or self._is_deployed(failure.target, texts):
             return ""
-        return f"{first}. Nothing here deploys {failure.target.path}: add the file, or take its name out of {kustomization}"
+        return f"{first}. Nothing here deploys {failure.target.path}: add what is missing, or take its name out of {kustomization}"
 
     def _is_deployed(self, target: Target, texts: Mentions) -> bool:
         assert isinstance(target, KustomizeTarget)  # noqa: S101 - only kustomizations lack files
-        described = target.install is not None or target.folder in self.deployed
+        described = not self.deployed or target.install is not None or target.folder in self.deployed
         return described or bool(texts.builder(target.folder))
 
     def _texts(self, tree: Tree) -> Mentions:

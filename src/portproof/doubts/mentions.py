@@ -33,9 +33,8 @@ _BINARY = re.compile(
     r"\.(?:png|jpe?g|gif|webp|ico|svg|pdf|zip|t?gz|tar|jar|woff2?|ttf|eot|mp4|exe|so|bin|parquet|csv|ipynb)\Z"
 )
 _DOES = re.compile(
-    r"(?<![0-9&-])>>?(?![=>])|\b(?:cp|mv|tee|copy|rename|create|created|generate[sd]?|generated|decrypt(?:ed)?|encrypt(?:ed)?|"
-    r"sops|age|kubeseal|envsubst|sed|yq|curl|wget|download(?:ed)?|touch|template|render(?:ed)?|fill|export|write[s]?|"
-    r"bootstrap|gitignored?|make)\b",
+    r"(?<![0-9&-])>>?(?![=>])|\b(?:cp|mv|tee|copy|rename|created?|generate[sd]?|decrypt(?:ed)?|encrypt(?:ed)?|sops|kubeseal|"
+    r"envsubst|curl|wget|download(?:ed)?|touch|bootstrap)\b",
     re.IGNORECASE,
 )
 """What a line does with a file, or says of it."""
@@ -68,7 +67,8 @@ class Mentions:
         for own, text in self.texts.items():
             if not is_file and own.lower().endswith(_PROSE):
                 continue
-            if name in text and any(_fits(one["file"], path) for one in _found(file, own, text, name)):
+            said = [one["file"] for one in _found(file, own, text, name)] if name in text else []
+            if any(_fits(one, path) for one in said if is_file or _steps(one) > 1):
                 return own
             if "$" in text and any(_may_be(one["file"], path) for one in _found(_WRITTEN, own, text, "$")):
                 return own
@@ -155,6 +155,11 @@ def _may_be(said: str, path: RelPath) -> bool:
     if not literal or not _VARIABLE.search(said.rpartition("/")[2]):
         return False
     return _fits(said, path)
+
+
+def _steps(said: str) -> int:
+    """How many names of a path are written out."""
+    return sum(not _VARIABLE.search(one) for one in said.split("/") if one.strip("."))
 
 
 def _fits(said: str, path: RelPath) -> bool:

@@ -30,6 +30,7 @@ _MADE_BY = (
     (re.compile(r"(?:webhook/manifests\.yaml|rbac/role\.yaml|crd/bases(?:/[^/]+)?)\Z"), "controller-gen"),
     (re.compile(r"manifests/bases(?:/[^/]+\.clusterserviceversion\.yaml)?\Z"), "operator-sdk"),
 )
+_OF_FLUX = re.compile(r"flux-system/gotk-(?:sync|components)\.yaml\Z")
 _OF_SECRETS = re.compile(r"(?:.*[-_.])?secrets?(?:[-_.].*)?\.(?:ya?ml|json|env)", re.IGNORECASE)
 _KEPT = re.compile(r"sealed|external|encrypted|sops|vault|store|provider|\benc\b", re.IGNORECASE)
 """What a file of Secrets is called that may be kept in a repository, because it holds nothing secret."""
@@ -51,6 +52,8 @@ def reason(path: RelPath, tree: Tree) -> str:
     maker = next((maker for pattern, maker in _MADE_BY if pattern.search(path)), "")
     if maker and any(_LAYOUT.search(_text(tree, folder, "PROJECT")) for folder in _folders_above(path)):
         return f"which {maker} generates and the repository does not contain"
+    if _OF_FLUX.search(path):
+        return "which `flux bootstrap` writes"
     if _is_kept_out(path, tree):
         return "which looks like a Secret that is kept out of the repository"
     script = writer(path, tree)

@@ -16,9 +16,9 @@ Severity:
 
 * **error**: when the chart, overlay or manifest is broken in what the repository holds. Examples are text that
   is not YAML, a template that does not parse, an object twice and a patch for nothing. A missing file is an error only with evidence. Nothing
-  in the repository speaks of making it. And a file of nearly its name is there, or something in the repository
-  deploys just this overlay: an Application, a script, the documentation. With `--base`, whatever rendered in the
-  base is an error.
+  in the repository speaks of making it. And the overlay is deployed: where Applications or Flux Kustomizations say
+  what is, they name it, or a script or the documentation builds it. Or a file of nearly the name is there. With
+  `--base`, whatever rendered in the base is an error.
 * **warning**: with `--base`, when a change makes a chart that rendered need values which its own don't have. Or when a
   values file that is known by its place is broken itself. Or when a chart of a registry rejects what
   the repository gives it, unless it rendered in the base.
@@ -67,7 +67,7 @@ Not reported when:
   (`${CLUSTER}`, `{{APP}}`): something copies the folder and fills it in.
 * an overlay lacks a file that a script, a pipeline, code or the documentation may make: it is skipped, and the
   reason says what to run first.
-* an overlay lacks a file, and nothing in the repository deploys it: it is skipped, too.
+* an overlay lacks a file, and is not among what the repository deploys: it is skipped, too.
 * the chart, overlay or manifest lies in a folder of what is copied, kept or tested (`boilerplate`, `archive`,
   `testdata`).
 * a file has marks of another template engine (`{% if %}`, `<APP_NAME>`), or a chart calls functions of another tool, such
