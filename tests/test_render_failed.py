@@ -34,7 +34,7 @@ def test_what_is_broken_is_an_error() -> None:
 def test_defaults_that_a_chart_refuses_on_purpose_are_a_note() -> None:
     assert severity([demanded(A)], OtherTargets()) is Severity.NOTE
     assert severity([demanded(A)], OtherTargets(), compared=True) is Severity.WARNING
-    assert severity([demanded(PROD)], OtherTargets()) is Severity.ERROR
+    assert severity([demanded(INSTALLED)], OtherTargets()) is Severity.ERROR
     assert severity([demanded(PROD), demanded(A)], OtherTargets()) is Severity.NOTE
 
 
@@ -115,7 +115,7 @@ def test_values_that_only_their_place_gives_to_a_chart_are_perhaps_not_all() -> 
     assert severity([RenderFailure(inferred, "can't evaluate field x")], OtherTargets()) is Severity.NOTE
     broken = RenderFailure(inferred, "not YAML", FailureSite("envs/prod.yaml", 2))
     assert severity([broken], OtherTargets()) is Severity.WARNING
-    assert severity([demanded(inferred), demanded(PROD)], OtherTargets()) is Severity.ERROR
+    assert severity([demanded(inferred), nil(PROD)], OtherTargets()) is Severity.ERROR
     assert severity([nil(inferred), nil(A)], OtherTargets()) is Severity.NOTE
 
 
@@ -130,6 +130,6 @@ def test_values_that_are_meant_to_fail_are_a_note() -> None:
     failing = HelmTarget("charts/a", ("charts/a/ci/tls-failure.yaml",))
     assert severity([demanded(failing)], OtherTargets()) is Severity.NOTE
     assert severity([RenderFailure(failing, "no such function")], OtherTargets()) is Severity.ERROR
-    assert severity([demanded(failing), demanded(PROD)], OtherTargets()) is Severity.ERROR
+    assert severity([demanded(failing), nil(PROD)], OtherTargets()) is Severity.ERROR
     failover = HelmTarget("charts/a", ("charts/a/ci/failover-values.yaml",))
-    assert severity([demanded(failover)], OtherTargets()) is Severity.ERROR
+    assert severity([demanded(failover)], OtherTargets(), compared=True) is Severity.ERROR

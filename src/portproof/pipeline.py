@@ -307,7 +307,11 @@ def _check_one(plan: Plan, environment: Environment | None, target: Target) -> T
     evaluation = _evaluated(plan, environment, answer)
     annotated = annotated_in(evaluation.manifests)
     doubted = {one: _doubted(plan, one) for one in evaluation.manifests.problems}
-    unsure = dict.fromkeys(one.reason for one in doubted.values() if isinstance(one, NotRendered))
+    unsure = (
+        {}
+        if isinstance(target, HelmTarget)
+        else dict.fromkeys(one.reason for one in doubted.values() if isinstance(one, NotRendered))
+    )
     return TargetResult(
         target,
         None,

@@ -149,3 +149,61 @@ def test_a_change_that_names_a_file_which_is_not_there_breaks_the_overlay(
     repository.write({"overlays/prod/kustomization.yaml": OVERLAY})
     (finding,) = portproof.check("--base", "HEAD")["findings"]
     assert (finding["rule"], finding["severity"], finding["introduced"]) == ("render-failed", "error", True)
+
+
+CHART = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
+CHARTS = {
+    "a values file to be filled in": (
+        {
+            "web/values-tmpl.yaml": "a: ${A}\n",
+            "web/templates/a.yaml": "{{ if .Values.a }}{{ .Values.a.b.c }}{{ end }}\n",
+        },
+        "helm:web?values=values-tmpl.yaml",
+    ),
+    "a function of another tool": ({"web/templates/a.yaml": 'a: {{ werf_image "web" }}\n'}, "helm:web"),
+    "a chart that another engine fills in": (
+        {"web/templates/a.yaml": "a: <APP_NAME>\nb: {{ .Values.app.x.y }}\n"},
+        "helm:web",
+    ),
+    "a version that is filled in": (
+        {"web/Chart.yaml": "apiVersion: v2\nname: web\nversion: %VERSION%\n"},
+        "helm:web",
+    ),
+    "a value that a pipeline gives": (
+        {
+            "web/templates/a.yaml": "a: {{ .Values.image.tag.x }}\n",
+            "web/values-prod.yaml": "b: 1\n",
+            ".github/workflows/cd.yaml": "run: helm upgrade web web -f web/values-prod.yaml --set a=1,image.tag.x=$X\n",
+        },
+        "helm:web?values=values-prod.yaml",
+    ),
+    "defaults that nothing here installs": (
+        {
+            "web/values.yaml": "live: true\n",
+            "web/templates/a.yaml": "a: {{ .Values.live.x }}\n",
+            "a.yaml": OTHER,
+        },
+        "helm:web",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHARTS)
+def test_a_chart_that_nobody_installs_as_it_lies_here_is_no_mistake(
+    portproof: Program, repository: Repository, case: str
+) -> None:
+    files, id_ = CHARTS[case]
+    repository.write({"web/Chart.yaml": CHART, **files})
+    found = portproof.check("web")
+    assert "error" not in {one["severity"] for one in found["findings"]}
+    assert {one["id"]: one["status"] for one in found["targets"]}[id_] in ("skipped", "checked")
+
+
+def test_a_chart_that_fails_with_its_defaults_is_a_mistake_where_nothing_says_what_is_deployed(
+    portproof: Program, repository: Repository
+) -> None:
+    files, _ = CHARTS["defaults that nothing here installs"]
+    repository.write(
+        {"web/Chart.yaml": CHART, **{path: text for path, text in files.items() if path != "a.yaml"}}
+    )
+    assert [one["severity"] for one in portproof.check("web")["findings"]] == ["error"]

@@ -18,7 +18,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from portproof.discover.model import HelmTarget, KustomizeTarget, StreamTarget, Target
+from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, StreamTarget, Target
 from portproof.doubts.meant import meant
 from portproof.doubts.mentions import Mentions
 from portproof.render.model import RenderFailure
@@ -34,8 +34,13 @@ _LEFT = re.compile(
     re.IGNORECASE,
 )
 """Folders of what nobody deploys: it is kept, or belongs to tests and may be meant to be broken."""
+_DOCUMENTED = re.compile(r"(?:\A|/)(?:docs?|documentation|snippets?|website)(?=/|\Z)", re.IGNORECASE)
+_BY_VALUES = re.compile(r"  at <|does not render to valid YAML")
+"""What other values may cure, unlike a template that does not parse."""
+_EXAMPLE = re.compile(r"(?:^|[-_.])(?:examples?|sample|templates?|tmpl|tpl|dist)(?:[-_.]|$)")
+"""The name of a values file that is to be copied and filled in."""
 _FILLED_IN = re.compile(
-    r"\{%|<%|\[\[ ?\.?\w|<[A-Z][A-Z0-9_-]{2,40}>|\{\{ ?cookiecutter|\$\{\{ ?values|@@\w+@@|%%\w+%%"
+    r"\{%|<%|\[\[ ?\.\w|<[A-Z][A-Z0-9_-]{2,40}>|\{\{ ?cookiecutter|\$\{\{ ?values|@@\w+@@|%%?[A-Z][A-Z0-9_]+%"
 )
 """What other template engines fill in before helm or kustomize sees the file."""
 _UNKNOWN_FUNCTION = re.compile(r"function \"(?P<name>\w{1,100})\" not defined")
@@ -44,6 +49,7 @@ _OF_TOOLS = re.compile(
     r"expandSecretRefs|setValueAtPath|ConfigOption\w*|LicenseFieldValue|repl\w*|env|expandenv"
 )
 """Functions that helmfile, werf and others add to those of helm."""
+_SET = r"--set(?:-string|-file|-json|-literal)?[ =][\"']?(?:[^\s\"']{{0,200}},)?{}[.=\[]"
 _NO_KUSTOMIZATION = re.compile(
     r"kustomize[ \t]+(?:create|init)\b|(?:>|\btee[ \t])[^\n]{0,200}kustomization\.ya?ml"
 )
@@ -68,6 +74,8 @@ class Doubts:
             if failure.site is None or isinstance(target, HelmTarget)
             else parent(failure.site.path)
         )
+        if isinstance(target, ManifestTarget) and _DOCUMENTED.search(folder):
+            return f"{first}. {folder} is documentation"
         for words, what in (
             (_COPIED, "is copied and filled in before it is built"),
             (_LEFT, "is deployed by nobody"),
@@ -75,25 +83,45 @@ class Doubts:
             where = words.search(folder) or words.search(target.path)
             if where:
                 return f"{first}. What lies in a folder called {where[0].strip('/')} {what}"
-        if failure.site is not None and _is_filled_in(failure, tree):
-            return f"{first}. {failure.site.path} is a template of another engine, which fills it in first"
+        template = _filled_in(failure, tree)
+        if template:
+            return f"{first}. {template} is a template of another engine, which fills it in first"
         if isinstance(target, HelmTarget):
-            return _other_tool(failure.message)
+            return (
+                _other_tool(failure.message)
+                or self._with_defaults(failure, first)
+                or self._given(failure, first, tree)
+            )
         return self._missing(failure, first, tree) if failure.lacks else ""
 
     def _missing(self, failure: RenderFailure, first: str, tree: Tree) -> str:
         path = failure.lacks
         texts = self._texts(tree)
-        if tree.on_disk(path).is_dir():  # it lies here, and has no kustomization
-            maker = texts.says(_NO_KUSTOMIZATION)
-            return f"{first}. {maker} makes kustomizations: run it first" if maker else ""
-        maker = texts.maker(path)
+        # A folder that is here has no kustomization.
+        maker = texts.says(_NO_KUSTOMIZATION) if tree.on_disk(path).is_dir() else texts.maker(path)
         if maker:
             return f"{first}. {maker} may make it: run that first"
         kustomization = failure.site.path if failure.site else path
         if meant(path, kustomization, tree) or self._is_deployed(failure.target, texts):
             return ""
         return f"{first}. Nothing here deploys {failure.target.path}: add what is missing, or take its name out of {kustomization}"
+
+    def _with_defaults(self, failure: RenderFailure, first: str) -> str:
+        """Why a chart need not take its own defaults: what is deployed here is described, and nothing installs it so."""
+        target = failure.target
+        assert isinstance(target, HelmTarget)  # noqa: S101 - only charts have values
+        is_given = target.values or target.install or not self.deployed or target.chart in self.deployed
+        if is_given or failure.demanded or failure.wants or not _BY_VALUES.search(failure.message):
+            return ""
+        return f"{first}. Nothing here installs {target.chart} with its defaults: name its values in portproof.yaml"
+
+    def _given(self, failure: RenderFailure, first: str, tree: Tree) -> str:
+        """Why a value that a chart lacks is there when it is installed: a command gives it by ``--set``."""
+        target = failure.target
+        if not failure.wants or (isinstance(target, HelmTarget) and target.install):
+            return ""
+        giver = self._texts(tree).says(re.compile(_SET.format(re.escape(failure.wants))))
+        return f"{first}. {giver} gives {failure.wants} by --set" if giver else ""
 
     def _is_deployed(self, target: Target, texts: Mentions) -> bool:
         assert isinstance(target, KustomizeTarget)  # noqa: S101 - only kustomizations lack files
@@ -105,10 +133,13 @@ class Doubts:
             return self._mentions.setdefault(tree.root, Mentions(tree.root))
 
 
-def _is_filled_in(failure: RenderFailure, tree: Tree) -> bool:
-    """Whether the file that fails has marks of another template engine on lines of its own making."""
-    text = tree.text_or_none(failure.site.path) if failure.site else None
-    return text is not None and _FILLED_IN.search(text) is not None
+def _filled_in(failure: RenderFailure, tree: Tree) -> RelPath:
+    """The file of a failure that something else fills in first: by its name, or by marks of another template engine."""
+    paths = [failure.site.path] if failure.site else []
+    values = failure.target.values if isinstance(failure.target, HelmTarget) else ()
+    texts = ((path, tree.text_or_none(path) or "") for path in paths)
+    found = next((path for path, text in texts if _FILLED_IN.search(text)), "")
+    return found or next((path for path in values if _EXAMPLE.search(path.rpartition("/")[2])), "")
 
 
 def _other_tool(message: str) -> str:

@@ -181,7 +181,7 @@ class OverlayBlame:
         if nothing:
             return NotRendered(self.target, nothing)
         site = self._site(folder, inner)
-        lacks, missing = self._missing_input(inner) or ("", None)
+        lacks, missing = self._missing_input(folder, inner) or ("", None)
         cause = missing or _plainly(inner)
         if cause is not None:
             here = "the kustomization at the root" if folder == "." else folder
@@ -191,13 +191,13 @@ class OverlayBlame:
             message = f"{message} (in {folder})"
         return RenderFailure(self.target, message or "kustomize failed without an error message", site)
 
-    def _missing_input(self, text: str) -> tuple[RelPath, str] | None:
+    def _missing_input(self, folder: RelPath, text: str) -> tuple[RelPath, str] | None:
         """Which file, or kustomization of which folder, is missing, and that in words; None for any other cause."""
         without = _WITHOUT.search(text)
         if without:
-            folder = normalise(without.group(1)) or ""
-            return folder, f"{clean(without.group(1))} has no kustomization.yaml"
-        for path in self._missing(text):
+            return normalise(without[1]) or "", f"{clean(without[1])} has no kustomization.yaml"
+        listed = (join(folder, one[1]) for one in _ENTRY.finditer(text) if one[1].endswith((".yaml", ".yml")))
+        for path in (*filter(None, listed), *self._missing(text)):
             if not os.path.lexists(self.tree.on_disk(path)) and path not in self.tree.overlay:
                 return path, f"{clean(path)} is missing"
             if os.path.isdir(self.tree.on_disk(path)) and self._kustomization(path) is None:  # noqa: PTH112

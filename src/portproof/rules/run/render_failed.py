@@ -29,8 +29,8 @@ Severity:
   file is given to all. Or a chart reads a top-level value which its own files don't have,
   unless the name looks like a typo; with `--base` that is an error if the base rendered. Likewise for a key below
   one that they have. An
-  Application that another chart makes from its own defaults gives a chart no more than its defaults. A
-  values file that is an example (`values.example.yaml`) need not have it either, and may be rejected. A
+  Application that another chart makes from its own defaults gives a chart no more than its defaults. A values file that is an example (`values.example.yaml`) need not have it either, and may be rejected. With
+  any other, a pipeline may give what the chart demands on purpose by `--set`. A
   chart without a `values.yaml` gets its values in layers, from whoever installs it.
   Such a chart is checked with placeholders for what it wants, as far as its error, or the
   condition around a `fail`, says what that is. The report names them.
@@ -160,9 +160,10 @@ def severity(
         or any(_wanted(failure) and failure.target.path in others.bare for failure in known)
         or all(not failure.target.values and failure.target.path in others.rendered for failure in known)
     )
+    # What a chart demands on purpose, a pipeline may take from its secrets: `--set password=…`.
     is_given_more = all(
-        (_wanted(failure) or failure.demanded)
-        and all(_EXAMPLE.search(path.rpartition("/")[2]) for path in failure.target.values)
+        ((_wanted(failure) and _has_example_values(failure.target)) or failure.demanded)
+        and not _is_installed(failure.target)
         and not any(is_near_name(failure.wants, key) for key in failure.has)
         for failure in known
     )
@@ -195,5 +196,14 @@ def _is_meant_to_fail(target: Target) -> bool:
 
 def _wanted(failure: RenderFailure) -> str:
     """The value that a chart lacks unless it is given from outside; an object that installs it has given what there is."""
-    installed = isinstance(failure.target, HelmTarget) and failure.target.install
-    return "" if installed else failure.wants
+    return "" if _is_installed(failure.target) else failure.wants
+
+
+def _has_example_values(target: Target) -> bool:
+    """Whether none of a target's values files is more than an example."""
+    return all(_EXAMPLE.search(path.rpartition("/")[2]) for path in target.values)
+
+
+def _is_installed(target: Target) -> bool:
+    """Whether an object installs a chart: it gives all that there is."""
+    return isinstance(target, HelmTarget) and target.install is not None
