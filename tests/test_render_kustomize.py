@@ -320,6 +320,7 @@ def test_what_is_nobodys_mistake_is_a_reason(
         ("config/crd//bases/x.yaml", {}, "needs config/crd/bases, which controller-gen generates"),
         ("config/crd//bases/x.yaml", {"config/crd/bases/y.yaml": SERVICE}, "which controller-gen generates"),
         ("config/manifests//bases/x.clusterserviceversion.yaml", {}, "which operator-sdk generates"),
+        ("clusters/a/flux-system//gotk-sync.yaml", {}, "which `flux bootstrap` writes"),
         ("o//base", {"Makefile": "x:\n\tcp -r crd o/base && true\n"}, "needs o/base, which Makefile writes"),
     ],
 )

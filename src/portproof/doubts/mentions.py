@@ -22,7 +22,7 @@ MAX_LENGTH = 200_000
 MAX_TOTAL = 20_000_000
 """As many files are looked at, as long ones in characters, and so much text is kept of all."""
 MAX_LINE = 500
-MAX_LINES = 50
+MAX_LINES = 200
 MAX_VARIABLES = 6
 """Longer lines, in characters, are not looked at, nor more lines of one file that have the same word, nor paths of more variables."""
 
