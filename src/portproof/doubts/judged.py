@@ -36,7 +36,10 @@ _LEFT = re.compile(
 """Folders of what nobody deploys: it is kept, or belongs to tests and may be meant to be broken."""
 _DOCUMENTED = re.compile(r"(?:\A|/)(?:docs?|documentation|snippets?|website)(?=/|\Z)", re.IGNORECASE)
 _BY_VALUES = re.compile(r"  at <|does not render to valid YAML")
-"""What other values may cure, unlike a template that does not parse."""
+_BY_NOTHING = re.compile(r"no template \"|nested reference name")
+"""What other values may cure, unlike a template that does not parse, and what they cannot."""
+_READING = re.compile(r"YAML|yaml:|unmarshal|cannot be parsed|invalid Kustomization|validation:")
+"""What is said of text that cannot be read as it is."""
 _EXAMPLE = re.compile(r"(?:^|[-_.])(?:examples?|sample|templates?|tmpl|tpl|dist)(?:[-_.]|$)")
 """The name of a values file that is to be copied and filled in."""
 _FILLED_IN = re.compile(
@@ -111,7 +114,7 @@ class Doubts:
         target = failure.target
         assert isinstance(target, HelmTarget)  # noqa: S101 - only charts have values
         is_given = target.values or target.install or not self.deployed or target.chart in self.deployed
-        if is_given or failure.demanded or failure.wants or not _BY_VALUES.search(failure.message):
+        if is_given or failure.demanded or failure.wants or not _by_values(failure):
             return ""
         return f"{first}. Nothing here installs {target.chart} with its defaults: name its values in portproof.yaml"
 
@@ -134,12 +137,26 @@ class Doubts:
 
 
 def _filled_in(failure: RenderFailure, tree: Tree) -> RelPath:
-    """The file of a failure that something else fills in first: by its name, or by marks of another template engine."""
-    paths = [failure.site.path] if failure.site else []
-    values = failure.target.values if isinstance(failure.target, HelmTarget) else ()
-    texts = ((path, tree.text_or_none(path) or "") for path in paths)
-    found = next((path for path, text in texts if _FILLED_IN.search(text)), "")
-    return found or next((path for path in values if _EXAMPLE.search(path.rpartition("/")[2])), "")
+    """The file of a failure that something else fills in first: by its name, or by marks of another template engine.
+
+    Templates of helm may hold such marks as text, so there it is the line that fails that has to have one.
+    """
+    target, site = failure.target, failure.site
+    values = target.values if isinstance(target, HelmTarget) else ()
+    for path in values:
+        if _EXAMPLE.search(path.rpartition("/")[2]):
+            return path
+    if site is None or not _READING.search(failure.message):
+        return ""
+    lines = (tree.text_or_none(site.path) or "").split("\n")
+    near = lines[site.line - 1 : site.line] if isinstance(target, HelmTarget) else lines
+    marked = any(_FILLED_IN.search(one) for one in near if not one.lstrip().startswith("#"))
+    return site.path if marked else ""
+
+
+def _by_values(failure: RenderFailure) -> bool:
+    """Whether other values may cure it; a template that prints something else than objects is not for helm at all."""
+    return bool(_BY_VALUES.search(failure.message)) and not _BY_NOTHING.search(failure.message)
 
 
 def _other_tool(message: str) -> str:

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from portproof.discover.model import KUSTOMIZATION_NAMES
-from portproof.source import RelPath
+from portproof.source import RelPath, is_within, parent
 
 MAX_FILES = 20_000
 MAX_LENGTH = 200_000
@@ -28,7 +28,12 @@ MAX_VARIABLES = 6
 
 _PASSED = frozenset({".git", "node_modules", "vendor", ".terraform", ".venv", "venv", "__pycache__"})
 _PROSE = (".md", ".rst", ".txt", ".adoc", ".html")
-_WORDY = (*_PROSE, ".yaml", ".yml", ".json", ".lock", ".sum")
+_CODE = re.compile(
+    r"\.(?:sh|bash|zsh|fish|ps1|bat|py|rb|pl|js|mjs|ts|go|rs|java|kts?|groovy|lua|mk|j2|tf|nix|cue|jsonnet|libsonnet|"
+    r"gitignore|gitattributes|gitmodules)\Z|(?:\A|/)[^./]+\Z|(?:\A|/)(?:Dockerfile|Makefile)[^/]*\Z"
+)
+"""What does something with the files that it names: scripts, code, and files without an ending, such as a Makefile."""
+_OWNERS = "CODEOWNERS"
 _BINARY = re.compile(
     r"\.(?:png|jpe?g|gif|webp|ico|svg|pdf|zip|t?gz|tar|jar|woff2?|ttf|eot|mp4|exe|so|bin|parquet|csv|ipynb)\Z"
 )
@@ -45,7 +50,7 @@ _WRITTEN = re.compile(
 )
 _VARIABLE = re.compile(r"\$?\{\{[^{}]{1,100}\}\}|\$?\{[^{}]{1,100}\}|\$\([^()]{1,100}\)|\$\w+|%[sv]|\*+")
 _BUILDS = re.compile(
-    r"(?:\bkustomize[ \t]+build|\b(?:kubectl|oc|k)[ \t]+kustomize|(?:\b(?:kubectl|oc|k)\b[^\n;&|]{0,200}[ \t](?:-k|--kustomize)))"
+    r"(?:\bkustomize[ \t]+build|\$[({]?KUSTOMIZE[)}]?[ \t]+build|\b(?:kubectl|oc|k)[ \t]+kustomize|(?:\b(?:kubectl|oc|k)\b[^\n;&|]{0,200}[ \t](?:-k|--kustomize)))"
     r"[ =]+(?:-[^\s]+[ \t]+){0,4}[\"']?(?P<folder>[^\s\"'`;&|<>()]{1,200})"
 )
 
@@ -68,7 +73,8 @@ class Mentions:
             if not is_file and own.lower().endswith(_PROSE):
                 continue
             said = [one["file"] for one in _found(file, own, text, name)] if name in text else []
-            if any(_fits(one, path) for one in said if is_file or _steps(one) > 1):
+            least = 1 if is_file and not _is_elsewhere(own, path) else 2
+            if any(_fits(one, path) for one in said if _steps(one) >= least):
                 return own
             if "$" in text and any(_may_be(one["file"], path) for one in _found(_WRITTEN, own, text, "$")):
                 return own
@@ -81,7 +87,7 @@ class Mentions:
     def builder(self, folder: RelPath) -> RelPath:
         """The file with a command that builds this kustomization; else empty."""
         for own, text in self.texts.items():
-            for word in ("kustomize", " -k"):
+            for word in ("kustomize", "KUSTOMIZE", " -k"):
                 if any(
                     _is_folder(one["folder"], folder) for one in _found(_BUILDS, own, text, word, all_=True)
                 ):
@@ -121,7 +127,11 @@ def _files(root: Path, folder: str) -> Iterator[RelPath]:
             continue
         if one.is_dir():
             yield from _files(root, f"{path}/")
-        elif one.name not in KUSTOMIZATION_NAMES and not _BINARY.search(one.name.lower()):
+        elif (
+            one.name != _OWNERS
+            and one.name not in KUSTOMIZATION_NAMES
+            and not _BINARY.search(one.name.lower())
+        ):
             yield path
 
 
@@ -141,7 +151,7 @@ def _found(
     """Where lines that have a `word` have the `words`, too; in prose and manifests only where they do something."""
     if word not in text:
         return
-    wordy = own.lower().endswith(_WORDY) and not all_
+    wordy = not all_ and not _CODE.search(own)
     lines = [one for one in text.split("\n") if word in one and len(one) <= MAX_LINE]
     for line in lines[:MAX_LINES]:
         if not wordy or _DOES.search(line):
@@ -155,6 +165,11 @@ def _may_be(said: str, path: RelPath) -> bool:
     if not literal or not _VARIABLE.search(said.rpartition("/")[2]):
         return False
     return _fits(said, path)
+
+
+def _is_elsewhere(own: RelPath, path: RelPath) -> bool:
+    """Whether a text is documentation of another folder: a name alone is then that of another file."""
+    return own.lower().endswith(_PROSE) and not is_within(path, parent(own))
 
 
 def _steps(said: str) -> int:
