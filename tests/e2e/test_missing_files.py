@@ -162,7 +162,7 @@ CHARTS = {
     ),
     "a function of another tool": ({"web/templates/a.yaml": 'a: {{ werf_image "web" }}\n'}, "helm:web"),
     "a chart that another engine fills in": (
-        {"web/templates/a.yaml": "a: <APP_NAME>\nb: {{ .Values.app.x.y }}\n"},
+        {"web/templates/a.yaml": "a: {{ .Release.Name }}: <APP_NAME>: b\n"},
         "helm:web",
     ),
     "a version that is filled in": (
@@ -174,6 +174,14 @@ CHARTS = {
             "web/templates/a.yaml": "a: {{ .Values.image.tag.x }}\n",
             "web/values-prod.yaml": "b: 1\n",
             ".github/workflows/cd.yaml": "run: helm upgrade web web -f web/values-prod.yaml --set a=1,image.tag.x=$X\n",
+        },
+        "helm:web?values=values-prod.yaml",
+    ),
+    "a value that another file may give": (
+        {
+            "web/templates/a.yaml": "a: {{ .Values.image.tag.x }}\n",
+            "web/values-prod.yaml": "b: 1\n",
+            "web/values-common.yaml": "image: {tag: {x: 1}}\n",
         },
         "helm:web?values=values-prod.yaml",
     ),

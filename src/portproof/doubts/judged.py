@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, StreamTarget, Target
+from portproof.discover.walk import names_in
 from portproof.doubts.meant import meant
 from portproof.doubts.mentions import Mentions
 from portproof.render.model import RenderFailure
-from portproof.source import RelPath, Tree, parent
+from portproof.source import RelPath, Tree, below, parent
 
 _COPIED = re.compile(
     r"(?:\A|/)[._]*(?:[\w-]*[-_])?(?:templates?|fttemplates?|boilerplates?|skeletons?|scaffold(?:s|ing)?|starters?|blueprints?|cookiecutter[^/]*)(?=/|\Z)",
@@ -38,6 +39,8 @@ _DOCUMENTED = re.compile(r"(?:\A|/)(?:docs?|documentation|snippets?|website)(?=/
 _BY_VALUES = re.compile(r"  at <|does not render to valid YAML")
 _BY_NOTHING = re.compile(r"no template \"|nested reference name")
 """What other values may cure, unlike a template that does not parse, and what they cannot."""
+_VARIABLE = re.compile(r"\{\{[^{}]*\}\}|<[a-z][\w-]*>|\[[A-Z]\w+\]")
+"""What a person or a script fills in, where it stands for no text of YAML."""
 _READING = re.compile(r"YAML|yaml:|unmarshal|cannot be parsed|invalid Kustomization|validation:")
 """What is said of text that cannot be read as it is."""
 _EXAMPLE = re.compile(r"(?:^|[-_.])(?:examples?|sample|templates?|tmpl|tpl|dist)(?:[-_.]|$)")
@@ -123,6 +126,9 @@ class Doubts:
         target = failure.target
         if not failure.wants or (isinstance(target, HelmTarget) and target.install):
             return ""
+        other = _layered(failure, tree)
+        if other:
+            return f"{first}. {other} has it, and may be given together with these values"
         giver = self._texts(tree).says(re.compile(_SET.format(re.escape(failure.wants))))
         return f"{first}. {giver} gives {failure.wants} by --set" if giver else ""
 
@@ -151,7 +157,22 @@ def _filled_in(failure: RenderFailure, tree: Tree) -> RelPath:
     lines = (tree.text_or_none(site.path) or "").split("\n")
     near = lines[site.line - 1 : site.line] if isinstance(target, HelmTarget) else lines
     marked = any(_FILLED_IN.search(one) for one in near if not one.lstrip().startswith("#"))
+    if isinstance(target, ManifestTarget):  # of text that is no YAML, a place is only about right
+        around = lines[max(0, site.line - 4) : site.line + 1]
+        marked = marked or any(_VARIABLE.search(one) for one in around)
     return site.path if marked else ""
+
+
+def _layered(failure: RenderFailure, tree: Tree) -> RelPath:
+    """The values file beside that of a target which has what the chart lacks: it may be given before or after it."""
+    target = failure.target
+    if not isinstance(target, HelmTarget) or not failure.wants or not target.values or target.install:
+        return ""
+    key = re.compile(rf"^[\"']?{re.escape(failure.wants.partition('.')[0])}[\"']?:", re.MULTILINE)
+    folder = parent(target.values[-1])
+    beside = (below(folder, name) for name in names_in(tree.root, folder) if name.endswith((".yaml", ".yml")))
+    others = (path for path in beside if path not in (*target.values, f"{target.chart}/values.yaml"))
+    return next((path for path in others if key.search(tree.text_or_none(path) or "")), "")
 
 
 def _by_values(failure: RenderFailure) -> bool:
