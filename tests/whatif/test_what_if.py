@@ -1317,6 +1317,7 @@ def test_a_value_that_two_files_do_not_follow_is_a_finding_for_each(
         ("config: {listen: '0.0.0.0:8080'}\n", 0),
         ("extraEnv:\n  # - name: PORT\n  #   value: 8080\n  other: x\n", 0),
         ("config:\n  # server:\n  #   port: 8080\n  other: x\n", 0),
+        ("config: 'listen-port={{ .Values.service.port }}'\n", 0),
         ("config: {proxy: 'http://proxy:8080'}\n", 1),
         ("config: {http: {port: 8081}}\n", 1),
         ("policy:\n  # - port: 8080\n  other: x\n", 1),
@@ -1385,6 +1386,8 @@ def test_a_part_that_breaks_several_places_of_a_file_is_one_finding(
         ("ports:\n  http: 8080\n  # metrics: 9090\n", 0),
         ("service:\n  port: 8080\n  extraPorts:\n  # - name: metrics\n  #   port: 9090\n    other: x\n", 0),
         ("other:\n  http: 8080\n  # metrics: 9090\n", 1),
+        ("extraPorts: []\n", 0),
+        ("otherPorts: []\n", 1),
     ],
 )
 def test_who_switches_a_part_on_adds_the_port_of_an_example(
@@ -1395,6 +1398,8 @@ def test_who_switches_a_part_on_adds_the_port_of_an_example(
         {
             "chart/values.yaml": f"{start}{values}container: {{port: 8080}}\nmonitor: {{enabled: false}}\n",
             "chart/templates/monitor.yaml": MONITOR,
+            "chart/templates/service.yaml": SERVICE
+            + "    {{- with .Values.extraPorts }}{{ toYaml . | nindent 4 }}{{ end }}\n",
         }
     )
 
@@ -1450,5 +1455,49 @@ def test_an_address_among_further_arguments_is_not_moved(
             "chart/templates/deployment.yaml": PROBED.replace("PROBED", "8081").replace("health.", f"{key}."),
         }
     )
+
+    assert len(portproof.check("--what-if")["findings"]) == found
+
+
+@pytest.mark.parametrize(
+    ("argument", "found"),
+    [("{{ .Values.config.address }}", 1), ("{{ range $_, $one := .Values.config }}{{ $one }}{{ end }}", 0)],
+    ids=["read by its name", "handed on"],
+)
+def test_a_configuration_is_written_whole(
+    repository: Repository, portproof: Program, argument: str, found: int
+) -> None:
+    args = DEPLOYMENT.replace("PORT", "8081").rstrip() + f'\n          args: ["--listen={argument}"]\n'
+    repository.write(
+        {
+            "chart/values.yaml": "service: {port: 8080}\nconfig: {address: ':8081'}\n",
+            "chart/templates/deployment.yaml": args,
+        }
+    )
+
+    assert len(portproof.check("--what-if")["findings"]) == found
+
+
+@pytest.mark.parametrize("found", [0, 1])
+def test_the_pods_of_a_service_take_another_value(
+    repository: Repository, portproof: Program, found: int
+) -> None:
+    labels = "labels: {app: web, part: pods}"
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "provider: ''\nmetrics: {enabled: false}\n",
+            "chart/templates/deployment.yaml": DEPLOYMENT.replace("PORT", "8080").replace(
+                "labels: {app: web}", labels
+            ),
+            "chart/templates/service.yaml": "{{- if .Values.metrics.enabled }}\n"
+            + SERVICE.replace("selector: {app: web}", "selector: {app: web, part: service}")
+            + "{{- end }}\n",
+        }
+    )
+    if not found:
+        other = DEPLOYMENT.replace("PORT", "8080").replace("name: web}", "name: more}", 1)
+        repository.write(
+            {"chart/templates/more.yaml": f"{{{{- if .Values.provider }}}}\n{other}{{{{- end }}}}\n"}
+        )
 
     assert len(portproof.check("--what-if")["findings"]) == found

@@ -18,6 +18,7 @@ _KEY = re.compile(
 _OF_PORTS = frozenset({"name", "port", "number", "containerPort", "targetPort"})
 _NAMED = re.compile(r"\bname\b *:")
 _DECLARES = re.compile(r"\bcontainerPort\b *:")
+_SERVICE = re.compile(r"(?m)^kind: *Service\s*$")
 _NEAR = 3
 """Lines of a template that are one port: its name, and its number below."""
 
@@ -36,6 +37,9 @@ def is_told(number: int, text: str, data: Mapping[str, Any], moved: FieldPath) -
     leaves = (path for path, value in yamldoc.leaves(data) if path != moved and said.search(str(value)))
     if any(map(_is_config, leaves)):
         return True
+    read = re.compile(rf"\.Values\.{re.escape('.'.join(map(str, moved)))}(?![\w.-])")
+    if any(read.search(str(value)) for _, value in yamldoc.leaves(data)):
+        return True  # a text among the values that is a template itself
     # A comment below the same key of a configuration describes the value itself.
     return not _is_config(moved) and any(
         said.search(value) and _is_config(path) for path, value in _comments(text)
@@ -60,6 +64,24 @@ def may_be_declared(name: str, texts: Iterable[str]) -> bool:
         for number, line in enumerate(lines)
         if _NAMED.search(line)
     )
+
+
+def is_passed_on(path: FieldPath, templates: Iterable[str]) -> bool:
+    """Whether a value is part of a configuration that its user writes whole: no template reads it by its name."""
+    name = str(path[-1])
+    read = re.compile(rf"\.{re.escape(name)}(?![\w-])|[\"']{re.escape(name)}[\"']")
+    return _is_config(path) and not any(read.search(one) for one in templates)
+
+
+def has_list_to_fill(data: Mapping[str, Any], templates: Iterable[str]) -> bool:
+    """Whether a template of a Service writes a list of further ports, which the chart leaves empty."""
+    services = [one for one in templates if _SERVICE.search(one)]
+    lists = (
+        ".".join(map(str, path))
+        for path, value in yamldoc.leaves(data)
+        if path and not value and isinstance(value, (list, dict)) and str(path[-1]).lower().endswith("ports")
+    )
+    return any(f".Values.{key}" in one for key in lists for one in services)
 
 
 def falls_back(action: str, data: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ without its annotations.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,8 @@ from portproof.render.placeholders import WORD
 from portproof.resources import Resource
 from portproof.rules.base import Severity, Trait
 from portproof.rules.evaluate import Evaluation, RuleFinding
-from portproof.whatif.documented import has_example, is_told, may_be_declared
+from portproof.source import RelPath
+from portproof.whatif.documented import has_example, has_list_to_fill, is_told, may_be_declared
 from portproof.whatif.values import Setting, Values
 from portproof.yamldoc import FieldPath
 
@@ -28,6 +29,8 @@ _PORTS = re.compile(r"(?i)(?:container_?)?ports\Z")
 _WEB_SERVERS = frozenset({"nginx", "httpd"})
 _ASKING = frozenset({"Service", "ServiceMonitor", "PodMonitor"})
 """What asks pods for the ports that they declare."""
+_PODS = re.compile(r"(?m)^kind: *(?:Deployment|StatefulSet|DaemonSet)\s*$")
+"""A template of what makes pods."""
 _BY_ANNOTATION = "use-annotation"
 """The port of an Ingress whose action is in an annotation."""
 _TOLD = ("volumeMounts", "command", "args")
@@ -38,7 +41,7 @@ class Offer:
     """What a chart may have with further values: its own values, its templates, the names that its ports have anyway."""
 
     values: Values
-    templates: Sequence[str]
+    templates: Mapping[RelPath, str]
     names: frozenset[object]
 
 
@@ -52,6 +55,11 @@ def worth_saying(found: Evaluation, offer: Offer) -> Evaluation:
     containers = [one for each in found.manifests.resources for one in _containers(each)]
     is_generic = bool(containers) and not any(_image(one) for one in containers)
     names = offer.names.union(_names(containers))
+    rendered = {one.document.source for one in found.manifests.resources}
+    has_further_pods = any(
+        _PODS.search(text) for path, text in offer.templates.items() if path not in rendered
+    )
+    more = has_list_to_fill(offer.values.data, offer.templates.values())
 
     def is_left(one: RuleFinding) -> bool:
         site = one.finding.primary
@@ -60,6 +68,8 @@ def worth_saying(found: Evaluation, offer: Offer) -> Evaluation:
             (nothing and site.resource.kind in _ASKING)
             or (lists and _is_without_ports(found, site))
             or (is_name and (is_generic or _may_be_added(str(site.value), names, offer)))
+            or ("selector" in site.path and has_further_pods)
+            or (is_name and more and site.resource.kind == "ServiceMonitor" and site.path[-1] == "port")
         )
 
     return _only(
@@ -78,7 +88,7 @@ def worth_saying(found: Evaluation, offer: Offer) -> Evaluation:
 def _may_be_added(name: str, names: frozenset[object], offer: Offer) -> bool:
     """Whether further values give the chart a port of a name: an example in a comment, or what a template declares."""
     return has_example(name, offer.values.text) or (
-        name not in names and may_be_declared(name, offer.templates)
+        name not in names and may_be_declared(name, offer.templates.values())
     )
 
 

@@ -18,6 +18,7 @@ from portproof.rules.base import Scalar, Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate, graph_of
 from portproof.source import RelPath
+from portproof.whatif.documented import is_passed_on
 from portproof.whatif.excused import Offer, of_the_chart, worth_saying
 from portproof.whatif.mistaken import may_be_taken, taken_from_services
 from portproof.whatif.values import Setting, Values, named_in, parts_of, subcharts, variant
@@ -96,7 +97,7 @@ class Search:
     def offer(self) -> Offer:
         """What the chart may have with further values."""
         files = chart_files([self.target.chart], self.plan.tree)
-        texts = [self.plan.tree.text_or_none(one) or "" for one in files if "/templates/" in f"/{one}"]
+        texts = {one: self.plan.tree.text_or_none(one) or "" for one in files if "/templates/" in f"/{one}"}
         names = frozenset[object]() if self.plain is None else _names(graph_of(self.plain, self.rule_set))
         return Offer(self.values, texts, names)
 
@@ -110,6 +111,11 @@ class Search:
         """The settings but for those inside of such subcharts."""
         return [one for one in settings if one.path[0] not in self.apart or one.path[1:] == ("enabled",)]
 
+    def _ports(self, taken: str, parts: Iterable[Setting] = ()) -> list[Setting]:
+        """The ports that are moved: none of a configuration that the chart hands on as its user writes it."""
+        own = self._own(self.values.ports(taken, parts))
+        return [one for one in own if not is_passed_on(one.path, self.offer.templates.values())]
+
     def run(self) -> Iterator[Shown]:
         """What appears when parts are switched on, then what does not follow when ports move: those of optional parts last."""
         if self.plain is None:
@@ -120,10 +126,10 @@ class Search:
         if not self.certain:
             yield from self._alone(parts, self.known.union(*(one.keys for one in shown)))
         taken = "".join(one.text for one in self.plain.documents)
-        ports = self._largest(self._own(self.values.ports(taken)), moves=True)
+        ports = self._largest(self._ports(taken), moves=True)
         alone = [*self._found(ports, self.known, moves=True)]
         yield from alone
-        every = ([*parts, *self._own(self.values.ports(taken, parts))], [*parts, *ports])
+        every = ([*parts, *self._ports(taken, parts)], [*parts, *ports])
         both = next((one for one in every if parts and self.asked(tuple(one), moves=True) is not None), [])
         yield from self._found(both, self.known.union(*(one.keys for one in alone)), moves=True)
         graph = graph_of(self._rendered(tuple(parts)) or self.plain, self.rule_set)
