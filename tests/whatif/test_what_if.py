@@ -878,9 +878,14 @@ def test_each_list_has_the_entries_of_its_own_comment(repository: Repository, po
     assert finding["when"]["ingress.hosts"] == '[{"host": "web.example.net", "paths": ["/"]}]'
 
 
-def test_a_comment_that_is_no_example_is_not_tried(repository: Repository, portproof: Program) -> None:
+@pytest.mark.parametrize(
+    "example", ["  # - {host: [\n", "  # - host: web.example.net\n  #   paths: [/]\n  #   port: ''\n"]
+)
+def test_a_comment_that_is_no_example_is_not_tried(
+    repository: Repository, portproof: Program, example: str
+) -> None:
     ingress = SCAFFOLD.replace("ENTRY", "{{ . }}").replace("NAME", "web")
-    comment = "ingress:\n  enabled: false\n  hosts: []\n  # - {host: [\n"
+    comment = f"ingress:\n  enabled: false\n  hosts: []\n{example}"
     repository.write({"chart/values.yaml": VALUES + comment, "chart/templates/ingress.yaml": ingress})
 
     assert told(portproof.check("--what-if")) == []
@@ -1501,3 +1506,50 @@ def test_the_pods_of_a_service_take_another_value(
         )
 
     assert len(portproof.check("--what-if")["findings"]) == found
+
+
+OPTIONAL = (
+    "    {{- if .Values.metricsPort }}\n    - {name: metrics, port: 9090, targetPort: http}\n    {{- end }}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "further", "found"),
+    [
+        ("name: metrics", OPTIONAL, 0),
+        ("name: metrics", "", 1),
+        ("number: 9090", "    {{- with .Values.service.ports }}{{ toYaml . | nindent 4 }}{{ end }}\n", 0),
+        (
+            "number: 9090",
+            "    {{- with .Values.service.extraPorts }}{{ toYaml . | nindent 4 }}{{ end }}\n",
+            1,
+        ),
+    ],
+)
+def test_further_ports_of_a_service_take_other_values(
+    repository: Repository, portproof: Program, asked: str, further: str, found: int
+) -> None:
+    ingress = INGRESS.replace("number: 8080", asked)
+    empty = "ports: []" if "service.ports" in further else "extraPorts: []"
+    repository.write(
+        {
+            "chart/values.yaml": f"service: {{port: 8080, {empty}}}\ncontainer: {{port: 8080}}\n"
+            "metricsPort: ''\ningress: {enabled: false}\n",
+            "chart/templates/ingress.yaml": f"{{{{- if .Values.ingress.enabled }}}}\n{ingress}{{{{- end }}}}\n",
+            "chart/templates/service.yaml": SERVICE + further,
+        }
+    )
+
+    assert len(portproof.check("--what-if")["findings"]) == found
+
+
+def test_who_switches_a_part_on_gives_its_port(repository: Repository, portproof: Program) -> None:
+    metrics = "    {{- if .Values.metrics.enabled }}\n    - {name: metrics, port: {{ .Values.metrics.port }}, targetPort: http}\n    {{- end }}\n"
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "metrics: {enabled: false, port: ''}\n",
+            "chart/templates/service.yaml": SERVICE + metrics,
+        }
+    )
+
+    assert told(portproof.check("--what-if")) == []

@@ -17,7 +17,7 @@ _KEY = re.compile(
 )
 _OF_PORTS = frozenset({"name", "port", "number", "containerPort", "targetPort"})
 _NAMED = re.compile(r"\bname\b *:")
-_DECLARES = re.compile(r"\bcontainerPort\b *:")
+_DECLARES = re.compile(r"\b(?:containerPort|targetPort)\b *:")
 _SERVICE = re.compile(r"(?m)^kind: *Service\s*$")
 _NEAR = 3
 """Lines of a template that are one port: its name, and its number below."""
@@ -73,13 +73,13 @@ def is_passed_on(path: FieldPath, templates: Iterable[str]) -> bool:
     return _is_config(path) and not any(read.search(one) for one in templates)
 
 
-def has_list_to_fill(data: Mapping[str, Any], templates: Iterable[str]) -> bool:
-    """Whether a template of a Service writes a list of further ports, which the chart leaves empty."""
+def has_list_to_fill(data: Mapping[str, Any], templates: Iterable[str], name: str = "") -> bool:
+    """Whether a template of a Service writes a list of ports, which the chart leaves empty; with a `name`, that of all."""
     services = [one for one in templates if _SERVICE.search(one)]
     lists = (
         ".".join(map(str, path))
         for path, value in yamldoc.leaves(data)
-        if path and not value and isinstance(value, (list, dict)) and str(path[-1]).lower().endswith("ports")
+        if path and not value and isinstance(value, (list, dict)) and _is_of_ports(str(path[-1]), name)
     )
     return any(f".Values.{key}" in one for key in lists for one in services)
 
@@ -98,6 +98,10 @@ def falls_back(action: str, data: Mapping[str, Any]) -> bool:
 def _scalar(text: str) -> str:
     """The scalar that a line has behind its key."""
     return text.partition(" #")[0].strip().strip("\"'")
+
+
+def _is_of_ports(key: str, name: str) -> bool:
+    return key == name if name else key.lower().endswith("ports")
 
 
 def _is_config(path: FieldPath) -> bool:

@@ -8,15 +8,17 @@ without its annotations.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from portproof import yamldoc
 from portproof.graph.images import name_of
 from portproof.graph.model import Site
+from portproof.render.model import Rendering
 from portproof.render.placeholders import WORD
 from portproof.resources import Resource
+from portproof.resources import read as read_resources
 from portproof.rules.base import Severity, Trait
 from portproof.rules.evaluate import Evaluation, RuleFinding
 from portproof.source import RelPath
@@ -38,11 +40,11 @@ _TOLD = ("volumeMounts", "command", "args")
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a chart may have with further values: its own values, its templates, the names that its ports have anyway."""
+    """What a chart may have with further values: its own values, its templates, and what they render to anyway."""
 
     values: Values
     templates: Mapping[RelPath, str]
-    names: frozenset[object]
+    plain: Rendering | None
 
 
 def worth_saying(found: Evaluation, offer: Offer) -> Evaluation:
@@ -50,16 +52,19 @@ def worth_saying(found: Evaluation, offer: Offer) -> Evaluation:
 
     Who switches a part on fills its lists of ports, and its annotations. A chart that names no image has its user's ports.
     """
+    if not found.found:
+        return found
     lists = has_empty_ports(offer.values.data)
     nothing = lists and not any(map(_declares, found.manifests.resources))
     containers = [one for each in found.manifests.resources for one in _containers(each)]
     is_generic = bool(containers) and not any(_image(one) for one in containers)
-    names = offer.names.union(_names(containers))
+    names = {*_names(containers), *(port.name_text for each in found.services for port in each.ports)}
     rendered = {one.document.source for one in found.manifests.resources}
     has_further_pods = any(
         _PODS.search(text) for path, text in offer.templates.items() if path not in rendered
     )
     more = has_list_to_fill(offer.values.data, offer.templates.values())
+    all_ports = has_list_to_fill(offer.values.data, offer.templates.values(), "ports")
 
     def is_left(one: RuleFinding) -> bool:
         site = one.finding.primary
@@ -70,6 +75,8 @@ def worth_saying(found: Evaluation, offer: Offer) -> Evaluation:
             or (is_name and (is_generic or _may_be_added(str(site.value), names, offer)))
             or ("selector" in site.path and has_further_pods)
             or (is_name and more and site.resource.kind == "ServiceMonitor" and site.path[-1] == "port")
+            or (all_ports and isinstance(site.value, int) and site.resource.kind == "Ingress")
+            or one.finding.unset
         )
 
     return _only(
@@ -85,11 +92,14 @@ def worth_saying(found: Evaluation, offer: Offer) -> Evaluation:
     )
 
 
-def _may_be_added(name: str, names: frozenset[object], offer: Offer) -> bool:
+def _may_be_added(name: str, names: Container[object], offer: Offer) -> bool:
     """Whether further values give the chart a port of a name: an example in a comment, or what a template declares."""
-    return has_example(name, offer.values.text) or (
-        name not in names and may_be_declared(name, offer.templates.values())
-    )
+    if has_example(name, offer.values.text):
+        return True
+    if name in names or not may_be_declared(name, offer.templates.values()):
+        return False
+    plain = () if offer.plain is None else read_resources(offer.plain).resources
+    return name not in {one for each in plain for one in (*_names(_containers(each)), *_offered(each))}
 
 
 def of_the_chart(found: Evaluation, settings: Iterable[Setting], values: Values) -> Evaluation:
@@ -162,6 +172,14 @@ def _names(containers: Iterable[Mapping[str, Any]]) -> Iterator[object]:
         for port in ports if isinstance(ports, list) else ():
             if isinstance(port, dict):
                 yield port.get("name")
+
+
+def _offered(service: Resource) -> Iterator[object]:
+    """The names of the ports of a Service."""
+    ports = yamldoc.lookup(service.data, ("spec", "ports")) if service.key.kind == "Service" else None
+    for port in ports if isinstance(ports, list) else ():
+        if isinstance(port, dict):
+            yield port.get("name")
 
 
 def _image(container: Mapping[str, Any]) -> str:

@@ -98,8 +98,7 @@ class Search:
         """What the chart may have with further values."""
         files = chart_files([self.target.chart], self.plan.tree)
         texts = {one: self.plan.tree.text_or_none(one) or "" for one in files if "/templates/" in f"/{one}"}
-        names = frozenset[object]() if self.plain is None else _names(graph_of(self.plain, self.rule_set))
-        return Offer(self.values, texts, names)
+        return Offer(self.values, texts, self.plain)
 
     @cached_property
     def apart(self) -> frozenset[object]:

@@ -315,7 +315,7 @@ def _entries(data: Mapping[str, Any], lines: list[str], target: HelmTarget, tree
         above = yamldoc.lookup(data, path[:-1])
         if path[-1] == "hosts":
             example = _example(lines, examples[path]) if path in examples else None
-            if example:
+            if example and all(value != "" for _, value in yamldoc.leaves(example)):
                 yield Setting(path, json.dumps(example), listed=True)
         elif isinstance(above, dict) and "host" in above and path[:-2]:
             entry: object = {"path": "/", "pathType": "Prefix"} if _reads_path(target, tree) else "/"
