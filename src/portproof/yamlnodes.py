@@ -28,6 +28,8 @@ _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 _TOO_DEEP = f"nested too deeply (more than {MAX_DEPTH} levels)"
 _HALF = re.compile(r"[\ud800-\udfff]")
+_ALIAS = re.compile(r"\*(?<=[\s,\[{:]\*)[\w-]")
+"""What may be an alias; an asterisk elsewhere is text."""
 _LENIENT_BYTES = 100_000
 """Where the slow parser gives up; it takes seconds for so much."""
 
@@ -94,7 +96,7 @@ def compose(text: str, *, only_first: bool = False) -> list[Node]:
         if "duplicate anchor" not in str(error):
             raise _yaml_error(error) from error
         nodes = _compose_leniently(text, only_first=only_first)
-    if "*" in text:  # without an alias nothing is shared
+    if "*" in text and _ALIAS.search(text):  # without an alias nothing is shared
         for node in nodes:
             _Measure().measure(node)
     return nodes

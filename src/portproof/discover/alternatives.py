@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from itertools import permutations
 from typing import Any, TypeAlias
 
-from portproof.discover.facts import kinds_named
+from portproof.discover.facts import kinds_named, kinds_of
 from portproof.discover.kinds import WITH_PORTS
 from portproof.discover.reading import facts
 from portproof.source import RelPath, Tree
@@ -69,12 +69,20 @@ def _may_clash(tree: Tree, files: Iterable[RelPath]) -> bool:
 
 
 def _objects(text: str) -> list[tuple[_Identity, Any]]:
-    parts = [part for _, part in split(text) if not WITH_PORTS.isdisjoint(kinds_named(part))]
+    parts = [part for _, part in split(text) if _may_have_ports(part)]
     try:
         documents = [load(part) for part in parts]
     except YamlError:
         return []
     return [(identity, one) for data in documents for identity, one in _of(data) if identity[0] in WITH_PORTS]
+
+
+def _may_have_ports(part: str) -> bool:
+    """Whether a document may be of a kind with ports: the schema of a CustomResourceDefinition only speaks of some."""
+    if WITH_PORTS.isdisjoint(kinds_named(part)):
+        return False
+    kinds = kinds_of(part)
+    return not kinds or not WITH_PORTS.isdisjoint(kinds)
 
 
 def _of(data: Any) -> list[tuple[_Identity, Any]]:

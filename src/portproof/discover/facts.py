@@ -36,7 +36,7 @@ _KEY = re.compile(r"""^["']?([A-Za-z_][\w./-]*)["']?[ \t]*:(?:[ \t\r]|$)""", re.
 _READ = re.compile(r"\.Values\.([A-Za-z_]\w*)")
 
 
-_ANY_KIND = re.compile(r"""\bkind["']?[ \t]*:[ \t]*["']?([A-Za-z]+)""")
+_ANY_KIND = re.compile(r"""kind(?<=\bkind)["']?[ \t]*:[ \t]*["']?([A-Za-z]+)""")
 _NAME = re.compile(r"""(?:^|[\s{,])["']?name["']?[ \t]*:[ \t]*["']?([^\s"',}#]+)""", re.MULTILINE)
 # A line feed in front of them instead of ^: several times faster, and installers of many megabytes are common.
 _API_VERSION = re.compile(r"""\n["']?apiVersion["']?[ \t]*:[ \t]*["']?([^\s"']*)""")

@@ -17,7 +17,7 @@ from portproof.process import MIB
 # object as a tree of YAML nodes), so its collector only runs less often, which halves its time on large overlays. One
 # thread of Go each, because as many renders run at once as there are processors.
 HELM_TUNING: dict[str, str] = {"GOGC": "off", "GOMEMLIMIT": "300MiB", "GOMAXPROCS": "1"}
-KUSTOMIZE_TUNING: dict[str, str] = {"GOGC": "400", "GOMEMLIMIT": "400MiB", "GOMAXPROCS": "1"}
+KUSTOMIZE_TUNING: dict[str, str] = {"GOGC": "800", "GOMEMLIMIT": "400MiB", "GOMAXPROCS": "1"}
 
 HELM_MEMORY = 1920 * MIB
 KUSTOMIZE_MEMORY = 1920 * MIB

@@ -84,15 +84,20 @@ class Trait(Enum):
 class Rule:
     """A rule: its id (the module's name with hyphens), worst severity, one-line summary, and question.
 
-    `traits` say what those who work with findings need to know of it.
+    `traits` say what those who work with findings need to know of it. `docstring` is the module's.
     """
 
     id: str
     severity: Severity
     summary: str
     check: Check = field(compare=False)
-    page: str = field(compare=False, repr=False)
+    docstring: str = field(compare=False, repr=False)
     traits: frozenset[Trait] = frozenset()
+
+    @property
+    def page(self) -> str:
+        """The docstring without its indent; made for those who show it."""
+        return inspect.cleandoc(self.docstring)
 
 
 def rule(
@@ -104,12 +109,12 @@ def rule(
     traits: Iterable[Trait] = (),
 ) -> Rule:
     """Make the `Rule` of a module from its name and docstring; the first line of the docstring is the summary."""
-    text = inspect.cleandoc(page or "")
+    docstring = page or ""
     return Rule(
         id=module_name.rpartition(".")[2].replace("_", "-"),
         severity=severity,
-        summary=text.partition("\n")[0].rstrip("."),
+        summary=docstring.strip().partition("\n")[0].rstrip("."),
         check=check,
-        page=text,
+        docstring=docstring,
         traits=frozenset(traits),
     )

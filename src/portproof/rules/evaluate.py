@@ -205,7 +205,7 @@ def compared(
         return known
     if rendering.without or defaults.without:
         rule_set = rule_set.without(Trait.NEEDS_ALL)
-    new = _numbers(rendering) - _numbers(defaults)
+    new = _new_numbers(rendering, defaults)
     # Names of ports are moved, too, but only to try it.
     if not new and not rule_set.only(Trait.WHAT_IF).rules and not _asks_as_before(known, defaults):
         return known
@@ -226,19 +226,31 @@ def _asks_as_before(known: Evaluation, defaults: Rendering) -> bool:
 
 
 _COMPARED = (Trait.VALUES, Trait.WHAT_IF)
-_NUMBER = re.compile(
-    r"(?i)(?:port|addr|address|listen|bind)\"?[:=] *[\"']?(?:0\.0\.0\.0|\[::\]|\*)?:?(\d{1,5})\b"
+_BEFORE = "|".join(
+    f"(?<={word}{quote}[:=])" for word in ("port", "addr", "address", "listen", "bind") for quote in ("", '"')
 )
+_NUMBER = re.compile(
+    rf"(?i)[:=](?= *[\"']?[\d:*\[])(?:{_BEFORE}) *[\"']?(?:0\.0\.0\.0|\[::\]|\*)?:?(\d{{1,5}})\b"
+)
+_IS_SERVICE = re.compile(r"(?m)kind(?<=^kind): *[\"']?Service\b")
+_IS_SECRET = re.compile(r"(?m)kind(?<=^kind): *\"?Secret\b")
+"""They begin with what a search finds at once, and then look back: renderings have megabytes of dashboards."""
 
-_IS_SERVICE = re.compile(r"(?m)^kind: *[\"']?Service\b")
-_IS_SECRET = re.compile(r"(?m)^kind: *\"?Secret\b")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}")
 _DIGITS = re.compile(r"\d{1,5}")
 
 
-def _numbers(rendering: Rendering) -> Counter[str]:
-    """The numbers of ports in a rendering: where none moves, there is nothing to compare."""
-    return Counter(number for one in rendering.documents for number in _NUMBER.findall(one.text))
+def _new_numbers(rendering: Rendering, defaults: Rendering) -> Counter[str]:
+    """The numbers of ports that the defaults have not, or not so often: where none moves, there is nothing to compare.
+
+    Documents that both have, most of them, are not searched: their numbers are in both.
+    """
+    own, other = (Counter(one.text for one in each.documents) for each in (rendering, defaults))
+    return _numbers(own - other) - _numbers(other - own)
+
+
+def _numbers(texts: Counter[str]) -> Counter[str]:
+    return Counter(number for text in texts.elements() for number in _NUMBER.findall(text))
 
 
 def _secret(rendering: Rendering) -> frozenset[str]:
