@@ -130,7 +130,7 @@ spec:
       containers:
         - name: web
           image: shop:1
-          env: [{name: CACHE_URL, value: 'redis://{{ .Release.Name }}-image-cache:6379'}]
+          env: [{name: CACHE_URL, value: 'http://{{ .Release.Name }}-image-cache:80'}]
           ports: [{containerPort: 8080}]
 """
 

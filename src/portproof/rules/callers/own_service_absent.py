@@ -79,6 +79,8 @@ Not reported when:
   make the Service, as those of databases do.
 * the chart is a part of an umbrella in the repository, and nothing installs it by itself: another part
   may have the Service.
+* a pod other than a test calls it, and no Service here has that port or a similar name: a release
+  beside it may be called so (`release-name-postgresql`).
 * the values are in a chart's `ci` folder, which tries parts of a chart.
 * the address is in a ConfigMap: the file of a program has those of parts that are switched off.
 * a call names a part of the chart that the values switch off, by its own name: `release-name-redis` with
@@ -95,10 +97,11 @@ from collections.abc import Iterator
 
 from portproof.discover.model import UNNAMED
 from portproof.graph import own
-from portproof.graph.model import PortGraph, Relation, ServiceEdge, Site
+from portproof.graph.model import PortGraph, Relation, ServiceEdge, ServicePort, Site
 from portproof.graph.past import redirected
 from portproof.rules.base import Finding, Label, Severity, Trait, rule
 from portproof.rules.port_references import absent_services
+from portproof.yamldoc import lookup
 
 _ROUTES = ("sends traffic to", "no request gets through")
 _CALLS = ("calls", "the name does not resolve")
@@ -111,7 +114,9 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     edges = [
         one
         for one in own.absent(graph)
-        if (one in unnamed or one.whom.name in graph.own_names) and one.whom.name not in elsewhere
+        if (one in unnamed or one.whom.name in graph.own_names)
+        and one.whom.name not in elsewhere
+        and _is_of_the_chart(graph, one)
     ]
     if not edges:
         return
@@ -123,14 +128,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 
 def _finding(graph: PortGraph, edge: ServiceEdge) -> Finding:
-    name = edge.whom.name
-    having = [
-        port
-        for service in graph.services
-        if service.key.namespace == edge.whom.namespace
-        for port in service.ports
-        if edge.wanted in (port.number.value, port.name_text)
-    ]
+    name, having = edge.whom.name, _having(graph, edge)
     does, so = _CALLS if edge.relation is Relation.CALLER else _ROUTES
     return Finding(
         message=(
@@ -143,6 +141,35 @@ def _finding(graph: PortGraph, edge: ServiceEdge) -> Finding:
             Label(port.number, f"Service/{port.number.resource.name} has that port") for port in having[:2]
         ),
     )
+
+
+def _is_of_the_chart(graph: PortGraph, edge: ServiceEdge) -> bool:
+    """Whether somebody surely means a Service of the chart: a route, a test, or a call that a Service here would answer.
+
+    What else is called so may be a release beside it: a database is often installed as ``shop-postgresql``.
+    """
+    if edge.relation is not Relation.CALLER or _is_test(graph, edge) or _having(graph, edge):
+        return True
+    name = f"{edge.whom.name}-"
+    services = (one.key.name for one in graph.services if one.key.namespace == edge.whom.namespace)
+    return any(f"{one}-".startswith(name) or name.startswith(f"{one}-") for one in services)
+
+
+def _is_test(graph: PortGraph, edge: ServiceEdge) -> bool:
+    resource = graph.resource(edge.holder)
+    hooks = lookup(resource.data, ("metadata", "annotations", "helm.sh/hook")) if resource else ""
+    return "test" in str(hooks)
+
+
+def _having(graph: PortGraph, edge: ServiceEdge) -> list[ServicePort]:
+    """The ports of other Services of the namespace that are what is asked for."""
+    return [
+        port
+        for service in graph.services
+        if service.key.namespace == edge.whom.namespace
+        for port in service.ports
+        if edge.wanted in (port.number.value, port.name_text)
+    ]
 
 
 def _host(edge: ServiceEdge) -> Site:
