@@ -38,7 +38,7 @@ from portproof.parallel import Progress, each, silent
 from portproof.placing import Asked, Past, places
 from portproof.propose import propose, votes, with_way_back
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
-from portproof.render.releases import renamed, switched_off
+from portproof.render.releases import renamed, switched_off, whole
 from portproof.resources import read as read_resources
 from portproof.rules.base import Remedy, Trait
 from portproof.rules.edges import edges
@@ -286,11 +286,16 @@ def _witnesses(plan: Plan, environment: Environment | None, target: Target) -> W
     surroundings = None if environment is None else environment.surroundings(target)
     other = partial(_renamed, plan, target)
     off = partial(_switched_off, plan, target)
-    return Witnesses(plan.witness(target), plan.kept(target), other, off, surroundings)
+    on = partial(_whole, plan, target)
+    return Witnesses(plan.witness(target), plan.kept(target), other, off, on, surroundings)
 
 
 def _renamed(plan: Plan, target: Target) -> Rendering | None:
     return renamed(plan.render, target, plan.tree) if isinstance(target, HelmTarget) else None
+
+
+def _whole(plan: Plan, target: Target) -> Rendering | None:
+    return whole(plan.render, target, plan.tree) if isinstance(target, HelmTarget) else None
 
 
 def _switched_off(plan: Plan, target: Target) -> frozenset[str]:

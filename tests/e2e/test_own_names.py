@@ -251,3 +251,29 @@ def test_what_another_overlay_of_the_environment_has_is_no_lost_name(
     )
     repository.commit()
     assert portproof.check(tmp_path)["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("values", "rules"),
+    [
+        ("browser: {enabled: false}\n", []),
+        ("browser: {enabled: false}\nstrict: false\n", []),
+        ("other: {enabled: false}\n", ["own-service-absent"]),
+    ],
+)
+def test_a_part_that_is_switched_off_may_have_the_service_under_another_name(
+    portproof: Program, tmp_path: Path, values: str, rules: list[str]
+) -> None:
+    repository = Repository(tmp_path)
+    service = _chart("")["chart/templates/all.yaml"].partition("---\n")[2]
+    part = service.replace('{{ include "shop.fullname" . }}-web', "{{ .Release.Name }}-image-cache")
+    assert part != service
+    files = _chart("") | {
+        "chart/values.yaml": values,
+        "chart/templates/all.yaml": f"{service}---\n{_CALLER}",
+        "chart/templates/browser.yaml": f"{{{{ if (.Values.browser).enabled }}}}\n{part}{{{{ end }}}}\n",
+        "chart/templates/guard.yaml": '{{ if .Values.strict }}{{ fail "not here" }}{{ end }}\n',
+    }
+    repository.write(files)
+    repository.commit()
+    assert [one["rule"] for one in portproof.check(tmp_path)["findings"]] == rules

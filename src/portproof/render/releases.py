@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +14,15 @@ from portproof.render.borrowed import umbrellas
 from portproof.render.install_values import InstallValues, install_values
 from portproof.render.model import Renderer, Rendering
 from portproof.source import Tree, below
-from portproof.yamldoc import FieldPath, YamlError, leaves, load
+from portproof.yamldoc import FieldPath, YamlError, dump, leaves, load
 
 _SWITCHES = frozenset(
     {"enabled", "enable", "create", "created", "deploy", "deployed", "install", "installed"}
 )
 _AROUND = re.compile(r"^(?:enable|create|deploy|install|use)(?=[-_A-Z])|[-_]?(?:E|(?<=[-_])e)nabled$")
 """What a switch says besides the part that it is about: ``enableRedis``, ``redisEnabled``, ``use_redis``."""
+
+_ALL_ON = "values-portproof-all-on.yaml"
 
 _SET = re.compile(r"--set=([\w.-]+)=(true|false)")
 
@@ -36,6 +38,40 @@ def renamed(render: Renderer, target: HelmTarget, tree: Tree) -> Rendering | Non
         return None
     answer = render(replace(target, release=f"{target.release}x"), tree)
     return answer if isinstance(answer, Rendering) else None
+
+
+def whole(render: Renderer, target: HelmTarget, tree: Tree) -> Rendering | None:
+    """What a chart renders to with all parts switched on that its own values switch off; None if there are none.
+
+    If they do not go together, it is those alone whose key says no more than that: ``enabled``. What installs the chart does
+    not matter, for it switches parts off as well.
+    """
+    defaults = _read(tree.text_or_none(below(target.chart, "values.yaml")))
+    off = [path for path, value in leaves(defaults) if value is False and _is_switch(path)]
+    narrow = [path for path in off if str(path[-1]).lower() in _SWITCHES]
+    values = () if target.install else target.values
+    for paths in filter(None, dict.fromkeys((tuple(off), tuple(narrow)))):
+        given = {**tree.overlay, _ALL_ON: dump(_switched_on(paths))}
+        on = replace(target, install=None, values=(*values, _ALL_ON))
+        answer = render(on, replace(tree, overlay=given))
+        if isinstance(answer, Rendering):
+            return answer
+    return None
+
+
+def _is_switch(path: FieldPath) -> bool:
+    """Whether a key is a chart's own word, and does not switch something off."""
+    return all(isinstance(step, str) for step in path) and not str(path[-1]).lower().startswith("disable")
+
+
+def _switched_on(paths: Iterable[FieldPath]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path in paths:
+        here = found
+        for step in path[:-1]:
+            here = here.setdefault(str(step), {})
+        here[str(path[-1])] = True
+    return found
 
 
 def switched_off(target: HelmTarget, tree: Tree) -> frozenset[str]:

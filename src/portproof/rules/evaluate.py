@@ -117,13 +117,14 @@ class Witnesses:
 
     `base` is what it rendered to in the base revision, where a change concerns it; `kept` are Services that are in files
     that others read by now. `renamed` renders it under another name of the release; it is asked only if the names of
-    absent Services may come from there, and so is `switched_off`, the parts that the target's values leave out. `surroundings` are all other Services and pods of its environment, if that is known.
+    absent Services may come from there, and so are `switched_off`, the parts that the target's values leave out, and `whole`, which renders it with those. `surroundings` are all other Services and pods of its environment, if that is known.
     """
 
     base: Rendering | None = None
     kept: frozenset[str] = frozenset()
     renamed: Callable[[], Rendering | None] = lambda: None
     switched_off: Callable[[], frozenset[str]] = frozenset
+    whole: Callable[[], Rendering | None] = lambda: None
     surroundings: Surroundings | None = None
 
 
@@ -391,7 +392,14 @@ def _own_names(graph: PortGraph, rule_set: RuleSet, target: Target, witnesses: W
     called = own.moved(own.calls(graph), own.calls(there))
     off = witnesses.switched_off() if called else frozenset()
     called = frozenset(name for name in called if not own.is_of_part(name, target.release, off))
-    return own.moved(own.routes(graph), own.routes(there)) | called
+    there_too = _services_of(witnesses.whole()) if called else frozenset()
+    return own.moved(own.routes(graph), own.routes(there)) | (called - there_too)
+
+
+def _services_of(rendering: Rendering | None) -> frozenset[str]:
+    """The names of the Services of a rendering."""
+    read = read_resources(rendering).resources if rendering else ()
+    return frozenset(one.key.name for one in read if one.key.kind == "Service" and not one.key.group)
 
 
 def _severity(finding: Finding, target: Target) -> Severity:

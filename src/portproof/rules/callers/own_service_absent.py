@@ -83,8 +83,8 @@ Not reported when:
   beside it may be called so (`release-name-postgresql`).
 * the values are in a chart's `ci` folder, which tries parts of a chart.
 * the address is in a ConfigMap: the file of a program has those of parts that are switched off.
-* a call names a part of the chart that the values switch off, by its own name: `release-name-redis` with
-  `redis: {enabled: false}`.
+* a call names a part of the chart that the values switch off: `release-name-redis` with
+  `redis: {enabled: false}`, or a Service that the chart makes with all its switches on.
 * a call states another namespace, or may mean a pod: `db-0.db:5432`, or the pod's own name.
 * the port is `use-annotation`, or the backend has the weight 0.
 * the same Ingress or route names the Service before: it is reported once.
