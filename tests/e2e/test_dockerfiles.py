@@ -101,3 +101,25 @@ def test_a_dockerfile_that_contradicted_before_is_no_news(portproof: Program, tm
     repository.commit()
     (finding,) = portproof.check(tmp_path, "--base", "HEAD~1")["findings"]
     assert (finding["rule"], finding["introduced"]) == ("dockerfile-port", False)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "severity"),
+    [
+        ("FROM nginx:1.27\nEXPOSE 80\n", "note"),
+        ("FROM node:22\nEXPOSE 3000\nCMD node server.js\n", "warning"),
+        ("FROM node:22\nEXPOSE 80 3000\nCMD node server.js\n", "warning"),
+        ("FROM node:22\nCMD node server.js\n", "warning"),
+    ],
+)
+def test_a_variable_that_the_dockerfile_contradicts_is_perhaps_not_read(
+    portproof: Program, tmp_path: Path, dockerfile: str, severity: str
+) -> None:
+    repository = _repository(tmp_path, 80, 80, dockerfile)
+    repository.replace(
+        "deploy/web.yaml",
+        "          ports:\n",
+        "          env: [{name: PORT, value: '3000'}]\n          ports:\n",
+    )
+    (finding,) = portproof.check(tmp_path)["findings"]
+    assert (finding["rule"], finding["severity"]) == ("listening-port", severity)

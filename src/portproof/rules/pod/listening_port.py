@@ -66,6 +66,7 @@ Severity:
 * **warning**: because only the program knows which settings it reads.
 * **note**: when the setting is the variable `PORT`, and both a Service and a probe of the container go
   to the declared port. Many programs do not read that variable, and the pods would never become ready.
+  Also when the Dockerfile that builds the image in this repository mentions that port, and not the other.
 
 Fix:
 
@@ -276,10 +277,18 @@ def _name(port: ContainerPort) -> str:
     return str(port.name.value) if port.name is not None else ""
 
 
-def _is_outvoted(told: Sequence[Listening], going: Sequence[str]) -> bool:
-    """Whether a Service and a probe stand against a variable that any program may read, and many do not."""
-    probed = sum(one.startswith("the ") for one in going)
-    return {one.name for one in told} == {"PORT"} and not told[0].file and 0 < probed < len(going)
+def _is_outvoted(told: Sequence[Listening], meant: ContainerPort, going: Sequence[str]) -> bool:
+    """Whether a variable that any program may read, and many do not, is contradicted by more than the declared port.
+
+    That is by a Service and a probe, or by a Service and the Dockerfile that the image is built from.
+    """
+    one = told[0]
+    if {each.name for each in told} != {"PORT"} or one.file:
+        return False
+    built = one.container.built
+    is_said = built is not None and meant.value in built.said and one.number not in built.said
+    probed = sum(each.startswith("the ") for each in going)
+    return is_said or 0 < probed < len(going)
 
 
 def _finding(
@@ -300,9 +309,9 @@ def _finding(
         message=(
             f"In {workload.key}, {one.label} tells container {one.container.name!r} to listen on {one.number}. But "
             f"{listing(going[:3])} {verb} {meant.value}, the port that the container declares: requests there are "
-            f"refused{' if the program reads it' if _is_outvoted(told, going) else ''}."
+            f"refused{' if the program reads it' if _is_outvoted(told, meant, going) else ''}."
         ),
-        severity=Severity.NOTE if _is_outvoted(told, going) else Severity.WARNING,
+        severity=Severity.NOTE if _is_outvoted(told, meant, going) else Severity.WARNING,
         primary=one.site if one.file else meant.number,
         expected=meant.value if one.file else one.number if changes else None,
         related=(
