@@ -1,20 +1,34 @@
 """What a setting that holds an address is for, as its name tells: not every program calls what it is told.
 
 An origin of CORS is compared with what browsers say, a callback is handed to others, and the address for TLS is asked for
-where TLS is switched on.
+where TLS is switched on. The default of a variable counts where nobody sets that variable, and a text for readers never.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from portproof.graph.model import PortGraph, ServiceEdge
+from portproof.graph.fields import indexed, mapping
+from portproof.graph.model import PortGraph, ServiceEdge, Workload
+from portproof.resources import ResourceKey
 from portproof.yamldoc import lookup
 
 _KEY = re.compile(
     r"(?<![\w./:@])([A-Za-z_][\w.-]*)[\"']?\s*(?:[=\s]|:(?!//))\s*[\"'\[]?(?:[^\s=]*[,;]\s?)?(?:[a-z][a-z0-9.+-]*://)?[^\s/,;=]+\Z"
 )
 """The name of the setting whose value ends there, in a line of a text: ``--cors-origin=http://a:80,http://``."""
+
+_DEFAULT = re.compile(
+    r"""\$\{(?P<shell>[A-Za-z_][\w.-]{0,99}):[-=]?["']?[^}\s]{0,99}\Z|"""
+    r"""(?:getenv|env(?:iron)?\.get|get_?env|lookup_?env|\benv|env\.fetch)\w{0,20}\(\s*["'](?P<call>[A-Za-z_]\w{0,99})["']\s*,\s*["'][^"']{0,99}\Z|"""
+    r"""\benv\.(?P<node>[A-Za-z_]\w{0,99})\s*(?:\|\||\?\?)\s*["'`][^"'`]{0,99}\Z""",
+    re.IGNORECASE,
+)
+"""A text up to an address that is the default of a variable: of a shell, of Spring, of Python, PHP, Go and Node."""
+
+_PROSE = (".md", ".markdown", ".rst", ".adoc")
 
 MAX_LINE = 500
 """Characters before an address in which the name of its setting is looked for."""
@@ -50,16 +64,66 @@ def is_handed_on(graph: PortGraph, call: ServiceEdge) -> bool:
     return is_origin(graph, call) or bool(_HANDED.search(_name(graph, call)))
 
 
+def is_overridden(graph: PortGraph, call: ServiceEdge) -> bool:
+    """Whether the address is the default of a variable that a pod with this text sets, or may set."""
+    found = _DEFAULT.search(_line(graph, call))
+    name = next(filter(None, found.groups()), "") if found else ""
+    return bool(name) and any(
+        _may_set(graph, container, _as_variable(name))
+        for workload in graph.workloads
+        if workload.key == call.holder or _reads(workload, call.holder)
+        for container in _containers(graph, workload)
+    )
+
+
+def is_prose(call: ServiceEdge) -> bool:
+    """Whether a file of a ConfigMap is one for readers."""
+    return call.holder.kind == "ConfigMap" and str(call.at[-1]).lower().endswith(_PROSE)
+
+
+def _reads(workload: Workload, config: ResourceKey) -> bool:
+    here = config.kind == "ConfigMap" and config.namespace == workload.key.namespace
+    return here and config.name in workload.configs
+
+
+def _containers(graph: PortGraph, workload: Workload) -> Iterator[Mapping[str, Any]]:
+    data = graph.read_from[workload].data
+    yield from (mapping(lookup(data, one.path)) for one in workload.containers)
+
+
+def _may_set(graph: PortGraph, container: Mapping[str, Any], name: str) -> bool:
+    """Whether a container has the variable, or takes variables from what is not in the rendering."""
+    if any(_as_variable(str(one.get("name"))) == name for _, one in indexed(container.get("env"))):
+        return True
+    maps = {one.key.name: one for one in graph.resources if one.key.kind == "ConfigMap"}
+    for _, source in indexed(container.get("envFrom")):
+        config = maps.get(str(mapping(source.get("configMapRef")).get("name")))
+        if config is None or any(_as_variable(str(key)) == name for key in mapping(config.data.get("data"))):
+            return True
+    return False
+
+
+def _as_variable(name: str) -> str:
+    """A property as the variable that sets it: ``orders.url`` is ``ORDERS_URL`` (Spring Boot, relaxed binding)."""
+    return re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def _line(graph: PortGraph, call: ServiceEdge) -> str:
+    """What the line of the text says before the port of a call."""
+    site = call.whom.site
+    resource = graph.resource(site.resource)
+    text = str(lookup(resource.data, site.path)) if resource is not None else ""
+    end = site.piece.start if site.piece else len(text)
+    return text[max(0, end - MAX_LINE) : end].rpartition("\n")[2]
+
+
 def _name(graph: PortGraph, call: ServiceEdge) -> str:
     """The name of the setting that holds the address of a call, in lower case; empty where none is to be seen."""
     site = call.whom.site
     resource = graph.resource(site.resource)
     if resource is None or not site.path:
         return ""
-    text = str(lookup(resource.data, site.path))
-    end = site.piece.start if site.piece else len(text)
-    line = text[max(0, end - MAX_LINE) : end].rpartition("\n")[2]
-    key = _KEY.search(line)
+    key = _KEY.search(_line(graph, call))
     if key:
         return key[1].lower().replace("_", "-").strip("-")
     name = lookup(resource.data, (*site.path[:-1], "name")) if site.path[-1] == "value" else site.path[-1]

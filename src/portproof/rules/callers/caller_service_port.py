@@ -23,7 +23,8 @@ Severity:
 * **note**: a URL names no port, and the Service lacks the default port of its scheme.
   Some programs add a port of their own. Also when a setting named after TLS has the port, and the
   same caller has a working address of that Service without TLS (`--url-tls` beside `--url`). Also when
-  the address is that of a page, which programs compare or link (`CORS_ORIGINS`, `FRONTEND_URL`).
+  the address is that of a page, which programs compare or link (`CORS_ORIGINS`, `FRONTEND_URL`). Also when
+  it is the default of a variable that the pod sets (`${API_URL:-http://api:8080}`), or in a `.md` file.
 
 Fix:
 
@@ -133,7 +134,7 @@ from typing import TypeAlias
 
 from portproof.graph.answers import answer, is_said_by_itself, missed
 from portproof.graph.evidence import is_near_miss
-from portproof.graph.handed_on import is_for_tls, is_origin
+from portproof.graph.handed_on import is_for_tls, is_origin, is_overridden, is_prose
 from portproof.graph.model import PortGraph, Reached, Relation, Service, ServiceEdge
 from portproof.resources import ResourceKey
 from portproof.rules.base import Finding, Severity, Trait, rule
@@ -161,7 +162,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 yield replace(_finding(graph, call, services), severity=Severity.WARNING)
             continue
         wrong = _finding(graph, call, services)
-        if _is_for_tls(graph, call) or is_origin(graph, call):
+        if _is_hardly_called(graph, call):
             yield replace(wrong, severity=Severity.NOTE, expected=None, remedies=())
             continue
         shared = wrong.severity is Severity.ERROR and is_said_by_itself(graph, call, services)
@@ -170,6 +171,13 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 def _text_of(call: ServiceEdge) -> _Text:
     return call.holder, call.whom.site.path, call.whom.place
+
+
+def _is_hardly_called(graph: PortGraph, call: ServiceEdge) -> bool:
+    """Whether whoever has the address probably does not ask for it."""
+    if is_prose(call) or is_origin(graph, call):
+        return True
+    return is_overridden(graph, call) or _is_for_tls(graph, call)
 
 
 def _is_for_tls(graph: PortGraph, call: ServiceEdge) -> bool:
