@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -23,11 +22,12 @@ from portproof.discover.model import (
 from portproof.discover.unread import Unread
 from portproof.fix import Proposal
 from portproof.graph.moved import Move
+from portproof.located import Places
 from portproof.outcome import FindingGroup, Outcome, TargetResult, fingerprint_of, unchecked_fingerprint
 from portproof.parts.model import Failed, Idle, Lost, Part
 from portproof.patch import unified_many
 from portproof.render.inflating import OF_CHARTS
-from portproof.render.model import FailureSite, NotRendered, RenderFailure
+from portproof.render.model import NotRendered, RenderFailure
 from portproof.report.fixes import Fixes
 from portproof.report.marks import digest
 from portproof.report.model import (
@@ -42,17 +42,17 @@ from portproof.report.model import (
     TextEdit,
     ToolVersions,
 )
-from portproof.report.secret_lines import secret_lines, veiled
+from portproof.report.secret_lines import secret_lines
 from portproof.report.summary_line import PLACED, TOOK, WITHOUT, field_of, plural
 from portproof.resources import ResourceKey
 from portproof.rules.base import Label, Scalar
 from portproof.rules.evaluate import FindingKey, RuleSet
 from portproof.rules.run import render_failed
-from portproof.source import Edit, LineIndex, RelPath, Span, Tree
+from portproof.source import Edit, RelPath, Tree
 from portproof.suppressions.model import Suppression
 from portproof.suppressions.unused import UnusedSuppression
 from portproof.together import Edits, Exclusions
-from portproof.trace.model import Origin, Proof
+from portproof.trace.model import Proof
 from portproof.yamldoc import format_path
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://(?:[^\s/?#\"'<>]{0,500}@)?([\w.:-]{1,260})")
@@ -61,82 +61,6 @@ UNCOMPARED = "the base could not be rendered, so no finding counts as new"
 """What there is to say of a target that was checked, and that nothing could be compared with."""
 
 _ALIKE_SHOWN = 10
-
-CONTEXT = 3
-"""Source lines kept on either side of a place."""
-
-
-@dataclass(slots=True)
-class _Places:
-    """Turns spans into lines and columns, and remembers which source lines the report shows."""
-
-    tree: Tree
-    texts: dict[RelPath, str | None] = field(default_factory=dict)
-    indexes: dict[RelPath, LineIndex] = field(default_factory=dict)
-    shown: dict[RelPath, set[int]] = field(default_factory=lambda: defaultdict(set))
-    edited: set[tuple[RelPath, int]] = field(default_factory=set)
-    broken: set[RelPath] = field(default_factory=set)
-
-    def text(self, path: RelPath) -> str | None:
-        if path not in self.texts:
-            self.texts[path] = self.tree.text_or_none(path)
-        return self.texts[path]
-
-    def bounds(self, span: Span) -> tuple[int, int, int, int]:
-        if span.path not in self.indexes:
-            self.indexes[span.path] = LineIndex.of(self.text(span.path) or "")
-        index = self.indexes[span.path]
-        line, column = index.position(span.start)
-        end_line, end_column = index.position(span.end)
-        self.show(span.path, line, end_line)
-        return line, column, end_line, end_column
-
-    def show(self, path: RelPath, line: int, end_line: int) -> None:
-        self.shown[path].update(range(max(1, line - CONTEXT), end_line + CONTEXT + 1))
-
-    def location(self, origin: Origin | None) -> Location | None:
-        if origin is None:
-            return None
-        return Location(origin.span.path, *self.bounds(origin.span), origin.proof.value)
-
-    def of_failure(self, site: FailureSite | None) -> Location | None:
-        if site is None:
-            return None
-        self.show(site.path, site.line, site.line)
-        self.broken.add(site.path)
-        lines = (self.text(site.path) or "").split("\n")
-        length = len(lines[site.line - 1].rstrip("\r")) if site.line <= len(lines) else 0
-        column = min(site.column, length + 1)
-        return Location(site.path, site.line, column, site.line, max(column, length + 1), "hinted")
-
-    def of_path(self, path: RelPath, line: int = 1) -> Location:
-        """A line of a file, the first for the file as a whole; of a link or a folder nothing is shown."""
-        place = self.tree.on_disk(path)
-        if place.is_symlink() or place.is_dir():
-            return Location(path, 1, 1, 1, 1, "hinted")
-        found = self.of_failure(FailureSite(path, line))
-        assert found is not None  # noqa: S101 - it was given a site
-        return found
-
-    def secret(self, path: RelPath) -> Mapping[int, bool]:
-        """The lines of a file that hold secrets, as `secret_lines` gives them."""
-        return secret_lines(self.text(path) or "", broken=path in self.broken)
-
-    def lines(self) -> Mapping[RelPath, Mapping[int, str]]:
-        """What excerpts show; of lines that hold secrets only the structure, unless a fix has to edit them."""
-        found: dict[RelPath, dict[int, str]] = {}
-        for path in sorted(self.shown):
-            text = self.text(path)
-            if text is None:
-                continue
-            lines = text.split("\n")
-            if lines and not lines[-1]:
-                lines.pop()
-            found[path] = {n: lines[n - 1] for n in sorted(self.shown[path]) if n <= len(lines)}
-            for number, keyed in self.secret(path).items():
-                if number in found[path] and (path, number) not in self.edited:
-                    found[path][number] = veiled(found[path][number], keyed=keyed)
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +83,7 @@ class Assignment:
 def part(asked: Assignment, outcome: Outcome, introduced: Introduced | None = None) -> Part:
     """What a run found out, in lines and columns; what depends on other targets is left open."""
     discovery, rule_set = asked.discovery, asked.rule_set
-    places = _Places(asked.tree)
+    places = Places(asked.tree)
     fixes = _Fixes(places, _cured_by(outcome.merged), asked.exclusions)
     made = _made_elsewhere(outcome.checked)
     brought = frozenset[Suppression]() if introduced is None else introduced.brought
@@ -261,7 +185,7 @@ def _made_by(result: Result, made: Mapping[tuple[str, ResourceKey], str]) -> Res
 
 
 def _idle(
-    one: UnusedSuppression, checked: Iterable[TargetResult], places: _Places, introduced: Introduced | None
+    one: UnusedSuppression, checked: Iterable[TargetResult], places: Places, introduced: Introduced | None
 ) -> Idle:
     """An ignore that does nothing here, with its place and who reads its file."""
     span = one.ignore.span
@@ -333,7 +257,7 @@ def _message(one: FindingGroup) -> str:
     return " ".join(parts)
 
 
-def _related(one: FindingGroup, places: _Places) -> Iterator[Related]:
+def _related(one: FindingGroup, places: Places) -> Iterator[Related]:
     """The other ends; the field itself is one of them where the finding stands at another line of the change."""
     first, primary, place = one.first, one.finding.primary, one.first.place
     labels = list(one.finding.related)
@@ -397,7 +321,7 @@ def _cured_by(groups: Iterable[FindingGroup]) -> _Cured:
 class _Fixes:
     """Turns proposals into the fixes of a report."""
 
-    places: _Places
+    places: Places
     cured: _Cured
     exclusions: Exclusions
 
@@ -434,7 +358,7 @@ def _id(edits: Edits) -> str:
     return digest("\0\0".join(parts), 16)
 
 
-def _text_edit(edit: Edit, places: _Places) -> TextEdit:
+def _text_edit(edit: Edit, places: Places) -> TextEdit:
     made = TextEdit(edit.span.path, *places.bounds(edit.span), edit.old, edit.new)
     places.edited |= {(made.path, line) for line in range(made.line, made.end_line + 1)}
     return made
@@ -483,7 +407,7 @@ def _values_are_guessed(target: Target, failure: RenderFailure, given: Collectio
 
 
 def _failures(
-    outcome: Outcome, places: _Places, introduced: Introduced | None, given: Collection[RelPath]
+    outcome: Outcome, places: Places, introduced: Introduced | None, given: Collection[RelPath]
 ) -> Iterator[Failed]:
     """What could not be rendered. Charts in the folders `given` are deployed with values that nobody knows."""
     for one in outcome.checked:
@@ -513,7 +437,7 @@ def _failures(
             )
 
 
-def _lost(outcome: Outcome, places: _Places, brought: frozenset[Suppression]) -> Iterator[Lost]:
+def _lost(outcome: Outcome, places: Places, brought: frozenset[Suppression]) -> Iterator[Lost]:
     """What is no longer checked."""
     for one in outcome.unchecked:
         ignore = outcome.verdict.accepted.get(one)
