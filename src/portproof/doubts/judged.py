@@ -18,7 +18,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, StreamTarget, Target
+from portproof.discover.model import (
+    KUSTOMIZATION_NAMES,
+    HelmTarget,
+    KustomizeTarget,
+    ManifestTarget,
+    StreamTarget,
+    Target,
+)
 from portproof.discover.walk import names_in
 from portproof.doubts.meant import meant
 from portproof.doubts.mentions import Mentions
@@ -75,11 +82,7 @@ class Doubts:
         if isinstance(target, StreamTarget):
             return ""
         first = failure.message.partition("\n")[0]
-        folder = (
-            target.path
-            if failure.site is None or isinstance(target, HelmTarget)
-            else parent(failure.site.path)
-        )
+        folder = _folder_of(failure)
         if isinstance(target, ManifestTarget) and _DOCUMENTED.search(folder):
             return f"{first}. {folder} is documentation"
         for words, what in (
@@ -140,6 +143,15 @@ class Doubts:
     def _texts(self, tree: Tree) -> Mentions:
         with self._lock:
             return self._mentions.setdefault(tree.root, Mentions(tree.root))
+
+
+def _folder_of(failure: RenderFailure) -> RelPath:
+    """The folder of the kustomization or manifest that fails, or of the target; that of a chart's template says nothing."""
+    target, site = failure.target, failure.site
+    if site is None or isinstance(target, HelmTarget):
+        return target.path
+    is_told = isinstance(target, ManifestTarget) or site.path.rpartition("/")[2] in KUSTOMIZATION_NAMES
+    return parent(site.path) if is_told else target.path
 
 
 def _filled_in(failure: RenderFailure, tree: Tree) -> RelPath:
