@@ -360,6 +360,12 @@ def test_a_value_that_a_function_gets_instead_of_a_text_is_one_that_the_chart_wa
     assert found.documents[0].text.endswith("a: x-placeholder\n")
 
 
+def test_a_value_that_is_there_and_empty_is_one_that_the_chart_wants(helm: Engine, tmp_path: Path) -> None:
+    own = {"templates/a.yaml": "a: {{ b64enc .Values.db.host }}\n", "values.yaml": "db:\n  host:\n"}
+    failure = failed(helm.render(helm_target("x"), write_files(tmp_path, chart("x", own))))
+    assert (failure.wants, failure.has) == ("db.host", ())
+
+
 def test_a_key_below_one_that_is_there_is_one_that_the_chart_wants(helm: Engine, tmp_path: Path) -> None:
     own = {
         "templates/a.yaml": "a: {{ .Values.image.registry.host }}\n",

@@ -36,7 +36,7 @@ from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import HELM_MEMORY, Scratch
 from portproof.render.starts import KeptStarts, Question
 from portproof.render.tool_output import DENIED, Places, clean, reason_of, stopped
-from portproof.source import LineIndex, RelPath, Tree, is_within
+from portproof.source import LineIndex, RelPath, Tree, below, is_within
 
 ASSUMED = (
     "monitoring.coreos.com/v1",
@@ -386,7 +386,7 @@ def _lacking(path: ValuePath, failure: RenderFailure, tree: Tree) -> tuple[str, 
         return failure.wants or path[0], failure.has
     assert isinstance(failure.target, HelmTarget)  # noqa: S101 - it is this renderer's
     try:
-        values = yamldoc.load(tree.text_or_none(f"{failure.target.chart}/values.yaml") or "")
+        values = yamldoc.load(tree.text_or_none(below(failure.target.chart, "values.yaml")) or "")
     except yamldoc.YamlError:
         return "", failure.has
     for length in range(1, len(path)):
@@ -395,7 +395,7 @@ def _lacking(path: ValuePath, failure: RenderFailure, tree: Tree) -> tuple[str, 
         if path[length] not in beside:
             before = ".".join(path[:length])
             return f"{before}.{path[length]}", tuple(f"{before}.{one}" for one in beside)
-    return "", failure.has
+    return ".".join(path), ()  # it is there, and empty
 
 
 def _texts(contents: Contents, chart: Path) -> Iterator[tuple[str, str]]:
