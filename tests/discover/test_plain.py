@@ -49,6 +49,67 @@ class TestManifests:
         assert repository.targets() == ["helm:shop"]
 
     @pytest.mark.parametrize(
+        "test",
+        [
+            "{spec: {steps: [{try: [{apply: {file: a.yaml}}, {assert: {file: b.yaml}}]}]}}",
+            "{spec: {steps: [{try: [{create: {file: a.yaml}}, {error: {file: ./b.y*ml}}]}]}}",
+            "a: b\n---\n{spec: {steps: [{try: [{patch: {file: a.yaml}}], catch: [], finally: [{assert: {file: b.yaml}}]}]}}",
+        ],
+    )
+    @pytest.mark.parametrize("name", ["chainsaw-test.yaml", "chainsaw-test.yml"])
+    def test_what_a_test_of_chainsaw_asserts_is_no_manifest(
+        self, repository: Repository, name: str, test: str
+    ) -> None:
+        files = {"t/a.yaml": SERVICE, "t/b.yaml": SERVICE, f"t/{name}": test}
+        repository.add(files)
+        found = repository.find()
+        assert found.targets == (ManifestTarget("t", ("t/a.yaml",)),)
+        assert [(one.path, one.reason, one.counts) for one in found.skips] == [
+            ("t", "what a test expects, nobody applies it: b.yaml", False)
+        ]
+
+    def test_assertions_of_another_folder(self, repository: Repository) -> None:
+        test = (
+            "{spec: {steps: [{try: [{assert: {file: ../common/b.yaml}}, {error: {file: ../../../b.yaml}}]}]}}"
+        )
+        repository.add({"t/common/b.yaml": SERVICE, "t/one/chainsaw-test.yaml": test, "b.yaml": SERVICE})
+        assert repository.targets() == ["manifests:."]
+
+    @pytest.mark.parametrize(
+        "test",
+        [
+            "{spec: {steps: [{try: [{apply: {file: b.yaml}}, {assert: {file: b.yaml}}]}]}}",
+            "{spec: {steps: [{try: [{assert: {resource: {kind: Service}}}]}]}}",
+            "{spec: {steps: [{try: [{assert: {file: [b.yaml]}}, {assert: b.yaml}]}]}}",
+            "{",
+        ],
+    )
+    def test_what_a_test_applies_is_a_manifest(self, repository: Repository, test: str) -> None:
+        repository.add({"t/b.yaml": SERVICE, "t/chainsaw-test.yaml": test})
+        assert repository.targets() == ["manifests:t"]
+
+    @pytest.mark.parametrize(
+        ("claim", "files"),
+        [
+            ("00-assert.yaml", ("t/00-install.yaml",)),
+            ("00-errors.yml", ("t/00-install.yaml",)),
+            ("01-assert-2.yaml", ("t/00-install.yaml",)),
+            ("01-error-pages.yaml", ("t/00-install.yaml", "t/01-error-pages.yaml")),
+            ("01-assertive.yaml", ("t/00-install.yaml", "t/01-assertive.yaml")),
+            ("assert.yaml", ("t/00-install.yaml", "t/assert.yaml")),
+        ],
+    )
+    def test_what_a_test_of_kuttl_expects_is_no_manifest(
+        self, repository: Repository, claim: str, files: tuple[str, ...]
+    ) -> None:
+        repository.add({"t/00-install.yaml": SERVICE, f"t/{claim}": SERVICE})
+        assert repository.find().targets == (ManifestTarget("t", files),)
+
+    def test_numbered_files_that_are_all_called_so_are_manifests(self, repository: Repository) -> None:
+        repository.add({"t/00-assert.yaml": SERVICE, "t/b.yaml": SERVICE})
+        assert repository.find().targets == (ManifestTarget("t", ("t/00-assert.yaml", "t/b.yaml")),)
+
+    @pytest.mark.parametrize(
         "text",
         [
             '{"apiVersion": "v1", "kind": "Service"}',

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from portproof.discover.alternatives import alternatives
+from portproof.discover.assertions import assertions
 from portproof.discover.chart_files import chart_files
 from portproof.discover.charts import enclosing_chart
 from portproof.discover.facts import Facts, kinds_of
@@ -86,13 +87,18 @@ def find_manifests(
     skips: list[Skip] = []
     contents: dict[RelPath, _Kinds] = {}
     beside = {parent(path) for path in kustomized}
+    claims = assertions(tree, listing)
     for path, folder in sorted(listing.folders.items()):
         names = [name for name in folder.files if name.endswith(_ENDINGS)]
         if not (names or folder.links) or _is_of_chart(tree, path, charts):
             continue
         files = [folder.child(name) for name in names if folder.child(name) not in kustomized]
-        kinds, unusable = _contents(tree, files)
-        skips += [*_leading_out(listing, folder), *unusable]
+        kinds, unusable = _contents(tree, [file for file in files if file not in claims])
+        skips += [
+            *_leading_out(listing, folder),
+            *unusable,
+            *_claimed(tree, path, claims.intersection(files)),
+        ]
         if kinds and path in beside:
             skips.append(_unlisted(path, list(kinds)))
         elif kinds:
@@ -166,6 +172,16 @@ def _contents(tree: Tree, files: Sequence[RelPath]) -> tuple[_Kinds, list[Skip]]
         elif found:
             manifests[file] = found
     return manifests, unusable
+
+
+def _claimed(tree: Tree, folder: RelPath, files: Collection[RelPath]) -> Sequence[Skip]:
+    """What to say of the files of a folder that only tell what a test expects, if they have objects with ports."""
+    found = sorted(file for file in files if may_have_ports(tree, file))
+    if not found:
+        return ()
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    name = found[0].rpartition("/")[2]
+    return [Skip("manifests", folder, f"what a test expects, nobody applies it: {name}{more}", counts=False)]
 
 
 def _unlisted(folder: RelPath, files: Sequence[RelPath]) -> Skip:
