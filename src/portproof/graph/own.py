@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Sequence
 
+from portproof.graph.answered import is_answered
 from portproof.graph.model import PortGraph, Relation, ServiceEdge, Workload
 
 _ROUTES = (
@@ -85,6 +86,8 @@ def is_of_part(name: str, release: str, parts: Container[str]) -> bool:
 def _is_lost(graph: PortGraph, edge: ServiceEdge) -> bool:
     name = edge.whom.name
     if graph.variants(*edge.whom.place) or name in graph.neighbours:
+        return False
+    if edge.relation is Relation.INGRESS and is_answered(graph.resource(edge.holder)):
         return False
     if edge.relation is Relation.CALLER and any(_is_pod(name, one) for one in graph.workloads):
         return False

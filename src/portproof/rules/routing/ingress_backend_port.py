@@ -24,7 +24,7 @@ Severity:
   another target, and nothing but names says that the two are deployed together.
 * **note**: an Ingress for ingress-nginx asks for the target port. Its class says so,
   or its annotations if it has no class. This works until another controller takes
-  over.
+  over. Also when a number such as 65535 closes one path of a Service whose other paths work.
 
 Fix:
 
@@ -83,6 +83,8 @@ Not reported when:
 * the name of the Service is still empty.
 * the Service is of type ExternalName.
 * the backend is a `resource`.
+* the controller answers every request itself, by an annotation such as
+  `nginx.ingress.kubernetes.io/permanent-redirect`.
 * the port is a placeholder, such as `${PORT}`.
 * the port name is `use-annotation`, and the annotation
   `alb.ingress.kubernetes.io/actions.<service>` exists.
@@ -96,10 +98,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from portproof.graph.answers import missed
+from portproof.graph.answered import is_answered
+from portproof.graph.answers import answer, missed
 from portproof.graph.fields import mapping
 from portproof.graph.meant import only
-from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
+from portproof.graph.model import PortGraph, Reached, Relation, Service, ServiceEdge, Site
 from portproof.graph.names import is_digits, is_placeholder, port_name_problem
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Remedy, Scalar, Severity, Trait, rule
@@ -107,6 +110,8 @@ from portproof.rules.port_references import finding
 from portproof.yamldoc import lookup
 
 _ANNOTATION = "use-annotation"
+_NOBODYS = (1, 9, 65534, 65535)
+"""Numbers that stand for a port where nothing answers: the first, the last, and that of the discard service."""
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
@@ -121,8 +126,19 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         services = missed(graph, edge) if edge.port is not None else ()
         if refusal is not None:
             yield refusal
-        elif services:
-            yield _missing(graph, edge, services)
+        elif services and not is_answered(graph.resource(edge.holder)):
+            found = _missing(graph, edge, services)
+            yield replace(found, severity=Severity.NOTE, remedies=()) if _is_shut(graph, edge) else found
+
+
+def _is_shut(graph: PortGraph, edge: ServiceEdge) -> bool:
+    """Whether a number that nobody listens on closes one path of a Service that the Ingress reaches on others."""
+    return edge.wanted in _NOBODYS and any(
+        other.holder == edge.holder
+        and other.whom.place == edge.whom.place
+        and isinstance(answer(graph, other), Reached)
+        for other in graph.asking(Relation.INGRESS)
+    )
 
 
 def _missing(graph: PortGraph, edge: ServiceEdge, services: Sequence[Service]) -> Finding:

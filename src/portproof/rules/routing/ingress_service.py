@@ -67,12 +67,15 @@ Not reported when:
 * the similar Service lacks the port.
 * the port name is `use-annotation`.
 * another target of the same environment has a Service of that name.
+* the controller answers every request itself, by an annotation such as
+  `nginx.ingress.kubernetes.io/permanent-redirect`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from portproof.graph.answered import is_answered
 from portproof.graph.model import PortGraph, Relation
 from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import absent_services
@@ -81,7 +84,7 @@ from portproof.rules.port_references import absent_services
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each backend Service that is missing because of a typo, or in another namespace."""
     for edge, finding in absent_services(graph, Relation.INGRESS):
-        if edge.wanted != "use-annotation":
+        if edge.wanted != "use-annotation" and not is_answered(graph.resource(edge.holder)):
             yield finding
 
 
