@@ -1553,3 +1553,19 @@ def test_who_switches_a_part_on_gives_its_port(repository: Repository, portproof
     )
 
     assert told(portproof.check("--what-if")) == []
+
+
+def test_the_pods_that_declare_the_port_of_a_service_take_another_value(
+    repository: Repository, portproof: Program
+) -> None:
+    web = DEPLOYMENT.replace("PORT", "8080")
+    agents = web.partition("          ports:")[0].replace("name: web}", "name: agents}", 1)
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "provider: ''\nagents: {enabled: false}\n",
+            "chart/templates/deployment.yaml": f"{{{{- if .Values.provider }}}}\n{web}{{{{- end }}}}\n",
+            "chart/templates/agents.yaml": f"{{{{- if .Values.agents.enabled }}}}\n{agents}{{{{- end }}}}\n",
+        }
+    )
+
+    assert told(portproof.check("--what-if")) == []

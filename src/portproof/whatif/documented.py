@@ -17,7 +17,6 @@ _KEY = re.compile(
 )
 _OF_PORTS = frozenset({"name", "port", "number", "containerPort", "targetPort"})
 _NAMED = re.compile(r"\bname\b *:")
-_DECLARES = re.compile(r"\b(?:containerPort|targetPort)\b *:")
 _SERVICE = re.compile(r"(?m)^kind: *Service\s*$")
 _NEAR = 3
 """Lines of a template that are one port: its name, and its number below."""
@@ -55,11 +54,12 @@ def has_example(wanted: object, text: str) -> bool:
     )
 
 
-def may_be_declared(name: str, texts: Iterable[str]) -> bool:
-    """Whether a template declares a port of that name somewhere: with a value that no switch sets."""
+def may_be_declared(name: str, key: str, texts: Iterable[str]) -> bool:
+    """Whether a template has a port of that name with such a key somewhere: with a value that no switch sets."""
+    keyed = re.compile(rf"\b{key}\b *:")
     named = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])")
     return any(
-        named.search(line) and _DECLARES.search("\n".join(lines[number : number + _NEAR]))
+        named.search(line) and keyed.search("\n".join(lines[number : number + _NEAR]))
         for lines in (text.split("\n") for text in texts)
         for number, line in enumerate(lines)
         if _NAMED.search(line)

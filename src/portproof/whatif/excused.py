@@ -8,7 +8,7 @@ without its annotations.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,7 +58,7 @@ def worth_saying(found: Evaluation, offer: Offer) -> Evaluation:
     nothing = lists and not any(map(_declares, found.manifests.resources))
     containers = [one for each in found.manifests.resources for one in _containers(each)]
     is_generic = bool(containers) and not any(_image(one) for one in containers)
-    names = {*_names(containers), *(port.name_text for each in found.services for port in each.ports)}
+    declared = {*_names(containers)}
     rendered = {one.document.source for one in found.manifests.resources}
     has_further_pods = any(
         _PODS.search(text) for path, text in offer.templates.items() if path not in rendered
@@ -72,7 +72,8 @@ def worth_saying(found: Evaluation, offer: Offer) -> Evaluation:
         return (
             (nothing and site.resource.kind in _ASKING)
             or (lists and _is_without_ports(found, site))
-            or (is_name and (is_generic or _may_be_added(str(site.value), names, offer)))
+            or (is_name and (is_generic or has_example(site.value, offer.values.text)))
+            or (is_name and site.value not in declared and _may_be_declared(found, site, offer))
             or ("selector" in site.path and has_further_pods)
             or (is_name and more and site.resource.kind == "ServiceMonitor" and site.path[-1] == "port")
             or (all_ports and isinstance(site.value, int) and site.resource.kind == "Ingress")
@@ -92,14 +93,15 @@ def worth_saying(found: Evaluation, offer: Offer) -> Evaluation:
     )
 
 
-def _may_be_added(name: str, names: Container[object], offer: Offer) -> bool:
-    """Whether further values give the chart a port of a name: an example in a comment, or what a template declares."""
-    if has_example(name, offer.values.text):
-        return True
-    if name in names or not may_be_declared(name, offer.templates.values()):
-        return False
+def _may_be_declared(found: Evaluation, site: Site, offer: Offer) -> bool:
+    """Whether a template declares a port of the name that a field asks for, with further values: nothing that is rendered has it."""
     plain = () if offer.plain is None else read_resources(offer.plain).resources
-    return name not in {one for each in plain for one in (*_names(_containers(each)), *_offered(each))}
+    named = {one for each in plain for one in _names(_containers(each))}
+    asks_pods = site.resource.kind in ("Service", "PodMonitor") or any(step in _LISTS for step in site.path)
+    if not asks_pods:
+        named.update(one for each in (*plain, *found.manifests.resources) for one in _offered(each))
+    key = "containerPort" if asks_pods else "targetPort"
+    return site.value not in named and may_be_declared(str(site.value), key, offer.templates.values())
 
 
 def of_the_chart(found: Evaluation, settings: Iterable[Setting], values: Values) -> Evaluation:
