@@ -150,6 +150,8 @@ def test_both_ends_are_values(repository: Repository, portproof: Program) -> Non
         "Should only be changed if you use a custom image",
         "If you use a different port make sure it matches the probes",
         "Only changes the container port",
+        "Images do not have this port setup. You must manually set up this port",
+        "Each listener must\n  # match the port of the ingress",
         "(keep them equal to this if you override it)",
     ],
 )
@@ -1565,6 +1567,21 @@ def test_the_pods_that_declare_the_port_of_a_service_take_another_value(
             "chart/values.yaml": VALUES + "provider: ''\nagents: {enabled: false}\n",
             "chart/templates/deployment.yaml": f"{{{{- if .Values.provider }}}}\n{web}{{{{- end }}}}\n",
             "chart/templates/agents.yaml": f"{{{{- if .Values.agents.enabled }}}}\n{agents}{{{{- end }}}}\n",
+        }
+    )
+
+    assert told(portproof.check("--what-if")) == []
+
+
+def test_a_port_beside_one_that_is_set_up_by_hand_is_set_up_by_hand(
+    repository: Repository, portproof: Program
+) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": "app:\n  # You must manually set up this port\n  runtimePort: 5556\n  # The port for administrators\n"
+            "  port: 8080\ncontainer: {port: 8080}\n",
+            "chart/templates/service.yaml": SERVICE.replace(".service.port", ".app.port"),
+            "chart/templates/deployment.yaml": DEPLOYMENT.replace("PORT", "{{ .Values.app.port }}"),
         }
     )
 

@@ -37,6 +37,7 @@ _TOLD_BY_FLAGS: Mapping[str, tuple[int, ...]] = {
     "prometheuscommunity/postgres-exporter": (9187,),
     "registry.k8s.io/kube-state-metrics/kube-state-metrics": (8080, 8081),
     "hashicorp/http-echo": (5678,),
+    "wrouesnel/postgres_exporter": (9187,),
     "stefanprodan/podinfo": (9898, 9797, 9999),
 }
 """Programs that hear of a port by arguments and variables only."""

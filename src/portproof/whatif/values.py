@@ -46,6 +46,12 @@ _FIXED = re.compile(
 )
 """What a comment, or the README, says of a value that is not to be moved by itself."""
 
+_BY_HAND = re.compile(
+    r"(?i)manually (?:be )?set ?up|set ?up manually|must (?:be )?(?:set up|configured?) (?:by hand|in the (?:app|image|product))|"
+    r"(?:not have this port|post-? ?init)"
+)
+"""What a comment says of a port that its user sets up in the running program; so it is with the ports beside it."""
+
 _ROW = re.compile(r"(?m)^\| *`?([\w.-]+)`? *\|(.*)")
 """What the README's table says of a value, by its key."""
 
@@ -156,7 +162,10 @@ class Values:
             return None
         lines, index = text.split("\n"), LineIndex.of(text)
         spans = documents[0].spans.items()
-        fixed = {path for path, span in spans if _is_fixed(lines, index.position(span.start)[0])}
+        said = {path: _comment(lines, index.position(span.start)[0]) for path, span in spans}
+        fixed = {path for path, text in said.items() if _FIXED.search(text)}
+        by_hand = {path[:-1] for path, text in said.items() if _BY_HAND.search(text)}
+        fixed |= {path for path in said if path[:-1] in by_hand}
         fixed |= set(_fixed_by_readme(target, tree))
         data = documents[0].data
         entries = tuple(_entries(data, lines, target, tree))
@@ -286,15 +295,15 @@ def _is_address(path: FieldPath, value: object) -> bool:
     return named and isinstance(value, str) and bool(_ADDRESS.fullmatch(value))
 
 
-def _is_fixed(lines: list[str], line: int) -> bool:
-    """Whether the comment at a line, or right above it, says that the value is not to be moved."""
+def _comment(lines: list[str], line: int) -> str:
+    """The comment at a line, and right above it."""
     own = lines[line - 1].partition(" #")[2]
     above: list[str] = []
     for text in reversed(lines[: line - 1]):
         if not text.lstrip().startswith("#"):
             break
         above.append(text)
-    return bool(_FIXED.search(" ".join((own, *above))))
+    return " ".join((own, *(one.strip(" #") for one in reversed(above))))
 
 
 def _fixed_by_readme(target: HelmTarget, tree: Tree) -> Iterator[FieldPath]:

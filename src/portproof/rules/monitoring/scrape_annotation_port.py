@@ -114,6 +114,7 @@ Not reported when:
 * the number has no quotes: `port-without-quotes` reports that.
 * a container declares the number.
 * the settings, probes, other annotations or ConfigMaps of the pods mention the number.
+* the image of a container is known to listen on the number.
 * a Service sends traffic to the number.
 * the pods aren't in the rendered manifests.
 * the pods declare no TCP port.
@@ -196,6 +197,7 @@ def _known(graph: PortGraph, scrape: Scrape) -> Iterator[Sequence[object] | froz
     for workload in scrape.workloads:
         yield numbers_in_settings(workload)
         yield [check.port.value for container in workload.containers for check in container.checks]
+        yield [number for container in workload.containers for number in container.default_ports]
         yield [port.target.value for service in graph.services_of(workload) for port in service.ports]
         if scrape.service is not None:
             yield workload.annotation_numbers

@@ -173,7 +173,8 @@ Not reported when:
 
 * both ends are values, each with a key of its own.
 * the value that is moved is the one that asks, and no port of a Service is moved by it.
-* a setting of the program says the number that the target moves to.
+* a setting of the program says the number that the target moves to, or other pods of the
+  Service follow.
 * the values do not render, or the comment above the key says that it has to stay.
 * the reference does not meet in the defaults either.
 * an address names a headless Service, or the Service of the pods that are told it.
@@ -286,7 +287,10 @@ def _targets(graph: PortGraph) -> Iterator[Finding]:
             wanted, old = port.target.value, port_before(graph, service, port)
             if old is None or wanted == old.target.value or wanted not in (port.number.value, port.name_text):
                 continue
-            for workload in graph.select(service).workloads:
+            workloads = graph.select(service).workloads
+            if any(resolve(port, one) for one in workloads):
+                continue  # it is meant for those that follow
+            for workload in workloads:
                 met = reached_before(graph, service, port, workload)
                 now = None if met is None else declared_now(graph, workload, met)
                 is_told = wanted in numbers_in_settings(workload)
