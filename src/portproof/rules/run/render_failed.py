@@ -101,6 +101,7 @@ RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=lambda _graph: ())
 _FAILING = re.compile(r"(?:^|[-_.])(?:fail|fails|failing|failure|invalid|negative|rejected)(?:[-_.]|$)")
 
 
+_OF_TESTS = re.compile(r"(?:\A|/)ci/[^/]*values\.yaml\Z")
 _EXAMPLE = re.compile(r"(?:^|[-_.])(?:examples?|sample|template|dist)(?:[-_.]|$)")
 """The name of a values file that is to be copied and completed: what it lacks is given from outside."""
 
@@ -163,7 +164,7 @@ def severity(
     # What a chart demands on purpose, a pipeline may take from its secrets: `--set password=…`.
     is_given_more = all(
         ((_wanted(failure) and _has_example_values(failure.target)) or failure.demanded)
-        and not _is_installed(failure.target)
+        and not (_is_installed(failure.target) or _is_tested(failure.target))
         and not any(is_near_name(failure.wants, key) for key in failure.has)
         for failure in known
     )
@@ -202,6 +203,11 @@ def _wanted(failure: RenderFailure) -> str:
 def _has_example_values(target: Target) -> bool:
     """Whether none of a target's values files is more than an example."""
     return all(_EXAMPLE.search(path.rpartition("/")[2]) for path in target.values)
+
+
+def _is_tested(target: Target) -> bool:
+    """Whether chart-testing installs the chart with a target's values, and gives no more than those."""
+    return any(_OF_TESTS.search(path) for path in target.values)
 
 
 def _is_installed(target: Target) -> bool:
