@@ -380,6 +380,20 @@ def test_what_is_broken_beside_a_missing_secret_is_said(kustomize: Engine, tmp_p
     assert failure.message == "o cannot be built: o/gone.yaml is missing"
 
 
+def test_what_is_copied_from_a_file_that_is_made_elsewhere_is_nobodys_mistake(
+    kustomize: Engine, tmp_path: Path
+) -> None:
+    overlay = """resources: [all.yaml]
+configMapGenerator: [{name: host, envs: [host.env]}]
+replacements:
+- source: {kind: ConfigMap, name: host, fieldPath: data.HOST}
+  targets: [{select: {kind: Service}, fieldPaths: [metadata.annotations.host], options: {create: true}}]
+"""
+    files = {K: HEAD + overlay, "o/all.yaml": SERVICE, ".gitignore": "host.env\n"}
+    tree = write_files(tmp_path, files)
+    assert "o/host.env, which is git-ignored" in refused(kustomize.render(overlay_target(tree, "o"), tree))
+
+
 def test_patches_of_what_something_else_adds_are_nobodys_mistake(kustomize: Engine, tmp_path: Path) -> None:
     patch = "patches:\n- path: d.yaml\n"
     tree = write_files(tmp_path, {"o/d.yaml": SERVICE, "o/a.yaml": DEPLOYMENT, K: HEAD + patch})

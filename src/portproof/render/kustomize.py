@@ -38,6 +38,7 @@ MAX_PATCHES = 20
 """As many patches of what is not there are left out of one build."""
 
 _IS_MISSING = " is missing"
+_BY_CONTENT = re.compile(r"replacement|fieldPath|nothing selected by")
 _OUTSIDE = "is not in or below"
 _UNRESTRICTED = "--load-restrictor=LoadRestrictionsNone"
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
@@ -83,9 +84,11 @@ class Kustomize:
         again = self._once(more, Tree(tree.root, {**tree.overlay, **dict.fromkeys(empty, "")}))
         wrong = any(one.wrong for one in empty.values())
         if not isinstance(again, Rendering):
-            # What is kept out of the repository is not what breaks it, unless it is what is patched.
+            # What is kept out of the repository is not what breaks it, unless it is what is patched, or copied from.
             patched = any(one.objects for one in empty.values())
-            unknown = wrong or patched or isinstance(again, NotRendered)
+            unknown = (
+                wrong or patched or isinstance(again, NotRendered) or bool(_BY_CONTENT.search(again.message))
+            )
             return first if unknown else replace(again, target=target)
         if not again.documents and isinstance(first, NotRendered):
             return first
