@@ -70,6 +70,7 @@ class Trait(Enum):
     COMPARES: it finds only what met in the base, so that nothing it finds is there by chance. VALUES: its base is no revision,
     but the same chart under its default values. WHAT_IF: the same, and only where values are moved to see what follows.
     NEEDS_ALL: it finds that something is not there, which nobody can tell of a rendering without all of its parts.
+    CLOSED: it finds that no policy opens a way, which nobody can tell where others than NetworkPolicies may.
     """
 
     REACHES_PODS = "reaches pods"
@@ -78,6 +79,7 @@ class Trait(Enum):
     VALUES = "compares values"
     WHAT_IF = "compares values that nobody has set"
     NEEDS_ALL = "needs all"
+    CLOSED = "finds that a way is closed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,12 @@ from portproof.yamldoc import FieldPath, lookup
 if TYPE_CHECKING:
     from portproof.graph.chains import Chains, Hop
 
+
+def no_policies() -> bool:
+    """No policies are known besides those of a rendering."""
+    return False
+
+
 FindingKey: TypeAlias = tuple[str, ResourceKey, FieldPath]
 """What makes two findings of one target the same: rule, resource and field; never lines or words."""
 
@@ -45,13 +51,14 @@ class RuleSet:
     """What is asked of every rendering: these rules, about the built-in references and those of further `rows`.
 
     `severities` are those that all findings of a rule get, whatever the rule says, by the rule's id. `images` says which
-    images of a rendering the repository builds.
+    images of a rendering the repository builds, `policies` whether it has policies that no rendering of a target shows.
     """
 
     rules: tuple[Rule, ...]
     rows: tuple[ReferenceKind, ...] = ()
     severities: Mapping[str, Severity] = field(default_factory=dict)
     images: Images = none_built
+    policies: Callable[[], bool] = no_policies
 
     def only(self, *traits: Trait) -> RuleSet:
         """The rules with one of these traits."""
@@ -157,6 +164,8 @@ def evaluate(
         able = tuple(one for one in rule_set.rules if Trait.NEEDS_ALL not in one.traits)
         rule_set = replace(rule_set, rules=able)
     found = findings(graph, rule_set, rendering.target)
+    if any(Trait.CLOSED in one.rule.traits for one in found) and rule_set.policies():
+        found = tuple(one for one in found if Trait.CLOSED not in one.rule.traits)
     if rendering.placeholders:
         found = tuple(_with_placeholders(graph, found, rule_set, rendering.placeholders))
     return evaluation(read, graph, found)

@@ -197,11 +197,13 @@ def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Ren
 
 
 def _asked(ready: Prepared) -> RuleSet:
-    """The rules that the configuration chooses, with what is known of the images that the repository builds."""
+    """The rules that the configuration chooses, with what is known of its images and policies."""
     from portproof.builds.images import Builds
+    from portproof.discover.policies import Policies
     from portproof.rules.rule_set import selected_rules
 
-    return replace(selected_rules(ready.config), images=Builds(ready.tree, ready.discovery.builders))
+    images, policies = Builds(ready.tree, ready.discovery.builders), Policies(ready.tree)
+    return replace(selected_rules(ready.config), images=images, policies=policies)
 
 
 def _rules(request: Request, ready: Prepared) -> RuleSet:

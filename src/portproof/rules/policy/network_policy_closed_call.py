@@ -102,6 +102,8 @@ Not reported when:
 * no workload here is behind the Service, or its pods' port is not known.
 * the name of the setting says that the address is for others, such as browsers (`CORS_ORIGIN`,
   `FRONTEND_URL`, `CALLBACK_URL`).
+* the repository has policies for whole clusters (`CiliumClusterwideNetworkPolicy`), or a Kyverno rule
+  that makes NetworkPolicies.
 * the pods call themselves, use the node's network, or run to completion.
 """
 
@@ -209,4 +211,4 @@ def _finding(policy: Policy, workload: Workload, call: ServiceEdge, port: Servic
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.NEEDS_ALL])
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.NEEDS_ALL, Trait.CLOSED])

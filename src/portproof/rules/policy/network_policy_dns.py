@@ -67,6 +67,8 @@ Not reported when:
 * the policy selects all pods of its namespace, or is not a NetworkPolicy of Kubernetes.
 * the pods are on the node's network, or have DNS servers of their own (`dnsPolicy: None`).
 * nothing tells the pods a name, but for browsers and other callers (`CORS_ORIGIN`, `CALLBACK_URL`).
+* the repository has policies for whole clusters (`CiliumClusterwideNetworkPolicy`), or a Kyverno rule
+  that makes NetworkPolicies.
 * another policy for the same pods is reported: one rule for DNS is enough.
 """
 
@@ -187,4 +189,4 @@ def _finding(policy: Policy, workload: Workload, told: Site, others: int) -> Fin
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.NEEDS_ALL])
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.NEEDS_ALL, Trait.CLOSED])
