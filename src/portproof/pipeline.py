@@ -25,6 +25,7 @@ from portproof.environment import (
 from portproof.fix import Ends, Prover
 from portproof.graph.model import PortGraph
 from portproof.graph.moved import Move, Moves
+from portproof.on_purpose import on_purpose
 from portproof.outcome import (
     FindingGroup,
     Outcome,
@@ -357,7 +358,8 @@ def _trace_one(plan: Plan, environment: Environment, one: TargetResult) -> list[
     for found, some, (move, was) in zip(evaluation.found, fields, changes, strict=True):
         own = Sources(*({site: each[site] for site in some if site in each} for each in (known, written)))
         own = requoted(found.finding, own)
-        traced.append(TracedFinding(one.target, found, own.origins, own.written, move, was=was))
+        told = TracedFinding(one.target, found, own.origins, own.written, move, was=was)
+        traced.append(on_purpose(told, plan.tree, plan.rule_set))
     return _placed(plan, one.target, traced)
 
 
