@@ -122,7 +122,7 @@ Not reported when:
 * the near miss, or the Service's port, is a usual one for health checks or metrics (8081, 9000).
 * well-known programs or meshes open the number without declaring it (10254, 15020).
 * the pods end, as those of Jobs do.
-* injection adds ports to the pods.
+* injection adds ports to the pods, or a container (`linkerd.io/inject`).
 * the value is the name of a port, and the pods declare no other one.
 * the value is empty, and the pods declare one port, or `prometheus.io/scrape` is not there.
 * the value is a list of numbers with commas.
@@ -131,12 +131,15 @@ Not reported when:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
+from portproof.graph import sites
 from portproof.graph.answers import answer, target_number
 from portproof.graph.evidence import HABITUAL_PORTS, HEALTH_PORTS, is_near_miss, numbers_in_settings
-from portproof.graph.model import ContainerPort, PortGraph, Reached
+from portproof.graph.fields import mapping
+from portproof.graph.model import ContainerPort, PortGraph, Reached, Workload
 from portproof.graph.names import is_placeholder
 from portproof.graph.past import declared_before
 from portproof.graph.phrasing import declared
@@ -149,6 +152,11 @@ from portproof.rules.monitoring.scrapes import ANNOTATION, Scrape
 _ADDED = HABITUAL_PORTS | {9901, 15090}
 """Ports that well-known programs open undeclared, and those of sidecars that meshes add."""
 
+_SIDECAR = re.compile(r"(?:^|[./-])inject(?:ion|or|\b|$)|sidecar[-.]?inject|dapr\.io/enabled")
+"""Labels and annotations by which a webhook adds a container to a pod."""
+
+_OFF = frozenset({"false", "disabled", "no", ""})
+
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each annotation whose port is most likely wrong."""
@@ -158,11 +166,20 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         value = scrape.port.value
         reached = any(isinstance(answer(graph, one), Reached) for one in annotation_edges(graph, scrape))
         if isinstance(value, int):
-            found = None if reached else _number(graph, scrape, value)
+            is_open = reached or any(_has_sidecar(graph, one) for one in scrape.workloads)
+            found = None if is_open else _number(graph, scrape, value)
         else:
             found = _text(scrape, str(value))
         if found is not None:
             yield found
+
+
+def _has_sidecar(graph: PortGraph, workload: Workload) -> bool:
+    """Whether a mesh or the like puts a container into the pods, which may open any number."""
+    template = sites.pod_template(graph.read_from[workload])
+    metadata = mapping(mapping(template[1]).get("metadata")) if template else {}
+    marks = {**mapping(metadata.get("labels")), **mapping(metadata.get("annotations"))}
+    return any(_SIDECAR.search(str(name)) and str(value).lower() not in _OFF for name, value in marks.items())
 
 
 def _number(graph: PortGraph, scrape: Scrape, number: int) -> Finding | None:
