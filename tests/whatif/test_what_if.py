@@ -1586,3 +1586,18 @@ def test_a_port_beside_one_that_is_set_up_by_hand_is_set_up_by_hand(
     )
 
     assert told(portproof.check("--what-if")) == []
+
+
+@pytest.mark.parametrize(("declared", "found"), [("{{ .Values.redis.port }}", 1), ("6379", 0)])
+def test_a_chart_of_a_database_has_the_port_of_one(
+    repository: Repository, portproof: Program, declared: str, found: int
+) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": "redis: {port: 6379}\n",
+            "chart/templates/service.yaml": SERVICE.replace(".service.port", ".redis.port"),
+            "chart/templates/deployment.yaml": DEPLOYMENT.replace("PORT", declared),
+        }
+    )
+
+    assert len(portproof.check("--what-if")["findings"]) == found

@@ -66,6 +66,13 @@ def may_be_declared(name: str, key: str, texts: Iterable[str]) -> bool:
     )
 
 
+def is_declared(templates: Iterable[str], path: FieldPath) -> bool:
+    """Whether a template declares a value as the port of a container."""
+    key = re.escape(".".join(map(str, path)))
+    declared = re.compile(rf"containerPort: *[\"']?\{{\{{-? *\$?\.Values\.{key} *[|}}-]")
+    return any(declared.search(one) for one in templates)
+
+
 def is_passed_on(path: FieldPath, templates: Iterable[str]) -> bool:
     """Whether a value is part of a configuration that its user writes whole: no template reads it by its name."""
     name = str(path[-1])

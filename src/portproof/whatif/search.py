@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from portproof.discover.chart_files import chart_files
 from portproof.discover.model import HelmTarget
@@ -18,7 +18,7 @@ from portproof.rules.base import Scalar, Trait
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleSet, compared, evaluate, graph_of
 from portproof.source import RelPath
-from portproof.whatif.documented import is_passed_on
+from portproof.whatif.documented import is_declared, is_passed_on
 from portproof.whatif.excused import Offer, of_the_chart, worth_saying
 from portproof.whatif.mistaken import may_be_taken, taken_from_services
 from portproof.whatif.values import Setting, Values, named_in, parts_of, subcharts, variant
@@ -112,8 +112,9 @@ class Search:
 
     def _ports(self, taken: str, parts: Iterable[Setting] = ()) -> list[Setting]:
         """The ports that are moved: none of a configuration that the chart hands on as its user writes it."""
-        own = self._own(self.values.ports(taken, parts))
-        return [one for one in own if not is_passed_on(one.path, self.offer.templates.values())]
+        templates = self.offer.templates.values()
+        own = self._own(self.values.ports(taken, partial(is_declared, templates), parts))
+        return [one for one in own if not is_passed_on(one.path, templates)]
 
     def run(self) -> Iterator[Shown]:
         """What appears when parts are switched on, then what does not follow when ports move: those of optional parts last."""

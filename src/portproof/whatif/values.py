@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import chain, count, takewhile
@@ -31,9 +31,9 @@ _FILE = "file://"
 _NAME = re.compile(r"(?i)(?:name|port)\Z")
 _LISTENS = re.compile(r"(?i)addr|listen|bind")
 _ADDRESS = re.compile(r"(?:0\.0\.0\.0|\[::\]|\*)?:[1-9]\d{1,4}")
-_NOT_MOVED = re.compile(
-    r"(?i)nodePort|hostPort|proxy|database|redis|postgres|mysql|smtp|kafka|external|remote|extra_?(?:args|env)"
-)
+_NOT_MOVED = re.compile(r"(?i)nodePort|hostPort|proxy|external|remote|extra_?(?:args|env)")
+_OTHERS = re.compile(r"(?i)database|redis|postgres|mysql|smtp|kafka")
+"""Programs that a chart's own program calls; the chart may be that of one of them."""
 _NO_HOSTS = re.compile(r"\s*hosts:\s*\[\s*\]\s*\Z")
 _MAPPED = re.compile(r"\{\{-?[^{}]*\.path\b(?!s)")
 _FIXED = re.compile(
@@ -185,10 +185,13 @@ class Values:
             if number < MAX_SWITCHES:
                 yield one
 
-    def ports(self, taken: str, parts: Iterable[Setting] = ()) -> Iterator[Setting]:
+    def ports(
+        self, taken: str, declares: Callable[[FieldPath], bool], parts: Iterable[Setting] = ()
+    ) -> Iterator[Setting]:
         """Every port, each with an unused number of its own: none that the text `taken` has.
 
-        Those of a part that is off are left out, unless `parts` switch it on.
+        Those of a part that is off are left out, unless `parts` switch it on. `declares` says whether a container of the
+        chart declares a value as its port: else what is called as a database is, is that of another program.
         """
         used = set(re.findall(r"\d{5}", taken))
         numbers = (number for number in range(21007, 31000, 13) if str(number) not in used)
@@ -196,7 +199,7 @@ class Values:
         moved = 0
         for path, value in yamldoc.leaves(self.data):
             is_moved = path not in self.fixed and not self._is_off(path, on) and moved < MAX_PORTS
-            if is_moved and _is_port(path, value):
+            if is_moved and _is_port(path, value) and (not _is_of_others(path) or declares(path)):
                 yield Setting(path, next(numbers))
             elif is_moved and _is_address(path, value):
                 yield Setting(path, f"{str(value).rpartition(':')[0]}:{next(numbers)}")
@@ -279,20 +282,21 @@ def _is_port(path: FieldPath, value: object) -> bool:
     return bool(words) and bool(_PORT.search(words[-1])) and not any(map(_NOT_MOVED.search, words))
 
 
+def _is_of_others(path: FieldPath) -> bool:
+    return any(_OTHERS.search(step) for step in path if isinstance(step, str))
+
+
 def _is_name(path: FieldPath) -> bool:
     """Whether a value is called a name, or a port: a scheme or a protocol may have the same text."""
-    return (
-        _is_plain(path)
-        and bool(_NAME.search(str(path[-1])))
-        and not any(map(_NOT_MOVED.search, map(str, path)))
-    )
+    is_named = _is_plain(path) and bool(_NAME.search(str(path[-1])))
+    return is_named and not (_is_of_others(path) or any(map(_NOT_MOVED.search, map(str, path))))
 
 
 def _is_address(path: FieldPath, value: object) -> bool:
     """Whether a value is where a program of the chart listens, with no host: ``:8081``, ``0.0.0.0:8081``."""
     words = [step for step in path if isinstance(step, str)]
     named = bool(words) and bool(_LISTENS.search(words[-1])) and not any(map(_NOT_MOVED.search, words))
-    return named and isinstance(value, str) and bool(_ADDRESS.fullmatch(value))
+    return named and not _is_of_others(path) and isinstance(value, str) and bool(_ADDRESS.fullmatch(value))
 
 
 def _comment(lines: list[str], line: int) -> str:
