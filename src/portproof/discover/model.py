@@ -58,6 +58,7 @@ class RemoteChart:
     """A chart of a registry: `version` may be a range, and the digest of an OCI manifest.
 
     Where it comes from is written in the document `document` of `file`, its version at `at`; `files` say so, too.
+    One that is `packed` is an archive of this repository: then `name` is its path, and that stands at `at`.
     """
 
     repository: str
@@ -67,6 +68,7 @@ class RemoteChart:
     document: int
     at: FieldPath
     files: tuple[RelPath, ...] = ()
+    packed: bool = False
 
     @property
     def wanted(self) -> Dependency:

@@ -25,8 +25,8 @@ from portproof.discover.versions import fitting, is_exact
 from portproof.process import Completed, Limits
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.contents import Contents, UnknownContentError
-from portproof.render.copying import CopyError, make_folder, write_text
-from portproof.render.fetch import Fetcher, FetchError, is_named
+from portproof.render.copying import CopyError, is_private, make_folder, write_text
+from portproof.render.fetch import Fetched, Fetcher, FetchError, is_named
 from portproof.render.guards import ValuePath
 from portproof.render.kubernetes import Demanded, unmet
 from portproof.render.layout import Assembled, has_private, is_plain, is_there, put_together, with_values
@@ -101,22 +101,25 @@ class Helm:
     def _of_registry(
         self, target: HelmTarget, chart: RemoteChart, tree: Tree
     ) -> Rendering | RenderFailure | NotRendered:
-        """A chart that is not in the repository, with the values that the repository gives to it.
+        """A chart that is no folder of the repository, with the values that the repository gives to it.
 
         What it lacks is not made up: whoever installs it has given what there is.
         """
         try:
-            fetched = self.fetcher.chart(chart.wanted)
+            fetched = self._packed(chart, tree) if chart.packed else self.fetcher.chart(chart.wanted)
         except FetchError as error:
             return NotRendered(target, str(error))
         try:
             with self.scratch.folder() as folder:
-                found = self._render(target, tree, with_values(target, tree, fetched.archive, folder))
+                archive = fetched.archive
+                if is_private(archive):  # whoever helm has become may not read what we may
+                    archive = Path(shutil.copyfile(archive, folder / "chart.tgz"))
+                found = self._render(target, tree, with_values(target, tree, archive, folder))
         except GivenError as error:
             return RenderFailure(target, str(error))
         except OSError as error:
             return RenderFailure(target, f"its values could not be copied: {reason_of(error)}")
-        named = f"{chart.name} {fetched.version}"
+        named = f"{chart.name} {fetched.version}".strip()
         if isinstance(found, Rendering):
             documents = tuple(_from_registry(one, named) for one in found.documents)
             return replace(found, documents=documents, took=_took(chart, fetched.version))
@@ -175,7 +178,20 @@ class Helm:
         if not target.archives:
             return None
         paths = ChartPaths(target, tree)
-        names = [paths.on_tree(at) for at in target.archives]
+        return self._refused([paths.on_tree(at) for at in target.archives], tree)
+
+    def _packed(self, chart: RemoteChart, tree: Tree) -> Fetched:
+        """The archive of a chart that lies in the repository. Raises `FetchError`."""
+        file = tree.on_disk(chart.name)
+        refusal = self._refused([chart.name], tree)
+        if refusal is not None:
+            raise FetchError(refusal)
+        with file.open("rb") as stream:
+            if stream.read(2) != b"\x1f\x8b":  # a pointer of Git LFS, whose archive is not checked out
+                raise FetchError(f"{clean(chart.name)} is not an archive")
+        return Fetched(file, "")
+
+    def _refused(self, names: Sequence[RelPath], tree: Tree) -> str | None:
         files = tuple(tree.on_disk(name) for name in names)
         if files not in self.archives:
             from portproof.render.archives import refusal  # noqa: PLC0415 - start-up: tarfile; few charts have archives
@@ -461,7 +477,7 @@ def _from_registry(document: RenderedDocument, chart: str) -> RenderedDocument:
 
 def _took(chart: RemoteChart, version: str) -> str:
     """What there is to say of the version that a range stands for today."""
-    if is_exact(chart.version) or chart.version.startswith("sha256:"):
+    if chart.packed or is_exact(chart.version) or chart.version.startswith("sha256:"):
         return ""
     wanted = chart.version.strip() or "*"
     newest = "no version is pinned, and this is the newest" if wanted == "*" else f"the newest in {wanted}"

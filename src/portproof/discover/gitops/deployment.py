@@ -13,10 +13,12 @@ from portproof.discover.model import Cluster, Install, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.discover.walk import EscapeError, Listing, ResolvedPath, ancestors, resolve
 from portproof.source import RelPath, Tree, is_within
+from portproof.yamldoc import FieldPath
 
 UNKNOWN = re.compile(r"\$\{|\{\{|<no value>")
 """What somebody fills in later, or what a template has failed to fill in."""
 
+_PACKED = (".tgz", ".tar.gz")
 
 # apimachinery validation.NameIsDNSSubdomain; a target's id ends in it
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -69,6 +71,16 @@ Deployment: TypeAlias = Installed | Build | Unread
 def chart_elsewhere(file: RelPath, name: str, chart: str, more: str = "") -> Unread:
     """A release whose chart nobody has here."""
     return Unread(file, "remote-chart", f"{name}: the chart {chart} is not in this repository{more}")
+
+
+def packed_chart(
+    listing: Listing, path: RelPath | None, file: RelPath, document: int, at: FieldPath
+) -> RemoteChart | None:
+    """The chart that is packed at a path of the repository, which stands at `at` of `file`; None where no archive is."""
+    found = found_at(listing, path)
+    if found is None or found.kind != "file" or not found.path.endswith(_PACKED):
+        return None
+    return RemoteChart("", found.path, "", file, document, at, (found.path,), packed=True)
 
 
 def no_chart(file: RelPath, tool: str, name: str, path: str) -> Unread:

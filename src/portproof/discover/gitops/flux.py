@@ -22,6 +22,7 @@ from portproof.discover.gitops.deployment import (
     Place,
     chart_elsewhere,
     found_at,
+    packed_chart,
 )
 from portproof.discover.gitops.described import HELM, KUSTOMIZE, Described
 from portproof.discover.gitops.flux_sources import remote_chart
@@ -155,10 +156,15 @@ class Flux:
                 yield Unread(one.file, "remote-chart", f"{name}: {remote}")
             else:
                 yield self._installed(one, one.file, builds, remote)
-        elif path not in self.place.charts or self._is_elsewhere(str(lookup(source, ("name",)))):
+            return
+        packed = packed_chart(
+            self.place.listing, path, one.file, one.number, () if one.parent else (*at, "chart")
+        )
+        is_here = path in self.place.charts or packed is not None
+        if not is_here or self._is_elsewhere(str(lookup(source, ("name",)))):
             yield chart_elsewhere(one.file, name, named, f" (source {lookup(source, ('name',))})")
         else:
-            yield self._installed(one, str(path), builds)
+            yield self._installed(one, one.file if packed else str(path), builds, packed)
 
     def _installed(
         self, one: Described, chart: RelPath, builds: Sequence[Build], remote: RemoteChart | None = None
@@ -168,7 +174,10 @@ class Flux:
         by = [build for build in builds if is_within(one.file, build.folder)]
         files, defaults, problem = self._value_files(one, chart)
         if remote is not None and one.texts("spec", "chart", "spec", "valuesFiles"):
-            files, defaults, problem = (), True, "its valuesFiles are files of the chart"
+            is_file = (
+                "take the place of the values in its archive" if remote.packed else "are files of the chart"
+            )
+            files, defaults, problem = (), True, f"its valuesFiles {is_file}"
         stored, parts, unseen = self._values_from(one, len(files))
         unknown = self._single_values(one)
         values: FieldPath = ("spec", "values") if one.at("spec", "values") else ()

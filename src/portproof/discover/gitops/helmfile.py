@@ -13,7 +13,14 @@ from typing import Any
 
 from portproof.discover.gitops import gotemplate
 from portproof.discover.gitops.application import checked, value_file
-from portproof.discover.gitops.deployment import Deployment, Installed, Place, chart_elsewhere, no_chart
+from portproof.discover.gitops.deployment import (
+    Deployment,
+    Installed,
+    Place,
+    chart_elsewhere,
+    no_chart,
+    packed_chart,
+)
 from portproof.discover.gitops.described import Described
 from portproof.discover.model import Cluster, Install, RemoteChart
 from portproof.discover.unread import Unread
@@ -96,10 +103,12 @@ class _Release:
         name = self._filled("name")
         chart = self._filled("chart")
         path = join(parent(self.one.file), chart)
-        remote = None
+        remote = packed_chart(
+            self.place.listing, path, self.one.file, self.one.number, ("releases", self.index, "chart")
+        )
         # helm takes what lies there before it looks into a repository of that name (``pkg/action/install.go``, LocateChart).
-        if path not in self.place.charts and not _is_local(chart):
-            path, remote = self.one.file, self._remote(chart)
+        if path not in self.place.charts and not remote and not _is_local(chart):
+            remote = self._remote(chart)
             if remote is None:
                 return chart_elsewhere(self.one.file, name, chart, ", nor is its repository in the helmfile")
         if remote is None and path not in self.place.charts:
@@ -123,7 +132,7 @@ class _Release:
         return checked(
             self.one.data,
             Installed(
-                str(path),
+                self.one.file if remote else str(path),
                 self.one.file,
                 replace(install, name=named),
                 files,

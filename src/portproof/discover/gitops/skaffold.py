@@ -20,6 +20,7 @@ from portproof.discover.gitops.deployment import (
     chart_elsewhere,
     found_at,
     no_chart,
+    packed_chart,
 )
 from portproof.discover.gitops.described import Described, objects
 from portproof.discover.model import Install, RemoteChart
@@ -104,7 +105,11 @@ class _Config:
         if odd is not None:
             return Unread(self.one.file, "skaffold", f"{name}: {odd} is filled in from the environment")
         path = join(parent(self.one.file), named)
-        remote = self._remote(at, release) if release.get("remoteChart") else None
+        remote = (
+            self._remote(at, release)
+            if release.get("remoteChart")
+            else packed_chart(self.place.listing, path, self.one.file, self.one.number, (*at, "chartPath"))
+        )
         if release.get("remoteChart") and remote is None:
             return chart_elsewhere(self.one.file, name, named, ", nor is its repo in the Skaffold file")
         if remote is None and path not in self.place.charts:

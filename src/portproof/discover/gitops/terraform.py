@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from portproof.discover.gitops.application import checked, value_file
-from portproof.discover.gitops.deployment import Deployment, Installed, Place, chart_elsewhere, no_chart
+from portproof.discover.gitops.deployment import (
+    Deployment,
+    Installed,
+    Place,
+    chart_elsewhere,
+    no_chart,
+    packed_chart,
+)
 from portproof.discover.model import Install, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, join, normalise, parent
@@ -59,9 +66,10 @@ class _Release:
                 return chart_elsewhere(self.file, self.label, chart, ", and where it is from is not literal")
             return self._installed(self.file, remote)
         path = self._place(chart)
-        if path not in self.place.charts:
+        packed = packed_chart(self.place.listing, path, self.file, 0, ())
+        if path not in self.place.charts and packed is None:
             return no_chart(self.file, "terraform", self.label, chart)
-        return self._installed(str(path), None)
+        return self._installed(self.file if packed else str(path), packed)
 
     def _remote(self, chart: str) -> RemoteChart | None:
         """The chart of a registry; None where its address or its version is not literal."""
