@@ -148,6 +148,16 @@ def test_archives_are_passed_over_unless_they_are_named(tmp_path: Path, name: st
     assert [target.id for target in discover(Tree(tmp_path), (name,)).targets] == [f"manifests:{name}"]
 
 
+@pytest.mark.parametrize("name", ["invalid", "invalid-examples", "invalid_manifests", "should-fail"])
+def test_examples_of_what_is_not_valid_are_passed_over(repository: Repository, name: str) -> None:
+    repository.add({f"hack/{name}/a.yaml": SERVICE, f"hack/{name}-not/a.yaml": SERVICE})
+    found = repository.find()
+    assert [one.path for one in found.targets] == [f"hack/{name}-not"]
+    reason = "examples of what is not valid; name the path to check it"
+    assert (f"hack/{name}", reason) in [(one.path, one.reason) for one in found.skips]
+    assert [one.path for one in repository.find(f"hack/{name}").targets] == [f"hack/{name}"]
+
+
 @pytest.mark.parametrize("name", [".fttemplates", "_template", "__templates__", "_flux_templates"])
 def test_what_a_generator_copies_is_passed_over_unless_they_are_named(tmp_path: Path, name: str) -> None:
     file = tmp_path / name / "app.yaml"

@@ -34,6 +34,12 @@ _SCAFFOLDS = re.compile(r"[._]+(?:[a-z0-9]+[-_])?(?:ft)?(?:template|boilerplate|
 
 Or a person does, with ``_flux_templates``.
 """
+_INVALID = re.compile(
+    r"(?:in|non-?)valid(?:[-_](?:examples?|samples?|manifests?|resources?|yamls?|configs?|cases?|tests?))?|"
+    r"(?:should|must|expected)-fail(?:ures?)?"
+)
+"""Folders whose files are meant to be rejected, beside those that are not: ``hack/invalid-examples`` of the Gateway API."""
+
 _TEXTS = (".yaml", ".yml", ".json")
 _TESTS = frozenset({"test", "tests", "__tests__", "spec", "e2e"})
 
@@ -260,6 +266,8 @@ def _passed_over(
         return "" if name.startswith((".", "_")) else f"{name} is not searched; name the path to check it"
     if name in _ARCHIVES:
         return "archived; name the path to check it"
+    if _INVALID.fullmatch(name):
+        return "examples of what is not valid; name the path to check it"
     if _SCAFFOLDS.fullmatch(name):
         return "templates of new files; name the path to check it"
     if name == "vendor" and "go.mod" in folder.files:
