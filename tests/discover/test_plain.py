@@ -235,13 +235,17 @@ class TestManifests:
         repository.add({"kustomization.yaml": "resources: [deploy/a.yaml]", "deploy/a.yaml": SERVICE})
         assert repository.targets() == ["kustomize:."]
 
-    def test_what_a_kustomization_does_not_list_is_left_out(self, repository: Repository) -> None:
-        repository.add({"app/kustomization.yaml": "", "app/a.yaml": SERVICE, "app/b.yaml": SERVICE})
+    def test_what_has_no_ports_and_is_not_listed_by_a_kustomization_is_left_out(
+        self, repository: Repository
+    ) -> None:
+        secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"
+        repository.add({"app/kustomization.yaml": "", "app/a.yaml": secret, "app/b.yaml": secret})
         reason = "not listed in the kustomization that reads this folder: a.yaml (and 1 more)"
         assert (repository.targets(), repository.skips()) == (
             ["kustomize:app"],
             [("manifests:app", reason, False)],
         )
+        assert repository.find().unread == ()
 
     @pytest.mark.parametrize(
         "line",

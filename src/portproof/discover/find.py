@@ -13,7 +13,7 @@ from portproof.discover.gitops.described import NO_CHILDREN, Children
 from portproof.discover.installs import find_deployments
 from portproof.discover.model import Discovery, Skip, Target
 from portproof.discover.overlays import Wanted, find_overlays
-from portproof.discover.plain import find_manifests
+from portproof.discover.plain import Elsewhere, find_manifests
 from portproof.discover.unread import Unread
 from portproof.discover.values_files import find_values
 from portproof.discover.walk import walk
@@ -39,14 +39,16 @@ def discover(
     charts = find_charts(tree, listing, config, deployed.installs)
     wanted = Wanted(paths, None if config.offline else config.allow_hosts)
     overlays = find_overlays(tree, listing, charts.folders, deployed.builds, wanted)
-    plain = find_manifests(tree, listing, charts.folders, overlays.files, deployed.together())
+    plain = find_manifests(
+        tree, listing, charts.folders, Elsewhere(overlays.files, deployed.together(), paths)
+    )
     remote = list(remote_charts.targets(deployed.remote))
     theirs = {path for one in remote for path in one.values}
     values = find_values(tree, listing, charts, overlays.files | theirs)
     found: list[Target] = [*charts.targets, *remote, *values.targets, *overlays.targets, *plain.targets]
     targets = tuple(sorted(found, key=lambda one: one.id))
     skips = [*listing.skips, *charts.skips, *overlays.skips, *plain.skips]
-    unread: list[Unread] = [*deployed.unread, *values.unread, *overlays.unread]
+    unread: list[Unread] = [*deployed.unread, *values.unread, *overlays.unread, *plain.unread]
     return Discovery(
         tuple(target for target in targets if _asked_for(target, paths)),
         tuple(

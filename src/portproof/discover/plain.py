@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from portproof.discover.alternatives import alternatives
@@ -15,6 +15,7 @@ from portproof.discover.facts import Facts, kinds_of
 from portproof.discover.kinds import WITH_PORTS, WORKLOADS
 from portproof.discover.model import ManifestTarget, Skip
 from portproof.discover.reading import aside
+from portproof.discover.unread import Unread
 from portproof.discover.walk import EscapeError, Folder, Listing, resolve
 from portproof.source import MAX_SOURCE_BYTES, RelPath, SourceError, Tree, parent
 
@@ -67,32 +68,37 @@ _Kinds: TypeAlias = Mapping[RelPath, frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """The targets and skips that plain manifests make."""
+    """The targets and skips that plain manifests make, and what is unread of them."""
 
     targets: tuple[ManifestTarget, ...]
     skips: tuple[Skip, ...]
+    unread: tuple[Unread, ...] = ()
 
 
-def find_manifests(
-    tree: Tree,
-    listing: Listing,
-    charts: frozenset[RelPath],
-    kustomized: frozenset[RelPath],
-    together: Mapping[RelPath, frozenset[RelPath]] | None = None,
-) -> Plain:
-    """Find the folders of plain manifests of the listing; `kustomized` are the files that kustomizations read.
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What is said of manifests elsewhere: the files that kustomizations read (`kustomized`), and paths that somebody has `named`.
 
     `together` are files that something deploys together, by the folder that it names.
     """
+
+    kustomized: frozenset[RelPath]
+    together: Mapping[RelPath, frozenset[RelPath]] = field(default_factory=dict)
+    named: Collection[RelPath] = ()
+
+
+def find_manifests(tree: Tree, listing: Listing, charts: frozenset[RelPath], elsewhere: Elsewhere) -> Plain:
+    """Find the folders of plain manifests of the listing."""
     skips: list[Skip] = []
     contents: dict[RelPath, _Kinds] = {}
-    beside = {parent(path) for path in kustomized}
+    unlisted: dict[RelPath, _Kinds] = {}
+    beside = {parent(path) for path in elsewhere.kustomized}
     claims = assertions(tree, listing)
     for path, folder in sorted(listing.folders.items()):
         names = [name for name in folder.files if name.endswith(_ENDINGS)]
         if not (names or folder.links) or _is_of_chart(tree, path, charts):
             continue
-        files = [folder.child(name) for name in names if folder.child(name) not in kustomized]
+        files = [folder.child(name) for name in names if folder.child(name) not in elsewhere.kustomized]
         kinds, unusable = _contents(tree, [file for file in files if file not in claims])
         skips += [
             *_leading_out(listing, folder),
@@ -100,10 +106,15 @@ def find_manifests(
             *_claimed(tree, path, claims.intersection(files)),
         ]
         if kinds and path in beside:
-            skips.append(_unlisted(path, list(kinds)))
+            unlisted[path] = kinds
         elif kinds:
             contents[path] = kinds
-    whole = _together(contents, together or {})
+    deployed, unread = _sorted_out(tree, listing, unlisted, elsewhere.named)
+    contents |= deployed
+    for path, kinds in unlisted.items():
+        left = [file for file in kinds if file not in deployed.get(path, ())]
+        skips += [_unlisted(path, left)] if left else []
+    whole = _together(contents, elsewhere.together)
     skips += [
         _not_deployed(path, sorted(contents.pop(path))) for path in sorted(contents.keys() & whole.keys())
     ]
@@ -117,7 +128,28 @@ def find_manifests(
             only_crds = all_kinds == {"CustomResourceDefinition"}
             reason = "only CustomResourceDefinitions" if only_crds else "no objects with ports"
             skips.append(Skip("manifests", path, reason, counts=False))
-    return Plain(tuple(targets), tuple(skips))
+    return Plain(tuple(targets), tuple(skips), unread)
+
+
+def _sorted_out(
+    tree: Tree, listing: Listing, unlisted: Mapping[RelPath, _Kinds], named: Collection[RelPath]
+) -> tuple[dict[RelPath, _Kinds], tuple[Unread, ...]]:
+    """Of the manifests that no kustomization lists those that are deployed all the same, by their folders, and the unread."""
+    every = {file: kinds for group in unlisted.values() for file, kinds in group.items()}
+    with_ports = {file for file, kinds in every.items() if kinds & WITH_PORTS}
+    if not with_ports:
+        return {}, ()
+    from portproof.discover.unlisted import applied, unread  # noqa: PLC0415 - start-up: few have any
+
+    taken = applied(tree, listing, every) | with_ports.intersection(named)
+    found: dict[RelPath, _Kinds] = {
+        path: {file: kinds for file, kinds in group.items() if file in taken}
+        for path, group in unlisted.items()
+    }
+    deployed = {path: group for path, group in found.items() if not with_ports.isdisjoint(group)}
+    seen = {file for group in deployed.values() for file in group}
+    left = {file: kinds for file, kinds in every.items() if file not in seen}
+    return deployed, tuple(unread(tree, left))
 
 
 def _is_of_chart(tree: Tree, path: RelPath, charts: frozenset[RelPath]) -> bool:

@@ -142,8 +142,9 @@ class _Rendered(ExitStack):
 
 
 def _ignored(tree: Tree, found: Discovery) -> frozenset[RelPath]:
-    """What git ignores of that which makes targets."""
-    return ignored_by_git({path for one in found.everything for path in one.made_by}, tree)
+    """What git ignores of that which makes targets, or is unread."""
+    made_by = {path for one in found.everything for path in one.made_by}
+    return ignored_by_git(made_by | {one.path for one in found.unread}, tree)
 
 
 def _refuse_what_is_not_there(request: Request, file: FileConfig, found: Discovery) -> None:
