@@ -177,6 +177,13 @@ CHARTS = {
         },
         "helm:web?values=values-prod.yaml",
     ),
+    "an image without a tag yet": (
+        {
+            "web/values.yaml": "image: {name: web, tag: }\n",
+            "web/templates/a.yaml": "image: {{ .Values.image.name }}:{{ .Values.image.tag }}: x\n",
+        },
+        "helm:web",
+    ),
     "a value that another file may give": (
         {
             "web/templates/a.yaml": "a: {{ .Values.image.tag.x }}\n",

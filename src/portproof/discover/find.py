@@ -64,6 +64,7 @@ def discover(
         overlays.bases,
         builders(listing),
         tuple(sorted(folder for folder, builds in deployed.builds.items() if builds)),
+        bool(deployed.builds or deployed.installs or deployed.remote or deployed.unread),
     )
 
 

@@ -534,7 +534,8 @@ class Discovery:
     `everything` are the targets of the whole tree: an edit under one path may break what lies elsewhere. `unread` is what
     looks deployable and makes no target. `learnt` says, by a target's kind and folder, which descriptions deploy it.
     `bases` are the kustomizations that those of a target build on, by its id: targets where it cannot be built. `builders`
-    are files that say how images are built, where there is a Dockerfile. `deployed` are the folders that descriptions deploy.
+    are files that say how images are built, where there is a Dockerfile. `deployed` are the folders that
+    descriptions deploy as they are; it `describes` what it deploys where there is any description, if only one that cannot be read.
     """
 
     targets: Sequence[Target]
@@ -545,3 +546,4 @@ class Discovery:
     bases: Mapping[str, tuple[KustomizeTarget, ...]] = field(default_factory=dict, compare=False)
     builders: tuple[RelPath, ...] = field(default=(), compare=False)
     deployed: tuple[RelPath, ...] = field(default=(), compare=False)
+    describes: bool = field(default=False, compare=False)

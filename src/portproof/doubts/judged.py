@@ -29,6 +29,8 @@ from portproof.discover.model import (
 from portproof.discover.walk import names_in
 from portproof.doubts.meant import meant
 from portproof.doubts.mentions import Mentions
+from portproof.render.chartpaths import ChartPaths
+from portproof.render.guards import VALUE, is_empty, value_path
 from portproof.render.model import RenderFailure
 from portproof.source import RelPath, Tree, below, parent
 
@@ -43,7 +45,8 @@ _LEFT = re.compile(
 )
 """Folders of what nobody deploys: it is kept, or belongs to tests and may be meant to be broken."""
 _DOCUMENTED = re.compile(r"(?:\A|/)(?:docs?|documentation|snippets?|website)(?=/|\Z)", re.IGNORECASE)
-_BY_VALUES = re.compile(r"  at <|does not render to valid YAML")
+_NOT_YAML = "does not render to valid YAML"
+_BY_VALUES = re.compile(rf"  at <|{_NOT_YAML}")
 _BY_NOTHING = re.compile(r"no template \"|nested reference name")
 """What other values may cure, unlike a template that does not parse, and what they cannot."""
 _VARIABLE = re.compile(r"\{\{[^{}]*\}\}|<[a-z][\w-]*>|\[[A-Z]\w+\]")
@@ -70,8 +73,9 @@ _NO_KUSTOMIZATION = re.compile(
 
 @dataclass
 class Doubts:
-    """What is known of the whole repository; `deployed` are the folders that descriptions deploy."""
+    """What is known of the whole repository: whether it `describes` what it deploys, and the folders that are `deployed` so."""
 
+    describes: bool
     deployed: Collection[RelPath]
     _mentions: dict[Path, Mentions] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -100,6 +104,7 @@ class Doubts:
                 _other_tool(failure.message)
                 or self._with_defaults(failure, first)
                 or self._given(failure, first, tree)
+                or _unfilled(failure, first, tree)
             )
         return self._missing(failure, first, tree) if failure.lacks else ""
 
@@ -119,7 +124,7 @@ class Doubts:
         """Why a chart need not take its own defaults: what is deployed here is described, and nothing installs it so."""
         target = failure.target
         assert isinstance(target, HelmTarget)  # noqa: S101 - only charts have values
-        is_given = target.values or target.install or not self.deployed or target.chart in self.deployed
+        is_given = target.values or target.install or not self.describes or target.chart in self.deployed
         if is_given or failure.demanded or failure.wants or not _by_values(failure):
             return ""
         return f"{first}. Nothing here installs {target.chart} with its defaults: name its values in portproof.yaml"
@@ -137,7 +142,7 @@ class Doubts:
 
     def _is_deployed(self, target: Target, texts: Mentions) -> bool:
         assert isinstance(target, KustomizeTarget)  # noqa: S101 - only kustomizations lack files
-        described = not self.deployed or target.install is not None or target.folder in self.deployed
+        described = not self.describes or target.install is not None or target.folder in self.deployed
         return described or bool(texts.builder(target.folder))
 
     def _texts(self, tree: Tree) -> Mentions:
@@ -185,6 +190,22 @@ def _layered(failure: RenderFailure, tree: Tree) -> RelPath:
     beside = (below(folder, name) for name in names_in(tree.root, folder) if name.endswith((".yaml", ".yml")))
     others = (path for path in beside if path not in (*target.values, f"{target.chart}/values.yaml"))
     return next((path for path in others if key.search(tree.text_or_none(path) or "")), "")
+
+
+def _unfilled(failure: RenderFailure, first: str, tree: Tree) -> str:
+    """Why a template need not print YAML yet: the line that does not has a value that nobody has filled in (``tag:``)."""
+    target, site = failure.target, failure.site
+    if (
+        not isinstance(target, HelmTarget)
+        or target.install
+        or site is None
+        or _NOT_YAML not in failure.message
+    ):
+        return ""
+    paths = ChartPaths(target, tree)
+    line = "".join((tree.text_or_none(site.path) or "").split("\n")[site.line - 1 : site.line])
+    found = next((one for one in VALUE.findall(line) if is_empty(value_path(one), tree, paths)), None)
+    return "" if found is None else f"{first}. It is rendered without a value for {found.strip('.')}"
 
 
 def _by_values(failure: RenderFailure) -> bool:

@@ -192,7 +192,7 @@ def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Ren
         complete=ready.config.complete,
         bases=ready.discovery.bases,
         defaults=defaults(ready.targets),
-        doubt=Doubts(ready.discovery.deployed).reason,
+        doubt=Doubts(ready.discovery.describes, ready.discovery.deployed).reason,
     )
 
 
