@@ -128,7 +128,11 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield refusal
         elif services and not is_answered(graph.resource(edge.holder)):
             found = _missing(graph, edge, services)
-            yield replace(found, severity=Severity.NOTE, remedies=()) if _is_shut(graph, edge) else found
+            yield _meant(found) if _is_shut(graph, edge) else found
+
+
+def _meant(found: Finding) -> Finding:
+    return replace(found, severity=Severity.NOTE, expected=None, remedies=())
 
 
 def _is_shut(graph: PortGraph, edge: ServiceEdge) -> bool:
