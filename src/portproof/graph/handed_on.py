@@ -34,11 +34,13 @@ MAX_LINE = 500
 """Characters before an address in which the name of its setting is looked for."""
 
 _TLS = re.compile(r"(?:^|[-_.])(?:tls|ssl|https|secure)\Z")
-_ORIGINS = re.compile(
-    r"(?:^|[-_.])(?:cors|origins?|refer+ers?|allowed-hosts?)(?:\Z|[-_.])|"
-    r"^(?:app[-_.])?(?:frontend|front-end|client|website|site)(?:[-_.](?:app|base|server|service))?[-_.](?:url|uri|host|origin)s?\Z"
+_ORIGINS = re.compile(r"(?:^|[-_.])(?:cors|origins?|referr?ers?|allowed-hosts?|no-proxy)(?:\Z|[-_.])")
+"""Settings with addresses that a program compares with what it is asked for."""
+
+_PAGES = re.compile(
+    r"(?:app[-_.])?(?:frontend|front-end|client|website|site)(?:[-_.](?:app|base|server|service))?[-_.](?:url|uri|host|origin)s?"
 )
-"""Settings with the address of what browsers show: its origin, and where links lead."""
+"""Settings with the address of what browsers show: where links lead."""
 
 _HANDED = re.compile(r"(?:^|[-_.])(?:callbacks?|redirects?|return|public|external|advertised)(?:\Z|[-_.])")
 """Settings whose address is given to others, who call it."""
@@ -56,7 +58,9 @@ def is_origin(graph: PortGraph, call: ServiceEdge) -> bool:
 
     A gateway sends the requests for a page there.
     """
-    return bool(_ORIGINS.search(_name(graph, call))) and not _GATEWAY.search(call.holder.name)
+    name = _name(graph, call)
+    is_page = bool(_PAGES.fullmatch(name)) and not _GATEWAY.search(call.holder.name)
+    return is_page or bool(_ORIGINS.search(name))
 
 
 def is_handed_on(graph: PortGraph, call: ServiceEdge) -> bool:
