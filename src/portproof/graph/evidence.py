@@ -41,8 +41,8 @@ CLIENTS_PORTS = frozenset({1433, 1521, 3306, 5432, 5672, 6379, 9042, 9092, 9200,
 USUAL_PORTS = CLIENTS_PORTS | {80, 443, 3000, 5000, 8000, 8080, 8443, 9000, 9090}
 """Where programs listen when nobody has thought about it: a typo makes one of them seldom, and of one of them often."""
 
-HABITUAL_PORTS = frozenset({4191, 9443, 10250, 10254, 13133, 15000, 15020, 15021})
-"""Ports that well-known programs listen on without declaring them: controller-runtime's webhooks, Envoy, collectors."""
+HABITUAL_PORTS = frozenset({4191, 9443, 10250, 10254, 13133, 15000, 15020, 15021, 18080})
+"""Ports that well-known programs listen on without declaring them: controller-runtime's webhooks, Envoy, collectors, ingress-nginx."""
 
 HEALTH_PORTS = frozenset(
     {
