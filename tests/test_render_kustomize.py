@@ -380,18 +380,48 @@ def test_what_is_broken_beside_a_missing_secret_is_said(kustomize: Engine, tmp_p
     assert failure.message == "o cannot be built: o/gone.yaml is missing"
 
 
-def test_what_is_copied_from_a_file_that_is_made_elsewhere_is_nobodys_mistake(
-    kustomize: Engine, tmp_path: Path
-) -> None:
-    overlay = """resources: [all.yaml]
-configMapGenerator: [{name: host, envs: [host.env]}]
+COPIES = """resources: [all.yaml]
+configMapGenerator: [{name: host, envs: [env/host.env]}]
 replacements:
 - source: {kind: ConfigMap, name: host, fieldPath: data.HOST}
-  targets: [{select: {kind: Service}, fieldPaths: [metadata.annotations.host], options: {create: true}}]
+  targets: [{select: {kind: Service}, fieldPaths: [FIELD], options: {create: true}}]
 """
-    files = {K: HEAD + overlay, "o/all.yaml": SERVICE, ".gitignore": "host.env\n"}
+FROM_A_FILE = "replacements: [{path: copies.yaml}]\n"
+
+
+@pytest.mark.parametrize("in_a_file", [False, True])
+def test_what_would_be_copied_from_a_file_that_is_made_elsewhere_stays_as_it_is(
+    kustomize: Engine, tmp_path: Path, in_a_file: bool
+) -> None:
+    overlay = HEAD + COPIES.replace("FIELD", "metadata.annotations.host")
+    files = {K: overlay, "o/all.yaml": SERVICE, ".gitignore": "env/\n"}
+    if in_a_file:
+        head, _, copies = overlay.partition("replacements:\n")
+        files |= {K: head + FROM_A_FILE, "o/copies.yaml": copies}
     tree = write_files(tmp_path, files)
-    assert "o/host.env, which is git-ignored" in refused(kustomize.render(overlay_target(tree, "o"), tree))
+    result = kustomize.render(overlay_target(tree, "o"), tree)
+    assert isinstance(result, Rendering)
+    assert result.without == ("o/env/host.env, which is git-ignored and generated outside the repository",)
+    assert "kind: Service" in "".join(one.text for one in result.documents)
+
+
+@pytest.mark.parametrize(
+    "field", ["spec.ports.0.port", "metadata.name", "spec.selector.app", "spec.ports.0.name"]
+)
+def test_what_a_file_that_is_made_elsewhere_says_of_ports_is_not_known(
+    kustomize: Engine, tmp_path: Path, field: str
+) -> None:
+    files = {K: HEAD + COPIES.replace("FIELD", field), "o/all.yaml": SERVICE, ".gitignore": "env/\n"}
+    tree = write_files(tmp_path, files)
+    assert "o/env, which is git-ignored" in refused(kustomize.render(overlay_target(tree, "o"), tree))
+
+
+def test_the_folder_of_a_secret_may_be_missing(kustomize: Engine, tmp_path: Path) -> None:
+    overlay = f"{HEAD}{RESOURCES}secretGenerator:\n- {{name: a, envs: [secrets/a.txt]}}\n"
+    tree = write_files(tmp_path, {".gitignore": "**/secrets/**\n", "o/d.yaml": SERVICE, K: overlay})
+    result = kustomize.render(overlay_target(tree, "o"), tree)
+    assert isinstance(result, Rendering)
+    assert len(result.documents) == 2
 
 
 def test_patches_of_what_something_else_adds_are_nobodys_mistake(kustomize: Engine, tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ it uses, and the others stay as they were laid out (suppressions.kubebuilder.io,
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from portproof import yamldoc
 from portproof.discover.gitignore import MAX_PATH, MAX_PATTERNS, matches, patterns_of
 from portproof.discover.model import KUSTOMIZATION_NAMES
+from portproof.discover.references import SOURCES
 from portproof.discover.walk import names_in
 from portproof.render.tool_output import clean
 from portproof.render.written import writer
@@ -40,6 +42,11 @@ MAX_TEMPLATES = 50
 """As many files of a folder are looked at for variables."""
 MANY = 5
 """As many files a kustomization lacks that something else fills in; fewer may have been forgotten."""
+_MATTERS = re.compile(
+    r"port|select|label|(?<![a-z])name(?:space)?\b|service|backend|command|args|env\b|ur[il]\b|replicas",
+    re.IGNORECASE,
+)
+"""Where a text stands that says who reaches whom."""
 _TEMPLATES = re.compile(r"(?:\A|/)[._]*(?:[a-z0-9]+[-_])?templates?/")
 _PLACEHOLDER = re.compile(r"\$\{?[A-Z][A-Z0-9_]{2,60}\b|\{\{[^{}\n]{1,100}\}\}|__[A-Z][A-Z0-9_]{1,60}__")
 _LAYOUT = re.compile(r"^(?:layout|projectName|domain|version):", re.MULTILINE)
@@ -98,7 +105,7 @@ class Empty:
 def taken_for_empty(files: Iterable[RelPath], tree: Tree) -> Mapping[RelPath, Empty]:
     """What the kustomizations among `files` read and is missing, by its path: of resources only those made elsewhere."""
     resources: set[RelPath] = set()
-    used: dict[str, set[RelPath]] = {"secretGenerator": set(), "configMapGenerator": set()}
+    used: dict[str, set[RelPath]] = {kind: set() for kind in SOURCES}
     for path in files:
         if path.rpartition("/")[2] in KUSTOMIZATION_NAMES:
             data = _load(tree, path)
@@ -115,6 +122,57 @@ def taken_for_empty(files: Iterable[RelPath], tree: Tree) -> Mapping[RelPath, Em
         known = why and is_secret and not objects
         found[path] = Empty("" if known else said, not (why or is_secret), objects)
     return found
+
+
+def without_copies(files: Iterable[RelPath], empty: Collection[RelPath], tree: Tree) -> Mapping[RelPath, str]:
+    """The kustomizations among `files` without the replacements that copy from what generators make of `empty` files.
+
+    What they would write keeps the text that it has. So there are none if a port, a name or a label may be written.
+    """
+    loaded = {path: _load(tree, path) for path in files if path.rpartition("/")[2] in KUSTOMIZATION_NAMES}
+    names = {name for path, data in loaded.items() for name in _made_of(path, data, empty)}
+    found = {}
+    for path, data in loaded.items():
+        listed = data.get("replacements")
+        every = [one for item in _mappings(listed) for one in _replacements(path, item, tree)]
+        copies = [one for one in every if yamldoc.lookup(one, ("source", "name")) in names]
+        if any(_MATTERS.search(str(at)) for one in copies for at in _written_at(one)):
+            return {}
+        if copies:
+            left = {**data, "replacements": [one for one in every if one not in copies]}
+            found[path] = json.dumps(left, ensure_ascii=False, default=str)
+    return found
+
+
+def _made_of(kustomization: RelPath, data: Mapping[str, Any], files: Collection[RelPath]) -> Iterator[str]:
+    """The names of the generators that read one of `files`."""
+    for kind in SOURCES:
+        for one in _mappings(data.get(kind)):
+            if any(path in files for path in _sources(parent(kustomization), [one])):
+                yield str(one.get("name"))
+
+
+def _replacements(kustomization: RelPath, item: Mapping[str, Any], tree: Tree) -> list[Mapping[str, Any]]:
+    """An entry of `replacements`: itself, or those of the file that it names."""
+    path = join(parent(kustomization), str(item.get("path"))) if "path" in item else None
+    if path is None:
+        return [item]
+    try:
+        data = yamldoc.load(tree.text(path))
+    except (SourceError, yamldoc.YamlError):
+        return [item]
+    return _mappings(data if isinstance(data, list) else [data])
+
+
+def _written_at(replacement: Mapping[str, Any]) -> Iterator[object]:
+    """Where a replacement writes."""
+    for target in _mappings(replacement.get("targets")):
+        paths = target.get("fieldPaths")
+        yield from paths if isinstance(paths, list) else ["metadata.name"]  # kustomize's default
+
+
+def _mappings(items: object) -> list[Mapping[str, Any]]:
+    return [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
 
 
 def _listed(kustomization: RelPath, data: Mapping[str, Any]) -> list[RelPath]:

@@ -76,12 +76,17 @@ class Kustomize:
             return first
         empty = generated.taken_for_empty(target.files, tree)
         is_missing = (
-            _IS_MISSING in first.message if isinstance(first, RenderFailure) else first.missing in empty
+            _IS_MISSING in first.message
+            if isinstance(first, RenderFailure)
+            else any(is_within(one, first.missing) for one in empty if first.missing)
         )
         if not empty or not is_missing:
             return first
         more = replace(target, files=(*target.files, *empty))
-        again = self._once(more, Tree(tree.root, {**tree.overlay, **dict.fromkeys(empty, "")}))
+        texts = {**tree.overlay, **dict.fromkeys(empty, "")}
+        again = self._once(more, Tree(tree.root, texts))
+        if not isinstance(again, Rendering) and (left := generated.without_copies(target.files, empty, tree)):
+            again = self._once(more, Tree(tree.root, {**texts, **left}))
         wrong = any(one.wrong for one in empty.values())
         if not isinstance(again, Rendering):
             # What is kept out of the repository is not what breaks it, unless it is what is patched, or copied from.
