@@ -8,6 +8,7 @@ from portproof.discover.model import Discovery, KustomizeTarget
 from portproof.discover.references import is_remote
 from tests.support.discovery import SERVICE, Repository, chart
 
+ALONE = "checked by itself if nothing that uses it can be built"
 KUSTOMIZATION_FIELDS = {
     "resources: [{}]": "base",
     "bases: [{}]": "base",
@@ -99,7 +100,7 @@ class TestKustomizations:
             repository.add({f"overlays/{name}/kustomization.yaml": "resources: [../../base]"})
         assert (repository.targets(), repository.skips()) == (
             ["kustomize:overlays/dev", "kustomize:overlays/prod", "kustomize:overlays/test"],
-            [("kustomize:base", "base of overlays/dev (and 2 more)", False)],
+            [("kustomize:base", f"base of overlays/dev (and 2 more); {ALONE}", False)],
         )
 
     def test_a_component_is_never_rendered_alone(self, repository: Repository) -> None:
@@ -319,7 +320,7 @@ class TestKustomizations:
         )
         assert repository.skips() == [
             ("kustomize:a", "remote base https://x.test: not fetched (b/kustomization.yaml:1)", True),
-            ("kustomize:b", "base of a", False),
+            ("kustomize:b", f"base of a; {ALONE}", False),
         ]
 
     @pytest.mark.parametrize(

@@ -414,4 +414,5 @@ def _part_of(what: str, users: list[RelPath]) -> str:
     if not users:
         return f"a {what} that nothing refers to"
     more = f" (and {len(users) - 1} more)" if len(users) > 1 else ""
-    return f"{what} of {users[0]}{more}"
+    alone = "; checked by itself if nothing that uses it can be built" if what == "base" else ""
+    return f"{what} of {users[0]}{more}{alone}"

@@ -17,6 +17,7 @@ MAX_LENGTH = 64 * 1024
 
 MAX_ACTIONS = 1000
 MAX_NESTED = 20
+MAX_INDENT = 100
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -337,6 +338,48 @@ def _dig(*arguments: Any) -> Any:
     return value
 
 
+_PLAIN = re.compile(r"(?!(?:true|false|yes|no|on|off|null|y|n)\Z)[A-Za-z][\w./-]*", re.IGNORECASE)
+
+
+def _yaml(value: Any) -> str:
+    """A value as YAML of the shape that Go's has (``sigs.k8s.io/yaml``): sorted keys, lists no deeper than their keys."""
+    return "\n".join(_yaml_lines(value))
+
+
+def _yaml_lines(value: Any) -> list[str]:
+    if isinstance(value, dict) and value:
+        found = []
+        for key in sorted(value):
+            lines = _yaml_lines(value[key])
+            if not (isinstance(value[key], (dict, list)) and value[key]):
+                found.append(f"{_yaml(key)}: {lines[0]}")
+                continue
+            inset = "  " if isinstance(value[key], dict) else ""
+            found += [f"{_yaml(key)}:", *(f"{inset}{line}" for line in lines)]
+        return found
+    if isinstance(value, list) and value:
+        return [
+            f"{'  ' if number else '- '}{line}"
+            for item in value
+            for number, line in enumerate(_yaml_lines(item))
+        ]
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return [value]
+    return [json.dumps(value, ensure_ascii=False)]
+
+
+def _indent(spaces: int, text: Any) -> str:
+    if not 0 <= spaces <= MAX_INDENT or (_text(text).count("\n") + 1) * spaces > MAX_LENGTH:
+        raise ValueError(spaces)
+    return " " * spaces + _text(text).replace("\n", "\n" + " " * spaces)
+
+
+def _has_key(value: Any, key: Any) -> bool:
+    if not isinstance(value, dict):
+        raise TypeError
+    return _text(key) in value
+
+
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "index": _index,
     "eq": _eq,
@@ -352,6 +395,10 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "ternary": lambda yes, no, condition: yes if condition else no,
     "empty": lambda value: not value,
     "dig": _dig,
+    "hasKey": _has_key,
+    "toYaml": _yaml,
+    "indent": _indent,
+    "nindent": lambda spaces, text: "\n" + _indent(spaces, text),
     "lower": lambda text: _text(text).lower(),
     "upper": lambda text: _text(text).upper(),
     "trim": lambda text: _text(text).strip(),
