@@ -178,6 +178,22 @@ def test_values_that_a_release_gives_to_a_chart_of_a_registry_are_read(repositor
     assert [one.path for one in repository.find().unread if one.kind == "values"] == []
 
 
+def test_values_of_a_chart_of_a_registry_that_a_kustomization_inflates_are_read(
+    repository: Repository,
+) -> None:
+    entry = "{name: loki, repo: https://charts.example.net, version: 1.0.0, valuesFile: values.yaml}"
+    repository.add({"loki/values.yaml": "loki: {}\n", "loki/kustomization.yaml": f"helmCharts: [{entry}]\n"})
+    assert [one.path for one in repository.find().unread if one.kind == "values"] == []
+
+
+@pytest.mark.parametrize("head", ["#@data/values\n---\n", "#@data/values-schema\n---\n"])
+def test_values_for_ytt_are_said_to_be_that(repository: Repository, head: str) -> None:
+    repository.add(shop() | {"web/values.yaml": f"{head}web: {{port: 80}}\n"})
+    (found,) = repository.find().unread
+    reason = "ytt reads it; check what it renders: `ytt -f web | portproof check -`"
+    assert (found.path, found.kind, found.reason) == ("web/values.yaml", "ytt", reason)
+
+
 def test_a_template_for_another_tool_is_unread(repository: Repository) -> None:
     repository.add(shop() | {"envs/prod.yaml": PROD + "{{- if .Values.x }}\nimage: {}\n{{- end }}\n"})
     assert unread(repository) == {"envs/prod.yaml": "a template that another tool fills in"}

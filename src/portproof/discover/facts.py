@@ -98,6 +98,11 @@ class Facts:
         return _SOPS.search(self.text) is not None
 
     @property
+    def is_of_ytt(self) -> bool:
+        """Whether it holds values for ytt, or their schema."""
+        return "#@data/" in self.text
+
+    @property
     def is_about_values(self) -> bool:
         """Whether it describes values, and has none."""
         return _METADATA.search(self.text) is not None

@@ -43,7 +43,8 @@ def discover(
         tree, listing, charts.folders, Elsewhere(overlays.files, deployed.together(), paths)
     )
     remote = list(remote_charts.targets(deployed.remote))
-    theirs = {path for one in remote for path in one.values}
+    inflated = [chart.chart for one in overlays.targets for chart in one.charts if chart.chart]
+    theirs = {path for one in (*remote, *inflated) for path in one.values}
     values = find_values(tree, listing, charts, overlays.files | theirs)
     found: list[Target] = [*charts.targets, *remote, *values.targets, *overlays.targets, *plain.targets]
     targets = tuple(sorted(found, key=lambda one: one.id))

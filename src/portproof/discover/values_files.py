@@ -82,6 +82,10 @@ def find_values(tree: Tree, listing: Listing, charts: Charts, read: Collection[R
         keys = own.keys
         if not keys or own.is_encrypted or {"apiVersion", "kind"} <= keys:
             continue
+        if own.is_of_ytt:
+            reason = f"ytt reads it; check what it renders: `ytt -f {parent(path)} | portproof check -`"
+            unread.append(Unread(path, "ytt", reason))
+            continue
         answer = _owner(path, keys, known) or _of_elsewhere(path, charts.folders)
         if not answer:
             continue

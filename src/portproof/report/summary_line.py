@@ -32,6 +32,7 @@ TOOK = "not pinned: "
 """What the reason of a target begins with whose chart was taken in a version that is written nowhere."""
 
 _UNREAD = {
+    "ytt": "ytt values file",
     "values": "values file",
     "applicationset": "ApplicationSet",
     "application": "Application",
