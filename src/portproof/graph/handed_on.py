@@ -34,7 +34,7 @@ MAX_LINE = 500
 """Characters before an address in which the name of its setting is looked for."""
 
 _TLS = re.compile(r"(?:^|[-_.])(?:tls|ssl|https|secure)\Z")
-_ORIGINS = re.compile(r"(?:^|[-_.])(?:cors|origins?|referr?ers?|allowed-hosts?|no-proxy)(?:\Z|[-_.])")
+_ORIGINS = re.compile(r"(?:^|[-_.])(?:cors|origins?|refer+ers?|allowed-hosts?|no-proxy)(?:\Z|[-_.])")
 """Settings with addresses that a program compares with what it is asked for."""
 
 _PAGES = re.compile(
