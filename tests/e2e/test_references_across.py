@@ -104,6 +104,16 @@ def test_a_service_of_another_target_is_asked(portproof: Program, repository: Re
     assert found(portproof) == []
 
 
+def test_of_services_of_one_name_nobody_knows_which_is_meant(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.write({"orders/a.yaml": SERVICE, "billing/a.yaml": SERVICE.replace("port: 80,", "port: 90,")})
+    repository.write({"edge/b.yaml": ROUTE})
+    (one,) = found(portproof)
+    assert one["message"].endswith("(the Service is in billing and orders).")
+    assert (one["fix"], one["alternatives"]) == (None, [])
+
+
 def test_what_the_configuration_names_together_is_no_guess(
     portproof: Program, repository: Repository
 ) -> None:

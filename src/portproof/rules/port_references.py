@@ -62,19 +62,24 @@ def finding(
 def beyond(graph: PortGraph, edge: ServiceEdge, services: Sequence[Service], found: Finding) -> Finding:
     """The finding as it is to be told where the Services are those of other targets: what can be changed is at this end.
 
-    That they are deployed together may be a guess, which makes a warning of an error.
+    That they are deployed together may be a guess, which makes a warning of an error. Where it may be one of several, nobody
+    knows which port is meant.
     """
     meant = [one for one in graph.neighbours.get(edge.whom.name, ()) if one.service in services]
     if not meant:
         return found
     guessed = found.severity is Severity.ERROR and not all(one.stated for one in meant)
-    where = listing(sorted({one.target.partition(":")[2].partition("?")[0] for one in meant})[:2])
+    places = sorted({one.target.partition(":")[2].partition("?")[0] for one in meant})
+    is_known = len(places) == 1 or all(one.stated for one in meant)
     return replace(
         found,
-        message=f"{found.message.removesuffix('.')} (the Service is in {where}).",
+        message=f"{found.message.removesuffix('.')} (the Service is in {listing(places[:2])}).",
         severity=Severity.WARNING if guessed else found.severity,
         related=(),
-        remedies=tuple(one for one in found.remedies if one.changes[0][0].resource == edge.holder),
+        expected=found.expected if is_known else None,
+        remedies=tuple(
+            one for one in found.remedies if is_known and one.changes[0][0].resource == edge.holder
+        ),
     )
 
 
