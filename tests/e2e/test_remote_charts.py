@@ -196,6 +196,14 @@ WAYS: dict[str, tuple[dict[str, str], str]] = {
         },
         "apps/shop.yaml",
     ),
+    "Application of an artifact": (
+        {
+            "apps/shop.yaml": f"{APPLICATION}      valuesObject: {{service: {{target: %TARGET%}}}}\n".replace(
+                "%HTTPS%\n    chart: web", "%OCI%/web\n    path: ."
+            )
+        },
+        "apps/shop.yaml",
+    ),
     "Application of several sources": (
         {"apps/shop.yaml": SOURCES, "env/shop.yaml": "service: {target: %TARGET%}\n"},
         "env/shop.yaml",
@@ -293,6 +301,13 @@ def test_the_right_value_is_quiet(online: Program, repository: Repository, on: H
     report = online.check()
     assert report["findings"] == []
     assert [one["status"] for one in report["targets"]] == ["checked"]
+
+
+def test_a_path_in_an_artifact_is_unread(online: Program, repository: Repository, on: Host) -> None:
+    application = APPLICATION.replace("%HTTPS%\n    chart: web", "%OCI%/web\n    path: deploy")
+    repository.write(written({"apps/shop.yaml": f"{application}      releaseName: shop\n"}, on))
+    (unread,) = online.check()["unread"]
+    assert unread["reason"].startswith("shop: its path deploy is in an artifact of a registry (oci://")
 
 
 def test_what_comes_with_the_chart_says_which_and_has_no_fix(

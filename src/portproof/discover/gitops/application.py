@@ -64,7 +64,7 @@ def deployments(place: Place, one: Described, fill: Fill | None = None) -> Itera
         if source.get("ref") and not source.get("path"):
             continue
         reader = _Source(place, one, name, at, refs, fill)
-        yield reader.of_registry() if source.get("chart") else reader.deployment()
+        yield reader.of_registry() if reader.is_of_registry else reader.deployment()
 
 
 def _sources(one: Described) -> list[FieldPath]:
@@ -85,6 +85,16 @@ class _Source:
     refs: Mapping[str, str]
     fill: Fill | None
 
+    @property
+    def is_of_registry(self) -> bool:
+        """Whether it names a chart, or an artifact of an OCI registry, and nothing of a repository."""
+        return bool(self.one.at(*self.at, "chart")) or self._is_artifact
+
+    @property
+    def _is_artifact(self) -> bool:
+        named = self.one.at(*self.at, "chart")
+        return not named and self.one.text(*self.at, "repoURL").startswith("oci://")
+
     def deployment(self) -> Deployment:
         text = self.one.text(*self.at, "path")
         path = normalise(text)
@@ -100,9 +110,17 @@ class _Source:
         return source._of(path)
 
     def of_registry(self) -> Deployment:
-        """The chart of a chart repository, or of an OCI registry, whose address Argo CD wants without a scheme."""
+        """The chart of a chart repository, or of an OCI registry, whose address Argo CD wants without a scheme.
+
+        With the scheme the address is that of the chart itself (argo-cd ``docs/user-guide/oci.md``).
+        """
         address = self.one.text(*self.at, "repoURL")
         name, version = self.one.text(*self.at, "chart"), self.one.text(*self.at, "targetRevision")
+        if self._is_artifact:
+            path = normalise(self.one.text(*self.at, "path"))
+            if path != ".":
+                return self._unread(f"its path {path} is in an artifact of a registry ({address})")
+            address, _, name = address.rstrip("/").rpartition("/")
         remote = RemoteChart(
             address if "://" in address else f"oci://{address}",
             name,
@@ -243,15 +261,12 @@ class _Source:
             text = self._with_variables(str(one))
             name = text[1:].partition("/")[0] if text.startswith("$") else ""
             elsewhere = f"its values file {text} is in another repository ({self.refs.get(name)})"
-            of_registry = self.one.at(*self.at, "chart")  # whose address says nothing of the repository
-            if (
-                name in self.refs
-                and address
-                and not (of_registry or same_repository(self.refs[name], address))
-            ):
+            # The address of a registry says nothing of the repository.
+            is_apart = not self.is_of_registry and not same_repository(self.refs.get(name, ""), address)
+            if name in self.refs and address and is_apart:
                 return (), elsewhere
             files, problem = value_file(self.place.listing, self._path(chart, text), text, optional=optional)
-            if problem and of_registry and name in self.refs:
+            if problem and self.is_of_registry and name in self.refs:
                 return (), elsewhere
             if problem:
                 return (), problem
