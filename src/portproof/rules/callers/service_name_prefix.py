@@ -66,7 +66,7 @@ Not reported when:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from portproof.graph import own, settings
@@ -97,20 +97,37 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     said = {edge.whom.site for edge, _ in absent_services(graph, *Relation)}
     seen: set[Site] = set()
     for edge in graph.asking(*Relation):
-        one, site = renamed.get(edge.whom.place), edge.whom.site
-        if one is not None and not edge.idle and site not in said and _whole(site) not in seen:
+        several, site = renamed.get(edge.whom.place), edge.whom.site
+        if several is None or edge.idle or site in said or _whole(site) in seen:
+            continue
+        one = _of_its_own(several, edge.holder)
+        named = _named(graph, site, one.name)
+        if named is not None:
             seen.add(_whole(site))
-            place = site if site.value == one.name else _whole(site)
-            yield _finding(edge.holder, one, place, is_call=edge.relation is Relation.CALLER)
+            yield _finding(edge.holder, one, named, is_call=edge.relation is Relation.CALLER)
     for holder, one, site in _hosts(graph, renamed):
         if _whole(site) not in seen:
             seen.add(_whole(site))
             yield _finding(holder, one, site, is_call=True)
 
 
-def _renamed(graph: PortGraph) -> Mapping[tuple[str, str], _Renamed]:
+def _named(graph: PortGraph, site: Site, name: str) -> Site | None:
+    """The field that holds the name; None where it is that of a port which stands beside a host."""
+    if site.value == name:
+        return site
+    resource = graph.resource(site.resource)
+    text = str(lookup(resource.data, site.path)) if resource is not None else ""
+    return _whole(site) if name in text else None
+
+
+def _of_its_own(several: Sequence[_Renamed], holder: ResourceKey) -> _Renamed:
+    """Of Services that several overlays rename, the one of the overlay that renames who asks, too."""
+    return next((one for one in several if one.affix.plain(holder.name) is not None), several[0])
+
+
+def _renamed(graph: PortGraph) -> Mapping[tuple[str, str], Sequence[_Renamed]]:
     """The Services by the names that they had, which nothing has now."""
-    found: dict[tuple[str, str], _Renamed] = {}
+    found: dict[tuple[str, str], list[_Renamed]] = {}
     for service in graph.services:
         for affix in graph.affixes:
             name = affix.plain(service.key.name)
@@ -118,12 +135,12 @@ def _renamed(graph: PortGraph) -> Mapping[tuple[str, str], _Renamed]:
                 continue
             place = (service.key.namespace, name)
             if not graph.variants(*place):
-                found.setdefault(place, _Renamed(service, affix, name))
+                found.setdefault(place, []).append(_Renamed(service, affix, name))
     return found
 
 
 def _hosts(
-    graph: PortGraph, renamed: Mapping[tuple[str, str], _Renamed]
+    graph: PortGraph, renamed: Mapping[tuple[str, str], Sequence[_Renamed]]
 ) -> Iterator[tuple[ResourceKey, _Renamed, Site]]:
     """The variables that are called a host, and hold a name without a port."""
     maps = settings.config_maps(graph.resources)
@@ -131,8 +148,9 @@ def _hosts(
         for container in workload.containers:
             data = mapping(lookup(graph.read_from[workload].data, container.path))
             for variable in settings.variables(workload.key, container.path, data, maps):
-                one = renamed.get((workload.key.namespace, variable.text))
-                if one is not None and names_host(variable.name):
+                several = renamed.get((workload.key.namespace, variable.text))
+                if several is not None and names_host(variable.name):
+                    one = _of_its_own(several, workload.key)
                     yield workload.key, one, replace(variable.site, value=one.name)
 
 
