@@ -209,7 +209,7 @@ CASES = [
         f"{RESOURCES}configMapGenerator:\n- name: x\n  behavior: merge\n  literals: [A=1]\n",
         D,
         f"{K}:6:9",
-        "o cannot be built: a generator merges into ConfigMap/x, which no resource there makes",
+        "o cannot be built: a generator merges into ConfigMap/x without a namespace, which no resource there makes",
     ),
     Case(
         "a generator that merges into what has another namespace",

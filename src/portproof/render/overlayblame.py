@@ -109,10 +109,10 @@ def _plainly(text: str) -> str | None:
         return f"a patch is for {clean(patched[1])}/{clean(patched[2])}, which no resource there makes"
     merged = _NOT_MERGED.search(text)
     if merged:
-        place = f" of namespace {clean(merged[3])}" if merged[3] else ""
+        place = f"of namespace {clean(merged[3])}" if merged[3] else "without a namespace"
         return (
-            f"a generator merges into {clean(merged[1])}/{clean(merged[2])}{place}, which no resource there makes. Without "
-            "`behavior: merge` it would make one"
+            f"a generator merges into {clean(merged[1])}/{clean(merged[2])} {place}, which no resource there makes. Give the "
+            "generator the resource's own name and namespace, or leave out `behavior: merge`"
         )
     around = _BASE_AROUND.search(text)
     if around:
