@@ -178,10 +178,7 @@ class Environment:
         return _lost(_services(base), _services(self._interfaces))
 
     def _neighbours(self, target: Target, name: str) -> Iterator[Neighbour]:
-        """The Services of that name that are deployed with `target`: of each chart, those of the same environment.
-
-        A target of none may be meant for any: it calls what one of them has.
-        """
+        """The Services of that name that are deployed with `target`: of each chart, those of the same environment."""
         charts: dict[tuple[str, str, str], list[tuple[Target, Neighbour]]] = defaultdict(list)
         named = self.named(target)
         # Its own is in another namespace, or in one that is not known; a placeholder stands for any name.
@@ -197,8 +194,8 @@ class Environment:
         label = environment_of(target)
         for offers in charts.values():
             same = [one for other, one in offers if environment_of(other) == label]
-            general = [one for other, one in offers if not environment_of(other)]
-            yield from (same or general) if label else (one for _, one in offers)
+            general = [one for other, one in offers if label and not environment_of(other)]
+            yield from same or general or (() if label else (one for _, one in offers))
 
     def _may_meet(self, target: Target, other: Target) -> bool:
         """Whether nothing tells that they are not deployed together.

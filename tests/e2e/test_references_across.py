@@ -234,38 +234,3 @@ def test_a_complete_environment_names_its_targets(
 ) -> None:
     repository.write({"a.yaml": SERVICE, "portproof.yaml": text})
     assert "portproof.yaml:1: environments.all" in portproof("check").stderr
-
-
-_NODE = """apiVersion: v1
-kind: Service
-metadata: {name: node}
-spec:
-  selector: {app: node}
-  ports: [{name: rpc, port: {{ .Values.port }}}]
-"""
-_READER = """apiVersion: v1
-kind: Pod
-metadata: {name: reader}
-spec:
-  containers:
-    - {name: reader, image: "reader:1", env: [{name: NODE_URL, value: "http://node:18443"}]}
-"""
-
-
-@pytest.mark.parametrize(("port", "rules"), [(18443, []), (18444, ["caller-service-port"])])
-def test_a_target_of_no_environment_may_call_what_one_of_them_has(
-    portproof: Program, tmp_path: Path, port: int, rules: list[str]
-) -> None:
-    repository = Repository(tmp_path)
-    repository.write(
-        {
-            "node/Chart.yaml": "apiVersion: v2\nname: node\nversion: 1.0.0\n",
-            "node/values.yaml": "port: 8332\n",
-            "node/values-dev.yaml": f"port: {port}\n",
-            "node/templates/all.yaml": _NODE,
-            "reader/Chart.yaml": "apiVersion: v2\nname: reader\nversion: 1.0.0\n",
-            "reader/templates/all.yaml": _READER,
-        }
-    )
-    repository.commit()
-    assert [one["rule"] for one in portproof.check(tmp_path)["findings"]] == rules
