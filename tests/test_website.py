@@ -69,7 +69,7 @@ def test_every_address_that_the_program_gives_is_a_page(pages: Mapping[str, str]
 
 def test_the_address_is_written_once_in_the_program() -> None:
     sources = (ROOT / "src").rglob("*.py")
-    assert [path.name for path in sources if "github.io" in path.read_text()] == ["links.py"]
+    assert [path.name for path in sources if "portproof.github.io" in path.read_text()] == ["links.py"]
 
 
 # --- pages -----------------------------------------------------------------------------------------------------

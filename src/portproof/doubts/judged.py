@@ -62,7 +62,7 @@ _FILLED_IN = re.compile(
 _UNKNOWN_FUNCTION = re.compile(r"function \"(?P<name>\w{1,100})\" not defined")
 _OF_TOOLS = re.compile(
     r"werf_\w+|include_file|readFile|readDir|readDirEntries|requiredEnv|exec|envExec|isFile|isDir|fetchSecretValue|"
-    r"expandSecretRefs|setValueAtPath|ConfigOption\w*|LicenseFieldValue|repl\w*|env|expandenv"
+    r"expandSecretRefs|setValueAtPath|ConfigOption\w*|LicenseFieldValue|repl\w*"
 )
 """Functions that helmfile, werf and others add to those of helm."""
 _SET = r"--set(?:-string|-file|-json|-literal)?[ =][\"']?(?:[^\s\"']{{0,200}},)?{}[.=\[]"

@@ -222,9 +222,13 @@ def compared(
     if new.keys() & (_secret(rendering) - _secret(defaults)):  # a Secret may be what tells the program
         rule_set = rule_set.without(Trait.VALUES)
     more = _of_values(known.manifests, rule_set, rendering, defaults, neighbours)
-    # What other values do to a field says more than that nothing answers it.
-    said = {(one.finding.primary, one.finding.severity) for one in more}
-    kept = (one for one in known.found if (one.finding.primary, one.finding.severity) not in said)
+    # Of two that miss the same, what other values have done says more.
+    said = {one.finding.primary for one in more if Trait.NEEDS_ALL in one.rule.traits}
+    kept = (
+        one
+        for one in known.found
+        if Trait.NEEDS_ALL not in one.rule.traits or one.finding.primary not in said
+    )
     return replace(known, found=(*kept, *more))
 
 

@@ -36,14 +36,23 @@ _OTHERS = re.compile(r"(?i)database|redis|postgres|mysql|smtp|kafka")
 """Programs that a chart's own program calls; the chart may be that of one of them."""
 _NO_HOSTS = re.compile(r"\s*hosts:\s*\[\s*\]\s*\Z")
 _MAPPED = re.compile(r"\{\{-?[^{}]*\.path\b(?!s)")
-_FIXED = re.compile(
-    r"(?i)(?:must|shall|should|ha(?:s|ve) to|needs? to) (?:match|be (?:the )?(?:same|equal|identical)|correspond)|"
-    r"do(?:es)? ?n[o']t (?:change|edit|modify)|"
-    r"(?:keep|stay|be) in sync|same as|not configurable|deprecated|"
-    r"[Pp]ort ?== ?\w+\.|(?:if|when) (?:you change (?:this|it)|you use a different port|changed|changing)|"
-    r"keep (?:it|this|them|both) (?:equal|the same|in sync)|make sure (?:that )?(?:it|this|they) mat?ch|"
-    r"only (?:be )?changed? (?:it |this )?i[fs] you|only changes (?:the )?container ?port"
+_GOES_WITH = (
+    r"(?:must|shall|should|ha(?:s|ve) to|needs? to) (?:match|be (?:the )?(?:same|equal|identical)|correspond)",
+    r"(?:if|when) (?:you change (?:this|it)|you use a different port|changed|changing)",
+    r"keep (?:it|this|them|both) (?:equal|the same|in sync)",
+    r"make sure (?:that )?(?:it|this|they) mat?ch",
+    r"(?:keep|stay|be) in sync",
+    r"same as",
+    r"port ?== ?\w+\.",
 )
+_STAYS = (
+    r"do(?:es)? ?n[o']t (?:change|edit|modify)",
+    r"not configurable",
+    r"deprecated",
+    r"only (?:be )?changed? (?:it |this )?i[fs] you",
+    r"only changes (?:the )?container ?port",
+)
+_FIXED = re.compile("|".join((*_GOES_WITH, *_STAYS)), re.IGNORECASE)
 """What a comment, or the README, says of a value that is not to be moved by itself."""
 
 _BY_HAND = re.compile(
