@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from portproof import resources, yamldoc
@@ -82,7 +82,16 @@ def renderings(draw: st.DrawFn) -> list[Any]:
     return mangled
 
 
+LIST_FOR_A_NAME = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "HTTPRoute",
+    "metadata": {"name": "web"},
+    "spec": {"parentRefs": [{"name": "public", "namespace": [None]}]},
+}
+
+
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@example([LIST_FOR_A_NAME])
 @given(renderings())
 def test_no_rule_fails_and_findings_hold_what_is_there(documents: list[Any]) -> None:
     found = tuple(

@@ -159,7 +159,7 @@ def _repeated(graph: PortGraph) -> Iterator[Finding]:
     """Parents that a route names again in a way that does not tell the two apart."""
     known: dict[tuple[object, ...], list[Parent]] = {}
     for parent in parents(graph):
-        stated = lookup(parent.route.data, (*parent.path, "namespace")) or ""
+        stated = str(lookup(parent.route.data, (*parent.path, "namespace")) or "")
         place = (parent.route, parent.group, parent.kind, stated, parent.name.value)
         earlier = known.setdefault(place, [])
         clash = next((one for one in earlier if _clash(one, parent)), None)
