@@ -137,6 +137,14 @@ def test_what_somebody_has_switched_off_is_not_unread(repository: Repository) ->
     assert found_in(repository) == ([], [])
 
 
+def test_what_is_switched_off_in_a_kustomization_of_another_ending_is_not_unread(
+    repository: Repository,
+) -> None:
+    repository.replace("k8s/kustomization.yaml", "resources:", "# - other.yaml\nresources:")
+    (repository.root / "k8s/kustomization.yaml").rename(repository.root / "k8s/kustomization.yml")
+    assert found_in(repository) == ([], [])
+
+
 def test_what_git_ignores_is_not_unread(portproof: Program, repository: Repository) -> None:
     repository.write({".gitignore": "other.yaml\n"})
     repository.commit()

@@ -13,9 +13,10 @@ from typing import Any
 
 from portproof.discover.gitops.deployment import files_of
 from portproof.discover.kinds import WITH_PORTS, WORKLOADS
+from portproof.discover.model import KUSTOMIZATION_NAMES
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Listing
-from portproof.source import RelPath, Tree, join, normalise, parent
+from portproof.source import RelPath, Tree, below, join, normalise, parent
 from portproof.yamldoc import YamlError, load_all, lookup
 
 MAX_FILES = 2_000
@@ -103,8 +104,9 @@ def _is_meant(said: str, own: RelPath, file: RelPath, names: Mapping[str, int]) 
 def _is_commented_out(tree: Tree, path: RelPath) -> bool:
     """Whether the kustomization beside a file names it in a comment: somebody has switched it off."""
     folder, _, name = path.rpartition("/")
-    text = tree.text_or_none(join(folder or ".", "kustomization.yaml") or "") or ""
-    return re.search(rf"^[ \t]*#.*?(?<![\w-]){re.escape(name)}", text, re.MULTILINE) is not None
+    named = re.compile(rf"^[ \t]*#.*?(?<![\w-]){re.escape(name)}", re.MULTILINE)
+    texts = (tree.text_or_none(below(folder or ".", one)) or "" for one in KUSTOMIZATION_NAMES)
+    return any(named.search(text) for text in texts)
 
 
 def _is_whole(text: str) -> bool:

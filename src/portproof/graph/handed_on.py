@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from portproof.graph import settings
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import PortGraph, ServiceEdge, Workload
-from portproof.resources import ResourceKey
+from portproof.resources import Resource, ResourceKey
 from portproof.yamldoc import lookup
 
 _KEY = re.compile(
@@ -72,8 +73,9 @@ def is_overridden(graph: PortGraph, call: ServiceEdge) -> bool:
     """Whether the address is the default of a variable that a pod with this text sets, or may set."""
     found = _DEFAULT.search(_line(graph, call))
     name = next(filter(None, found.groups()), "") if found else ""
+    maps = settings.config_maps(graph.resources)
     return bool(name) and any(
-        _may_set(graph, container, _as_variable(name))
+        _may_set(container, _as_variable(name), workload.key.namespace, maps)
         for workload in graph.workloads
         if workload.key == call.holder or _reads(workload, call.holder)
         for container in _containers(graph, workload)
@@ -95,13 +97,14 @@ def _containers(graph: PortGraph, workload: Workload) -> Iterator[Mapping[str, A
     yield from (mapping(lookup(data, one.path)) for one in workload.containers)
 
 
-def _may_set(graph: PortGraph, container: Mapping[str, Any], name: str) -> bool:
+def _may_set(
+    container: Mapping[str, Any], name: str, namespace: str, maps: Mapping[tuple[str, str], Resource]
+) -> bool:
     """Whether a container has the variable, or takes variables from what is not in the rendering."""
     if any(_as_variable(str(one.get("name"))) == name for _, one in indexed(container.get("env"))):
         return True
-    maps = {one.key.name: one for one in graph.resources if one.key.kind == "ConfigMap"}
     for _, source in indexed(container.get("envFrom")):
-        config = maps.get(str(mapping(source.get("configMapRef")).get("name")))
+        config = maps.get((namespace, str(mapping(source.get("configMapRef")).get("name"))))
         if config is None or any(_as_variable(str(key)) == name for key in mapping(config.data.get("data"))):
             return True
     return False
