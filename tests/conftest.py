@@ -9,10 +9,17 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from portproof.toolchain import WHEEL_SWITCH
 from tests.e2e.program import FIXTURES, Process, Program, Repository, environment, is_scrubbed
 from tests.support.budget import Budget
+
+SEARCH = "HYPOTHESIS_MAX_EXAMPLES"
+"""The variable that says how many examples to try; with it they are new ones each time."""
+
+settings.register_profile("portproof", deadline=None, derandomize=SEARCH not in os.environ)
+settings.load_profile("portproof")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
