@@ -252,6 +252,8 @@ def _bare(repository: Path) -> dict[str, Any]:
         rounds = [overhead.measure(repository, commands, jobs, pool) for _ in range(TURNS)]
     return {
         "renders": len(commands),
+        "findings": len(first["findings"]),
+        "in parts": sum(one["status"] != "checked" or bool(one["reason"]) for one in first["targets"]),
         "portproof": statistics.median(one.ours for one in rounds),
         "bare": statistics.median(one.bare for one in rounds),
         "portproof cpu": statistics.median(one.ours_cpu for one in rounds),
