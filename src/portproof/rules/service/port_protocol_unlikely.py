@@ -75,6 +75,7 @@ Not reported when:
 * the Service or its pods spell out TCP, and only the number says UDP.
 * the Service and its pods both spell out UDP, and a name says TCP: the name is wrong then.
 * a container port that a reported Service port sends to has the same mistake: it is in that finding.
+* a container port has no host port, and no Service sends to it: then it informs only.
 * `appProtocol` is `h2c` beside an OpenShift Route, whose router understands it.
 * the protocol is a placeholder (`${PROTOCOL}`).
 """
@@ -140,8 +141,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         for container in workload.containers:
             for declared in container.ports:
                 meant, reason = _meant(declared, declared.value, container.ports)
-                if meant and declared.number not in covered and not _is_sent_to(graph, workload, declared):
-                    yield _of_container(workload, declared, meant, reason)
+                if meant and declared.number not in covered and _is_used(graph, workload, declared):
+                    yield _of_container(graph, workload, declared, meant, reason)
     yield from _without_prefix(graph)
 
 
@@ -172,13 +173,25 @@ def _declares(workload: Workload, port: ServicePort, meant: str) -> bool:
     return workload.port(port.target.value, meant) is not None
 
 
-def _is_sent_to(graph: PortGraph, workload: Workload, declared: ContainerPort) -> bool:
-    """Whether a Service spells out the protocol that a container port has: it is the one in use."""
-    return any(
-        workload.port(port.target.value, port.protocol) is declared and port.protocol_site is not None
+def _is_used(graph: PortGraph, workload: Workload, declared: ContainerPort) -> bool:
+    """Whether the protocol that a container port has is in use: by its host port, or by a Service that does not spell it out.
+
+    Without them a container port informs only, and a UDP Service that sends to a number asks for no declaration.
+    """
+    if declared.host_port is not None:
+        return True
+    asking = [
+        port
         for service in graph.services_of(workload)
         for port in service.ports
+        if port.target.value == declared.name_text
+        or (port.target.value == declared.value and port.protocol == declared.protocol)
+    ]
+    spelled = any(
+        port.protocol_site is not None and workload.port(port.target.value, port.protocol) is declared
+        for port in asking
     )
+    return bool(asking) and not spelled
 
 
 def _said(port: ServicePort | ContainerPort) -> str:
@@ -220,8 +233,17 @@ def _remedies(port: ServicePort, meant: str, ends: Sequence[ContainerPort]) -> t
     return (Remedy(f"add protocol: {meant}", ((added, meant),), beside=port.name),)
 
 
-def _of_container(workload: Workload, declared: ContainerPort, meant: str, reason: str) -> Finding:
+def _of_container(
+    graph: PortGraph, workload: Workload, declared: ContainerPort, meant: str, reason: str
+) -> Finding:
     site = declared.protocol_site
+    # A Service that reaches the port would not reach it any more.
+    reached = any(
+        workload.port(port.target.value, port.protocol) is declared
+        for service in graph.services_of(workload)
+        for port in service.ports
+    )
+    remedy = None if site is None or reached else Remedy(f"set the protocol to {meant}", ((site, meant),))
     return Finding(
         message=(
             f"Port {declared.label} of {workload.key} is declared for {_said(declared)}, but "
@@ -229,8 +251,8 @@ def _of_container(workload: Workload, declared: ContainerPort, meant: str, reaso
         ),
         severity=Severity.WARNING,
         primary=site or declared.name or declared.number,
-        expected=meant if site is not None else None,
-        remedies=(Remedy(f"set the protocol to {meant}", ((site, meant),)),) if site is not None else (),
+        expected=None if remedy is None else meant,
+        remedies=() if remedy is None else (remedy,),
     )
 
 
