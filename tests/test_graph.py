@@ -110,6 +110,8 @@ def test_labels_that_controllers_set_are_left_out(label: str) -> None:
         ("ReplicaSet", "apps/v1"),
         ("ReplicationController", "v1"),
         ("Rollout", "argoproj.io/v1alpha1"),
+        ("DeploymentConfig", "apps.openshift.io/v1"),
+        ("DeploymentConfig", "v1"),
     ],
 )
 def test_kinds_that_serve(kind: str, api: str) -> None:

@@ -19,6 +19,7 @@ _Name: TypeAlias = tuple[str, str, str]
 _MAKERS = {
     "Pod": frozenset({"ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"}),
     "ReplicaSet": frozenset({"Deployment", "Rollout"}),
+    "ReplicationController": frozenset({"DeploymentConfig"}),
     "Job": frozenset({"CronJob"}),
 }
 """Kinds of objects that controllers make of a pod template, and what they make them of."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,76 @@ def test_what_git_ignores_is_not_unread(portproof: Program, repository: Reposito
     repository.write({".gitignore": "other.yaml\n"})
     repository.commit()
     assert portproof.check()["unread"] == []
+
+
+class TestTemplates:
+    """Templates of OpenShift, whose parameters somebody gives when they are processed."""
+
+    TEMPLATE = """\
+apiVersion: VERSION
+kind: Template
+metadata: {name: web}
+objects:
+  - apiVersion: apps.openshift.io/v1
+    kind: DeploymentConfig
+    metadata: {name: "${NAME}"}
+    spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: web}]}}}
+parameters: [{name: NAME, required: true}]
+"""
+
+    @pytest.mark.parametrize("version", ["v1", "template.openshift.io/v1", '"v1"'])
+    def test_they_are_unread(self, portproof: Program, repository: Repository, version: str) -> None:
+        repository.write({"openshift/web.yml": self.TEMPLATE.replace("VERSION", version)})
+        repository.commit()
+        (found,) = [one for one in portproof.check()["unread"] if one["path"] == "openshift/web.yml"]
+        assert found["kind"] == "openshift-template"
+        assert "oc process --local -f openshift/web.yml" in found["reason"]
+        assert "1 OpenShift Template" in portproof("check", "openshift").stdout
+
+    def test_in_json(self, repository: Repository) -> None:
+        made = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}
+        text = json.dumps(
+            {"kind": "Template", "apiVersion": "v1", "metadata": {"name": "web"}, "objects": [made]}, indent=2
+        )
+        repository.write({"openshift/web.json": text})
+        assert "openshift/web.json" in found_in(repository)[1]
+
+    def test_beside_manifests(self, repository: Repository) -> None:
+        repository.write(
+            {"openshift/a.yaml": self.TEMPLATE.replace("VERSION", "v1"), "openshift/b.yaml": ROUTE}
+        )
+        files, unread = found_in(repository, "openshift")
+        assert "openshift/b.yaml" in files
+        assert unread == ["openshift/a.yaml"]
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("VERSION", "scaffolder.backstage.io/v1beta3"),
+            ("DeploymentConfig", "BuildConfig"),
+        ],
+    )
+    def test_what_has_no_ports_or_is_of_another_group(
+        self, repository: Repository, old: str, new: str
+    ) -> None:
+        text = self.TEMPLATE.replace(old, new).replace("VERSION", "v1")
+        repository.write({"openshift/web.yaml": text})
+        assert "openshift/web.yaml" not in found_in(repository)[1]
+
+    @pytest.mark.usefixtures("repository")
+    def test_what_one_makes_is_checked_from_a_pipe(self, portproof: Program) -> None:
+        made = """\
+apiVersion: v1
+kind: List
+items:
+  - apiVersion: apps.openshift.io/v1
+    kind: DeploymentConfig
+    metadata: {name: web}
+    spec:
+      template:
+        metadata: {labels: {app: web}}
+        spec: {containers: [{name: web, image: web, ports: [{name: http, containerPort: 8080}]}]}
+  - {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{port: 80, targetPort: web}]}}
+"""
+        report = portproof.piped(made, "check", "-", "--format", "json").report
+        assert [one["rule"] for one in report["findings"]] == ["service-target-name"]

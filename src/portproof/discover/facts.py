@@ -43,6 +43,11 @@ _API_VERSION = re.compile(r"""\n["']?apiVersion["']?[ \t]*:[ \t]*["']?([^\s"']*)
 _KIND = re.compile(r"""\n["']?kind["']?[ \t]*:[ \t]*["']?([A-Za-z]*)""")
 _INNER_KIND = re.compile(r"""^[ \t-]+["']?kind["']?[ \t]*:[ \t]*["']?([A-Za-z]+)""", re.MULTILINE)
 _JSON_MANIFEST = re.compile(r"""\s*\{\s*"(apiVersion|kind)"\s*:""")
+_OF_TEMPLATES = re.compile(
+    r"""^(?:["']?|\{?[ \t]*")apiVersion["']?[ \t]*:[ \t]*["']?(?:template\.openshift\.io/)?v1["'\s,]""",
+    re.MULTILINE,
+)
+"""The version of OpenShift's Templates at the beginning of a line, in JSON after spaces."""
 _TEMPLATE_MARKS = ("{{", "{%", "<%", "%%")
 _FILLED_IN = re.compile(r"%[A-Z][A-Z0-9_]*%|\$\{[A-Za-z_][A-Za-z0-9_]*\}|@[A-Z][A-Z0-9_]*@")
 """What a script puts into a text, wherever it stands: envsubst's variables, and words for sed between signs."""
@@ -135,6 +140,15 @@ class Facts:
     def is_for_a_tool(self) -> bool:
         """Whether these objects are yet to be filled in by another tool."""
         return bool(self.kinds) and _is_for_a_tool(self.text.removeprefix("\ufeff"))
+
+    @property
+    def is_template(self) -> bool:
+        """Whether it holds a Template of OpenShift that makes objects of kinds with ports."""
+        text = self.text.removeprefix("\ufeff")
+        if "Template" not in text or "Template" not in self.kinds:
+            return False
+        documents = (text,) if text.lstrip()[:1] == "{" else (one for _, one in split(text))
+        return any(map(_is_template, documents))
 
     @property
     def names(self) -> frozenset[tuple[str, str]]:
@@ -233,6 +247,16 @@ def _is_for_a_tool(text: str) -> bool:
         not _parses(document) and _parses(_FILLED_IN.sub("x", _FILLED_IN_LINE.sub("", document)))
         for _, document in split(text)
         if _FILLED_IN.search(document)
+    )
+
+
+def _is_template(document: str) -> bool:
+    """Whether a document may be a Template with objects that have ports; other groups have kinds of that name, too."""
+    kinds = kinds_named(document)
+    return (
+        "Template" in kinds
+        and _OF_TEMPLATES.search(document) is not None
+        and not WITH_PORTS.isdisjoint(kinds)
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 WORKLOADS = frozenset(
     {"Pod", "ReplicationController", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"}
     | {"Rollout", "Configuration", "Revision"}  # Argo's, and Knative's, whose third one is a Service
+    | {"DeploymentConfig"}  # OpenShift's
 )
 """Kinds that make pods."""
 

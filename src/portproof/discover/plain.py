@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -14,7 +14,7 @@ from portproof.discover.charts import enclosing_chart
 from portproof.discover.facts import Facts, kinds_of
 from portproof.discover.kinds import WITH_PORTS, WORKLOADS
 from portproof.discover.model import ManifestTarget, Skip
-from portproof.discover.reading import aside
+from portproof.discover.reading import aside, facts
 from portproof.discover.unread import Unread
 from portproof.discover.walk import EscapeError, Folder, Listing, resolve
 from portproof.source import MAX_SOURCE_BYTES, RelPath, SourceError, Tree, parent
@@ -90,6 +90,7 @@ class Elsewhere:
 def find_manifests(tree: Tree, listing: Listing, charts: frozenset[RelPath], elsewhere: Elsewhere) -> Plain:
     """Find the folders of plain manifests of the listing."""
     skips: list[Skip] = []
+    templates: list[Unread] = []
     contents: dict[RelPath, _Kinds] = {}
     unlisted: dict[RelPath, _Kinds] = {}
     beside = {parent(path) for path in elsewhere.kustomized}
@@ -105,6 +106,7 @@ def find_manifests(tree: Tree, listing: Listing, charts: frozenset[RelPath], els
             *unusable,
             *_claimed(tree, path, claims.intersection(files)),
         ]
+        templates += _templates(tree, kinds)
         if kinds and path in beside:
             unlisted[path] = kinds
         elif kinds:
@@ -124,11 +126,11 @@ def find_manifests(tree: Tree, listing: Listing, charts: frozenset[RelPath], els
         if all_kinds & WITH_PORTS:
             found = alternatives(tree, path, group)
             targets += [ManifestTarget(place, files) for place, files in found.items()]
-        else:
+        elif not any(one.path in group for one in templates):
             only_crds = all_kinds == {"CustomResourceDefinition"}
             reason = "only CustomResourceDefinitions" if only_crds else "no objects with ports"
             skips.append(Skip("manifests", path, reason, counts=False))
-    return Plain(tuple(targets), tuple(skips), unread)
+    return Plain(tuple(targets), tuple(skips), (*unread, *templates))
 
 
 def _sorted_out(
@@ -204,6 +206,17 @@ def _contents(tree: Tree, files: Sequence[RelPath]) -> tuple[_Kinds, list[Skip]]
         elif found:
             manifests[file] = found
     return manifests, unusable
+
+
+def _templates(tree: Tree, files: _Kinds) -> Iterator[Unread]:
+    """The Templates of OpenShift among files: who processes them may give them any parameters."""
+    for file, kinds in files.items():
+        if "Template" in kinds and facts(tree, file).is_template:
+            reason = (
+                "an OpenShift Template with parameters; "
+                f"`oc process --local -f {file} -o yaml | portproof check -` checks what it makes"
+            )
+            yield Unread(file, "openshift-template", reason)
 
 
 def _claimed(tree: Tree, folder: RelPath, files: Collection[RelPath]) -> Sequence[Skip]:

@@ -162,8 +162,11 @@ class Workload:
 
     @property
     def is_custom(self) -> bool:
-        """Whether a custom resource holds the template (a Rollout), of which the API server knows the schema alone."""
-        return "." in self.key.group
+        """Whether a custom resource holds the template (a Rollout), of which the API server knows the schema alone.
+
+        OpenShift's API server validates the template of a DeploymentConfig as Kubernetes does.
+        """
+        return "." in self.key.group and self.key.kind != "DeploymentConfig"
 
     @cached_property
     def ports(self) -> tuple[ContainerPort, ...]:

@@ -2,7 +2,8 @@
 
 A new kind is one line here. A path is compiled when a resource of its kind first
 comes along. Meanings: kubernetes/api types of each group; argoproj.io Rollout as
-in argo-rollouts' ``pkg/apis/rollouts/v1alpha1/types.go``.
+in argo-rollouts' ``pkg/apis/rollouts/v1alpha1/types.go``; DeploymentConfig as in
+openshift/api's ``apps/v1/types.go``, with the old version ``v1``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _POD_TEMPLATES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "DaemonSet": (_APPS, "spec.template"),
     "StatefulSet": (_APPS, "spec.template"),
     "Rollout": (("argoproj.io",), "spec.template"),
+    "DeploymentConfig": (("apps.openshift.io", ""), "spec.template"),
     "Job": (("batch",), "spec.template"),
     "CronJob": (("batch",), "spec.jobTemplate.spec.template"),
 }

@@ -46,6 +46,7 @@ _UNREAD = {
     "dependency": "chart dependency",
     "generated-file": "generated file",
     "submodule": "git submodule",
+    "openshift-template": "OpenShift Template",
 }
 """Kinds of what is unread, where the word for programs is not the one for people."""
 
