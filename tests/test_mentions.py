@@ -77,6 +77,28 @@ def test_what_builds_an_overlay(tmp_path: Path, text: str, *, builds: bool) -> N
 
 
 @pytest.mark.parametrize(
+    ("text", "plain", "given"),
+    [
+        ("helm upgrade --install shop charts/shop --namespace shop", True, False),
+        ("helm install shop ./shop", True, False),
+        ("helm upgrade --install shop \\\n  deploy/charts/shop/ \\\n  --wait", True, False),
+        ("helm upgrade --install shop charts/shop \\\n  -f prod.yaml", False, True),
+        ("`helm upgrade -i shop charts/shop/ -f charts/shop/secrets/values.yaml`", False, True),
+        ("helm upgrade --install shop charts/shop --set-string host=a", False, True),
+        ("helm upgrade --install shop charts/shop --values=prod.yaml", False, True),
+        ("helm install shop charts/other --values x; ls charts/shop", False, False),
+        ("helm install a charts/shop\nhelm install b charts/shop -f b.yaml", True, True),
+        ("helm uninstall charts/shop", False, False),
+    ],
+)
+def test_what_installs_a_chart_and_with_which_values(
+    tmp_path: Path, text: str, *, plain: bool, given: bool
+) -> None:
+    write_files(tmp_path, {"a.sh": f"{text}\n"})
+    assert tuple(map(bool, Mentions(tmp_path).installers("deploy/charts/shop"))) == (plain, given)
+
+
+@pytest.mark.parametrize(
     ("missing", "there", "found"),
     [
         ("o/portz.yaml", "o/ports.yaml", True),
@@ -98,7 +120,15 @@ def test_what_was_meant(tmp_path: Path, missing: str, there: str, *, found: bool
 
 
 @pytest.mark.parametrize(
-    "line", ["cp " * 160, "> " + "$a" * 240, "*/" * 240 + "ports.yaml", "kustomize build " + "-a " * 150]
+    "line",
+    [
+        "cp " * 160,
+        "> " + "$a" * 240,
+        "*/" * 240 + "ports.yaml",
+        "kustomize build " + "-a " * 150,
+        "helm install " + "a/prod " * 150,
+        "helm install \\\n\\\n" + " " * 300,
+    ],
 )
 def test_long_lines_take_little_time(tmp_path: Path, line: str) -> None:
     write_files(tmp_path, {"a.sh": f"{line}ports.yaml kustomize $\n" * 300})
@@ -106,4 +136,5 @@ def test_long_lines_take_little_time(tmp_path: Path, line: str) -> None:
     found = Mentions(tmp_path)
     found.maker(MADE)
     found.builder("overlays/prod")
+    found.installers("overlays/prod")
     assert time.process_time() - began < 20

@@ -102,7 +102,7 @@ class Doubts:
         if isinstance(target, HelmTarget):
             return (
                 _other_tool(failure.message)
-                or self._with_defaults(failure, first)
+                or self._with_defaults(failure, first, tree)
                 or self._given(failure, first, tree)
                 or _unfilled(failure, first, tree)
             )
@@ -120,12 +120,19 @@ class Doubts:
             return ""
         return f"{first}. Nothing here deploys {failure.target.path}: add what is missing, or take its name out of {kustomization}"
 
-    def _with_defaults(self, failure: RenderFailure, first: str) -> str:
+    def _with_defaults(self, failure: RenderFailure, first: str, tree: Tree) -> str:
         """Why a chart need not take its own defaults: what is deployed here is described, and nothing installs it so."""
         target = failure.target
         assert isinstance(target, HelmTarget)  # noqa: S101 - only charts have values
-        is_given = target.values or target.install or not self.describes or target.chart in self.deployed
-        if is_given or failure.demanded or failure.wants or not _by_values(failure):
+        if target.values or target.install or failure.demanded or not _by_values(failure):
+            return ""
+        plain, given = self._texts(tree).installers(target.chart)
+        if given and not plain:
+            return (
+                f"{first}. {given} gives {target.chart} values of its own, with which it is rendered or not"
+            )
+        is_described = self.describes and target.chart not in self.deployed
+        if plain or failure.wants or not is_described:
             return ""
         return f"{first}. Nothing here installs {target.chart} with its defaults: name its values in portproof.yaml"
 

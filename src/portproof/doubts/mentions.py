@@ -54,6 +54,10 @@ _BUILDS = re.compile(
     r"[ =]+(?:-[^\s]+[ \t]+){0,4}[\"']?(?P<folder>[^\s\"'`;&|<>()]{1,200})"
 )
 
+_INSTALLS = re.compile(r"\bhelm[ \t]+(?:upgrade|install)[ \t](?P<words>[^\n;&|#]{1,1000})")
+_CONTINUED = re.compile(r"[ \t]*\\\r?\n[ \t]*")
+_OWN_VALUES = re.compile(r"(?:\A|\s)(?:-f|--values|--set)\b")
+
 
 @dataclass
 class Mentions:
@@ -93,6 +97,21 @@ class Mentions:
                 ):
                     return own
         return ""
+
+    def installers(self, chart: RelPath) -> tuple[RelPath, RelPath]:
+        """The file with a command that installs this chart with its own values.yaml alone, and with values; or empty."""
+        plain = given = ""
+        for own, text in self.texts.items():
+            if "helm" in text and chart.rpartition("/")[2] in text:
+                for found in _INSTALLS.finditer(_CONTINUED.sub(" ", text)):
+                    words = found["words"]
+                    if not any(_is_folder(one.strip("\"'`"), chart) for one in words.split() if "/" in one):
+                        continue
+                    if _OWN_VALUES.search(words):
+                        given = given or own
+                    else:
+                        plain = plain or own
+        return plain, given
 
     @property
     def texts(self) -> dict[RelPath, str]:
