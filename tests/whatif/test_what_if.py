@@ -1601,3 +1601,154 @@ def test_a_chart_of_a_database_has_the_port_of_one(
     )
 
     assert len(portproof.check("--what-if")["findings"]) == found
+
+
+APPLICATION = """\
+application:
+  image: registry.example.net/shop
+  port: 8080
+  command: [node, index.js]
+  probe: {tcpSocket: {port: 8080}}
+"""
+OF_ITS_USER = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: helper
+        image: registry.example.net/helper:1
+        args: [--quiet]
+      - name: web
+        image: {{ .Values.application.image }}:1
+TOLD        ports:
+        - name: http
+          containerPort: {{ .Values.application.port }}
+        readinessProbe: {{ toYaml .Values.application.probe | nindent 10 }}
+"""
+COMMAND = """\
+        {{- with .Values.application.command }}
+        command:
+          {{- toYaml . | nindent 10 }}
+        {{- end }}
+"""
+ARGS = """\
+        {{- if .Values.application.args }}
+        args:
+          {{- range .Values.application.args }}
+          - {{ . }}
+          {{- end }}
+        {{- end }}
+"""
+VARIABLES = """\
+        env:
+        - name: LEVEL
+          value: info
+        {{- range $name, $value := .Values.application.env }}
+        - name: {{ $name }}
+          value: {{ $value | quote }}
+        {{- end }}
+"""
+LITERAL = "        env:\n        - name: LEVEL\n          value: {{ .Values.application.level | quote }}\n"
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        (COMMAND, 0),
+        (ARGS, 0),
+        (VARIABLES, 0),
+        ("        args: {{ .Values.application.args | toJson }}\n", 0),
+        (LITERAL, 1),
+        ("        args: [--quiet]\n" + VARIABLES, 1),
+        ("        args:\n        - --quiet\n", 1),
+        ("", 1),
+    ],
+    ids=[
+        "command",
+        "args",
+        "variables",
+        "args in a line",
+        "chart's variables",
+        "chart's args",
+        "list",
+        "nothing",
+    ],
+)
+def test_who_says_what_a_program_does_says_where_it_listens(
+    repository: Repository, portproof: Program, told: str, found: int
+) -> None:
+    repository.write(
+        {
+            "chart/values.yaml": APPLICATION,
+            "chart/templates/deployment.yaml": OF_ITS_USER.replace("TOLD", told),
+            "chart/templates/service.yaml": SERVICE.replace("service.port", "application.port"),
+        }
+    )
+
+    rules = [one["rule"] for one in portproof.check("--what-if")["findings"]]
+
+    assert rules == ["port-follows-service"] * found
+
+
+@pytest.mark.parametrize("key", ["service", "webService", "svc", "expose"])
+def test_the_port_of_a_service_is_none_of_a_program(
+    repository: Repository, portproof: Program, key: str
+) -> None:
+    values = APPLICATION.replace("  port: 8080\n", "") + f"{key}: {{type: ClusterIP, port: 8080}}\n"
+    templates = OF_ITS_USER.replace("TOLD", COMMAND), SERVICE.replace("service.port", "application.port")
+    deployment, service = (one.replace("application.port", f"{key}.port") for one in templates)
+    repository.write(
+        {
+            "chart/values.yaml": values,
+            "chart/templates/deployment.yaml": deployment,
+            "chart/templates/service.yaml": service,
+        }
+    )
+
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == ["port-follows-service"]
+
+
+def test_a_program_of_the_user_that_the_chart_tells_the_number(
+    repository: Repository, portproof: Program
+) -> None:
+    written = "        env:\n        - {name: PORT, value: '8080'}\n        {{- toYaml .Values.application.env | nindent 8 }}\n"
+    repository.write(
+        {
+            "chart/values.yaml": APPLICATION + "  env: [{name: LEVEL, value: info}]\n",
+            "chart/templates/deployment.yaml": OF_ITS_USER.replace("TOLD", written),
+            "chart/templates/service.yaml": SERVICE.replace("service.port", "application.port"),
+        }
+    )
+
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == ["port-follows-service"]
+
+
+@pytest.mark.parametrize(
+    ("image", "ports", "found"),
+    [
+        ("{{ .Values.application.image }}:1", "", 0),
+        ("mirror.example.net/{{ .Values.application.image }}:1", "", 0),
+        ("registry.example.net/other:1", "", 1),
+        ("{{ .Values.application.image }}:1", "        ports: [{containerPort: 9000}]\n", 1),
+    ],
+    ids=["its own", "from a mirror", "another", "which declares ports"],
+)
+def test_the_container_beside_a_program_declares_the_number(
+    repository: Repository, portproof: Program, image: str, ports: str, found: int
+) -> None:
+    head = OF_ITS_USER.partition("        args")[0] + "        ports: [{name: http, containerPort: 8080}]\n"
+    service = SERVICE.replace("service.port", "application.port").replace(", targetPort: http", "")
+    repository.write(
+        {
+            "chart/values.yaml": APPLICATION.replace("registry.example.net/", ""),
+            "chart/templates/deployment.yaml": f"{head}      - name: web\n        image: {image}\n{ports}",
+            "chart/templates/service.yaml": service,
+        }
+    )
+
+    assert [rule for rule, *_ in told(portproof.check("--what-if"))] == ["port-does-not-follow"] * found

@@ -23,6 +23,7 @@ from portproof.rules.base import Severity, Trait
 from portproof.rules.evaluate import Evaluation, RuleFinding
 from portproof.source import RelPath
 from portproof.whatif.documented import has_example, has_list_to_fill, is_told, may_be_declared
+from portproof.whatif.programs import image_beside
 from portproof.whatif.values import Setting, Values
 from portproof.yamldoc import FieldPath
 
@@ -107,7 +108,8 @@ def _may_be_declared(found: Evaluation, site: Site, offer: Offer) -> bool:
 def of_the_chart(found: Evaluation, settings: Iterable[Setting], values: Values) -> Evaluation:
     """What appears when ports move, but for containers that take a port which only their user can know.
 
-    Nor is one worth a word whose program is told the number by another value: who sets one sets both.
+    Nor is one worth a word whose program is told the number by another value: who sets one sets both. Nor what a container
+    beside the program declares, whose own container leaves its ports open.
     """
     moved = {one.number: one.path for one in settings if one.number is not None}
     listed = {number for number, path in moved.items() if any(isinstance(step, int) for step in path)}
@@ -116,9 +118,31 @@ def of_the_chart(found: Evaluation, settings: Iterable[Setting], values: Values)
         site = one.finding.primary
         return site.value in listed or _is_anybodys(_container(found, site)) or _is_told(one, moved, values)
 
+    programs = {number: image_beside(path, values.data) for number, path in moved.items()}
     return _only(
-        found, (one for one in found.found if Trait.VALUES not in one.rule.traits or not is_left(one))
+        found,
+        (
+            one
+            for one in found.found
+            if not (Trait.VALUES in one.rule.traits and is_left(one))
+            and not _is_of_another(found, one, programs)
+        ),
     )
+
+
+def _is_of_another(found: Evaluation, one: RuleFinding, programs: Mapping[int, str]) -> bool:
+    """Whether a value is in the section of one container, which declares no port, and what stays is the port of another.
+
+    `programs` are the images of those sections, by the number that each port is moved to.
+    """
+    site, others = one.finding.primary, [label.site for label in one.finding.related]
+    image = programs.get(site.value) if isinstance(site.value, int) else ""
+    other = next((each for each in others if _container(found, each)), None)
+    if not image or other is None or _runs(_container(found, other), image):
+        return False
+    pod = next((each for each in found.manifests.resources if each.key == other.resource), None)
+    own = [each for each in (() if pod is None else _containers(pod)) if _runs(each, image)]
+    return bool(own) and not any(each.get("ports") for each in own)
 
 
 def _is_told(one: RuleFinding, moved: Mapping[int, FieldPath], values: Values) -> bool:
@@ -189,6 +213,11 @@ def _image(container: Mapping[str, Any]) -> str:
     image = str(container.get("image") or "")
     last = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
     return "" if not last or WORD in image else image
+
+
+def _runs(container: Mapping[str, Any], image: str) -> bool:
+    """Whether a container runs an image, from whatever registry and by whatever tag."""
+    return f"/{name_of(str(container.get('image') or ''))}".endswith(f"/{name_of(image)}")
 
 
 def _is_without_ports(found: Evaluation, site: Site) -> bool:

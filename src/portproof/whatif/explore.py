@@ -19,13 +19,14 @@ from portproof.outcome import FindingGroup, Outcome, TargetResult, TracedFinding
 from portproof.pipeline import Plan, Survey
 from portproof.render.model import Renderer
 from portproof.report.marks import digest
-from portproof.rules.base import Finding, Scalar, Severity
+from portproof.rules.base import Finding, Scalar, Severity, Trait
 from portproof.rules.evaluate import FindingKey, RuleSet
 from portproof.source import RelPath, Span, Tree
 from portproof.trace.model import Origin
 from portproof.trace.templates import written
 from portproof.whatif.causes import by_line, by_value, line_of
 from portproof.whatif.documented import falls_back
+from portproof.whatif.programs import is_of_service, is_users
 from portproof.whatif.scope import Scope, known_before
 from portproof.whatif.search import Search, Shown
 from portproof.whatif.values import Values, own_file, parts_of, variant, when
@@ -75,7 +76,7 @@ def explored(plan: Plan, survey: Survey, rule_set: RuleSet, outcome: Outcome, sc
     tried = replace(
         tried, merged=tuple(_at_actions(moves, one, tried, tree, plan.fresh) for one in tried.merged)
     )
-    return _joined(outcome, tried, variants, prover)
+    return _joined(outcome, tried, variants, prover, plan.tree)
 
 
 def _name(chart: HelmTarget, number: int) -> str:
@@ -181,14 +182,16 @@ def _at_most_warning(finding: Finding) -> Finding:
     return replace(finding, severity=Severity.WARNING) if finding.severity is Severity.ERROR else finding
 
 
-def _joined(outcome: Outcome, tried: Outcome, variants: Iterable[_Variant], prover: Prover) -> Outcome:
+def _joined(
+    outcome: Outcome, tried: Outcome, variants: Iterable[_Variant], prover: Prover, tree: Tree
+) -> Outcome:
     """What was found with other values beside what was found anyway.
 
     A port that a part puts before others gives each of them another index: what is wrong there anyway stands at its line.
     """
     known = {one.target.id: one for one in variants}
     said = {line_of(one) for one in outcome.merged}
-    named = (group for one in tried.merged if (group := _named(one, known)) is not None)
+    named = (group for one in tried.merged if (group := _named(one, known, tree)) is not None)
     groups = by_value(by_line([one for one in named if line_of(one) not in said]), prover)
     verdict = replace(
         outcome.verdict,
@@ -199,11 +202,13 @@ def _joined(outcome: Outcome, tried: Outcome, variants: Iterable[_Variant], prov
     return replace(outcome, merged=(*outcome.merged, *groups), verdict=verdict)
 
 
-def _named(group: FindingGroup, known: Mapping[str, _Variant]) -> FindingGroup | None:
+def _named(group: FindingGroup, known: Mapping[str, _Variant], tree: Tree) -> FindingGroup | None:
     """A finding of variants as one of the charts; None where a place does not bear it out."""
     members = tuple(_member(one, known[one.target.id]) for one in group.members)
     first = known[group.first.target.id]
     if first.shown.moves and not _is_written(members[0], first.values):
+        return None
+    if first.shown.moves and _is_of_users_program(members[0], first, tree):
         return None
     names = {one.target.id: one.plain.id for one in known.values()}
     cures = () if first.shown.depends else group.proposals  # another part has what is asked for
@@ -234,6 +239,19 @@ def _is_written(one: TracedFinding, values: Values) -> bool:
     origin = one.origins.get(one.found.finding.primary)
     is_template = origin is not None and "/templates/" in f"/{origin.span.path}"
     return origin is not None and is_template and not falls_back(origin.text, values.data)
+
+
+def _is_of_users_program(one: TracedFinding, tried: _Variant, tree: Tree) -> bool:
+    """Whether a value says where a program listens that whoever uses the chart tells so: the chart passes it on everywhere."""
+    site = one.found.finding.primary
+    setting = next((each for each in tried.shown.settings if each.number == site.value), None)
+    origin = one.origins.get(site)
+    if Trait.VALUES not in one.found.rule.traits or setting is None or origin is None:
+        return False
+    told = one.found.finding.related[1:]  # the template itself says the other number
+    text = tree.text_or_none(origin.span.path) or ""
+    is_own = is_of_service(setting.path, tried.values.data)
+    return not told and not is_own and is_users(text, origin.span.start)
 
 
 def _is_of_try(proposal: Proposal, tried: Iterable[_Variant]) -> bool:
