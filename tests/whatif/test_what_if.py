@@ -1752,3 +1752,62 @@ def test_the_container_beside_a_program_declares_the_number(
     )
 
     assert [rule for rule, *_ in told(portproof.check("--what-if"))] == ["port-does-not-follow"] * found
+
+
+PART_SERVICE = (
+    "{{- if .Values.extra.enabled }}\n"
+    + SERVICE.replace("name: web, labels", "name: extra, labels").replace(
+        "targetPort: http", "targetPort: gone"
+    )
+    + "{{- end }}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("section", "found"),
+    [
+        ("# Workers don't need an extra service (they call the server).\nextra:\n  enabled: false\n", 0),
+        ("extra:\n  # The extra is not supported yet.\n  enabled: false\n", 0),
+        ("extra:\n  enabled: false  # no extras needed\n", 0),
+        ("extra:  # we do not use the extra\n  enabled: false\n", 0),
+        ("# If you do not need the extra, leave it off.\nextra:\n  enabled: false\n", 1),
+        ("# Whether to have the extra or not.\nextra:\n  enabled: false\n", 1),
+        ("# The extra does not require a password.\nextra:\n  enabled: false\n", 1),
+        ("# Workers don't need a cache.\nextra:\n  enabled: false\n", 1),
+        ("# Workers don't need an extra.\nother: {}\nextra:\n  enabled: false\n", 1),
+    ],
+)
+def test_a_comment_says_that_a_part_is_not_needed(
+    repository: Repository, portproof: Program, section: str, found: int
+) -> None:
+    repository.write({"chart/values.yaml": VALUES + section, "chart/templates/extra.yaml": PART_SERVICE})
+
+    rules = [rule for rule, *_ in told(portproof.check("--what-if"))]
+
+    assert rules == ["service-target-name"] * found
+
+
+@pytest.mark.parametrize(
+    ("comment", "found"),
+    [
+        ("# Mutually exclusive with the proxy.", 0),
+        ("# Use either the extra or the proxy, but not both at once.", 0),
+        ("# You can't enable the proxy and this together.", 0),
+        ("# Mutually exclusive with the cache.", 1),
+        ("# Goes well with the proxy.", 1),
+    ],
+)
+def test_a_comment_says_that_two_parts_do_not_go_together(
+    repository: Repository, portproof: Program, comment: str, found: int
+) -> None:
+    both = PART_SERVICE.replace(
+        "if .Values.extra.enabled", "if and .Values.extra.enabled .Values.proxy.enabled"
+    )
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + f"{comment}\nextra:\n  enabled: false\nproxy:\n  enabled: false\n",
+            "chart/templates/extra.yaml": both,
+        }
+    )
+
+    assert len(portproof.check("--what-if")["findings"]) == found

@@ -21,6 +21,17 @@ _SERVICE = re.compile(r"(?m)^kind: *Service\s*$")
 _NEAR = 3
 """Lines of a template that are one port: its name, and its number below."""
 
+_NOT = r"(?:\w+n['o\u2019]t|not|no|never)"
+_NEED = r"(?:need|require|use|want|support|have|expose)"
+_NEEDED = r"(?:needed|required|used|wanted|supported)"
+_CONDITION = re.compile(r"(?i)\b(?:if|unless|when|whether|until|or not|only|but|versions?)\b")
+"""What makes a sentence say more than that something is not needed."""
+_SENTENCE = re.compile(r"[.;!](?:\s|\Z)")
+_ONE_OF = re.compile(
+    r"(?i)mutually exclusive|\bnot both\b|\b(?:\w+n['o\u2019]t|cannot|not) (?:\w+ ){0,6}?(?:both|at the same time|at once|together)\b|"
+    r"\beither\b.*\bor\b"
+)
+
 _DEFAULTS = re.compile(r"\|\s*default\b|\b(?:default|coalesce)\s")
 _VALUES = re.compile(r"\.Values\.([\w.]+)")
 
@@ -100,6 +111,30 @@ def falls_back(action: str, data: Mapping[str, Any]) -> bool:
         return False
     paths = [tuple(one.split(".")) for one in _VALUES.findall(action)]
     return any(_is_there(data, path) and not yamldoc.lookup(data, path) for path in paths)
+
+
+def is_needless(part: str, comment: str) -> bool:
+    """Whether a comment says without a condition that a part is not there to be switched on: "nodes don't need a service"."""
+    name = rf"\b{_spaced(part)}s?\b"
+    said = re.compile(
+        rf"(?i)\b{_NOT} (?:\w+ )?{_NEED}\w* (?:[\w-]+ ){{0,3}}?{name}|"
+        rf"{name} (?:\w+ ){{0,3}}?{_NOT} (?:\w+ )?{_NEEDED}\b|\bno (?:[\w-]+ )?{name} (?:\w+ )?{_NEEDED}\b"
+    )
+    sentences = _SENTENCE.split(" ".join(comment.split()))
+    return any(said.search(one) and not _CONDITION.search(one) for one in sentences)
+
+
+def are_alternatives(part: str, comment: str, other: str) -> bool:
+    """Whether the comment on a part says that it does not go together with another, which it names."""
+    sentences = _SENTENCE.split(" ".join(comment.split()))
+    named = re.compile(rf"(?i)\b{_spaced(other)}s?\b")
+    return part != other and any(_ONE_OF.search(one) and named.search(one) for one in sentences)
+
+
+def _spaced(key: str) -> str:
+    """How the words of a key may be written in a sentence: ``ServiceMonitor``, ``service monitor``."""
+    words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", key)
+    return r"[ -]?".join(map(re.escape, words)) if words else re.escape(key)
 
 
 def _scalar(text: str) -> str:

@@ -180,7 +180,7 @@ class Search:
         found: dict[tuple[Setting, ...], set[FindingKey]] = {}
         for key in sorted(evaluation.keys - known, key=str):
             shows = self._smallest(together, key, evaluation, moves=moves)
-            if shows is not None and not _are_modes(shows):
+            if shows is not None and not _are_modes(shows) and not self.values.exclude(shows):
                 found.setdefault(shows, set()).update(self._alike(shows, key, evaluation, moves=moves))
         for shows, keys in found.items():
             yield Shown(shows, frozenset(keys), moves)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, count, takewhile
 from typing import Any, TypeAlias
 
@@ -18,6 +18,7 @@ from portproof import yamldoc
 from portproof.discover.chart_files import chart_files
 from portproof.discover.model import HelmTarget
 from portproof.source import LineIndex, RelPath, Tree
+from portproof.whatif.documented import are_alternatives, is_needless
 from portproof.yamldoc import FieldPath, ScalarSpan, YamlError
 
 MAX_SWITCHES = 400
@@ -35,6 +36,7 @@ _NOT_MOVED = re.compile(r"(?i)nodePort|hostPort|proxy|external|remote|extra_?(?:
 _OTHERS = re.compile(r"(?i)database|redis|postgres|mysql|smtp|kafka")
 """Programs that a chart's own program calls; the chart may be that of one of them."""
 _NO_HOSTS = re.compile(r"\s*hosts:\s*\[\s*\]\s*\Z")
+_SECTION = re.compile(r" *[\w\"'-]+: *(?:#.*|&\S+ *)?\Z")
 _MAPPED = re.compile(r"\{\{-?[^{}]*\.path\b(?!s)")
 _GOES_WITH = (
     r"(?:must|shall|should|ha(?:s|ve) to|needs? to) (?:match|be (?:the )?(?:same|equal|identical)|correspond)",
@@ -149,6 +151,7 @@ class Values:
     """The ``values.yaml`` of a chart: its data and text, the keys that comments say not to move, and where its scalars stand.
 
     `entries` are what its lists of hosts and paths may hold, where they are empty: a part without any asks for nothing.
+    `comments` are those on each switch and on the section that it is in.
     """
 
     data: Mapping[str, Any]
@@ -156,6 +159,7 @@ class Values:
     spans: Mapping[FieldPath, ScalarSpan]
     text: str
     entries: tuple[Setting, ...] = ()
+    comments: Mapping[FieldPath, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, target: HelmTarget, tree: Tree) -> Values | None:
@@ -178,21 +182,39 @@ class Values:
         fixed |= set(_fixed_by_readme(target, tree))
         data = documents[0].data
         entries = tuple(_entries(data, lines, target, tree))
-        return cls(data, frozenset(fixed), documents[0].spans, text, entries)
+        comments = {
+            path: f"{text}. {_comment_of_section(lines, index.position(documents[0].spans[path].start)[0])}"
+            for path, text in said.items()
+            if yamldoc.lookup(data, path) is False
+        }
+        return cls(data, frozenset(fixed), documents[0].spans, text, entries, comments)
 
     def switches(self) -> Iterator[Setting]:
-        """Everything that is off, and the entries of lists that are empty; what switches a part off is none."""
+        """Everything that is off, and the entries of lists that are empty; what switches a part off is none.
+
+        Nor is a part that a comment on it says not to need.
+        """
         found = chain(
             (
                 Setting(path, True)
                 for path, value in yamldoc.leaves(self.data)
                 if value is False and _is_plain(path) and not _OFF.match(str(path[-1]))
+                if not is_needless(_part(path), self.comments.get(path, ""))
             ),
             self.entries,
         )
         for number, one in enumerate(found):
             if number < MAX_SWITCHES:
                 yield one
+
+    def exclude(self, settings: Sequence[Setting]) -> bool:
+        """Whether the comment on one of the parts that are switched on says that another does not go together with it."""
+        parts = {one.path: _part(one.path) for one in settings if one.is_part}
+        return any(
+            are_alternatives(part, self.comments.get(path, ""), other)
+            for path, part in parts.items()
+            for other in parts.values()
+        )
 
     def ports(
         self, taken: str, declares: Callable[[FieldPath], bool], parts: Iterable[Setting] = ()
@@ -306,6 +328,21 @@ def _is_address(path: FieldPath, value: object) -> bool:
     words = [step for step in path if isinstance(step, str)]
     named = bool(words) and bool(_LISTENS.search(words[-1])) and not any(map(_NOT_MOVED.search, words))
     return named and not _is_of_others(path) and isinstance(value, str) and bool(_ADDRESS.fullmatch(value))
+
+
+def _part(path: FieldPath) -> str:
+    """What a switch switches on: ``serviceMonitor`` of ``serviceMonitor.enabled``."""
+    return str(
+        path[-2] if len(path) > 1 and path[-1] in ("enabled", "enable", "create", "install") else path[-1]
+    )
+
+
+def _comment_of_section(lines: list[str], line: int) -> str:
+    """The comment at the key that a line lies directly below, and right above it; empty where it lies below none."""
+    width = len(lines[line - 1]) - len(lines[line - 1].lstrip())
+    above = (number for number in range(line - 1, 0, -1) if _SECTION.match(lines[number - 1]))
+    found = next((one for one in above if len(lines[one - 1]) - len(lines[one - 1].lstrip()) < width), None)
+    return "" if found is None else _comment(lines, found)
 
 
 def _comment(lines: list[str], line: int) -> str:
