@@ -11,11 +11,12 @@ from enum import Enum, auto
 
 from portproof.graph import own
 from portproof.graph.answers import resolve
-from portproof.graph.fields import labels
+from portproof.graph.fields import labels, mapping
 from portproof.graph.meant import only
 from portproof.graph.model import RUNTIME_LABELS, PortGraph, Service, Workload
 from portproof.graph.names import digits, is_elected, is_near_name, is_placeholder
 from portproof.graph.past import lost_pods
+from portproof.rules.service.misspelled import misspelled
 from portproof.yamldoc import lookup
 
 _SHORTEST = 4
@@ -120,6 +121,8 @@ def without_selector(graph: PortGraph) -> Iterator[tuple[Service, Workload]]:
     for service in graph.services:
         if service.selector or service.type == "ExternalName" or service.key.namespace in written:
             continue
+        if any(misspelled(mapping(graph.read_from[service].data.get("spec")), ("selector",))):
+            continue  # port-field-misspelled says it
         meant = [
             one
             for one in graph.workloads
