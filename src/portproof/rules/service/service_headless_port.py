@@ -10,7 +10,10 @@ The name resolves and the pods run, but connections to `port` are refused.
 
 Severity:
 
-* **note**: always, because clients that read SRV records get the target port.
+* **warning**: `port` and `targetPort` are one number, which nothing in the pods mentions. They
+  declare a port with the Service port's name, and `service-target-number` would be certain that it
+  is meant. SRV records have the wrong number, too.
+* **note**: otherwise, because clients that read SRV records get the target port.
 
 Fix:
 
@@ -57,7 +60,7 @@ Not reported when:
 
 * the pods declare `port` too.
 * the pods mention `port` in their settings.
-* the pods do not declare the target, which other rules check.
+* the pods do not declare the target, unless `port` is the same number, and they declare the name.
 * the Service isn't headless.
 """
 
@@ -68,6 +71,8 @@ from collections.abc import Iterator, Sequence
 from portproof.graph.answers import ends
 from portproof.graph.evidence import is_in_pod_spec
 from portproof.graph.model import ContainerPort, PortGraph, Service, ServicePort, Workload
+from portproof.graph.phrasing import clauses
+from portproof.graph.weighing import Confidence, Weighed, weigh
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
 
@@ -79,7 +84,11 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             continue
         for port in service.ports:
             found = ends(graph, service, port)
-            if len(found.reached) == len(workloads) and not any(_listens(one, port) for one in workloads):
+            if not (found.reached or found.unknown) and port.target.value == port.number.value:
+                verdicts = [weigh(graph, service, port, one) for one in found.missed]
+                if verdicts and all(_is_certain(one, port) for one in verdicts):
+                    yield _of_neither(service, port, verdicts)
+            elif len(found.reached) == len(workloads) and not any(_listens(one, port) for one in workloads):
                 yield _finding(service, port, found.reached)
 
 
@@ -88,6 +97,40 @@ def _listens(workload: Workload, port: ServicePort) -> bool:
     if not isinstance(number, int):
         return True
     return is_in_pod_spec(workload, number) or any(one.value == number for one in workload.ports)
+
+
+def _is_certain(verdict: Weighed, port: ServicePort) -> bool:
+    """Whether the port that the pods declare by the Service port's name is certainly the one that is meant."""
+    named = verdict.meant is not None and verdict.meant.name_text == port.name_text is not None
+    return named and verdict.move is None and verdict.confidence is Confidence.CERTAIN
+
+
+def _of_neither(service: Service, port: ServicePort, verdicts: Sequence[Weighed]) -> Finding:
+    """What to say of a number that the pods know nothing of, whether clients take it from DNS or from their settings."""
+    first = verdicts[0]
+    meant = [one.meant for one in verdicts if one.meant is not None]
+    numbers = {one.value for one in meant}
+    expected = meant[0].value if len(numbers) == 1 else None
+    taken = any((one.number.value, one.protocol) == (expected, port.protocol) for one in service.ports)
+    if taken or port.node_port is not None:
+        expected = None
+    sites = [port.number] if port.implicit else [port.number, port.target]
+    return Finding(
+        message=(
+            f"{service.key} is headless, so clients connect to port {port.number.value} of the pods themselves, but "
+            f"{first.workload.key} declares {port.label} as {meant[0].value}: those connections are refused. "
+            f"Evidence: {clauses(first.strongest)}."
+        ),
+        severity=Severity.WARNING,
+        primary=port.number,
+        expected=expected,
+        related=tuple(Label(one.number, f"{port.label} is declared here") for one in meant),
+        remedies=(
+            ()
+            if expected is None
+            else (Remedy(f"set port to {expected}", tuple((site, expected) for site in sites)),)
+        ),
+    )
 
 
 def _finding(service: Service, port: ServicePort, found: Sequence[tuple[Workload, ContainerPort]]) -> Finding:
@@ -108,4 +151,4 @@ def _finding(service: Service, port: ServicePort, found: Sequence[tuple[Workload
     )
 
 
-RULE = rule(__name__, __doc__, severity=Severity.NOTE, check=check)
+RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)

@@ -117,7 +117,7 @@ Not reported when:
 * the number is between 9100 and 9999, and the pod has an exporter, unless it's a near
   miss of a port with the Service port's name.
 * another selected workload declares the number.
-* the Service is headless: clients connect to the container directly.
+* the Service is headless: clients connect to the container directly (see `service-headless-port`).
 * a proxy in the pod declares no port, and the number isn't a near miss: the
   proxy may listen there for the others.
 * another container of the pod is probed and declares no port, the number isn't a
