@@ -29,6 +29,7 @@ class Witness(Enum):
     TYPO = auto()
     OWN_LABELS = auto()
     ALL_BUT_ONE = auto()
+    ITS_NAME = auto()
     OTHER_KEY = auto()
     NAMESPACE = auto()
 
@@ -76,11 +77,9 @@ def meant(graph: PortGraph, service: Service) -> Meant | None:
         return (
             _only(service, [one for one in typos if one in free], Witness.TYPO) if len(typos) == 1 else None
         )
-    renamed = [
-        (one, key) for one, key in near if one in free and _has_it_under_another_key(service, one, key)
-    ]
-    if len(renamed) == 1:
-        return Meant(renamed[0][0], (renamed[0][1],), Witness.OTHER_KEY)
+    pointed = _pointed_at(service, near, free)
+    if pointed is not None:
+        return pointed
     fitting = [(one, key) for one, key in near if one in free and _serves_all(service, one)]
     named = [(one, key) for one, key in fitting if _has_its_name(service, one, key)]
     if len(named) == 1:
@@ -96,6 +95,19 @@ def meant(graph: PortGraph, service: Service) -> Meant | None:
         if len(free) == 1 and is_near_name(value, label or ""):
             return Meant(one, (key,), Witness.TYPO)
     return _only(service, [one for one in free if _is_elsewhere(graph, service, one)], Witness.NAMESPACE)
+
+
+def _pointed_at(
+    service: Service, near: Sequence[tuple[Workload, str]], free: Sequence[Workload]
+) -> Meant | None:
+    """The one of the workloads that lack one key whose own name the Service has: in the selector, or as its own name."""
+    by_name = [(one, key) for one, key in near if _is_its_name(service, one, key)]
+    if len(by_name) == 1:
+        return Meant(by_name[0][0], (by_name[0][1],), Witness.ITS_NAME)
+    renamed = [
+        (one, key) for one, key in near if one in free and _has_it_under_another_key(service, one, key)
+    ]
+    return Meant(renamed[0][0], (renamed[0][1],), Witness.OTHER_KEY) if len(renamed) == 1 else None
 
 
 def nested_selectors(graph: PortGraph) -> Iterator[tuple[Service, str]]:
@@ -174,6 +186,15 @@ def _has_its_name(service: Service, workload: Workload, key: str) -> bool:
     value = service.selector[key]
     same = digits(value) == digits(workload.labels.get(key, value))
     return workload.key.name == service.key.name and same
+
+
+def _is_its_name(service: Service, workload: Workload, key: str) -> bool:
+    """Whether one of several labels is the workload's own name, which its pods do not have as a label of that key."""
+    return (
+        len(service.selector) > 1
+        and key not in workload.labels
+        and service.selector[key] == workload.key.name
+    )
 
 
 def _differs_in_prefix(service: Service, workload: Workload, key: str) -> bool:

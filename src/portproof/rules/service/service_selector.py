@@ -9,6 +9,7 @@ these shows that a workload was meant:
 * The workload itself has all the labels, but its template does not.
 * All keys but one agree, and its pods declare every port of the Service. It also has
   the Service's name, or its pods lack that one of several keys.
+* All keys but one agree, and the value of that one is the workload's own name. Its pods lack the key.
 * It has the Service's name, and its pods have the wanted value in another label.
 * It has the Service's name and the labels, but in another namespace. Both namespaces
   are written in the manifests.
@@ -99,7 +100,7 @@ Not reported when:
 * a workload matches.
 * nothing of the above shows that a workload is meant.
 * the values differ in their digits (`web-1` and `web-2`).
-* another Service selects that workload, unless it is the Service that has no selector.
+* another Service selects that workload, unless the Service has no selector, or the workload's name in it.
 * several workloads may be meant.
 * a namespace is a placeholder that is filled in later (`${NAMESPACE}`).
 * only Jobs or hooks match.
@@ -208,6 +209,8 @@ def _message(service: Service, found: Meant, key: str, label: str | None) -> str
     if found.witness is Witness.OTHER_KEY:
         other = next(one for one, text in found.workload.labels.items() if text == value)
         return f"{nobody}. {workload} has that value in {other}, and no Service selects it."
+    if found.witness is Witness.ITS_NAME:
+        return f"{nobody}. Everything else fits {workload}, which is called so, but its pods lack that label."
     has = f"whose pods have {label!r} there" if label is not None else "whose pods lack that label"
     return f"{nobody}. Everything else fits {workload}, {has}, and no other Service selects it."
 
