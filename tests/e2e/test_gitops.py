@@ -142,7 +142,7 @@ def test_a_helm_release_with_a_value_of_a_secret(portproof: Program, repository:
     assert (finding["rule"], finding["severity"]) == ("service-target-number", "error")
     assert place(finding["location"]) == "apps/shop.yaml:12:15-12:19"
     reasons = {one["id"]: (one["status"], one["reason"]) for one in report["targets"]}
-    said = "with placeholders for values that nobody gives: backend"
+    said = "with placeholders for values that it was not given: backend"
     assert reasons["helm:charts/web?values=/apps/shop.yaml#shop"] == ("checked", said)
     repository.replace("apps/shop.yaml", "target: 8081", "target: 8080")
     assert portproof.check()["findings"] == []

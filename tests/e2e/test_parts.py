@@ -299,7 +299,7 @@ def test_a_value_of_its_own_that_such_a_chart_wants_gets_a_placeholder(
     repository.write({**CHART, "charts/shop/templates/secret.yaml": wanted})
     found = portproof.check("--offline")
     assert {one["rule"] for one in found["findings"]} == {"render-failed", "service-target-number"}
-    assert found["targets"][0]["reason"].endswith("placeholders for values that nobody gives: secret")
+    assert found["targets"][0]["reason"].endswith("placeholders for values that it was not given: secret")
     assert [one["kind"] for one in found["unread"]] == ["dependency"]
     repository.write({"charts/shop/templates/secret.yaml": "# {{ .Values.cache.image.tag }}\n"})
     found = portproof.check("--offline")
@@ -480,7 +480,7 @@ def test_a_chart_that_wants_a_value_is_checked_with_a_placeholder(
     assert by_rule.keys() == {"render-failed", "service-target-number"}
     assert by_rule["render-failed"]["severity"] == "note"
     finding = by_rule["service-target-number"]
-    said = f"The chart was rendered with placeholders for values that nobody gives it here: {name}."
+    said = f"The chart was rendered with placeholders for values that it was not given: {name}."
     assert said in finding["message"]
     assert (finding["location"]["path"], finding["location"]["proof"]) == (
         "shop/templates/all.yaml",
@@ -488,7 +488,9 @@ def test_a_chart_that_wants_a_value_is_checked_with_a_placeholder(
     )
     assert finding["fix"] is not None
     assert [one["status"] for one in found["targets"]] == ["failed"]
-    assert found["targets"][0]["reason"].endswith(f"; with placeholders for values that nobody gives: {name}")
+    assert found["targets"][0]["reason"].endswith(
+        f"; with placeholders for values that it was not given: {name}"
+    )
     template = (repository.root / "shop/templates/all.yaml").read_text()
     repository.write({"shop/templates/all.yaml": template.replace("8081", "8080")})
     assert [one["rule"] for one in portproof.check()["findings"]] == ["render-failed"]
@@ -541,7 +543,7 @@ def test_an_entry_of_a_mapping_that_nobody_gives_is_a_placeholder(
     repository.write(wanting("'{{ index .Values._cluster \"root-host\" }}'"))
     found = portproof.check()
     assert {one["rule"] for one in found["findings"]} == {"render-failed", "service-target-number"}
-    assert found["targets"][0]["reason"].endswith("that nobody gives: _cluster.root-host")
+    assert found["targets"][0]["reason"].endswith("that it was not given: _cluster.root-host")
 
 
 def test_what_depends_on_a_placeholder_is_no_finding(portproof: Program, repository: Repository) -> None:
@@ -615,7 +617,7 @@ def test_a_chart_with_placeholders_is_listed_as_checked_in_part(
 ) -> None:
     action, values, name = WANTED["a guard of a part that is on"]
     repository.write(wanting(action, values))
-    said = f"with placeholders for values that nobody gives: {name}"
+    said = f"with placeholders for values that it was not given: {name}"
     text = portproof("check", "--offline").stdout
     assert f"Checked in part: helm:shop\n      {said}\n" in text
     assert "Not checked" not in text

@@ -27,12 +27,13 @@ from portproof.discover.model import (
     Target,
 )
 from portproof.discover.walk import names_in
+from portproof.doubts.lookups import asks_cluster
 from portproof.doubts.meant import meant
 from portproof.doubts.mentions import Mentions
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.guards import VALUE, is_empty, value_path
 from portproof.render.model import RenderFailure
-from portproof.source import RelPath, Tree, below, parent
+from portproof.source import RelPath, Tree, below, is_within, parent
 
 _COPIED = re.compile(
     r"(?:\A|/)[._]*(?:[\w-]*[-_])?(?:templates?|fttemplates?|boilerplates?|skeletons?|scaffold(?:s|ing)?|starters?|blueprints?|cookiecutter[^/]*)(?=/|\Z)",
@@ -73,10 +74,14 @@ _NO_KUSTOMIZATION = re.compile(
 
 @dataclass
 class Doubts:
-    """What is known of the whole repository: whether it `describes` what it deploys, and the folders that are `deployed` so."""
+    """What is known of the whole repository: whether it `describes` what it deploys, and the folders that are `deployed` so.
+
+    `installed` are the charts that a description installs with values of its own.
+    """
 
     describes: bool
     deployed: Collection[RelPath]
+    installed: Collection[RelPath] = ()
     _mentions: dict[Path, Mentions] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -102,6 +107,7 @@ class Doubts:
         if isinstance(target, HelmTarget):
             return (
                 _other_tool(failure.message)
+                or _asked(failure, first, tree)
                 or self._with_defaults(failure, first, tree)
                 or self._given(failure, first, tree)
                 or _unfilled(failure, first, tree)
@@ -124,15 +130,15 @@ class Doubts:
         """Why a chart need not take its own defaults: what is deployed here is described, and nothing installs it so."""
         target = failure.target
         assert isinstance(target, HelmTarget)  # noqa: S101 - only charts have values
-        if target.values or target.install or failure.demanded or not _by_values(failure):
+        if target.install or failure.demanded or not _by_values(failure) or not _is_own(target):
             return ""
+        if target.chart in self.installed:
+            return f"{first}. What installs {target.chart} here gives it other values, with which it is a target, too"
         plain, given = self._texts(tree).installers(target.chart)
         if given and not plain:
-            return (
-                f"{first}. {given} gives {target.chart} values of its own, with which it is rendered or not"
-            )
+            return f"{first}. {given} installs {target.chart} with other values than these: name them in portproof.yaml"
         is_described = self.describes and target.chart not in self.deployed
-        if plain or failure.wants or not is_described:
+        if plain or not is_described or (failure.wants and not target.values):
             return ""
         return f"{first}. Nothing here installs {target.chart} with its defaults: name its values in portproof.yaml"
 
@@ -215,9 +221,21 @@ def _unfilled(failure: RenderFailure, first: str, tree: Tree) -> str:
     return "" if found is None else f"{first}. It is rendered without a value for {found.strip('.')}"
 
 
+def _is_own(target: HelmTarget) -> bool:
+    """Whether a chart is rendered with its defaults, or with values of its ``ci`` folder, as only its tests do."""
+    return all(is_within(one, f"{target.chart}/ci") for one in target.values)
+
+
 def _by_values(failure: RenderFailure) -> bool:
     """Whether other values may cure it; a template that prints something else than objects is not for helm at all."""
     return bool(_BY_VALUES.search(failure.message)) and not _BY_NOTHING.search(failure.message)
+
+
+def _asked(failure: RenderFailure, first: str, tree: Tree) -> str:
+    asking = asks_cluster(failure, tree) if _by_values(failure) else ""
+    return (
+        f"{first}. {asking} asks the cluster for an object (lookup), and there is none here" if asking else ""
+    )
 
 
 def _other_tool(message: str) -> str:

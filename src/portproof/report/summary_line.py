@@ -25,7 +25,7 @@ _WAYS = {
 WITHOUT = "without a part: "
 """What the reason of a target begins with that was checked without something that could not be had."""
 
-PLACED = "with placeholders for values that nobody gives: "
+PLACED = "with placeholders for values that it was not given: "
 """What the reason of a failed target ends with that was checked with values made up for it."""
 
 TOOK = "not pinned: "

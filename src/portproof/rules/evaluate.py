@@ -178,9 +178,7 @@ def _with_placeholders(
 
     Where a value is empty, nobody gives that one either. Who gives the others may list the ports that a pod lacks, too.
     """
-    said = (
-        f"The chart was rendered with placeholders for values that nobody gives it here: {', '.join(names)}."
-    )
+    said = f"The chart was rendered with placeholders for values that it was not given: {', '.join(names)}."
     for one in found:
         finding = one.finding
         sites = (finding.primary, *(label.site for label in finding.related))

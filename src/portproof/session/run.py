@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 from portproof import __version__
 from portproof.children import discover_all
 from portproof.console import progress
-from portproof.discover.model import STREAM, Discovery
+from portproof.discover.model import STREAM, Discovery, HelmTarget
 from portproof.render.cache import remember
 from portproof.session.left_out import known_findings, suppression_inputs, unchecked_targets
 from portproof.session.prepared import Prepared, prepare, say_notes
 from portproof.session.programs import Programs, engine_of
 from portproof.session.request import Request
 from portproof.session.sharing import Shared, grown, shard_of, shared, tries_values
+from portproof.source import RelPath
 from portproof.timings import Stage, timed
 
 if TYPE_CHECKING:
@@ -192,7 +193,16 @@ def _plan(request: Request, ready: Prepared, known: Baseline | None, render: Ren
         complete=ready.config.complete,
         bases=ready.discovery.bases,
         defaults=defaults(ready.targets),
-        doubt=Doubts(ready.discovery.describes, ready.discovery.deployed).reason,
+        doubt=Doubts(ready.discovery.describes, ready.discovery.deployed, _installed(ready)).reason,
+    )
+
+
+def _installed(ready: Prepared) -> frozenset[RelPath]:
+    """The charts that a description installs with values of its own."""
+    return frozenset(
+        one.chart
+        for one in ready.discovery.everything
+        if isinstance(one, HelmTarget) and one.install is not None and one.values
     )
 
 
