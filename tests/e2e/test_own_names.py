@@ -236,6 +236,43 @@ def test_what_a_kustomization_renames_is_not_called_by_its_plain_name(
         assert places == [("service-name-prefix", "base/all.yaml:13:15-13:20")] * found, cached
 
 
+_FILE = "|\n    log: debug\n    queue: redis://redis:6379/0  # redis\n    other: http://web:80"
+
+
+@pytest.mark.parametrize(
+    ("entry", "at"),
+    [
+        ("REDIS_URL: redis://redis:6379/0", "13:22-13:27"),
+        ('REDIS_URL: "redis://user:secret@redis:6379"', "13:35-13:40"),
+        ("REDIS_URL: http://redis/", "13:21-13:26"),
+        ("REDIS_URL: redis.default.svc:6379", "13:14-13:19"),
+        (f"app.yaml: {_FILE}", "15:20-15:25"),
+    ],
+    ids=["url", "quoted", "no port", "long", "file"],
+)
+def test_overlays_that_rename_the_host_of_an_address_are_one_finding_at_the_host(
+    portproof: Program, tmp_path: Path, entry: str, at: str
+) -> None:
+    repository = Repository(tmp_path)
+    repository.write(
+        {
+            "base/kustomization.yaml": "resources: [all.yaml]\n",
+            "base/all.yaml": _REDIS.replace("REDIS_HOST: redis", entry),
+            **{
+                f"overlays/{name}/kustomization.yaml": f"resources: [../../base]\nnamePrefix: {name}-\n"
+                for name in ("dev", "prod", "staging")
+            },
+        }
+    )
+    repository.commit()
+
+    (finding,) = portproof.check(tmp_path)["findings"]
+
+    assert (finding["rule"], place(finding["location"])) == ("service-name-prefix", f"base/all.yaml:{at}")
+    assert (finding["location"]["proof"], finding["value"]) == ("proven", "redis")
+    assert len(finding["targets"]) == 3
+
+
 def test_what_another_overlay_of_the_environment_has_is_no_lost_name(
     portproof: Program, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from portproof.discover.model import KustomizeTarget, Target
+from portproof.graph.model import Piece
 from portproof.source import RelPath, Span
 
 MAX_CANDIDATES = 600
@@ -46,6 +47,32 @@ def candidates(inputs: Mapping[RelPath, str], texts: Iterable[str]) -> list[Cand
     return sorted(
         one for path, content in inputs.items() for word in words for one in _in_file(path, content, word)
     )
+
+
+_RUN = re.compile(r"[^\s\"'<>,;|]+")
+"""What a text is made of: an address with all that is around its host."""
+_PORT_BEHIND = re.compile(r"[\w.-]*:\d")
+
+
+def is_host(text: str, piece: Piece) -> bool:
+    """Whether a part of a text is the host of an address: behind a scheme, or with a port behind it."""
+    return text.endswith("//", 0, piece.start) or _PORT_BEHIND.match(text, piece.end) is not None
+
+
+def in_addresses(inputs: Mapping[RelPath, str], text: str, piece: Piece) -> Iterator[Candidate]:
+    """The places that read like the host in a text, with the same scheme, port and path around it.
+
+    The name of a Service alone is found all over the files, and another name in all these places renders something else.
+    """
+    run = next((one for one in _RUN.finditer(text) if one.start() <= piece.start < one.end()), None)
+    if run is None:
+        return
+    name = text[piece.start : piece.end]
+    whole = re.compile(rf"(?<![\w./:-]){re.escape(run[0])}(?![\w./:-])")
+    for path, content in inputs.items():
+        for found in whole.finditer(content):
+            start = found.start() + piece.start - run.start()
+            yield Candidate(0, Span(path, start, start + len(name)), name)
 
 
 _BEFORE_NUMBER = re.compile(r"(?<![\w-])(?<!\d\.)")

@@ -22,7 +22,14 @@ from portproof.source import Edit, RelPath, Tree, is_within, parent
 from portproof.timings import Stage, timed
 from portproof.trace import hints, pieces, templates
 from portproof.trace.alignment import Alignment, same_lengths
-from portproof.trace.candidates import MAX_CANDIDATES, Candidate, candidates, is_kustomize
+from portproof.trace.candidates import (
+    MAX_CANDIDATES,
+    Candidate,
+    candidates,
+    in_addresses,
+    is_host,
+    is_kustomize,
+)
 from portproof.trace.model import Origin, Proof
 from portproof.trace.sentinels import Sentinels
 from portproof.yamldoc import FieldPath, lookup
@@ -74,7 +81,7 @@ class Tracing:
         probed = [one for one in self._wanted if one.value is not None]
         by_position = isinstance(manifests.target, ManifestTarget)
         self._inputs = {} if by_position else _inputs(manifests.target, tree)
-        self._candidates = _worth_trying(self._inputs, probed)
+        self._candidates = _worth_trying(self._inputs, probed, manifests)
         self._probed = probed
         # No sentinel may be in what was rendered, or in what that was rendered from.
         rendered = [] if by_position else [one.document.text for one in manifests.resources]
@@ -139,9 +146,20 @@ def _inputs(target: Target, tree: Tree) -> dict[RelPath, str]:
     return {path: text for path, text in found if text is not None}
 
 
-def _worth_trying(inputs: Mapping[RelPath, str], wanted: Iterable[Site]) -> list[Candidate]:
+def _worth_trying(
+    inputs: Mapping[RelPath, str], wanted: Sequence[Site], manifests: Manifests
+) -> list[Candidate]:
     """The places that may decide one of the fields; of too many only those where ports are named."""
-    everything = candidates(inputs, {str(one.value) for one in wanted})
+    data = {one.key: one.data for one in manifests.resources}
+    words: set[str] = set()
+    addresses: set[Candidate] = set()
+    for one in wanted:
+        text = str(lookup(data[one.resource], one.path)) if one.piece and isinstance(one.value, str) else ""
+        if one.piece and is_host(text, one.piece):
+            addresses.update(in_addresses(inputs, text, one.piece))
+        else:
+            words.add(str(one.value))
+    everything = sorted({*candidates(inputs, words), *addresses})
     if len(everything) <= MAX_CANDIDATES:
         return everything
     return [one for one in everything if one.rank == 0][:MAX_CANDIDATES]

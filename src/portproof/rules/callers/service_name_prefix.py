@@ -66,12 +66,13 @@ Not reported when:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from portproof.graph import own, settings
 from portproof.graph.fields import mapping
-from portproof.graph.model import PortGraph, Relation, Service, Site
+from portproof.graph.model import Piece, PortGraph, Relation, Service, Site
 from portproof.graph.pairs import names_host
 from portproof.render.affixes import Affix
 from portproof.resources import ResourceKey
@@ -112,12 +113,18 @@ def check(graph: PortGraph) -> Iterator[Finding]:
 
 
 def _named(graph: PortGraph, site: Site, name: str) -> Site | None:
-    """The field that holds the name; None where it is that of a port which stands beside a host."""
+    """The name in the field that holds it; None where that is the field of a port which stands beside a host."""
     if site.value == name:
         return site
     resource = graph.resource(site.resource)
     text = str(lookup(resource.data, site.path)) if resource is not None else ""
-    return _whole(site) if name in text else None
+    words = [*re.finditer(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text)]
+    if not words:
+        return None
+    before = [one for one in words if site.piece and one.end() <= site.piece.start]
+    in_url = [one for one in words if text.endswith("//", 0, one.start())]
+    host = (before[-1:] or in_url or words)[0]  # redis://redis:6379
+    return Site(site.resource, site.path, name, Piece(host.start(), host.end(), name))
 
 
 def _of_its_own(several: Sequence[_Renamed], holder: ResourceKey) -> _Renamed:
