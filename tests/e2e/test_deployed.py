@@ -653,6 +653,25 @@ UNREAD = {
 }
 
 
+def test_a_git_repository_whose_address_is_filled_in_later_may_be_this_one(repository: Repository) -> None:
+    text = KUSTOMIZATION.replace("flux-system}", "apps}") + OF_TWO_REPOSITORIES.replace("finance", "apps")
+    template = OF_TWO_REPOSITORIES.replace("https://git.example.org/denis/finance.git", "${ADDRESS}")
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n"
+    repository.write({"web/all.yaml": service, "clusters/a/apps.yaml": text})
+    assert [one.path for one in discover(Tree(repository.root)).unread] == ["clusters/a/apps.yaml"]
+    repository.write({"clusters/a/apps.yaml": KUSTOMIZATION.replace("flux-system}", "finance}") + template})
+    assert not discover(Tree(repository.root)).unread
+
+
+def test_a_value_that_a_chart_prints_is_no_placeholder(repository: Repository) -> None:
+    values = """  values:
+    shown: '{{ "{{ namespace }}" }}'
+"""
+    repository.write({**CHART, "apps/shop.yaml": HELM_RELEASE + values})
+    assert [one.path for one in discover(Tree(repository.root)).targets] == ["charts/web", "charts/web"]
+    assert not [one for one in discover(Tree(repository.root)).targets if getattr(one, "problem", "")]
+
+
 @pytest.mark.parametrize("layout", UNREAD)
 def test_what_asks_for_more_than_the_repository_has_is_unread_with_the_reason(
     repository: Repository, layout: str

@@ -42,8 +42,13 @@ KEY = re.compile(r"[\w.\[\]/-]+")
 """What helm takes for one value: a comma would begin another, and a file of any place with it."""
 
 _OUTSIDE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
-_OF_ANOTHER_TOOL = re.compile(r"\{\{-?\s*(?!(?:else|end|break|continue)\b)\w+\s*-?\}\}|<no value>")
-"""A bare word in braces that is none of Go's; what helm itself fills in has a dot or arguments (``{{ .Release.Name }}``)."""
+_OF_ANOTHER_TOOL = re.compile(
+    r"(?<!\{\{ [\"'`])(?<!\{\{[\"'`])\{\{-?\s*(?!(?:else|end|break|continue)\b)\w+\s*-?\}\}|<no value>"
+)
+"""A bare word in braces that is none of Go's; what helm itself fills in has a dot or arguments (``{{ .Release.Name }}``).
+
+In quotes it is text that a chart prints with ``tpl``: ``{{ "{{ namespace }}" }}``.
+"""
 
 _BUILD_VARIABLE = re.compile(r"\$(?:\{(ARGOCD_\w+)\}|(ARGOCD_\w+))")
 

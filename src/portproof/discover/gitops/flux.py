@@ -119,13 +119,17 @@ class Flux:
 
     def _is_elsewhere(self, source: str) -> bool:
         """Whether a GitRepository is of another repository than ``flux-system``, by which Flux reads this one."""
-        urls = {
-            one.text("metadata", "name"): one.text("spec", "url")
+        own, named = (self._repositories(name) for name in ("flux-system", source))
+        return bool(own and named) and own.isdisjoint(named)
+
+    def _repositories(self, name: str) -> frozenset[str]:
+        """What the addresses of the GitRepositories of a name call their repositories; a cluster may have its own of each."""
+        urls = (
+            one.text("spec", "url")
             for one in self.objects
-            if one.text("kind") == "GitRepository"
-        }
-        own, named = (_repository(urls.get(name, "")) for name in ("flux-system", source))
-        return bool(own and named) and own != named
+            if one.text("kind") == "GitRepository" and one.text("metadata", "name") == name
+        )
+        return frozenset(_repository(url) for url in urls if url and not UNKNOWN.search(url))
 
     def _variables(self, one: Described) -> Variables:
         places: list[tuple[RelPath, int, FieldPath]] = []
