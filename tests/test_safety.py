@@ -299,6 +299,26 @@ def test_the_name_of_a_port_has_users_elsewhere_too() -> None:
     assert kinds(effects(before, [before[0], pods(name="http", container=probe)], end)) == []
 
 
+# fields that an object keeps
+
+
+def governed(name: str) -> str:
+    return (
+        pods()
+        .replace("kind: Deployment", "kind: StatefulSet")
+        .replace("spec:\n", f"spec:\n  serviceName: {name}\n", 1)
+    )
+
+
+def test_a_field_that_the_api_server_lets_nobody_change() -> None:
+    before, after = [service(), governed("db")], [service(), governed("web")]
+    end = ("StatefulSet", "spec.serviceName")
+    assert kinds(effects(before, after, end)) == ["immutable"]
+    assert kinds(effects(before, after, end, base=[governed("old")])) == ["immutable"]
+    assert kinds(effects(before, after, end, base=[governed("web")])) == [], "it takes the change back"
+    assert kinds(effects(before, after, end, base=[service()])) == [], "nobody has it yet"
+
+
 # operators, schemes
 
 

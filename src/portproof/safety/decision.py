@@ -13,6 +13,15 @@ from portproof.safety import callers, program, scheme, sharing
 from portproof.safety.model import GUESS, Danger, Field, Risk, TargetEffects
 from portproof.yamldoc import lookup
 
+_KEPT = {
+    "StatefulSet": frozenset({"serviceName", "selector", "podManagementPolicy"}),
+    "Deployment": frozenset({"selector"}),
+    "ReplicaSet": frozenset({"selector"}),
+    "DaemonSet": frozenset({"selector"}),
+    "Service": frozenset({"clusterIP"}),
+}
+"""Fields of a spec that the API server lets nobody change (k/k pkg/apis/apps/validation, pkg/apis/core/validation)."""
+
 
 def risks(
     effects: Sequence[TargetEffects], *, guess: bool = False, follows: bool = False
@@ -61,13 +70,24 @@ def _in_target(effects: TargetEffects) -> Iterator[Risk]:
         on_edge = effects.is_end(change)
         if on_edge and str(change.before) == str(change.after):
             continue  # quotes come or go; the number stays
-        own = list(_of_role(effects, role, asking, change))
+        own = [*_kept(effects, change), *_of_role(effects, role, asking, change)]
         yield from own
         if not on_edge and not own:
             yield sharing.shared(effects, change)
     if moves:
         yield from callers.lost(effects.before, effects.after)
         yield from _disowned(effects)
+
+
+def _kept(effects: TargetEffects, change: Change) -> Iterator[Risk]:
+    """A field that an object keeps for as long as it exists; a change may still bring the object in."""
+    key, field = change.resource, change.path[1] if len(change.path) > 1 else None
+    base = effects.before.base
+    is_new = base is not None and base.resource(key) is None
+    if change.path[:1] == ("spec",) and field in _KEPT.get(key.kind, ()) and not is_new:
+        yield Risk(
+            Danger.IMMUTABLE, f"the API server changes no {field} of a {key.kind}: delete {key.name} first"
+        )
 
 
 def _disowned(effects: TargetEffects) -> Iterator[Risk]:

@@ -27,6 +27,7 @@ class Danger(Enum):
     SHARED = "shared"
     GUESS = "guess"
     CHANGE = "change"
+    IMMUTABLE = "immutable"
     CONTRADICTED = "contradicted"
 
 

@@ -14,8 +14,10 @@ Severity:
 
 Fix:
 
-Sometimes. It sets `serviceName` to the one Service here that fits. There is
-none when no Service fits, or several do, or the only one selects pods of other
+Sometimes. It sets `serviceName` to the one Service here that fits. The fix is
+unsafe, unless a change brings in the StatefulSet: the API server lets nobody change
+`serviceName` while it exists. So either delete the StatefulSet first (`kubectl delete
+--cascade=orphan` keeps its pods), or give the Service the name. There is no fix when no Service fits, or several do, or the only one selects pods of other
 workloads, too.
 
 Bad (absent)::
