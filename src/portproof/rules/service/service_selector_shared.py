@@ -115,11 +115,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from portproof.graph.answers import resolve
 from portproof.graph.model import PortGraph, Service, Site, Workload
 from portproof.graph.phrasing import listing
-from portproof.rules.base import Finding, Severity, rule
+from portproof.rules.base import Finding, Label, Severity, rule
+
+_NAMED = 3
+"""Objects that a message names, before it counts the rest."""
 
 
 def check(graph: PortGraph) -> Iterator[Finding]:
-    """Yield a finding for each Service that selects the pods of other Services' workloads, too."""
+    """Yield a finding for the Services that select the pods of each other's workloads: one for all of them."""
     groups: dict[tuple[str, frozenset[tuple[str, str]]], list[Service]] = defaultdict(list)
     for service in graph.services:
         if service.selector and service.type != "ExternalName":
@@ -127,11 +130,9 @@ def check(graph: PortGraph) -> Iterator[Finding]:
     for services in groups.values():
         workloads = graph.select(services[0]).workloads if len(services) > 1 else ()
         owners = _owners(services, workloads) if len(workloads) > 1 else {}
-        if owners and len({one.key for one in services}) == 1:
-            yield _namesakes(services, workloads)
-            continue
-        for service, owner in owners.items():
-            yield _finding(service, owner, services, workloads)
+        if owners:
+            is_one = len({one.key for one in services}) == 1
+            yield (_namesakes if is_one else _finding)(services, workloads)
 
 
 def _owners(services: Sequence[Service], workloads: Sequence[Workload]) -> Mapping[Service, Workload]:
@@ -151,31 +152,39 @@ def _owners(services: Sequence[Service], workloads: Sequence[Workload]) -> Mappi
 def _namesakes(services: Sequence[Service], workloads: Sequence[Workload]) -> Finding:
     """The finding for parts of a chart that call everything by the name of the release."""
     service, kinds = services[0], sorted({one.key.kind for one in workloads})
-    key, value = next(iter(service.selector.items()))
     return Finding(
         message=(
             f"{len(services)} Services here are named {service.key.name}, each for another {' or '.join(kinds)} of that "
             "name: a cluster keeps one of a name, so the requests to the others fail."
         ),
         severity=Severity.WARNING,
-        primary=Site(service.key, ("spec", "selector", key), value),
+        primary=_selecting(service),
     )
 
 
-def _finding(
-    service: Service, owner: Workload, services: Sequence[Service], workloads: Sequence[Workload]
-) -> Finding:
-    key, value = next(iter(service.selector.items()))
-    others = listing(str(one.key) for one in workloads if one is not owner)
-    same = listing(str(one.key) for one in services if one is not service)
+def _finding(services: Sequence[Service], workloads: Sequence[Workload]) -> Finding:
+    first, *others = (_selecting(one) for one in services)
     return Finding(
         message=(
-            f"{service.key} sends requests to the pods of {others}, too, so some of them fail: only {owner.key} has its "
-            f"ports. {same} {'has' if len(services) == 2 else 'have'} the same selector."
+            f"{_several(services)} share a selector, which matches the pods of {_several(workloads)} alike: requests that "
+            "reach the pods of another workload fail. Each workload has the ports of one Service alone."
         ),
         severity=Severity.WARNING,
-        primary=Site(service.key, ("spec", "selector", key), value),
+        primary=first,
+        related=tuple(Label(one, f"{one.resource} has the same selector") for one in others),
     )
+
+
+def _selecting(service: Service) -> Site:
+    key, value = next(iter(service.selector.items()))
+    return Site(service.key, ("spec", "selector", key), value)
+
+
+def _several(things: Sequence[Service] | Sequence[Workload]) -> str:
+    """The first of them, and how many more there are."""
+    names = [str(one.key) for one in things]
+    more = len(names) - _NAMED
+    return listing(names if more < 2 else [*names[:_NAMED], f"{more} more"])
 
 
 RULE = rule(__name__, __doc__, severity=Severity.WARNING, check=check)
