@@ -234,3 +234,39 @@ def test_a_complete_environment_names_its_targets(
 ) -> None:
     repository.write({"a.yaml": SERVICE, "portproof.yaml": text})
     assert "portproof.yaml:1: environments.all" in portproof("check").stderr
+
+
+SHOP = """apiVersion: v1
+kind: Pod
+metadata: {name: worker, labels: {app: shop-orders}}
+spec: {containers: [{name: orders, image: orders, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop-orders}
+spec: {selector: {app: shop-orders}, ports: [{port: 8080}]}
+---
+"""
+CALL = """apiVersion: v1
+kind: Pod
+metadata: {name: edge}
+spec: {containers: [{name: edge, image: edge, env: [{name: ORDERS_URL, value: "http://orders:8080"}]}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "asking"),
+    [
+        ("caller-service", CALL),
+        ("ingress-service", ASKING["ingress-backend-port"]),
+        ("route-backend-service", ROUTE),
+    ],
+)
+def test_a_name_that_differs_by_a_word_is_no_mistake_where_another_target_has_it(
+    portproof: Program, repository: Repository, rule: str, asking: str
+) -> None:
+    repository.write({"edge/b.yaml": SHOP + asking})
+    (one,) = found(portproof)
+    assert (one["rule"], one["severity"], one["location"]["path"]) == (rule, "warning", "edge/b.yaml")
+    repository.write({"orders/a.yaml": SERVICE.replace("port: 80,", "port: 8080,")})
+    assert found(portproof) == []

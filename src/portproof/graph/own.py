@@ -51,7 +51,7 @@ def absent(graph: PortGraph) -> tuple[ServiceEdge, ...]:
     """
     if not graph.services:
         return ()
-    return tuple(one for one in (*routes(graph), *calls(graph)) if _is_lost(graph, one))
+    return tuple(one for one in (*routes(graph), *calls(graph)) if is_absent(graph, one))
 
 
 def lost(graph: PortGraph, release: str) -> tuple[ServiceEdge, ...]:
@@ -83,7 +83,8 @@ def is_of_part(name: str, release: str, parts: Container[str]) -> bool:
     return any("".join(words[start:end]) in parts for start in places for end in places[start + 1 :])
 
 
-def _is_lost(graph: PortGraph, edge: ServiceEdge) -> bool:
+def is_absent(graph: PortGraph, edge: ServiceEdge) -> bool:
+    """Whether the Service that an edge names is nowhere, no operator may make it, and something is sent to it."""
     name = edge.whom.name
     if graph.variants(*edge.whom.place) or name in graph.neighbours:
         return False

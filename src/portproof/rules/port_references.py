@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from portproof.graph import own
+from portproof.graph import alike, own
 from portproof.graph.answers import answers
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.meant import first_unique, only
@@ -191,11 +191,25 @@ def absent_services(graph: PortGraph, *relations: Relation) -> Iterator[tuple[Se
             if _has_port(near, edge):
                 yield edge, _absent(edge, near, by_change=moved.get(edge) is near)
             continue
+        named = None if edge.idle else alike.meant(graph, edge)
+        if named is not None:
+            yield edge, _absent(edge, named, by_change=False)
+            continue
         other = _in_another_namespace(graph, edge)
         if not edge.idle and other is not None and _has_port(other, edge):
             yield edge, _misplaced(edge, other)
         elif not edge.idle and _is_nowhere(graph, edge):
             yield edge, _nowhere(edge)
+
+
+def like(graph: PortGraph, edge: ServiceEdge) -> Service | None:
+    """The one Service that has the port of an edge to one that is not here, and its name but for a typo or a word."""
+    name = edge.whom.name
+    here = [one for one in graph.services if one.key.namespace == edge.whom.namespace]
+    near = _typo_of(graph, {(edge.whom.namespace, digits(name)): here}, *edge.whom.place)
+    if near is not None:
+        return near if _has_port(near, edge) else None
+    return alike.meant(graph, edge)
 
 
 def _has_port(service: Service, edge: ServiceEdge) -> bool:

@@ -5,6 +5,8 @@ alone is not reported. It is reported when a Service here has the requested port
 one of these:
 
 * Its name differs by a typo, and no other's in that namespace does.
+* It is the only one there whose name has the same words and more, or fewer: `web` and `shop-web-service`. It has pods,
+  and nobody asks for it by its own name.
 * It is the only one of that name, but in another namespace. Both namespaces are
   written in the manifests.
 
@@ -68,6 +70,7 @@ Good::
 Not reported when:
 
 * no Service in the namespace has a similar name, and none elsewhere has the same.
+* the names differ by a word, and somebody asks for the Service by its own, or it has no pods here.
 * the namespace of one of the two is not written in the manifests.
 * a name has fewer than four letters, and there are other Services, or others name it.
 * more than one Service has a similar name.

@@ -1,0 +1,78 @@
+"""Which Service a name that nobody has stands for, as far as the rendering itself shows it.
+
+A name alone says little: what it names may be deployed elsewhere. So every answer here needs the port as well, and a
+Service that is meant by this name and by no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from portproof.discover.model import UNNAMED
+from portproof.graph import own
+from portproof.graph.answers import answers
+from portproof.graph.meant import only
+from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge
+from portproof.graph.names import digits
+
+_GENERIC = frozenset({"service", "svc", "srv", "server", "app", "application"})
+"""Words that say of a Service only that it is one: ``frontend`` and ``frontend-service`` mean the same."""
+
+_SHORTEST = 4
+"""Names of fewer letters are alike by chance."""
+
+
+def is_alike(one: str, other: str) -> bool:
+    """Whether two names are of one thing: they differ in a word such as ``service``, or one has the other's words and more.
+
+    Names that differ in their digits (``web-1``) are meant to differ, and so is what shares generic words alone.
+    """
+    first, second = one.split("-"), other.split("-")
+    if one == other or digits(one) != digits(other):
+        return False
+    telling = [[word for word in words if word not in _GENERIC] for words in (first, second)]
+    if min(len("".join(words)) for words in telling) < _SHORTEST:
+        return False
+    shorter, longer = sorted(telling, key=len)
+    return _has_in_order(longer, shorter)
+
+
+def _has_in_order(words: Sequence[str], wanted: Sequence[str]) -> bool:
+    rest = iter(words)
+    return all(any(word == one for word in rest) for one in wanted)
+
+
+def meant(graph: PortGraph, edge: ServiceEdge) -> Service | None:
+    """The one Service that the name of an edge stands for; None when nothing shows it.
+
+    It has pods and the port, nobody asks for it by its own name, and no kustomization has renamed it. A call may ask for
+    the number of the pods, as for that of a Service that it reaches. Names with the release's in them are those of `own`.
+    """
+    name, namespace = edge.whom.name, edge.whom.namespace
+    if UNNAMED in name or name in graph.own_names or own.may_be_made(graph, name):
+        return None
+    near = [one for one in graph.services if one.key.namespace == namespace and is_alike(one.key.name, name)]
+    if only(one.key for one in near) is None or (namespace, near[0].key.name) in graph.asked:
+        return None
+    found = near[0]
+    renamed = any(affix.plain(found.key.name) == name for affix in graph.affixes)
+    return found if not renamed and graph.select(found).workloads and _has_port(found, edge) else None
+
+
+@lru_cache(maxsize=4)
+def _services(graph: PortGraph) -> Mapping[tuple[str, str], Sequence[Service]]:
+    """The Services by namespace and by the digits of their names: thousands of edges may ask."""
+    found: dict[tuple[str, str], list[Service]] = {}
+    for one in graph.services:
+        found.setdefault((one.key.namespace, digits(one.key.name)), []).append(one)
+    return found
+
+
+def _has_port(service: Service, edge: ServiceEdge) -> bool:
+    targets = edge.relation is Relation.CALLER
+    return any(
+        edge.protocol in ("", one.protocol)
+        and (answers(one, edge.wanted, edge.by) or (targets and one.target.value == edge.wanted))
+        for one in service.ports
+    )

@@ -1,0 +1,161 @@
+"""A program calls a Service that is not there, while one is that can only be meant.
+
+What a program calls may be deployed elsewhere, so a missing Service alone is not reported. It is
+reported when a Service here has the requested port, and one of these:
+
+* Its name differs by a typo, and no other's does.
+* It is the only one whose name has the same words and more, or fewer: `python-service` and
+  `python-calculator-service`, `orders` and `shop-orders`. It has pods, and nobody calls it by its
+  own name.
+
+The rule reads arguments and variables of pods, and the variables in ConfigMaps.
+
+Why it matters:
+
+The name does not resolve, so every call fails.
+
+Severity:
+
+* **warning**: always, because a release that is not in this repository may have the Service.
+
+Fix:
+
+No. The host is a part of a longer text, and the Service may have the wrong name instead.
+
+Bad (a word is missing)::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: shop}
+    spec:
+      containers:
+        - name: shop
+          image: shop:1
+          env: [{name: TAX_URL, value: "http://taxes-service:5000"}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: taxes-calculator-service}
+    spec:
+      selector: {app: tax}
+      ports:
+        - {port: 5000}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: tax, labels: {app: tax}}
+    spec:
+      containers:
+        - {name: tax, image: tax:1, ports: [{containerPort: 5000}]}
+
+Good::
+
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: shop}
+    spec:
+      containers:
+        - name: shop
+          image: shop:1
+          env: [{name: TAX_URL, value: "http://taxes-calculator-service:5000"}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: taxes-calculator-service}
+    spec:
+      selector: {app: tax}
+      ports:
+        - {port: 5000}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: tax, labels: {app: tax}}
+    spec:
+      containers:
+        - {name: tax, image: tax:1, ports: [{containerPort: 5000}]}
+
+Not reported when:
+
+* another target of the same environment has a Service of that name.
+* the similar Service lacks the port.
+* somebody calls the Service by its own name, and the two differ by a word.
+* several Services have a similar name, or a name has fewer than four letters.
+* the names differ in their digits.
+* the host states another namespace, is that of a pod, or has its address in `hostAliases`.
+* a custom resource here has a name that the host begins with: its operator may make the Service.
+* the address is that of a page, is in a file of a ConfigMap, or is the default of a variable that
+  the pod sets.
+* `own-service-absent`, `service-absent` or `service-name-prefix` reports the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portproof.graph import own
+from portproof.graph.fields import indexed, mapping
+from portproof.graph.handed_on import is_handed_on, is_overridden
+from portproof.graph.model import PortGraph, Relation, ServiceEdge, Site
+from portproof.graph.names import is_placeholder
+from portproof.graph.past import redirected
+from portproof.resources import Resource
+from portproof.rules.base import Finding, Label, Severity, Trait, rule
+from portproof.rules.port_references import like
+from portproof.yamldoc import lookup
+
+_POD_SPECS = (("spec", "template", "spec"), ("spec", "jobTemplate", "spec", "template", "spec"), ("spec",))
+
+
+def check(graph: PortGraph) -> Iterator[Finding]:
+    """Yield a finding for each host that nobody has, once for each text."""
+    seen: set[tuple[object, str]] = set()
+    moved = redirected(graph)
+    for edge in graph.asking(Relation.CALLER):
+        if (
+            edge.wanted is None
+            or edge in moved
+            or not own.is_absent(graph, edge)
+            or not _is_called(graph, edge)
+        ):
+            continue
+        near = like(graph, edge)
+        place = (edge.holder, edge.whom.name)
+        if near is None or place in seen:
+            continue
+        seen.add(place)
+        site = edge.whom.site
+        does = "points to" if edge.holder.kind == "ConfigMap" else "calls"
+        yield Finding(
+            message=(
+                f"{edge.holder} {does} {edge.whom.name!r} on port {edge.wanted}, but no Service here has that name: it does "
+                f"not resolve. Did you mean {near.key}?"
+            ),
+            severity=Severity.WARNING,
+            primary=Site(site.resource, site.path, None if site.piece else site.value),
+            related=tuple(Label(port.number, f"a port of {near.key}") for port in near.ports[:1]),
+        )
+
+
+def _is_called(graph: PortGraph, edge: ServiceEdge) -> bool:
+    """Whether it is certain enough that the address is called, and that it is one of this namespace."""
+    holder = graph.resource(edge.holder)
+    if edge.whom.namespace != edge.holder.namespace or holder is None or is_placeholder(edge.whom.name):
+        return False
+    if edge.holder.kind == "ConfigMap" and "\n" in str(lookup(holder.data, edge.whom.site.path)):
+        return False
+    return not (is_handed_on(graph, edge) or is_overridden(graph, edge) or _is_alias(holder, edge.whom.name))
+
+
+def _is_alias(holder: Resource, name: str) -> bool:
+    """Whether the pods have an address of their own for the host."""
+    specs = (mapping(lookup(holder.data, path)) for path in _POD_SPECS)
+    return any(
+        name in (entry.get("hostnames") or ())
+        for spec in specs
+        for _, entry in indexed(spec.get("hostAliases"))
+    )
+
+
+RULE = rule(
+    __name__, __doc__, severity=Severity.WARNING, check=check, traits=[Trait.SPANS_TARGETS, Trait.NEEDS_ALL]
+)
