@@ -112,7 +112,7 @@ def _plainly(text: str) -> str | None:
         place = f"of namespace {clean(merged[3])}" if merged[3] else "without a namespace"
         return (
             f"a generator merges into {clean(merged[1])}/{clean(merged[2])} {place}, which no resource there makes. Give the "
-            "generator the resource's own name and namespace, or leave out `behavior: merge`"
+            "generator the resource's own name and namespace. If it is to make a new one, leave out `behavior: merge`"
         )
     around = _BASE_AROUND.search(text)
     if around:
