@@ -82,6 +82,26 @@ def test_a_missing_file_that_nothing_speaks_of_is_to_be_made_first(
     assert portproof("check", "--strict").code == 1
 
 
+@pytest.mark.parametrize("missing", ["secrets.yaml", "https://git.example.com/org/base?ref=v1"])
+def test_an_object_that_is_there_twice_is_a_mistake_whatever_is_missing_besides(
+    portproof: Program, repository: Repository, missing: str
+) -> None:
+    resources = f"resources: [../../base, ports.yaml, again.yaml, '{missing}']\n"
+    repository.write(
+        {
+            "overlays/prod/kustomization.yaml": resources,
+            "overlays/prod/ports.yaml": NETWORK,
+            "overlays/prod/again.yaml": NETWORK,
+            ".gitignore": "secrets.yaml\n",
+        }
+    )
+    ((finding),) = portproof.check("--offline")["findings"]
+    assert (finding["rule"], finding["severity"]) == ("render-failed", "error")
+    assert "again.yaml adds ConfigMap/ports once more" in finding["message"]
+    repository.write({"overlays/prod/again.yaml": NETWORK.replace("ports", "other")})
+    assert portproof.check("--offline")["findings"] == []
+
+
 MAKERS = {
     "deploy.sh": "sops -d secrets/ports.yaml > overlays/prod/ports.yaml\nkubectl apply -k overlays/prod\n",
     ".github/workflows/deploy.yaml": "run: |\n  yq .ports all.yaml > overlays/$ENV/ports.yaml\n",

@@ -38,6 +38,8 @@ MAX_PATCHES = 20
 """As many patches of what is not there are left out of one build."""
 
 _IS_MISSING = " is missing"
+_IS_TWICE = " once more"
+"""What is said of an object that two files make: whatever is missing besides, nobody can build that."""
 _BY_CONTENT = re.compile(r"replacement|fieldPath|nothing selected by")
 _OUTSIDE = "is not in or below"
 _UNRESTRICTED = "--load-restrictor=LoadRestrictionsNone"
@@ -91,10 +93,10 @@ class Kustomize:
         if not isinstance(again, Rendering):
             # What is kept out of the repository is not what breaks it, unless it is what is patched, or copied from.
             patched = any(one.objects for one in empty.values())
-            unknown = (
-                wrong or patched or isinstance(again, NotRendered) or bool(_BY_CONTENT.search(again.message))
-            )
-            return first if unknown else replace(again, target=target)
+            if isinstance(again, NotRendered):
+                return first
+            unknown = wrong or patched or bool(_BY_CONTENT.search(again.message))
+            return first if unknown and _IS_TWICE not in again.message else replace(again, target=target)
         if not again.documents and isinstance(first, NotRendered):
             return first
         said = tuple(one.said for one in empty.values() if one.said)
@@ -148,6 +150,8 @@ class Kustomize:
                     if found.documents
                     else NotRendered(target, reason)
                 )
+            if isinstance(found, RenderFailure) and _IS_TWICE in found.message:
+                return replace(found, target=target)
             idle = (
                 idle_patch(edited_tree, more.files, found.message)
                 if isinstance(found, RenderFailure)
