@@ -37,7 +37,7 @@ from portproof.yamldoc import YamlError, load, lookup
 MAX_DEPTH = 3
 """As many renderings lie one behind the other: a root, its apps, and theirs."""
 
-MAX_PARENTS = 64
+MAX_PARENTS = 256
 """As many charts and overlays are rendered for the descriptions in them."""
 
 _CHANGES = re.compile(
@@ -72,8 +72,10 @@ def discover_all(
     answers = _Answers(aside(tree), render)
     speaking = _Speaking(tree)
     parents = [*_parents(speaking, found)]
+    crowded = False
     for depth in range(1, MAX_DEPTH + 1):
         ready = parents if depth == MAX_DEPTH else _ready(parents, answers.known)
+        crowded = len(ready) > MAX_PARENTS
         children = answers.of(ready[:MAX_PARENTS])
         if children == known and len(ready) == len(parents):
             break
@@ -84,7 +86,11 @@ def discover_all(
         speaking.tree = replace(tree, overlay={**tree.overlay, **known.overlay()})
         parents = sorted(_parents(speaking, found), key=lambda one: one.id not in answers.known)
     left = [one for one in parents if one.id not in answers.known]
-    return replace(found, unread=tuple(sorted({*found.unread, *_unread(left)}))) if left else found
+    return (
+        replace(found, unread=tuple(sorted({*found.unread, *_unread(left, crowded=crowded)})))
+        if left
+        else found
+    )
 
 
 def _ready(
@@ -106,13 +112,15 @@ def _ready(
     return [one for one in parents if not may_change(one)] or list(parents)
 
 
-def _unread(left: Iterable[HelmTarget | KustomizeTarget]) -> Iterator[Unread]:
+def _unread(left: Iterable[HelmTarget | KustomizeTarget], *, crowded: bool) -> Iterator[Unread]:
     """What would have to be rendered for the descriptions in it, and was not."""
+    many = (
+        f"{MAX_PARENTS} charts and overlays deploy others"
+        if crowded
+        else f"{MAX_DEPTH} charts or overlays deploy one another"
+    )
     for one in left:
-        reason = f"what it deploys is not followed: more than {MAX_PARENTS} charts and overlays deploy others"
-        if one.install is not None and one.install.parent is not None:
-            reason = f"what it deploys is not followed: more than {MAX_DEPTH} charts or overlays deploy one another"
-        yield Unread(one.path, "application", reason)
+        yield Unread(one.path, "application", f"what it deploys is not followed: more than {many}")
 
 
 def _parents(charts: _Speaking, found: Discovery) -> Iterator[HelmTarget | KustomizeTarget]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from portproof import children
 from portproof.children import discover_all
 from portproof.config import Config
 from portproof.discover.model import Target
@@ -302,6 +303,28 @@ def test_a_chain_of_charts_ends_at_a_depth_and_says_so(portproof: Program, repos
     assert report["findings"] == []
     assert {one["reason"] for one in report["unread"]} == {
         "what it deploys is not followed: more than 3 charts or overlays deploy one another"
+    }
+
+
+def test_more_parents_than_are_rendered_are_said_to_be_many(
+    portproof: Program, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "MAX_PARENTS", 1)
+    for number in range(3):
+        name = f"app{number}"
+        repository.write(
+            {
+                f"{name}/Chart.yaml": f"apiVersion: v2\nname: {name}\nversion: 1.0.0\n",
+                f"{name}/templates/web.yaml": application(
+                    f"    repoURL: {HERE}\n    path: charts/web\n    helm: {{values: '{{n: {number}}}'}}\n",
+                    name=name,
+                ),
+            }
+        )
+    repository.write(CHART)
+    repository.commit()
+    assert {one["reason"] for one in portproof.check()["unread"]} == {
+        "what it deploys is not followed: more than 1 charts and overlays deploy others"
     }
 
 
