@@ -124,6 +124,27 @@ def test_another_group_is_another_kind() -> None:
     assert built.unknown_owners == ("Deployment/web",)
 
 
+@pytest.mark.parametrize(
+    ("kind", "api", "makes"),
+    [
+        ("ServiceMonitor", "monitoring.coreos.com/v1", False),
+        ("Prometheus", "monitoring.coreos.com/v1", True),
+        ("Certificate", "cert-manager.io/v1", False),
+        ("ExternalSecret", "external-secrets.io/v1", False),
+        ("SealedSecret", "bitnami.com/v1alpha1", False),
+        ("IngressRoute", "traefik.io/v1alpha1", False),
+        ("VirtualService", "networking.istio.io/v1", False),
+        ("ScaledObject", "keda.sh/v1alpha1", False),
+        ("ScaledJob", "keda.sh/v1alpha1", True),
+        ("Application", "argoproj.io/v1alpha1", True),
+        ("Kafka", "kafka.strimzi.io/v1beta2", True),
+    ],
+)
+def test_custom_resources_that_pods_may_be_made_of(kind: str, api: str, *, makes: bool) -> None:
+    built = graph(f"apiVersion: {api}\nkind: {kind}\nmetadata: {{name: web}}\n")
+    assert built.unknown_owners == ((f"{kind}/web",) if makes else ())
+
+
 def test_jobs_are_no_endpoints() -> None:
     names, unknown = selected(service() + workload("Job", "batch/v1"))
     assert (names, unknown) == ([], "only Job/web matches, whose pods end")

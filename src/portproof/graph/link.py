@@ -127,7 +127,7 @@ def _may_own_pods(resource: Resource) -> bool:
     """Custom resources may make pods (operators); so may a workload whose template stands elsewhere."""
     if sites.makes_pods(resource):
         return sites.pod_template(resource) is None
-    return resource.key.group not in sites.BUILT_IN_GROUPS
+    return not sites.is_podless(resource)
 
 
 def _select(service: Service, pods: Labelled[Workload]) -> Selection:

@@ -73,6 +73,49 @@ BUILT_IN_GROUPS = frozenset(
 )  # fmt: skip
 """API groups of which it is known whether they make pods."""
 
+_ALL: frozenset[str] = frozenset()
+_PODLESS: Mapping[str, frozenset[str]] = {
+    "monitoring.coreos.com": frozenset(
+        {"ServiceMonitor", "PodMonitor", "Probe", "PrometheusRule", "AlertmanagerConfig", "ScrapeConfig"}
+    ),
+    "bitnami.com": frozenset({"SealedSecret"}),
+    "keda.sh": frozenset({"ScaledObject", "TriggerAuthentication", "ClusterTriggerAuthentication"}),
+    "cert-manager.io": _ALL,
+    "external-secrets.io": _ALL,
+    "generators.external-secrets.io": _ALL,
+    "secrets-store.csi.x-k8s.io": _ALL,
+    "autoscaling.k8s.io": _ALL,
+    "snapshot.storage.k8s.io": _ALL,
+    "traefik.io": _ALL,
+    "traefik.containo.us": _ALL,
+    "networking.istio.io": _ALL,
+    "security.istio.io": _ALL,
+    "telemetry.istio.io": _ALL,
+    "projectcontour.io": _ALL,
+    "configuration.konghq.com": _ALL,
+    "getambassador.io": _ALL,
+    "cilium.io": _ALL,
+    "projectcalico.org": _ALL,
+    "crd.projectcalico.org": _ALL,
+    "policy.linkerd.io": _ALL,
+    "linkerd.io": _ALL,
+    "metallb.io": _ALL,
+    "route.openshift.io": _ALL,
+    "cloud.google.com": _ALL,
+    "networking.gke.io": _ALL,
+    "elbv2.k8s.aws": _ALL,
+}
+"""Groups of custom resources whose controllers make no pods, with the kinds of which that is so; none means all of them.
+
+Prometheus' operator makes pods of a Prometheus, KEDA Jobs of a ScaledJob.
+"""
+
+
+def is_podless(resource: Resource) -> bool:
+    """Whether it is known that nobody makes pods of a resource."""
+    group, kinds = resource.key.group, _PODLESS.get(resource.key.group)
+    return group in BUILT_IN_GROUPS or (kinds is not None and (not kinds or resource.key.kind in kinds))
+
 
 def pod_template(resource: Resource) -> tuple[FieldPath, Mapping[str, Any]] | None:
     """The pod template of a workload and its path; None when the kind makes no pods or holds no template."""
