@@ -1811,3 +1811,26 @@ def test_a_comment_says_that_two_parts_do_not_go_together(
     )
 
     assert len(portproof.check("--what-if")["findings"]) == found
+
+
+@pytest.mark.parametrize(
+    ("port", "found"), [("{{ .Values.other.port }}", 0), ("8080", 1)], ids=["value", "number"]
+)
+def test_who_asks_for_a_service_with_the_port_of_another(
+    repository: Repository, portproof: Program, port: str, found: int
+) -> None:
+    other = SERVICE.replace("name: web, labels", "name: other, labels").replace(
+        "{{ .Values.service.port }}", port
+    )
+    taken = INGRESS.replace("name: web\n      port", "name: other\n      port")
+    repository.write(
+        {
+            "chart/values.yaml": VALUES + "other: {port: 8080}\n",
+            "chart/templates/other.yaml": other,
+            "chart/templates/ingress.yaml": taken.replace("8080", "{{ .Values.service.port }}"),
+        }
+    )
+
+    rules = [rule for rule, *_ in told(portproof.check("--what-if"))]
+
+    assert rules == ["ingress-backend-port"] * found

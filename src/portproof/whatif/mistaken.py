@@ -33,10 +33,15 @@ def may_be_taken(rendering: Rendering, settings: Iterable[Setting]) -> bool:
 
 
 def taken_from_services(evaluation: Evaluation, settings: Iterable[Setting]) -> tuple[RuleFinding, ...]:
-    """The findings about a number that a setting moves together with the port of a Service."""
+    """The findings about a number that a setting moves together with the port of a Service.
+
+    Who asks for another Service by it is none of them, if that takes its own ports from values, too: who sets one sets both.
+    """
     moved = {one.number for one in settings} - {None}
     ports = [(service, port) for service in evaluation.services for port in service.ports]
     offered = {port.number.value for _, port in ports} & moved
+    numbers = {one.key: {port.number.value for port in one.ports} for one in evaluation.services}
+    others = {key: those for key, those in numbers.items() if those and those <= moved}
     own = {port.number for service, port in ports if service.headless or port.number != port.target}
     return tuple(
         one
@@ -45,6 +50,10 @@ def taken_from_services(evaluation: Evaluation, settings: Iterable[Setting]) -> 
         and one.finding.primary not in own
         and _number(one.finding.primary) in offered
         and not _is_of_program(one.finding.primary)
+        and all(
+            _number(one.finding.primary) in others.get(label.site.resource, offered)
+            for label in one.finding.related
+        )
     )
 
 
