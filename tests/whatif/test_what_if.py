@@ -1030,6 +1030,16 @@ def test_a_chart_for_any_image_declares_the_port_of_its_user(
     assert {rule for rule, *_ in told(portproof.check("--what-if"))} <= {"render-failed"}
 
 
+def test_a_chart_that_wants_a_registry_names_its_image(repository: Repository, portproof: Program) -> None:
+    image = '"{{ required "which?" .Values.registry }}/web:1"'
+    deployment = FILES["chart/templates/deployment.yaml"].replace("registry.example.net/web:1", image)
+    repository.write({"chart/templates/deployment.yaml": deployment, "chart/templates/monitor.yaml": MONITOR})
+
+    rules = [rule for rule, *_ in told(portproof.check("--what-if"))]
+
+    assert [one for one in rules if one != "render-failed"] == ["service-monitor-port"]
+
+
 def test_a_web_server_with_files_listens_where_they_say(repository: Repository, portproof: Program) -> None:
     served = DEPLOYMENT.replace("PORT", "{{ .Values.service.port }}")
     mounts = "          volumeMounts: [{name: html, mountPath: /usr/share/nginx/html}]\n      volumes: [{name: html, emptyDir: {}}]\n"

@@ -209,10 +209,10 @@ def _offered(service: Resource) -> Iterator[object]:
 
 
 def _image(container: Mapping[str, Any]) -> str:
-    """The image of a container, without its tag; empty where its user has to say it."""
+    """The image of a container; empty where its user has to say which. That it is pulled from a registry of theirs is no matter."""
     image = str(container.get("image") or "")
     last = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
-    return "" if not last or WORD in image else image
+    return "" if not last or WORD in last else image
 
 
 def _runs(container: Mapping[str, Any], image: str) -> bool:
