@@ -26,16 +26,22 @@ _SHORTEST = 4
 def is_alike(one: str, other: str) -> bool:
     """Whether two names are of one thing: they differ in a word such as ``service``, or one has the other's words and more.
 
-    Names that differ in their digits (``web-1``) are meant to differ, and so is what shares generic words alone.
+    Names that differ in their digits (``web-1``) are meant to differ, but for those of words before both: the release
+    ``team2`` has ``team2-web``. What shares generic words alone is not alike.
     """
-    first, second = one.split("-"), other.split("-")
-    if one == other or digits(one) != digits(other):
+    shorter, longer = sorted((_telling(one), _telling(other)), key=len)
+    if one == other or len("".join(shorter)) < _SHORTEST:
         return False
-    telling = [[word for word in words if word not in _GENERIC] for words in (first, second)]
-    if min(len("".join(words)) for words in telling) < _SHORTEST:
-        return False
-    shorter, longer = sorted(telling, key=len)
-    return _has_in_order(longer, shorter)
+    if digits(one) == digits(other):
+        return _has_in_order(longer, shorter)
+    before = longer[: len(longer) - len(shorter)]
+    return longer[len(before) :] == shorter and all(
+        word[:1].isalpha() and len(word) >= _SHORTEST for word in before
+    )
+
+
+def _telling(name: str) -> list[str]:
+    return [word for word in name.split("-") if word not in _GENERIC]
 
 
 def _has_in_order(words: Sequence[str], wanted: Sequence[str]) -> bool:
@@ -52,7 +58,9 @@ def meant(graph: PortGraph, edge: ServiceEdge) -> Service | None:
     name, namespace = edge.whom.name, edge.whom.namespace
     if UNNAMED in name or name in graph.own_names or own.may_be_made(graph, name):
         return None
-    near = [one for one in graph.services if one.key.namespace == namespace and is_alike(one.key.name, name)]
+    words = _services(graph)
+    sharing = dict.fromkeys(one for word in _telling(name) for one in words.get((namespace, word), ()))
+    near = [one for one in sharing if is_alike(one.key.name, name)]
     if only(one.key for one in near) is None or (namespace, near[0].key.name) in graph.asked:
         return None
     found = near[0]
@@ -62,10 +70,11 @@ def meant(graph: PortGraph, edge: ServiceEdge) -> Service | None:
 
 @lru_cache(maxsize=4)
 def _services(graph: PortGraph) -> Mapping[tuple[str, str], Sequence[Service]]:
-    """The Services by namespace and by the digits of their names: thousands of edges may ask."""
+    """The Services by namespace and by the words of their names: thousands of edges may ask."""
     found: dict[tuple[str, str], list[Service]] = {}
     for one in graph.services:
-        found.setdefault((one.key.namespace, digits(one.key.name)), []).append(one)
+        for word in dict.fromkeys(_telling(one.key.name)):
+            found.setdefault((one.key.namespace, word), []).append(one)
     return found
 
 

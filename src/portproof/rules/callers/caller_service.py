@@ -80,7 +80,7 @@ Not reported when:
 * the similar Service lacks the port.
 * somebody calls the Service by its own name, and the two differ by a word.
 * several Services have a similar name, or a name has fewer than four letters.
-* the names differ in their digits.
+* the names differ in their digits, but for words before both (`orders` and `team2-orders`).
 * the host states another namespace, is that of a pod, or has its address in `hostAliases`.
 * a custom resource here has a name that the host begins with: its operator may make the Service.
 * the address is that of a page, is in a file of a ConfigMap, or is the default of a variable that
@@ -123,7 +123,6 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         if near is None or place in seen:
             continue
         seen.add(place)
-        site = edge.whom.site
         does = "points to" if edge.holder.kind == "ConfigMap" else "calls"
         yield Finding(
             message=(
@@ -131,9 +130,25 @@ def check(graph: PortGraph) -> Iterator[Finding]:
                 f"not resolve. Did you mean {near.key}?"
             ),
             severity=Severity.WARNING,
-            primary=Site(site.resource, site.path, None if site.piece else site.value),
+            primary=_host(graph, edge),
             related=tuple(Label(port.number, f"a port of {near.key}") for port in near.ports[:1]),
         )
+
+
+def _host(graph: PortGraph, edge: ServiceEdge) -> Site:
+    """The field that has the host: of a host and a port in fields of their own, the one beside that of the port."""
+    site, name = edge.whom.site, edge.whom.name
+    holder = graph.resource(site.resource)
+    data = holder.data if holder is not None else {}
+    if name not in str(lookup(data, site.path)):
+        beside = lookup(data, site.path[:-2]), lookup(data, site.path[:-1])
+        for index, entry in indexed(beside[0]):
+            if entry.get("value") == name:
+                return Site(site.resource, (*site.path[:-2], index, "value"), name)
+        for key, text in mapping(beside[1]).items():
+            if text == name:
+                return Site(site.resource, (*site.path[:-1], key), name)
+    return Site(site.resource, site.path, None if site.piece else site.value)
 
 
 def _is_called(graph: PortGraph, edge: ServiceEdge) -> bool:
