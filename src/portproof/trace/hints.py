@@ -134,7 +134,7 @@ def _at_version(chart: RemoteChart, tree: Tree) -> Origin | None:
 
 
 def _in_template(path: str, one: Site, beside: Mapping[str, object], tree: Tree) -> Origin | None:
-    """The line of the template that writes the field, else the one that names the resource's kind.
+    """The line of the template that writes the field, or what the field is in, else the one that names the resource's kind.
 
     `beside` is the mapping that has the field: the variable of a container is the one below its own name.
     """
@@ -157,10 +157,28 @@ def _in_template(path: str, one: Site, beside: Mapping[str, object], tree: Tree)
             ),
         )
         return Origin(Span(path, found.start("text"), found.end("text")), found["text"], Proof.HINTED)
+    around_it = _written_around(content, keys, _lines_of(content, one.resource))
+    if around_it is not None:
+        return Origin(
+            Span(path, around_it.start("key"), around_it.end("key")), around_it["key"], Proof.HINTED
+        )
     match_kind = re.search(rf"^kind:[ \t]*({re.escape(one.resource.kind)})\b", content, re.MULTILINE)
     if match_kind is None:
         return None
     return Origin(Span(path, match_kind.start(1), match_kind.end(1)), match_kind.group(1), Proof.HINTED)
+
+
+def _written_around(content: str, keys: Sequence[str], own: range) -> re.Match[str] | None:
+    """The line of the innermost mapping around a field that the template writes out; a part within it comes from elsewhere."""
+    lines = [one for one in _KEY.finditer(content) if one.start() in own]
+    for width in range(len(keys) - 1, 1, -1):
+        for one in lines:
+            outer = keys[width - 2 :: -1] if width > 1 else ()
+            if one["key"].strip("\"'") == keys[width - 1] and _agreeing(_parents(content, one), outer) == len(
+                outer
+            ):
+                return one
+    return None
 
 
 _KEY = re.compile(

@@ -183,9 +183,7 @@ def _meant(graph: PortGraph, endpoint: Endpoint, taken: frozenset[_Target]) -> _
     if behind:
         found = only(behind)
         where = (
-            "that label is one of its pods"
-            if not endpoint.pods
-            else "that label is one of the workload itself"
+            "its pods have that label" if not endpoint.pods else "that label is one of the workload itself"
         )
         return None if found is None else _Meant(found, _labels(graph, found), where)
     away = [one for one in able if one not in near and wanted.items() <= _labels(graph, one).items()]
