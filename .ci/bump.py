@@ -24,14 +24,17 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from portproof import download
 from portproof.errors import ToolError
 from portproof.pins import Archive, Build, Catalogue, Wheel
+from portproof.replacing import replace
 
 PINS = Path(__file__).resolve().parents[1] / "src" / "portproof" / "pins.py"
 API = "https://api.github.com"
@@ -229,8 +232,8 @@ def load(text: str) -> Catalogue:
     catalogue: Catalogue = made["OFFICIAL"]
     builds = []
     for build in catalogue.builds:
-        values = asdict(build)
-        source = values.pop("source")
+        values = structs.asdict(build)
+        source = structs.asdict(values.pop("source"))
         builds.append(Build(**values, source=Archive(**source) if "url" in source else Wheel(**source)))
     return Catalogue(tuple(builds), catalogue.schemes)
 

@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from portproof.action.entry import kept
 from portproof.action.runner import run
 from portproof.errors import UsageError
 from portproof.github.publish import Budget
+from portproof.replacing import replace
 from portproof.report import json_, marks
 from tests.e2e.program import environment
 from tests.github import FakeGitHub, Token

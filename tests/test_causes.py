@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from portproof.replacing import replace
 from portproof.report import marks
 from portproof.report.causes import causes
 from portproof.report.model import Fix, Result

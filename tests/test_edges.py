@@ -6,7 +6,6 @@ import importlib
 import pkgutil
 import subprocess
 import sys
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from portproof.graph.model import (
     Unknown,
 )
 from portproof.graph.pod_groups import PodGroup
+from portproof.replacing import replace
 from portproof.rules.edges import every, families
 from tests.support.rules import graph
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
@@ -16,6 +15,7 @@ from portproof.errors import ConflictError
 from portproof.fix import Learnt, Prover
 from portproof.outcome import FindingGroup, Outcome
 from portproof.render.cache import remember
+from portproof.replacing import replace
 from portproof.rules import all_rules
 from portproof.rules.evaluate import RuleSet
 from portproof.source import Tree

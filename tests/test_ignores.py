@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from portproof.config import IgnoreConfig
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, Mount, Skip, Target
 from portproof.errors import ConfigError
+from portproof.replacing import replace
 from portproof.resources import ResourceKey
 from portproof.source import Span, Tree
 from portproof.suppressions import baseline, comments, unused

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portproof.graph.chains import Fate, Hop, Stop
+from portproof.replacing import replace
 from portproof.report import markdown
 from portproof.report.mermaid import escaped, picture
 from tests.support.reports import CALLER, CHAIN, FRONT, INCIDENT, PODS, RESULT, report, result

@@ -71,7 +71,10 @@ def test_what_does_not_fit_is_counted() -> None:
 def test_many_rows_that_come_and_go_are_folded_and_what_is_urgent_is_not() -> None:
     rows = [change(ChangeKind.NEW, number) for number in range(20)]
     lost = EdgeChange(
-        **{**{one: getattr(rows[0], one) for one in EdgeChange.__slots__}, "after": state(99, meets=False)}
+        **{
+            **{one: getattr(rows[0], one) for one in EdgeChange.__struct_fields__},
+            "after": state(99, meets=False),
+        }
     )
     page = gfm.rendered(port_table.markdown(diff(TargetDiff("helm:charts/web", (*rows, lost)))))
     first = page.shape.index("details")

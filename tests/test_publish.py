@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from portproof.github.client import Client, Waits, checked_address
 from portproof.github.files import ApiFiles, comparison
 from portproof.github.model import ChangedFiles, GithubError
 from portproof.github.publish import Budget, Job, Publisher, PublishOutcome
+from portproof.replacing import replace
 from portproof.report import marks
 from portproof.report.links import Links
 from portproof.report.model import Report, Result

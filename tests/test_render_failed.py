@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from portproof.discover.model import HelmTarget, Install, KustomizeTarget
 from portproof.render.model import FailureSite, RenderFailure
+from portproof.replacing import replace
 from portproof.rules.run import unused_ignore
 from portproof.rules.run.render_failed import OtherTargets, other_targets, severity
 from portproof.rules.severity import Severity

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from portproof.discover.model import Cluster
 from portproof.render.engine import Engine
 from portproof.render.kubernetes import suitable
+from portproof.replacing import replace
 from portproof.source import Tree
 
 from .support.rendering import HELMS, chart, engine, failed, helm_target, refused, rendered, write_files

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from portproof.replacing import replace
 from portproof.report.annotations import write
 from portproof.report.safe import log_entry, log_line
 from portproof.rules.base import Severity

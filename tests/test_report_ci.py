@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from portproof.discover.unread import Unread
+from portproof.replacing import replace
 from portproof.report import azure, gitlab, junit, plain, rdjson
 from portproof.report.model import Report
 from portproof.rules.base import Severity

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from portproof.replacing import replace
 from portproof.report.fixes import BODY_LIMIT, Fixes, body
 from portproof.report.links import SITE, Links
 from portproof.report.model import Report

@@ -6,7 +6,6 @@ import importlib.resources
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from portproof.discover.unread import Unread
+from portproof.replacing import replace
 from portproof.report import json_
 from portproof.report.model import Effect, ToolVersions
 from portproof.rules.base import Severity

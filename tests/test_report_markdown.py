@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,6 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from portproof.graph.chains import Fate, Hop, Stop
+from portproof.replacing import replace
 from portproof.report import markdown
 from portproof.report.links import SITE, Links
 from portproof.report.model import Report

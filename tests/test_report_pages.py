@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import click
 
 from portproof.discover.model import Discovery, HelmTarget, Install, KustomizeTarget, ManifestTarget, Skip
 from portproof.discover.unread import Unread
+from portproof.replacing import replace
 from portproof.report import pages
 from portproof.report.pages import Bullets, Example, Heading, Prose
 from portproof.rules import all_rules

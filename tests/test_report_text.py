@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -16,6 +15,7 @@ from portproof.discover.model import Skip
 from portproof.discover.unread import Unread
 from portproof.flags import Flags, Given
 from portproof.patch import unified
+from portproof.replacing import replace
 from portproof.report import text
 from portproof.report.excerpt import clip, columns
 from portproof.report.model import Effect, Report

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from portproof.diff import Changes, FileDiff, changes, file_diff
 from portproof.patch import unified
+from portproof.replacing import replace
 from portproof.report import marks
 from portproof.report.causes import Cause
 from portproof.report.links import SITE, Links

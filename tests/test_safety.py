@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
 
@@ -13,6 +12,7 @@ from portproof.effects import differences
 from portproof.graph import link
 from portproof.graph.meetings import meetings
 from portproof.render.model import RenderedDocument, Rendering
+from portproof.replacing import replace
 from portproof.safety.decision import risks
 from portproof.safety.model import Danger, Field, TargetEffects
 

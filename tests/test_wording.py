@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portproof.replacing import replace
 from portproof.report.causes import Cause
 from portproof.report.environments import where
 from portproof.report.links import Links

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
+
+from msgspec import Struct
 
 from portproof.discover.model import Target
 from portproof.graph import link
 from portproof.graph.model import Site
 from portproof.graph.moved import Move, Moves
 from portproof.graph.references import ReferenceKind
+from portproof.replacing import replace
 from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.rules import known
 from portproof.rules.base import Finding, Severity
@@ -31,8 +34,7 @@ _VERSIONS = frozenset({"helm.sh/chart", "app.kubernetes.io/version", "chart"})
 _WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
-@dataclass(frozen=True)  # no slots: what is found out once is kept
-class Part:
+class Part(Struct, frozen=True, dict=True):  # what is found out once is kept
     """A target of an environment in both revisions: None where it is not there, or was not rendered.
 
     `known` are the findings that it has by itself.

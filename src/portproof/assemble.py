@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from portproof import live
 from portproof.combined import Combined
@@ -28,6 +29,7 @@ from portproof.parts.model import Failed, Idle, Lost, Part
 from portproof.patch import unified_many
 from portproof.render.inflating import OF_CHARTS
 from portproof.render.model import NotRendered, RenderFailure
+from portproof.replacing import replace
 from portproof.report.fixes import Fixes
 from portproof.report.marks import digest
 from portproof.report.model import (
@@ -63,8 +65,7 @@ UNCOMPARED = "the base could not be rendered, so no finding counts as new"
 _ALIKE_SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """What a run was to check: what was discovered under `paths` of `tree`, by which rules, rendered with which tools.
 
     `targets` are those of the discovery that are to be checked, by this run or by another; None stands for those that it
@@ -317,8 +318,7 @@ def _cured_by(groups: Iterable[FindingGroup]) -> _Cured:
     return {key: (name, keys) for name, keys in known for key in keys}
 
 
-@dataclass(frozen=True, slots=True)
-class _Fixes:
+class _Fixes(Struct, frozen=True):
     """Turns proposals into the fixes of a report."""
 
     places: Places

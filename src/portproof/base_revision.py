@@ -6,9 +6,10 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from portproof import pipeline
 from portproof.across import Part
@@ -27,6 +28,7 @@ from portproof.pipeline import Plan, Survey
 from portproof.placing import Past
 from portproof.renames import Renamed, renamed
 from portproof.render.model import NotRendered, RenderFailure, Rendering
+from portproof.replacing import replace
 from portproof.resources import Manifests, objects
 from portproof.resources import read as read_resources
 from portproof.revision import Comparison
@@ -37,8 +39,7 @@ from portproof.trace.probe import origins
 from portproof.yamldoc import YamlError, load_all
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Struct, frozen=True):
     """What the targets of the base had to say, by id.
 
     `keys` are their findings (None for one that did not render), `failures` what could not be rendered of them, where

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from portproof.diff import moved_lines
 from portproof.source import LineIndex, RelPath, Span, Tree
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedBlock:
+class ChangedBlock(Struct, frozen=True):
     """Lines of the base, `old`, in whose place there are the lines `new` of the head; each may be empty."""
 
     old: range

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
 
 from portproof.config import Config
 from portproof.discover.chart_files import chart_files
@@ -31,6 +32,7 @@ from portproof.discover.model import (
 from portproof.discover.reading import aside, facts, skim
 from portproof.discover.unread import Unread
 from portproof.render.model import RenderedDocument, Renderer, Rendering
+from portproof.replacing import replace
 from portproof.source import RelPath, Tree, join, parent
 from portproof.yamldoc import YamlError, load, lookup
 
@@ -149,8 +151,7 @@ def _built(target: KustomizeTarget) -> Iterator[RelPath]:
     return (path for path in target.files if path not in by)
 
 
-@dataclass(slots=True)
-class _Speaking:
+class _Speaking(Struct):
     """Which files of a tree hold descriptions, each read once."""
 
     tree: Tree
@@ -227,8 +228,7 @@ class _Speaking:
         return any(one is None or self.tree.text_or_none(one) is None or self.file(one) for one in files)
 
 
-@dataclass(slots=True)
-class _Answers:
+class _Answers(Struct):
     """The descriptions in the renderings of a tree, each rendered once; `known` has them by the ids of their parents."""
 
     tree: Tree

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.fix import Proposal, Prover
 from portproof.outcome import FindingGroup, Outcome
@@ -11,8 +12,7 @@ from portproof.rules.evaluate import FindingKey
 from portproof.source import Edit, Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Combined:
+class Combined(Struct, frozen=True):
     """The first fixes of all findings together, proven together.
 
     `tree` holds the text of the edited files as they were when this was proven; `cured` are the findings that are gone

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof import pipeline
 from portproof.across import Abroad, Part, broken_between, mentions_any
@@ -17,6 +19,7 @@ from portproof.outcome import Outcome, TracedFinding, keys_of
 from portproof.parallel import Progress
 from portproof.pipeline import Plan, Survey
 from portproof.render.model import NotRendered, RenderFailure, Rendering
+from portproof.replacing import replace
 from portproof.revision import Comparison
 from portproof.rules.evaluate import FindingKey
 from portproof.rules.run.target_unchecked import UncheckedTarget
@@ -27,8 +30,7 @@ from portproof.unchecked import excluded as find_excluded
 from portproof.unchecked import unchecked as find_unchecked
 
 
-@dataclass(frozen=True, slots=True)
-class Introduced:
+class Introduced(Struct, frozen=True):
     """What a change brings in, by what the targets of the base had to say.
 
     `revision` is the base's commit, `changed` are the paths that differ from it. `stale` are the failures to render

@@ -12,11 +12,13 @@ import json
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof.discover.model import HelmTarget, KustomizeTarget, ManifestTarget, Target
 from portproof.errors import UsageError
+from portproof.replacing import replace
 from portproof.source import RelPath, Tree, parent
 
 _START = {"helm": 1.0, "kustomize": 1.0, "manifests": 0.02}
@@ -36,16 +38,14 @@ _TRACING = 3
 """Renders of a target beside the first one if it has findings, whatever their number; what is done between them takes one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Costs:
+class Costs(Struct, frozen=True):
     """What an earlier run took: `seconds` for each target, by its id, and which of them have `findings`."""
 
     seconds: Mapping[str, float]
     findings: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """One of `total` shards; `index` counts from 1."""
 
     index: int
@@ -73,8 +73,7 @@ def parsed(text: str) -> Share:
     return share
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """The targets of each shard, in their order; `digest` is the same wherever they are cut alike."""
 
     shards: tuple[tuple[Target, ...], ...]

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from msgspec import Struct, field
+
 from portproof.patch import unified, unquoted
+from portproof.replacing import replace
 from portproof.source import RelPath
 
 _HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
@@ -24,8 +26,7 @@ class DiffError(ValueError):
     """A text that is no unified diff, or one that was cut off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hunk:
+class Hunk(Struct, frozen=True):
     """A piece of a diff: the text of each line that can be commented on, by its number.
 
     `right` holds added lines and context in the head's numbers, without gaps; `left` removed lines in the base's.
@@ -41,8 +42,7 @@ class Hunk:
         return first <= last and first in self.right and last in self.right
 
 
-@dataclass(frozen=True, slots=True)
-class FileDiff:
+class FileDiff(Struct, frozen=True):
     """One file of a pull request.
 
     `status` is GitHub's word: added, removed, modified, renamed, copied, changed, unchanged. `mapped` is False when
@@ -136,8 +136,7 @@ def _equal_lines(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, 
         yield from ((block.a + at, block.b + at) for at in range(block.size))
 
 
-@dataclass(slots=True)
-class _Reader:
+class _Reader(Struct):
     """Reads one hunk, line by line, until its counts are used up."""
 
     old: int

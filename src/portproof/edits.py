@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import pairwise
+
+from msgspec import Struct, field
 
 from portproof.graph.model import Site
 from portproof.graph.names import is_digits
@@ -28,16 +29,14 @@ _ROOT = re.compile(r"(?<![\w$.)\]])\.(?=(?:Values|Release|Chart|Capabilities|Tem
 _DOT = re.compile(r"(?<![\w$.)\]\"])\.(?![\w.])")
 
 
-@dataclass(frozen=True, slots=True)
-class Follows:
+class Follows(Struct, frozen=True):
     """What has to hold of an expression: where the text of `source` is another, both `sites` hold that."""
 
     source: Origin
     sites: tuple[Site, Site]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """Edits that may cure a finding, and what they do in words; those of an expression are to follow its value.
 
     A field that is added is written behind the text at `beside`.
@@ -54,8 +53,7 @@ class Attempt:
         return frozenset({self.beside} if self.beside else {edit.span for edit in self.edits})
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """Where the fields of a finding come from: the text that decides each, and the action of a template that writes it."""
 
     origins: Mapping[Site, Origin]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from portproof import yamldoc
 from portproof.graph.names import port_name_problem
 from portproof.render.model import RenderedDocument, Rendering
+from portproof.replacing import replace
 from portproof.resources import ResourceKey, objects
 from portproof.yamldoc import FieldPath, leaves
 
@@ -24,8 +26,7 @@ _LONG = 253
 _PORT_OR_NAME = re.compile(r"(?i)port|protocol|\Aname\Z|\Akind\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A field whose value differs; None stands for a field that is not there."""
 
     resource: ResourceKey

@@ -13,10 +13,11 @@ import fnmatch
 import re
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeVar
+
+from msgspec import Struct
 
 from portproof.discover.kept import speaking_of
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
@@ -25,6 +26,7 @@ from portproof.graph.answers import unanswered
 from portproof.graph.meetings import Meeting
 from portproof.graph.model import Neighbour, Service, ServiceEdge, Surroundings
 from portproof.graph.names import is_placeholder
+from portproof.replacing import replace
 from portproof.rules.callers.caller_service_port import RULE
 from portproof.rules.evaluate import Evaluation, FindingKey
 from portproof.source import RelPath, Tree, parent
@@ -55,8 +57,7 @@ _NOTHING = Surroundings()
 _Value = TypeVar("_Value", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
-class TargetInterface:
+class TargetInterface(Struct, frozen=True):
     """What a target offers to others, what it asks of Services that it does not have, and which numbers work in it.
 
     It is kept to the end of a run, and has nothing of the graph but these. `offers` are set where an environment is stated
@@ -249,8 +250,7 @@ class Reach:
         return self._facts[target.id]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """What `Reach` needs to know of a target."""
 
     named: frozenset[str]
@@ -258,8 +258,7 @@ class _Place:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Together:
+class Together(Struct, frozen=True):
     """Targets that are deployed together: the configuration says so (`stated`), or it is guessed."""
 
     targets: tuple[Target, ...]

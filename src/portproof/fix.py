@@ -11,9 +11,10 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from portproof.discover.kept import near
 from portproof.discover.model import HelmTarget, Target
@@ -43,16 +44,14 @@ Had: TypeAlias = Callable[[Target, FindingKey], bool]
 """Whether the base had a finding of a target."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
+class Proven(Struct, frozen=True):
     """What a render has shown of some edits: the fields that they change, and every finding (by target) they cure."""
 
     effects: tuple[Change, ...]
     cures: frozenset[tuple[str, FindingKey]]
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """Edits that cure a finding, and the proof; one that is not `recommended` is for people to choose.
 
     `risks` say why it is unsafe. `fixed` are the fields that it is about: what else changes comes along. `at` are the
@@ -83,8 +82,7 @@ class Proposal:
         return self.proven.effects
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """What the edits have done to one target: its renderings without and with them, the fields that differ, what is cured."""
 
     target: Target

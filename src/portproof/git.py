@@ -13,8 +13,9 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof import process
 from portproof.errors import UsageError
@@ -37,8 +38,7 @@ _PROTECTED = (
 _SECONDS = 120
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class Git:
+class Git(Struct, frozen=True, weakref=True):
     """A git that starts no other program, whatever the repository at `root` says.
 
     `folder` is its own git directory, which goes with it; `settings` are options of the command line.

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.discover.model import HelmTarget, KustomizeTarget, Target
 from portproof.edits import sites_of
@@ -35,8 +36,7 @@ from portproof.trace.model import Origin
 _WORD = re.compile(r"(?![0-9]{1,2}(?![a-z0-9]))[a-z0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(Struct, frozen=True):
     """What there is for a shard: all that a run over all would check, by `plan`, and what ties it together."""
 
     plan: Plan

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from portproof.discover.model import Discovery
 from portproof.outcome import (
@@ -17,6 +18,7 @@ from portproof.outcome import (
     unchecked_fingerprint,
 )
 from portproof.render.model import Renderer, RenderFailure
+from portproof.replacing import replace
 from portproof.rules.evaluate import RuleSet
 from portproof.rules.run import render_failed, target_unchecked, unused_ignore
 from portproof.rules.run.target_unchecked import UncheckedTarget
@@ -30,8 +32,7 @@ from portproof.trace.probe import origins
 from portproof.yamldoc import format_path
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(Struct, frozen=True):
     """What is asked of one finding, failure to render or lost target, and what suppresses it: nearest first, empty if nothing."""
 
     subject: Subject
@@ -105,8 +106,7 @@ def _lost(one: UncheckedTarget) -> Subject:
     return Subject(target_unchecked.RULE.id, one.target, None, "", lines, unchecked_fingerprint(one))
 
 
-@dataclass(frozen=True, slots=True)
-class LookedAt:
+class LookedAt(Struct, frozen=True):
     """What a run has asked of which tree; `whole` tells all that it could have looked at, if it was to look at that.
 
     `elsewhere` are the ids of targets that others look at.
@@ -119,8 +119,7 @@ class LookedAt:
     elsewhere: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Struct, frozen=True):
     """The ignores that do nothing here, as far as this run can tell; `complete` says that nothing was left out."""
 
     unused: tuple[UnusedSuppression, ...] = ()

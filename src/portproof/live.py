@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 Data: TypeAlias = Mapping[str, Any]
 _Name: TypeAlias = tuple[str, str, str]
@@ -30,8 +31,7 @@ _FLUX = {"kustomize.toolkit.fluxcd.io": "Flux Kustomization", "helm.toolkit.flux
 _HASHES = ("pod-template-hash", "rollouts-pod-template-hash")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """An object and who it is."""
 
     kind: str

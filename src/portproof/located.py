@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from portproof.render.model import FailureSite
 from portproof.report.model import Location
@@ -16,8 +17,7 @@ CONTEXT = 3
 """Source lines kept on either side of a place."""
 
 
-@dataclass(slots=True)
-class Places:
+class Places(Struct):
     """Turns spans into lines and columns, and remembers which source lines the report shows."""
 
     tree: Tree

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from portproof.outcome import TracedFinding
+from portproof.replacing import replace
 from portproof.rules.base import Severity
 from portproof.rules.evaluate import RuleSet
 from portproof.source import Span, Tree

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from portproof.discover.kept import near
 from portproof.discover.model import HelmTarget, ManifestTarget, Target
@@ -17,6 +18,7 @@ from portproof.graph.model import Site
 from portproof.graph.moved import Move
 from portproof.placing import Place
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
+from portproof.replacing import replace
 from portproof.resources import ResourceKey
 from portproof.rules.base import Finding, Trait
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding
@@ -37,8 +39,7 @@ _POSITION = re.compile(r"\b(line|column) \d{1,9}\b|(\.\w{1,10})(?::\d{1,9}){1,2}
 """A place in the words of a tool: ``line 12``, ``templates/all.yaml:12:7``."""
 
 
-@dataclass(frozen=True, slots=True)
-class TargetResult:
+class TargetResult(Struct, frozen=True):
     """What became of one target, and what ties it to others.
 
     `evaluation` is kept only when there is something to say: memory stays flat. `without` is what it was rendered without,
@@ -69,8 +70,7 @@ class TargetResult:
         return self.outcome is None and not self.problems and not self.without
 
 
-@dataclass(frozen=True, slots=True)
-class TracedFinding:
+class TracedFinding(Struct, frozen=True):
     """One finding of one target, with the origins of its ends; `written` are actions of templates that write them.
 
     With a base, `move` is what the change did to its edge, `place` where the change touched that, unless it is the origin
@@ -102,8 +102,7 @@ class TracedFinding:
         return fingerprint(self.target, *who, format_path(site.identity))
 
 
-@dataclass(frozen=True, slots=True)
-class FindingGroup:
+class FindingGroup(Struct, frozen=True):
     """Equal findings of several targets; the first stands for all. `proposals` are proven, best first.
 
     `alike` are further findings that the same line of a change brings in, where there are too many to say each (`joined`).
@@ -149,16 +148,14 @@ class FindingGroup:
         return self.first.fingerprint
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressed:
+class Suppressed(Struct, frozen=True):
     """A finding that is left out, and what leaves it out."""
 
     merged: FindingGroup
     ignore: Suppression
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Which findings count and which are left out, equal ones merged.
 
     `excused` are failures to render that are left out, `accepted` targets whose check a change ends, `used` what leaves
@@ -173,8 +170,7 @@ class Verdict:
     known: tuple[Subject, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """All that a run found out, targets and findings each in their defined order.
 
     `verdict` tells which findings are left out, `idle` what leaves nothing out: as far as this run looked, and to all

@@ -10,9 +10,10 @@ import os
 import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from portproof.source import RelPath, work_tree
 
@@ -25,8 +26,7 @@ _Block: TypeAlias = tuple[int, int, int, int]
 """Lines ``before[a0:a1]`` become ``after[b0:b1]``."""
 
 
-@dataclass(frozen=True, slots=True)
-class PatchHunk:
+class PatchHunk(Struct, frozen=True):
     """A piece of a patch: `line` is where it starts in the old file, `lines` are as printed, with their sign."""
 
     path: RelPath

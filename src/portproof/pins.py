@@ -8,19 +8,17 @@ order of a catalogue is the order of preference. ``make bump-tools`` raises them
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(Struct, frozen=True):
     """A release file: a gzipped tar archive at `url` whose whole content has the sum `sha256`."""
 
     url: str
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wheel:
+class Wheel(Struct, frozen=True):
     """A wheel on PyPI that carries the binaries, for our own tests (`toolchain.WHEEL_SWITCH`): in `layer`, a zip file within `archive`, a gzipped tar within it."""
 
     project: str
@@ -30,8 +28,7 @@ class Wheel:
     layer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(Struct, frozen=True):
     """One program for one platform, and where it can be had.
 
     `tool` is what it serves as, `program` what it is; they differ for kubectl, which carries
@@ -50,8 +47,7 @@ class Build:
     default: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """Everything that may be downloaded, best first, and the URL schemes allowed for it."""
 
     builds: tuple[Build, ...]

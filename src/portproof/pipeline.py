@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
+
+from msgspec import Struct, field
 
 from portproof import judge
 from portproof.across import Abroad
@@ -40,6 +41,7 @@ from portproof.placing import Asked, Past, places
 from portproof.propose import propose, votes, with_way_back
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
 from portproof.render.releases import renamed, switched_off, whole
+from portproof.replacing import replace
 from portproof.resources import read as read_resources
 from portproof.rules.base import Remedy, Trait
 from portproof.rules.edges import edges
@@ -77,8 +79,7 @@ def certain(_failure: RenderFailure, _tree: Tree) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What a run is to do: check `targets` of `tree`; `everything` are all targets that a fix must not break.
 
     `neighbours` are what other targets offer to these; None when that is yet to be found out. `ignores` leave findings out.
@@ -120,8 +121,7 @@ class Plan:
         return answer if isinstance(answer, Rendering) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Struct, frozen=True):
     """What every target of a plan has to say, and what ties them; nothing is traced or proven yet.
 
     `neighbours` are what targets offer to these that are not of the plan. `instead` are targets of the results that are not
@@ -203,19 +203,21 @@ def prover_of(plan: Plan, survey: Survey) -> Prover:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Further:
+class Further(Struct, frozen=True):
     """What a change did besides: targets of the base that it takes out of the check, and what it broke between two targets."""
 
     unchecked: tuple[UncheckedTarget, ...] = ()
     abroad: tuple[Abroad, ...] = ()
 
 
+NOTHING_FURTHER = Further()
+
+
 def finish(
     plan: Plan,
     survey: Survey,
     prover: Prover,
-    further: Further = Further(),
+    further: Further = NOTHING_FURTHER,
     progress: Progress = silent,
 ) -> Outcome:
     """Trace what the survey has found, judge what counts of it, and prove fixes for that."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.changed_lines import ChangedLines
 from portproof.discover.model import Target
@@ -21,8 +22,7 @@ from portproof.source import Span
 from portproof.trace.model import Origin, Proof
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a change touched what a finding is about, other than at the finding's own field; `site` is the field there.
 
     The origin is proven for that field. Without a `site` the place is only hinted.
@@ -32,8 +32,7 @@ class Place:
     site: Site | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """The base of a change, for those who look for the line that the change touched.
 
     `is_new` says whether the base did not have a finding of a target, by what it would have been there and by its move;
@@ -45,8 +44,7 @@ class Past:
     origins: Callable[[Target, Sequence[Site]], Mapping[Site, Origin]]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A finding of the head that the base does not have, its move if it has one, and the origins of its fields."""
 
     target: Target

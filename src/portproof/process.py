@@ -21,10 +21,11 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from portproof.sandbox import SandboxPolicy, apply
 
@@ -45,8 +46,7 @@ class Ending(Enum):
     NOT_STARTED = "not started"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What a program may use: wall seconds, bytes of output per stream, of address space, and of a file it writes.
 
     `processes` counts those of the same user, threads too, so it is only for a user that nobody else is.
@@ -60,8 +60,7 @@ class Limits:
     processes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """What became of a program; `stdout` and `stderr` are empty when it was killed for a limit.
 
     `returncode` is the negative number of the signal that ended it, as in `subprocess`.

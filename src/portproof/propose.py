@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 
 from portproof.discover.model import HelmTarget
 from portproof.edits import attempts
 from portproof.fix import Ends, Proposal, Prover
 from portproof.outcome import FindingGroup, TracedFinding
 from portproof.override import override
+from portproof.replacing import replace
 from portproof.resources import ResourceKey
 from portproof.rules.base import Remedy, Scalar
 from portproof.source import Edit, Span, Tree

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.discover.model import Target
 from portproof.source import RelPath, Tree
@@ -13,8 +14,7 @@ _ALIKE = 0.5
 """The share of equal files from which on a target is another one moved; git takes the same for lines of a file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Renamed:
+class Renamed(Struct, frozen=True):
     """What a target of today was in the base, and where its files were: those of today by their paths, and their old ones."""
 
     old: Target

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof import yamldoc
 from portproof.discover.model import Target
@@ -84,8 +85,7 @@ def around(target: str, resource: Resource, site: Site) -> RenderedObject | None
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(Struct, frozen=True):
     """What is underlined: a line from 0, its columns from 1, the end exclusive."""
 
     line: int

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from portproof import live, yamldoc
 from portproof.builds.model import Images, none_built
 from portproof.discover.model import HelmTarget, StreamTarget, Target
@@ -94,8 +96,7 @@ of YAML they stand behind a line feed, a brace or a comma.
 _KIND = re.compile(r"\nkind:[ \t]*[\"']?([A-Za-z]+)[\"']?[ \t]*(?:#[^\n]*)?\r?(?=\n|\Z)")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ResourceKey:
+class ResourceKey(Struct, frozen=True, order=True):
     """Who a resource is. The namespace is resolved: never empty unless the kind has none."""
 
     api_version: str
@@ -112,8 +113,7 @@ class ResourceKey:
         return self.api_version.rpartition("/")[0]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Resource:
+class Resource(Struct, frozen=True, eq=False):
     """One object of a rendering.
 
     `document` is the rendered document it stands in, and `inside` the path within that document (``items[2]`` in a

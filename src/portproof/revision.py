@@ -14,9 +14,10 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from portproof import process
 from portproof.discover.model import HelmTarget, KustomizeTarget, Target, with_parents
@@ -38,8 +39,7 @@ class OldFiles(Protocol):
         """Put each of `paths` below `into` as it was in the base; a path that was not there then is left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """The base revision (a commit's name) against the working tree: which paths differ."""
 
     revision: str
@@ -113,8 +113,7 @@ def _copy(source: Path, to: Path, *, deep: bool) -> None:
                 shutil.copyfile(entry.path, target)
 
 
-@dataclass(frozen=True, slots=True)
-class GitFiles:
+class GitFiles(Struct, frozen=True):
     """Files of a commit, through git's own checkout (so that line ends and filters are those of the work tree)."""
 
     git: Git

@@ -19,9 +19,10 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
+
+from msgspec import Struct
 
 _Result = TypeVar("_Result")
 
@@ -41,8 +42,7 @@ _ALLOW, _DENY = 0x7FFF0000, 0x00050000 | 13  # EACCES
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 
 
-@dataclass(frozen=True, slots=True)
-class _Machine:
+class _Machine(Struct, frozen=True):
     """The numbers of an architecture: its own, of calls that change the user, and of calls that are refused."""
 
     audit: int
@@ -59,8 +59,7 @@ _MACHINES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxPolicy:
+class SandboxPolicy(Struct, frozen=True):
     """What a program may touch. Paths are files, or folders with all below; one that is not there gives nothing.
 
     `write` and `execute` imply reading. `user` are the ids of a user and a group to become, which only root can.
@@ -73,8 +72,7 @@ class SandboxPolicy:
     user: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KernelSupport:
+class KernelSupport(Struct, frozen=True):
     """What this kernel offers: the version of Landlock, 0 for none, and whether calls can be filtered."""
 
     landlock: int

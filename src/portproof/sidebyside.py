@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from portproof.children import discover_all
 from portproof.config import Config
@@ -17,6 +18,7 @@ from portproof.graph.differences import Caller, ChangeKind, EdgeChange, EdgeStat
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge
 from portproof.graph.references import ReferenceKind
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
+from portproof.replacing import replace
 from portproof.report.port_diff import PortDiff, TargetDiff
 from portproof.resources import ResourceKey, read
 from portproof.revision import Comparison
@@ -30,8 +32,7 @@ Layouts: TypeAlias = Iterable[Callable[[], Tree]]
 """Ways to lay out the base, each with more of it than the one before; the next is tried when a target lacks something."""
 
 
-@dataclass(frozen=True, slots=True)
-class Revisions:
+class Revisions(Struct, frozen=True):
     """What to hold side by side: the `targets` below `paths` of `tree`, as far as `comparison` concerns them, and their past.
 
     `skips` are what lies there and is not rendered, `everything` are all targets of the tree. `others` are what targets
@@ -64,8 +65,7 @@ def port_diff(asked: Revisions, render: Renderer, layouts: Layouts) -> PortDiff:
     return PortDiff(asked.comparison.revision, tuple(_without_renames(compared)))
 
 
-@dataclass
-class _Sides:
+class _Sides(Struct):
     """What each target renders to in both revisions, by its id."""
 
     asked: Revisions

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from portproof.errors import UsageError
 
 RelPath: TypeAlias = str
@@ -45,8 +47,7 @@ class SourceError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(Struct, frozen=True, order=True):
     """A half-open range of code points in one file."""
 
     path: RelPath
@@ -54,8 +55,7 @@ class Span:
     end: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Edit:
+class Edit(Struct, frozen=True, order=True):
     """Replace the text of `span`, which is `old` today, by `new`."""
 
     span: Span
@@ -143,8 +143,7 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
     return "".join(pieces)
 
 
-@dataclass(frozen=True, slots=True)
-class LineIndex:
+class LineIndex(Struct, frozen=True):
     """Turns offsets of one text into lines and columns. Lines end at a line feed only, as in git."""
 
     starts: tuple[int, ...]

@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct, field
 
 SLOWEST = 10
 """Targets that are named."""
@@ -40,8 +41,7 @@ class Purpose(Enum):
     BASE = "of the base"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A stage, a purpose of renders or a target: how often, and how many seconds of work."""
 
     name: str
@@ -49,8 +49,7 @@ class Row:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """What a run has taken so far. `stages` are in the order of the work, `renders` are the parts of that stage.
 
     `seconds` went by, `cpu_seconds` are of all processors, programs that were started included. `slowest` are the targets
@@ -70,8 +69,7 @@ class Taken:
         return sum(one.seconds for one in self.stages)
 
 
-@dataclass(slots=True)
-class _Frame:
+class _Frame(Struct):
     """A stage that has begun: what was within it is not its own."""
 
     stage: Stage
@@ -79,8 +77,7 @@ class _Frame:
     within: float = 0.0
 
 
-@dataclass(slots=True)
-class _Sum:
+class _Sum(Struct):
     count: int = 0
     seconds: float = 0.0
 
@@ -95,8 +92,7 @@ def _used() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-@dataclass
-class Clock:
+class Clock(Struct):
     """Adds up what stages take."""
 
     started: float = field(default_factory=time.perf_counter)

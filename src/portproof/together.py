@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct
 
 from portproof.discover.kept import near
 from portproof.discover.model import Target
@@ -40,8 +41,7 @@ class Prove(Protocol):
         """What the edits do if they cure all of `cured` and break nothing; else None."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
+class _Offer(Struct, frozen=True):
     """A fix of a finding that may become a suggestion; `readers` are the targets that read the files it edits.
 
     `is_first` says that it is the best of its finding.

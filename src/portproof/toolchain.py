@@ -23,9 +23,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct
 
 from portproof.errors import ToolError
 from portproof.pins import OFFICIAL, Build, Catalogue, Wheel
@@ -40,8 +41,7 @@ _MIB = 1024 * 1024
 _PROBE_SECONDS = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(Struct, frozen=True):
     """A renderer that answered: `argv` starts it, `version` is its own word (for kubectl: its kustomize)."""
 
     name: str
@@ -55,8 +55,7 @@ class Tool:
         return self.argv[0]
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(Struct, frozen=True):
     """What is looked for: the programs that serve as `name`, best first, and the oldest version that will do."""
 
     name: str
@@ -96,8 +95,7 @@ def _silent(_: str) -> None:
     """Say nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """Where and how to look: the caller's environment, what may be downloaded, whether at all, whom to tell."""
 
     environ: Mapping[str, str]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from portproof.config import matches
 from portproof.discover.model import (
@@ -28,8 +29,7 @@ DESCRIPTORS = frozenset({"Chart.yaml", "requirements.yaml", *KUSTOMIZATION_NAMES
 """Files that make a folder a target."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The head of a change: its files, what was found there, and why targets of it were not rendered, by their ids."""
 
     comparison: Comparison
@@ -72,8 +72,7 @@ def unchecked(
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Excludes:
+class Excludes(Struct, frozen=True):
     """The globs that are never looked at: those of the base, and those of the head, which stand in `path`.
 
     `lines` are those of the head's, each with its line.
@@ -135,8 +134,7 @@ def excluded(
             yield UncheckedTarget(target, excludes.path, f"{glob!r} in exclude covers it now", line)
 
 
-@dataclass(frozen=True)  # no slots: what is found out once is kept
-class _Search:
+class _Search(Struct, frozen=True, dict=True):  # what is found out once is kept
     """Looks for the targets of the base, which lies in `old`, among what the head has."""
 
     head: Head

@@ -20,9 +20,10 @@ import math
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indexes from the top of a document to a value."""
@@ -97,8 +98,7 @@ class YamlError(Exception):
         self.column = column
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarSpan:
+class ScalarSpan(Struct, frozen=True):
     """Where a scalar stands: half-open offsets that include its quotes (`quote` is ``""`` for a plain one)."""
 
     start: int
@@ -106,8 +106,7 @@ class ScalarSpan:
     quote: str
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """One document: its data, the spans of its scalars, and where the document itself starts."""
 
     data: Any

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from kubernetes_validate.utils import all_versions
 from portproof.connectivity.manifests import Form, names, objects, write
 from portproof.connectivity.model import CallerTest, Placed
 from portproof.connectivity.plan import plan
+from portproof.replacing import replace
 from tests.connectivity.test_edges import CART, POLICY, WEB
 from tests.e2e.program import Program, Repository
 from tests.support.mapped import port_map_of

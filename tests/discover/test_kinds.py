@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from portproof.discover.kinds import WITH_PORTS
 from portproof.graph import references, sites
+from portproof.replacing import replace
 from portproof.resources import Resource
 from tests.support.rules import RULES, graph
 

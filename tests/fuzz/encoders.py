@@ -9,7 +9,6 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from portproof.action import output
 from portproof.diff import FileDiff, changes
 from portproof.graph.chains import Fate, Hop, Stop
 from portproof.patch import unified
+from portproof.replacing import replace
 from portproof.report import annotations as workflow
 from portproof.report import json_, markdown, marks, mermaid, sarif, text
 from portproof.report.causes import Cause

@@ -10,13 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from portproof.flags import FORMATS
+from portproof.replacing import replace
 from portproof.report import formats
 from portproof.report.safe import for_log
 from tests.e2e.program import Program, Repository, environment

@@ -8,11 +8,11 @@ import shutil
 import socket
 import subprocess
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from portproof.replacing import replace
 from tests.e2e.program import FIXTURES
 from tests.github import FakeGitHub
 from tests.image.container import IMAGE, Runner, docker, start

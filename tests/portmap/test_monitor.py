@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from portproof.portmap.monitor import (
     modules,
     operator,
 )
+from portproof.replacing import replace
 from tests.e2e.program import Program, Repository
 
 MakeRepository = Callable[[str], Repository]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import Any
 
 from portproof.graph.chains import Fate, Hop, Stop
 from portproof.patch import unified
+from portproof.replacing import replace
 from portproof.report.model import (
     Effect,
     Fix,

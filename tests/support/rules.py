@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from portproof.graph.references import ReferenceKind
 from portproof.render.affixes import affixes_in
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.render.patches import in_patch
+from portproof.replacing import replace
 from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.rules import all_rules
 from portproof.rules.base import Finding, Remedy, Rule

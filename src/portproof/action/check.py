@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof.action import configured
 from portproof.action.configured import Choice
@@ -16,6 +17,7 @@ from portproof.flags import Flags
 from portproof.github import files as base
 from portproof.github.model import ChangedFiles, GithubError, Pull
 from portproof.github.publish import degraded
+from portproof.replacing import replace
 from portproof.report.fixes import Fixes
 from portproof.report.model import Report
 from portproof.report.port_diff import PortDiff
@@ -24,8 +26,7 @@ from portproof.session import Request, combined_fixes, port_diff_of, report_of, 
 from portproof.source import RelPath
 
 
-@dataclass(frozen=True, slots=True)
-class ActionReport:
+class ActionReport(Struct, frozen=True):
     """A report, and what the rest of the run needs to know of how it came about.
 
     `fixes` is None where nothing was rendered. `ports` is what a pull request does to ports, where its base could be read.
@@ -44,8 +45,7 @@ class ActionReport:
         return self.report.news
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class PullRequest(Struct, frozen=True):
     """The pull request as GitHub shows it."""
 
     pull: Pull
@@ -57,8 +57,7 @@ class PullRequest:
         return None if len(self.files.changes) < self.pull.changed_files else self.files.touched
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(Struct, frozen=True):
     """What a run may do over the network for the checkout.
 
     With `offline` nothing at all. With `untrusted` charts are fetched only from hosts that the configuration names.

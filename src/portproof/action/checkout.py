@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof.action.inputs import inside
 from portproof.source import normalise, work_tree
@@ -13,8 +14,7 @@ from portproof.source import normalise, work_tree
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
+class Checkout(Struct, frozen=True):
     """The work tree of a run, as it was when the run began.
 
     `root` is the workspace itself where that is no work tree. `commit` is the commit that is checked out, None where

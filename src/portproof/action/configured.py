@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof import config as configuration
 from portproof.action.checkout import Checkout
 from portproof.action.inputs import inside
 from portproof.config import FileConfig
 from portproof.errors import ConfigError, UsageError
+from portproof.replacing import replace
 from portproof.revision import OldFiles
 from portproof.rules.vocabulary import vocabulary
 from portproof.source import RelPath
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where the configuration is looked for: a repository's root, and the file that the workflow names, if it does."""
 
     root: Path
@@ -57,8 +58,7 @@ def place(checkout: Checkout, config: str | None) -> Place | None:
     return Place(root, file.relative_to(root).as_posix()) if file.is_relative_to(root) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """The configuration that counts, None for that of the checkout, and what there is to say of it.
 
     `own` says that it may be the pull request's own.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import click
+from msgspec import Struct, field
 
 from portproof.action import output
 from portproof.action.checkout import Checkout
@@ -16,8 +16,7 @@ from portproof.report.annotations import escaped_data
 from portproof.report.phrases import prose
 
 
-@dataclass(slots=True)
-class Notes:
+class Notes(Struct):
     """What a run says of itself, each sentence once: at once as a notice in the log, and in the job's summary.
 
     `summarised` says that the summary is written: what comes later is added to it.
@@ -37,8 +36,7 @@ class Notes:
             output.summary(self.environ, f"> Note: {prose(text)}\n\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """One run. `environ` holds no token any more; `client` does, and is None where there is none."""
 
     inputs: Inputs

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from portproof.action.checkout import commit_at, is_commit
 from portproof.errors import UsageError
@@ -17,8 +18,7 @@ _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+\Z", re.ASCII)
 _SAFE_EVENT = "pull_request"
 
 
-@dataclass(frozen=True, slots=True)
-class PullEvent:
+class PullEvent(Struct, frozen=True):
     """A pull request's own run; `fork` says that its branch lies in another repository than its base."""
 
     number: int
@@ -27,8 +27,7 @@ class PullEvent:
     fork: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class RunEvent:
+class RunEvent(Struct, frozen=True):
     """Another workflow has ended: its report is posted, and nothing is rendered."""
 
     head: str
@@ -38,8 +37,7 @@ class RunEvent:
     numbers: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OtherEvent:
+class OtherEvent(Struct, frozen=True):
     """A push, a merge queue, a schedule, or a button: there is nobody to comment to."""
 
     name: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof import cut
 from portproof.config import Config
@@ -30,8 +31,7 @@ _BOOLEANS = {"true": True, "false": False}
 _MAX = 4_096
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """The inputs of `action.yml`. `warnings` are about inputs that look like slips of the pen.
 
     `fail_on` is None for ``error`` too: the runner hands over the default of `action.yml` as if the workflow had given

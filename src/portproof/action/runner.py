@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -20,6 +19,7 @@ from portproof.action.tell import hand_over, tell
 from portproof.errors import ExitCode, UsageError
 from portproof.github.client import USUAL, Client, Waits
 from portproof.github.publish import Budget
+from portproof.replacing import replace
 from portproof.report.annotations import escaped_data
 
 _API = "https://api.github.com"

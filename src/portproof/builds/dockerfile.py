@@ -10,8 +10,11 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import islice
+
+from msgspec import Struct, field
+
+from portproof.replacing import replace
 
 MAX_TEXT = 64 * 1024
 """Longer files are not read."""
@@ -29,8 +32,7 @@ _VARIABLE = re.compile(
 _PORT = re.compile(r"(?P<first>\d{1,5})(?:/(?P<protocol>[A-Za-z]+))?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """``ENTRYPOINT`` or ``CMD`` at a line from 1, as words; `variables` are those that a shell fills in when it starts."""
 
     instruction: str
@@ -39,24 +41,21 @@ class Command:
     variables: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """What ``ENV`` gives a variable, and at which line."""
 
     text: str
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Struct, frozen=True):
     """Files of the build's context that are copied to a place in the image."""
 
     sources: tuple[str, ...]
     place: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """A stage of a build, with what it has from the stages that it is made from.
 
     `base` is the image that the first of those is made from. `exposed` are TCP ports with their lines.
@@ -72,8 +71,7 @@ class Stage:
     health: tuple[str, int] = ("", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Instruction:
+class _Instruction(Struct, frozen=True):
     name: str
     text: str
     line: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from posixpath import normpath
@@ -17,6 +17,7 @@ from portproof.builds.model import BuiltImage, ContextFile
 from portproof.builds.recipes import Recipe
 from portproof.discover.builders import is_builder, is_dockerfile
 from portproof.discover.walk import EscapeError, resolve
+from portproof.replacing import replace
 from portproof.source import RelPath, Tree, is_within, join
 
 MAX_FILES = 500

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from portproof.builds.dockerfile import Stage
 from portproof.source import RelPath
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(Struct, frozen=True):
     """A port of the container to which a file of Docker Compose leads one of the host."""
 
     number: int
@@ -19,8 +19,7 @@ class Mapped:
     service: str
 
 
-@dataclass(frozen=True, slots=True)
-class ContextFile:
+class ContextFile(Struct, frozen=True):
     """A file of the build's context by its path in the tree; `place` is where it is in the image, empty if that is not said."""
 
     path: RelPath
@@ -28,8 +27,7 @@ class ContextFile:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltImage:
+class BuiltImage(Struct, frozen=True):
     """The one Dockerfile at `path` from which an image is built, and what lies beside it."""
 
     path: RelPath

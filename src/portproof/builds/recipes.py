@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.builds.model import Mapped
 from portproof.discover.builders import COMPOSE, SKAFFOLD
@@ -28,8 +29,7 @@ _IN_A_VERSION = re.compile(r":v?\d[\w.-]*\Z")
 _NOT_LITERAL = re.compile(r"[${}<>%*]")
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Struct, frozen=True):
     """An image of these names is built from `dockerfile`, with the files below `context`.
 
     `stated`: a description gives the image these names, whole but for the tag (``*/web`` if only the last part is

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -27,6 +26,7 @@ from portproof.cli.options import (
 )
 from portproof.errors import UsageError
 from portproof.flags import FLAGS, FORMATS, Flags
+from portproof.replacing import replace
 
 _report_format = click.option(
     "--format",

@@ -8,17 +8,18 @@ What a command needs after the first renders is imported by the functions that u
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from portproof import standard_input
 from portproof.commands.output import print_document, seen_from_here, with_timings, write_text
 from portproof.commands.replay import Printed, Replay
 from portproof.console import say
 from portproof.errors import ExitCode, UsageError
+from portproof.replacing import replace
 from portproof.session import Request, Session, port_diff, report_of, root_and_paths, session
 from portproof.timings import Stage, timed
 
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from portproof.report.model import Report
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """Where a report goes: in one format to standard output, in others to files.
 
     `width` is that of the terminal, in columns; None where standard output is none.

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from msgspec import Struct
+
 from portproof import git_index
 from portproof.commands.output import print_document, write_text
 from portproof.console import say
@@ -39,8 +41,7 @@ _PIECE = 256 * 1024
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
+class Printed(Struct, frozen=True):
     """What a run has said: on standard output, into files in the order they were asked for, and as notes."""
 
     code: int

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 OFF = "off"
 """In place of a severity: the rule does not run."""
 SEVERITIES = ("error", "warning", "note", OFF)
@@ -34,8 +36,7 @@ class ChartConfig:
     value_lines: tuple[int, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentConfig:
+class EnvironmentConfig(Struct, frozen=True):
     """Targets that are deployed together: globs of their ids; `complete` says that there is nothing else."""
 
     targets: tuple[str, ...]
@@ -59,8 +60,7 @@ class IgnoreConfig:
     end: int = field(default=0, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceConfig:
+class ReferenceConfig(Struct, frozen=True):
     """Where custom resources name a Service and a port of it; `by` says what the port field holds.
 
     `at` are JSONPaths of the objects that hold the reference, `service`, `namespace` and `port` places within such an

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
+
+from msgspec import Struct, field
 
 from portproof.errors import ConfigError
 from portproof.source import LineIndex
@@ -23,16 +24,14 @@ def _anything(_text: str) -> Problem:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(Struct, frozen=True):
     """What later stages know of the words that a file may use: the ids of rules, and JSONPaths."""
 
     rule: Callable[[str], Problem] = _anything
     jsonpath: Callable[[str], Problem] = _anything
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigValue:
+class ConfigValue(Struct, frozen=True):
     """A value at `path` of the file that is called `name`."""
 
     name: str
@@ -81,8 +80,7 @@ Check: TypeAlias = Callable[[ConfigValue, Any], Any]
 """Makes a value of the configuration from what YAML holds at a place. Raises `ConfigError`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """A key of a mapping: what it holds, the same as a JSON Schema for editors, and what it means.
 
     `required` is what to do about a file that lacks the key, where it may not be left out.

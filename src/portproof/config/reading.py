@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 from portproof.config.model import IgnoreConfig
@@ -12,6 +12,7 @@ from portproof.config.place import ConfigValue, Vocabulary, checked
 from portproof.config.settings import KEYS, Config, FileConfig
 from portproof.errors import ConfigError
 from portproof.flags import Flags
+from portproof.replacing import replace
 from portproof.source import LineIndex, SourceError, read_text
 from portproof.yamldoc import YamlError, documents
 

@@ -10,12 +10,12 @@ Sources: kubernetes ``pkg/controller/endpointslice`` (podToEndpoint: pods that a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from portproof.connectivity.edges import Call
 from portproof.connectivity.model import CallerTest, Placed, Skipped
 from portproof.graph.workloads import MARK
 from portproof.portmap.model import PodSelector, Purpose, ServiceMap, TargetMap
+from portproof.replacing import replace
 
 
 class Surroundings:

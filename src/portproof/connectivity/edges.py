@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.connectivity.model import Edge, Placed, Skipped
 from portproof.graph.model import Relation
@@ -23,8 +24,7 @@ _NOT_PODS = {
 _CONTROLLER = "an Ingress or Gateway controller opens it, whose pods are not known"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """An edge, and the pods whose it is, if anybody's, of the target `home`.
 
     `shared` is the ConfigMap that names the address, when several workloads read it.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.connect import CONNECTED, FAILURES
 
@@ -18,8 +19,7 @@ _DECODER = json.JSONDecoder()
 _TEXTS = ("from", "edge", "result", "detail")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """What ``connect`` said of an edge, as it wrote both; `milliseconds` is what the last attempt took."""
 
     caller: str
@@ -34,8 +34,7 @@ class Line:
         return self.result != CONNECTED
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(Struct, frozen=True):
     """The lines of ``connect`` in their order, and how many `others` there were, empty ones apart."""
 
     lines: tuple[Line, ...]

@@ -13,8 +13,9 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.connectivity.model import CallerTest
 from portproof.graph.workloads import MARK
@@ -30,8 +31,7 @@ _HOOK = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """How tests are written: `kind` is ``jobs``, ``cronjobs`` or ``argocd``, and `schedule` is that of CronJobs."""
 
     kind: str

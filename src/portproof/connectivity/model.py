@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from portproof.portmap.model import Ask, PortLine, ServiceMap, TargetMap
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """What the command line says of names that no file states: the `namespace`, and the `release` of a chart.
 
     `environment` is the one that is meant, or all.
@@ -25,8 +24,7 @@ class Placed:
         return self.namespace if self.release or not target.id.startswith("helm:") else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """A port of a Service, to be opened as one caller does.
 
     `caller` is what the test prints as ``from``: the namespace and the name of the workload `holder` (``Deployment/web``),
@@ -51,8 +49,7 @@ class Edge:
         return f"{self.address}/{self.ask.kind}{path if path.startswith('/') or not path else f'/{path}'}"
 
 
-@dataclass(frozen=True, slots=True)
-class CallerTest:
+class CallerTest(Struct, frozen=True):
     """The pod that opens all edges of one caller in one environment.
 
     `labels` are those of the caller's labels that policies on its edges look at. `notes` say who else counts the pod.
@@ -66,16 +63,14 @@ class CallerTest:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Skipped:
+class Skipped(Struct, frozen=True, order=True):
     """What no test opens, and why."""
 
     what: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The tests by environment, namespace and caller, and what they leave out."""
 
     pods: tuple[CallerTest, ...]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from portproof.connectivity.disguise import Surroundings
 from portproof.connectivity.edges import Call, calls
 from portproof.connectivity.model import CallerTest, Placed, Plan, Skipped
 from portproof.portmap.model import PortMap
 from portproof.portmap.selection import selected
+from portproof.replacing import replace
 
 
 def plan(port_map: PortMap, placed: Placed, *, repeated: bool = False) -> Plan:

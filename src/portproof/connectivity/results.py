@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.connectivity.log import Line, Log
 from portproof.connectivity.model import Edge, Plan, Skipped
 
 
-@dataclass(frozen=True, slots=True)
-class Tested:
+class Tested(Struct, frozen=True):
     """An edge, and what the test said of it; None when the log does not say."""
 
     edge: Edge
     line: Line | None
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(Struct, frozen=True):
     """What became of all edges.
 
     `silent` are environments of which the log has nothing at all: their tests did not run, and their edges are not in

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from portproof.config import ChartConfig, Config, matches
 from portproof.discover.dependencies import ChartFiles, Parts, RefusedError, assemble
@@ -12,6 +13,7 @@ from portproof.discover.gitops.deployment import Installed
 from portproof.discover.model import UNNAMED, Cluster, HelmTarget, Skip
 from portproof.discover.reading import facts
 from portproof.discover.walk import EscapeError, Listing, ancestors, resolve
+from portproof.replacing import replace
 from portproof.source import RelPath, Tree, join
 
 MAX_VALUES = 64
@@ -32,8 +34,7 @@ _CI = re.compile(r".*-values\.ya?ml\Z")  # chart-testing, pkg/chart/chart.go
 _PERHAPS_CI = re.compile(r"(?!\.|ct\.|values\.schema\.).+\.ya?ml\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Charts:
+class Charts(Struct, frozen=True):
     """The targets that charts make, the skips, and every folder that is a chart of whatever kind.
 
     `plain` are the charts that can be rendered, each with its own values only, by their folders; `files` has read them.
@@ -133,8 +134,7 @@ def _part_of(chart: RelPath, charts: frozenset[RelPath]) -> str | None:
     return None
 
 
-@dataclass(slots=True)
-class _Chart:
+class _Chart(Struct):
     """One chart on its way to targets; `seen` are the lists of values files that have one already."""
 
     plain: HelmTarget

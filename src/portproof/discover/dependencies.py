@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from portproof.discover.mention import mention
 from portproof.discover.model import Dependency, Mount
@@ -31,8 +32,7 @@ class RefusedError(Exception):
     """The chart cannot be rendered safely or at all; the message is the reason to show."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """One entry of the list of dependencies of a chart."""
 
     name: str
@@ -41,8 +41,7 @@ class Wanted:
     alias: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ChartFile:
+class ChartFile(Struct, frozen=True):
     """What discovery wants to know of a ``Chart.yaml``; a broken one gives empty fields, helm says what is wrong."""
 
     name: str = ""
@@ -51,8 +50,7 @@ class ChartFile:
     version: str = ""
 
 
-@dataclass(slots=True)
-class Parts:
+class Parts(Struct):
     """The fields of `HelmTarget` that say what a chart is made of."""
 
     mounts: list[Mount] = field(default_factory=list)
@@ -61,8 +59,7 @@ class Parts:
     git: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ChartFiles:
+class ChartFiles(Struct, frozen=True):
     """Reads each ``Chart.yaml`` of a tree once, however many charts depend on it."""
 
     tree: Tree
@@ -130,8 +127,7 @@ def _read_chart(tree: Tree, folder: RelPath) -> ChartFile:
     return ChartFile(_text(data.get("name")), library, tuple(wanted), _text(data.get("version")))
 
 
-@dataclass(slots=True)
-class _Assembler:
+class _Assembler(Struct):
     files: ChartFiles
     listing: Listing
     parts: Parts

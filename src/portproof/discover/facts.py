@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.discover.kinds import WITH_PORTS
 from portproof.discover.model import KUSTOMIZATION_NAMES
@@ -65,11 +66,10 @@ _FOREIGN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """The answers about one text: each property is one."""
 
-    text: str = field(repr=False)
+    text: str
 
     @property
     def deploys(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from portproof.config import Config
 from portproof.discover import remote_charts
@@ -17,6 +16,7 @@ from portproof.discover.plain import Elsewhere, find_manifests
 from portproof.discover.unread import Unread
 from portproof.discover.values_files import find_values
 from portproof.discover.walk import walk
+from portproof.replacing import replace
 from portproof.source import RelPath, Tree, is_within
 
 

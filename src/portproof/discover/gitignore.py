@@ -9,9 +9,10 @@ import fnmatch
 import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from portproof import git_index
 from portproof.discover.walk import ancestors
@@ -73,8 +74,7 @@ def matches(patterns: Iterable[GitIgnoreSpecPattern], path: str) -> bool:
     )
 
 
-@dataclass(slots=True)
-class _Rules:
+class _Rules(Struct):
     """The .gitignore files of a tree, each read once."""
 
     tree: Tree

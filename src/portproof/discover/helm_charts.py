@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.config.values import API_VERSION, KUBE_VERSION
 from portproof.discover.chart_files import chart_files
@@ -17,6 +18,7 @@ from portproof.discover.dependencies import ChartFiles, RefusedError, assemble
 from portproof.discover.mention import mention
 from portproof.discover.model import UNNAMED, Cluster, HelmTarget, Inflation, Install, RemoteChart
 from portproof.discover.walk import EscapeError, Listing, resolve
+from portproof.replacing import replace
 from portproof.source import RelPath, SourceError, Tree, join, parent
 from portproof.yamldoc import FieldPath, YamlError, load
 
@@ -31,8 +33,7 @@ class _LackError(Exception):
     """An entry is not rendered; the message is the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Charts:
+class Charts(Struct, frozen=True):
     """Reads the entries of kustomizations of a tree."""
 
     tree: Tree
@@ -74,8 +75,7 @@ def field_of(data: Any, name: str) -> tuple[str, Any]:
     return name, None
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """One entry; `at` is where it stands in the kustomization."""
 
     charts: Charts

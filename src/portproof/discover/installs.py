@@ -10,8 +10,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
 
 from portproof.discover.facts import DESCRIPTIONS, Facts
 from portproof.discover.gitops.config_maps import Stores
@@ -20,6 +21,7 @@ from portproof.discover.gitops.described import HELM, KUSTOMIZE, NO_CHILDREN, Ch
 from portproof.discover.reading import aside
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Listing, ancestors
+from portproof.replacing import replace
 from portproof.source import RelPath, SourceError, Tree
 from portproof.yamldoc import lookup
 
@@ -45,8 +47,7 @@ _TOOLS = {
 _OF_A_TOOL = re.compile("|".join(f"(?:{name.pattern})" for name in _TOOLS.values()))
 
 
-@dataclass(frozen=True, slots=True)
-class Deployments:
+class Deployments(Struct, frozen=True):
     """What is deployed: installs by their charts, builds by their folders, each in the order of the files.
 
     `remote` are installs of charts of registries.

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+from msgspec import Struct
+
 from portproof.discover.chart_files import chart_files
 from portproof.discover.unread import Unread
 from portproof.source import RelPath, Tree, is_within, parent
@@ -26,8 +28,7 @@ _OTHER_VALUES = re.compile(r"ci/[^/]+\.ya?ml|values[-.][^/]+\.ya?ml")
 """Files of a chart that helm reads only when they are given to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """A folder of the repository that helm sees at another place of the chart.
 
     A ``file://../common`` dependency of ``charts/shop`` is ``Mount("charts/common", "common")``: what lies in the
@@ -53,8 +54,7 @@ class Dependency:
     place: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteChart:
+class RemoteChart(Struct, frozen=True):
     """A chart of a registry: `version` may be a range, and the digest of an OCI manifest.
 
     Where it comes from is written in the document `document` of `file`, its version at `at`; `files` say so, too.
@@ -78,16 +78,14 @@ class RemoteChart:
         return Dependency("", name, self.version, repository)
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
+class Cluster(Struct, frozen=True):
     """What templates learn of the cluster through ``.Capabilities``; empty: what helm itself assumes."""
 
     kube_version: str = ""
     api_versions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
+class Parent(Struct, frozen=True):
     """Where a description is that stands in no file: the rendering of `target` holds it, as the object of that name."""
 
     target: HelmTarget | KustomizeTarget
@@ -96,8 +94,7 @@ class Parent:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Install:
+class Install(Struct, frozen=True):
     """The description by which something is deployed: an object of Argo CD or Flux, a release of another tool.
 
     It stands in `file`, which for a chart is the last of the target's `values`; `document` counts the documents of that
@@ -170,8 +167,7 @@ UNNAMED = "release-name"
 """What helm calls a release that has no name."""
 
 
-@dataclass(frozen=True, slots=True)
-class HelmTarget:
+class HelmTarget(Struct, frozen=True):
     """A chart with the values files that are given to it, in helm's order (the last wins).
 
     `release`, `namespace` and `cluster` are what ``helm template`` is told, `install` is who tells it so. `mounts` says which folders of the repository make
@@ -187,7 +183,7 @@ class HelmTarget:
     missing: tuple[Dependency, ...] = ()
     archives: tuple[RelPath, ...] = ()
     git: bool = False
-    cluster: Cluster = field(default_factory=Cluster)
+    cluster: Cluster = Cluster()
     install: Install | None = None
     inferred: bool = False
     remote: RemoteChart | None = None
@@ -275,8 +271,7 @@ class HelmTarget:
         return path[len(self.chart) + 1 :] if is_within(path, self.chart) else f"/{path}"
 
 
-@dataclass(frozen=True, slots=True)
-class Lack:
+class Lack(Struct, frozen=True):
     """An entry of the kustomization in `file` that cannot be had here: what stands in one of its `fields`, and why.
 
     `text` is the entry; empty stands for all of the field. One that is `fetchable` is tried before it is done without.
@@ -289,8 +284,7 @@ class Lack:
     fetchable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Inflation:
+class Inflation(Struct, frozen=True):
     """The entry `number` of the ``helmCharts`` of the kustomization in `file`: the `chart` as helm renders it.
 
     None where it cannot be rendered, for that `reason`.
@@ -302,8 +296,7 @@ class Inflation:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class KustomizeTarget:
+class KustomizeTarget(Struct, frozen=True):
     """A kustomization that no other one refers to, or that something deploys, with every file that its build reads.
 
     `install` is the description that changes what is built; it is not set where a description only says that it is built.
@@ -371,8 +364,7 @@ class KustomizeTarget:
         return self.reads(path) or (inside and any(is_within(file, path) for file in self.files))
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestTarget:
+class ManifestTarget(Struct, frozen=True):
     """A folder of plain manifests, applied together.
 
     Where files of a folder hold the same objects they are alternatives: then `folder` is one of these files, and
@@ -441,11 +433,10 @@ STREAM: RelPath = "-"
 """What a command line names standard input by, and a report its target."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamTarget:
+class StreamTarget(Struct, frozen=True):
     """Manifests that come through a pipe: what helm prints, or what a cluster holds. No file of the tree is behind them."""
 
-    text: str = field(repr=False)
+    text: str
 
     kind = "manifests"
     path = STREAM

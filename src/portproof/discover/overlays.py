@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from portproof.discover.charts import enclosing_chart
 from portproof.discover.dependencies import ChartFiles
@@ -28,6 +30,7 @@ from portproof.discover.references import (
 )
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Folder, Listing, walk
+from portproof.replacing import replace
 from portproof.source import RelPath, Tree
 
 _OBJECT = re.compile(r"^[\"']?apiVersion[\"']?:", re.MULTILINE)
@@ -38,8 +41,7 @@ MAX_BUILDS = 64
 """As many ways of building one kustomization are rendered; that there are more is shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Overlays:
+class Overlays(Struct, frozen=True):
     """The targets and skips, every folder with a kustomization, and every file that one of them reads.
 
     `bases` are the kustomizations that those of a target build on, by its id; `unread` are parts that targets lack.
@@ -53,8 +55,7 @@ class Overlays:
     unread: tuple[Unread, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """The paths that somebody has `named`, and the `hosts` that parts of kustomizations may be fetched from."""
 
     named: Collection[RelPath] = ()
@@ -357,8 +358,7 @@ class _Graph:
         return self.inflated[path]
 
 
-@dataclass(frozen=True, slots=True)
-class _Built:
+class _Built(Struct, frozen=True):
     """The files that a build reads, those with objects, what it has to do without, why there can be no build, its charts."""
 
     files: frozenset[RelPath]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from portproof.discover.alternatives import alternatives
 from portproof.discover.assertions import assertions
@@ -66,8 +67,7 @@ _Kinds: TypeAlias = Mapping[RelPath, frozenset[str]]
 """Files with the kinds of the objects in them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(Struct, frozen=True):
     """The targets and skips that plain manifests make, and what is unread of them."""
 
     targets: tuple[ManifestTarget, ...]
@@ -75,8 +75,7 @@ class Plain:
     unread: tuple[Unread, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
+class Elsewhere(Struct, frozen=True):
     """What is said of manifests elsewhere: the files that kustomizations read (`kustomized`), and paths that somebody has `named`.
 
     `together` are files that something deploys together, by the folder that it names.

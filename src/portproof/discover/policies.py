@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from portproof.discover.reading import aside
 from portproof.discover.walk import walk
@@ -20,8 +21,7 @@ _GENERATED = re.compile(r"^[ \t]+(?:- )?kind:[ \t]*[\"']?(?:Cilium)?NetworkPolic
 _GENERATE = re.compile(r"^[ \t-]+generate:", re.MULTILINE)
 
 
-@dataclass
-class Policies:
+class Policies(Struct):
     """Whether a repository has such policies besides its own NetworkPolicies; its files are looked through when asked first."""
 
     tree: Tree

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from portproof.discover.facts import Facts
+from portproof.replacing import replace
 from portproof.source import RelPath, Tree
 
 
@@ -12,7 +13,7 @@ from portproof.source import RelPath, Tree
 class Noted(Tree):
     """A tree that notes which of its files are `read`: what they say may decide anything; and which are only `skimmed`.
 
-    Trees that are made of it by ``dataclasses.replace`` note them in the same place.
+    Trees that `replace` makes of it note them in the same place.
     """
 
     read: set[RelPath] = field(default_factory=set, compare=False)

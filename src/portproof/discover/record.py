@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
 from portproof.discover.gitops.filling import Fill, Part
@@ -132,9 +132,10 @@ def _line(value: object) -> str:
     return json.dumps(_plain(value), ensure_ascii=True, separators=(",", ":"))
 
 
-def _plain(value: object) -> object:
-    if is_dataclass(value) and type(value).__name__ in _TYPES:
-        return {type(value).__name__: [_plain(getattr(value, one.name)) for one in fields(value)]}
+def _plain(value: Any) -> object:
+    kind = type(value)
+    if _TYPES.get(kind.__name__) is kind:
+        return {kind.__name__: [_plain(getattr(value, name)) for name in kind.__match_args__]}
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
     if value is None or isinstance(value, str | int):

@@ -13,9 +13,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from portproof.discover.mention import mention
 from portproof.discover.model import KUSTOMIZATION_NAMES, Lack
@@ -53,8 +54,7 @@ _ESCAPE = re.compile(r"\\[xuU/\r\n]")
 _WORDS = re.compile(r"[\s\"'\[\]{},=]+")
 
 
-@dataclass(slots=True)
-class References:
+class References(Struct):
     """What the kustomization in `folder` refers to.
 
     `folders` are kustomizations whose objects it takes in; `plugins` those whose objects configure generators,
@@ -110,8 +110,7 @@ def is_remote(text: str) -> bool:
     return _REMOTE.match(text) is not None
 
 
-@dataclass(slots=True)
-class _Reader:
+class _Reader(Struct):
     """`file` is the one that is being read, `generator` the entry of which kustomization that names it, if one does."""
 
     tree: Tree

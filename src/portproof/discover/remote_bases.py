@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Struct
 
 from portproof.source import RelPath, normalise
 
@@ -18,8 +19,7 @@ _VERSION = re.compile(r"v?\d+\.\d+[\w.+-]*|[0-9a-f]{40}")
 _FILE = (".yaml", ".yml", ".json")
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteBase:
+class RemoteBase(Struct, frozen=True):
     """A folder of a git repository at a commit or tag; without a `ref` a single file at the address."""
 
     address: str

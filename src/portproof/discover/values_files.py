@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from portproof.discover.charts import MAX_VALUES, Charts
 from portproof.discover.model import HelmTarget
@@ -20,6 +21,7 @@ from portproof.discover.places import ENVIRONMENT, OF_ENVIRONMENTS
 from portproof.discover.reading import facts
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Folder, Listing, ancestors
+from portproof.replacing import replace
 from portproof.source import RelPath, Tree, below, is_within, parent
 
 _Keys: TypeAlias = frozenset[str]
@@ -61,8 +63,7 @@ _NAMED_SHARE, _SHARE = 0.5, 0.8
 """How many of a file's keys have to be the chart's, in a file that is called values and in any other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The targets that values files make, and those that may be values and are not read."""
 
     targets: tuple[HelmTarget, ...] = ()
@@ -101,8 +102,7 @@ def find_values(tree: Tree, listing: Listing, charts: Charts, read: Collection[R
     return Found(tuple(targets), tuple(unread))
 
 
-@dataclass(slots=True)
-class _Chart:
+class _Chart(Struct):
     """A chart with what its values are known by; what its templates read is looked up when the rest does not do."""
 
     tree: Tree
@@ -153,8 +153,7 @@ class _Chart:
         return shared / len(keys) if shared >= least and shared / len(keys) >= wanted else 0.0
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Claim:
+class _Claim(Struct, frozen=True, order=True):
     """How well a file fits a chart, the better the greater: named by the file's place, near it, with its keys."""
 
     is_named: int

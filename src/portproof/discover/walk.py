@@ -11,12 +11,14 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct, field
+
 from portproof.config import matches
 from portproof.discover.model import Skip
+from portproof.replacing import replace
 from portproof.source import RelPath, is_within, parent
 
 MAX_LINKS = 40
@@ -44,8 +46,7 @@ _TEXTS = (".yaml", ".yml", ".json")
 _TESTS = frozenset({"test", "tests", "__tests__", "spec", "e2e"})
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """What lies directly in a folder, by kind and sorted; `odd` are (escaped) names that no report could show.
 
     `git` says that there is a ``.git`` too.
@@ -63,8 +64,7 @@ class Folder:
         return name if self.path == "." else f"{self.path}/{name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """The folders that the walk went into, and what it passed over."""
 
     root: Path
@@ -81,8 +81,7 @@ class Listing:
             return Folder(path)
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedPath:
+class ResolvedPath(Struct, frozen=True):
     """Where a path really leads: `path` has no link in it."""
 
     path: RelPath

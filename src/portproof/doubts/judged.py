@@ -15,8 +15,9 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from portproof.discover.model import (
     KUSTOMIZATION_NAMES,
@@ -72,8 +73,7 @@ _NO_KUSTOMIZATION = re.compile(
 )
 
 
-@dataclass
-class Doubts:
+class Doubts(Struct):
     """What is known of the whole repository: whether it `describes` what it deploys, and the folders that are `deployed` so.
 
     `installed` are the charts that a description installs with values of its own.

@@ -10,9 +10,10 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from portproof.discover.model import KUSTOMIZATION_NAMES
 from portproof.source import RelPath, is_within, parent
@@ -59,8 +60,7 @@ _CONTINUED = re.compile(r"[ \t]*\\\r?\n[ \t]*")
 _OWN_VALUES = re.compile(r"(?:\A|\s)(?:-f|--values|--set)\b")
 
 
-@dataclass
-class Mentions:
+class Mentions(Struct, dict=True):
     """The texts of a repository that are no manifests of it, read once."""
 
     root: Path

@@ -7,11 +7,11 @@ import hashlib
 import ipaddress
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from github import Auth, Github, GithubRetry
+from msgspec import Struct
 
 from portproof import __version__
 from portproof.diff import FileDiff, file_diff
@@ -71,8 +71,7 @@ def checked_address(address: str) -> str:
     return address.rstrip("/")
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
+class Waits(Struct, frozen=True):
     """How long a client waits, in seconds.
 
     `patience` bounds each wait for a limit on reads, `pace` is the time between two writes, and `backoff` the one before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from portproof.diff import Changes
 from portproof.report.marks import Mark
@@ -41,8 +41,7 @@ class UnclearError(GithubError):
     """No answer, or a broken one: a write may have taken effect."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
+class Pull(Struct, frozen=True):
     """A pull request as it is now. `changed_files` is how many files it has, listed or not."""
 
     number: int
@@ -63,8 +62,7 @@ class Pull:
         return "the pull request's conversation is locked" if self.locked else None
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedFiles:
+class ChangedFiles(Struct, frozen=True):
     """The changed files: what can be commented on, and the blob of each in the head. Past 3,000 GitHub lists no more."""
 
     changes: Changes
@@ -83,16 +81,14 @@ class ChangedFiles:
         return self.moved.union(self.changes)
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(Struct, frozen=True):
     """Who wrote a comment; `bot` because a person could be called like an App."""
 
     login: str
     bot: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """A comment of ours that is there already.
 
     `line` is None when it is outdated or about a whole file. `discussed` says that others have answered; `review`
@@ -109,8 +105,7 @@ class Said:
     review: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Struct, frozen=True):
     """A comment of ours in the conversation."""
 
     id: int

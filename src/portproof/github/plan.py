@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.github.model import Said
 from portproof.report import marks
 from portproof.report.model import Report, Result
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewPlan:
+class ReviewPlan(Struct, frozen=True):
     """`new` was never said; `known` is said already; `back` was said to be fixed; `gone` no longer holds."""
 
     new: tuple[Result, ...]

@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from portproof.diff import Changes
 from portproof.github.client import Client
@@ -53,8 +54,7 @@ Texts: TypeAlias = Callable[[Iterable[RelPath]], Mapping[RelPath, str]]
 """Reads the head's files of these names; those that cannot be read as text are left out."""
 
 
-@dataclass(slots=True)
-class Budget:
+class Budget(Struct):
     """How many seconds may still be waited for GitHub's limits."""
 
     seconds: float = 60.0
@@ -70,8 +70,7 @@ class Budget:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """What is to be published on which pull request: the report, in the lines of its head.
 
     `key` is that of the job's marks, `aside` completes the counts of a review, and `ports` is a table below all else.
@@ -91,16 +90,14 @@ class Job:
         return self.links.head
 
 
-@dataclass(frozen=True, slots=True)
-class PublishOutcome:
+class PublishOutcome(Struct, frozen=True):
     """What became of it, in a line; `problem` when something that should be there is not."""
 
     message: str
     problem: bool = False
 
 
-@dataclass(slots=True)
-class Publisher:
+class Publisher(Struct):
     """Publishes one job."""
 
     client: Client

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain, islice
 
 from portproof.graph import hosts, sites
@@ -21,6 +20,7 @@ from portproof.graph import settings as settings_of
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import Edge, MatchBy, Piece, Relation, ServiceEdge, ServiceName, Site
 from portproof.graph.pairs import NamedValue, paired
+from portproof.replacing import replace
 from portproof.resources import Resource
 
 DEFAULT_PORTS: Mapping[str, int] = {

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph.fields import PROTOCOLS
 from portproof.graph.model import (
@@ -375,8 +376,7 @@ def targets(graph: PortGraph, service: Service, port: ServicePort) -> tuple[PodE
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
+class Ends(Struct, frozen=True):
     """What the workloads behind a Service's port answer: who declares it, and who lacks it; `unknown` says why it is open."""
 
     reached: tuple[tuple[Workload, ContainerPort], ...]

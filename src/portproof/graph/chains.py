@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from itertools import groupby
+
+from msgspec import Struct
 
 from portproof.graph.answers import resolve
 from portproof.graph.model import (
@@ -40,8 +41,7 @@ class Fate(Enum):
     WOULD = "would"
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """Something on the way, with its ports as far as they matter; `outside` of the rendering are callers."""
 
     name: str
@@ -49,8 +49,7 @@ class Stop:
     outside: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(Struct, frozen=True):
     """From one stop to the next, by the port that is asked for there (empty: whichever)."""
 
     start: Stop

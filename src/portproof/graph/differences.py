@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct
 
 from portproof.graph.answers import answer, edges, unlisted
 from portproof.graph.identity import AnyEdge, identities, who
@@ -26,6 +28,7 @@ from portproof.graph.model import (
     ServicePort,
     Unknown,
 )
+from portproof.replacing import replace
 from portproof.resources import ResourceKey
 from portproof.yamldoc import format_path
 
@@ -60,8 +63,7 @@ class EdgeState:
     unknown: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who asks for the port of a change, and what becomes of that edge: None where it stays as it is.
 
     `target` is the id of the target that renders it, empty for the same one.
@@ -74,8 +76,7 @@ class Caller:
     target: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeChange:
+class EdgeChange(Struct, frozen=True):
     """An edge that differs between two revisions; `before` is None for a new one, `after` for one that is gone.
 
     `was` is what holds it in the base, where that has another name. The ends moved `together` when what was asked for is
@@ -96,8 +97,7 @@ class EdgeChange:
     also: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A change with the edges that it is about, each in its revision."""
 
     change: EdgeChange
@@ -105,8 +105,7 @@ class Difference:
     after: AnyEdge | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """An edge of one revision: whom it means, as the base calls them, with and without the container."""
 
     edge: AnyEdge

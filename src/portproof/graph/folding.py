@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from portproof.graph.answers import answer, edges
 from portproof.graph.differences import Caller, ChangeKind, Difference, EdgeChange, EdgeState, differences
 from portproof.graph.identity import AnyEdge, who
 from portproof.graph.model import Pods, PortGraph, Reached, Relation, ServiceName
+from portproof.replacing import replace
 from portproof.yamldoc import format_path
 
 _Read = Callable[[PortGraph], Iterable[AnyEdge]]
@@ -42,8 +44,7 @@ def changes(base: PortGraph | None, head: PortGraph | None, read: _Read = edges)
     )
 
 
-@dataclass(slots=True)
-class _Service:
+class _Service(Struct):
     """What becomes of one port of a Service, with the workloads that it means in either revision."""
 
     change: EdgeChange

@@ -12,11 +12,13 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, TypeAlias, TypeVar
 
+from msgspec import Struct
+
 from portproof.graph.model import Edge, Pods, PortGraph, Relation, ServiceName
+from portproof.replacing import replace
 from portproof.resources import ResourceKey
 from portproof.yamldoc import FieldPath
 
@@ -60,8 +62,7 @@ _PORT_IN_TEXT = re.compile(r"(?<=:)\d{1,5}(?!\d)")
 _ORDINAL = re.compile(r"\[\d+\]\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Who asks whom, and where, without what can move.
 
     `holder` is the group, kind, namespace and name of who asks, `at` the field in words, `whom` a Service or a workload

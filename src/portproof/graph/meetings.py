@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph.answers import answer, targets
 from portproof.graph.evidence import running
@@ -14,8 +15,7 @@ from portproof.source import RelPath
 from portproof.yamldoc import FieldPath
 
 
-@dataclass(frozen=True, slots=True)
-class Meeting:
+class Meeting(Struct, frozen=True):
     """A Service of `target` (its id) that sends to `number`, and pods whose container declares it, or else is `told` it.
 
     It is told by its settings, a probe or its image. `image` is as `image_of` says. `file` is where the Service is written, as

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import Generic, TypeAlias, TypeVar
+
+from msgspec import Struct, field
 
 from portproof.graph.names import is_digits
 from portproof.graph.witness import Built
@@ -31,8 +32,7 @@ RUNTIME_LABELS = frozenset(
 """Labels that controllers put on pods; a pod template does not have them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A number within the text of a field, by its offsets there; `label` tells it from the others of the same text."""
 
     start: int
@@ -40,8 +40,7 @@ class Piece:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """A field of a resource and the value it holds there; with a `piece`, the number in that part of its text."""
 
     resource: ResourceKey
@@ -55,8 +54,7 @@ class Site:
         return self.path if self.piece is None else (*self.path, self.piece.label)
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerPort:
+class ContainerPort(Struct, frozen=True):
     """An entry of ``containers[].ports``. `name`, `host_port`, `protocol_site` are None when the field is absent."""
 
     number: Site
@@ -91,8 +89,7 @@ class Role(Enum):
     INIT = "init"
 
 
-@dataclass(frozen=True, slots=True)
-class PortCheck:
+class PortCheck(Struct, frozen=True):
     """A probe or lifecycle hook that contacts a port of its own container.
 
     `name` is the field (``readinessProbe``, ``preStop``), `handler` the action (``httpGet``, ``tcpSocket``, ``grpc``).
@@ -114,8 +111,7 @@ class PortCheck:
         return self.name in ("postStart", "preStop")
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """A container of a pod template. `mentions` are the numbers its command, args and environment contain.
 
     `default_ports` are where its image listens when told nothing, the main one first; empty when that is unknown, and
@@ -139,8 +135,7 @@ class Container:
         return None if self.built is None else self.built.number
 
 
-@dataclass(frozen=True, eq=False)  # no slots: what is found out once is kept
-class Workload:
+class Workload(Struct, frozen=True, eq=False, dict=True):  # what is found out once is kept
     """Something that makes pods, described by its pod template.
 
     Compared by identity. `serves` is False for what never becomes a lasting endpoint: Jobs, CronJobs, helm hooks, Pods
@@ -190,8 +185,7 @@ class Workload:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class ServicePort:
+class ServicePort(Struct, frozen=True):
     """An entry of a Service's ``ports``.
 
     `target` is the field that decides where traffic goes: ``targetPort``, or ``port`` when that is absent, 0 or
@@ -218,8 +212,7 @@ class ServicePort:
         return str(self.name.value) if self.name else str(self.number.value)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Service:
+class Service(Struct, frozen=True, eq=False):
     """A Service; `selector` is empty when endpoints are made by somebody else.
 
     Compared by identity: a folder of manifests may hold the same Service in two variants.
@@ -232,8 +225,7 @@ class Service:
     ports: tuple[ServicePort, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """The workloads of a rendering that a Service selects.
 
     `unknown` is empty, or says why other pods may stand behind the Service, or why these may not.
@@ -296,8 +288,7 @@ class Relation(Enum):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceName:
+class ServiceName(Struct, frozen=True):
     """A Service, as somebody names it. `site` is the field that does; its namespace is `stated` there, or the holder's."""
 
     namespace: str
@@ -311,8 +302,7 @@ class ServiceName:
         return self.namespace, self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Pods:
+class Pods(Struct, frozen=True):
     """The pods of one workload, or one `container` of them; without a workload, `unknown` says why it is not known."""
 
     workload: Workload | None
@@ -323,8 +313,7 @@ class Pods:
 Whom_co = TypeVar("Whom_co", bound="ServiceName | Pods", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Edge(Generic[Whom_co]):
+class Edge(Struct, Generic[Whom_co], frozen=True):
     """Somebody asks for a port of somebody: the one shape of every reference to a port.
 
     `holder` is the object that asks and `at` the part of it that does. `whom` is a Service by its name, or pods. `port`
@@ -363,22 +352,19 @@ PodEdge: TypeAlias = Edge[Pods]
 """Somebody asks for a port of pods."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Struct, frozen=True):
     """The ports that an edge reaches: of Services, or of containers."""
 
     ports: tuple[ServicePort | ContainerPort, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
+class Missed(Struct, frozen=True):
     """Nobody who is meant has the port. `by` are those who were asked: variants of a Service, or a workload."""
 
     by: tuple[Service | Workload, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """Whether the port is there cannot be known, for the `reason`; it completes "not checked: ..."."""
 
     reason: str
@@ -388,8 +374,7 @@ Answer: TypeAlias = Reached | Missed | Unknown
 """Whether an edge reaches a port."""
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(Struct, frozen=True):
     """A Service that another target renders, which is deployed together with this one.
 
     `target` is that target's id. Its namespace is `settled` when its manifest states it: else it goes wherever the
@@ -402,8 +387,7 @@ class Neighbour:
     stated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """A Service of a target, or pods of it (without a name): their labels, and their namespace where it is written down."""
 
     name: str
@@ -415,16 +399,14 @@ class Offer:
         return namespaces is None or self.namespace is None or self.namespace in namespaces
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """All Services and pods of the other targets of an environment, of which it is stated that it has nothing else."""
 
     services: tuple[Offer, ...] = ()
     pods: tuple[Offer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class MeshHosts:
+class MeshHosts(Struct, frozen=True):
     """Services whose ports an Istio mesh replaces or hides, so that their own list of ports does not decide.
 
     `replaced` are those that a ServiceEntry describes instead, `exported` those that only some namespaces see; each by
@@ -440,16 +422,14 @@ class MeshHosts:
         return seen and service.place not in self.replaced
 
 
-@dataclass(frozen=True, slots=True)
-class GoverningService:
+class GoverningService(Struct, frozen=True):
     """A StatefulSet's ``serviceName``."""
 
     name: Site
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(Struct, frozen=True):
     """What the Services, workloads and keys of resources of a rendering were in the base; new ones are not in it."""
 
     services: Mapping[Service, Service] = field(default_factory=dict)
@@ -457,8 +437,7 @@ class Before:
     keys: Mapping[ResourceKey, ResourceKey] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PortGraph:
+class PortGraph(Struct, frozen=True, eq=False):
     """Everything about ports in one rendering; `link.build` makes it.
 
     `unknown_owners` are resources that may make pods of their own (``Kafka/main``): while there are any, a Service

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from posixpath import normpath
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import Site
@@ -14,8 +15,7 @@ from portproof.resources import Resource
 Maps = Mapping[tuple[str, str], Resource]
 
 
-@dataclass(frozen=True, slots=True)
-class MountedFile:
+class MountedFile(Struct, frozen=True):
     """A file at `path` in a container. `site` is the entry of the ConfigMap that holds its `text`."""
 
     path: str
@@ -23,8 +23,7 @@ class MountedFile:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mounts:
+class Mounts(Struct, frozen=True):
     """What a container has mounted: the `files` whose text is known, and where (`unread`) other volumes are.
 
     `folders` are those whose files are all known.

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from portproof.graph.answers import answer
 from portproof.graph.identity import AnyEdge, identities, same_field
@@ -25,6 +26,7 @@ from portproof.graph.model import (
     Workload,
 )
 from portproof.graph.past import renamed
+from portproof.replacing import replace
 from portproof.resources import Resource, ResourceKey
 from portproof.yamldoc import FieldPath, lookup
 
@@ -34,8 +36,7 @@ _Holder = TypeVar("_Holder", Service, Workload)
 _NAME: FieldPath = ("metadata", "name")
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """One end of an edge moved, and the `other` stayed where it was; None when both moved, or nobody knows of another.
 
     `past` is the end that moved, as the field of the base, `now` as that of the head: None where it is new or gone. Their

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph.model import Site
 
@@ -18,8 +19,7 @@ _PORT = re.compile(r"(?i)(?P<base>.*?)[._-]?(?:service[._-]?)?port\Z")
 _HOST_TEXT = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class NamedValue:
+class NamedValue(Struct, frozen=True):
     """A named text: a variable, a flag, a `line` of a file. `offset` is where `text` begins in the field at `site`."""
 
     name: str

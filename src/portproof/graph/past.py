@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +26,7 @@ from portproof.graph.model import (
     Workload,
 )
 from portproof.graph.names import is_near_name, is_placeholder
+from portproof.replacing import replace
 from portproof.yamldoc import lookup
 
 _SAYS_WHERE_IT_LISTENS = ("image", "command", "args", "env", "envFrom", "volumeMounts")

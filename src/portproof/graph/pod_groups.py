@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from portproof.graph.answers import answer
 from portproof.graph.model import Answer, Missed, PodEdge, Pods, PortGraph, Reached, Unknown, Workload
+from portproof.replacing import replace
 
 
 class PodGroup:

@@ -10,8 +10,9 @@ LocalPolicyTargetReferenceWithSectionName. Those of other controllers stand on t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph import hosts, sites
 from portproof.graph.fields import mapping, scalar
@@ -20,8 +21,7 @@ from portproof.resources import Resource
 from portproof.yamldoc import FieldPath
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceKind:
+class ReferenceKind(Struct, frozen=True):
     """Where the resources of some kinds name a Service and a port of it.
 
     `at` are JSONPaths of the objects that hold the reference; `service`, `namespace` and `port` are fields of such an

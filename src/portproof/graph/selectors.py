@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph.fields import indexed, labels, mapping
 from portproof.graph.model import RUNTIME_LABELS
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Struct, frozen=True):
     """A condition on one label: ``In``, ``NotIn`` (which holds without the label, too), ``Exists``, ``DoesNotExist``."""
 
     key: str
@@ -31,8 +31,7 @@ class Requirement:
         return present if self.operator in ("In", "Exists") else not present
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(Struct, frozen=True):
     """Which pods are meant: those that have all `labels` and meet all `requirements`; without either, all pods."""
 
     labels: tuple[tuple[str, str], ...] = ()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
+from portproof.replacing import replace
 from portproof.yamldoc import Document, FieldPath, YamlError, documents, lookup
 
 MAX_LISTENERS = 50
@@ -23,8 +25,7 @@ _OTHER = re.compile(r"(?:unix[:@]|abns@|fd@|sockpair@|/)|(?:127\.|localhost|\[::
 """What opens no port that others reach: sockets of files, and loopback."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Struct, frozen=True):
     """A number that a file tells a server to listen on; it is the text from `start` to `end`. `name` says which line.
 
     A server of many ports has a `default` for this one (0: none is known), and `ports` are the usual names of it.

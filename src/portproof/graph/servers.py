@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from posixpath import dirname, join, normpath
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph import server_files, settings
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.mounted import Maps, MountedFile, Mounts, mounts
 from portproof.graph.pairs import NamedValue
 from portproof.graph.server_files import Grammar, Listener
+from portproof.replacing import replace
 from portproof.resources import ResourceKey
 from portproof.yamldoc import FieldPath
 
 
-@dataclass(frozen=True, slots=True)
-class _Server:
+class _Server(Struct, frozen=True):
     """A program that reads the files at `places`, or those that one of its `options` names instead.
 
     An option alone says little (``-c``): `called` is what the image, the command or the container is called then. What

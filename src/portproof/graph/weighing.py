@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
 from functools import lru_cache
+
+from msgspec import Struct
 
 from portproof.graph.answers import resolve, target_number
 from portproof.graph.evidence import (
@@ -117,8 +118,7 @@ _TABLE: tuple[tuple[frozenset[Fact], frozenset[Fact], Confidence], ...] = (
 """The first row whose facts are all there, and none of those in its second column, decides; else there is no mistake."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """What a change did: it moved the Service's target, or moved or removed the declaration (`fact`), away from the other.
 
     `old` is what the end that moved was in the base. `end` is the declared port that the Service reached there, as it is
@@ -130,8 +130,7 @@ class Move:
     old: str | int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(Struct, frozen=True):
     """The verdict on a number that no container of `workload` declares.
 
     `meant` is the declared port that was probably meant, None when nothing singles one out. `reasons` say what speaks

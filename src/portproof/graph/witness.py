@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Source(Enum):
@@ -22,8 +23,7 @@ class Source(Enum):
         return self in (Source.COMMAND, Source.VARIABLE, Source.FILE)
 
 
-@dataclass(frozen=True, slots=True)
-class Witness:
+class Witness(Struct, frozen=True):
     """One that says the number, as ``EXPOSE 3000 (web/Dockerfile:7)``."""
 
     source: Source
@@ -31,8 +31,7 @@ class Witness:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(Struct, frozen=True):
     """What the Dockerfile at `path` says of a container that runs its image: `number` with the `witnesses` that agree on it.
 
     `number` is None when no two of them do. `said` are all numbers that it mentions, or its settings, or a mapping.

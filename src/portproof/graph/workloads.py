@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.builds.model import Images, none_built
 from portproof.graph import built, sites
@@ -13,6 +14,7 @@ from portproof.graph.images import default_ports, is_placeholder_image
 from portproof.graph.model import Container, ContainerPort, PortCheck, Role, Site, Workload
 from portproof.graph.names import is_placeholder
 from portproof.graph.numbers import numbers_in
+from portproof.replacing import replace
 from portproof.resources import Resource, ResourceKey
 from portproof.yamldoc import FieldPath
 
@@ -26,8 +28,7 @@ _TEST_HOOKS = ("test", "test-success", "test-failure")
 _HOOK_ANNOTATIONS = ("helm.sh/hook", "argocd.argoproj.io/hook")
 
 
-@dataclass(frozen=True, slots=True)
-class _Config:
+class _Config(Struct, frozen=True):
     """Numbers in the ConfigMaps of the rendering, by (namespace, name), and the names of those by namespace."""
 
     numbers: Mapping[tuple[str, str], frozenset[int]]

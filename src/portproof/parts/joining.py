@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
 from portproof.discover.model import HelmTarget
 from portproof.parts.model import Failed, Lost, Part
 from portproof.parts.unused import unused_ignores
 from portproof.render.model import FailureSite
+from portproof.replacing import replace
 from portproof.report.model import Fix, Ignored, Report, Result, TargetStatus, ToolVersions
 from portproof.report.safe import discreet
 from portproof.rules import find

@@ -6,7 +6,8 @@ A whole run has one part, each shard of one another. Whatever is in here can be 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from portproof.discover.model import (
     HelmTarget,
@@ -27,8 +28,7 @@ from portproof.suppressions.model import Suppression
 from portproof.suppressions.unused import UnusedSuppression
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """A failure to render; how bad it is depends on what became of other targets.
 
     `is_old` says that the base has it, too, `was_checked` that the base could render the target. `ignore` leaves it out,
@@ -74,8 +74,7 @@ class Failed:
                 return ManifestTarget(self.path)
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """A target that a change takes out of the check: at which line of which path, and why."""
 
     target: str
@@ -88,8 +87,7 @@ class Lost:
     brought: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
+class Idle(Struct, frozen=True):
     """An ignore that left something open in this part; `targets` read its file, `brought` is None without a base."""
 
     unused: UnusedSuppression
@@ -98,8 +96,7 @@ class Idle:
     brought: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What a run found out about its targets.
 
     `rules` are the ids of those that ran, `severities` what the configuration makes of them. `skipped`, `unread` and

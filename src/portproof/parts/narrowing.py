@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from portproof.parts.model import Part
+from portproof.replacing import replace
 
 
 def without(part: Part, others: frozenset[str]) -> Part:

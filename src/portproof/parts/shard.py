@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, time
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from portproof.errors import UsageError
 from portproof.flags import Given
@@ -25,8 +25,7 @@ MAX_BYTES = 512 * 1024 * 1024
 """Of one report: a shard of thousands of charts with findings has a hundredth of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(Struct, frozen=True):
     """What the report of a shard says beside what every report says.
 
     `cut` and `configuration` are digests of what all shards of a run have in common, `revision` is the commit, if there is

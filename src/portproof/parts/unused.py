@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from portproof.parts.model import Idle, Part
+from portproof.replacing import replace
 from portproof.report.marks import digest
 from portproof.report.model import Result
 from portproof.rules.run import unused_ignore

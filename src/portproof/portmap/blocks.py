@@ -9,7 +9,8 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.errors import UsageError
 from portproof.portmap import markdown
@@ -22,8 +23,7 @@ _MARKER = re.compile(
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """What is between two markers, by offsets, and the glob of target ids that it shows; `line` is the first marker's."""
 
     glob: str

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from portproof.portmap.model import Loose, Place, PortLine, PortMap, ServiceMap, TargetMap
 from portproof.portmap.words import asked
+from portproof.replacing import replace
 from portproof.source import RelPath
 
 _NOT_IN_ANCHORS = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(Struct, frozen=True):
     """A Service as it is in these environments; `targets` are the ids of theirs."""
 
     environments: tuple[str, ...]
@@ -23,8 +24,7 @@ class Variant:
     service: ServiceMap
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(Struct, frozen=True):
     """A Service of one family of targets, as its environments have it, the first target's first."""
 
     family: str
@@ -95,8 +95,7 @@ def _without_places(port: PortLine) -> PortLine:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A number or name and one place that it is written at, with the environments that read it there."""
 
     what: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof.errors import UsageError
 from portproof.portmap import blocks
@@ -16,8 +17,7 @@ from portproof.source import SourceError, read_text
 _ENDINGS = (".md", ".markdown")
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A file, its name as the reader sees it, and its text; None when it is not there yet."""
 
     file: Path
@@ -25,8 +25,7 @@ class Document:
     text: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """What a file holds, and what it should."""
 
     file: Path

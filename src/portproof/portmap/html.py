@@ -10,12 +10,12 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from msgspec import Struct
 
 from portproof.portmap import runbook, words
 from portproof.portmap.cards import Card, Written, anchor, cards, families, loose, written
@@ -35,8 +35,7 @@ _SAID = {
 _PORTS_IN_INDEX = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """What else is known of a Service, with its environments where it is not the same in all."""
 
     label: str
@@ -44,8 +43,7 @@ class Fact:
     environments: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A Service on the page. `found` is what a search looks at, `wrong` says in words what is not reached."""
 
     anchor: str
@@ -62,16 +60,14 @@ class Block:
     found: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unserved:
+class Unserved(Struct, frozen=True):
     """A port that no Service leads to."""
 
     port: Loose
     environments: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """A family of targets: what it is, where it lies, its Services."""
 
     kind: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from portproof.discover.model import HelmTarget, Target
 from portproof.environment import environment_of
 from portproof.errors import UsageError
+from portproof.replacing import replace
 
 _UNSTATED = "default"
 """The namespace of a chart of which no file says where it goes."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from portproof.graph.model import Relation
 from portproof.graph.selectors import Selector
@@ -32,8 +33,7 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Struct, frozen=True, order=True):
     """Where a number or name is written.
 
     `key` is the way to it in the file (``service.targetPort``, ``Service/web spec.ports[0].port``); empty in a template. A
@@ -50,8 +50,7 @@ class Place:
     end_column: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """What a port of a Service leads to in one workload; without a `container`, nothing there declares it.
 
     `number` is what its pods listen on as far as they say it. `reason` is why nobody can know, or what they declare instead.
@@ -66,8 +65,7 @@ class End:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Caller:
+class Caller(Struct, frozen=True, order=True):
     """Somebody who asks for a port of a Service, by the number or name `asks`; `target` is another target's id, or empty.
 
     `namespace` is that of the holder.
@@ -81,16 +79,14 @@ class Caller:
     namespace: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """How to find out whether a port answers: ``tcp``, ``http`` with the path of the workload's own probe, ``h2``, ``udp``."""
 
     kind: str
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PortLine:
+class PortLine(Struct, frozen=True):
     """A port of a Service: `target` is what it sends to, a number or a name; `index` is its place in the list."""
 
     index: int
@@ -119,8 +115,7 @@ class PortLine:
         return Verdict.REACHED if verdicts == {Verdict.REACHED} else Verdict.UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceMap:
+class ServiceMap(Struct, frozen=True):
     """A Service of one target. `astray` ask for a port that it lacks; `note` says why its ports lead nowhere known.
 
     `selector` is how its pods are found, and `workloads` are those it selects. Its namespace is `settled` when a manifest
@@ -141,8 +136,7 @@ class ServiceMap:
     unready: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Loose:
+class Loose(Struct, frozen=True):
     """A port that a container declares and no Service of its rendering leads to."""
 
     workload: str
@@ -153,8 +147,7 @@ class Loose:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PodTemplate:
+class PodTemplate(Struct, frozen=True):
     """The pods of a `workload` (``Deployment/web``), and the names of the ConfigMaps that they read (`configs`).
 
     The namespace is `settled` as that of a Service is.
@@ -177,8 +170,7 @@ class Purpose(Enum):
     MONITOR = "monitor"
 
 
-@dataclass(frozen=True, slots=True)
-class OpenPorts:
+class OpenPorts(Struct, frozen=True):
     """TCP ports of pods, by their `name`, or by number from `first` to `last`."""
 
     first: int
@@ -192,8 +184,7 @@ class OpenPorts:
         return number is not None and self.first <= number <= self.last
 
 
-@dataclass(frozen=True, slots=True)
-class PodSelector:
+class PodSelector(Struct, frozen=True):
     """Something other than a Service that selects pods: `name` is ``NetworkPolicy/web``.
 
     An empty `namespace` stands for all of them. `selector` is None when it is not known whom it selects. Of a policy,
@@ -219,8 +210,7 @@ class PodSelector:
         return self.name.partition("/")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class TargetMap:
+class TargetMap(Struct, frozen=True):
     """A rendered target; with a `reason` it is not on the map. `family` is what it has in common with its siblings.
 
     `environment` is what people call it: the overlay's folder, the values file's word, ``defaults``. `pods` are those of
@@ -237,8 +227,7 @@ class TargetMap:
     selectors: tuple[PodSelector, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PortMap:
+class PortMap(Struct, frozen=True):
     """All targets, in the order of their ids."""
 
     targets: tuple[TargetMap, ...]

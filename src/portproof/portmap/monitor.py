@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from portproof.portmap import words
 from portproof.portmap.model import Ask, PortLine, PortMap, ServiceMap
@@ -31,8 +32,7 @@ _BANS = frozenset({3306, 33060})
 """MySQL and MariaDB ban a host that opens a hundred connections and says nothing (``max_connect_errors``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Monitoring:
+class Monitoring(Struct, frozen=True):
     """How ports are to be probed.
 
     `prober` is the exporter's host and port, `namespace` and `labels` are those of the objects. `runbooks` is the address of
@@ -47,8 +47,7 @@ class Monitoring:
     http: bool = False
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Probed:
+class Probed(Struct, frozen=True, order=True):
     """A port to open, of this environment; an `address` is ``service.namespace.svc:port``, for `HTTP` an URL."""
 
     environment: str
@@ -62,8 +61,7 @@ class Probed:
         return namespace, name
 
 
-@dataclass(frozen=True, slots=True)
-class Omitted:
+class Omitted(Struct, frozen=True):
     """A port that is not probed, and why."""
 
     environment: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 from portproof.graph import selectors
@@ -16,6 +15,7 @@ from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import PortGraph
 from portproof.graph.selectors import Selector
 from portproof.portmap.model import OpenPorts, PodSelector, Purpose
+from portproof.replacing import replace
 from portproof.resources import Resource, ResourceKey
 from portproof.rules.monitoring.monitors import Monitors
 from portproof.rules.policy import policies

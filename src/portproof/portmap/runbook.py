@@ -9,7 +9,8 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.portmap.cards import Card, Written
 from portproof.portmap.model import End, ServiceMap, Verdict
@@ -89,8 +90,7 @@ _FILES = 5
 _JSONPATH = r"""{range .spec.ports[*]}{.name} {.port} -> {.targetPort}{"\n"}{end}"""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A step: what it is for, the command, and what it prints when all is well, by environments where that differs."""
 
     title: str

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from portproof.errors import UsageError
 from portproof.portmap.model import PortMap, ServiceMap, Verdict
+from portproof.replacing import replace
 
 
 def selected(port_map: PortMap, environment: str | None, *, only_broken: bool) -> PortMap:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from portproof import yamldoc
 from portproof.discover.model import HelmTarget, Target
 from portproof.graph.model import Site
+from portproof.replacing import replace
 from portproof.source import RelPath, Tree
 from portproof.trace.model import Origin, Proof
 from portproof.yamldoc import FieldPath

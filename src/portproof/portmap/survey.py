@@ -6,8 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import partial
+
+from msgspec import Struct
 
 from portproof.discover.model import KUSTOMIZATION_NAMES, UNNAMED, HelmTarget, KustomizeTarget, Target
 from portproof.environment import Environment, TargetInterface, interface_of, is_collection
@@ -49,6 +50,7 @@ from portproof.portmap.pods import COUNTING, selecting
 from portproof.portmap.siblings import Siblings
 from portproof.portmap.traced import Begun, NotBegun, Together, begin, one_by_one, parts, traced
 from portproof.render.model import Renderer
+from portproof.replacing import replace
 from portproof.resources import ResourceKey, of_kinds
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import states_namespace
@@ -66,8 +68,7 @@ UNSTATED = "<release>"
 """Stands in names for that of a release which nobody states."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What the map is to show: `targets` of `tree`; all of the repository's are `everything`.
 
     `rows` are references of the configuration's own, `environments` what it says is deployed together. With `places` it
@@ -83,8 +84,7 @@ class Asked:
     places: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """A target on the map, what it offers and calls, and who holds a port of its Services by (namespace, name, index)."""
 
     map: TargetMap

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from portproof.discover.model import HelmTarget, Target
 from portproof.graph import link
@@ -40,8 +41,7 @@ def one_by_one(charts: Sequence[EditedChart]) -> Sequence[Rendering | None]:
     return [None for _ in charts]
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """A target that has been rendered and read, and not yet traced: only what is not `known` of its chart has to be."""
 
     target: Target
@@ -52,8 +52,7 @@ class Begun:
     tracing: Tracing | None
 
 
-@dataclass(frozen=True, slots=True)
-class NotBegun:
+class NotBegun(Struct, frozen=True):
     """A target that does not render, and why, in one line."""
 
     target: Target

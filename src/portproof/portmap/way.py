@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from portproof.graph.model import Relation
 from portproof.portmap import words
 from portproof.portmap.cards import Card, Variant
 from portproof.portmap.model import ENTRIES, Caller, End, PortLine, PortMap, ServiceMap, TargetMap, Verdict
+from portproof.replacing import replace
 
 _ENTRIES = frozenset(one.value for one in ENTRIES)
 _NOTHING = "nothing is known of its pods"
@@ -25,8 +27,7 @@ Anchors: TypeAlias = Mapping[tuple[str, str], str]
 """The anchor of each Service, by the id of its target and its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """A stop of a request. `anchor` is the Service that it leads to on the page, and `land` the stop there.
 
     `key` is what `land` means it by. `number` counts the stops of a card, and `next` are those that follow.
@@ -42,24 +43,21 @@ class Stop:
     next: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Approach:
+class Approach(Struct, frozen=True):
     """One line of how requests come to a port: through `entries` to one caller, or straight, or from callers alone."""
 
     entries: tuple[Stop, ...]
     callers: tuple[Stop, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(Struct, frozen=True):
     """What a port leads to: a container, or why there is none; and where its workload sends requests `onward`."""
 
     stop: Stop
     onward: tuple[Stop, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """All that comes to one port, and what is behind it. No `environments`: it is the same in all of them."""
 
     environments: tuple[str, ...]
@@ -68,14 +66,13 @@ class Way:
     behind: tuple[Behind, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
+class Ways(Struct, frozen=True):
     """Finds the ways on one map."""
 
     anchors: Anchors
     _targets: Mapping[str, TargetMap]
-    _fronts: Mapping[tuple[str, str], Sequence[tuple[ServiceMap, PortLine]]] = field(repr=False)
-    _calls: Mapping[tuple[str, str], Sequence[Stop]] = field(repr=False)
+    _fronts: Mapping[tuple[str, str], Sequence[tuple[ServiceMap, PortLine]]]
+    _calls: Mapping[tuple[str, str], Sequence[Stop]]
 
     @classmethod
     def of(cls, port_map: PortMap, anchors: Anchors) -> Ways:

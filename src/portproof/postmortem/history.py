@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from portproof.errors import UsageError
 from portproof.git import Git
@@ -20,8 +21,7 @@ _SOMEBODY = "…"
 _LONGEST_DIFF = 8_000
 
 
-@dataclass(frozen=True)
-class History:
+class History(Struct, frozen=True, dict=True):
     """The commits that `end` has, without those that `start` has, where there is one."""
 
     git: Git

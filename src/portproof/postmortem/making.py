@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from msgspec import Struct, field
 
 from portproof import pipeline
 from portproof.discover.model import HelmTarget, Target
@@ -28,6 +29,7 @@ from portproof.postmortem.model import (
 )
 from portproof.postmortem.search import MAX_CANDIDATES, Search
 from portproof.postmortem.seen import Commits, HasAbroad, HasFailure, HasFinding, Question, failure
+from portproof.replacing import replace
 from portproof.report import summary_line, text
 from portproof.report.model import Report, Result
 from portproof.report.summary_line import field_of, listed
@@ -43,8 +45,7 @@ _KNOWN = 5
 _TOUCHED = 10
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
+class _Checked(Struct, frozen=True):
     """A run with the history around it: `history` is where the trigger is searched, `compare` tells a commit from its tree.
 
     `known` are the commits as far as findings of a target have asked for them.
@@ -182,8 +183,7 @@ def _broken(checked: _Checked, git: Git, result: Result) -> Broken:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
+class _Subject(Struct, frozen=True):
     """What is searched for: `ask` asks anew whether commits have it, beginning with the tree of the run."""
 
     target: Target

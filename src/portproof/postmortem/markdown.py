@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 from portproof.graph.chains import Fate, Hop
 from portproof.postmortem.model import Broken, Commit, End, NotFound, PostMortem, Trigger, Uncommitted
+from portproof.replacing import replace
 from portproof.report import mermaid, phrases
 from portproof.report.model import Fix
 from portproof.report.safe import cell, code_span, discreet, fenced

@@ -5,15 +5,15 @@ Blameless: commits have a time and a subject, and nobody's name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from portproof.report.model import Result
 from portproof.source import RelPath
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """A commit: when it was committed, in UTC (``2025-07-31 09:14``), and its subject without names of people."""
 
     hash: str
@@ -27,16 +27,14 @@ class Commit:
         return self.hash[:8]
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """A commit that was looked at, and why it is not the one."""
 
     commit: Commit
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(Struct, frozen=True):
     """The commit that has the finding while none of its parents has it.
 
     `difference` is what it did to the files in question since its first parent, as a diff.
@@ -47,15 +45,13 @@ class Trigger:
     difference: str
 
 
-@dataclass(frozen=True, slots=True)
-class Uncommitted:
+class Uncommitted(Struct, frozen=True):
     """The finding is in the work tree, and not in the commit that is checked out."""
 
     head: Commit
 
 
-@dataclass(frozen=True, slots=True)
-class NotFound:
+class NotFound(Struct, frozen=True):
     """No commit is proven to have brought the finding: `reason` is a sentence, `tried` what was looked at, newest first."""
 
     reason: str
@@ -65,8 +61,7 @@ class NotFound:
 Cause: TypeAlias = Trigger | Uncommitted | NotFound
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """One end of the edge: a field (``Service/web spec.ports[0].targetPort``), its value, and where that is written.
 
     `key` is the way to it in the file, empty in a template. Without a `path` the place is unknown, and one that is not
@@ -81,8 +76,7 @@ class End:
     proven: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """One finding with what is known of it. `shown` is how ``portproof check`` prints it.
 
     `touched` are the commits that touched the line of either end, newest first. `unharmed` are targets of the same folder
@@ -102,8 +96,7 @@ class Broken:
     ended_by: Commit | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ActionItem:
+class ActionItem(Struct, frozen=True):
     """Something to do: `kind` is prevent, detect or mitigate. What shows that it is done is `seen`, empty while it is not.
 
     `lacking` says what is there of it already, and what it lacks.
@@ -115,8 +108,7 @@ class ActionItem:
     lacking: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PostMortem:
+class PostMortem(Struct, frozen=True):
     """The document: one incident with each finding that is part of it, and the commit that was `checked`.
 
     `good` is the commit that it was compared with, where there is one.

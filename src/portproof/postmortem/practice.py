@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.errors import UsageError
 from portproof.portmap import blocks
@@ -29,8 +30,7 @@ _MADE_BY_US = re.compile(r"app\.kubernetes\.io/managed-by:\s*[\"']?portproof\b")
 _JOB = re.compile(r"(?m)^[ \t]*(?:- *)?kind:[ \t]*[\"']?(?:Job|CronJob)\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Practice:
+class Practice(Struct, frozen=True):
     """The texts of a repository that may show what is done already, by their paths."""
 
     workflows: dict[RelPath, str]

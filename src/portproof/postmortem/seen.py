@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct
 
 from portproof.base_revision import BaseRevision
 from portproof.children import discover_all
@@ -22,6 +23,7 @@ from portproof.parallel import silent
 from portproof.pipeline import Plan
 from portproof.postmortem.callers import callers
 from portproof.render.model import NotRendered, RenderFailure, Rendering
+from portproof.replacing import replace
 from portproof.revision import Comparison
 from portproof.rules.edges import edges
 from portproof.rules.evaluate import Evaluation, FindingKey, RuleFinding, Witnesses, evaluate, graph_of
@@ -36,8 +38,7 @@ _Answer: TypeAlias = "Rendering | RenderFailure | NotRendered | None"
 _NO_TREE = Tree(Path(os.devnull))
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A target in one commit. Without a `rendering` the commit does not have it, or it `failed` to render there.
 
     `failures` are what could not be rendered of it.

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MAX_ACTIONS = 100_000
 MAX_CONDITION = 2_000
@@ -22,8 +23,7 @@ _VERB = re.compile(r"%[-+# 0-9.]*[a-zA-Z]")
 _STEP = re.compile(r"{{.*?}}")
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateAction:
+class TemplateAction(Struct, frozen=True):
     """One ``{{ … }}``: where it stands, what is inside, and the conditions and loops that are open around it.
 
     An ``else if`` adds its words to those of the ``if``.

@@ -7,16 +7,16 @@ not the addresses in variables and files, nor the backends of kinds that are no 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget
 from portproof.source import Tree
 from portproof.yamldoc import YamlError, load_all
 
 
-@dataclass(frozen=True, slots=True)
-class Affix:
+class Affix(Struct, frozen=True):
     """What one kustomization puts around names; either may be empty, not both."""
 
     prefix: str

@@ -9,8 +9,9 @@ import hashlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof import files
 
@@ -18,8 +19,7 @@ MAX_BYTES = 512 * 1024 * 1024
 MAX_ARCHIVES = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveStore:
+class ArchiveStore(Struct, frozen=True):
     """The archives below `folder`, which need not exist, nor be writable: without it everything is fetched again."""
 
     folder: Path

@@ -15,8 +15,9 @@ import stat
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof.render.copying import MAX_BYTES, MAX_FILE_BYTES, MAX_FILES
 from portproof.render.tool_output import clean
@@ -86,8 +87,7 @@ def _texts(data: bytes, name: str, depth: int) -> Iterator[tuple[str, str]]:
                 yield path, content.read().decode("utf-8", "replace")
 
 
-@dataclass(slots=True)
-class _Room:
+class _Room(Struct):
     """What the archives of one chart may still hold, all of them together: as much as a chart that is a folder."""
 
     bytes: int = MAX_BYTES
@@ -164,8 +164,7 @@ def _is_archive(member: tarfile.TarInfo) -> bool:
     return member.isreg() and len(steps) > 1 and steps[-2] == "charts" and steps[-1].endswith(".tgz")
 
 
-@dataclass(slots=True)
-class _Unfolded:
+class _Unfolded(Struct):
     """What an archive of `packed` bytes unfolds to, read within the bounds.
 
     `end` is where the last known member ends, `last` where the last byte that is not zero does.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
 
 from portproof.discover.model import Lack, Skip
 from portproof.discover.overlays import kustomization_at
 from portproof.discover.remote_bases import RemoteBase, remote_base
 from portproof.render.fetch import Fetcher, FetchError
+from portproof.replacing import replace
 from portproof.source import RelPath, SourceError, Tree, parent
 from portproof.yamldoc import YamlError, load
 
@@ -18,8 +20,7 @@ MAX_FILES = 2000
 """Files of one remote part that a build reads."""
 
 
-@dataclass(slots=True)
-class Attached:
+class Attached(Struct):
     """Kustomizations and files as the build gets them, and what still cannot be had, with the reason."""
 
     changed: dict[RelPath, str] = field(default_factory=dict)

@@ -13,9 +13,10 @@ import os
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof import yamldoc
 from portproof.discover.chart_files import chart_files
@@ -28,6 +29,7 @@ from portproof.render.helm import Helm, documents, lasting
 from portproof.render.layout import Assembled, put_together
 from portproof.render.model import RenderedDocument, Rendering
 from portproof.render.tool_output import Places
+from portproof.replacing import replace
 from portproof.source import RelPath, Tree, parent
 
 MAX_CHARTS = 48
@@ -40,8 +42,7 @@ _RELEASE = re.compile(r"(?<![\w.])\$?[\w.]{0,200}\.Release\.Name\b")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class EditedChart:
+class EditedChart(Struct, frozen=True):
     """A target in a tree with stand-ins, what each of them stands for, and what it renders to without.
 
     `inputs` are the texts that it is rendered from without them, as far as they have been read. Only what the templates `asked` render to has to be in the answer. What others render to may be there as it is without
@@ -56,8 +57,7 @@ class EditedChart:
     asked: frozenset[RelPath | None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
+class _Member(Struct, frozen=True):
     """A chart that can be rendered with others; `tree` has the name of the release in it.
 
     `files` are those that it needs, by where they lie in the chart; None where that is all of it. `defines` are its named

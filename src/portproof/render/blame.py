@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from portproof import yamldoc
 from portproof.discover.model import HelmTarget
@@ -20,6 +21,7 @@ from portproof.render.borrowed import lender
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.tool_output import Places, clean, crashed, error_text
+from portproof.replacing import replace
 from portproof.source import LineIndex, RelPath, Tree, join
 
 MAX_FRAMES = 4
@@ -60,8 +62,7 @@ _FILLED_IN = re.compile(
 _FIELD = re.compile(r"chart\.metadata\.(\w+)|chart requires (kubeVersion)")
 
 
-@dataclass(frozen=True, slots=True)
-class Blame:
+class Blame(Struct, frozen=True):
     """What is needed to explain one failure. `again` renders once more and gives the output that is not YAML."""
 
     target: HelmTarget

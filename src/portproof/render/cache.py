@@ -7,12 +7,14 @@ import threading
 import zlib
 from collections import OrderedDict
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from portproof.discover.model import Target
 from portproof.render.model import NotRendered, RenderedDocument, Renderer, RenderFailure, Rendering
+from portproof.replacing import replace
 from portproof.source import Tree
 
 _Key: TypeAlias = tuple[Path, Target, tuple[tuple[str, str], ...]]
@@ -100,8 +102,7 @@ def _weight(answer: _Answer) -> int:
     return _ENTRY + sum(len(one.text) for one in texts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
+class _Packed(Struct, frozen=True):
     """An answer whose documents take little room."""
 
     rest: _Answer

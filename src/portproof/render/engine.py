@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
+
+from msgspec import Struct, field
 
 from portproof import process
 from portproof.discover.gitops.given import GivenError
@@ -44,8 +45,7 @@ class Program(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class RenderOptions:
+class RenderOptions(Struct, frozen=True):
     """What a run allows: the network, seconds for one render, and where fetched charts are kept.
 
     `hosts` are the only ones that charts are fetched from; None stands for every one with a public address.

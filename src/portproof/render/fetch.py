@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct, field
 
 from portproof.discover.model import Dependency, HelmTarget
 from portproof.discover.remote_bases import RemoteBase
 from portproof.discover.versions import is_exact
 from portproof.render.scratch import Scratch
 from portproof.render.tool_output import clean
+from portproof.replacing import replace
 from portproof.source import RelPath, Tree
 
 if TYPE_CHECKING:
@@ -32,16 +34,14 @@ class FetchError(Exception):
     """A dependency is not there and cannot be fetched; the message is the reason to show."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """An archive on disk, and the version that it is of."""
 
     archive: Path
     version: str
 
 
-@dataclass(slots=True)
-class Fetcher:
+class Fetcher(Struct):
     """Fetches each chart at most once in a run, and asks a host that could not be reached only once.
 
     Exact versions are kept in `cache` across runs; what a constraint selects today lives as long as the run. `was_asked`

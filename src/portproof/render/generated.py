@@ -11,9 +11,10 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
+
+from msgspec import Struct
 
 from portproof import yamldoc
 from portproof.discover.gitignore import MAX_PATH, MAX_PATTERNS, matches, patterns_of
@@ -89,8 +90,7 @@ def _has_placeholders(folder: RelPath, tree: Tree) -> bool:
     return any(_PLACEHOLDER.search(_text(tree, folder, name)) for name in names if name.endswith(_ENDINGS))
 
 
-@dataclass(frozen=True, slots=True)
-class Empty:
+class Empty(Struct, frozen=True):
     """A file that a generator or the build itself reads and that is missing.
 
     It is `wrong` to be missing unless it is made elsewhere, as Secrets always are. `said` is what to say of it: nothing where

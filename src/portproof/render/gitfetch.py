@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from portproof.discover.remote_bases import COMMIT
 from portproof.render.web import Web, WebError
@@ -112,8 +113,7 @@ def _lines(data: bytes) -> Iterator[bytes]:
         at += max(size, 4)
 
 
-@dataclass(slots=True)
-class _Objects:
+class _Objects(Struct):
     """The objects of a pack: where each begins, and those that are known by name."""
 
     pack: bytes

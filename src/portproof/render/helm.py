@@ -12,9 +12,10 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from portproof import process, yamldoc
 from portproof.discover.dependencies import ChartFiles
@@ -36,6 +37,7 @@ from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import HELM_MEMORY, Scratch
 from portproof.render.starts import KeptStarts, Question
 from portproof.render.tool_output import DENIED, Places, clean, reason_of, stopped
+from portproof.replacing import replace
 from portproof.source import LineIndex, RelPath, Tree, below, is_within
 
 ASSUMED = (
@@ -57,8 +59,7 @@ _SOURCE = re.compile(r"\r?\n# Source: ([^\r\n]+)\r?(?:\n|\Z)")
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Helm:
+class Helm(Struct, frozen=True):
     """Renders charts. `argv` starts helm; `seconds` is what one render may take."""
 
     argv: tuple[str, ...]

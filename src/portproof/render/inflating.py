@@ -6,8 +6,9 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from portproof.discover.helm_charts import FIELD, field_of
 from portproof.discover.model import HelmTarget, Inflation, KustomizeTarget
@@ -25,8 +26,7 @@ INFLATED = re.compile(rf"(?:.*/)?{_FILE}(\d{{1,4}})\.yaml")
 """The file that stands in for a chart of a kustomization, by its number."""
 
 
-@dataclass(slots=True)
-class Inflated:
+class Inflated(Struct):
     """The kustomizations without charts, and the files that take their place.
 
     `without` are reasons why charts are not among them, `took` their versions that are written nowhere, `failure` the first

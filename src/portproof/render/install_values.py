@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from portproof.discover.gitops.given import GivenError, read_description, read_stored, substituted
 from portproof.discover.model import HelmTarget, Install
@@ -23,8 +24,7 @@ MAX_OPTIONS = 64 * 1024
 _COMMA = re.compile(r"(?<!\\),")
 
 
-@dataclass(frozen=True, slots=True)
-class InstallValues:
+class InstallValues(Struct, frozen=True):
     """`values` is the text of a values file, `options` are further arguments of helm.
 
     `parts` are the texts of those of the target's values files that are only a part of their file, by their indexes.

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from portproof.discover.model import Cluster
 from portproof.discover.versions import fitting, is_range, satisfies
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.guards import missing_apis, refusal
+from portproof.replacing import replace
 from portproof.source import Tree
 
 _WANTED = re.compile(
@@ -24,8 +26,7 @@ _MAX_APIS = 8
 """As many are taken to be there; each takes a render."""
 
 
-@dataclass(frozen=True, slots=True)
-class Demanded:
+class Demanded(Struct, frozen=True):
     """What a chart demands of its cluster: ranges of versions, the version that lies in them, APIs."""
 
     ranges: tuple[str, ...] = ()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof import process, yamldoc
 from portproof.discover.gitops.envsubst import DISABLED
@@ -32,6 +33,7 @@ from portproof.render.sandboxes import Sandboxes
 from portproof.render.scratch import KUSTOMIZE_MEMORY, Scratch
 from portproof.render.starts import KeptStarts, Question
 from portproof.render.tool_output import Places, error_text, reason_of, stopped
+from portproof.replacing import replace
 from portproof.source import Tree, is_within
 
 MAX_PATCHES = 20
@@ -46,8 +48,7 @@ _UNRESTRICTED = "--load-restrictor=LoadRestrictionsNone"
 _SOMETHING = re.compile(r"^[ \t\r]*[^#\s]", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Kustomize:
+class Kustomize(Struct, frozen=True):
     """Builds overlays. `argv` starts ``kustomize build``; `seconds` is what one build may take.
 
     `render_chart` renders the charts that a kustomization names.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof.discover.model import HelmTarget, Mount
 from portproof.render.copying import is_private, shadow_folder, write_text
@@ -15,8 +16,7 @@ from portproof.render.tool_output import Places
 from portproof.source import RelPath, Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Assembled:
+class Assembled(Struct, frozen=True):
     """What helm is given: a chart, values files and options, and what their paths are called in the repository.
 
     `files` are those that the options name.

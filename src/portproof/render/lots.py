@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 _WORDS = (
     r"rand[A-Z]\w*|shuffle|uuidv4|now|ago|date|dateInZone|date_in_zone|dateModify|mustDateModify|htmlDate|htmlDateInZone"
@@ -31,8 +32,7 @@ _INCLUDES = re.compile(
 _MAIN = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """A named template, or what a file holds outside of them: whether it draws, and which named templates it asks for.
 
     With None among them it asks for any.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from portproof.discover.model import Target
 from portproof.render.affixes import Affix
@@ -12,8 +13,7 @@ from portproof.render.patches import Crowded
 from portproof.source import RelPath, Tree
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedDocument:
+class RenderedDocument(Struct, frozen=True):
     """The text of one document and the file of the tree it came from.
 
     `source` is the template that helm names, the manifest's own file, or None for kustomize, which does not say.
@@ -29,8 +29,7 @@ class RenderedDocument:
     elsewhere: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FailureSite:
+class FailureSite(Struct, frozen=True):
     """The place that a renderer blames: a file of the tree, and line and column from 1 where it names them."""
 
     path: RelPath
@@ -38,8 +37,7 @@ class FailureSite:
     column: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class RenderFailure:
+class RenderFailure(Struct, frozen=True):
     """A target, or one of its files, that could not be rendered: a result, not an exception.
 
     `message` is one or a few lines in the tool's words, without paths of the machine it ran on. With `demanded` a chart
@@ -58,8 +56,7 @@ class RenderFailure:
     lacks: RelPath = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NotRendered:
+class NotRendered(Struct, frozen=True):
     """A target that cannot be rendered here for a reason that is nobody's mistake, such as a chart to be fetched.
 
     `missing` is the file that would have to be made first, where that is the reason. `without` says what failed when it was
@@ -72,8 +69,7 @@ class NotRendered:
     without: RenderFailure | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rendering:
+class Rendering(Struct, frozen=True):
     """The documents of a target, in the order they were printed; `problems` are files that could not be read.
 
     `without` says what is not among them because it cannot be had here: a remote base, a chart of a registry. `placeholders`

@@ -16,7 +16,8 @@ import os
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof import yamldoc
 from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget
@@ -153,8 +154,7 @@ def _is_nobodys(quoted: str) -> bool:
     return isinstance(data, dict) and not (data.get("kind") and yamldoc.lookup(data, ("metadata", "name")))
 
 
-@dataclass(frozen=True, slots=True)
-class OverlayBlame:
+class OverlayBlame(Struct, frozen=True):
     """What is needed to explain one failure."""
 
     target: KustomizeTarget

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.discover.model import KUSTOMIZATION_NAMES, KustomizeTarget
 from portproof.source import RelPath, Tree, join, parent
@@ -20,8 +21,7 @@ _NUMBER = re.compile(r"""(?m)\b(?:p|containerP)ort["']?:[ \t]*(\d{1,5})\b""")
 _PATCHES = ("patches", "patchesStrategicMerge")
 
 
-@dataclass(frozen=True, slots=True)
-class PatchedPort:
+class PatchedPort(Struct, frozen=True):
     """An entry of a list of ports, as a patch gives it."""
 
     name: str
@@ -29,8 +29,7 @@ class PatchedPort:
     protocol: str
 
 
-@dataclass(frozen=True, slots=True)
-class Crowded:
+class Crowded(Struct, frozen=True):
     """Entries of one number in a list of ports of a patch: the object's kind and name, and for pods the container's."""
 
     kind: str

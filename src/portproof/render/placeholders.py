@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from portproof.render.chartpaths import ChartPaths
 from portproof.render.guards import FRAME, VALUE, ValuePath, guarding, is_empty, is_list, refusal, value_path
@@ -43,8 +44,7 @@ _NUMERIC = re.compile(
 _SWITCH = re.compile(r"(?:enabled?|create|disabled?)\Z", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Placeholders:
+class Placeholders(Struct, frozen=True):
     """What a chart is given beyond its values, by the path of each.
 
     `guess` is the newest of them if it is one of several that a guarded ``fail`` may want, with the words of that; `vain`

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from portproof import yamldoc
@@ -17,6 +16,7 @@ from portproof.discover.gitops.given import GivenError, read_description, substi
 from portproof.discover.model import Install
 from portproof.render.kustomize import Kustomize
 from portproof.render.model import RenderedDocument, RenderFailure, Rendering
+from portproof.replacing import replace
 from portproof.source import Tree
 
 _HOOK = re.compile(r"""^[ ]+["']?helm\.sh/hook["']?[ ]*:""", re.MULTILINE)

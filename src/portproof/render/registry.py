@@ -9,9 +9,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+from msgspec import Struct
 
 from portproof import yamldoc
 from portproof.discover.versions import is_range, newest
@@ -36,8 +37,7 @@ _NEXT = re.compile(r'<([^>]{1,1000})>\s*;\s*rel="?next"?')
 _ENTRIES = re.compile(r"^[\"']?entries[\"']?:[ \t]*\r?\n", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """An archive, and the version that it is of."""
 
     version: str
@@ -167,8 +167,7 @@ def _version_of(manifest: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) and len(found) < 100 else ""
 
 
-@dataclass(slots=True)
-class _Registry:
+class _Registry(Struct):
     """One repository of a registry, with the token that it gives to everybody."""
 
     web: Web

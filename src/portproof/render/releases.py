@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from portproof.discover.charts import MAX_RELEASE
@@ -13,6 +12,7 @@ from portproof.discover.model import HelmTarget
 from portproof.render.borrowed import umbrellas
 from portproof.render.install_values import InstallValues, install_values
 from portproof.render.model import Renderer, Rendering
+from portproof.replacing import replace
 from portproof.source import Tree, below
 from portproof.yamldoc import FieldPath, YamlError, dump, leaves, load
 

@@ -6,8 +6,9 @@ import os
 import stat
 import struct
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from portproof.process import MIB, Launcher, Limits
 from portproof.render.scratch import Scratch
@@ -23,8 +24,7 @@ _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/ni
 _EVERYTHING = ("/",)
 
 
-@dataclass(slots=True)
-class Sandboxes:
+class Sandboxes(Struct):
     """The launchers of a run, one for each tool and tree; made when first asked for.
 
     Where portproof is root the tools are nobody, or whoever the tree belongs to where only its owner may read it.

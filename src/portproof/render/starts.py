@@ -12,8 +12,9 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from portproof.process import Completed, Ending
 from portproof.render.contents import Contents, Digests, UnknownContentError
@@ -35,8 +36,7 @@ _MACHINE = re.compile("|".join(_TROUBLES), re.IGNORECASE)
 """Words of errors that another run or another machine may not have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """A start of a tool: `argv` and `environ` as they are, and `places`, the paths in them, by what the key calls them.
 
     `given` are the places that the tool reads, files and folders. Both are in the `tree` or the `scratch` folder.
@@ -78,8 +78,7 @@ class Question:
         return text
 
 
-@dataclass(slots=True)
-class KeptStarts:
+class KeptStarts(Struct):
     """Answers from a store, if there is one; `identify` says which program a file is, or None where that may change.
 
     `is_certain` as long as all that was asked can be kept: then another run would say the same, as long as all that it

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof import process
 from portproof.errors import ToolError
@@ -31,8 +32,7 @@ _OUT_OF_MEMORY = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """Where files of the tree lie for the tool: prefixes on disk, and what they are called in the repository."""
 
     prefixes: Mapping[str, RelPath]

@@ -18,8 +18,11 @@ import urllib.request
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+from msgspec import Struct
+
+from portproof.replacing import replace
 
 MAX_REDIRECTS = 5
 MAX_URL = 2000
@@ -40,8 +43,7 @@ class WebError(Exception):
         self.unreachable = unreachable
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a host answered; `url` is where it came from in the end."""
 
     url: str
@@ -57,8 +59,7 @@ class Answer:
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(Struct, frozen=True):
     """What is sent along with an address, and how many bytes may come back."""
 
     headers: Mapping[str, str]
@@ -66,14 +67,13 @@ class _Question:
     body: bytes | None = None
 
 
-@dataclass(slots=True)
-class Web:
+class Web(Struct):
     """Asks hosts. `environ` is where proxies and certificates come from; one question may take `seconds`."""
 
     hosts: tuple[str, ...] | None
     environ: Mapping[str, str]
     seconds: float
-    _context: ssl.SSLContext | None = field(default=None, repr=False)
+    _context: ssl.SSLContext | None = None
 
     def check(self, url: str) -> SplitResult:
         """The parts of an address that somebody wrote. Raises `WebError` unless its host may be asked."""

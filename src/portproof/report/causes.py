@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.report.model import Fix, Result
 from portproof.rules import find, is_known
 from portproof.rules.base import Trait
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """Findings with one cause, in the order of the report; the first one leads."""
 
     results: tuple[Result, ...]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import click
+from msgspec import Struct
 
 from portproof.report.model import Location
 from portproof.report.safe import discreet, outline, visible_character
@@ -27,24 +27,21 @@ _BEFORE = 2
 _AFTER = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """How one character of a line is shown, and how wide that is."""
 
     shown: str
     width: int
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
+class Clip(Struct, frozen=True):
     """A line cut to the room there is; `mark` is the part of the place that is left: columns before it, and its own."""
 
     text: str
     mark: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class ExcerptLine:
+class ExcerptLine(Struct, frozen=True):
     """A line of an excerpt. `number` is None for the underline."""
 
     number: int | None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.report import phrases
 from portproof.report.causes import first_safe
@@ -21,8 +22,7 @@ _SIZES = ((50, 100), (20, 50), (10, 20), (3, 10), (0, 3), (0, 0))
 _ROOM = 45
 
 
-@dataclass(frozen=True, slots=True)
-class Fixes:
+class Fixes(Struct, frozen=True):
     """The safe fixes that go together, as one patch that is itself proven; empty where there is none.
 
     `taken` are the ids of the fixes in it, `cured` the fingerprints of all findings that are gone with it.
@@ -33,8 +33,7 @@ class Fixes:
     cured: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """One fix, the finding that asks for it, and the others that it cures."""
 
     fix: Fix

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from portproof.source import RelPath
 
@@ -18,8 +18,7 @@ def rule_page(rule_id: str) -> str:
     return f"{SITE}rules/{rule_id}/"
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(Struct, frozen=True):
     """The repository's address `web`, the commit `head` whose lines a report has, and a further address, empty for none.
 
     `log` is the address of the job. `unmapped_lines` are lines that the head does not

@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
+from msgspec import Struct
+
+from portproof.replacing import replace
 from portproof.report.model import Result
 
 SUMMARY = "summary"
@@ -21,8 +23,7 @@ _BEGINNING = re.compile(r"^<!-- portproof:", re.MULTILINE)
 _PLAIN = re.compile(r"[0-9a-f]{8,64}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """What a comment is about.
 
     `key` is the job that wrote it, `place` the file and `target` the chart or folder that the finding is about,

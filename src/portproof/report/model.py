@@ -6,22 +6,23 @@ Positions in here are for people: lines and columns count from 1, columns in cod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct, field
 
 from portproof.discover.model import Skip
 from portproof.discover.unread import Unread
 from portproof.flags import Given
 from portproof.graph.chains import Hop
+from portproof.replacing import replace
 from portproof.resources import ResourceKey
 from portproof.rules.base import Rule, Severity
 from portproof.source import RelPath
 from portproof.suppressions.model import SuppressionSource
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Location:
+class Location(Struct, frozen=True, order=True):
     """A place that a person edits; `proof` is ``proven`` or ``hinted``."""
 
     path: RelPath
@@ -32,8 +33,7 @@ class Location:
     proof: str
 
 
-@dataclass(frozen=True, slots=True)
-class TextEdit:
+class TextEdit(Struct, frozen=True):
     """One edit of one scalar, in lines and columns."""
 
     path: RelPath
@@ -45,8 +45,7 @@ class TextEdit:
     new: str
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """A field of the rendering that a fix changes; it is about those that are `intended`, the others come along."""
 
     resource: ResourceKey
@@ -56,8 +55,7 @@ class Effect:
     intended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Struct, frozen=True):
     """A proven way to cure a finding. `patch` is a unified diff that ``git apply`` accepts at the root.
 
     `risks` say why it is unsafe, each a kind (``callers``) and a clause; a safe one has none. `id` names its edits, wherever
@@ -80,8 +78,7 @@ class Fix:
         return not self.risks
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(Struct, frozen=True):
     """The other end of a finding, or a piece of its evidence."""
 
     message: str
@@ -90,8 +87,7 @@ class Related:
     location: Location | None
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedObject:
+class RenderedObject(Struct, frozen=True):
     """Lines of a rendered object, with what is secret masked, around a field of it.
 
     `line` counts from 0 in `lines`, the columns are those of a place. `above` and `below` say whether lines are cut off there.
@@ -107,8 +103,7 @@ class RenderedObject:
     below: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What a change did to an edge: the field of one end moved from `before` to `after`, the other end stayed.
 
     Both are fields, as ``Service/web spec.ports[0].targetPort``. `after` is None where the end is gone, `before` where it
@@ -122,8 +117,7 @@ class Change:
     stayed: str | int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """One finding as it is reported.
 
     `resource` is None for findings about a target as a whole (``render-failed``). `introduced` is None unless a base
@@ -156,8 +150,7 @@ class Result:
         return any((one.resource, one.field) == (self.resource, self.field) for one in self.related)
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """A finding that is left out: how and why. `brought` is true when what leaves it out is new since the base."""
 
     result: Result
@@ -166,8 +159,7 @@ class Ignored:
     brought: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TargetStatus:
+class TargetStatus(Struct, frozen=True):
     """What became of a target: ``checked``, ``failed`` or ``skipped`` (then `reason` says why).
 
     The `reason` of one that was checked says without which part it was, or why it could not be compared with the base.
@@ -200,8 +192,7 @@ class ReportVerdict(Enum):
     FINDINGS = "findings"
 
 
-@dataclass(frozen=True, slots=True)
-class ToolVersions:
+class ToolVersions(Struct, frozen=True):
     """Portproof's own version, and those of helm and kustomize, None where nothing needed them."""
 
     portproof: str
@@ -209,16 +200,14 @@ class ToolVersions:
     kustomize: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+class Terminal(Struct, frozen=True):
     """What shows a text: whether it has colors, and how many columns; None where it is none, but a file or a log."""
 
     color: bool = False
     width: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """All of it, in the order in which it is shown; `lines` holds the source lines that excerpts need.
 
     `paths` are what was asked for, `rules` those that ran, with their pages.

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import click
+from msgspec import Struct
 
 from portproof.report.links import rule_page
 from portproof.report.safe import log_line, one_line, visible
@@ -32,15 +32,13 @@ _LITERAL = re.compile(r"``([^`]+)``")
 _INLINE = re.compile(r"``(?P<literal>[^`]+)``|`(?P<code>[^`]+)`|\*\*(?P<bold>[^*]+)\*\*")
 
 
-@dataclass(frozen=True, slots=True)
-class Prose:
+class Prose(Struct, frozen=True):
     """A paragraph, its lines as written."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """A block of YAML: `label` is ``Bad``, ``Good (…)`` and the like, without its colons, or empty."""
 
     label: str
@@ -57,15 +55,13 @@ class Example:
         return self.label.startswith("Good")
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(Struct, frozen=True):
     """One of `HEADINGS`, without its colon."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bullets:
+class Bullets(Struct, frozen=True):
     """A list: each item's lines as written, without the star and the margin."""
 
     items: tuple[str, ...]

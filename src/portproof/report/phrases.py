@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from portproof.report.causes import Cause
 from portproof.report.environments import where
@@ -47,8 +48,7 @@ _PORT_FIELDS = (".targetPort", ".containerPort", ".port")
 _WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob"})
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """The beginning of a comment, in Markdown: `headline`, `cause`, what is folded (`rest`), and questions (`advice`)."""
 
     headline: str

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
+
 from portproof.graph.differences import Caller, ChangeKind, EdgeChange, EdgeState
+from portproof.replacing import replace
 from portproof.report.json_ import dumps
 from portproof.report.safe import discreet
 from portproof.resources import ResourceKey
@@ -17,8 +19,7 @@ SCHEMA = "portproof/diff/1"
 _INDEX = re.compile(r"\[\d+\]")
 
 
-@dataclass(frozen=True, slots=True)
-class TargetDiff:
+class TargetDiff(Struct, frozen=True):
     """A target in both revisions; with a `reason` it was not compared: it did not render in one of them."""
 
     id: str
@@ -26,16 +27,14 @@ class TargetDiff:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """The changes that are the same in each of some targets."""
 
     targets: tuple[str, ...]
     changes: tuple[EdgeChange, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PortDiff:
+class PortDiff(Struct, frozen=True):
     """What a change does to ports since the commit `base`, by the targets that it concerns, in the order of their ids."""
 
     base: str

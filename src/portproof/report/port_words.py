@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from portproof.graph.differences import Caller, ChangeKind, EdgeChange, EdgeState
 from portproof.graph.model import Relation
 from portproof.graph.phrasing import listing
+from portproof.replacing import replace
 from portproof.report.summary_line import listed
 
 _CALLERS = 6
@@ -46,8 +48,7 @@ URGENT = TITLES[:2]
 """Those that nobody should overlook."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """How names and numbers, and sentences with names in them, are written; and what stands between old and new."""
 
     mark: Callable[[str], str]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from msgspec import Struct, field
+
 from portproof.diff import moved_lines
+from portproof.replacing import replace
 from portproof.report.model import Fix, Location, Report, Result, TextEdit
 from portproof.source import RelPath
 
@@ -24,8 +26,7 @@ def at_head(report: Report, checkout: Texts, head: Texts) -> tuple[Report, froze
     return replace(report, results=results, lines=lines), frozenset(work.astray)
 
 
-@dataclass(slots=True)
-class _Relocation:
+class _Relocation(Struct):
     checkout: Texts
     head: Texts
     maps: dict[RelPath, Mapping[int, int] | None] = field(default_factory=dict)

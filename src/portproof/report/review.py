@@ -9,9 +9,11 @@ proven edit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from portproof.diff import Changes, Hunk
+from portproof.replacing import replace
 from portproof.report import marks
 from portproof.report.causes import Cause, causes, first_safe
 from portproof.report.links import Links
@@ -55,16 +57,14 @@ OPENING = "**portproof**:"
 """How the body of a review begins."""
 
 
-@dataclass(frozen=True, slots=True)
-class Diff:
+class Diff(Struct, frozen=True):
     """What a pull request changes, as GitHub shows it, and the texts of the head's files that findings name."""
 
     changes: Changes
     texts: Mapping[RelPath, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(Struct, frozen=True):
     """A comment on lines of the head (`side` RIGHT), on one that is removed (LEFT), or on a whole file when `line` is None.
 
     It has a mark for each finding of its cause; that of the finding that leads also says what is suggested (`offer`).
@@ -85,8 +85,7 @@ class Comment:
         return self.marks[0].edit
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Struct, frozen=True):
     """Everything that is to be said: comments on lines, comments on files, and the causes that only the body tells."""
 
     inline: tuple[Comment, ...]
@@ -302,8 +301,7 @@ def _offers(result: Result, place: Lines, diff: Diff) -> list[tuple[Fix, str]]:
     return [(fix, block) for fix in fixes if (block := suggestion(fix.edits, place, text, replaced))]
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
+class _Shown(Struct, frozen=True):
     """What a comment can show: the fix that it suggests, with its block; a comment whose suggestion excludes it; what introduces the place."""
 
     offer: tuple[Fix, str] | None = None

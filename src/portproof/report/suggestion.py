@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof import yamldoc
 from portproof.diff import Hunk
@@ -25,8 +26,7 @@ _LINES = 20
 """So many lines one suggestion replaces at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(Struct, frozen=True):
     """Whole lines of a file, `first` to `last`, both included."""
 
     path: RelPath
@@ -49,8 +49,7 @@ class Lines:
         return cls(paths.pop(), min(one.first for one in several), max(one.last for one in several))
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
+class Replaced(Struct, frozen=True):
     """What the pull request did in a hunk: the texts of the lines that it removed, and the numbers of those it added."""
 
     removed: Collection[str] = frozenset()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from portproof import patch
+from portproof.replacing import replace
 from portproof.report import summary_line
 from portproof.report.causes import Cause, causes, first_safe
 from portproof.report.environments import where
@@ -66,8 +67,7 @@ def finding(report: Report, result: Result) -> str:
     return "".join(f"{log_line(line)}\n" for line in _Writer(report, False, str).finding(result))
 
 
-@dataclass(frozen=True, slots=True)
-class _Writer:
+class _Writer(Struct, frozen=True):
     report: Report
     color: bool
     seen_by_reader: Callable[[RelPath], str]

@@ -7,7 +7,8 @@ What comes of it is the last clause before the facts, after a colon or after "so
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _SENTENCE = re.compile(r"(?<=[.?]) (?=[A-Z])")
 _ASKED = re.compile(r"[;:] (?=did you mean )")
@@ -25,8 +26,7 @@ _DOUBT = re.compile(r"\bsends port (\d+) .*: one of the two is wrong\.?\Z")
 """A sentence that leaves open which end is wrong, and with that whether anything fails."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """A message taken apart. `harm` is a clause without its full stop, empty where a message names none.
 
     `cause` are the sentences that lead to it, `evidence` the facts, `advice` the questions and what to add.

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from portproof.graph.model import PortGraph, Site
 from portproof.rules.severity import Severity
 
@@ -16,16 +18,14 @@ __all__ = ["Check", "Finding", "Label", "Remedy", "Rule", "Scalar", "Severity", 
 Scalar: TypeAlias = "str | int"
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """A place of the rendering and what is to be said about it (``declared here``)."""
 
     site: Site
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Remedy:
+class Remedy(Struct, frozen=True):
     """A way to cure a finding: give each of these fields a new value. `description` completes "Fix: ...".
 
     What is not `recommended` makes the finding go away, but nothing says that it is what was meant: it is never the fix.
@@ -40,8 +40,7 @@ class Remedy:
     like: Site | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What a rule has to say about one field.
 
     `primary` is the field that is wrong; `expected` is what it should hold when there is one answer. `remedies` come

@@ -6,9 +6,10 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct, field
 
 from portproof.builds.model import Images, none_built
 from portproof.discover.model import HelmTarget, Target
@@ -27,6 +28,7 @@ from portproof.graph.model import (
 from portproof.graph.references import ReferenceKind
 from portproof.render.model import Rendering
 from portproof.render.placeholders import NUMBER, WORD
+from portproof.replacing import replace
 from portproof.resources import Manifests, Resource, ResourceKey
 from portproof.resources import read as read_resources
 from portproof.rules.base import Finding, Rule, Severity, Trait
@@ -46,8 +48,7 @@ FindingKey: TypeAlias = tuple[str, ResourceKey, FieldPath]
 """What makes two findings of one target the same: rule, resource and field; never lines or words."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuleSet:
+class RuleSet(Struct, frozen=True):
     """What is asked of every rendering: these rules, about the built-in references and those of further `rows`.
 
     `severities` are those that all findings of a rule get, whatever the rule says, by the rule's id. `images` says which
@@ -77,8 +78,7 @@ class RuleSet:
         return self.severities.get(rule, found)
 
 
-@dataclass(frozen=True, slots=True)
-class RuleFinding:
+class RuleFinding(Struct, frozen=True):
     """A finding, the rule that has it, and the way of the traffic through the field that is wrong."""
 
     rule: Rule
@@ -91,8 +91,7 @@ class RuleFinding:
         return self.rule.id, self.finding.primary.resource, self.finding.primary.identity
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Struct, frozen=True):
     """What the rules say about one rendering.
 
     `services` are what it offers to others (those whose namespace is written down are `settled`), `calls` what it asks of
@@ -118,8 +117,7 @@ class Evaluation:
         return any(Trait.SPANS_TARGETS in one.rule.traits for one in self.found)
 
 
-@dataclass(frozen=True, slots=True)
-class Witnesses:
+class Witnesses(Struct, frozen=True):
     """What other renderings of a target tell about it.
 
     `base` is what it rendered to in the base revision, where a change concerns it; `kept` are Services that are in files

@@ -8,9 +8,10 @@ statement, and a test holds what is read here against what the modules say of th
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof.rules.severity import Severity
 
@@ -20,8 +21,7 @@ _STATED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """What a list of rules says of one of them; its `family` is the package that its module is in."""
 
     id: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph import settings
 from portproof.graph.evidence import numbers_in_settings
@@ -32,8 +33,7 @@ _HOST = re.compile(r"(?<=[\w.\])]):\Z")
 _ANYWHERE = re.compile(r"(?<![\w.\])])(?:0\.0\.0\.0|\[::\]|\$\([A-Z_]*IP\)):\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class MovedSetting:
+class MovedSetting(Struct, frozen=True):
     """A setting of `container` that said the number `was` in the base, and says another now.
 
     `port` is the port that the container declares with that number, None when it does not declare it. `site` is that number; `label` says where it is: ``the variable PORT``, ``the port in nginx.conf of ConfigMap/web``.

@@ -7,9 +7,10 @@ the CRDs of the projects that the pages of those rules name. `number_problem` is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph import sites
 from portproof.graph.answers import missed
@@ -31,8 +32,7 @@ class Takes(Enum):
     OBJECT = "an object"
 
 
-@dataclass(frozen=True, slots=True)
-class PortField:
+class PortField(Struct, frozen=True):
     """A field of some kinds. `at` are JSONPaths of the objects that hold it; `of` is what these are called.
 
     It is `required` where the object has the field `beside`, if one is given: without that it is a patch for a whole

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from portproof.graph import alike, own
 from portproof.graph.answers import answers
@@ -14,6 +13,7 @@ from portproof.graph.names import digits, is_digits, is_near_name, is_placeholde
 from portproof.graph.past import redirected
 from portproof.graph.phrasing import listing, offered
 from portproof.graph.purpose import has_words
+from portproof.replacing import replace
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 from portproof.yamldoc import lookup

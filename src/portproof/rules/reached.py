@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
+
+from msgspec import Struct
 
 from portproof.graph.answers import target_number
 from portproof.graph.meant import only
@@ -13,8 +14,7 @@ from portproof.graph.model import Container, PortGraph, Service, Workload
 from portproof.rules.moved_settings import MovedSetting
 
 
-@dataclass(frozen=True, slots=True)
-class LeftBehind:
+class LeftBehind(Struct, frozen=True):
     """Settings of one container that moved from one number to another, and what still goes to the first, in words."""
 
     workload: Workload
@@ -54,8 +54,7 @@ def _offered(graph: PortGraph) -> Mapping[str | int | None, Sequence[Service]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(Struct, frozen=True):
     """What a pod's containers share, found out once however many they are.
 
     `known` are the numbers that one of them declares, or that a Service or a probe uses, `targets` those that Services

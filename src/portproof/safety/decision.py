@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.effects import Change
 from portproof.graph import selectors
@@ -38,8 +39,7 @@ def risks(
     return tuple(dict.fromkeys(found)) or ((GUESS,) if guess else ())
 
 
-@dataclass(frozen=True, slots=True)
-class _Declared:
+class _Declared(Struct, frozen=True):
     """A field of a container's port."""
 
     workload: Workload
@@ -47,8 +47,7 @@ class _Declared:
     part: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Offered:
+class _Offered(Struct, frozen=True):
     """A field of a Service's port."""
 
     service: Service

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from portproof.effects import Change
 from portproof.graph.meetings import Meeting
@@ -31,16 +32,14 @@ class Danger(Enum):
     CONTRADICTED = "contradicted"
 
 
-@dataclass(frozen=True, slots=True)
-class Risk:
+class Risk(Struct, frozen=True):
     """One reason why a fix is unsafe; `text` is a clause without a full stop."""
 
     danger: Danger
     text: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TargetEffects:
+class TargetEffects(Struct, frozen=True, eq=False):
     """What the edits of a fix do to one target that reads them.
 
     `ends` are the fields of the edges that they mend there, empty where they mend none. `before` and `after` are the graphs

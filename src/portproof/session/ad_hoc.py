@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from glob import escape
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from portproof.config import ChartConfig, Config
 from portproof.discover.model import STREAM, Discovery, HelmTarget
 from portproof.errors import UsageError
 from portproof.flags import AD_HOC, Flags, option_of
+from portproof.replacing import replace
 from portproof.session.request import Request
 from portproof.source import RelPath, Tree
 

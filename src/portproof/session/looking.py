@@ -7,8 +7,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from portproof import yamldoc
 from portproof.children import discover_all
@@ -20,6 +21,7 @@ from portproof.discover.model import Discovery, HelmTarget, Target
 from portproof.discover.reading import Noted
 from portproof.errors import ConfigError, ToolError, UsageError
 from portproof.render.model import NotRendered, Renderer, RenderFailure, Rendering
+from portproof.replacing import replace
 from portproof.session.ad_hoc import alone
 from portproof.session.programs import Programs, engine_of
 from portproof.session.request import Request
@@ -35,8 +37,7 @@ MIN_KEPT = 200
 """Fewer targets are found sooner than git says what differs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Where somebody wants to know what there is, by which configuration."""
 
     tree: Tree
@@ -50,8 +51,7 @@ class Asked:
         return self.paths == (".",)
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What there is; the configuration says by now what git ignores. `rendered` and `is_certain` are those of `Prepared`."""
 
     found: Discovery

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from portproof.errors import UsageError
 from portproof.render.cache import remember
+from portproof.replacing import replace
 from portproof.session.prepared import Prepared, prepare, say_notes
 from portproof.session.programs import Programs, engine_of
 from portproof.session.request import Request

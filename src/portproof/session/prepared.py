@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from portproof import config as configuration
 from portproof import standard_input
@@ -31,8 +32,7 @@ CONFIG_NAMES = frozenset(configuration.NAMES)
 """Files at the root that concern every target."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """What is known before anything is checked. `targets` are those to check, a part of the discovery's.
 
     `rendered` is what came of those that had to be rendered to know what there is, by their ids. With `is_certain` that

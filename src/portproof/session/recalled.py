@@ -13,10 +13,12 @@ import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
+
+from msgspec import Struct
 
 from portproof import git_index
 from portproof.config import Config
@@ -31,6 +33,7 @@ from portproof.git import Git, opened
 from portproof.git_state import edited, foreign, has_links, trees
 from portproof.own_code import own_code
 from portproof.renderings import renderings_folder
+from portproof.replacing import replace
 from portproof.revision import Comparison, GitFiles
 from portproof.session.request import Request
 from portproof.source import RelPath, Tree
@@ -54,8 +57,7 @@ NOT_ASKED = frozenset(
 """Fields of a configuration that no target depends on."""
 
 
-@dataclass(frozen=True)  # no slots: what is found out once is kept
-class Recalled:
+class Recalled(Struct, frozen=True, dict=True):  # what is found out once is kept
     """What earlier runs have found in a tree, which is kept in a `store`; `base` is the commit that it is compared with."""
 
     git: Git

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from portproof import config as configuration
 from portproof.config import Config, FileConfig
@@ -13,8 +14,7 @@ from portproof.flags import Flags, Given
 from portproof.rules.vocabulary import vocabulary
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What is to be checked, and what the command line says of it.
 
     `root` is the root where the caller knows it: a checkout may come without ``.git``. `file` is the configuration file

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from portproof import __version__
 from portproof.children import discover_all
 from portproof.console import progress
 from portproof.discover.model import STREAM, Discovery, HelmTarget
 from portproof.render.cache import remember
+from portproof.replacing import replace
 from portproof.session.left_out import known_findings, suppression_inputs, unchecked_targets
 from portproof.session.prepared import Prepared, prepare, say_notes
 from portproof.session.programs import Programs, engine_of
@@ -46,8 +48,7 @@ if TYPE_CHECKING:
     from portproof.whatif.scope import Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """A run while its renderer lives, with all that `render` remembers; `folder` is for what is laid out of a base.
 
     `programs` are the tools in use. `is_certain` says whether another run of the same input would say the same.
@@ -126,8 +127,7 @@ def _is_certain(ready: Prepared, engine: Engine) -> bool:
     return ready.is_certain and engine.is_certain
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
+class _Checked(Struct, frozen=True):
     """What a plan came to."""
 
     plan: Plan

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from msgspec import Struct
 
 from portproof import cut as cutting
 from portproof.cut import Cut, Share
 from portproof.discover.model import STREAM, Target
 from portproof.errors import UsageError
 from portproof.flags import FLAGS
+from portproof.replacing import replace
 from portproof.session.prepared import Prepared
 from portproof.session.request import Request
 
@@ -44,8 +46,7 @@ class Found(Protocol):
 _Found = TypeVar("_Found", bound=Found)
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(Struct, frozen=True):
     """The targets of a shard among those of the run."""
 
     share: Share

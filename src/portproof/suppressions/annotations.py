@@ -12,7 +12,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph.fields import mapping
 from portproof.graph.model import Site
@@ -27,8 +28,7 @@ _MAX = 10_000
 _LINE = re.compile(r"(?P<rules>[^\s,]+(?:\s*,\s*[^\s,]+)*)\s*(?P<reason>.*)\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Annotated:
+class Annotated(Struct, frozen=True):
     """The annotation of one object, and what it says. Equal lines of several objects are equal ignores."""
 
     site: Site

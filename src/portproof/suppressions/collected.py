@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from portproof.discover.model import Target, inputs_of
 from portproof.discover.walk import EscapeError, resolve
@@ -23,8 +24,7 @@ Use: TypeAlias = tuple[Suppression, str]
 REASON = "known when the baseline was written"
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """A finding of the baseline: in the targets of which kind and folder it was, what it was about, and its ignore."""
 
     target: str
@@ -32,15 +32,13 @@ class Known:
     ignore: Suppression
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(Struct, frozen=True):
     """The findings of a baseline by their fingerprints."""
 
     known: Mapping[str, Known] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class SuppressionInputs:
+class SuppressionInputs(Struct, frozen=True):
     """What is known before anything is rendered. With `learn` everything else becomes known: a baseline is written."""
 
     entries: tuple[ConfiguredSuppression, ...] = ()
@@ -53,8 +51,7 @@ class SuppressionInputs:
         return bool(self.entries or self.baseline.known)
 
 
-@dataclass(slots=True)
-class Suppressions:
+class Suppressions(Struct):
     """The ignores of a run. Files are read when they are first asked for."""
 
     given: SuppressionInputs

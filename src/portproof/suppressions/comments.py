@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from portproof.source import RelPath, Span
 from portproof.suppressions.model import Suppression, SuppressionSource
@@ -27,8 +28,7 @@ _WORDS = re.compile(r"\s*(?:\[(?P<rules>[^\]]*)\])?(?P<reason>.*)\Z")
 _ONLY_COMMENT = re.compile(r"\s*(?:#.*|\{\{-?\s*/\*.*\*/\s*-?\}\}\s*)\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Comments:
+class Comments(Struct, frozen=True):
     """The ignores of one file, and the lines (from 1) that those which count speak for."""
 
     ignores: tuple[Suppression, ...] = ()

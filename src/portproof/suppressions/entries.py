@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.config import IgnoreConfig, matches
 from portproof.resources import ResourceKey
@@ -12,8 +13,7 @@ from portproof.source import RelPath, Span
 from portproof.suppressions.model import Subject, Suppression, SuppressionSource
 
 
-@dataclass(frozen=True, slots=True)
-class ConfiguredSuppression:
+class ConfiguredSuppression(Struct, frozen=True):
     """An entry, and the ignore that it is."""
 
     given: IgnoreConfig

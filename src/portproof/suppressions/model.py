@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from portproof.discover.model import Target
 from portproof.resources import ResourceKey
@@ -26,8 +27,7 @@ class SuppressionSource(Enum):
         return self.name.lower() if self in in_files else "entry"
 
 
-@dataclass(frozen=True, slots=True)
-class Suppression:
+class Suppression(Struct, frozen=True):
     """One place that leaves findings of `rules` out, and why.
 
     `text` are the words by which another revision of the file is known to have it too. `span` is None where the place
@@ -43,8 +43,7 @@ class Suppression:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """A finding of one target, as far as ignores ask about it.
 
     `resource` is None for what concerns a target as a whole, `lines` are the lines of the source that decide the field.

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from portproof.config import IgnoreConfig, matches
 from portproof.config.globs import fixed_part
 from portproof.discover.model import HelmTarget, Skip, Target
+from portproof.replacing import replace
 from portproof.rules import find
 from portproof.rules.base import Trait
 from portproof.rules.run import unused_ignore
@@ -21,8 +23,7 @@ from portproof.suppressions.collected import Known, Suppressions, Use
 from portproof.suppressions.model import Suppression, SuppressionSource
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """How much was looked at: targets that rendered whole, those that did not, and what was no target to begin with."""
 
     done: tuple[Target, ...]
@@ -35,8 +36,7 @@ class Scope:
         return not self.left and not self.skips
 
 
-@dataclass(frozen=True, slots=True)
-class UnusedSuppression:
+class UnusedSuppression(Struct, frozen=True):
     """An ignore that does nothing; `rules` are those of which it leaves nothing out, empty when it has a problem.
 
     `about` says what was known, for an entry of the baseline, `holder` which target has it, for an annotation. It may do

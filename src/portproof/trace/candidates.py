@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.discover.model import KustomizeTarget, Target
 from portproof.graph.model import Piece
@@ -29,8 +30,7 @@ _PORTISH = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Candidate:
+class Candidate(Struct, frozen=True, order=True):
     """A place that reads `text`. Candidates of a lower `rank` are tried first, each rank in a render of its own.
 
     0: a number anywhere, or a name where ports are named. 1: a key of a mapping in values. 2: any other word.

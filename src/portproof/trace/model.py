@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from portproof.source import Span
 
@@ -15,8 +16,7 @@ class Proof(Enum):
     HINTED = "hinted"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """The text that decides a field.
 
     PROVEN: another text at `span` and another rendering gave the field exactly that text. HINTED: the best place that

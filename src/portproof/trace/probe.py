@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from portproof.discover.model import ManifestTarget, Target
 from portproof.graph.model import Site
@@ -47,8 +48,7 @@ def origins(manifests: Manifests, fields: Iterable[Site], tree: Tree, render: Re
         return Tracing(manifests, fields, tree).origins(render)
 
 
-@dataclass(frozen=True, slots=True)
-class FirstProbe:
+class FirstProbe(Struct, frozen=True):
     """A tree with a sentinel in each place that is tried first, and what each sentinel stands for.
 
     `inputs` are the texts that the target is rendered from without sentinels. `sources` are where the fields are rendered
@@ -165,8 +165,7 @@ def _worth_trying(
     return [one for one in everything if one.rank == 0][:MAX_CANDIDATES]
 
 
-@dataclass
-class _Search:
+class _Search(Struct):
     """The state of one search: what is known, and how many renders are left. `data` is what each resource held before.
 
     `answer` is what comes out with the sentinels of `first`, where somebody has rendered that already.

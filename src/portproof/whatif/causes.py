@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 
 from portproof.fix import Proposal, Prover
 from portproof.outcome import FindingGroup
+from portproof.replacing import replace
 
 
 def by_line(groups: Sequence[FindingGroup]) -> list[FindingGroup]:

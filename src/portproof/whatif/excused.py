@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from portproof import yamldoc
 from portproof.graph.images import name_of
 from portproof.graph.model import Site
 from portproof.render.model import Rendering
 from portproof.render.placeholders import WORD
+from portproof.replacing import replace
 from portproof.resources import Resource
 from portproof.resources import read as read_resources
 from portproof.rules.base import Severity, Trait
@@ -39,8 +41,7 @@ _BY_ANNOTATION = "use-annotation"
 _TOLD = ("volumeMounts", "command", "args")
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """What a chart may have with further values: its own values, its templates, and what they render to anyway."""
 
     values: Values

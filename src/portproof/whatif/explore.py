@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import partial
+
+from msgspec import Struct
 
 from portproof import pipeline
 from portproof.discover.model import HelmTarget, Target
@@ -18,6 +19,7 @@ from portproof.fix import Proposal, Prover
 from portproof.outcome import FindingGroup, Outcome, TargetResult, TracedFinding, keys_of
 from portproof.pipeline import Plan, Survey
 from portproof.render.model import Renderer
+from portproof.replacing import replace
 from portproof.report.marks import digest
 from portproof.rules.base import Finding, Scalar, Severity, Trait
 from portproof.rules.evaluate import FindingKey, RuleSet
@@ -34,8 +36,7 @@ from portproof.whatif.values import Values, own_file, parts_of, variant, when
 _WORD = re.compile(r"[\w-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Variant:
+class _Variant(Struct, frozen=True):
     """A chart with values that show something: the target as it is, and as it is looked at.
 
     `still` is what it is compared with: the same parts switched on, and no port moved.

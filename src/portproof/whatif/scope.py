@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
+from msgspec import Struct
+
 from portproof.discover.model import HelmTarget, Target
+from portproof.replacing import replace
 from portproof.rules.evaluate import FindingKey
 from portproof.source import RelPath, Tree, is_within
 from portproof.whatif.search import MAX_RENDERS, Search, Shown
@@ -23,8 +25,7 @@ Past: TypeAlias = Callable[[Target], "tuple[Target, Tree] | None"]
 _Chart = TypeVar("_Chart")
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """Which charts get other values. `past` asks the base; None where nothing is compared.
 
     Where nobody has asked for other values, the `changed` paths say which charts are tried: then only what is certain

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+
+from msgspec import Struct, field
 
 from portproof.discover.chart_files import chart_files
 from portproof.discover.model import HelmTarget
 from portproof.graph.model import PortGraph
 from portproof.pipeline import Plan
 from portproof.render.model import NotRendered, RenderFailure, Rendering
+from portproof.replacing import replace
 from portproof.resources import Resource, ResourceKey
 from portproof.resources import read as read_resources
 from portproof.rules.base import Scalar, Trait
@@ -48,8 +50,7 @@ _ON_NODES = re.compile(r"(?i)(?:use_?)?host_?(?:network|ports?)")
 _COMPARED = (Trait.VALUES, Trait.WHAT_IF)
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """Settings of a chart, and the findings that appear with them alone; `moves` says that they move ports.
 
     With other parts the question is not there if `depends`.
@@ -66,8 +67,7 @@ class Shown:
         return frozenset().union(*(one.moved for one in self.settings))
 
 
-@dataclass
-class Search:
+class Search(Struct, dict=True):
     """The search in one chart, with at most `limit` renders. `known` are the findings that it has anyway.
 
     What is `certain` is no matter of another part that may have what is asked for.

@@ -10,13 +10,15 @@ import posixpath
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
 from itertools import chain, count, takewhile
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from portproof import yamldoc
 from portproof.discover.chart_files import chart_files
 from portproof.discover.model import HelmTarget
+from portproof.replacing import replace
 from portproof.source import LineIndex, RelPath, Tree
 from portproof.whatif.documented import are_alternatives, is_needless
 from portproof.yamldoc import FieldPath, ScalarSpan, YamlError
@@ -73,8 +75,7 @@ _OFF = re.compile(r"(?i)disabled?\Z|disable_|disable(?-i:[A-Z])")
 """How a switch starts that switches a part off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """A key of ``values.yaml`` and the value that is tried for it; of a `listed` one that is a list, as JSON."""
 
     path: FieldPath
@@ -146,8 +147,7 @@ def _named_steps(one: Setting, text: str, start: int) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
+class Values(Struct, frozen=True):
     """The ``values.yaml`` of a chart: its data and text, the keys that comments say not to move, and where its scalars stand.
 
     `entries` are what its lists of hosts and paths may hold, where they are empty: a part without any asks for nothing.

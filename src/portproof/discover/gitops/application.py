@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.config.values import API_VERSION, KUBE_VERSION
 from portproof.discover.gitops.deployment import (
@@ -31,6 +32,7 @@ from portproof.discover.gitops.given import read_mapping, with_override
 from portproof.discover.model import KUSTOMIZATION_NAMES, Cluster, Install, RemoteChart
 from portproof.discover.unread import Unread
 from portproof.discover.walk import Listing
+from portproof.replacing import replace
 from portproof.source import RelPath, join, normalise
 from portproof.yamldoc import FieldPath, leaves, lookup
 
@@ -79,8 +81,7 @@ def _sources(one: Described) -> list[FieldPath]:
     return several or ([("spec", "source")] if isinstance(one.at("spec", "source"), dict) else [])
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """One source of an Application."""
 
     place: Place

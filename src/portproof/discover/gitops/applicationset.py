@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
+
+from msgspec import Struct, field
 
 from portproof.config import matches
 from portproof.discover.gitops.deployment import is_glob
@@ -20,6 +21,7 @@ from portproof.discover.gitops.fasttemplate import flatten
 from portproof.discover.gitops.filling import Fill, FillError, Part, deep, fill, fill_text, merged
 from portproof.discover.gitops.gotemplate import normalised
 from portproof.discover.walk import Listing
+from portproof.replacing import replace
 from portproof.source import RelPath, Tree, is_within, normalise, parent
 from portproof.yamldoc import FieldPath, YamlError, load, load_all, lookup
 
@@ -49,8 +51,7 @@ class NotStaticError(Exception):
     """A generator asks for more than the repository has; the message says for what."""
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
+class Generated(Struct, frozen=True):
     """One set of parameters, and where each of them is written."""
 
     parts: tuple[Part, ...]
@@ -178,8 +179,7 @@ def _without_empty(data: Any) -> Any:
     return {key: value for key, value in kept.items() if value not in ("", None, {}, [])}
 
 
-@dataclass(frozen=True, slots=True)
-class _Generators:
+class _Generators(Struct, frozen=True):
     """The generators of one set, in a tree."""
 
     tree: Tree

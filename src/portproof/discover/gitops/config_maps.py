@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from portproof.discover.gitops.deployment import nearest
 from portproof.discover.gitops.described import objects
@@ -19,8 +20,7 @@ _COMPONENT = re.compile(r"^[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?Component\b", re.M
 _ENCRYPTED = re.compile(r"^ENC\[")
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """An object with data: where it is, its keys, and those of them whose values can be read."""
 
     file: RelPath
@@ -31,8 +31,7 @@ class Stored:
     files: Mapping[str, RelPath] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Stores:
+class Stores(Struct):
     """The ConfigMaps and Secrets in `files` (those whose text names one), read when they are first asked for."""
 
     tree: Tree

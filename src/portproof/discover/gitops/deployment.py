@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from portproof.config import matches
 from portproof.discover.model import Cluster, Install, RemoteChart
@@ -24,8 +25,7 @@ _PACKED = (".tgz", ".tar.gz")
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where descriptions are looked up: the tree, what the walk saw, and the folders that are charts."""
 
     tree: Tree
@@ -33,8 +33,7 @@ class Place:
     charts: Collection[RelPath]
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
+class Installed(Struct, frozen=True):
     """A chart as one description installs it: the values `files` in helm's order, then what `file` itself holds.
 
     `problem` says why it cannot be rendered as it is installed; empty when it can. A `remote` chart is not in the
@@ -52,8 +51,7 @@ class Installed:
     remote: RemoteChart | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(Struct, frozen=True):
     """A folder that a description deploys without helm; `changes` says that it changes what kustomize makes of it.
 
     `files` are the manifests that are deployed together where these are not simply those that lie in the folder.

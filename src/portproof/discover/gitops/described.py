@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.discover.model import Parent, rendered_path
 from portproof.source import RelPath
@@ -16,8 +17,7 @@ HELM = "helm.toolkit.fluxcd.io"
 """The API groups of Flux's objects that deploy something."""
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(Struct, frozen=True):
     """A document of a file; `number` counts those that hold anything, from 0.
 
     With a `parent` it is an object of that target's rendering, and `text` is what the rendering has of it.
@@ -61,8 +61,7 @@ class Described:
         return self.text("kind") == kind and self.text("apiVersion").startswith(f"{group}/")
 
 
-@dataclass(frozen=True, slots=True)
-class Children:
+class Children(Struct, frozen=True):
     """The descriptions that renderings hold; those in `files` are deployed as these say, not as they stand there.
 
     `built` are the files that go into these renderings.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.discover.gitops import fasttemplate, gotemplate
 from portproof.source import RelPath, SourceError, Tree
@@ -20,8 +21,7 @@ class FillError(Exception):
     """A template cannot be filled in here; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """Parameters that are `given` as JSON, or the value at `at` in a document of `file`."""
 
     given: str = ""
@@ -46,8 +46,7 @@ class Part:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(Struct, frozen=True):
     """The parameters of one Application of a set, later parts win, and how its template is written.
 
     `missing` is Go's option ``missingkey``; at `template` in the set is what a generator adds to the template.

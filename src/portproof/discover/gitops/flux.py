@@ -9,8 +9,9 @@ import hashlib
 import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.discover.gitops.application import KEY, checked, value_file
 from portproof.discover.gitops.config_maps import Stored, Stores
@@ -41,16 +42,14 @@ _TYPED = re.compile(r"ports?\Z|replicas|count\Z|enabled?\Z|disabled?\Z|\]\Z", re
 _BUILT_ANEW = ("targetNamespace", "namePrefix", "nameSuffix", "patches", "components")
 
 
-@dataclass(frozen=True, slots=True)
-class Variables:
+class Variables(Struct, frozen=True):
     """Where the variables of a substitution are; `closed` when there are no others that we cannot read."""
 
     places: tuple[tuple[RelPath, int, FieldPath], ...] = ()
     closed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Flux:
+class Flux(Struct, frozen=True):
     """The Flux objects of a repository."""
 
     place: Place

@@ -9,8 +9,9 @@ import json
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 MAX_LENGTH = 64 * 1024
 """Characters of one template, and of what comes of it."""
@@ -43,8 +44,7 @@ class _Missing:
 _MISSING = _Missing()
 
 
-@dataclass(slots=True)
-class _Branch:
+class _Branch(Struct):
     """One ``if``: whether what is read now counts, and whether a branch of it has counted already."""
 
     outer: bool
@@ -175,8 +175,7 @@ def _control(body: str, stack: list[_Branch], data: Mapping[str, Any], missing: 
     return True
 
 
-@dataclass(slots=True)
-class _Expression:
+class _Expression(Struct):
     """A pipeline: ``.a.b | default "x"``; each command is a value, or a function and its arguments."""
 
     text: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.discover.gitops import gotemplate
 from portproof.discover.gitops.application import checked, value_file
@@ -24,6 +25,7 @@ from portproof.discover.gitops.deployment import (
 from portproof.discover.gitops.described import Described
 from portproof.discover.model import Cluster, Install, RemoteChart
 from portproof.discover.unread import Unread
+from portproof.replacing import replace
 from portproof.source import RelPath, join, parent
 from portproof.yamldoc import FieldPath, YamlError, load_all
 
@@ -89,8 +91,7 @@ def _of_release(
             yield Unread(one.file, "helmfile", f"{name}: {error}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Release:
+class _Release(Struct, frozen=True):
     """One release in one environment, empty when it is the same in all of them."""
 
     place: Place

@@ -6,8 +6,9 @@ Each profile with releases of its own is an environment. What a profile patches 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.discover.charts import release_name
 from portproof.discover.gitops.application import KEY, checked, value_file
@@ -52,8 +53,7 @@ def deployments(place: Place, file: RelPath, text: str) -> Iterator[Deployment]:
                     yield Unread(file, "skaffold", f"the profile {name} patches {path}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Config:
+class _Config(Struct, frozen=True):
     """A configuration, or the sections at `at` that a profile has in their place."""
 
     place: Place

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.discover.gitops.application import checked, value_file
 from portproof.discover.gitops.deployment import (
@@ -47,8 +48,7 @@ def deployments(place: Place, file: RelPath, text: str) -> Iterator[Deployment]:
             yield _Release(place, file, found[1], body).deployment()
 
 
-@dataclass(frozen=True, slots=True)
-class _Release:
+class _Release(Struct, frozen=True):
     """One block; `label` is what Terraform calls it."""
 
     place: Place

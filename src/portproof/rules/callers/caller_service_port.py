@@ -129,13 +129,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 from portproof.graph.answers import answer, is_said_by_itself, missed
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.handed_on import is_for_tls, is_origin, is_overridden, is_prose
 from portproof.graph.model import PortGraph, Reached, Relation, Service, ServiceEdge
+from portproof.replacing import replace
 from portproof.resources import ResourceKey
 from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding

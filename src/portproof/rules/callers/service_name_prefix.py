@@ -68,21 +68,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from portproof.graph import own, settings
 from portproof.graph.fields import mapping
 from portproof.graph.model import Piece, PortGraph, Relation, Service, Site
 from portproof.graph.pairs import names_host
 from portproof.render.affixes import Affix
+from portproof.replacing import replace
 from portproof.resources import ResourceKey
 from portproof.rules.base import Finding, Label, Severity, Trait, rule
 from portproof.rules.port_references import absent_services
 from portproof.yamldoc import lookup
 
 
-@dataclass(frozen=True, slots=True)
-class _Renamed:
+class _Renamed(Struct, frozen=True):
     """A Service, what was put around its name, and the name that it had before."""
 
     service: Service

@@ -77,13 +77,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from portproof.graph import sites
 from portproof.graph.answers import has, missed, target_number
 from portproof.graph.fields import scalar
 from portproof.graph.mesh_hosts import ISTIO
 from portproof.graph.model import MatchBy, PortGraph, Relation, Service, ServicePort, Site
+from portproof.replacing import replace
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 from portproof.rules.port_references import finding

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph import hosts, sites
 from portproof.graph.answers import node_ports, numbers_behind
@@ -60,8 +61,7 @@ def edges(graph: PortGraph) -> Iterator[Edge[ServiceName | Pods]]:
                 yield from _of_match(virtual_service, at, port)
 
 
-@dataclass(frozen=True, slots=True)
-class Front:
+class Front(Struct, frozen=True):
     """The Services through which clients come in to the pods of a Gateway.
 
     `unknown` is empty, or says why clients may come in otherwise. `having` are the Services that may have a port, by its
@@ -143,8 +143,7 @@ def _of_server(server: mesh.Server, whom: ServiceName | Pods) -> Edge[ServiceNam
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SidecarListener:
+class SidecarListener(Struct, frozen=True):
     """An entry of a Sidecar's ``ingress`` at `at`.
 
     `number` is the port at which requests reach the pods, `endpoint` that to which they are passed on; each None when the

@@ -8,7 +8,8 @@ port at which the request came in, unless its Service has only one), ``pilot/pkg
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph import hosts, selectors
 from portproof.graph.fields import indexed, mapping, scalar
@@ -25,8 +26,7 @@ _HTTP = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTP_PROXY"})
 _Place = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(Struct, frozen=True):
     """An entry of a Gateway's ``servers``; `redirects` is true when it only sends callers to HTTPS.
 
     `hosts` have the namespace of the Gateway where they say "this one", `bind` is empty for all addresses, and
@@ -47,8 +47,7 @@ class Server:
         return self.protocol in _HTTP
 
 
-@dataclass(frozen=True, slots=True)
-class Mesh:
+class Mesh(Struct, frozen=True):
     """What one rendering knows of a mesh.
 
     `gateways` are the servers of each Gateway, by namespace and name.

@@ -101,7 +101,6 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from portproof.graph import sites
@@ -110,6 +109,7 @@ from portproof.graph.mesh_hosts import ISTIO, texts
 from portproof.graph.model import PortGraph, Site
 from portproof.graph.names import is_placeholder
 from portproof.graph.phrasing import listing
+from portproof.replacing import replace
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 from portproof.rules.port_fields import PortField, Takes, finding, invalid

@@ -95,8 +95,9 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from portproof.graph import own
 from portproof.graph.fields import labels
@@ -113,8 +114,7 @@ _SHORTEST = 4
 _Target: TypeAlias = "Service | Workload"
 
 
-@dataclass(frozen=True, slots=True)
-class _Meant:
+class _Meant(Struct, frozen=True):
     """What the monitor means, the labels there of which it looks at, and why it does not select it."""
 
     target: _Target

@@ -10,10 +10,11 @@ number: a port on which a container listens without declaring it is never found.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph import selectors, sites
 from portproof.graph.fields import labels, mapping, scalar
@@ -36,8 +37,7 @@ class FieldMeaning(Enum):
     EITHER = "the name or number of a container's port"
 
 
-@dataclass(frozen=True, slots=True)
-class MonitorKind:
+class MonitorKind(Struct, frozen=True):
     """Where the resources of a kind say what they scrape.
 
     `fields` of an endpoint come by precedence: the first that is not empty counts. `pods` tells whether the selector
@@ -79,8 +79,7 @@ ROWS: tuple[MonitorKind, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """One entry of a monitor: the field that counts, what it means, and where its targets are looked for.
 
     `selector` is None when it cannot be read, `namespaces` when all of them are searched. `free` means that a number

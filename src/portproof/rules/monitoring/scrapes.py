@@ -8,8 +8,9 @@ and on a Service the port of the endpoints, though others take it for the Servic
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph import sites
 from portproof.graph.fields import mapping, scalar
@@ -23,8 +24,7 @@ ANNOTATION = "prometheus.io/port"
 _SWITCH = "prometheus.io/scrape"
 
 
-@dataclass(frozen=True, slots=True)
-class Scrape:
+class Scrape(Struct, frozen=True):
     """What the annotation holds at `port`: a number, or a text that is none; empty text where no value came.
 
     `workloads` are the pods that are scraped, `service` the Service if the annotation is one's; `others` are the

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from portproof.graph.names import is_digits, is_near_name, is_placeholder
 from portproof.graph.phrasing import declared
 from portproof.graph.purpose import has_words, speaks_http
 from portproof.graph.referrers import renaming
+from portproof.replacing import replace
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 from portproof.rules.monitoring.edges import pod_edge
 from portproof.rules.monitoring.monitors import Endpoint, FieldMeaning, Monitors

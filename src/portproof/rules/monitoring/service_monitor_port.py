@@ -116,12 +116,14 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from portproof.graph.answers import missed
 from portproof.graph.meant import first_unique
 from portproof.graph.model import PortGraph, Service, ServiceEdge, Workload
 from portproof.graph.purpose import speaks_http
+from portproof.replacing import replace
 from portproof.rules.base import Finding, Scalar, Severity, rule
 from portproof.rules.monitoring.edges import service_edges
 from portproof.rules.monitoring.monitors import Endpoint, FieldMeaning, Monitors
@@ -129,8 +131,7 @@ from portproof.rules.monitoring.scraping import answer_for, findings, lacking, u
 from portproof.rules.port_references import clarity, finding
 
 
-@dataclass(frozen=True, slots=True)
-class _Lack:
+class _Lack(Struct, frozen=True):
     """What lacks the port: `workloads`, or else Services, with the one that says best what was meant, and its edge."""
 
     workloads: Sequence[Workload] = ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph import sites
 from portproof.graph.fields import mapping, scalar
@@ -20,8 +21,7 @@ _OF_HOOKS = ("exec", "httpGet", "tcpSocket", "sleep")
 _WITH_PORTS = frozenset({"httpGet", "tcpSocket", "grpc"})
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
+class Handler(Struct, frozen=True):
     """One way to act: ``httpGet``, ``exec``. `path` is its place; `data` is what it holds."""
 
     kind: str
@@ -38,8 +38,7 @@ class Handler:
         return Site(workload.key, (*self.path, "port"), scalar(self.data.get("port")))
 
 
-@dataclass(frozen=True, slots=True)
-class Acting:
+class Acting(Struct, frozen=True):
     """A probe or hook that may have handlers, in the order in which the API server looks at them."""
 
     workload: Workload

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph import servers, settings
 from portproof.graph.model import Container, Piece, PortGraph, Role, Site, Workload
@@ -45,8 +46,7 @@ _IN_FILES = re.compile(r"(?:(?:http|https|server|web|bind|listen)[._-]?)*(?:list
 _OTHER_HOST = re.compile(r"(?!localhost\b)[a-z][a-z0-9.-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Listening:
+class Listening(Struct, frozen=True):
     """A setting that makes a program of `container` listen on the number at `site`.
 
     `file` is the entry of a ConfigMap whose text has it in a line; empty for variables and arguments. A server of many ports

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph.answers import resolve
 from portproof.graph.evidence import numbers_in_pod_spec, running
@@ -16,8 +17,7 @@ from portproof.graph.weighing import numbers_of_policies
 _VERSION = re.compile(r"@sha256:|:[^/:\d]*\d[^/:]*\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class MovedPort:
+class MovedPort(Struct, frozen=True):
     """A `port` of a container that `was` another number in the base; the Services `going` there came along.
 
     `is_known`: the image is one that listens on the old number by default. Else the Dockerfile that builds it says so.

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph import sites
 from portproof.graph.fields import mapping
@@ -29,8 +30,7 @@ _HIGHEST = 65535
 _ALL_ADDRESSES = ("", "0.0.0.0", "::")  # noqa: S104 - what a manifest says, not where we listen
 
 
-@dataclass(frozen=True, slots=True)
-class NodePortClaim:
+class NodePortClaim(Struct, frozen=True):
     """A port of the node that a workload's pods take; `site` holds it, `placement` says where the pods may run."""
 
     workload: Workload

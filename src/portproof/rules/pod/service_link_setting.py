@@ -95,14 +95,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph import settings
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.model import Container, PortGraph, Service, Site, Workload
 from portproof.graph.mounted import mounts
 from portproof.graph.names import is_digits
+from portproof.replacing import replace
 from portproof.resources import Resource, ResourceKey
 from portproof.rules.base import Finding, Label, Severity, rule
 from portproof.yamldoc import lookup
@@ -110,8 +112,7 @@ from portproof.yamldoc import lookup
 _SEPARATORS = re.compile(r"[-.]")
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(Struct, frozen=True):
     """What a container is told by variables: their texts and places, as far as they are known.
 
     `names` has those whose text is unknown, too; `whole` is False when a source of more of them cannot be read. `scripts`

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from portproof.graph.labelled import Labelled
 from portproof.graph.model import PortGraph, Workload
 from portproof.graph.selectors import Selector
+from portproof.replacing import replace
 from portproof.rules.policy.ingress import (
     AllowedPorts,
     PolicyScope,

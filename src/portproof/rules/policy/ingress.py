@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
+
+from msgspec import Struct
 
 from portproof.graph.answers import endpoint_numbers, resolve, target_number
 from portproof.graph.evidence import numbers_in_pod_spec
@@ -32,14 +33,14 @@ from portproof.graph.model import (
 )
 from portproof.graph.pod_groups import PodGroup
 from portproof.graph.selectors import Selector
+from portproof.replacing import replace
 from portproof.rules.policy.policies import Layer, Opening, Policy, PolicyRule, read
 
 TUNNELS = (4143, 15008)
 """Ports of the proxies of Linkerd and of Istio's ambient mesh: behind them the connection has another port."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockedTarget:
+class BlockedTarget(Struct, frozen=True):
     """A port of a Service whose target, `number` in its pods, no policy lets in.
 
     `declared` are the container ports that it would reach, `is_declared` whether each workload has one.
@@ -160,8 +161,7 @@ class ScopePods:
         return frozenset[int]().union(*(numbers_in_pod_spec(one) for one in self.workloads if one.serves))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PolicyScope:
+class PolicyScope(Struct, frozen=True, eq=False):
     """The rules that are about the same pods, each with its policy, and what they leave closed there.
 
     `blocked` are the targets in those pods that no policy opens, of this scope or another. `is_narrow` tells whether the

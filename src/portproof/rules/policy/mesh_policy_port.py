@@ -117,7 +117,8 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph.answers import resolve, target_number
 from portproof.graph.meant import only
@@ -143,8 +144,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield _finding(setting, meant)
 
 
-@dataclass(frozen=True, slots=True)
-class _Meant:
+class _Meant(Struct, frozen=True):
     """The port that was meant: what the field would hold, how the message says so, and where it is declared."""
 
     value: Scalar

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph import selectors, sites
 from portproof.graph.fields import mapping, scalar
@@ -23,8 +24,7 @@ from portproof.rules.policy.policies import MESH_ROOT, Encoding, Opening
 from portproof.yamldoc import FieldPath, leaves
 
 
-@dataclass(frozen=True, slots=True)
-class MeshPortKind:
+class MeshPortKind(Struct, frozen=True):
     """Where the resources of a kind say which pods they are about (a field of ``spec``), and, by JSONPath, which ports.
 
     `keyed` says that the ports are the keys of a mapping. `only` is the action that counts where a kind has several,
@@ -61,8 +61,7 @@ ROWS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class MeshPort:
+class MeshPort(Struct, frozen=True):
     """A port that a mesh is told about, with the pods that are meant, and what they have.
 
     `others` are the numbers and names that resources of the same kind tell about the same pods.

@@ -9,9 +9,10 @@ A new kind is a row.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from portproof.graph import selectors, sites
 from portproof.graph.fields import PROTOCOLS, indexed, mapping, optional, scalar
@@ -46,8 +47,7 @@ class Encoding(Enum):
     OWN = "own"
 
 
-@dataclass(frozen=True, slots=True)
-class PortEntry:
+class PortEntry(Struct, frozen=True):
     """An entry of a list of ports as it is written, at `at`; each field is None when it is absent."""
 
     writing: Encoding
@@ -57,8 +57,7 @@ class PortEntry:
     protocol: Site | None
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """An entry of a policy's list of ports: the numbers from `first` to `last`, or a `name`.
 
     `site` is None when the policy lists no port, and so all are meant; else `at` is the entry that has it. An empty
@@ -86,16 +85,14 @@ class Opening:
         return self.protocol in ("", protocol)
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyRule:
+class PolicyRule(Struct, frozen=True):
     """What one rule lets through, and where to: `peers` is None when that is not pods of its own namespace only."""
 
     openings: tuple[Opening, ...]
     peers: tuple[Selector, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Policy:
+class Policy(Struct, frozen=True, eq=False):
     """A policy that closes the pods it selects, but for what its rules let through.
 
     `namespace` is empty when it applies to all; `selector` is None when it is not known which pods are meant.
@@ -110,8 +107,7 @@ class Policy:
     egress: tuple[PolicyRule, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyKind:
+class PolicyKind(Struct, frozen=True):
     """Where the policies of some kinds say whom they select and which ports they open.
 
     `bodies` are JSONPaths of the policies in an object; `selector`, `ingress` and `egress` fields of such a body, and

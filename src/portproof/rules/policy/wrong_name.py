@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph.meant import only
 from portproof.graph.model import ContainerPort
@@ -39,8 +40,7 @@ def _findings(scope: PolicyScope, policy: Policy, of: PolicyRule, opening: Openi
         yield _finding(scope, policy, opening, meant)
 
 
-@dataclass(frozen=True, slots=True)
-class _Meant:
+class _Meant(Struct, frozen=True):
     """The ports of which one is meant, how certain that is, and how the message goes on."""
 
     ports: Sequence[ContainerPort]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from portproof.graph.evidence import is_near_miss
 from portproof.graph.meant import only
 from portproof.graph.model import PortGraph
 from portproof.graph.phrasing import declared, sentence
+from portproof.replacing import replace
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity
 from portproof.rules.policy.before import opened_before, target_before
 from portproof.rules.policy.ingress import BlockedTarget, PolicyScope
@@ -52,8 +54,7 @@ def worst(scope: PolicyScope, severity: Severity) -> Severity:
     return Severity.WARNING if scope.is_outward else severity
 
 
-@dataclass(frozen=True, slots=True)
-class _Closed:
+class _Closed(Struct, frozen=True):
     """What is lost in a scope, by the Service's own port and by the target."""
 
     scope: PolicyScope

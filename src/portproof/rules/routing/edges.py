@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 
 from portproof.graph import hosts, sites
 from portproof.graph.fields import mapping
 from portproof.graph.model import Edge, MatchBy, Piece, PortGraph, Relation, ServiceEdge, ServiceName, Site
+from portproof.replacing import replace
 from portproof.resources import Resource
 from portproof.rules.routing import load_balancers
 from portproof.rules.routing.gateways import Parent, parents

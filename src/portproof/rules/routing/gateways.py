@@ -7,8 +7,9 @@ Meanings: gateway-api ``apis/v1/gateway_types.go`` (Listener, AllowedRoutes) and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph import sites
 from portproof.graph.fields import indexed, mapping, optional, scalar
@@ -39,8 +40,7 @@ _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """The one label that every namespace has: its own name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Struct, frozen=True):
     """An entry of a Gateway's or ListenerSet's ``listeners``.
 
     `data` is that entry; `number` and `name` are None when absent.
@@ -88,8 +88,7 @@ class Listener:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
+class Parent(Struct, frozen=True):
     """An entry of a route's ``parentRefs``; `section` and `port` are None when absent."""
 
     route: Resource

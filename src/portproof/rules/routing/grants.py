@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
@@ -28,8 +29,7 @@ _NAMES = (FIELDS.index("from.namespace"), _NAME)
 _ANY = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """What one entry of ``from`` and one of ``to`` allow together; `sites` are the fields that say so."""
 
     grant: ResourceKey
@@ -37,8 +37,7 @@ class Pair:
     sites: tuple[Site, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
+class Crossing(Struct, frozen=True):
     """A backendRef to a Service of another namespace that no grant of the rendering allows.
 
     `near` are the pairs that differ from what it needs in one field and that nothing here makes use of, each with

@@ -121,7 +121,8 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph.answers import target_number
 from portproof.graph.evidence import built_to_listen, image_listening, is_in_pod_spec, is_near_miss
@@ -135,8 +136,7 @@ NODE_PORTS = range(30000, 32768)
 """Which the API server assigns (k/k ``--service-node-port-range``, its default)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Wrong:
+class _Wrong(Struct, frozen=True):
     """Why nobody answers, and which number would: None when that is not clear."""
 
     why: str

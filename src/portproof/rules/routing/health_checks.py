@@ -8,7 +8,8 @@ Meanings: kubernetes-sigs/aws-load-balancer-controller ``pkg/ingress/model_build
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph.fields import mapping, scalar
 from portproof.graph.model import MatchBy, PortGraph, Relation, Service, Site
@@ -24,8 +25,7 @@ _HTTP = ("httpHealthCheck", "httpsHealthCheck", "http2HealthCheck", "tcpHealthCh
 _BACKEND_CONFIGS = ("cloud.google.com/backend-config", "beta.cloud.google.com/backend-config")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """A check of `holder` on the number at `site`, of the pods behind `services`, or of their nodes (`on_nodes`)."""
 
     holder: ResourceKey

@@ -89,10 +89,10 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from portproof.graph.answers import missed
 from portproof.graph.model import PortGraph, Relation, ServiceEdge
+from portproof.replacing import replace
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Severity, Trait, rule
 from portproof.rules.port_references import finding

@@ -96,7 +96,6 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from portproof.graph.answered import is_answered
 from portproof.graph.answers import answer, missed
@@ -104,6 +103,7 @@ from portproof.graph.fields import mapping
 from portproof.graph.meant import only
 from portproof.graph.model import PortGraph, Reached, Relation, Service, ServiceEdge, Site
 from portproof.graph.names import is_digits, is_placeholder, port_name_problem
+from portproof.replacing import replace
 from portproof.resources import Resource
 from portproof.rules.base import Finding, Remedy, Scalar, Severity, Trait, rule
 from portproof.rules.port_references import finding

@@ -78,8 +78,9 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph import sites
 from portproof.graph.fields import indexed, mapping, scalar
@@ -97,8 +98,7 @@ _HIGHEST = 65535
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
-@dataclass(frozen=True, slots=True)
-class _Container:
+class _Container(Struct, frozen=True):
     """A container, its path, and its port entries with theirs."""
 
     key: ResourceKey

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from portproof.graph.fields import indexed, mapping, scalar
 from portproof.graph.model import MatchBy, Piece, Site
@@ -55,8 +56,7 @@ def _keys_of(*route: str) -> Callable[[str], Entries]:
     return read
 
 
-@dataclass(frozen=True, slots=True)
-class AnnotationKind:
+class AnnotationKind(Struct, frozen=True):
     """An annotation of a Service that names ports of it.
 
     `read` finds them in its text. `only_load_balancers`: it is read only of Services of that type. `rejects`: the
@@ -119,8 +119,7 @@ ROWS: tuple[AnnotationKind, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PortSetting:
+class PortSetting(Struct, frozen=True):
     """An annotation of Azure for the Service port `number`, which is part of its name; `probe` is a port it names."""
 
     number: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from portproof.graph.meant import only
 from portproof.graph.model import PortGraph
@@ -17,8 +18,7 @@ _Place: TypeAlias = tuple[str, str, str]
 """Kind, namespace and name."""
 
 
-@dataclass(frozen=True, slots=True)
-class LostParents:
+class LostParents(Struct, frozen=True):
     """What the parents of a rendering's routes were in the base, and which Gateways there were."""
 
     graph: PortGraph

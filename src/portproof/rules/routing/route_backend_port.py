@@ -108,13 +108,13 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from portproof.graph.answers import answers, has, missed
 from portproof.graph.meant import only
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, ServicePort, Site
 from portproof.graph.names import is_digits, is_placeholder
 from portproof.graph.phrasing import offered
+from portproof.replacing import replace
 from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 from portproof.rules.port_references import beyond, finding
 

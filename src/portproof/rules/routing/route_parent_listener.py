@@ -128,7 +128,8 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.graph.answers import missed
 from portproof.graph.evidence import is_near_miss
@@ -145,8 +146,7 @@ from portproof.rules.routing.lost_parents import LostParents, place
 _SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class _Gateway:
+class _Gateway(Struct, frozen=True):
     resource: Resource
     listeners: tuple[Listener, ...]
 

@@ -92,7 +92,6 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from portproof.graph.answers import endpoint_numbers, missed
 from portproof.graph.evidence import is_near_miss
@@ -100,6 +99,7 @@ from portproof.graph.meant import first_unique
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, ServicePort, Site
 from portproof.graph.names import is_digits, is_near_name, is_placeholder
 from portproof.graph.phrasing import listing, offered
+from portproof.replacing import replace
 from portproof.resources import ResourceKey
 from portproof.rules.base import Finding, Label, Remedy, Scalar, Severity, rule
 

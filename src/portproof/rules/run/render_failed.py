@@ -86,7 +86,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.discover.model import HelmTarget, Target
 from portproof.graph.names import is_near_name
@@ -106,8 +107,7 @@ _EXAMPLE = re.compile(r"(?:^|[-_.])(?:examples?|sample|template|dist)(?:[-_.]|$)
 """The name of a values file that is to be copied and completed: what it lacks is given from outside."""
 
 
-@dataclass(frozen=True, slots=True)
-class OtherTargets:
+class OtherTargets(Struct, frozen=True):
     """What the rest of a run tells of a failure.
 
     `rendered` are the folders of charts that render with some of their values, `given_from_outside` the top-level values

@@ -40,7 +40,8 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from portproof.discover.model import Target
 from portproof.rules.base import Severity, rule
@@ -50,8 +51,7 @@ from portproof.source import RelPath
 RULE = rule(__name__, __doc__, severity=Severity.ERROR, check=lambda _graph: ())
 
 
-@dataclass(frozen=True, slots=True)
-class UncheckedTarget:
+class UncheckedTarget(Struct, frozen=True):
     """A target of the base that is not checked any longer, the path of the change that did it, and why.
 
     `path` is a file, a link, or the folder that lost the file; of a file that is the configuration, `line` is that of

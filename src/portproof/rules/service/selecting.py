@@ -6,8 +6,9 @@ A selector that matches nothing is legal, and the pods are often deployed elsewh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 from portproof.graph import own
 from portproof.graph.answers import resolve
@@ -34,8 +35,7 @@ class Witness(Enum):
     NAMESPACE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Meant:
+class Meant(Struct, frozen=True):
     """The workload that a Service means, and the keys of the selector that its pods do not satisfy."""
 
     workload: Workload

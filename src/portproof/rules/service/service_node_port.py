@@ -106,8 +106,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from portproof.graph.fields import mapping, nonzero
 from portproof.graph.model import PortGraph, Service, ServicePort, Site
@@ -118,8 +119,7 @@ _HEALTH = "healthCheckNodePort"
 _OPEN_ON_NODES = ("NodePort", "LoadBalancer")
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
+class _Claim(Struct, frozen=True):
     """A node port that a Service asks for; `port` is None for that of its health checks."""
 
     service: Service

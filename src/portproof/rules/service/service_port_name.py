@@ -70,11 +70,11 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from portproof.graph.model import PortGraph, Service, ServicePort, Site
 from portproof.graph.names import label_problem
 from portproof.graph.phrasing import listing
+from portproof.replacing import replace
 from portproof.rules.base import Finding, Label, Remedy, Severity, rule
 
 

@@ -185,7 +185,6 @@ Not reported when:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from portproof.graph.answers import answer, edges, resolve
 from portproof.graph.evidence import numbers_in_settings
@@ -206,6 +205,7 @@ from portproof.graph.model import (
 from portproof.graph.pairing import ports
 from portproof.graph.past import declared_now, port_before, reached_before
 from portproof.graph.phrasing import listing
+from portproof.replacing import replace
 from portproof.rules import moved_settings
 from portproof.rules.base import Finding, Label, Remedy, Severity, Trait, rule
 from portproof.rules.reached import LeftBehind, left_behind
