@@ -78,6 +78,20 @@ def test_the_last_values_file_that_sets_it_is_the_origin(tmp_path: Path) -> None
     assert at(tmp_path, trace(tmp_path, target, TARGET)[TARGET]) == "web/values-a.yaml:1: 8080"
 
 
+def test_of_an_object_that_a_chart_makes_twice_no_place_is_proven(tmp_path: Path) -> None:
+    files = {
+        "values.yaml": "port: 8080\n",
+        "templates/a.yaml": SERVICE.format(target="${port}"),
+        "templates/b.yaml": SERVICE.format(target=9090),
+    }
+    target = chart(tmp_path, files)
+    origin = trace(tmp_path, target, TARGET)[TARGET]
+    assert origin.proof is Proof.HINTED
+    assert at(tmp_path, origin) in ("web/templates/a.yaml:8: ${port}", "web/templates/b.yaml:8: 9090")
+    sole = chart(tmp_path, {**files, "templates/b.yaml": SERVICE.format(target=9090).replace("web", "other")})
+    assert trace(tmp_path, sole, TARGET)[TARGET].proof is Proof.PROVEN
+
+
 def test_one_render_answers_for_every_field(tmp_path: Path) -> None:
     target = chart(
         tmp_path,

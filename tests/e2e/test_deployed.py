@@ -663,6 +663,15 @@ def test_a_git_repository_whose_address_is_filled_in_later_may_be_this_one(repos
     assert not discover(Tree(repository.root)).unread
 
 
+def test_a_path_of_flux_ends_at_the_root(repository: Repository) -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n"
+    text = KUSTOMIZATION.replace("./web", "../../../web")
+    repository.write({"web/all.yaml": service, "clusters/a/apps.yaml": text})
+    found = discover(Tree(repository.root))
+    assert not found.unread
+    assert found.deployed == ("web",)
+
+
 def test_a_value_that_a_chart_prints_is_no_placeholder(repository: Repository) -> None:
     values = """  values:
     shown: '{{ "{{ namespace }}" }}'

@@ -98,7 +98,7 @@ class Doubts(Struct):
             (_COPIED, "is copied and filled in before it is built"),
             (_LEFT, "is deployed by nobody"),
         ):
-            where = words.search(folder) or words.search(target.path)
+            where = words.search(folder) or words.search(target.path) or words.search(_described_in(target))
             if where:
                 return f"{first}. What lies in a folder called {where[0].strip('/')} {what}"
         template = _filled_in(failure, tree)
@@ -161,6 +161,12 @@ class Doubts(Struct):
     def _texts(self, tree: Tree) -> Mentions:
         with self._lock:
             return self._mentions.setdefault(tree.root, Mentions(tree.root))
+
+
+def _described_in(target: Target) -> RelPath:
+    """The file that says how a target is deployed; empty without one."""
+    install = target.install if isinstance(target, HelmTarget | KustomizeTarget) else None
+    return install.file if install else ""
 
 
 def _folder_of(failure: RenderFailure) -> RelPath:

@@ -1,4 +1,7 @@
-"""Which path a reference to something missing was probably meant for: a typo, a renamed file, a `../` too few or too many."""
+"""Which path a reference to something missing was probably meant for.
+
+It is a typo, a renamed file, a ``../`` too few or too many, or a file that has moved into a folder below.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import posixpath
 import re
 from itertools import islice
 
+from portproof.discover.model import KUSTOMIZATION_NAMES
 from portproof.discover.walk import ancestors, names_in
 from portproof.graph.names import is_near_name
 from portproof.source import RelPath, Tree, below, join, parent
@@ -27,9 +31,21 @@ def meant(path: RelPath, kustomization: RelPath, tree: Tree) -> RelPath:
 
     What the kustomization lists by its own name is meant by that.
     """
-    return _beside(path, tree.text_or_none(kustomization) or "", tree) or _elsewhere(
-        path, parent(kustomization), tree
+    return (
+        _beside(path, tree.text_or_none(kustomization) or "", tree)
+        or _elsewhere(path, parent(kustomization), tree)
+        or _further_down(path, tree)
     )
+
+
+def _further_down(path: RelPath, tree: Tree) -> RelPath:
+    """The one file of that name in a folder below the one that is named."""
+    folder, name = parent(path), path.rpartition("/")[2]
+    if not _ENDING.search(name) or name in KUSTOMIZATION_NAMES:
+        return ""
+    inner = (below(folder, one) for one in islice(names_in(tree.root, folder), MAX_BESIDE))
+    found = [below(one, name) for one in inner if os.path.isfile(tree.on_disk(below(one, name)))]  # noqa: PTH113
+    return found[0] if len(found) == 1 else ""
 
 
 def _beside(path: RelPath, listed: str, tree: Tree) -> RelPath:

@@ -52,12 +52,13 @@ _WRITTEN = re.compile(
 _VARIABLE = re.compile(r"\$?\{\{[^{}]{1,100}\}\}|\$?\{[^{}]{1,100}\}|\$\([^()]{1,100}\)|\$\w+|%[sv]|\*+")
 _BUILDS = re.compile(
     r"(?:\bkustomize[ \t]+build|\$[({]?KUSTOMIZE[)}]?[ \t]+build|\b(?:kubectl|oc|k)[ \t]+kustomize|(?:\b(?:kubectl|oc|k)\b[^\n;&|]{0,200}[ \t](?:-k|--kustomize)))"
-    r"[ =]+(?:-[^\s]+[ \t]+){0,4}[\"']?(?P<folder>[^\s\"'`;&|<>()]{1,200})"
+    r"[ =]+(?:-[^\s]+[ \t]+){0,4}(?P<folder>[^\s`;&|<>()]{1,200})"
 )
 
 _INSTALLS = re.compile(r"\bhelm[ \t]+(?:upgrade|install)[ \t](?P<words>[^\n;&|#]{1,1000})")
 _CONTINUED = re.compile(r"[ \t]*\\\r?\n[ \t]*")
-_OWN_VALUES = re.compile(r"(?:\A|\s)(?:-f|--values|--set)\b")
+_OWN_VALUES = re.compile(r"(?:\A|\s)(?:-f|--values)\b")
+_SINGLE_VALUES = re.compile(r"(?:\A|\s)--set")
 
 
 class Mentions(Struct, dict=True):
@@ -99,7 +100,10 @@ class Mentions(Struct, dict=True):
         return ""
 
     def installers(self, chart: RelPath) -> tuple[RelPath, RelPath]:
-        """The file with a command that installs this chart with its own values.yaml alone, and with values; or empty."""
+        """The file with a command that installs this chart with its own values.yaml alone, and with files of values; or empty.
+
+        Single values (``--set``) tell nothing: they are seldom what a chart fails for.
+        """
         plain = given = ""
         for own, text in self.texts.items():
             if "helm" in text and chart.rpartition("/")[2] in text:
@@ -109,7 +113,7 @@ class Mentions(Struct, dict=True):
                         continue
                     if _OWN_VALUES.search(words):
                         given = given or own
-                    else:
+                    elif not _SINGLE_VALUES.search(words):
                         plain = plain or own
         return plain, given
 
@@ -173,7 +177,9 @@ def _found(
     wordy = not all_ and not _CODE.search(own)
     lines = [one for one in text.split("\n") if word in one and len(one) <= MAX_LINE]
     for line in lines[:MAX_LINES]:
-        if not wordy or _DOES.search(line):
+        # What is built is read, and not made.
+        is_read = words is not _BUILDS and _BUILDS.search(line) and not _DOES.search(line)
+        if not is_read and (not wordy or _DOES.search(line)):
             yield from words.finditer(line)
 
 
@@ -210,7 +216,7 @@ def _fits(said: str, path: RelPath) -> bool:
 
 def _is_folder(said: str, folder: RelPath) -> bool:
     """Whether what a command builds is this folder; a variable stands for any name, if there is more than that."""
-    said = said.rstrip("/.,)").removeprefix("./")
+    said = re.sub(r"[\"']", "", said).rstrip("/.,)").removeprefix("./")
     while said.startswith("../"):
         said = said[3:]
     steps = [one for one in said.split("/") if one]

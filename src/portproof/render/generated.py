@@ -10,7 +10,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -78,10 +78,25 @@ def of_a_template(kustomization: RelPath, tree: Tree) -> str:
 def mostly_absent(kustomization: RelPath, tree: Tree) -> str:
     """Why a kustomization is none to build yet: it lists many files, and most of them are not there; else empty."""
     listed = _listed(kustomization, _load(tree, kustomization))
-    absent = len([*_absent(listed, tree)])
-    if absent < MANY or absent * 2 <= len(listed):
+    missing = [*_absent(listed, tree)]
+    absent = len(missing)
+    if absent < MANY or absent * 2 <= len(listed) or _have_moved(missing, tree):
         return ""
     return f"{absent} of the {len(listed)} resources of {kustomization} are not in the repository: something else writes them"
+
+
+def _have_moved(paths: Sequence[RelPath], tree: Tree) -> bool:
+    """Whether most of these files lie in folders below those that are named: nothing is to write them."""
+    inside = {one: [below(one, each) for each in names_in(tree.root, one)] for one in {*map(parent, paths)}}
+    moved = [
+        one
+        for one in paths
+        if any(
+            os.path.isfile(tree.on_disk(below(each, one.rpartition("/")[2])))  # noqa: PTH113
+            for each in inside[parent(one)]
+        )
+    ]
+    return len(moved) * 2 > len(paths)
 
 
 def _has_placeholders(folder: RelPath, tree: Tree) -> bool:

@@ -25,7 +25,17 @@ from portproof.render import generated
 from portproof.render.inflating import INFLATED
 from portproof.render.model import FailureSite, NotRendered, RenderFailure
 from portproof.render.tool_output import Places, clean, crashed, error_text
-from portproof.source import LineIndex, RelPath, SourceError, Tree, below, is_inside, join, normalise
+from portproof.source import (
+    LineIndex,
+    RelPath,
+    SourceError,
+    Tree,
+    below,
+    is_inside,
+    is_within,
+    join,
+    normalise,
+)
 
 _LEVEL = re.compile(r"recursed accumulation of path \\?'([^'\n]{1,1000}?)\\?': ")
 _WRAPPING = re.compile(
@@ -44,7 +54,9 @@ _INLINE_PATCH = re.compile(r"\[patch: \\?\"\s*([^\"\\\n]{2,300})")
 _MUST_RESOLVE = re.compile(r"'[^'\n]{1,1000}' must resolve to a file': ")
 _OBJECT = re.compile(r"/([^\s./\[]{1,253})\.\[noNs\]|\bName:\"([^\"\n]{1,253})\"")
 _UNKNOWN_FIELD = re.compile(r"unknown field \\?\"([^\"\\\n]{1,200})")
-_NO_MATCH = re.compile(r"no matches for Id ([\w-]+)\.[\w.\[\]-]*/([^\s.;]{1,253})")
+_NO_MATCH = re.compile(
+    r"no matches for Id (?P<kind>[\w-]+)\.[\w.\[\]-]*/(?P<name>[^\s.;]{1,253})(?:\.\[?(?P<namespace>[\w-]{1,63}))?"
+)
 _NOT_PATCHED = re.compile(rf"{_NO_MATCH.pattern}[^\n]*failed to find unique target for patch")
 _NOT_MERGED = re.compile(
     r"merging from generator [^\n]{1,200}?Kind:\\?\"(\w+)\\?\"[^\n]{1,100}?Name:\\?\"([^\"\\]{1,253})\\?\""
@@ -182,7 +194,7 @@ class OverlayBlame(Struct, frozen=True):
             return NotRendered(self.target, nothing)
         site = self._site(folder, inner)
         lacks, missing = self._missing_input(folder, inner) or ("", None)
-        cause = missing or _plainly(inner)
+        cause = missing or self._of_another_namespace(inner) or _plainly(inner)
         if cause is not None:
             here = "the kustomization at the root" if folder == "." else folder
             return RenderFailure(self.target, f"{here} cannot be built: {cause}", site, lacks=lacks)
@@ -203,6 +215,29 @@ class OverlayBlame(Struct, frozen=True):
             if os.path.isdir(self.tree.on_disk(path)) and self._kustomization(path) is None:  # noqa: PTH112
                 return path, f"{clean(path)} has no kustomization.yaml"
         return None
+
+    def _of_another_namespace(self, text: str) -> str | None:
+        """Why a patch misses the object of its name that is there: that has another namespace; None for any other cause."""
+        patched = _NOT_PATCHED.search(text)
+        if patched is None:
+            return None
+        kind, name, namespace = patched["kind"], patched["name"], patched["namespace"]
+        own = "" if namespace in (None, "noNs") else namespace
+        others = {
+            str(yamldoc.lookup(one.data, ("metadata", "namespace")))
+            for path in self.target.files
+            for one in self._documents(path)
+            if (yamldoc.lookup(one.data, ("kind",)), yamldoc.lookup(one.data, ("metadata", "name")))
+            == (kind, name)
+            if yamldoc.lookup(one.data, ("metadata", "namespace")) not in (None, own)
+        }
+        if len(others) != 1:
+            return None
+        place = f"of namespace {clean(own)}" if own else "without a namespace"
+        return (
+            f"a patch is for {clean(kind)}/{clean(name)} {place}, but the one there has namespace {clean(others.pop())}. "
+            "Give the patch that namespace"
+        )
 
     def _nothing_to_build(self, folder: RelPath, text: str) -> str:
         """Why a kustomization has no objects as it stands; empty where it has some."""
@@ -304,14 +339,14 @@ class OverlayBlame(Struct, frozen=True):
             return None
         return self._broken(path, text)
 
-    def _unmatched(self, _folder: RelPath, text: str) -> FailureSite | None:
+    def _unmatched(self, folder: RelPath, text: str) -> FailureSite | None:
         """A patch whose target does not exist: the one input file that names it, at the name."""
         sought = _NO_MATCH.search(text)
         if sought:
             kind, name = re.escape(sought.group(1)), re.escape(sought.group(2))
             is_kind = re.compile(rf"^[ \t]*kind:[ \t]*[\"']?{kind}\b", re.MULTILINE)
             has_name = re.compile(rf"^[ \t]*name:[ \t]*[\"']?{name}[\"']?[ \t]*\r?$", re.MULTILINE)
-            return self._only_place(has_name, is_kind)
+            return self._only_place(has_name, is_kind) or self._only_place(has_name, is_kind, folder)
         path = _JSON_PATH.search(text)
         if path:
             value = re.escape(path.group(1) or path.group(2))
@@ -369,10 +404,12 @@ class OverlayBlame(Struct, frozen=True):
         names += [found.group(1) or found.group(2) for found in _OBJECT.finditer(text)]
         return [written for name in names if (written := name.rstrip("/")) not in ("", ".")]
 
-    def _only_place(self, wanted: re.Pattern[str], also: re.Pattern[str] | None = None) -> FailureSite | None:
-        """Where `wanted` stands, when exactly one document of the inputs has it (and `also`)."""
+    def _only_place(
+        self, wanted: re.Pattern[str], also: re.Pattern[str] | None = None, within: RelPath = "."
+    ) -> FailureSite | None:
+        """Where `wanted` stands, when exactly one document of the inputs in a folder has it (and `also`)."""
         found: list[FailureSite] = []
-        for path in self.target.files:
+        for path in (one for one in self.target.files if is_within(one, within)):
             text = self._text(path)
             for offset, part in yamldoc.split(text):
                 hit = wanted.search(part)

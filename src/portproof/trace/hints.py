@@ -120,7 +120,9 @@ def best(manifests: Manifests, one: Site, tree: Tree) -> Origin | None:
         return _in_overlay_files(manifests.target, one, tree)
     if isinstance(manifests.target, HelmTarget) and manifests.target.remote is not None:
         return _at_version(manifests.target.remote, tree)
-    resource = next((found for found in manifests.resources if found.key == one.resource), None)
+    named = [found for found in manifests.resources if found.key == one.resource]
+    holding = (found for found in named if yamldoc.lookup(found.data, one.path) == one.value)
+    resource = next(holding, named[0] if named else None)
     if resource is None or resource.document.source is None:
         return None
     beside = yamldoc.lookup(resource.data, one.path[:-1])

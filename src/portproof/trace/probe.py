@@ -77,8 +77,10 @@ class Tracing:
                 key=lambda one: (one.resource, str(one.path), one.piece.start if one.piece else 0),
             )
         )
-        # A field that holds nothing has no text to look for; its place can only be hinted.
-        probed = [one for one in self._wanted if one.value is not None]
+        # A field that holds nothing has no text to look for, and of an object that a chart makes twice nobody can tell
+        # which of the two it is: its place can only be hinted.
+        times = Counter(one.key for one in manifests.resources)
+        probed = [one for one in self._wanted if one.value is not None and times[one.resource] == 1]
         by_position = isinstance(manifests.target, ManifestTarget)
         self._inputs = {} if by_position else _inputs(manifests.target, tree)
         self._candidates = _worth_trying(self._inputs, probed, manifests)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -78,7 +79,7 @@ class Flux(Struct, frozen=True):
         text = one.text("spec", "path") or "."
         if UNKNOWN.search(text):
             return Unread(one.file, "flux", f"{name}: its path {text} is not filled in")
-        paths = [normalise(text)]
+        paths = [normalise(_within_root(text))]
         if kind == "ExternalArtifact":
             paths = [normalise(f"{at}/{text_within}") for at, text_within in _within(generated, source, text)]
         if (kind and kind not in ("GitRepository", "ExternalArtifact")) or not paths:
@@ -334,6 +335,11 @@ def _within(
         if is_within(wanted, to or "."):
             inside = wanted if to in ("", ".") else wanted[len(to) + 1 :]
             yield source or ".", inside
+
+
+def _within_root(path: str) -> str:
+    """A path as kustomize-controller takes it: ``..`` ends at the root (cyphar/filepath-securejoin SecureJoin)."""
+    return posixpath.normpath(f"/{path}").lstrip("/") or "."
 
 
 def _repository(url: str) -> str:
