@@ -68,6 +68,7 @@ Not reported when:
 
 * no other webhook of the object calls a Service that is here, or they call several.
 * that Service lacks the port.
+* several variants of the object are in the folder.
 * another target of the same environment has a Service of the missing name.
 * something here is in the namespace of the missing Service, if it is another one.
 * a custom resource here has a name that the Service's begins with: its operator may make it.
@@ -77,7 +78,7 @@ Not reported when:
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from portproof.discover.model import UNNAMED
@@ -90,12 +91,18 @@ from portproof.graph.past import redirected
 from portproof.resources import ResourceKey
 from portproof.rules.base import Finding, Label, Severity, Trait, rule
 
+_GROUP = "admissionregistration.k8s.io"
+_KINDS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+"""Objects with several webhooks; others have one."""
+
 
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each webhook that was left with another Service."""
     configurations: dict[ResourceKey, list[ServiceEdge]] = defaultdict(list)
+    holders = Counter(one.key for kind in _KINDS for one in graph.of_kind(kind, _GROUP))
     for edge in graph.asking(Relation.WEBHOOK):
-        configurations[edge.holder].append(edge)
+        if holders[edge.holder] == 1:  # a folder may hold several variants of an object
+            configurations[edge.holder].append(edge)
     moved = redirected(graph)
     for edges in configurations.values():
         absent = [one for one in edges if one not in moved and own.is_absent(graph, one)]
