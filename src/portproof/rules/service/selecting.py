@@ -20,6 +20,12 @@ from portproof.graph.past import lost_pods
 from portproof.rules.service.misspelled import misspelled
 from portproof.yamldoc import lookup
 
+_OF_RELEASES = ("app.kubernetes.io/instance", "release")
+_OF_PARTS = frozenset(
+    {"app.kubernetes.io/component", "component", "app.kubernetes.io/name", "app", "name", "tier"}
+)
+"""Labels with the name of a release, and those that say which part of an application it is."""
+
 _SHORTEST = 4
 """Values of fewer letters are alike by chance."""
 
@@ -142,6 +148,25 @@ def without_selector(graph: PortGraph) -> Iterator[tuple[Service, Workload]]:
         ]
         if len(meant) == 1 and _serves_all(service, meant[0]):
             yield service, meant[0]
+
+
+def lacks_pods_of_its_release(graph: PortGraph, service: Service) -> str:
+    """The key of the selector that no pods of the Service's own release have; empty where others may have such pods.
+
+    The label of the release binds both: what else a chart makes has it, and no other release does. Only keys that say what
+    a part of an application is are certain; programs set others at run time (``vault-active``).
+    """
+    resource = graph.read_from[service]
+    own_labels = labels(lookup(resource.data, ("metadata", "labels")))
+    key = next((one for one in _OF_RELEASES if one in service.selector), "")
+    is_of_chart = "/templates/" in f"/{resource.document.source or ''}"
+    if not (key and is_of_chart and service.selector[key] == own_labels.get(key)) or graph.unknown_owners:
+        return ""
+    beside = [one for one in graph.workloads if one.labels.get(key) == service.selector[key]]
+    lacking = [set(_differing(service, one)) for one in beside]
+    if not lacking or not all(keys <= _OF_PARTS for keys in lacking):
+        return ""
+    return next(one for one in service.selector if one in min(lacking, key=len))
 
 
 def is_deserted(graph: PortGraph, service: Service) -> bool:

@@ -2,7 +2,7 @@
 
 A Service finds its pods by the labels of their templates. A selector that
 matches nothing is legal, and often the pods are deployed elsewhere. But one of
-these shows that a workload was meant:
+these shows that a workload was meant, or that it cannot be elsewhere:
 
 * One value of the selector is a typo for the label of its pods, or only one of the two has
   the application's name before it (`backend` and `shop-backend`).
@@ -13,6 +13,8 @@ these shows that a workload was meant:
 * It has the Service's name, and its pods have the wanted value in another label.
 * It has the Service's name and the labels, but in another namespace. Both namespaces
   are written in the manifests.
+* It is the Service of a chart, and selects by the label of its release, which other pods of the chart have. Only the label
+  of the part that is meant (`component`, `app`) is on none of them.
 * The Service has no selector at all. A Deployment has its name and declares every port of it,
   and no Endpoints are written down.
 
@@ -120,6 +122,7 @@ from portproof.rules.service.selecting import (
     Meant,
     Witness,
     is_deserted,
+    lacks_pods_of_its_release,
     meant,
     nested_selectors,
     selects_nothing,
@@ -135,6 +138,8 @@ def check(graph: PortGraph) -> Iterator[Finding]:
             yield _finding(service, found)
         elif is_deserted(graph, service):
             yield _deserted(service)
+        elif key := lacks_pods_of_its_release(graph, service):
+            yield _of_its_release(service, key)
     for service, workload in without_selector(graph):
         yield _without_selector(service, workload)
     for service, key in nested_selectors(graph):
@@ -160,6 +165,18 @@ def _without_selector(service: Service, workload: Workload) -> Finding:
         ),
         severity=Severity.WARNING,
         primary=Site(service.key, ("metadata", "name"), service.key.name),
+    )
+
+
+def _of_its_release(service: Service, key: str) -> Finding:
+    value = service.selector[key]
+    return Finding(
+        message=(
+            f"{service.key} selects pods of its own release with {key} {value!r}, but the chart makes none, so the Service has "
+            "no endpoints."
+        ),
+        severity=Severity.WARNING,
+        primary=Site(service.key, ("spec", "selector", key), value),
     )
 
 
