@@ -50,6 +50,7 @@ from portproof.resources import ResourceKey
 from portproof.rules.base import Label, Scalar
 from portproof.rules.evaluate import FindingKey, RuleSet
 from portproof.rules.run import render_failed
+from portproof.rules.severity import Severity
 from portproof.source import Edit, RelPath, Tree
 from portproof.suppressions.model import Suppression
 from portproof.suppressions.unused import UnusedSuppression
@@ -225,16 +226,19 @@ def _status(one: TargetResult, introduced: Introduced | None) -> TargetStatus:
 def _result(one: FindingGroup, fixes: _Fixes, introduced: Introduced | None) -> Result:
     finding, first, places = one.finding, one.first, fixes.places
     primary, place = finding.primary, first.place
+    location = places.location(first.origins.get(primary) if place is None else place.origin)
+    # Of a chart in an archive, which no value here moves, nobody here wrote a line: what only may be wrong is upstream's.
+    is_upstream = location is None and finding.severity is Severity.WARNING
     return Result(
         rule=first.found.rule.id,
-        severity=finding.severity,
+        severity=Severity.NOTE if is_upstream else finding.severity,
         message=_message(one),
         resource=primary.resource,
         field=format_path(primary.path),
         value=_value(primary.value),
         expected=finding.expected,
         targets=tuple(sorted({member.target.id for each in (one, *one.alike) for member in each.members})),
-        location=places.location(first.origins.get(primary) if place is None else place.origin),
+        location=location,
         related=tuple(_related(one, places)),
         fix=fixes.fix(one.fix) if one.fix else None,
         alternatives=tuple(map(fixes.fix, one.alternatives)),

@@ -79,6 +79,30 @@ def test_what_a_packed_chart_brings_is_found_where_it_is_named(
     assert place(finding["location"]) == f"apps/shop.yaml:5:25-5:{25 + len(AT) + 2}"
 
 
+UMBRELLA = {
+    "shop/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\ndependencies: [{name: web, version: 1.0.0}]\n",
+    "shop/values.yaml": "{}\n",
+}
+SCRAPED = """apiVersion: v1
+kind: Pod
+metadata: {name: web, annotations: {prometheus.io/scrape: "true", prometheus.io/port: http}}
+spec: {containers: [{name: web, image: "web:1", ports: [{name: http, containerPort: 8080}, {name: grpc, containerPort: 9090}]}]}
+"""
+
+
+def test_what_may_be_wrong_in_a_chart_of_others_and_has_no_line_here_is_a_note(
+    portproof: Program, repository: Repository
+) -> None:
+    repository.write(
+        {**UMBRELLA, "shop/charts/web-1.0.0.tgz": packaged("web", "1.0.0", {"templates/a.yaml": SCRAPED})}
+    )
+    (finding,) = portproof.check("--offline")["findings"]
+    assert (finding["rule"], finding["severity"]) == ("scrape-annotation-port", "note")
+    assert finding["location"] is None
+    repository.write({"shop/templates/a.yaml": SCRAPED.replace("name: web,", "name: own,")})
+    assert [one["severity"] for one in portproof.check("--offline")["findings"]] == ["warning", "note"]
+
+
 def _refused() -> Iterator[tuple[str, bytes, str]]:
     link = tarfile.TarInfo("web/secret")
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
