@@ -319,6 +319,21 @@ def test_a_field_that_the_api_server_lets_nobody_change() -> None:
     assert kinds(effects(before, after, end, base=[service()])) == [], "nobody has it yet"
 
 
+# addresses that are compared
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"), [("API_URL", True), ("OIDC_ISSUER_URL", False), ("OAUTH2_REDIRECT_URI", False)]
+)
+def test_an_address_that_is_compared_as_text(name: str, *, safe: bool) -> None:
+    told = ", env: [{name: NAME, value: 'http://web:PORT'}]".replace("NAME", name)
+    caller = pods(container=told).replace("name: web", "name: caller").replace("app: web", "app: caller")
+    before = [service(80, 8080), pods(), caller.replace("PORT", "8080")]
+    after = [service(80, 8080), pods(), caller.replace("PORT", "80")]
+    found = effects(before, after, ("Deployment", "spec.template.spec.containers[0].env[0].value"))
+    assert kinds(found) == ([] if safe else ["callers"])
+
+
 # operators, schemes
 
 

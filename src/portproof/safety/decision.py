@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
@@ -22,6 +23,9 @@ _KEPT = {
     "Service": frozenset({"clusterIP"}),
 }
 """Fields of a spec that the API server lets nobody change (k/k pkg/apis/apps/validation, pkg/apis/core/validation)."""
+
+_COMPARED = re.compile(r"issuer|audience|redirect_?ur[il]|callback_?url|allowed_?origins?", re.IGNORECASE)
+"""Names of addresses that are compared, as those of OpenID Connect Core 1.0, section 3.1.3.7 (``iss``, ``aud``)."""
 
 
 def risks(
@@ -69,7 +73,11 @@ def _in_target(effects: TargetEffects) -> Iterator[Risk]:
         on_edge = effects.is_end(change)
         if on_edge and str(change.before) == str(change.after):
             continue  # quotes come or go; the number stays
-        own = [*_kept(effects, change), *_of_role(effects, role, asking, change)]
+        own = [
+            *_kept(effects, change),
+            *_compared(effects, change),
+            *_of_role(effects, role, asking, change),
+        ]
         yield from own
         if not on_edge and not own:
             yield sharing.shared(effects, change)
@@ -86,6 +94,20 @@ def _kept(effects: TargetEffects, change: Change) -> Iterator[Risk]:
     if change.path[:1] == ("spec",) and field in _KEPT.get(key.kind, ()) and not is_new:
         yield Risk(
             Danger.IMMUTABLE, f"the API server changes no {field} of a {key.kind}: delete {key.name} first"
+        )
+
+
+def _compared(effects: TargetEffects, change: Change) -> Iterator[Risk]:
+    """An address that is compared as text with what the other side calls itself: it has to stay what it is."""
+    resource = effects.before.resource(change.resource)
+    if resource is None or not change.path or "://" not in str(change.before):
+        return
+    own = change.path[-1]
+    name = lookup(resource.data, (*change.path[:-1], "name")) if own == "value" else own
+    if _COMPARED.search(str(name)):
+        yield Risk(
+            Danger.CALLERS,
+            f"{name} is compared as text: {change.before} may be what the other side calls itself",
         )
 
 
