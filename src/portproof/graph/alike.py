@@ -22,6 +22,9 @@ _GENERIC = frozenset({"service", "svc", "srv", "server", "app", "application"})
 _SHORTEST = 4
 """Names of fewer letters are alike by chance."""
 
+_MANY = 50
+"""A word of as many Services does not tell which of them is meant."""
+
 
 def is_alike(one: str, other: str) -> bool:
     """Whether two names are of one thing: they differ in a word such as ``service``, or one has the other's words and more.
@@ -56,7 +59,7 @@ def meant(graph: PortGraph, edge: ServiceEdge) -> Service | None:
     the number of the pods, as for that of a Service that it reaches. Names with the release's in them are those of `own`.
     """
     name, namespace = edge.whom.name, edge.whom.namespace
-    if UNNAMED in name or name in graph.own_names or own.may_be_made(graph, name):
+    if UNNAMED in name or name in graph.own_names:
         return None
     words = _services(graph)
     sharing = dict.fromkeys(one for word in _telling(name) for one in words.get((namespace, word), ()))
@@ -65,17 +68,19 @@ def meant(graph: PortGraph, edge: ServiceEdge) -> Service | None:
         return None
     found = near[0]
     renamed = any(affix.plain(found.key.name) == name for affix in graph.affixes)
-    return found if not renamed and graph.select(found).workloads and _has_port(found, edge) else None
+    if renamed or not graph.select(found).workloads or not _has_port(found, edge):
+        return None
+    return None if own.may_be_made(graph, name) else found
 
 
 @lru_cache(maxsize=4)
 def _services(graph: PortGraph) -> Mapping[tuple[str, str], Sequence[Service]]:
-    """The Services by namespace and by the words of their names: thousands of edges may ask."""
+    """The Services by namespace and by those words of their names that only a few have: thousands of edges may ask."""
     found: dict[tuple[str, str], list[Service]] = {}
     for one in graph.services:
         for word in dict.fromkeys(_telling(one.key.name)):
             found.setdefault((one.key.namespace, word), []).append(one)
-    return found
+    return {place: several for place, several in found.items() if len(several) <= _MANY}
 
 
 def _has_port(service: Service, edge: ServiceEdge) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from portproof.graph import alike, own
 from portproof.graph.answers import answers
@@ -177,9 +178,7 @@ def absent_services(graph: PortGraph, *relations: Relation) -> Iterator[tuple[Se
 
     It is an error if a change made the typo: in the base, the edge reached the Service that is here.
     """
-    groups: dict[tuple[str, str], list[Service]] = {}
-    for one in graph.services:
-        groups.setdefault((one.key.namespace, digits(one.key.name)), []).append(one)
+    groups = _by_digits(graph)
     moved = redirected(graph)
     for edge in graph.asking(*relations):
         wanted = edge.wanted
@@ -204,12 +203,19 @@ def absent_services(graph: PortGraph, *relations: Relation) -> Iterator[tuple[Se
 
 def like(graph: PortGraph, edge: ServiceEdge) -> Service | None:
     """The one Service that has the port of an edge to one that is not here, and its name but for a typo or a word."""
-    name = edge.whom.name
-    here = [one for one in graph.services if one.key.namespace == edge.whom.namespace]
-    near = _typo_of(graph, {(edge.whom.namespace, digits(name)): here}, *edge.whom.place)
+    near = _typo_of(graph, _by_digits(graph), *edge.whom.place)
     if near is not None:
         return near if _has_port(near, edge) else None
     return alike.meant(graph, edge)
+
+
+@lru_cache(maxsize=4)
+def _by_digits(graph: PortGraph) -> Mapping[tuple[str, str], Sequence[Service]]:
+    """The Services by namespace and by the digits of their names, which a typo leaves as they are."""
+    groups: dict[tuple[str, str], list[Service]] = {}
+    for one in graph.services:
+        groups.setdefault((one.key.namespace, digits(one.key.name)), []).append(one)
+    return groups
 
 
 def _has_port(service: Service, edge: ServiceEdge) -> bool:

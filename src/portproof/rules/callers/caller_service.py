@@ -90,12 +90,12 @@ Not reported when:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from portproof.graph import own
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.handed_on import is_handed_on, is_overridden
-from portproof.graph.model import PortGraph, Relation, ServiceEdge, Site
+from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
 from portproof.graph.names import is_placeholder
 from portproof.graph.past import redirected
 from portproof.resources import Resource
@@ -109,30 +109,31 @@ _POD_SPECS = (("spec", "template", "spec"), ("spec", "jobTemplate", "spec", "tem
 def check(graph: PortGraph) -> Iterator[Finding]:
     """Yield a finding for each host that nobody has, once for each text."""
     seen: set[tuple[object, str]] = set()
-    moved = redirected(graph)
+    moved: Collection[ServiceEdge] | None = None
     for edge in graph.asking(Relation.CALLER):
-        if (
-            edge.wanted is None
-            or edge in moved
-            or not own.is_absent(graph, edge)
-            or not _is_called(graph, edge)
-        ):
+        place = (edge.holder, edge.whom.name)
+        if edge.wanted is None or place in seen or graph.named.get(edge.whom.place):
             continue
         near = like(graph, edge)
-        place = (edge.holder, edge.whom.name)
-        if near is None or place in seen:
+        if near is None or not own.is_absent(graph, edge) or not _is_called(graph, edge):
             continue
-        seen.add(place)
-        does = "points to" if edge.holder.kind == "ConfigMap" else "calls"
-        yield Finding(
-            message=(
-                f"{edge.holder} {does} {edge.whom.name!r} on port {edge.wanted}, but no Service here has that name: it does "
-                f"not resolve. Did you mean {near.key}?"
-            ),
-            severity=Severity.WARNING,
-            primary=_host(graph, edge),
-            related=tuple(Label(port.number, f"a port of {near.key}") for port in near.ports[:1]),
-        )
+        moved = redirected(graph) if moved is None else moved
+        if edge not in moved:
+            seen.add(place)
+            yield _finding(graph, edge, near)
+
+
+def _finding(graph: PortGraph, edge: ServiceEdge, near: Service) -> Finding:
+    does = "points to" if edge.holder.kind == "ConfigMap" else "calls"
+    return Finding(
+        message=(
+            f"{edge.holder} {does} {edge.whom.name!r} on port {edge.wanted}, but no Service here has that name: it does not "
+            f"resolve. Did you mean {near.key}?"
+        ),
+        severity=Severity.WARNING,
+        primary=_host(graph, edge),
+        related=tuple(Label(port.number, f"a port of {near.key}") for port in near.ports[:1]),
+    )
 
 
 def _host(graph: PortGraph, edge: ServiceEdge) -> Site:
