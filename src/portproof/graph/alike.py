@@ -26,16 +26,18 @@ _MANY = 50
 """A word of as many Services does not tell which of them is meant."""
 
 
-def is_alike(one: str, other: str) -> bool:
-    """Whether two names are of one thing: they differ in a word such as ``service``, or one has the other's words and more.
+def is_alike(name: str, asked: str) -> bool:
+    """Whether a Service may be called so: its name differs in a word such as ``service``, or has all that are asked for, and more.
+
+    What is asked for with more words, as ``dev-web`` for ``web``, may get its prefix when it is deployed.
 
     Names that differ in their digits (``web-1``) are meant to differ, but for those of words before both: the release
     ``team2`` has ``team2-web``. What shares generic words alone is not alike.
     """
-    shorter, longer = sorted((_telling(one), _telling(other)), key=len)
-    if one == other or len("".join(shorter)) < _SHORTEST:
+    shorter, longer = _telling(asked), _telling(name)
+    if name == asked or len(shorter) > len(longer) or len("".join(shorter)) < _SHORTEST:
         return False
-    if digits(one) == digits(other):
+    if digits(name) == digits(asked):
         return _has_in_order(longer, shorter)
     before = longer[: len(longer) - len(shorter)]
     return longer[len(before) :] == shorter and all(

@@ -4,7 +4,7 @@ What a program calls may be deployed elsewhere, so a missing Service alone is no
 reported when a Service here has the requested port, and one of these:
 
 * Its name differs by a typo, and no other's does.
-* It is the only one whose name has the same words and more, or fewer: `python-service` and
+* It is the only one whose name has all words that are asked for, and more: `python-service` and
   `python-calculator-service`, `orders` and `shop-orders`. It has pods, and nobody calls it by its
   own name.
 
@@ -80,6 +80,7 @@ Not reported when:
 * the similar Service lacks the port.
 * somebody calls the Service by its own name, and the two differ by a word.
 * several Services have a similar name, or a name has fewer than four letters.
+* more words are asked for than the Service has: `dev-orders` may get its prefix when it is deployed.
 * the names differ in their digits, but for words before both (`orders` and `team2-orders`).
 * the host states another namespace, is that of a pod, or has its address in `hostAliases`.
 * a custom resource here has a name that the host begins with: its operator may make the Service.

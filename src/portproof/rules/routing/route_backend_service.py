@@ -5,7 +5,7 @@ alone is not reported. It is reported when a Service here has the requested port
 one of these:
 
 * Its name differs by a typo, and no other's in that namespace does.
-* It is the only one there whose name has the same words and more, or fewer: `web` and `shop-web-service`. It has pods,
+* It is the only one there whose name has all words that are asked for, and more: `web` and `shop-web-service`. It has pods,
   and nobody asks for it by its own name.
 * It is the only one of that name, but in another namespace. Both namespaces are
   written in the manifests.
