@@ -138,7 +138,10 @@ def _finding(graph: PortGraph, edge: ServiceEdge, near: Service) -> Finding:
 
 
 def _host(graph: PortGraph, edge: ServiceEdge) -> Site:
-    """The field that has the host: of a host and a port in fields of their own, the one beside that of the port."""
+    """The field that has the host: of a host and a port in fields of their own, the one beside that of the port.
+
+    In a URL it is the part with the port, whose place can be proven.
+    """
     site, name = edge.whom.site, edge.whom.name
     holder = graph.resource(site.resource)
     data = holder.data if holder is not None else {}
@@ -150,7 +153,7 @@ def _host(graph: PortGraph, edge: ServiceEdge) -> Site:
         for key, text in mapping(beside[1]).items():
             if text == name:
                 return Site(site.resource, (*site.path[:-1], key), name)
-    return Site(site.resource, site.path, None if site.piece else site.value)
+    return site
 
 
 def _is_called(graph: PortGraph, edge: ServiceEdge) -> bool:
