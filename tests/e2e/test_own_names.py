@@ -273,6 +273,28 @@ def test_overlays_that_rename_the_host_of_an_address_are_one_finding_at_the_host
     assert len(finding["targets"]) == 3
 
 
+def test_a_host_that_is_nowhere_is_one_finding_in_all_overlays(portproof: Program, tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    base = _REDIS.replace("name: redis", "name: sessions-redis")
+    repository.write(
+        {
+            "base/kustomization.yaml": "resources: [all.yaml]\n",
+            "base/all.yaml": base.replace("REDIS_HOST: redis", 'REDIS_URL: "redis://session-redis:6379/0"'),
+            **{
+                f"overlays/{name}/kustomization.yaml": f"resources: [../../base]\nnamespace: {name}\n"
+                for name in ("dev", "prod", "staging")
+            },
+        }
+    )
+    repository.commit()
+
+    (finding,) = portproof.check(tmp_path)["findings"]
+
+    assert (finding["rule"], finding["value"]) == ("caller-service", "session-redis")
+    assert place(finding["location"]) == "base/all.yaml:13:23-13:36"
+    assert (finding["location"]["proof"], len(finding["targets"])) == ("proven", 3)
+
+
 def test_what_another_overlay_of_the_environment_has_is_no_lost_name(
     portproof: Program, tmp_path: Path
 ) -> None:

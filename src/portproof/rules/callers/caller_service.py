@@ -93,7 +93,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from portproof.graph import own
+from portproof.graph import hosts, own
 from portproof.graph.fields import indexed, mapping
 from portproof.graph.handed_on import is_handed_on, is_overridden
 from portproof.graph.model import PortGraph, Relation, Service, ServiceEdge, Site
@@ -138,22 +138,20 @@ def _finding(graph: PortGraph, edge: ServiceEdge, near: Service) -> Finding:
 
 
 def _host(graph: PortGraph, edge: ServiceEdge) -> Site:
-    """The field that has the host: of a host and a port in fields of their own, the one beside that of the port.
-
-    In a URL it is the part with the port, whose place can be proven.
-    """
+    """The host in its field: of a host and a port in fields of their own, the one beside that of the port."""
     site, name = edge.whom.site, edge.whom.name
+    if (found := hosts.named(graph, site, name)) is not None:
+        return found
     holder = graph.resource(site.resource)
     data = holder.data if holder is not None else {}
-    if name not in str(lookup(data, site.path)):
-        beside = lookup(data, site.path[:-2]), lookup(data, site.path[:-1])
-        for index, entry in indexed(beside[0]):
-            if entry.get("value") == name:
-                return Site(site.resource, (*site.path[:-2], index, "value"), name)
-        for key, text in mapping(beside[1]).items():
-            if text == name:
-                return Site(site.resource, (*site.path[:-1], key), name)
-    return site
+    beside = lookup(data, site.path[:-2]), lookup(data, site.path[:-1])
+    for index, entry in indexed(beside[0]):
+        if entry.get("value") == name:
+            return Site(site.resource, (*site.path[:-2], index, "value"), name)
+    for key, text in mapping(beside[1]).items():
+        if text == name:
+            return Site(site.resource, (*site.path[:-1], key), name)
+    return Site(site.resource, site.path, None)
 
 
 def _is_called(graph: PortGraph, edge: ServiceEdge) -> bool:

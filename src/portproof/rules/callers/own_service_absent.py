@@ -96,7 +96,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from portproof.discover.model import UNNAMED
-from portproof.graph import own
+from portproof.graph import hosts, own
 from portproof.graph.model import PortGraph, Relation, ServiceEdge, ServicePort, Site
 from portproof.graph.past import redirected
 from portproof.rules.base import Finding, Label, Severity, Trait, rule
@@ -136,7 +136,7 @@ def _finding(graph: PortGraph, edge: ServiceEdge) -> Finding:
             f"other release has it, and {so}."
         ),
         severity=Severity.WARNING,
-        primary=_host(edge),
+        primary=_host(graph, edge),
         related=tuple(
             Label(port.number, f"Service/{port.number.resource.name} has that port") for port in having[:2]
         ),
@@ -172,10 +172,12 @@ def _having(graph: PortGraph, edge: ServiceEdge) -> list[ServicePort]:
     ]
 
 
-def _host(edge: ServiceEdge) -> Site:
-    """The field that names the Service; of a call the whole text, for its piece is the port."""
+def _host(graph: PortGraph, edge: ServiceEdge) -> Site:
+    """The field that names the Service; of a call the host in its text, for its piece is the port."""
     site = edge.whom.site
-    return site if site.piece is None else Site(site.resource, site.path, None)
+    if edge.relation is not Relation.CALLER:
+        return site
+    return hosts.named(graph, site, edge.whom.name) or Site(site.resource, site.path, None)
 
 
 RULE = rule(

@@ -66,14 +66,13 @@ Not reported when:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from portproof.graph import own, settings
+from portproof.graph import hosts, own, settings
 from portproof.graph.fields import mapping
-from portproof.graph.model import Piece, PortGraph, Relation, Service, Site
+from portproof.graph.model import PortGraph, Relation, Service, Site
 from portproof.graph.pairs import names_host
 from portproof.render.affixes import Affix
 from portproof.replacing import replace
@@ -103,7 +102,7 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         if several is None or edge.idle or site in said or _whole(site) in seen:
             continue
         one = _of_its_own(several, edge.holder)
-        named = _named(graph, site, one.name)
+        named = hosts.named(graph, site, one.name)
         if named is not None:
             seen.add(_whole(site))
             yield _finding(edge.holder, one, named, is_call=edge.relation is Relation.CALLER)
@@ -111,21 +110,6 @@ def check(graph: PortGraph) -> Iterator[Finding]:
         if _whole(site) not in seen:
             seen.add(_whole(site))
             yield _finding(holder, one, site, is_call=True)
-
-
-def _named(graph: PortGraph, site: Site, name: str) -> Site | None:
-    """The name in the field that holds it; None where that is the field of a port which stands beside a host."""
-    if site.value == name:
-        return site
-    resource = graph.resource(site.resource)
-    text = str(lookup(resource.data, site.path)) if resource is not None else ""
-    words = [*re.finditer(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text)]
-    if not words:
-        return None
-    before = [one for one in words if site.piece and one.end() <= site.piece.start]
-    in_url = [one for one in words if text.endswith("//", 0, one.start())]
-    host = (before[-1:] or in_url or words)[0]  # redis://redis:6379
-    return Site(site.resource, site.path, name, Piece(host.start(), host.end(), name))
 
 
 def _of_its_own(several: Sequence[_Renamed], holder: ResourceKey) -> _Renamed:
