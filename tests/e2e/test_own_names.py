@@ -295,6 +295,25 @@ def test_a_host_that_is_nowhere_is_one_finding_in_all_overlays(portproof: Progra
     assert (finding["location"]["proof"], len(finding["targets"])) == ("proven", 3)
 
 
+def test_the_host_is_written_before_a_port_that_is_a_value(portproof: Program, tmp_path: Path) -> None:
+    called = "redis://session-redis:{{ .Values.port }}/0"
+    base = _REDIS.replace("name: redis", "name: sessions-redis")
+    repository = Repository(tmp_path)
+    repository.write(
+        {
+            "chart/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n",
+            "chart/values.yaml": "port: 6379\n",
+            "chart/templates/all.yaml": base.replace("REDIS_HOST: redis", f"REDIS_URL: {called}"),
+        }
+    )
+    repository.commit()
+
+    (finding,) = portproof.check(tmp_path)["findings"]
+
+    assert (finding["rule"], finding["location"]["proof"]) == ("caller-service", "proven")
+    assert place(finding["location"]) == "chart/templates/all.yaml:13:22-13:35"
+
+
 def test_what_another_overlay_of_the_environment_has_is_no_lost_name(
     portproof: Program, tmp_path: Path
 ) -> None:

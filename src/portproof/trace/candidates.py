@@ -67,12 +67,14 @@ def in_addresses(inputs: Mapping[RelPath, str], text: str, piece: Piece) -> Iter
     run = next((one for one in _RUN.finditer(text) if one.start() <= piece.start < one.end()), None)
     if run is None:
         return
-    name = text[piece.start : piece.end]
-    whole = re.compile(rf"(?<![\w./:-]){re.escape(run[0])}(?![\w./:-])")
-    for path, content in inputs.items():
-        for found in whole.finditer(content):
-            start = found.start() + piece.start - run.start()
-            yield Candidate(0, Span(path, start, start + len(name)), name)
+    name, head = text[piece.start : piece.end], text[run.start() : piece.end]
+    # Behind the host a template may write the port.
+    for words in (rf"{re.escape(run[0])}(?![\w./:-])", rf"{re.escape(head)}(?=[.:/]\{{\{{)"):
+        whole = re.compile(rf"(?<![\w./:-]){words}")
+        for path, content in inputs.items():
+            for found in whole.finditer(content):
+                start = found.start() + piece.start - run.start()
+                yield Candidate(0, Span(path, start, start + len(name)), name)
 
 
 _BEFORE_NUMBER = re.compile(r"(?<![\w-])(?<!\d\.)")
