@@ -148,6 +148,25 @@ def test_what_is_copied_or_kept_is_no_mistake(
     assert [one["severity"] for one in portproof.check("shop")["findings"]] == ["error"]
 
 
+FLUX = """apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: shop}
+spec:
+  path: ./base
+  components: [../gone]
+  sourceRef: {kind: GitRepository, name: flux-system}
+"""
+
+
+@pytest.mark.parametrize(("folder", "severities"), [("archive", []), ("clusters", ["error"])])
+def test_what_an_object_in_an_archive_describes_is_deployed_by_nobody(
+    portproof: Program, repository: Repository, folder: str, severities: list[str]
+) -> None:
+    repository.write({f"{folder}/flux/shop.yaml": FLUX, "overlays/prod/ports.yaml": NETWORK})
+    found = [one for one in portproof.check()["findings"] if one["rule"] == "render-failed"]
+    assert [one["severity"] for one in found] == severities
+
+
 def test_a_change_that_takes_away_a_file_breaks_the_overlay_whatever_else_is_known(
     portproof: Program, repository: Repository
 ) -> None:

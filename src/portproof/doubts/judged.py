@@ -94,11 +94,11 @@ class Doubts(Struct):
         folder = _folder_of(failure)
         if isinstance(target, ManifestTarget) and _DOCUMENTED.search(folder):
             return f"{first}. {folder} is documentation"
-        for words, what in (
-            (_COPIED, "is copied and filled in before it is built"),
-            (_LEFT, "is deployed by nobody"),
+        for words, what, places in (
+            (_COPIED, "is copied and filled in before it is built", (folder, target.path)),
+            (_LEFT, "is deployed by nobody", (folder, target.path, _described_in(target))),
         ):
-            where = words.search(folder) or words.search(target.path) or words.search(_described_in(target))
+            where = next(filter(None, map(words.search, places)), None)
             if where:
                 return f"{first}. What lies in a folder called {where[0].strip('/')} {what}"
         template = _filled_in(failure, tree)

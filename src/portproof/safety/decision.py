@@ -105,10 +105,10 @@ def _compared(effects: TargetEffects, change: Change) -> Iterator[Risk]:
     own = change.path[-1]
     name = lookup(resource.data, (*change.path[:-1], "name")) if own == "value" else own
     if _COMPARED.search(str(name)):
-        yield Risk(
-            Danger.CALLERS,
-            f"{name} is compared as text: {change.before} may be what the other side calls itself",
+        text = (
+            f"{name} may be compared as text with what the other side calls itself"  # it may hold a password
         )
+        yield Risk(Danger.CALLERS, text)
 
 
 def _disowned(effects: TargetEffects) -> Iterator[Risk]:
