@@ -93,6 +93,15 @@ def test_a_chart_that_is_installed_with_other_values(
     assert [(one["path"], one["status"]) for one in portproof.check()["targets"]] == expected
 
 
+def test_what_no_values_cure_is_a_mistake_whatever_is_given(
+    tmp_path: Path, portproof: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    broken = {"shop/templates/a.yaml": OBJECT % "{{ .Release.Time.Seconds }}"}
+    write_files(tmp_path, LACKS | broken | {"deploy.sh": "helm upgrade -i shop ./shop -f $VALUES\n"})
+    assert statuses(portproof) == ["failed"]
+
+
 def test_values_for_the_tests_of_a_chart_that_something_else_installs(
     tmp_path: Path, portproof: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:

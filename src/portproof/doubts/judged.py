@@ -49,7 +49,9 @@ _LEFT = re.compile(
 _DOCUMENTED = re.compile(r"(?:\A|/)(?:docs?|documentation|snippets?|website)(?=/|\Z)", re.IGNORECASE)
 _NOT_YAML = "does not render to valid YAML"
 _BY_VALUES = re.compile(rf"  at <|{_NOT_YAML}")
-_BY_NOTHING = re.compile(r"no template \"|nested reference name")
+_BY_NOTHING = re.compile(
+    r"no template \"|nested reference name|can't give argument to non-function|at <\.(?:Release|Capabilities|Chart)\."
+)
 """What other values may cure, unlike a template that does not parse, and what they cannot."""
 _VARIABLE = re.compile(r"\{\{[^{}]*\}\}|<[a-z][\w-]*>|\[[A-Z]\w+\]")
 """What a person or a script fills in, where it stands for no text of YAML."""
