@@ -24,12 +24,10 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-
-from msgspec import structs
 
 from portproof import download
 from portproof.errors import ToolError
@@ -232,8 +230,8 @@ def load(text: str) -> Catalogue:
     catalogue: Catalogue = made["OFFICIAL"]
     builds = []
     for build in catalogue.builds:
-        values = structs.asdict(build)
-        source = structs.asdict(values.pop("source"))
+        values = asdict(build)
+        source = values.pop("source")
         builds.append(Build(**values, source=Archive(**source) if "url" in source else Wheel(**source)))
     return Catalogue(tuple(builds), catalogue.schemes)
 

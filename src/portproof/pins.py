@@ -8,17 +8,19 @@ order of a catalogue is the order of preference. ``make bump-tools`` raises them
 
 from __future__ import annotations
 
-from msgspec import Struct
+from dataclasses import dataclass
 
 
-class Archive(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Archive:
     """A release file: a gzipped tar archive at `url` whose whole content has the sum `sha256`."""
 
     url: str
     sha256: str
 
 
-class Wheel(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Wheel:
     """A wheel on PyPI that carries the binaries, for our own tests (`toolchain.WHEEL_SWITCH`): in `layer`, a zip file within `archive`, a gzipped tar within it."""
 
     project: str
@@ -28,7 +30,8 @@ class Wheel(Struct, frozen=True):
     layer: str
 
 
-class Build(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Build:
     """One program for one platform, and where it can be had.
 
     `tool` is what it serves as, `program` what it is; they differ for kubectl, which carries
@@ -47,7 +50,8 @@ class Build(Struct, frozen=True):
     default: bool = True
 
 
-class Catalogue(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Catalogue:
     """Everything that may be downloaded, best first, and the URL schemes allowed for it."""
 
     builds: tuple[Build, ...]

@@ -21,11 +21,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
-
-from msgspec import Struct
 
 from portproof.sandbox import SandboxPolicy, apply
 
@@ -46,7 +45,8 @@ class Ending(Enum):
     NOT_STARTED = "not started"
 
 
-class Limits(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Limits:
     """What a program may use: wall seconds, bytes of output per stream, of address space, and of a file it writes.
 
     `processes` counts those of the same user, threads too, so it is only for a user that nobody else is.
@@ -60,7 +60,8 @@ class Limits(Struct, frozen=True):
     processes: int | None = None
 
 
-class Completed(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Completed:
     """What became of a program; `stdout` and `stderr` are empty when it was killed for a limit.
 
     `returncode` is the negative number of the signal that ended it, as in `subprocess`.

@@ -19,10 +19,9 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
-
-from msgspec import Struct
 
 _Result = TypeVar("_Result")
 
@@ -42,7 +41,8 @@ _ALLOW, _DENY = 0x7FFF0000, 0x00050000 | 13  # EACCES
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 
 
-class _Machine(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class _Machine:
     """The numbers of an architecture: its own, of calls that change the user, and of calls that are refused."""
 
     audit: int
@@ -59,7 +59,8 @@ _MACHINES = {
 }
 
 
-class SandboxPolicy(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class SandboxPolicy:
     """What a program may touch. Paths are files, or folders with all below; one that is not there gives nothing.
 
     `write` and `execute` imply reading. `user` are the ids of a user and a group to become, which only root can.
@@ -72,7 +73,8 @@ class SandboxPolicy(Struct, frozen=True):
     user: tuple[int, int] | None = None
 
 
-class KernelSupport(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class KernelSupport:
     """What this kernel offers: the version of Landlock, 0 for none, and whether calls can be filtered."""
 
     landlock: int

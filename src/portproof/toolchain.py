@@ -23,10 +23,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-
-from msgspec import Struct
 
 from portproof.errors import ToolError
 from portproof.pins import OFFICIAL, Build, Catalogue, Wheel
@@ -41,7 +40,8 @@ _MIB = 1024 * 1024
 _PROBE_SECONDS = 15.0
 
 
-class Tool(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Tool:
     """A renderer that answered: `argv` starts it, `version` is its own word (for kubectl: its kustomize)."""
 
     name: str
@@ -55,7 +55,8 @@ class Tool(Struct, frozen=True):
         return self.argv[0]
 
 
-class _Kind(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class _Kind:
     """What is looked for: the programs that serve as `name`, best first, and the oldest version that will do."""
 
     name: str
@@ -95,7 +96,8 @@ def _silent(_: str) -> None:
     """Say nothing."""
 
 
-class Search(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Search:
     """Where and how to look: the caller's environment, what may be downloaded, whether at all, whom to tell."""
 
     environ: Mapping[str, str]
