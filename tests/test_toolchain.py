@@ -819,3 +819,21 @@ def test_importing_it_is_cheap() -> None:
         loaded
     )
     assert toolchain.__name__ in loaded
+
+
+def test_the_modules_that_the_image_fetches_tools_with_need_the_standard_library_alone(
+    tmp_path: Path,
+) -> None:
+    root = Path(__file__).parent.parent
+    stage = (root / "Dockerfile").read_text().partition("fetch_tools.py ./")[2].partition("./portproof/")[0]
+    copied = re.findall(r"src/portproof/(\w+\.py)", stage)
+    assert "toolchain.py" in copied
+    (tmp_path / "portproof").mkdir()
+    for name in copied:
+        shutil.copy(root / "src/portproof" / name, tmp_path / "portproof" / name)
+    named = ", ".join(f"portproof.{name.removesuffix('.py')}" for name in copied if name != "__init__.py")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {named}"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
