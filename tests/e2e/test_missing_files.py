@@ -148,6 +148,23 @@ def test_what_is_copied_or_kept_is_no_mistake(
     assert [one["severity"] for one in portproof.check("shop")["findings"]] == ["error"]
 
 
+@pytest.mark.parametrize("moved", [True, False])
+def test_files_that_have_moved_are_not_written_by_something_else(
+    portproof: Program, repository: Repository, *, moved: bool
+) -> None:
+    names = [f"part-{letter}.yaml" for letter in "abcdefgh"]
+    listed = ", ".join(f"../../parts/{name}" for name in names)
+    inner = "parts/network" if moved else "other"
+    repository.write(
+        {
+            "overlays/prod/kustomization.yaml": f"resources: [{listed}]\n",
+            **{f"{inner}/{name}": NETWORK.replace("ports", name[:-5]) for name in names},
+        }
+    )
+    found = [one["severity"] for one in portproof.check()["findings"] if one["rule"] == "render-failed"]
+    assert found == (["error"] if moved else [])
+
+
 FLUX = """apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
 metadata: {name: shop}

@@ -11,9 +11,9 @@ import posixpath
 import re
 from itertools import islice
 
-from portproof.discover.model import KUSTOMIZATION_NAMES
 from portproof.discover.walk import ancestors, names_in
 from portproof.graph.names import is_near_name
+from portproof.render.generated import further_down
 from portproof.source import RelPath, Tree, below, join, parent
 
 MAX_BESIDE = 500
@@ -34,18 +34,8 @@ def meant(path: RelPath, kustomization: RelPath, tree: Tree) -> RelPath:
     return (
         _beside(path, tree.text_or_none(kustomization) or "", tree)
         or _elsewhere(path, parent(kustomization), tree)
-        or _further_down(path, tree)
+        or further_down(path, tree)
     )
-
-
-def _further_down(path: RelPath, tree: Tree) -> RelPath:
-    """The one file of that name in a folder below the one that is named."""
-    folder, name = parent(path), path.rpartition("/")[2]
-    if not _ENDING.search(name) or name in KUSTOMIZATION_NAMES:
-        return ""
-    inner = (below(folder, one) for one in islice(names_in(tree.root, folder), MAX_BESIDE))
-    found = [below(one, name) for one in inner if os.path.isfile(tree.on_disk(below(one, name)))]  # noqa: PTH113
-    return found[0] if len(found) == 1 else ""
 
 
 def _beside(path: RelPath, listed: str, tree: Tree) -> RelPath:

@@ -10,7 +10,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
@@ -39,6 +39,9 @@ _KEPT = re.compile(r"sealed|external|encrypted|sops|vault|store|provider|\benc\b
 """What a file of Secrets is called that may be kept in a repository, because it holds nothing secret."""
 _ALIKE = 0.85
 """How much two names are alike when one may be a typo of the other (`difflib`)."""
+MAX_BESIDE = 500
+"""As many names of a folder are looked into for a file that is missing."""
+
 MAX_TEMPLATES = 50
 """As many files of a folder are looked at for variables."""
 MANY = 5
@@ -80,23 +83,21 @@ def mostly_absent(kustomization: RelPath, tree: Tree) -> str:
     listed = _listed(kustomization, _load(tree, kustomization))
     missing = [*_absent(listed, tree)]
     absent = len(missing)
-    if absent < MANY or absent * 2 <= len(listed) or _have_moved(missing, tree):
+    if absent < MANY or absent * 2 <= len(listed):
         return ""
+    if sum(bool(further_down(one, tree)) for one in missing) * 2 > absent:
+        return ""  # they have moved: nothing is to write them
     return f"{absent} of the {len(listed)} resources of {kustomization} are not in the repository: something else writes them"
 
 
-def _have_moved(paths: Sequence[RelPath], tree: Tree) -> bool:
-    """Whether most of these files lie in folders below those that are named: nothing is to write them."""
-    inside = {one: [below(one, each) for each in names_in(tree.root, one)] for one in {*map(parent, paths)}}
-    moved = [
-        one
-        for one in paths
-        if any(
-            os.path.isfile(tree.on_disk(below(each, one.rpartition("/")[2])))  # noqa: PTH113
-            for each in inside[parent(one)]
-        )
-    ]
-    return len(moved) * 2 > len(paths)
+def further_down(path: RelPath, tree: Tree) -> RelPath:
+    """The one file of the name of `path`, which is missing, in a folder below the one that is named; empty without it."""
+    folder, name = parent(path), path.rpartition("/")[2]
+    if not name.endswith(_ENDINGS) or name in KUSTOMIZATION_NAMES:
+        return ""
+    inner = (below(folder, one) for one in names_in(tree.root, folder)[:MAX_BESIDE])
+    found = [below(one, name) for one in inner if os.path.isfile(tree.on_disk(below(one, name)))]  # noqa: PTH113
+    return found[0] if len(found) == 1 else ""
 
 
 def _has_placeholders(folder: RelPath, tree: Tree) -> bool:
